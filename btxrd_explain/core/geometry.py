@@ -1,0 +1,238 @@
+"""One geometry: how a radiograph's pixels map to the network's input and back.
+
+A network sees a resized, and perhaps cropped or padded, version of the radiograph. :class:`Frame` holds
+that mapping once, and image, annotation mask and heat map all go through it, so that they cannot disagree.
+
+Coordinates are continuous, with the centre of pixel ``i`` at ``i + 0.5`` (the convention of
+``align_corners=False``). Along each axis ``u = x * resized / original + offset``, where ``x`` is a position
+in the radiograph and ``u`` the same position in the network's input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Size(NamedTuple):
+    """Height and width in pixels."""
+
+    height: int
+    width: int
+
+
+class ResizeMode(StrEnum):
+    """How a radiograph of any shape becomes the network's input."""
+
+    SQUASH = "squash"
+    """Resize both sides to the input size; the aspect ratio is lost."""
+    CROP = "crop"
+    """Resize the shortest side, then cut out the centre; the ends are not seen."""
+    LETTERBOX = "letterbox"
+    """Resize the longest side, then pad the other side evenly with black."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The mapping between one radiograph and the network's input.
+
+    Attributes:
+        original: Size of the radiograph.
+        resized: Size after resizing, before cropping or padding.
+        network: Size of the network's input.
+        top: Rows added above the resized image (negative: rows cut off).
+        left: Columns added left of the resized image (negative: columns cut off).
+    """
+
+    original: Size
+    resized: Size
+    network: Size
+    top: int = 0
+    left: int = 0
+
+    @classmethod
+    def fit(cls, original: Size, network: Size, mode: ResizeMode, *, crop_fraction: float = 1.0) -> Frame:
+        """Fit a radiograph into the network's input.
+
+        Args:
+            original: Size of the radiograph, both sides at least 1.
+            network: Size of the network's input.
+            mode: How to get from one to the other.
+            crop_fraction: For :attr:`ResizeMode.CROP`, the share of the resized shortest side that the crop
+                keeps (timm's ``crop_pct``), in (0, 1].
+
+        Returns:
+            The frame.
+
+        Raises:
+            ValueError: A side is smaller than 1, or the crop fraction is out of range.
+
+        >>> Frame.fit(Size(200, 100), Size(50, 50), ResizeMode.LETTERBOX)
+        Frame(original=Size(height=200, width=100), resized=Size(height=50, width=25), network=Size(height=50, width=50), top=0, left=12)
+        """  # noqa: E501 -- the representation is one line
+        if min(*original, *network) < 1:
+            raise ValueError(f"sizes must be at least 1 x 1, got {tuple(original)} and {tuple(network)}")
+        if not 0 < crop_fraction <= 1:
+            raise ValueError(f"crop_fraction must lie in (0, 1], got {crop_fraction}")
+        if mode is ResizeMode.SQUASH:
+            return cls(original, network, network)
+        ratios = network.height / original.height, network.width / original.width
+        scale = min(ratios) if mode is ResizeMode.LETTERBOX else max(ratios) / crop_fraction
+        resized = Size(max(1, round(original.height * scale)), max(1, round(original.width * scale)))
+        return cls(
+            original,
+            resized,
+            network,
+            top=(network.height - resized.height) // 2,
+            left=(network.width - resized.width) // 2,
+        )
+
+    def place(self, resized: NDArray[Any]) -> NDArray[Any]:
+        """Cut or pad an image that has already been resized to :attr:`resized`.
+
+        Args:
+            resized: Array of shape ``(*self.resized, ...)``, any dtype.
+
+        Returns:
+            Array of shape ``(*self.network, ...)``; padding is 0.
+
+        Raises:
+            ValueError: The array has another shape.
+        """
+        if resized.shape[:2] != self.resized:
+            raise ValueError(f"expected an array of {tuple(self.resized)}, got {resized.shape[:2]}")
+        if self.resized == self.network:
+            return resized
+        rows, source_rows = _overlap(self.resized.height, self.network.height, self.top)
+        columns, source_columns = _overlap(self.resized.width, self.network.width, self.left)
+        canvas = np.zeros((*self.network, *resized.shape[2:]), dtype=resized.dtype)
+        canvas[rows, columns] = resized[source_rows, source_columns]
+        return canvas
+
+    def mask_to_input(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Carry an annotation mask into the network's input by nearest-pixel sampling.
+
+        Args:
+            mask: Boolean array of shape ``self.original``.
+
+        Returns:
+            Boolean array of shape ``self.network``; False where the input is padding.
+
+        Raises:
+            ValueError: The mask has another shape.
+        """
+        if mask.shape != self.original:
+            raise ValueError(f"expected a mask of {tuple(self.original)}, got {mask.shape}")
+        rows, row_inside = self._sample(axis=0)
+        columns, column_inside = self._sample(axis=1)
+        sampled: NDArray[np.bool_] = mask[np.ix_(rows, columns)] & np.outer(row_inside, column_inside)
+        return sampled
+
+    def map_to_original(self, grid: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Upsample a class-activation grid to the radiograph, bilinearly with ``align_corners=False``.
+
+        For :attr:`ResizeMode.SQUASH` this equals ``torch.nn.functional.interpolate(..., mode="bilinear",
+        align_corners=False)``. Pixels that the network did not see (cropped away) are 0.
+
+        Args:
+            grid: Array of shape ``(rows, columns)`` that covers the network's input.
+
+        Returns:
+            Float32 array of shape ``self.original``.
+        """
+        rows = self._weights(grid.shape[0], axis=0)
+        columns = self._weights(grid.shape[1], axis=1)
+        return _separable(rows, grid, columns)
+
+    def map_to_input(self, grid: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+        """Upsample a class-activation grid to the network's input, bilinearly with ``align_corners=False``.
+
+        Args:
+            grid: Array of shape ``(rows, columns)`` that covers the network's input.
+
+        Returns:
+            Float32 array of shape ``self.network``; 0 where the input is padding.
+        """
+        rows = bilinear_weights(np.arange(self.network.height) + 0.5, self.network.height, grid.shape[0])
+        columns = bilinear_weights(np.arange(self.network.width) + 0.5, self.network.width, grid.shape[1])
+        rows[~self._sample(axis=0)[1]] = 0
+        columns[~self._sample(axis=1)[1]] = 0
+        return _separable(rows, grid, columns)
+
+    def seen(self) -> NDArray[np.bool_]:
+        """Return the part of the radiograph that the network sees.
+
+        Returns:
+            Boolean array of shape ``self.original``: False where a pixel's centre is cropped away.
+        """
+        rows, columns = (self._positions(axis) for axis in (0, 1))
+        return np.outer(
+            (rows >= 0) & (rows < self.network.height),
+            (columns >= 0) & (columns < self.network.width),
+        )
+
+    def _positions(self, axis: int) -> NDArray[np.float64]:
+        """Return where the centres of the radiograph's pixels lie in the network's input."""
+        centres = np.arange(self.original[axis], dtype=np.float64) + 0.5
+        return centres * (self.resized[axis] / self.original[axis]) + (self.top, self.left)[axis]
+
+    def _weights(self, cells: int, axis: int) -> NDArray[np.float64]:
+        """Return the bilinear weights of all grid cells for all pixels of the radiograph."""
+        positions = self._positions(axis)
+        weights = bilinear_weights(positions, self.network[axis], cells)
+        weights[(positions < 0) | (positions >= self.network[axis])] = 0
+        return weights
+
+    def _sample(self, axis: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Return, for all rows or columns of the input, the radiograph's row or column, and whether it exists."""
+        centres = np.arange(self.network[axis], dtype=np.float64) + 0.5
+        positions = (centres - (self.top, self.left)[axis]) * (self.original[axis] / self.resized[axis])
+        inside = (positions >= 0) & (positions < self.original[axis])
+        return np.clip(np.floor(positions), 0, self.original[axis] - 1).astype(np.intp), inside
+
+
+def bilinear_weights(positions: NDArray[np.float64], extent: int, cells: int) -> NDArray[np.float64]:
+    """Return the matrix that interpolates a row of grid cells at the given positions.
+
+    Args:
+        positions: Shape ``(n,)``, in pixels of the input, cell centres at ``(k + 0.5) * extent / cells``.
+        extent: Length in pixels that the cells cover together.
+        cells: Number of cells.
+
+    Returns:
+        Float64 array of shape ``(n, cells)``; rows sum to 1, and beyond the outermost centres the outermost cell
+        counts alone.
+
+    >>> bilinear_weights(np.array([0.5, 2.0, 3.5]), extent=4, cells=2).tolist()
+    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
+    """
+    coordinates = np.clip(positions * (cells / extent) - 0.5, 0, cells - 1)
+    lower = np.floor(coordinates).astype(np.intp)
+    upper = np.minimum(lower + 1, cells - 1)
+    fraction = coordinates - lower
+    weights = np.zeros((len(positions), cells))
+    index = np.arange(len(positions))
+    weights[index, lower] += 1 - fraction
+    weights[index, upper] += fraction
+    return weights
+
+
+def _separable(
+    rows: NDArray[np.float64], grid: NDArray[np.floating[Any]], columns: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Interpolate along both axes; the large product runs in float32, which is what the result holds."""
+    partial = (rows @ grid.astype(np.float64)).astype(np.float32)
+    result: NDArray[np.float32] = partial @ columns.T.astype(np.float32)
+    return result
+
+
+def _overlap(source: int, target: int, offset: int) -> tuple[slice, slice]:
+    """Return where a source of that length lands in the target, and which part of the source that is."""
+    start, stop = max(offset, 0), min(offset + source, target)
+    return slice(start, stop), slice(start - offset, stop - offset)

@@ -1,0 +1,113 @@
+"""From a radiograph's pixels to the network's input, exactly as in training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Interpolation(StrEnum):
+    """How pixels are interpolated when a radiograph is resized."""
+
+    NEAREST = "nearest"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    AREA = "area"
+
+
+_OPENCV = {
+    Interpolation.NEAREST: cv2.INTER_NEAREST_EXACT,
+    Interpolation.BILINEAR: cv2.INTER_LINEAR,
+    Interpolation.BICUBIC: cv2.INTER_CUBIC,
+    Interpolation.AREA: cv2.INTER_AREA,
+}
+_PILLOW = {
+    Interpolation.NEAREST: Image.Resampling.NEAREST,
+    Interpolation.BILINEAR: Image.Resampling.BILINEAR,
+    Interpolation.BICUBIC: Image.Resampling.BICUBIC,
+    Interpolation.AREA: Image.Resampling.BOX,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """How the network wants its input; part of the fingerprint of every prediction.
+
+    Attributes:
+        size: Input size of the network.
+        mean: Mean of each colour channel, of values in [0, 1].
+        std: Standard deviation of each colour channel, of values in [0, 1].
+        resize: How a radiograph of any shape becomes the input.
+        interpolation: Kernel of the resize.
+        antialias: True widens the kernel when shrinking, as Pillow and torchvision do; False samples, as OpenCV.
+        crop_fraction: See :meth:`Frame.fit`.
+    """
+
+    size: Size
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: ResizeMode = ResizeMode.SQUASH
+    interpolation: Interpolation = Interpolation.BILINEAR
+    antialias: bool = False
+    crop_fraction: float = 1.0
+
+    def frame(self, original: Size) -> Frame:
+        """Return the mapping between a radiograph of that size and the network's input."""
+        return Frame.fit(original, self.size, self.resize, crop_fraction=self.crop_fraction)
+
+    def picture(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resize, and crop or pad, a radiograph to what the network sees.
+
+        Grey radiographs stay one channel: resizing acts on each channel alone, so replicating afterwards gives
+        the same bytes for a third of the work.
+
+        Args:
+            pixels: Shape ``(height, width)`` or ``(height, width, 3)``, uint8.
+
+        Returns:
+            The same number of channels, shape ``(*self.size, ...)``, uint8.
+        """
+        frame = self.frame(Size(*pixels.shape[:2]))
+        return frame.place(self._resized(pixels, frame.resized))
+
+    def apply(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Prepare one radiograph for the network.
+
+        Args:
+            pixels: Shape ``(height, width)`` or ``(height, width, 3)``, uint8 in [0, 255], RGB.
+
+        Returns:
+            Float32 array of shape ``(3, *self.size)``: ``(pixel / 255 - mean) / std`` per channel.
+        """
+        picture = self.picture(pixels)
+        planes = [picture] * 3 if picture.ndim == 2 else [picture[..., channel] for channel in range(3)]
+        table = self._levels()
+        return np.stack([table[channel][plane] for channel, plane in enumerate(planes)])
+
+    def _levels(self) -> NDArray[np.float32]:
+        """Return the network's value for each channel and grey level, shape ``(3, 256)``."""
+        levels = np.arange(256, dtype=np.float32) / np.float32(255)
+        mean, std = (np.asarray(values, dtype=np.float32)[:, None] for values in (self.mean, self.std))
+        table: NDArray[np.float32] = (levels - mean) / std
+        return table
+
+    def _resized(self, pixels: NDArray[np.uint8], size: Size) -> NDArray[np.uint8]:
+        if pixels.shape[:2] == size:
+            return pixels
+        resized: NDArray[Any]
+        if self.antialias:
+            image = Image.fromarray(pixels).resize((size.width, size.height), _PILLOW[self.interpolation])
+            resized = np.asarray(image)
+        else:
+            resized = cv2.resize(pixels, (size.width, size.height), interpolation=_OPENCV[self.interpolation])
+        return resized.astype(np.uint8, copy=False)

@@ -1,0 +1,92 @@
+"""The errors that users meet; each class owns the exit code of the command that it ends.
+
+| code | meaning |
+|-----:|---------|
+| 0 | all went well |
+| 1 | the run finished, but some files failed (each is named in the table and in the summary) |
+| 2 | usage or settings: a flag, a key or a value is wrong |
+| 3 | checkpoint: it cannot be read safely, or does not fit the architecture |
+| 4 | input: nothing to work on, or a file that the whole run depends on is unreadable |
+| 5 | predictions table: missing, damaged, or not what the command needs |
+| 6 | output: a result cannot be written |
+| 130 | interrupted |
+| 141 | the reader of a pipe closed it |
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command line tool."""
+
+    OK = 0
+    SOME_FILES_FAILED = 1
+    USAGE = 2
+    CHECKPOINT = 3
+    INPUT = 4
+    TABLE = 5
+    OUTPUT = 6
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+class BtxrdExplainError(Exception):
+    """Base of all errors that this package raises on purpose.
+
+    The message is one line: what is wrong, where, and what to do about it.
+
+    Args:
+        message: What is wrong and where.
+        hint: What to do, as an imperative sentence without a full stop.
+
+    >>> print(InputError("no radiographs in 'scans/'", hint="name a folder that holds .jpeg or .png files"))
+    no radiographs in 'scans/': name a folder that holds .jpeg or .png files
+    """
+
+    exit_code: ExitCode = ExitCode.SOME_FILES_FAILED
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        """Join message and hint into the one line that users see."""
+        super().__init__(message if hint is None else f"{message}: {hint}")
+        self.message = message
+        self.hint = hint
+
+
+class SettingsError(BtxrdExplainError):
+    """A setting has an unknown name, a wrong type or a value out of range."""
+
+    exit_code = ExitCode.USAGE
+
+
+class CheckpointError(BtxrdExplainError):
+    """A checkpoint cannot be loaded safely or does not fit the network."""
+
+    exit_code = ExitCode.CHECKPOINT
+
+
+class InputError(BtxrdExplainError):
+    """The input of a run is missing or unusable as a whole."""
+
+    exit_code = ExitCode.INPUT
+
+
+class RadiographError(InputError):
+    """One image file cannot be read as a radiograph."""
+
+
+class AnnotationError(InputError):
+    """One annotation file cannot be read as an annotation of its radiograph."""
+
+
+class TableError(BtxrdExplainError):
+    """A predictions table is missing, damaged or does not hold what is asked of it."""
+
+    exit_code = ExitCode.TABLE
+
+
+class OutputError(BtxrdExplainError):
+    """A result cannot be written."""
+
+    exit_code = ExitCode.OUTPUT

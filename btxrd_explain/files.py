@@ -1,0 +1,94 @@
+"""Write whole or not at all, and tell one file's content from another's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from btxrd_explain.errors import OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def atomic_write(target: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``target`` that takes its place when the block succeeds.
+
+    The data reach the disk (fsync) before the name changes hands (``os.replace``), so that a crash,
+    a full disk or an exception leaves the old file as it was. Missing folders are made.
+
+    Args:
+        target: The file to write.
+
+    Yields:
+        A binary file, open for writing.
+
+    Raises:
+        OutputError: The folder or the file cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as error:
+        raise _cannot_write(target, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(target: Path, data: bytes) -> None:
+    """Write ``data`` to ``target``, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    with atomic_write(target) as file:
+        file.write(data)
+
+
+def write_json(target: Path, document: Any) -> None:  # noqa: ANN401 -- whatever JSON can hold
+    """Write a JSON document (UTF-8, indented, strict: NaN is an error) whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+        ValueError: The document holds NaN or an infinity, which JSON cannot.
+    """
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(target, f"{text}\n".encode())
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's content as 64 hexadecimal digits.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _umask() -> int:
+    """Return the process's umask; the only portable way to read it is to set it twice."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _cannot_write(target: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(f"cannot write '{target}' ({reason})", hint="check the folder and the free space")

@@ -1,0 +1,1 @@
+"""What a researcher brings: radiographs, annotations, splits and tables, read and checked."""

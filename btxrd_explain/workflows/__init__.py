@@ -1,0 +1,1 @@
+"""One module per command: ``run(settings) -> frozen result``. Never prints, never exits."""
