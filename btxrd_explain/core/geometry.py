@@ -159,8 +159,8 @@ class Frame:
         Returns:
             Float32 array of shape ``self.network``; 0 where the input is padding.
         """
-        rows = bilinear_weights(np.arange(self.network.height) + 0.5, self.network.height, grid.shape[0])
-        columns = bilinear_weights(np.arange(self.network.width) + 0.5, self.network.width, grid.shape[1])
+        rows = bilinear_weights(_centres(self.network.height), self.network.height, grid.shape[0])
+        columns = bilinear_weights(_centres(self.network.width), self.network.width, grid.shape[1])
         rows[~self._sample(axis=0)[1]] = 0
         columns[~self._sample(axis=1)[1]] = 0
         return _separable(rows, grid, columns)
@@ -179,7 +179,7 @@ class Frame:
 
     def _positions(self, axis: int) -> NDArray[np.float64]:
         """Return where the centres of the radiograph's pixels lie in the network's input."""
-        centres = np.arange(self.original[axis], dtype=np.float64) + 0.5
+        centres = _centres(self.original[axis])
         return centres * (self.resized[axis] / self.original[axis]) + (self.top, self.left)[axis]
 
     def _weights(self, cells: int, axis: int) -> NDArray[np.float64]:
@@ -190,9 +190,10 @@ class Frame:
         return weights
 
     def _sample(self, axis: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Return, for all rows or columns of the input, the radiograph's row or column, and whether it exists."""
-        centres = np.arange(self.network[axis], dtype=np.float64) + 0.5
-        positions = (centres - (self.top, self.left)[axis]) * (self.original[axis] / self.resized[axis])
+        """Return the radiograph's row (column) for each row (column) of the input, and whether it exists."""
+        positions = (_centres(self.network[axis]) - (self.top, self.left)[axis]) * (
+            self.original[axis] / self.resized[axis]
+        )
         inside = (positions >= 0) & (positions < self.original[axis])
         return np.clip(np.floor(positions), 0, self.original[axis] - 1).astype(np.intp), inside
 
@@ -206,8 +207,8 @@ def bilinear_weights(positions: NDArray[np.float64], extent: int, cells: int) ->
         cells: Number of cells.
 
     Returns:
-        Float64 array of shape ``(n, cells)``; rows sum to 1, and beyond the outermost centres the outermost cell
-        counts alone.
+        Float64 array of shape ``(n, cells)``; rows sum to 1, and beyond the outermost centres the outermost
+        cell counts alone.
 
     >>> bilinear_weights(np.array([0.5, 2.0, 3.5]), extent=4, cells=2).tolist()
     [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
@@ -221,6 +222,10 @@ def bilinear_weights(positions: NDArray[np.float64], extent: int, cells: int) ->
     weights[index, lower] += 1 - fraction
     weights[index, upper] += fraction
     return weights
+
+
+def _centres(length: int) -> NDArray[np.float64]:
+    return np.arange(length, dtype=np.float64) + 0.5
 
 
 def _separable(

@@ -45,17 +45,18 @@ class Preprocessing:
 
     Attributes:
         size: Input size of the network.
-        mean: Mean of each colour channel, of values in [0, 1].
-        std: Standard deviation of each colour channel, of values in [0, 1].
+        mean: Mean of each channel, of values in [0, 1]; three channels, or one for a network that takes grey.
+        std: Standard deviation of each channel, of values in [0, 1].
         resize: How a radiograph of any shape becomes the input.
         interpolation: Kernel of the resize.
-        antialias: True widens the kernel when shrinking, as Pillow and torchvision do; False samples, as OpenCV.
+        antialias: True widens the kernel when shrinking, as Pillow and torchvision do; False samples, as
+            OpenCV does.
         crop_fraction: See :meth:`Frame.fit`.
     """
 
     size: Size
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     resize: ResizeMode = ResizeMode.SQUASH
     interpolation: Interpolation = Interpolation.BILINEAR
     antialias: bool = False
@@ -68,8 +69,8 @@ class Preprocessing:
     def picture(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resize, and crop or pad, a radiograph to what the network sees.
 
-        Grey radiographs stay one channel: resizing acts on each channel alone, so replicating afterwards gives
-        the same bytes for a third of the work.
+        Grey radiographs stay one channel: resizing acts on each channel alone, so replicating afterwards
+        gives the same bytes for a third of the work.
 
         Args:
             pixels: Shape ``(height, width)`` or ``(height, width, 3)``, uint8.
@@ -87,15 +88,18 @@ class Preprocessing:
             pixels: Shape ``(height, width)`` or ``(height, width, 3)``, uint8 in [0, 255], RGB.
 
         Returns:
-            Float32 array of shape ``(3, *self.size)``: ``(pixel / 255 - mean) / std`` per channel.
+            Float32 array of shape ``(channels, *self.size)``: ``(pixel / 255 - mean) / std`` per channel.
         """
         picture = self.picture(pixels)
-        planes = [picture] * 3 if picture.ndim == 2 else [picture[..., channel] for channel in range(3)]
-        table = self._levels()
-        return np.stack([table[channel][plane] for channel, plane in enumerate(planes)])
+        channels = len(self.mean)
+        if channels == 1 and picture.ndim == 3:
+            picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+        planes = [picture] * channels if picture.ndim == 2 else np.moveaxis(picture, -1, 0)
+        levels = self._levels()
+        return np.stack([level[plane] for level, plane in zip(levels, planes, strict=True)])
 
     def _levels(self) -> NDArray[np.float32]:
-        """Return the network's value for each channel and grey level, shape ``(3, 256)``."""
+        """Return the network's value for each channel and grey level, shape ``(channels, 256)``."""
         levels = np.arange(256, dtype=np.float32) / np.float32(255)
         mean, std = (np.asarray(values, dtype=np.float32)[:, None] for values in (self.mean, self.std))
         table: NDArray[np.float32] = (levels - mean) / std

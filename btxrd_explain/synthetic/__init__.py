@@ -1,1 +1,1 @@
-"""Synthetic radiographs and the small classifier trained on them, so that the tool works with nothing at hand."""
+"""Synthetic radiographs and the small classifier trained on them: the tool works with nothing at hand."""

@@ -1,0 +1,142 @@
+"""From a raw class-activation grid to a heat map that can be drawn and scored.
+
+The order of steps is fixed: judge the raw grid, cut off negative evidence (ReLU), upsample, and only then
+scale to [0, 1]. A grid without evidence is never stretched into a confident picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Frame
+
+NOISE_FLOOR = 1e-6
+"""A peak below this share of the terms it was summed from is rounding noise of float32, not evidence."""
+
+
+class MapStatus(StrEnum):
+    """What a raw class-activation grid is worth."""
+
+    OK = "ok"
+    NO_POSITIVE_EVIDENCE = "no_positive_evidence"
+    """No cell speaks for the class: after ReLU nothing is left but rounding noise."""
+    FLAT = "flat"
+    """All cells speak for the class alike: there is no place to look at."""
+    NON_FINITE = "non_finite"
+    """The grid holds NaN or infinities."""
+
+
+class Space(StrEnum):
+    """Where a heat map and an annotation meet."""
+
+    ORIGINAL = "original"
+    """On the radiograph's own pixels."""
+    INPUT = "input"
+    """On the network's input."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeatMap:
+    """A heat map on an image.
+
+    Attributes:
+        values: Float32 array of shape ``(height, width)`` in [0, 1]; all 0 unless the status is ``ok``.
+        peak: Largest value before scaling, in units of the class score; None for a non-finite grid.
+        status: What the raw grid is worth.
+    """
+
+    values: NDArray[np.float32]
+    peak: float | None
+    status: MapStatus
+
+
+def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None) -> MapStatus:
+    """Say what a raw class-activation grid is worth, before any scaling hides it.
+
+    Args:
+        grid: Raw grid of shape ``(rows, columns)``, signed.
+        magnitude: Largest sum over cells of the absolute terms that the grid was summed from (for Grad-CAM
+            ``max Σ_k |w_k A_k|``); None takes the largest absolute value of the grid itself.
+
+    Returns:
+        The status.
+
+    >>> judge(np.array([[-1.0, -2.0]]))
+    <MapStatus.NO_POSITIVE_EVIDENCE: 'no_positive_evidence'>
+    >>> judge(np.array([[1e-10, -1e-10]]), magnitude=3.0)
+    <MapStatus.NO_POSITIVE_EVIDENCE: 'no_positive_evidence'>
+    """
+    if not np.isfinite(grid).all():
+        return MapStatus.NON_FINITE
+    scale = float(np.abs(grid).max()) if magnitude is None else magnitude
+    peak = float(grid.max())
+    if peak <= NOISE_FLOOR * scale:
+        return MapStatus.NO_POSITIVE_EVIDENCE
+    if peak - max(float(grid.min()), 0.0) <= NOISE_FLOOR * scale:
+        return MapStatus.FLAT
+    return MapStatus.OK
+
+
+def min_max(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """Scale an array to [0, 1] by its own extremes: ``(v - min) / (max - min)``.
+
+    Args:
+        values: Any shape, finite.
+
+    Returns:
+        Float32 array of the same shape.
+
+    Raises:
+        ValueError: The array is empty, constant or not finite: no scale would be honest.
+
+    >>> min_max(np.array([2.0, 4.0, 3.0])).tolist()
+    [0.0, 1.0, 0.5]
+    """
+    if values.size == 0:
+        raise ValueError("cannot scale an empty array")
+    low, high = values.min(), values.max()
+    if not (np.isfinite(low) and np.isfinite(high)) or low == high:
+        raise ValueError(f"cannot scale values between {low} and {high} to [0, 1]")
+    scaled: NDArray[np.float32] = ((values - low) / (high - low)).astype(np.float32, copy=False)
+    return scaled
+
+
+def heat_map(
+    grid: NDArray[np.floating[Any]], frame: Frame, *, status: MapStatus, space: Space = Space.ORIGINAL
+) -> HeatMap:
+    """Turn a raw class-activation grid into a heat map on the radiograph or on the network's input.
+
+    Args:
+        grid: Raw grid of shape ``(rows, columns)``, signed.
+        frame: How the radiograph maps to the network's input.
+        status: The grid's status as judged when it was computed.
+        space: On which pixels the heat map lives.
+
+    Returns:
+        The heat map: ReLU, bilinear upsampling, then min-max scaling per image.
+    """
+    size = frame.original if space is Space.ORIGINAL else frame.network
+    if status is MapStatus.NON_FINITE:
+        return HeatMap(np.zeros(size, np.float32), None, status)
+    peak = float(grid.max())
+    upsampled = upsample(grid, frame, space=space)
+    if status is MapStatus.OK and upsampled.min() == upsampled.max():
+        status = MapStatus.FLAT  # what varies was cropped away
+    if status is not MapStatus.OK:
+        return HeatMap(np.zeros(size, np.float32), peak, status)
+    return HeatMap(min_max(upsampled), peak, status)
+
+
+def upsample(
+    grid: NDArray[np.floating[Any]], frame: Frame, *, space: Space = Space.ORIGINAL
+) -> NDArray[np.float32]:
+    """Return the positive evidence of a raw grid on the pixels of ``space``, unscaled (float32)."""
+    positive = np.maximum(grid, 0)
+    return frame.map_to_original(positive) if space is Space.ORIGINAL else frame.map_to_input(positive)

@@ -1,0 +1,153 @@
+"""How a heat map and an annotation agree: count once, then divide.
+
+Formulas as in Saporta et al., Nat Mach Intell 4:867 (2022) and Reinke et al. (Metrics Reloaded),
+Nat Methods 21:182 (2024). Undefined is None, never 0: an empty union has no IoU, an empty annotation no hit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btxrd_explain.core.threshold import Operator, binarize
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Pixel counts of a region against an annotation.
+
+    Attributes:
+        both: Pixels in region and annotation (true positives).
+        region: Pixels in the region.
+        annotation: Pixels in the annotation.
+    """
+
+    both: int
+    region: int
+    annotation: int
+
+    @property
+    def iou(self) -> float | None:
+        """Intersection over union (Jaccard index), in [0, 1]; None where the union is empty."""
+        return _ratio(self.both, self.region + self.annotation - self.both)
+
+    @property
+    def dice(self) -> float | None:
+        """Dice coefficient ``2 |A and B| / (|A| + |B|)``, in [0, 1]; None where both are empty."""
+        return _ratio(2 * self.both, self.region + self.annotation)
+
+    @property
+    def precision(self) -> float | None:
+        """Share of the region that is annotated; None where the region is empty."""
+        return _ratio(self.both, self.region)
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the annotation that the region covers; None where the annotation is empty."""
+        return _ratio(self.both, self.annotation)
+
+
+def count_overlap(region: NDArray[np.bool_], annotation: NDArray[np.bool_]) -> Overlap:
+    """Count the pixels that a region and an annotation share.
+
+    Args:
+        region: Boolean array of shape ``(height, width)``.
+        annotation: Boolean array of the same shape.
+
+    Returns:
+        The counts.
+
+    Raises:
+        ValueError: The shapes differ, or an array is not boolean.
+
+    >>> count_overlap(np.array([[True, True, False]]), np.array([[False, True, True]])).iou
+    0.3333333333333333
+    """
+    if region.shape != annotation.shape:
+        raise ValueError(f"region {region.shape} and annotation {annotation.shape} differ in shape")
+    if region.dtype != np.bool_ or annotation.dtype != np.bool_:
+        raise ValueError(f"region and annotation must be boolean, got {region.dtype} and {annotation.dtype}")
+    return Overlap(
+        both=int(np.count_nonzero(region & annotation)),
+        region=int(np.count_nonzero(region)),
+        annotation=int(np.count_nonzero(annotation)),
+    )
+
+
+def compute_cam_iou(
+    heatmap: NDArray[np.floating[Any]],
+    mask: NDArray[Any],
+    threshold: float = 0.5,
+    *,
+    operator: Operator = Operator.AT_LEAST,
+) -> float:
+    """Return the IoU of a thresholded heat map and an annotation mask.
+
+    ``IoU = |b ∧ m| / |b ∨ m|`` with ``b = heatmap >= threshold``.
+
+    Args:
+        heatmap: Shape ``(height, width)``, values in [0, 1].
+        mask: The same shape; non-zero is annotated.
+        threshold: In [0, 1].
+        operator: ``>=`` (default) or ``>``.
+
+    Returns:
+        IoU in [0, 1]. **0.0 for an empty union**, so that the function is total; the reports of this package
+        call that undefined instead (see :attr:`Overlap.iou`).
+
+    Raises:
+        ValueError: The shapes differ, the heat map holds NaN, or the threshold is out of range.
+
+    >>> compute_cam_iou(np.array([[0.9, 0.6, 0.1]]), np.array([[0, 1, 1]]))
+    0.3333333333333333
+    """
+    iou = count_overlap(binarize(heatmap, threshold, operator=operator), mask.astype(bool)).iou
+    return 0.0 if iou is None else iou
+
+
+def pointing_hit(heatmap: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> bool | None:
+    """Say whether the hottest pixel lies on the annotation (pointing game, Zhang et al. 2018).
+
+    Args:
+        heatmap: Shape ``(height, width)``; the first of equal maxima in row order counts.
+        mask: Boolean array of the same shape.
+
+    Returns:
+        True for a hit; None where nothing is annotated.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    if heatmap.shape != mask.shape:
+        raise ValueError(f"heat map {heatmap.shape} and annotation {mask.shape} differ in shape")
+    if not mask.any():
+        return None
+    return bool(mask.flat[int(np.argmax(heatmap))])
+
+
+def energy_in_mask(heatmap: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> float | None:
+    """Return the share of a heat map's mass that lies on the annotation, ``Σ(h m) / Σ h``.
+
+    Also known as relevance mass accuracy (Arras et al. 2022) and energy-based pointing game
+    (Wang et al. 2020). Its chance level is the annotation's share of the image.
+
+    Args:
+        heatmap: Shape ``(height, width)``, non-negative.
+        mask: Boolean array of the same shape.
+
+    Returns:
+        Share in [0, 1]; None where the map has no mass or nothing is annotated.
+    """
+    total = float(heatmap.sum(dtype=np.float64))
+    if total == 0 or not mask.any():
+        return None
+    return float(heatmap[mask].sum(dtype=np.float64)) / total
+
+
+def _ratio(numerator: int, denominator: int) -> float | None:
+    return numerator / denominator if denominator else None

@@ -1,0 +1,90 @@
+"""Fitting stored weights to a network, whatever wrapper they were saved from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from btxrd_explain.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from torch import Tensor, nn
+
+    from btxrd_explain.model.checkpoint import Checkpoint
+
+_COMPILED = "_orig_mod."
+
+
+def fit_weights(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
+    """Load a checkpoint's weights into a network, strictly.
+
+    Wrappers put a prefix before every key (``model.`` a module, ``module.`` DDP, ``_orig_mod.`` torch.compile);
+    the one prefix that fits most of the network's keys is taken off. Weights outside of it, such as a loss function's,
+    are left out and reported.
+
+    Args:
+        network: The network to fill.
+        checkpoint: The weights.
+
+    Returns:
+        What the user should know: a line on the keys that were left out, or nothing.
+
+    Raises:
+        CheckpointError: Keys or shapes do not fit; the message lists a few.
+    """
+    stored = {key.replace(_COMPILED, ""): tensor for key, tensor in checkpoint.weights.items()}
+    wanted = network.state_dict()
+    prefix = _prefix(stored, wanted)
+    inside = {key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)}
+    missing = [key for key in wanted if key not in inside]
+    unexpected = [key for key in inside if key not in wanted]
+    shapes = _misfits(inside, wanted)
+    if missing or unexpected or shapes:
+        raise _misfit(checkpoint, _complaints(missing, unexpected, shapes))
+    network.load_state_dict(inside)
+    outside = [key for key in stored if not key.startswith(prefix)]
+    if not outside:
+        return []
+    return [f"{len(outside)} entries of the checkpoint are not weights of the network: {_few(outside)}"]
+
+
+def _prefix(stored: Mapping[str, Tensor], wanted: Collection[str]) -> str:
+    """Return what stands before most of the network's keys in the checkpoint; empty where nothing does."""
+    by_tail: dict[str, list[str]] = {}
+    for key in stored:
+        by_tail.setdefault(key.rsplit(".", 1)[-1], []).append(key)
+    votes: Counter[str] = Counter()
+    for key in wanted:
+        candidates = by_tail.get(key.rsplit(".", 1)[-1], ())
+        votes.update(
+            candidate.removesuffix(key)
+            for candidate in candidates
+            if candidate == key or candidate.endswith(f".{key}")
+        )
+    return min(votes, key=lambda prefix: (-votes[prefix], len(prefix))) if votes else ""
+
+
+def _misfits(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+    return [
+        f"{key} {tuple(tensor.shape)} instead of {tuple(wanted[key].shape)}"
+        for key, tensor in inside.items()
+        if key in wanted and tensor.shape != wanted[key].shape
+    ]
+
+
+def _complaints(missing: list[str], unexpected: list[str], shapes: list[str]) -> str:
+    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+    return "; ".join(f"{len(keys)} {kind}: {_few(keys)}" for kind, keys in kinds if keys)
+
+
+def _few(keys: list[str]) -> str:
+    return ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
+
+
+def _misfit(checkpoint: Checkpoint, complaints: str) -> CheckpointError:
+    return CheckpointError(
+        f"the weights in '{checkpoint.path}' do not fit the architecture ({complaints})",
+        hint="check --architecture and --class-names",
+    )

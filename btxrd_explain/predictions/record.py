@@ -1,0 +1,87 @@
+"""One row of the predictions table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Size
+    from btxrd_explain.core.heatmap import MapStatus
+
+
+class RowStatus(StrEnum):
+    """What became of an image."""
+
+    OK = "ok"
+    UNREADABLE = "unreadable"
+    """The file exists but is no readable radiograph."""
+    MISSING = "missing"
+    """The file was named, but does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileStamp:
+    """What identifies a file's content, and what lets an unchanged file be recognised without reading it.
+
+    Attributes:
+        size: Bytes.
+        mtime_ns: Time of the last change, in nanoseconds.
+        sha256: Hash of the content; None where it could not be read.
+    """
+
+    size: int
+    mtime_ns: int
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is known of one image.
+
+    Attributes:
+        image_id: Unique name within the table, such as ``IMG000046.jpeg``.
+        path: Where the file is, as a path relative to the table's folder (absolute on another drive).
+        label: True class, where known.
+        split: Split that the image belongs to, where known.
+        status: What became of the image.
+        error: Why there is no prediction; None where there is one.
+        stamp: The file's content; None for a missing file.
+        size: Height and width of the radiograph after EXIF rotation; None where it could not be read.
+        probabilities: Softmax per class, float32, shape ``(classes,)``; None where there is no prediction.
+        grids: Raw class-activation grid per class, float32, shape ``(classes, rows, columns)``; None where
+            there is no prediction, or where grids were not asked for.
+        grid_statuses: What each class's grid is worth.
+    """
+
+    image_id: str
+    path: str
+    label: str | None
+    split: str | None
+    status: RowStatus
+    error: str | None = None
+    stamp: FileStamp | None = None
+    size: Size | None = None
+    probabilities: NDArray[np.float32] | None = None
+    grids: NDArray[np.float32] | None = None
+    grid_statuses: tuple[MapStatus, ...] = ()
+
+    @property
+    def predicted(self) -> int | None:
+        """Index of the most probable class (the first of equals); None without a finite prediction."""
+        if self.probabilities is None or not np.isfinite(self.probabilities).all():
+            return None
+        return int(np.argmax(self.probabilities))
+
+    @property
+    def confidence(self) -> float | None:
+        """Probability of the predicted class, in [0, 1]; None without a prediction."""
+        predicted = self.predicted
+        if predicted is None or self.probabilities is None:
+            return None
+        return float(self.probabilities[predicted])

@@ -1,0 +1,125 @@
+"""The columns of the table, and rows to and from Arrow record batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from btxrd_explain.predictions.provenance import Provenance
+
+HEAVY_COLUMN = "grids"
+
+
+def table_schema(provenance: Provenance) -> pa.Schema:
+    """Return the schema of a table: one row per image.
+
+    ``grids`` uses Arrow's canonical extension type ``arrow.fixed_shape_tensor`` of shape
+    ``(classes, rows, columns)``, so that any Arrow reader sees the tensors as such.
+    """
+    classes = len(provenance.class_names)
+    return pa.schema(
+        [
+            pa.field("image_id", pa.string(), nullable=False),
+            pa.field("path", pa.string(), nullable=False),
+            pa.field("label", pa.string()),
+            pa.field("split", pa.string()),
+            pa.field("status", pa.string(), nullable=False),
+            pa.field("error", pa.string()),
+            pa.field("file_size", pa.int64()),
+            pa.field("file_mtime_ns", pa.int64()),
+            pa.field("sha256", pa.string()),
+            pa.field("height", pa.int32()),
+            pa.field("width", pa.int32()),
+            pa.field("probabilities", pa.list_(pa.float32(), classes)),
+            pa.field("grid_statuses", pa.list_(pa.string())),
+            pa.field(HEAVY_COLUMN, pa.fixed_shape_tensor(pa.float32(), (classes, *provenance.grid))),
+        ],
+        metadata=provenance.encode(),
+    )
+
+
+def to_batch(rows: Sequence[Prediction], schema: pa.Schema) -> pa.RecordBatch:
+    """Turn rows into a record batch of the given schema."""
+    columns = [_column(rows, field) for field in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def from_batch(batch: pa.RecordBatch) -> Iterator[Prediction]:
+    """Yield the rows of a record batch; without the column ``grids`` their grids are None."""
+    grids = _tensors(batch)
+    light = batch.select([name for name in batch.schema.names if name != HEAVY_COLUMN])
+    for index, row in enumerate(light.to_pylist()):
+        yield _prediction(row, None if grids is None or row["probabilities"] is None else grids[index])
+
+
+def _column(rows: Sequence[Prediction], field: pa.Field) -> pa.Array:
+    if field.name == HEAVY_COLUMN:
+        return _tensor_column([row.grids for row in rows], field.type)
+    values = [_plain(row, field.name) for row in rows]
+    return pa.array(values, type=field.type)
+
+
+def _plain(row: Prediction, name: str) -> Any:  # noqa: ANN401 -- whatever the column holds
+    """Return what a row holds for a column, as pyarrow takes it."""
+    stamp, size = row.stamp, row.size
+    nested = {
+        "file_size": stamp and stamp.size,
+        "file_mtime_ns": stamp and stamp.mtime_ns,
+        "sha256": stamp and stamp.sha256,
+        "height": size and size.height,
+        "width": size and size.width,
+    }
+    return nested[name] if name in nested else getattr(row, name)
+
+
+def _tensor_column(grids: Sequence[np.ndarray[Any, Any] | None], kind: pa.FixedShapeTensorType) -> pa.Array:
+    """Pack grids, with nulls for rows that have none, into a fixed-shape tensor array."""
+    cells = int(np.prod(kind.shape))
+    values = np.zeros((len(grids), cells), np.float32)
+    for index, grid in enumerate(grids):
+        if grid is not None:
+            values[index] = grid.reshape(cells)
+    missing = pa.array([grid is None for grid in grids], pa.bool_())
+    storage = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), cells, mask=missing)
+    return pa.ExtensionArray.from_storage(kind, storage.cast(kind.storage_type))
+
+
+def _tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    """Return all grids of a batch as one array of shape ``(rows, classes, height, width)``."""
+    if HEAVY_COLUMN not in batch.schema.names:
+        return None
+    column = batch.column(HEAVY_COLUMN)
+    cells = int(np.prod(column.type.shape))
+    start = column.storage.offset * cells
+    flat = column.storage.values.to_numpy(zero_copy_only=False)[start : start + len(column) * cells]
+    tensors: np.ndarray[Any, np.dtype[np.float32]] = flat.reshape(len(column), *column.type.shape)
+    return tensors
+
+
+def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]] | None) -> Prediction:
+    stamp = None
+    if row["file_size"] is not None:
+        stamp = FileStamp(row["file_size"], row["file_mtime_ns"], row["sha256"])
+    probabilities = row["probabilities"]
+    return Prediction(
+        image_id=row["image_id"],
+        path=row["path"],
+        label=row["label"],
+        split=row["split"],
+        status=RowStatus(row["status"]),
+        error=row["error"],
+        stamp=stamp,
+        size=None if row["height"] is None else Size(row["height"], row["width"]),
+        probabilities=None if probabilities is None else np.asarray(probabilities, np.float32),
+        grids=grids,
+        grid_statuses=tuple(MapStatus(status) for status in row["grid_statuses"] or ()),
+    )
