@@ -82,16 +82,13 @@ class Frame:
             raise ValueError(f"crop_fraction must lie in (0, 1], got {crop_fraction}")
         if mode is ResizeMode.SQUASH:
             return cls(original, network, network)
-        ratios = network.height / original.height, network.width / original.width
-        scale = min(ratios) if mode is ResizeMode.LETTERBOX else max(ratios) / crop_fraction
-        resized = Size(max(1, round(original.height * scale)), max(1, round(original.width * scale)))
-        return cls(
-            original,
-            resized,
-            network,
-            top=(network.height - resized.height) // 2,
-            left=(network.width - resized.width) // 2,
-        )
+        if mode is ResizeMode.CROP:
+            resized = _covering(original, Size(*(int(side / crop_fraction + 1e-9) for side in network)))
+        else:
+            scale = min(network.height / original.height, network.width / original.width)
+            resized = Size(max(1, round(original.height * scale)), max(1, round(original.width * scale)))
+        top, left = (round((side - length) / 2) for side, length in zip(network, resized, strict=True))
+        return cls(original, resized, network, top, left)
 
     def place(self, resized: NDArray[Any]) -> NDArray[Any]:
         """Cut or pad an image that has already been resized to :attr:`resized`.
@@ -222,6 +219,13 @@ def bilinear_weights(positions: NDArray[np.float64], extent: int, cells: int) ->
     weights[index, lower] += 1 - fraction
     weights[index, upper] += fraction
     return weights
+
+
+def _covering(original: Size, target: Size) -> Size:
+    """Return the size that just covers the target with the aspect ratio kept; rounded as torchvision rounds it."""
+    if target.height * original.width >= target.width * original.height:
+        return Size(target.height, max(target.width, target.height * original.width // original.height))
+    return Size(max(target.height, target.width * original.height // original.width), target.width)
 
 
 def _centres(length: int) -> NDArray[np.float64]:
