@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from btxrd_explain.errors import OutputError
+from btxrd_explain.files import atomic_write, sha256_of, write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_file_appears_whole(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "report.json"
+    with atomic_write(target) as file:
+        file.write(b"half")
+        assert not target.exists()
+        file.write(b" and half")
+    assert target.read_bytes() == b"half and half"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    target = tmp_path / "report.json"
+    target.write_text("old")
+    with pytest.raises(ValueError, match="closed file"), atomic_write(target) as file:
+        file.close()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_files_get_ordinary_permissions(tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        with atomic_write(tmp_path / "f") as file:
+            file.write(b"x")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "f").stat().st_mode & 0o777 == 0o640
+
+
+def test_json_holds_no_nan(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "r.json", {"iou": float("nan")})
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot write '.*r\.json' \("):
+        write_json(tmp_path / "file" / "r.json", {})
+
+
+def test_hash(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(b"radiograph")
+    assert sha256_of(tmp_path / "f") == hashlib.sha256(b"radiograph").hexdigest()
