@@ -1,1 +1,38 @@
-"""Settings shared by all commands: defaults < YAML < environment < flags."""
+"""Settings shared by all commands: defaults < YAML < environment < flags < ``--set``.
+
+Relative paths start at the working directory, whichever source they come from.
+"""
+
+from btxrd_explain.settings.catalogue import SECTIONS, SETTINGS, Setting, section_description
+from btxrd_explain.settings.schema import Settings
+from btxrd_explain.settings.sections import (
+    AnnotationSettings,
+    DataSettings,
+    GradcamSettings,
+    ModelSettings,
+    OutputSettings,
+    PreprocessSettings,
+)
+from btxrd_explain.settings.sources import LoadedSettings, load_settings
+from btxrd_explain.settings.template import Row, default_yaml, describe, to_yaml, yaml_value
+
+__all__ = [
+    "SECTIONS",
+    "SETTINGS",
+    "AnnotationSettings",
+    "DataSettings",
+    "GradcamSettings",
+    "LoadedSettings",
+    "ModelSettings",
+    "OutputSettings",
+    "PreprocessSettings",
+    "Row",
+    "Setting",
+    "Settings",
+    "default_yaml",
+    "describe",
+    "load_settings",
+    "section_description",
+    "to_yaml",
+    "yaml_value",
+]

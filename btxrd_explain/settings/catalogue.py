@@ -1,0 +1,159 @@
+"""Every setting by its dotted name, with what users are told about it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from inspect import getdoc
+from types import MappingProxyType
+from typing import Any
+
+from btxrd_explain.settings.schema import Settings
+from btxrd_explain.settings.sections import Section
+
+PREFIX = str(Settings.model_config.get("env_prefix"))
+DELIMITER = str(Settings.model_config.get("env_nested_delimiter"))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What users are told about one setting.
+
+    Attributes:
+        name: Dotted name, such as ``model.device``.
+        default: Value where nobody says otherwise.
+        description: What it means.
+    """
+
+    name: str
+    default: Any
+    description: str
+
+    @property
+    def section(self) -> str:
+        """Name of the section that it belongs to."""
+        return self.name.partition(".")[0]
+
+    @property
+    def key(self) -> str:
+        """Name within its section."""
+        return self.name.partition(".")[2]
+
+    @property
+    def variable(self) -> str:
+        """Name of its environment variable."""
+        return f"{PREFIX}{self.section}{DELIMITER}{self.key}".upper()
+
+    @property
+    def flag(self) -> str:
+        """Name of its flag on the command line."""
+        return "--" + self.key.replace("_", "-")
+
+    @property
+    def allowed(self) -> str:
+        """The values that it takes, in words.
+
+        >>> SETTINGS["annotation.threshold"].allowed
+        'a number from 0 to 1'
+        """
+        return _listed(_options(_properties(self.section)[self.key]))
+
+
+def _sections() -> dict[str, type[Section]]:
+    """Return the sections in the order of the schema."""
+    return {
+        name: field.annotation
+        for name, field in Settings.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    }
+
+
+SECTIONS: Mapping[str, type[Section]] = MappingProxyType(_sections())
+"""The sections in the order of the schema."""
+
+SETTINGS: Mapping[str, Setting] = MappingProxyType(
+    {
+        f"{section}.{key}": Setting(f"{section}.{key}", field.default, field.description or "")
+        for section, model in SECTIONS.items()
+        for key, field in model.model_fields.items()
+    }
+)
+"""All settings in the order of the schema, by their dotted names."""
+
+
+def section_description(section: str) -> str:
+    """Return what users are told about a section."""
+    return " ".join((getdoc(SECTIONS[section]) or "").split())
+
+
+def closest(name: str) -> str | None:
+    """Return the setting, or else the section, that a user may have meant by an unknown name.
+
+    >>> closest("gradcam.exampels_per_class"), closest("threshold"), closest("modle"), closest("colour")
+    ('gradcam.examples_per_class', 'annotation.threshold', 'model', None)
+    """
+    plain = name.lower().replace("-", "_")
+    section = plain.partition(".")[0]
+    keys = {setting.key: setting.name for setting in SETTINGS.values()}
+    matches = [
+        *(keys[key] for key in get_close_matches(plain.rpartition(".")[2], keys, n=1, cutoff=0.8)),
+        *get_close_matches(plain, SETTINGS, n=1, cutoff=0.7),
+        *(get_close_matches(section, SECTIONS, n=1) if section not in SECTIONS else ()),
+    ]
+    return matches[0] if matches else None
+
+
+@cache
+def _properties(section: str) -> dict[str, dict[str, Any]]:
+    properties: dict[str, dict[str, Any]] = SECTIONS[section].model_json_schema()["properties"]
+    return properties
+
+
+def _options(schema: Mapping[str, Any]) -> list[str]:
+    """Put the alternatives of a JSON schema into words.
+
+    >>> _options({"anyOf": [{"type": "integer", "minimum": 16}, {"type": "null"}]})
+    ['a whole number of at least 16', 'null']
+    """
+    if "anyOf" in schema:
+        return [words for option in schema["anyOf"] for words in _options(option)]
+    if "enum" in schema or "const" in schema:
+        return list(schema.get("enum", [schema.get("const")]))
+    if schema["type"] == "array":
+        return [_array(schema)]
+    if schema["type"] == "string":
+        return ["a path" if schema.get("format") == "path" else _text(schema)]
+    names = {"integer": ["a whole number"], "number": ["a number"], "boolean": ["true", "false"], "null": ["null"]}
+    return [words + _range(schema) for words in names[schema["type"]]]
+
+
+def _listed(values: list[str]) -> str:
+    *others, last = values
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def _text(schema: Mapping[str, Any]) -> str:
+    examples = schema.get("examples", [])
+    return f"text like {_listed(examples)}" if examples else "text"
+
+
+def _array(schema: Mapping[str, Any]) -> str:
+    least, most = schema.get("minItems", 0), schema.get("maxItems")
+    if "prefixItems" in schema:
+        return f"a list of {most} numbers{_range(schema['prefixItems'][0])}"
+    items = "paths" if schema["items"].get("format") == "path" else "texts"
+    return f"a list of at least {least} {items}" if least else f"a list of {items}"
+
+
+def _range(schema: Mapping[str, Any]) -> str:
+    """Put the limits of a number into words.
+
+    >>> _range({"minimum": 0, "maximum": 1}), _range({"exclusiveMinimum": 0, "maximum": 1}), _range({})
+    (' from 0 to 1', ' above 0, at most 1', '')
+    """
+    low, above, high = (schema.get(key) for key in ("minimum", "exclusiveMinimum", "maximum"))
+    if low is not None and high is not None:
+        return f" from {low:g} to {high:g}"
+    limits = (("of at least", low), ("above", above), ("at most", high))
+    words = ", ".join(f"{word} {limit:g}" for word, limit in limits if limit is not None)
+    return f" {words}" if words else ""

@@ -1,0 +1,50 @@
+"""All settings of a run in one immutable object."""
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from btxrd_explain.settings.sections import (
+    AnnotationSettings,
+    DataSettings,
+    GradcamSettings,
+    ModelSettings,
+    OutputSettings,
+    PreprocessSettings,
+)
+
+
+class Settings(BaseSettings):
+    """Everything a run depends on; immutable.
+
+    Made directly, it holds defaults and the given values only, so that a library call never depends on the
+    environment. Users' files, variables and flags come in through :func:`btxrd_explain.settings.load_settings`,
+    which knows where each value came from.
+
+    >>> from pathlib import Path
+    >>> Settings().gradcam.examples_per_class
+    3
+    >>> Settings(output=OutputSettings(directory=Path("run"))).output.predictions_path.as_posix()
+    'run/predictions.parquet'
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="BTXRD_EXPLAIN_", env_nested_delimiter="__"
+    )
+
+    data: DataSettings = DataSettings()
+    model: ModelSettings = ModelSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
+    gradcam: GradcamSettings = GradcamSettings()
+    annotation: AnnotationSettings = AnnotationSettings()
+    output: OutputSettings = OutputSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 -- the signature is pydantic-settings'
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the given values only."""
+        return (init_settings,)

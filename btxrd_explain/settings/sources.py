@@ -1,0 +1,220 @@
+"""Where settings come from: defaults < configuration file < environment < flags < ``--set``.
+
+pydantic checks the values. This module lays the sources over each other, remembers which of them each value came
+from, and turns whatever is wrong into one line for the user: all problems of all sources together.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from btxrd_explain.errors import SettingsError
+from btxrd_explain.settings.catalogue import DELIMITER, PREFIX, SECTIONS, SETTINGS, closest
+from btxrd_explain.settings.document import read_document
+from btxrd_explain.settings.schema import Settings
+
+_LONGEST = 80
+"""Characters of a name or a value that an error shows."""
+
+_ENVIRONMENT = "environment "
+
+
+class Given(NamedTuple):
+    """A value that somebody gave to a setting, whether there is such a setting or not."""
+
+    name: str
+    value: object
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings, and where each of them came from.
+
+    Attributes:
+        settings: The settings in effect.
+        origins: For each setting by its dotted name: ``default``, ``config file 'x.yaml'``,
+            ``environment BTXRD_EXPLAIN_MODEL__DEVICE``, ``flag --device`` or ``--set model.device=cpu``.
+    """
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def load_settings(
+    config: Path | None = None,
+    flags: Mapping[str, object] | None = None,
+    assignments: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+) -> LoadedSettings:
+    """Load the settings of a run from all their sources.
+
+    Each source wins over the ones before it in ``defaults, config, environ, flags, assignments``, setting by
+    setting; a list is replaced as a whole.
+
+    Args:
+        config: A YAML file.
+        flags: Values from the command line by dotted name. None and an empty list mean that a flag was not given;
+            ``--set`` can say null.
+        assignments: The values of ``--set``, each like ``model.device=cpu``. The last one for a setting wins.
+        environ: Environment variables; None takes those of the process. Only names like
+            ``BTXRD_EXPLAIN_MODEL__DEVICE`` are read, and an empty one counts as not set.
+
+    Returns:
+        The settings and their origins.
+
+    Raises:
+        SettingsError: The file cannot be read, or a name or a value is wrong.
+
+    >>> loaded = load_settings(assignments=["annotation.threshold=0.4"], environ={})
+    >>> loaded.settings.annotation.threshold, loaded.origins["annotation.threshold"]
+    (0.4, '--set annotation.threshold=0.4')
+    """
+    given = [
+        *(() if config is None else _from_file(config)),
+        *_from_environment(os.environ if environ is None else environ),
+        *_from_flags(flags or {}),
+        *_from_assignments(assignments),
+    ]
+    effective = {item.name: item for item in given if item.name in SETTINGS}
+    problems = [_unknown(item) for item in given if item.name not in SETTINGS]
+    settings = _validated(effective, problems)
+    origins = {name: effective[name].origin if name in effective else "default" for name in SETTINGS}
+    return LoadedSettings(settings, MappingProxyType(origins))
+
+
+def _from_file(path: Path) -> list[Given]:
+    origin = f"config file {str(path)!r}"
+    given = list(_leaves(read_document(path), origin))
+    names = [item.name for item in given]
+    twice = [name for name in SETTINGS if names.count(name) > 1]
+    if twice:
+        raise SettingsError(f"{origin} gives '{twice[0]}' twice", hint="remove one of them")
+    return given
+
+
+def _leaves(document: Mapping[object, object], origin: str, section: str = "") -> Iterator[Given]:
+    """Flatten sections to dotted names; a section whose settings are all commented out gives nothing."""
+    for key, value in document.items():
+        name = f"{section}{key}"
+        if name in SECTIONS and isinstance(value, dict):
+            yield from _leaves(value, origin, f"{name}.")
+        elif name not in SECTIONS or value is not None:
+            yield Given(name, value, origin)
+
+
+def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
+    """Read the variables that are meant as settings, and leave all others with our prefix alone.
+
+    ``BTXRD_EXPLAIN_MODEL_DEVICE``, with one underscore too few, is meant as a setting too.
+    """
+    near_misses = {name.replace(".", "_") for name in SETTINGS}
+    for variable, text in environ.items():
+        name = variable[len(PREFIX) :].lower()
+        if text and variable.startswith(PREFIX) and (DELIMITER in name or name in near_misses):
+            yield Given(name.replace(DELIMITER, "."), _from_text(text), f"{_ENVIRONMENT}{_one_line(variable)}")
+
+
+def _from_flags(flags: Mapping[str, object]) -> Iterator[Given]:
+    for name, value in flags.items():
+        if value is None or (isinstance(value, list | tuple) and not value):
+            continue
+        yield Given(name, value, _flag_origin(name, value))
+
+
+def _flag_origin(name: str, value: object) -> str:
+    """Name a flag as the user wrote it."""
+    if name == "data.inputs":
+        return "argument INPUT"
+    flag = SETTINGS[name].flag if name in SETTINGS else name
+    return f"flag {flag.replace('--', '--no-', 1) if value is False else flag}"
+
+
+def _from_assignments(assignments: Sequence[str]) -> Iterator[Given]:
+    for assignment in assignments:
+        name, equals, text = assignment.partition("=")
+        if not equals or not name.strip():
+            raise SettingsError(
+                f"--set {_cut(repr(assignment))} assigns nothing", hint="write --set SECTION.SETTING=VALUE"
+            )
+        yield Given(name.strip(), _from_text(text.strip()), f"--set {_one_line(assignment)}")
+
+
+def _from_text(text: str) -> str | None:
+    """Return what a text says: nothing, as YAML writes it, or itself; the kind of the setting does the rest."""
+    return None if text in {"", "~", "null", "Null", "NULL"} else text
+
+
+def _validated(effective: Mapping[str, Given], problems: list[str]) -> Settings:
+    """Let pydantic check the values, and report its findings together with the problems that are known already."""
+    try:
+        settings = Settings.model_validate(_nested(effective.values()))
+    except ValidationError as error:
+        raise _joined(problems + _invalid(error, effective)) from error
+    if problems:
+        raise _joined(problems)
+    return settings
+
+
+def _joined(problems: list[str]) -> SettingsError:
+    counted = f"{len(problems)} settings are wrong: " if len(problems) > 1 else ""
+    return SettingsError(counted + "; ".join(problems))
+
+
+def _nested(given: Iterable[Given]) -> dict[str, dict[str, object]]:
+    nested: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+    for item in given:
+        section, _, key = item.name.partition(".")
+        nested[section][key] = item.value
+    return nested
+
+
+def _unknown(given: Given) -> str:
+    """Say that there is no such setting, and which there are."""
+    if given.name in SECTIONS:
+        example = f"{given.name}.{next(iter(SECTIONS[given.name].model_fields))}"
+        return f"'{given.name}' in {given.origin} is a section: give its settings, such as '{example}'"
+    return f"unknown setting {_cut(repr(given.name))} in {given.origin}: {_suggestion(given)}"
+
+
+def _suggestion(given: Given) -> str:
+    """Name what was meant, in the notation of the source, or else what there is."""
+    meant = closest(given.name)
+    if meant is not None:
+        variable = given.origin.startswith(_ENVIRONMENT) and meant in SETTINGS
+        return f"did you mean {SETTINGS[meant].variable}?" if variable else f"did you mean '{meant}'?"
+    section = given.name.partition(".")[0]
+    if section in SECTIONS:
+        return f"'{section}' holds {', '.join(SECTIONS[section].model_fields)}"
+    return f"the sections are {', '.join(SECTIONS)}"
+
+
+def _invalid(error: ValidationError, effective: Mapping[str, Given]) -> list[str]:
+    """Say once per setting what is wrong; pydantic reports each branch of a union and each item of a list."""
+    advice: dict[str, str] = {}
+    for detail in error.errors(include_url=False):
+        name = ".".join(str(part) for part in detail["loc"][:2])
+        own = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else None
+        advice[name] = own or advice.get(name) or f"give {SETTINGS[name].allowed}"
+    return [
+        f"setting '{name}' ({effective[name].origin}) is {_shown(effective[name].value)}: {text}"
+        for name, text in advice.items()
+    ]
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else _cut(repr(value))
+
+
+def _one_line(text: str) -> str:
+    """Return the text itself where it can be printed in one line, else escape it."""
+    return _cut(text if text.isprintable() else repr(text))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."

@@ -1,0 +1,90 @@
+"""The kinds of value that settings hold, each of them readable from text.
+
+Environment variables, ``--set`` and YAML files all bring text, so that every kind states once how its text is
+read. A ``ValueError`` raised here ends as the last part of the user's message; it says what to write instead.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from btxrd_explain.settings.document import parse_list
+
+
+def _path(value: object) -> object:
+    """Expand ``~``, which no shell does inside a YAML file, and refuse what no file system takes."""
+    if not isinstance(value, str | Path):
+        return value
+    if not str(value) or "\0" in str(value):
+        raise ValueError("give a path that is not empty and holds no NUL character")
+    return _expanded(Path(value))
+
+
+def _input(value: object) -> str:
+    """Expand ``~`` in what may be a path; ``-`` and everything else stays to the letter.
+
+    pydantic's own text would refuse file names that are not UTF-8, which Linux allows.
+    """
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("give a list of paths, or - for the standard input")
+    return str(_expanded(Path(value))) if value.startswith("~") else value
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("give a path without '~', whose home folder is unknown") from error
+
+
+def _items(value: object) -> object:
+    """Read a list from text: ``[a, b]`` as in YAML and JSON, or ``a, b``."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("["):
+        return [item.strip() for item in value.split(",")]
+    return parse_list(value)
+
+
+def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(items)) < len(items):
+        raise ValueError("name each one once")
+    return items
+
+
+FilePath = Annotated[Path, BeforeValidator(_path)]
+"""A file or folder, existing or not; ``~`` is expanded, a relative path starts at the working directory."""
+
+Text = Annotated[str, Field(min_length=1)]
+"""Text that says something."""
+
+Input = Annotated[str, PlainValidator(_input), WithJsonSchema({"type": "string", "format": "path"})]
+"""An image, a folder, a table, or ``-``."""
+
+Inputs = Annotated[tuple[Input, ...], BeforeValidator(_items)]
+"""What to work on."""
+
+ClassNames = Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_distinct), BeforeValidator(_items)]
+"""At least two names, each of them once."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+"""A number in [0, 1]."""
+
+PositiveFraction = Annotated[float, Field(gt=0, le=1)]
+"""A number in (0, 1]."""
+
+Means = Annotated[tuple[Fraction, Fraction, Fraction], BeforeValidator(_items)]
+"""The means of three channels whose values lie in [0, 1]."""
+
+Deviations = Annotated[tuple[PositiveFraction, PositiveFraction, PositiveFraction], BeforeValidator(_items)]
+"""The standard deviations of three channels whose values lie in [0, 1]."""
+
+Device = Literal["auto", "cpu", "cuda", "mps"] | Annotated[str, Field(pattern=r"^cuda:\d+$", examples=["cuda:0"])]
+"""A device of PyTorch, or ``auto``."""
+
+BatchSize = Literal["auto"] | Annotated[int, Field(ge=1, le=4096)]
+"""Images in one forward pass, or ``auto``."""
+
+InputSide = Annotated[int, Field(ge=16, le=4096)]
+"""Side of the network's square input in pixels."""
