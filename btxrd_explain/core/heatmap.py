@@ -50,11 +50,14 @@ class HeatMap:
         values: Float32 array of shape ``(height, width)`` in [0, 1]; all 0 unless the status is ``ok``.
         peak: Largest value before scaling, in units of the class score; None for a non-finite grid.
         status: What the raw grid is worth.
+        hottest: Row and column of the first maximum before scaling, which can make neighbours equal; None unless
+            the status is ``ok``.
     """
 
     values: NDArray[np.float32]
     peak: float | None
     status: MapStatus
+    hottest: tuple[int, int] | None = None
 
 
 def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None) -> MapStatus:
@@ -131,12 +134,11 @@ def heat_map(
         status = MapStatus.FLAT  # what varies was cropped away
     if status is not MapStatus.OK:
         return HeatMap(np.zeros(size, np.float32), peak, status)
-    return HeatMap(min_max(upsampled), peak, status)
+    row, column = divmod(int(upsampled.argmax()), size.width)
+    return HeatMap(min_max(upsampled), peak, status, (row, column))
 
 
-def upsample(
-    grid: NDArray[np.floating[Any]], frame: Frame, *, space: Space = Space.ORIGINAL
-) -> NDArray[np.float32]:
+def upsample(grid: NDArray[np.floating[Any]], frame: Frame, *, space: Space = Space.ORIGINAL) -> NDArray[np.float32]:
     """Return the positive evidence of a raw grid on the pixels of ``space``, unscaled (float32)."""
     positive = np.maximum(grid, 0)
     return frame.map_to_original(positive) if space is Space.ORIGINAL else frame.map_to_input(positive)

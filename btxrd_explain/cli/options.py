@@ -1,0 +1,119 @@
+"""Settings as command line flags: each command names the settings that it takes, and the catalogue tells the rest."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from btxrd_explain.console import Terminal
+from btxrd_explain.errors import ExitCode
+from btxrd_explain.settings import SETTINGS, LoadedSettings, Setting, load_settings
+
+IMAGES = ("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv", "data.split")
+NETWORK = (
+    "model.checkpoint",
+    "model.architecture",
+    "model.class_names",
+    "model.device",
+    "model.batch_size",
+    "preprocess.image_size",
+    "preprocess.resize",
+    "gradcam.target_layer",
+)
+RESULTS = ("output.directory", "output.predictions", "output.colormap", "output.alpha")
+
+_SHORT = {"model.checkpoint": "-c", "output.directory": "-o"}
+_PANELS = {
+    "data": "What to work on",
+    "model": "Network",
+    "preprocess": "Network",
+    "gradcam": "Heat maps",
+    "annotation": "Annotations",
+    "output": "Results",
+}
+
+_Command = Callable[[LoadedSettings, Terminal], ExitCode]
+
+Config = Annotated[
+    Path | None,
+    typer.Option(help="YAML file with settings; 'btxrd-explain config init' writes one.", rich_help_panel="Settings"),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="NAME=VALUE",
+        help="Any other setting by its dotted name, such as output.dpi=300; repeatable.",
+        rich_help_panel="Settings",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print results as JSON on stdout, and nothing else there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress; errors only.")]
+
+
+def command(*names: str) -> Callable[[_Command], Callable[..., None]]:
+    """Make a function of settings a Typer command with a flag for each named setting.
+
+    The command gets the loaded settings and the terminal, and returns an exit code. Errors of the package, an
+    interrupt and a closed pipe end in the terminal's one error boundary.
+
+    Args:
+        names: Dotted names of the settings that get a flag; ``data.inputs`` becomes the argument INPUT.
+    """
+
+    def decorate(function: _Command) -> Callable[..., None]:
+        def run(
+            *, config: Path | None, assignments: list[str] | None, json: bool, quiet: bool, **given: object
+        ) -> None:
+            terminal = Terminal(json=json, quiet=quiet)
+            flags = {name: given[SETTINGS[name].key] for name in names}
+            code = terminal.guarded(lambda: function(load_settings(config, flags, assignments or ()), terminal))
+            raise typer.Exit(code)
+
+        parameters = [_parameter(SETTINGS[name]) for name in names]
+        parameters += [
+            _keyword("config", Config, default=None),
+            _keyword("assignments", Assignments, default=None),
+        ]
+        parameters += [_keyword("json", Json, default=False), _keyword("quiet", Quiet, default=False)]
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    """Return a setting as the parameter that Typer reads; text, so that one place says what is allowed."""
+    if setting.name == "data.inputs":
+        argument = typer.Argument(
+            metavar="[INPUT]...",
+            help="Images, folders, a split CSV, a BTXRD root, or - for paths on the standard input.",
+        )
+        return _keyword(setting.key, Annotated[list[str] | None, argument], default=None)
+    panel = _PANELS[setting.section]
+    if isinstance(setting.default, bool) or setting.name == "output.overlay":
+        switch = typer.Option(
+            f"{setting.flag}/--no-{setting.flag[2:]}", help=setting.description, rich_help_panel=panel
+        )
+        return _keyword(setting.key, Annotated[bool | None, switch], default=None)
+    flags = [_SHORT[setting.name], setting.flag] if setting.name in _SHORT else [setting.flag]
+    option = typer.Option(*flags, metavar=_metavar(setting), help=_help(setting), rich_help_panel=panel)
+    return _keyword(setting.key, Annotated[str | None, option], default=None)
+
+
+def _keyword(name: str, annotation: Any, *, default: object) -> inspect.Parameter:  # noqa: ANN401 -- any annotation
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _help(setting: Setting) -> str:
+    """Return the description of a setting with its default, as the settings file tells it."""
+    default = setting.default
+    return setting.description if default is None else f"{setting.description} [default: {default}]"
+
+
+def _metavar(setting: Setting) -> str:
+    return setting.key.upper().rsplit("_", 1)[-1]

@@ -1,0 +1,183 @@
+"""LabelMe's shapes, and how they become pixels.
+
+Shapes are rasterised by LabelMe's own rules, which are Pillow's: a polygon's vertices are floats and its outline
+belongs to it. A mask is therefore the one that LabelMe itself exports, and about half a pixel wider all round than
+the region between the vertices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Size
+
+MAX_COORDINATE = 100_000
+"""No radiograph is that large, and Pillow takes seconds for larger circles."""
+MAX_POINTS = 20_000
+"""Filling a polygon takes time in proportion to the square of its vertices."""
+_LINE_WIDTH = 10
+_POINT_RADIUS = 5
+
+
+class ShapeType(StrEnum):
+    """LabelMe's kinds of shapes."""
+
+    POLYGON = "polygon"
+    RECTANGLE = "rectangle"
+    ORIENTED_RECTANGLE = "oriented_rectangle"
+    CIRCLE = "circle"
+    LINE = "line"
+    LINESTRIP = "linestrip"
+    POINT = "point"
+    POINTS = "points"
+    MASK = "mask"
+
+
+_EXACTLY = {
+    ShapeType.RECTANGLE: 2,
+    ShapeType.ORIENTED_RECTANGLE: 4,
+    ShapeType.CIRCLE: 2,
+    ShapeType.LINE: 2,
+    ShapeType.POINT: 1,
+    ShapeType.MASK: 2,
+}
+_AT_LEAST = {ShapeType.POLYGON: 3, ShapeType.LINESTRIP: 2, ShapeType.POINTS: 1}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """One shape of an annotation.
+
+    Attributes:
+        label: What the annotator called it.
+        shape_type: Its kind, which decides what the points mean.
+        points: Float64 array of shape ``(n, 2)``: x and y in pixels, within 100,000 of the origin. A rectangle
+            has two opposite corners, a circle its centre and a point of its border, a mask its corner pixels.
+        mask: For :attr:`ShapeType.MASK`, a boolean array of shape ``(height, width)`` whose first pixel lies at
+            the first point.
+        group_id: Shapes with the same label and group are parts of one object; None stands alone.
+
+    Raises:
+        ValueError: The points or the mask do not fit the kind.
+    """
+
+    label: str
+    shape_type: ShapeType
+    points: NDArray[np.float64]
+    mask: NDArray[np.bool_] | None = None
+    group_id: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the shape can be drawn, and in bounded time."""
+        if self.points.ndim != 2 or self.points.shape[1] != 2:
+            raise ValueError(f"expected an array of shape (n, 2), got {self.points.shape}")
+        _check_count(self.shape_type, len(self.points))
+        if not (np.abs(self.points) <= MAX_COORDINATE).all():  # False for NaN
+            raise ValueError(f"expected finite coordinates within {MAX_COORDINATE:,} pixels")
+        if (self.mask is not None) != (self.shape_type is ShapeType.MASK):
+            raise ValueError("a mask shape, and no other, has a mask")
+
+    @property
+    def bounds(self) -> NDArray[np.float64]:
+        """Smallest and largest x and y, as ``[[x0, y0], [x1, y1]]``; of a circle, those of its two points."""
+        return np.stack([self.points.min(axis=0), self.points.max(axis=0)])
+
+
+def rasterise(shape: Shape, size: Size) -> NDArray[np.bool_]:
+    """Rasterise one shape as LabelMe does.
+
+    Args:
+        shape: The shape; what lies outside the image is cut off.
+        size: Size of the image.
+
+    Returns:
+        Boolean array of shape ``size``.
+
+    >>> from btxrd_explain.core.geometry import Size
+    >>> corners = np.array([[3.0, 1.0], [1.0, 2.0]])
+    >>> rasterise(Shape("lesion", ShapeType.RECTANGLE, corners), Size(4, 5)).astype(int)
+    array([[0, 0, 0, 0, 0],
+           [0, 1, 1, 1, 0],
+           [0, 1, 1, 1, 0],
+           [0, 0, 0, 0, 0]])
+    """
+    return rasterise_union([shape], size)
+
+
+def rasterise_union(shapes: Iterable[Shape], size: Size) -> NDArray[np.bool_]:
+    """Rasterise shapes into one mask, in the memory of one.
+
+    Args:
+        shapes: The shapes; what lies outside the image is cut off.
+        size: Size of the image.
+
+    Returns:
+        Boolean array of shape ``size``: True where at least one shape is.
+    """
+    shapes = list(shapes)
+    canvas = Image.new("L", (size.width, size.height))
+    draw = ImageDraw.Draw(canvas)
+    for shape in shapes:
+        draw_shape(draw, shape.shape_type, shape.points)
+    union: NDArray[np.bool_] = np.asarray(canvas).astype(np.bool_)
+    for shape in shapes:
+        if shape.mask is not None:
+            _paste(union, shape.mask, shape.points)
+    return union
+
+
+def draw_shape(draw: ImageDraw.ImageDraw, shape_type: ShapeType, points: NDArray[np.float64]) -> None:
+    """Draw a shape with value 1, as LabelMe's ``shape_to_mask`` does; a mask has nothing to draw.
+
+    Args:
+        draw: Canvas of mode L.
+        shape_type: The shape's kind.
+        points: Float64 array of shape ``(n, 2)``; see :class:`Shape`.
+    """
+    flat: list[float] = points.ravel().tolist()
+    match shape_type:
+        case ShapeType.POLYGON | ShapeType.ORIENTED_RECTANGLE:
+            draw.polygon(flat, outline=1, fill=1)
+        case ShapeType.RECTANGLE:
+            draw.rectangle((*points.min(axis=0).tolist(), *points.max(axis=0).tolist()), outline=1, fill=1)
+        case ShapeType.CIRCLE:
+            _disc(draw, points[0], float(np.hypot(*(points[1] - points[0]))))
+        case ShapeType.LINE:
+            draw.line(flat, fill=1, width=_LINE_WIDTH)
+        case ShapeType.LINESTRIP:
+            draw.line(flat, fill=1, width=_LINE_WIDTH, joint="curve")
+        case ShapeType.POINT | ShapeType.POINTS:
+            for point in points:
+                _disc(draw, point, _POINT_RADIUS)
+
+
+def _check_count(shape_type: ShapeType, count: int) -> None:
+    exact, least = _EXACTLY.get(shape_type), _AT_LEAST.get(shape_type, 0)
+    if exact is not None and count != exact:
+        raise ValueError(f"a {shape_type} has {exact} points, got {count}")
+    if not least <= count <= MAX_POINTS:
+        raise ValueError(f"a {shape_type} has {least} to {MAX_POINTS:,} points, got {count}")
+
+
+def _disc(draw: ImageDraw.ImageDraw, centre: NDArray[np.float64], radius: float) -> None:
+    draw.ellipse((*(centre - radius).tolist(), *(centre + radius).tolist()), outline=1, fill=1)
+
+
+def _paste(union: NDArray[np.bool_], mask: NDArray[np.bool_], points: NDArray[np.float64]) -> None:
+    """Add a mask to the union, cut off at the image, and at its second point where the points are whole pixels."""
+    left, top, right, bottom = points.round().astype(int).ravel().tolist()
+    if (points == np.trunc(points)).all():
+        mask = mask[: max(bottom - top + 1, 0), : max(right - left + 1, 0)]
+    mask = mask[max(-top, 0) :, max(-left, 0) :]
+    target = union[max(top, 0) :, max(left, 0) :][: mask.shape[0], : mask.shape[1]]
+    target |= mask[: target.shape[0], : target.shape[1]]

@@ -1,0 +1,120 @@
+"""Heat maps and annotations drawn onto radiographs."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from matplotlib import colormaps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+def create_overlay(
+    image: NDArray[np.uint8],
+    heatmap: NDArray[np.floating[Any]],
+    alpha: float = 0.45,
+    *,
+    colormap: str = "inferno",
+) -> NDArray[np.uint8]:
+    """Lay a heat map over a radiograph.
+
+    The scale is fixed: 0 is the colour map's first colour and 1 its last, in every picture. Opacity grows with the
+    heat, ``alpha * sqrt(h)``, so that the radiograph stays as it is where there is nothing to show.
+
+    Args:
+        image: Radiograph, uint8, shape ``(height, width)`` or ``(height, width, 3)`` RGB.
+        heatmap: Shape ``(height, width)``, values in [0, 1].
+        alpha: Opacity at heat 1, in [0, 1].
+        colormap: Name of a matplotlib colour map.
+
+    Returns:
+        RGB picture, uint8, shape ``(height, width, 3)``.
+
+    Raises:
+        ValueError: Shapes differ, values are out of range or not finite, or the colour map is unknown.
+
+    >>> create_overlay(np.full((1, 2), 100, np.uint8), np.array([[0.0, 1.0]]), alpha=1.0).tolist()
+    [[[100, 100, 100], [252, 255, 164]]]
+    """
+    if image.dtype != np.uint8 or image.shape[:2] != heatmap.shape or image.shape[2:] not in {(), (3,)}:
+        raise ValueError(f"a {image.dtype} image {image.shape} and a heat map {heatmap.shape} do not fit")
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must lie in [0, 1], got {alpha}")
+    if heatmap.size and not (heatmap.min() >= 0 and heatmap.max() <= 1):  # also false for NaN
+        raise ValueError("the heat map has values outside [0, 1]")
+    levels = (heatmap * 255 + 0.5).astype(np.uint8)
+    opacity = (alpha * np.sqrt(np.arange(256, dtype=np.float32) / 255))[:, None]
+    tint = opacity * _colours(colormap)
+    rgb = as_rgb(image)
+    return (rgb * (1 - opacity)[levels] + tint[levels] + 0.5).astype(np.uint8)
+
+
+def denormalize_tensor(tensor: Any, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.uint8]:  # noqa: ANN401
+    """Turn a network's input back into a picture: the inverse of ``(pixel / 255 - mean) / std``.
+
+    Args:
+        tensor: Shape ``(channels, height, width)`` or ``(1, channels, height, width)``, a torch tensor on any
+            device or an array; 1 or 3 channels.
+        mean: Mean per channel.
+        std: Standard deviation per channel.
+
+    Returns:
+        RGB picture, uint8, shape ``(height, width, 3)``; values outside of [0, 255] are clipped.
+
+    Raises:
+        ValueError: The tensor has another shape, or mean and std do not fit its channels.
+
+    >>> denormalize_tensor(np.zeros((3, 1, 1)), mean=(0.0, 0.5, 1.0), std=(1, 1, 1)).tolist()
+    [[[0, 128, 255]]]
+    """
+    detached = tensor.detach().cpu() if hasattr(tensor, "detach") else tensor
+    array = np.asarray(detached, dtype=np.float64)
+    array = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if array.ndim != 3 or len(array) not in {1, 3} or not len(array) == len(mean) == len(std):
+        raise ValueError(
+            f"a tensor of shape {tuple(np.shape(detached))} does not fit {len(mean)} means, {len(std)} stds"
+        )
+    scale, shift = (np.asarray(values, dtype=np.float64)[:, None, None] for values in (std, mean))
+    picture = np.clip((array * scale + shift) * 255 + 0.5, 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
+
+
+def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a radiograph as an RGB picture of shape ``(height, width, 3)``; grey is replicated."""
+    return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+
+
+def draw_outline(
+    image: NDArray[np.uint8], mask: NDArray[np.bool_], colour: tuple[int, int, int], *, width: int = 2
+) -> NDArray[np.uint8]:
+    """Draw the outline of a mask, with a dark rim so that it shows on bright bone as well.
+
+    Args:
+        image: RGB picture, uint8, shape ``(height, width, 3)``; it stays as it is.
+        mask: Boolean array of shape ``(height, width)``.
+        colour: RGB, each in 0..255.
+        width: Width of the line in pixels.
+
+    Returns:
+        A new picture.
+    """
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    drawn = np.ascontiguousarray(image).copy()
+    for tone, thickness in (((0, 0, 0), width + 2), (colour, width)):
+        cv2.drawContours(drawn, contours, -1, tone, thickness, lineType=cv2.LINE_AA)
+    return drawn
+
+
+@cache
+def _colours(colormap: str) -> NDArray[np.float32]:
+    """Return the 256 colours of a colour map, float32 in [0, 255], shape ``(256, 3)``."""
+    if colormap not in colormaps:
+        raise ValueError(f"matplotlib has no colour map '{colormap}'")
+    table: NDArray[np.float32] = (colormaps[colormap](np.arange(256))[:, :3] * 255).astype(np.float32)
+    return table

@@ -1,0 +1,102 @@
+"""The comparison panels of ``annotate-iou``: radiograph, annotation, heat map and overlay side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.core.heatmap import MapStatus, Space
+from btxrd_explain.core.selection import balanced_panels
+from btxrd_explain.errors import RadiographError
+from btxrd_explain.inputs.labelme import load_annotation_mask
+from btxrd_explain.outputs.comparison_figure import Panel, build_comparison
+from btxrd_explain.outputs.style import save_figure
+from btxrd_explain.workflows.explained import ExplainedImage
+from btxrd_explain.workflows.naming import footer
+from btxrd_explain.workflows.reporting import is_attention_pattern
+from btxrd_explain.workflows.scoring import mask_in_space
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.progress import Listener
+    from btxrd_explain.workflows.scoring import Protocol, Score
+    from btxrd_explain.workflows.selection import Selected
+
+
+def draw_comparison(
+    selected: Selected, scores: Sequence[Score], protocol: Protocol, settings: Settings, listener: Listener
+) -> Path | None:
+    """Draw ``annotation_comparison``: scored images in balance over classes and IoU, and one attention pattern.
+
+    Returns:
+        The file; None where no image can be shown.
+    """
+    shown = _choose(scores, settings.annotation.panels)
+    grids = {row.image_id: row for row in selected.table.rows({score.row.image_id for score in shown})}
+    listener.start("panels", len(shown))
+    panels = []
+    for score in shown:
+        listener.advance()
+        image = ExplainedImage.of(grids[score.row.image_id], selected.table)
+        try:
+            panels.append(_panel(image, score, selected, protocol))
+        except RadiographError as error:
+            listener.note(str(error))
+    if not panels:
+        return None
+    figure = build_comparison(
+        panels,
+        title="Heat map against annotation",
+        threshold=protocol.threshold,
+        colormap=settings.output.colormap,
+        alpha=settings.output.alpha,
+        footer=footer(selected.table.provenance),
+    )
+    target = settings.output.directory / f"annotation_comparison.{settings.output.format}"
+    save_figure(figure, target, dpi=settings.output.dpi)
+    return target
+
+
+def _choose(scores: Sequence[Score], count: int) -> list[Score]:
+    """Choose the panels: one attention pattern where there is room for it, the rest among the scored images."""
+    scored = [score for score in scores if score.iou is not None]
+    patterns = [score for score in scores if is_attention_pattern(score)]
+    room = count - 1 if patterns and count > 1 else count
+    classes = [score.row.label or "" for score in scored]
+    ious = np.array([score.iou for score in scored], dtype=float)
+    chosen = [scored[index] for index in balanced_panels(classes, ious, room)]
+    most_certain = sorted(patterns, key=lambda score: (-(score.row.confidence or 0), score.row.image_id))
+    return chosen + most_certain[: count - len(chosen)][:1]
+
+
+def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Protocol) -> Panel:
+    """Gather what one row of the figure shows, on the pixels on which it was scored."""
+    row = image.row
+    if score.target is None:
+        raise ValueError(f"'{row.image_id}' has no class to show")
+    pixels = image.radiograph().pixels
+    mask = None
+    if row.image_id in selected.annotations and score.excluded is None:
+        mask = load_annotation_mask(
+            selected.annotations[row.image_id], image.frame.original, policy=protocol.mask_policy
+        )
+        mask = mask_in_space(image, mask, protocol.space)
+    if protocol.space is Space.INPUT:
+        pixels = image.table.provenance.preprocessing.picture(pixels)
+    heat = image.heat_map(score.target, space=protocol.space)
+    return Panel(
+        image_id=row.image_id,
+        radiograph=pixels,
+        mask=mask,
+        heatmap=heat.values,
+        iou=score.iou,
+        true_class=row.label or "",
+        predicted_class=image.class_name(row.predicted or 0),
+        confidence=row.confidence or 0.0,
+        target_class=image.class_name(score.target),
+        note=None if heat.status is MapStatus.OK else str(heat.status),
+    )

@@ -1,0 +1,146 @@
+"""Images through the network, batch by batch; the one workflow module that needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from btxrd_explain.core.geometry import ResizeMode, Size
+from btxrd_explain.core.preprocess import Interpolation
+from btxrd_explain.errors import SettingsError
+from btxrd_explain.model.checkpoint import read_checkpoint
+from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
+from btxrd_explain.model.engine import explain
+from btxrd_explain.model.layers import TargetLayer, find_target_layer
+from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.workflows.reading import Prepared, read_ahead
+from btxrd_explain.workflows.request import checkpoint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from btxrd_explain.inputs.dataset import ImageRecord
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """A classifier on its device, with the layer to explain.
+
+    Attributes:
+        classifier: The classifier.
+        layer: The layer whose output is explained.
+        device: Where the network is.
+        batch_size: Radiographs per pass.
+        provenance: How its rows are made.
+    """
+
+    classifier: Classifier
+    layer: TargetLayer
+    device: torch.device
+    batch_size: int
+    provenance: Provenance
+
+    def predict(self, records: Iterable[ImageRecord], folder: Path) -> Iterator[list[Prediction]]:
+        """Yield the rows of the images in their order, a list per batch.
+
+        Args:
+            records: The images.
+            folder: The table's folder, to which paths are relative.
+        """
+        prepared = read_ahead(records, self.classifier.preprocessing, folder=folder, window=2 * self.batch_size)
+        while batch := list(islice(prepared, self.batch_size)):
+            yield self._explained(batch)
+
+    def _explained(self, batch: list[Prepared]) -> list[Prediction]:
+        """Explain the readable images of a batch; the others keep their reason."""
+        tensors = [item.tensor for item in batch if item.tensor is not None]
+        if not tensors:
+            return [item.row for item in batch]
+        explanation = explain(self.classifier.network, self.layer, torch.from_numpy(np.stack(tensors)).to(self.device))
+        results = zip(explanation.probabilities, explanation.grids, explanation.statuses, strict=True)
+        return [item.row if item.tensor is None else _completed(item.row, *next(results)) for item in batch]
+
+
+def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
+    """Load the classifier that the settings name, and find the layer to explain.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be used.
+        SettingsError: The device or the target layer does not exist.
+    """
+    device = _device(settings.model.device)
+    path = checkpoint_of(settings)
+    classifier = build_classifier(read_checkpoint(path), _wishes(settings))
+    preprocessing = classifier.preprocessing
+    shape = len(preprocessing.mean), *preprocessing.size
+    layer = find_target_layer(
+        classifier.network, settings.gradcam.target_layer, input_size=preprocessing.size, channels=shape[0]
+    )
+    grids = explain(classifier.network, layer, torch.zeros(1, *shape)).grids
+    if grids.shape[1] != len(classifier.class_names):
+        raise SettingsError(
+            f"the network gives {grids.shape[1]} scores for {len(classifier.class_names)} classes",
+            hint="check --class-names",
+        )
+    classifier.network.to(device)
+    provenance = Provenance(
+        request=dict(request),
+        class_names=classifier.class_names,
+        preprocessing=preprocessing,
+        checkpoint=path.name,
+        architecture=classifier.architecture,
+        method=settings.gradcam.method,
+        target_layer=layer.name,
+        grid=Size(*grids.shape[2:]),
+        notes=classifier.notes,
+        synthetic=classifier.synthetic,
+    )
+    return Explainer(classifier, layer, device, _batch_size(settings, device), provenance)
+
+
+def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -> Prediction:  # noqa: ANN401
+    return replace(row, probabilities=probabilities, grids=grids, grid_statuses=statuses)
+
+
+def _wishes(settings: Settings) -> Wishes:
+    wanted = settings.preprocess
+    return Wishes(
+        architecture=settings.model.architecture,
+        class_names=settings.model.class_names,
+        image_size=wanted.image_size,
+        mean=wanted.mean,
+        std=wanted.std,
+        resize=ResizeMode(wanted.resize),
+        interpolation=Interpolation(wanted.interpolation),
+        antialias=wanted.antialias,
+        crop_fraction=wanted.crop_fraction,
+    )
+
+
+def _device(name: str) -> torch.device:
+    """Return the device of that name; ``auto`` takes CUDA, then Apple's GPU, then the CPU."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(name)
+    available = {
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(device.type, True):
+        raise SettingsError(f"there is no device '{name}' on this machine", hint="use --device auto or --device cpu")
+    return device
+
+
+def _batch_size(settings: Settings, device: torch.device) -> int:
+    """Return the batch size; small batches stay in the CPU's caches, a GPU wants to be filled."""
+    wished = settings.model.batch_size
+    if isinstance(wished, int):
+        return wished
+    return 4 if device.type == "cpu" else 32

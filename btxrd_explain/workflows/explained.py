@@ -1,0 +1,66 @@
+"""One image with its prediction, its radiograph and the heat maps of its classes, ready to be drawn or scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from btxrd_explain.core.heatmap import HeatMap, Space, heat_map
+from btxrd_explain.errors import RadiographError
+from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
+
+if TYPE_CHECKING:
+    from btxrd_explain.core.geometry import Frame
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainedImage:
+    """A row of the table with what belongs to it.
+
+    Attributes:
+        row: The row, with grids.
+        frame: How the radiograph maps to the network's input.
+        table: The table that the row is from.
+    """
+
+    row: Prediction
+    frame: Frame
+    table: PredictionTable
+
+    @classmethod
+    def of(cls, row: Prediction, table: PredictionTable) -> ExplainedImage:
+        """Put a readable row, with grids, into its frame.
+
+        Raises:
+            ValueError: The row has no prediction.
+        """
+        if row.size is None or row.grids is None:
+            raise ValueError(f"'{row.image_id}' has no prediction")
+        return cls(row, table.provenance.preprocessing.frame(row.size), table)
+
+    def heat_map(self, class_index: int, *, space: Space = Space.ORIGINAL) -> HeatMap:
+        """Return the heat map of a class, in [0, 1], on the pixels of ``space``."""
+        if self.row.grids is None:
+            raise ValueError(f"'{self.row.image_id}' has no grids")
+        status = self.row.grid_statuses[class_index]
+        return heat_map(self.row.grids[class_index], self.frame, status=status, space=space)
+
+    def radiograph(self) -> Radiograph:
+        """Read the radiograph, which must still be the one that was predicted.
+
+        Raises:
+            RadiographError: The file is gone, unreadable, or another one than at inference.
+        """
+        path = self.table.image_path(self.row)
+        radiograph = read_radiograph(path)
+        if self.row.stamp is not None and radiograph.sha256 != self.row.stamp.sha256:
+            raise RadiographError(
+                f"'{path}' has changed since it was predicted", hint="run 'btxrd-explain infer' again"
+            )
+        return radiograph
+
+    def class_name(self, class_index: int) -> str:
+        """Return the name of a class."""
+        return self.table.provenance.class_names[class_index]

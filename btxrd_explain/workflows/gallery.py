@@ -1,0 +1,223 @@
+"""Per class a picture grid of true positives, false positives and false negatives, with their heat maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.selection import Examples, Outcome, select_examples
+from btxrd_explain.errors import InputError, RadiographError
+from btxrd_explain.files import write_json
+from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, build_gallery_grid
+from btxrd_explain.outputs.overlay import create_overlay
+from btxrd_explain.outputs.style import save_figure
+from btxrd_explain.workflows.explained import ExplainedImage
+from btxrd_explain.workflows.naming import file_name_of_class, footer
+from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.selection import Selected, select_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.settings import Settings
+
+SCHEMA_VERSION = 1
+
+_REASONS = {
+    Outcome.TP: "predicted and true class; highest confidence first",
+    Outcome.FP: "predicted, but another class is true; highest confidence first",
+    Outcome.FN: "true class, but another is predicted; lowest probability of the true class first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryResult:
+    """What ``gallery`` wrote.
+
+    Attributes:
+        figures: The picture grid of each class, by class name.
+        document: Path of ``gallery.json``: which image stands where, and why.
+        shown: How many examples each class shows per outcome.
+        available: How many there are.
+    """
+
+    figures: Mapping[str, Path]
+    document: Path
+    shown: Mapping[str, Mapping[str, int]]
+    available: Mapping[str, Mapping[str, int]]
+
+
+def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
+    """Draw the galleries of all classes.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: No image has a known true class.
+        BtxrdExplainError: Table, images or output cannot be used.
+    """
+    listener = listener or Silent()
+    selected = select_rows(settings, listener)
+    names = selected.table.provenance.class_names
+    chosen = _choose(selected, settings)
+    images = _images(selected, chosen)
+    listener.start("galleries", len(names))
+    figures: dict[str, Path] = {}
+    for index, name in enumerate(names):
+        _warn_of_few(name, chosen[index], settings, listener)
+        painter = _Painter(images, settings, listener)
+        figure = build_gallery_grid(
+            [painter.row(outcome, chosen[index]) for outcome in _REASONS],
+            title=f"{name}: where the classifier looks",
+            columns=settings.gradcam.examples_per_class,
+            colormap=settings.output.colormap,
+            footer=footer(selected.table.provenance),
+        )
+        figures[name] = settings.output.directory / f"gallery_{file_name_of_class(name)}.{settings.output.format}"
+        save_figure(figure, figures[name], dpi=settings.output.dpi)
+        listener.advance()
+    document = settings.output.directory / "gallery.json"
+    write_json(document, _document(selected, chosen, figures))
+    by_name = dict(zip(names, chosen, strict=True))
+    return GalleryResult(
+        figures,
+        document,
+        shown={name: {str(o): len(e.rows(o)) for o in _REASONS} for name, e in by_name.items()},
+        available={name: {str(o): e.available(o) for o in _REASONS} for name, e in by_name.items()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The examples of one class: rows of the table, by outcome."""
+
+    index: int
+    examples: Examples
+    table_rows: tuple[Prediction, ...]
+
+    def rows(self, outcome: Outcome) -> list[Prediction]:
+        """Return the rows of an outcome in the order in which they are shown."""
+        return [self.table_rows[number] for number in self.examples.shown[outcome]]
+
+    def available(self, outcome: Outcome) -> int:
+        """Return how many rows have that outcome."""
+        return self.examples.available[outcome]
+
+
+def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
+    """Select the examples of every class among the rows with a prediction and a known true class."""
+    names = selected.table.provenance.class_names
+    rows = tuple(row for row in selected.rows if row.predicted is not None and row.label in names)
+    if not rows:
+        raise InputError(
+            "no radiograph has both a prediction and a known true class",
+            hint="name a split CSV with labels, or a BTXRD root, when running infer",
+        )
+    probabilities = np.stack([row.probabilities for row in rows if row.probabilities is not None])
+    labels = np.array([names.index(row.label or "") for row in rows])
+    keys = [row.image_id for row in rows]
+    count = settings.gradcam.examples_per_class
+    return [
+        _Chosen(index, select_examples(probabilities, labels, index, count, order_keys=keys), rows)
+        for index in range(len(names))
+    ]
+
+
+def _images(selected: Selected, chosen: list[_Chosen]) -> dict[str, ExplainedImage]:
+    """Load the grids of the images that are shown, and of no others."""
+    wanted = {row.image_id for one in chosen for outcome in _REASONS for row in one.rows(outcome)}
+    return {row.image_id: ExplainedImage.of(row, selected.table) for row in selected.table.rows(wanted)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Painter:
+    """Turns examples into the cells of a picture grid."""
+
+    images: Mapping[str, ExplainedImage]
+    settings: Settings
+    listener: Listener
+
+    def row(self, outcome: Outcome, chosen: _Chosen) -> Row:
+        """Paint one row of the grid: the examples of one outcome."""
+        cells = tuple(self._cell(outcome, row, chosen.index) for row in chosen.rows(outcome))
+        return Row(str(outcome), cells, chosen.available(outcome))
+
+    def _cell(self, outcome: Outcome, row: Prediction, class_index: int) -> Cell:
+        """Paint one example; a false negative shows the predicted and the true class side by side."""
+        image = self.images[row.image_id]
+        title = title_of(outcome, row, image)
+        predicted = row.predicted if row.predicted is not None else class_index
+        shown = [predicted, class_index] if outcome is Outcome.FN else [predicted]
+        try:
+            pixels = image.radiograph().pixels
+        except RadiographError as error:
+            self.listener.note(str(error))
+            return Cell((), title, f"{row.image_id} (not readable any more)")
+        captions = [f"map of {image.class_name(index)}" for index in shown]
+        pictures = [self._picture(image, pixels, index, c) for index, c in zip(shown, captions, strict=True)]
+        return Cell(tuple(pictures), title, row.image_id)
+
+    def _picture(self, image: ExplainedImage, pixels: np.ndarray[Any, Any], index: int, caption: str) -> Picture:
+        heat = image.heat_map(index)
+        output = self.settings.output
+        if heat.status is not MapStatus.OK:
+            return Picture(create_overlay(pixels, heat.values, alpha=0.0), caption, str(heat.status))
+        return Picture(create_overlay(pixels, heat.values, alpha=output.alpha, colormap=output.colormap), caption)
+
+
+def title_of(outcome: Outcome, row: Prediction, image: ExplainedImage) -> str:
+    """Return the title of an example, such as ``TP: Benign -> Benign (0.93)``: true -> predicted (confidence)."""
+    predicted = "none" if row.predicted is None else image.class_name(row.predicted)
+    return f"{outcome}: {row.label} -> {predicted} ({row.confidence:.2f})"
+
+
+def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Listener) -> None:
+    wanted = settings.gradcam.examples_per_class
+    few = [f"{chosen.available(outcome)} {outcome}" for outcome in _REASONS if chosen.available(outcome) < wanted]
+    if few:
+        listener.note(f"class {name}: only {', '.join(few)} of the {wanted} asked for")
+
+
+def _document(selected: Selected, chosen: list[_Chosen], figures: Mapping[str, Path]) -> dict[str, Any]:
+    """Return the content of ``gallery.json``: which image stands where, and why."""
+    names = selected.table.provenance.class_names
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "order": {str(outcome): reason for outcome, reason in _REASONS.items()},
+        "classes": {
+            names[one.index]: {
+                "figure": figures[names[one.index]].name,
+                **{str(outcome): _places(one, outcome, names) for outcome in _REASONS},
+            }
+            for one in chosen
+        },
+        "provenance": selected.table.provenance.document(),
+    }
+
+
+def _places(chosen: _Chosen, outcome: Outcome, names: tuple[str, ...]) -> dict[str, Any]:
+    examples = [
+        {
+            "column": column,
+            "image_id": row.image_id,
+            "true": row.label,
+            "predicted": None if row.predicted is None else names[row.predicted],
+            "confidence": row.confidence,
+            "probability_of_class": None if row.probabilities is None else float(row.probabilities[chosen.index]),
+            "maps": [names[row.predicted or 0], names[chosen.index]]
+            if outcome is Outcome.FN
+            else [names[row.predicted or 0]],
+        }
+        for column, row in enumerate(chosen.rows(outcome), start=1)
+    ]
+    return {"available": chosen.available(outcome), "shown": examples}

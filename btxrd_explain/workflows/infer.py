@@ -1,0 +1,110 @@
+"""Fill the predictions table; draw the overlays of images that were named one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.workflows.fill import fill_table
+from btxrd_explain.workflows.overlays import draw_overlays
+from btxrd_explain.workflows.plan import make_plan
+from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.request import build_request
+from btxrd_explain.workflows.selection import collect_images
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import IO
+
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
+    from btxrd_explain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How predictions and known labels go together.
+
+    Attributes:
+        predicted: Number of images per predicted class.
+        confusion: Number of labelled images, ``confusion[true][predicted]``.
+        labelled: Images with both a prediction and a label.
+        accuracy: Share of those that are right; None where there are none.
+    """
+
+    predicted: tuple[int, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    labelled: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class InferResult:
+    """What ``infer`` did.
+
+    Attributes:
+        table: The table, now current.
+        rows: The rows of the images asked for, without grids, in the order of the table.
+        computed: How many of them went through the network in this run.
+        overlays: Overlays that were drawn, by ``image_id``.
+        named: True where every image was named one by one.
+    """
+
+    table: PredictionTable
+    rows: tuple[Prediction, ...]
+    computed: int
+    overlays: dict[str, Path]
+    named: bool
+
+    @property
+    def failed(self) -> tuple[Prediction, ...]:
+        """Rows of images without a prediction."""
+        return tuple(row for row in self.rows if row.status is not RowStatus.OK)
+
+    def summary(self) -> Summary:
+        """Count predictions by class, and against the labels where there are any."""
+        names = self.table.provenance.class_names
+        predicted = Counter(row.predicted for row in self.rows)
+        pairs = Counter((row.label, row.predicted) for row in self.rows if row.predicted is not None)
+        confusion = tuple(tuple(pairs[name, column] for column in range(len(names))) for name in names)
+        labelled = sum(map(sum, confusion))
+        right = sum(confusion[index][index] for index in range(len(names)))
+        return Summary(
+            predicted=tuple(predicted[index] for index in range(len(names))),
+            confusion=confusion,
+            labelled=labelled,
+            accuracy=right / labelled if labelled else None,
+        )
+
+
+def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes] | None = None) -> InferResult:
+    """Bring the predictions table up to date for the images that the settings name.
+
+    Rows that still hold are kept, also those of images not asked for; torch is imported only when something must
+    be computed. An interrupted run is resumed.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+        stdin: Where the paths come from when an input is ``-``.
+
+    Returns:
+        What was done.
+
+    Raises:
+        BtxrdExplainError: Input, checkpoint, table or output cannot be used.
+    """
+    listener = listener or Silent()
+    collection = collect_images(settings, stdin=stdin)
+    for note in collection.notes:
+        listener.note(note)
+    plan = make_plan(settings.output.predictions_path, build_request(settings), collection)
+    asked = {record.image_id for record in collection.records} | {row.image_id for row in plan.missing}
+    table = fill_table(settings, plan, asked, listener)
+    rows = tuple(row for row in table.index() if row.image_id in asked)
+    overlays: dict[str, Path] = {}
+    if collection.named if settings.output.overlay is None else settings.output.overlay:
+        overlays = draw_overlays(table, asked, settings, listener)
+    return InferResult(table, rows, len(plan.pending), overlays, collection.named)

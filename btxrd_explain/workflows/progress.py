@@ -1,0 +1,41 @@
+"""How a workflow tells what it is doing, without printing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from btxrd_explain.predictions.provenance import Provenance
+    from btxrd_explain.predictions.record import Prediction
+
+
+class Listener(Protocol):
+    """Told of a workflow's progress; an exception that it raises ends the workflow cleanly."""
+
+    def note(self, message: str) -> None:
+        """Take one line that the user should know."""
+
+    def start(self, what: str, total: int) -> None:
+        """Learn that ``total`` steps of ``what`` begin."""
+
+    def advance(self, count: int = 1) -> None:
+        """Learn that ``count`` steps are done."""
+
+    def predicted(self, row: Prediction, provenance: Provenance) -> None:
+        """Take the row of a requested image as soon as it is known; rows come in the order of the table."""
+
+
+class Silent:
+    """A listener that ignores everything; the default of the library."""
+
+    def note(self, message: str) -> None:
+        """Ignore."""
+
+    def start(self, what: str, total: int) -> None:
+        """Ignore."""
+
+    def advance(self, count: int = 1) -> None:
+        """Ignore."""
+
+    def predicted(self, row: Prediction, provenance: Provenance) -> None:
+        """Ignore."""

@@ -1,0 +1,59 @@
+"""What decides about a table's rows, known before torch is imported."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.errors import CheckpointError, SettingsError
+from btxrd_explain.files import sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from btxrd_explain.settings import Settings
+
+_VERSIONS = ("btxrd-explain", "torch", "timm", "opencv-python-headless", "pillow")
+"""Distributions whose release can change predictions or grids."""
+
+
+def build_request(settings: Settings) -> dict[str, Any]:
+    """Gather what the rows depend on: the checkpoint's content, the settings as asked for, and versions.
+
+    Returns:
+        Plain JSON values; see :class:`btxrd_explain.predictions.provenance.Provenance`.
+
+    Raises:
+        SettingsError: No checkpoint is named.
+        CheckpointError: The checkpoint cannot be read.
+    """
+    model = settings.model
+    return {
+        "checkpoint": _hash(checkpoint_of(settings)),
+        "architecture": model.architecture,
+        "class_names": model.class_names and list(model.class_names),
+        "preprocess": settings.preprocess.model_dump(mode="json"),
+        "method": settings.gradcam.method,
+        "target_layer": settings.gradcam.target_layer,
+        "versions": {name: version(name) for name in _VERSIONS},
+    }
+
+
+def checkpoint_of(settings: Settings) -> Path:
+    """Return the checkpoint that the settings name.
+
+    Raises:
+        SettingsError: They name none.
+    """
+    if settings.model.checkpoint is None:
+        raise SettingsError("no checkpoint is named", hint="give --checkpoint, or set model.checkpoint")
+    return settings.model.checkpoint
+
+
+def _hash(checkpoint: Path) -> str:
+    try:
+        return sha256_of(checkpoint)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read the checkpoint '{checkpoint}' ({error.strerror or error})", hint="check --checkpoint"
+        ) from error

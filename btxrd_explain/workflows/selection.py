@@ -1,0 +1,119 @@
+"""Which images and which rows a command works on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from btxrd_explain.errors import InputError, TableError
+from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect, find_annotation
+from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.predictions.table import PredictionTable, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import IO
+
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.progress import Listener
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The rows that an analysis works on.
+
+    Attributes:
+        table: The table, current as far as can be told.
+        rows: The selected rows, without grids, in the order of the table.
+        annotations: Annotation files by ``image_id``, of the images that have one.
+    """
+
+    table: PredictionTable
+    rows: tuple[Prediction, ...]
+    annotations: Mapping[str, Path]
+
+
+def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Collection:
+    """Collect the images that the settings name; where they name none, those of the table on disk.
+
+    Raises:
+        InputError: No image is named, or what is named cannot be used.
+    """
+    if names_images(settings):
+        data = settings.data
+        return collect(
+            data.inputs,
+            root=data.root,
+            images=data.images,
+            annotations=data.annotations,
+            split_csv=data.split_csv,
+            split=data.split,
+            class_names=settings.model.class_names,
+            stdin=stdin,
+        )
+    path = settings.output.predictions_path
+    if not path.exists():
+        raise InputError("no radiographs are named", hint="name images, a folder, a split CSV or a BTXRD root")
+    table = open_table(path)
+    rows = [row for row in table.index() if row.status is not RowStatus.MISSING]
+    records = tuple(
+        ImageRecord(row.image_id, table.image_path(row), row.label, row.split, annotation=None) for row in rows
+    )
+    return Collection(records, named=False)
+
+
+def select_rows(settings: Settings, listener: Listener) -> Selected:
+    """Return the rows for an analysis, after inference where the table is missing or stale.
+
+    With a checkpoint the table is checked against it and brought up to date. Without one the table is taken as it
+    is: a colleague's table is enough to analyse.
+
+    Raises:
+        TableError: There is no table and no checkpoint to make one, or the table lacks images that are named.
+    """
+    if settings.model.checkpoint is not None:
+        from btxrd_explain.workflows import infer  # noqa: PLC0415 -- infer itself selects images with this module
+
+        quiet = settings.model_copy(update={"output": settings.output.model_copy(update={"overlay": False})})
+        result = infer.run(quiet, listener)
+        return _with_annotations(settings, result.table, result.rows)
+    table = open_table(settings.output.predictions_path)
+    rows = tuple(table.index())
+    if names_images(settings):
+        rows = _named_rows(rows, collect_images(settings))
+    elif settings.data.split is not None:
+        rows = tuple(row for row in rows if row.split == settings.data.split)
+    if not rows:
+        raise TableError(f"no row of '{table.path}' is selected", hint="check --split")
+    return _with_annotations(settings, table, rows)
+
+
+def names_images(settings: Settings) -> bool:
+    """Say whether the settings name images, rather than leaving it to the table."""
+    data = settings.data
+    return bool(data.inputs) or any((data.root, data.images, data.split_csv))
+
+
+def _named_rows(rows: tuple[Prediction, ...], collection: Collection) -> tuple[Prediction, ...]:
+    """Return the rows of a collection; all of its images must have one."""
+    named = {record.image_id for record in collection.records}
+    found = tuple(row for row in rows if row.image_id in named)
+    if len(found) < len(named):
+        first = min(named - {row.image_id for row in found})
+        raise TableError(
+            f"{len(named) - len(found)} of {len(named)} images have no row in the table, such as '{first}'",
+            hint="give --checkpoint to compute them",
+        )
+    return found
+
+
+def _with_annotations(settings: Settings, table: PredictionTable, rows: tuple[Prediction, ...]) -> Selected:
+    """Find the annotation file of each row's image, where there is one."""
+    found = {
+        row.image_id: find_annotation(table.image_path(row), settings.data.annotations)
+        for row in rows
+        if row.status is RowStatus.OK
+    }
+    return Selected(table, rows, {image_id: path for image_id, path in found.items() if path is not None})
