@@ -45,6 +45,8 @@ def atomic_write(target: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(target)
+    except BrokenPipeError:  # from the block: not this file, but a reader of the standard output is gone
+        raise
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:

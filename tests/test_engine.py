@@ -15,6 +15,7 @@ from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.engine import DegenerateMapWarning, explain, generate_gradcam
 from btxrd_explain.model.layers import TargetLayer, find_target_layer
+from btxrd_explain.model.layout import Layout, Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,11 @@ def _small(seed: int = 0) -> Any:  # noqa: ANN401 -- indexing an nn.Sequential h
     return nn.Sequential(*layers).eval()
 
 
+def _target(network: nn.Module, name: str) -> TargetLayer:
+    """Take a convolutional layer for the target, whether or not it can be explained."""
+    return TargetLayer(name, network.get_submodule(name), Layout(Order.CHANNELS_FIRST, Size(1, 1)))
+
+
 def _layer(network: nn.Module) -> TargetLayer:
     return find_target_layer(network, input_size=Size(SIDE, SIDE))
 
@@ -61,9 +67,7 @@ def test_the_library_computes_the_same_maps(network: nn.Module, batch: torch.Ten
     for index in range(3):
         with GradCAM(network, [layer.module]) as library:
             theirs = library(batch, [ClassifierOutputTarget(index)] * len(batch))
-        for grid, statuses, expected in zip(
-            explanation.grids[:, index], explanation.statuses, theirs, strict=True
-        ):
+        for grid, statuses, expected in zip(explanation.grids[:, index], explanation.statuses, theirs, strict=True):
             np.testing.assert_allclose(heat_map(grid, FRAME, status=statuses[index]).values, expected, atol=1e-4)
 
 
@@ -91,7 +95,7 @@ def test_the_last_feature_map_is_found(architecture: str) -> None:
 def test_gradcam_of_a_pooled_linear_head_is_cam_up_to_a_factor(batch: torch.Tensor) -> None:
     """For conv -> pool -> linear, Grad-CAM is CAM (Zhou et al. 2016) divided by the number of cells."""
     network = _small()
-    layer = TargetLayer("1", network.get_submodule("1"))
+    layer = _target(network, "1")
     activations = network[:2](batch)
     cam = torch.einsum("bkhw,ck->bchw", activations, network[4].weight) / SIDE**2
     np.testing.assert_allclose(explain(network, layer, batch).grids, cam.detach().numpy(), atol=1e-6)
@@ -100,7 +104,7 @@ def test_gradcam_of_a_pooled_linear_head_is_cam_up_to_a_factor(batch: torch.Tens
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, torch.enable_grad])
 def test_frozen_networks_work_in_any_mode(context: Callable[[], torch.no_grad], batch: torch.Tensor) -> None:
     network = _small()
-    layer = TargetLayer("1", network.get_submodule("1"))
+    layer = _target(network, "1")
     expected = explain(network, layer, batch).grids
     network.requires_grad_(requires_grad=False)
     with context():
@@ -121,7 +125,7 @@ def test_nothing_is_left_behind(batch: torch.Tensor) -> None:
 def test_nothing_is_left_behind_by_a_failure(batch: torch.Tensor) -> None:
     network = _small()
     with pytest.raises(RuntimeError):
-        explain(network, TargetLayer("1", network.get_submodule("1")), batch[:, :2])
+        explain(network, _target(network, "1"), batch[:, :2])
     assert not any(module._forward_hooks for module in network.modules())
     assert torch.is_grad_enabled()
 
@@ -129,11 +133,11 @@ def test_nothing_is_left_behind_by_a_failure(batch: torch.Tensor) -> None:
 def test_work_in_place_behind_the_layer_does_no_harm(batch: torch.Tensor) -> None:
     network, in_place = _small(), _small()
     in_place[1] = nn.ReLU(inplace=True)
-    expected = explain(network, TargetLayer("0", network[0]), batch).grids
-    np.testing.assert_array_equal(explain(in_place, TargetLayer("0", in_place[0]), batch).grids, expected)
+    expected = explain(network, _target(network, "0"), batch).grids
+    np.testing.assert_array_equal(explain(in_place, _target(in_place, "0"), batch).grids, expected)
 
 
-@pytest.mark.parametrize(("name", "message"), [("3", "no grid"), ("nowhere", "no layer 'nowhere'")])
+@pytest.mark.parametrize(("name", "message"), [("3", "no grid of cells"), ("nowhere", "no layer 'nowhere'")])
 def test_layers_that_cannot_be_explained_are_refused(name: str, message: str, batch: torch.Tensor) -> None:
     with pytest.raises(SettingsError, match=message):
         generate_gradcam(_small(), batch[0], name)
@@ -152,22 +156,20 @@ def test_a_layer_without_a_path_to_the_scores_is_refused(batch: torch.Tensor) ->
 
     network = Detached().eval()
     with pytest.raises(SettingsError, match="do not depend on layer 'aside'"):
-        explain(network, TargetLayer("aside", network.aside), batch)
+        explain(network, _target(network, "aside"), batch)
 
 
 def test_a_layer_that_runs_twice_is_refused(batch: torch.Tensor) -> None:
     relu = nn.ReLU()
-    network = nn.Sequential(
-        nn.Conv2d(3, 4, 3), relu, nn.Conv2d(4, 4, 3), relu, nn.AdaptiveAvgPool2d(1), nn.Flatten()
-    )
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), relu, nn.Conv2d(4, 4, 3), relu, nn.AdaptiveAvgPool2d(1), nn.Flatten())
     with pytest.raises(SettingsError, match="ran 2 times"):
-        explain(network.eval(), TargetLayer("1", relu), batch)
+        explain(network.eval(), _target(network, "1"), batch)
 
 
 def test_evidence_against_a_class_gives_an_empty_map_and_a_warning(batch: torch.Tensor) -> None:
     network = _small()
     nn.init.constant_(network[4].weight, -1.0)
-    explanation = explain(network, TargetLayer("1", network[1]), batch)
+    explanation = explain(network, _target(network, "1"), batch)
     assert set(sum(explanation.statuses, ())) == {MapStatus.NO_POSITIVE_EVIDENCE}
     with pytest.warns(DegenerateMapWarning, match="no_positive_evidence"):
         assert not generate_gradcam(network, batch[0], "1", 0).any()
@@ -180,7 +182,7 @@ def test_rounding_noise_is_no_evidence(batch: torch.Tensor) -> None:
         network[0].weight[1] = network[0].weight[0]
         network[0].bias[:2] = 1.0
         network[4].weight[:] = torch.tensor([1.0, -1.0 + 1e-7, 0.0, 0.0])
-    statuses = explain(network, TargetLayer("1", network[1]), batch).statuses
+    statuses = explain(network, _target(network, "1"), batch).statuses
     assert set(sum(statuses, ())) == {MapStatus.NO_POSITIVE_EVIDENCE}
 
 
@@ -188,7 +190,7 @@ def test_non_finite_networks_are_reported(batch: torch.Tensor) -> None:
     network = _small()
     with torch.no_grad():
         network[0].bias[0] = float("nan")
-    assert set(sum(explain(network, TargetLayer("1", network[1]), batch).statuses, ())) == {MapStatus.NON_FINITE}
+    assert set(sum(explain(network, _target(network, "1"), batch).statuses, ())) == {MapStatus.NON_FINITE}
 
 
 def test_one_heat_map_at_the_size_of_the_input(network: nn.Module, batch: torch.Tensor) -> None:

@@ -120,9 +120,7 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
         antialias=wishes.antialias,
         crop_fraction=wishes.crop_fraction,
     )
-    return Classifier(
-        network.eval(), architecture, class_names, preprocessing, facts.synthetic, tuple(choice.notes)
-    )
+    return Classifier(network.eval(), architecture, class_names, preprocessing, facts.synthetic, tuple(choice.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +173,7 @@ def _create(
         close = timm.list_models(f"*{architecture}*")[:3]
         raise CheckpointError(
             f"timm has no architecture '{architecture}', which '{checkpoint.path}' needs",
-            hint=f"did you mean {', '.join(close)}"
-            if close
-            else "check --architecture against timm.list_models()",
+            hint=f"did you mean {', '.join(close)}" if close else "check --architecture against timm.list_models()",
         )
     registered: Any = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     own: dict[str, Any] = registered.to_dict() if registered else {}

@@ -59,18 +59,19 @@ def explain(network: nn.Module, layer: TargetLayer, batch: Tensor) -> Explanatio
         The explanation, on the CPU.
 
     Raises:
-        SettingsError: The layer's output is not a grid, does not run exactly once, or does not lead to the scores.
+        SettingsError: The layer does not run exactly once, or does not lead to the scores.
     """
     with torch.inference_mode(mode=False):
         with torch.no_grad(), _captured(layer) as outputs:
             scores = network(batch.clone() if batch.is_inference() else batch)
-        activations = _only(outputs, layer)
+        output = _only(outputs, layer)
         if not scores.requires_grad:
             raise SettingsError(
                 f"the class scores do not depend on layer '{layer.name}'",
                 hint="choose another --target-layer",
             )
-        raw = [gradcam(activations.detach(), gradient) for gradient in _gradients(scores, activations)]
+        activations = layer.layout.to_grid(output.detach())
+        raw = [gradcam(activations, layer.layout.to_grid(gradient)) for gradient in _gradients(scores, output)]
     return _explanation(scores.detach(), raw)
 
 
@@ -150,27 +151,22 @@ def _evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def _only(outputs: list[Tensor], layer: TargetLayer) -> Tensor:
-    """Return the one output that the layer gave, which must be a grid."""
+    """Return the one output that the layer gave."""
     if len(outputs) != 1:
         raise SettingsError(
             f"layer '{layer.name}' ran {len(outputs)} times in one pass", hint="choose a layer that runs once"
         )
-    if outputs[0].ndim != 4:
-        raise SettingsError(
-            f"the output of layer '{layer.name}' has shape {tuple(outputs[0].shape)}, which is no grid of cells",
-            hint="choose a convolutional layer with --target-layer",
-        )
     return outputs[0]
 
 
-def _gradients(scores: Tensor, activations: Tensor) -> Iterator[Tensor]:
-    """Yield the gradient of each class score with respect to the activations.
+def _gradients(scores: Tensor, output: Tensor) -> Iterator[Tensor]:
+    """Yield the gradient of each class score with respect to the layer's output.
 
     The scores of a batch are summed: in eval mode no radiograph depends on another, so that each gets its own.
     """
     classes = scores.shape[1]
     for index in range(classes):
-        (gradient,) = torch.autograd.grad(scores[:, index].sum(), activations, retain_graph=index + 1 < classes)
+        (gradient,) = torch.autograd.grad(scores[:, index].sum(), output, retain_graph=index + 1 < classes)
         yield gradient
 
 

@@ -1,4 +1,4 @@
-"""Which layer to explain: found by watching a forward pass, not from a list of names."""
+"""Which layer to explain: found by watching a forward and a backward pass, not from a list of names."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.model.layout import Layout, find_layout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from btxrd_explain.core.geometry import Size
 
 AUTO = "auto"
@@ -19,26 +22,28 @@ AUTO = "auto"
 
 @dataclass(frozen=True, slots=True)
 class TargetLayer:
-    """The layer whose output is explained.
+    """A layer whose output is explained.
 
     Attributes:
         name: Dotted name within the network.
         module: The module itself.
+        layout: How its output holds the grid of cells.
     """
 
     name: str
     module: nn.Module
+    layout: Layout
 
 
 def find_target_layer(network: nn.Module, name: str = AUTO, *, input_size: Size, channels: int = 3) -> TargetLayer:
     """Find the layer to explain.
 
-    ``auto`` runs one blank image through the network and takes the module whose output is the last feature map
-    that the classification head receives: what ``forward_features`` returns in a timm network, and otherwise the
-    last output that still is a grid. Of several modules that hand over the same tensor the outermost counts.
+    ``auto`` takes what the classification head receives, where it is a grid of cells on which the class scores
+    depend. A transformer that classifies by its class token hands over cells that no longer matter; there it is the
+    last layer before the class token's last look at the cells.
 
     Args:
-        network: The classifier.
+        network: The classifier, in eval mode.
         name: Dotted module name, or ``auto``.
         input_size: Size of the network's input.
         channels: Channels of the network's input.
@@ -47,57 +52,148 @@ def find_target_layer(network: nn.Module, name: str = AUTO, *, input_size: Size,
         The layer.
 
     Raises:
-        SettingsError: There is no such module, or no layer's output is a grid.
+        SettingsError: There is no such module, or its output is no grid of cells on which the scores depend.
     """
     if name != AUTO:
-        return TargetLayer(name, _named(network, name))
-    blank = torch.zeros(1, channels, *input_size, device=next(network.parameters()).device)
-    outputs, features = _watch(network, blank)
-    candidates = [seen for seen in outputs if seen[1] is features] if features is not None else []
-    if not candidates:
-        candidates = [seen for seen in outputs if _is_grid(seen[1])][-1:]
-    if not candidates:
+        _check_name(network, name)
+    probe = _probe(network, input_size=input_size, channels=channels)
+    if name == AUTO:
+        return _choose(network, probe)
+    found = [seen for seen in probe.seen if seen.name == name]
+    if not found:
         raise SettingsError(
-            "no layer of the network has a grid as its output", hint="name one with --target-layer"
+            f"layer '{name}' gives no grid of cells on which the scores depend",
+            hint="list the layers that can be explained with 'btxrd-explain layers'",
         )
-    best, _ = min(candidates, key=lambda seen: seen[0].count("."))
-    return TargetLayer(best, network.get_submodule(best))
+    return _layer(network, found[-1])
 
 
-def _named(network: nn.Module, name: str) -> nn.Module:
-    try:
-        return network.get_submodule(name)
-    except AttributeError as error:
-        known = [child for child, _ in network.named_children()]
+def list_layers(network: nn.Module, *, input_size: Size, channels: int = 3) -> list[TargetLayer]:
+    """List the layers that can be explained, in the order in which they run, each output once."""
+    seen = _probe(network, input_size=input_size, channels=channels).seen
+    outermost: dict[int, _Seen] = {}
+    for one in seen:
+        other = outermost.get(id(one.output))
+        if other is None or one.depth < other.depth:
+            outermost[id(one.output)] = one
+    return [_layer(network, one) for one in outermost.values()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A module's output during the probe: a grid of cells on which the scores depend."""
+
+    name: str
+    output: Tensor
+    layout: Layout
+
+    @property
+    def depth(self) -> int:
+        return self.name.count(".")
+
+    @property
+    def width(self) -> int:
+        """Number of channels."""
+        return self.layout.to_grid(self.output).shape[1]
+
+    @property
+    def block(self) -> str:
+        """Name of the innermost numbered block that the module is part of, such as ``blocks.11``."""
+        parts = self.name.split(".")
+        numbered = [index for index, part in enumerate(parts[:-1]) if part.isdigit()]
+        return ".".join(parts[: numbered[-1] + 1]) if numbered else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """What one image of noise found out.
+
+    Attributes:
+        seen: Outputs that can be explained, in the order in which their modules ran.
+        features: What the head receives; None where the network does not say.
+    """
+
+    seen: list[_Seen]
+    features: Tensor | None
+
+
+def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
+    """Choose the layer that ``auto`` stands for; see :func:`find_target_layer`."""
+    handed_over = [one for one in probe.seen if one.output is probe.features]
+    if handed_over:
+        return _layer(network, min(handed_over, key=lambda one: one.depth))
+    width = None if probe.features is None else probe.features.shape[-1]
+    seen = [one for one in probe.seen if width in {None, one.width}]
+    if not seen:
         raise SettingsError(
-            f"the network has no layer '{name}'",
-            hint=f"use a dotted name that starts with one of {', '.join(known)}",
-        ) from error
+            "no layer of the network gives a grid of cells on which the scores depend",
+            hint="only networks with a feature map or patch tokens can be explained",
+        )
+    if probe.features is None:
+        same = [one for one in seen if one.output is seen[-1].output]
+        return _layer(network, min(same, key=lambda one: one.depth))
+    last_block = [one for one in seen if one.block == seen[-1].block]
+    outermost = min(one.depth for one in last_block)
+    return _layer(network, [one for one in last_block if one.depth == outermost][-1])
 
 
-def _watch(network: nn.Module, image: Tensor) -> tuple[list[tuple[str, Tensor]], Tensor | None]:
-    """Run one image; return every module's output in order of execution, and the features the head receives."""
+def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:
+    """Send an image of noise forth and back through the network."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(1, channels, *input_size, generator=generator)
+    image = image.to(next(network.parameters())).requires_grad_()
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        outputs, features, scores = _watch(network, image)
+        mixture = (scores * torch.randn(scores.shape, generator=generator).to(scores)).sum()
+        tensors = [output for _, output in outputs]
+        gradients: tuple[Tensor | None, ...] = torch.autograd.grad(mixture, tensors, allow_unused=True)
+    tokens = getattr(network, "num_prefix_tokens", 0)
+    prefixes = tuple(dict.fromkeys((tokens if isinstance(tokens, int) else 0, 0, 1, 2)))
+    seen = []
+    for (name, output), gradient in zip(outputs, gradients, strict=True):
+        layout = find_layout(tuple(output.shape), input_size, prefixes=prefixes)
+        if layout is not None and gradient is not None and bool(layout.to_grid(gradient).any()):
+            seen.append(_Seen(name, output, layout))
+    return _Probe(seen, features)
+
+
+def _watch(network: nn.Module, image: Tensor) -> tuple[list[tuple[str, Tensor]], Tensor | None, Tensor]:
+    """Run one image; return the modules' outputs up to the head, what the head receives, and the scores."""
     outputs: list[tuple[str, Tensor]] = []
-    with ExitStack() as stack, torch.no_grad():
+    body, head = (_method(network, name) for name in ("forward_features", "forward_head"))
+    with ExitStack() as stack:
         for name, module in network.named_modules():
             if name:
-                handle = module.register_forward_hook(_recorder(name, outputs))
-                stack.callback(handle.remove)
-        forward_features = getattr(network, "forward_features", None)
-        if not callable(forward_features):
-            network(image)
-            return outputs, None
-        features = forward_features(image)
-    return outputs, features if isinstance(features, Tensor) and _is_grid(features) else None
+                stack.callback(module.register_forward_hook(_recorder(name, outputs)).remove)
+        if body is None or head is None:
+            return outputs, None, network(image)
+        features = body(image)
+    scores = head(features)
+    return outputs, features if isinstance(features, Tensor) else None, scores
+
+
+def _method(network: nn.Module, name: str) -> Callable[[Any], Any] | None:
+    method = getattr(network, name, None)
+    return method if callable(method) else None
 
 
 def _recorder(name: str, outputs: list[tuple[str, Tensor]]) -> Any:  # noqa: ANN401 -- torch's hook type
     def record(_module: nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401 -- torch's hook type
-        if isinstance(output, Tensor):
+        if isinstance(output, Tensor) and output.requires_grad:
             outputs.append((name, output))
 
     return record
 
 
-def _is_grid(output: Tensor) -> bool:
-    return output.ndim == 4 and output.shape[2] * output.shape[3] > 1
+def _layer(network: nn.Module, seen: _Seen) -> TargetLayer:
+    return TargetLayer(seen.name, network.get_submodule(seen.name), seen.layout)
+
+
+def _check_name(network: nn.Module, name: str) -> None:
+    try:
+        network.get_submodule(name)
+    except AttributeError as error:
+        known = ", ".join(child for child, _ in network.named_children())
+        raise SettingsError(
+            f"the network has no layer '{name}'", hint=f"use a dotted name that starts with one of {known}"
+        ) from error

@@ -59,9 +59,7 @@ def _prefix(stored: Mapping[str, Tensor], wanted: Collection[str]) -> str:
     for key in wanted:
         candidates = by_tail.get(key.rsplit(".", 1)[-1], ())
         votes.update(
-            candidate.removesuffix(key)
-            for candidate in candidates
-            if candidate == key or candidate.endswith(f".{key}")
+            candidate.removesuffix(key) for candidate in candidates if candidate == key or candidate.endswith(f".{key}")
         )
     return min(votes, key=lambda prefix: (-votes[prefix], len(prefix))) if votes else ""
 

@@ -9,7 +9,7 @@ from btxrd_explain.settings import AnnotationSettings, DataSettings, ModelSettin
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
 from btxrd_explain.workflows import annotate_iou, gallery, infer
-from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.progress import Listener, Silent, WithoutRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +82,7 @@ def run(folder: Path, listener: Listener | None = None) -> DemoResult:
         annotation=AnnotationSettings(panels=6),
         output=OutputSettings(directory=folder / "results"),
     )
-    quiet = _WithoutRows(listener)
+    quiet = WithoutRows(listener)  # the demo tells of files, not of images
     return DemoResult(
         folder=folder,
         data=data.root,
@@ -90,12 +90,3 @@ def run(folder: Path, listener: Listener | None = None) -> DemoResult:
         gallery=gallery.run(settings, quiet),
         annotate_iou=annotate_iou.run(settings, quiet),
     )
-
-
-class _WithoutRows(Silent):
-    """Passes progress on, but not the rows: the demo's JSON names files, not images."""
-
-    def __init__(self, listener: Listener) -> None:
-        self.note = listener.note  # type: ignore[method-assign]
-        self.start = listener.start  # type: ignore[method-assign]
-        self.advance = listener.advance  # type: ignore[method-assign]

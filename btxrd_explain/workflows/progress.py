@@ -39,3 +39,23 @@ class Silent:
 
     def predicted(self, row: Prediction, provenance: Provenance) -> None:
         """Ignore."""
+
+
+class WithoutRows(Silent):
+    """Passes progress on to another listener, but no rows: for a workflow that uses inference on the way."""
+
+    def __init__(self, listener: Listener) -> None:
+        """Wrap a listener."""
+        self._listener = listener
+
+    def note(self, message: str) -> None:
+        """Pass on."""
+        self._listener.note(message)
+
+    def start(self, what: str, total: int) -> None:
+        """Pass on."""
+        self._listener.start(what, total)
+
+    def advance(self, count: int = 1) -> None:
+        """Pass on."""
+        self._listener.advance(count)

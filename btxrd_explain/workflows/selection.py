@@ -9,6 +9,7 @@ from btxrd_explain.errors import InputError, TableError
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect, find_annotation
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import PredictionTable, open_table
+from btxrd_explain.workflows.progress import WithoutRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +78,7 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
         from btxrd_explain.workflows import infer  # noqa: PLC0415 -- infer itself selects images with this module
 
         quiet = settings.model_copy(update={"output": settings.output.model_copy(update={"overlay": False})})
-        result = infer.run(quiet, listener)
+        result = infer.run(quiet, WithoutRows(listener))
         return _with_annotations(settings, result.table, result.rows)
     table = open_table(settings.output.predictions_path)
     rows = tuple(table.index())

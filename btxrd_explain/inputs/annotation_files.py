@@ -1,0 +1,74 @@
+"""Which LabelMe file belongs to which image: the one with the image's stem, in one of a few places."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_FOLDER_NAMES = ("Annotations", "annotations", "ANNOTATIONS")
+
+
+def find_annotation(image: Path, annotations: Path | None = None) -> Path | None:
+    """Find the LabelMe file of one image.
+
+    Looked for is ``<stem>.json``: in ``annotations`` where it is given, first in the subfolder that is named like the
+    image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/`` inside of it, and
+    beside the image itself.
+
+    Args:
+        image: The image file.
+        annotations: Folder of the annotations; None looks near the image.
+
+    Returns:
+        The file, or None where there is none.
+    """
+    name = f"{image.stem}.json"
+    return next((folder / name for folder in _places(image.parent, annotations) if (folder / name).is_file()), None)
+
+
+class AnnotationFinder:
+    """:func:`find_annotation` for many images: lists each folder once instead of asking for each file.
+
+    Args:
+        annotations: Folder of the annotations; None looks near the images.
+    """
+
+    def __init__(self, annotations: Path | None = None) -> None:
+        """Start without knowledge of any folder."""
+        self._annotations = annotations
+        self._files: dict[Path, frozenset[str]] = {}
+        self._near: dict[Path, tuple[Path, ...]] = {}
+
+    def find(self, image: Path) -> Path | None:
+        """Find the LabelMe file of one image; see :func:`find_annotation`."""
+        parent = image.parent
+        if parent not in self._near:
+            self._near[parent] = tuple(folder for folder in _places(parent, self._annotations) if self._list(folder))
+        name = f"{image.stem}.json"
+        return next((folder / name for folder in self._near[parent] if name in self._files[folder]), None)
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        """Return the names of the JSON files in a folder; none where it does not exist."""
+        if folder not in self._files:
+            try:
+                with os.scandir(folder) as entries:
+                    names = frozenset(entry.name for entry in entries if entry.name.endswith(".json"))
+            except (FileNotFoundError, NotADirectoryError):
+                names = frozenset()
+            self._files[folder] = names
+        return self._files[folder]
+
+
+def _places(folder: Path, annotations: Path | None) -> Iterator[Path]:
+    """Return the folders that may hold the annotations of the images in a folder, nearest first."""
+    if annotations is not None:
+        yield annotations / folder.absolute().name
+        yield annotations
+        return
+    for place in (folder.absolute().parent, folder):
+        yield from (place / name for name in _FOLDER_NAMES)
+    yield folder

@@ -1,0 +1,107 @@
+"""BTXRD's table of images: metadata, and the class that follows from it."""
+
+from __future__ import annotations
+
+import warnings
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.errors import InputError
+from btxrd_explain.inputs.split_csv import read_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+_NAMES = ("dataset.xlsx", "dataset.csv")
+
+
+def find_btxrd_table(root: Path) -> Path | None:
+    """Return the table in a BTXRD root, ``dataset.xlsx`` before ``dataset.csv``, in any case; None without one.
+
+    Args:
+        root: An existing folder.
+    """
+    files = {path.name.lower(): path for path in sorted(root.iterdir())}
+    return next((files[name] for name in _NAMES if name in files), None)
+
+
+def read_btxrd_table(path: Path) -> dict[str, dict[str, str]]:
+    """Read all columns of BTXRD's table.
+
+    Args:
+        path: ``dataset.xlsx``, of which the first sheet counts, or the same as CSV.
+
+    Returns:
+        The cells of each image as text (whole numbers without decimals, empty cells as ``""``), by ``image_id`` and
+        then by the column's name in lower case.
+
+    Raises:
+        InputError: The table cannot be read, has no column ``image_id``, or names an image twice.
+    """
+    rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else [cells for _, cells in read_csv(path, ("image_id",))]
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        image_id = row["image_id"]
+        if image_id and table.setdefault(image_id, row) != row:
+            raise InputError(f"'{path}' names '{image_id}' twice", hint="keep one of the lines")
+    return table
+
+
+def btxrd_label(row: Mapping[str, str]) -> str | None:
+    """Return the class that BTXRD's columns give an image.
+
+    Args:
+        row: An image's cells; see :func:`read_btxrd_table`.
+
+    Returns:
+        ``Malignant``, ``Benign`` or ``Normal``; None where the columns are absent or empty.
+
+    >>> btxrd_label({"tumor": "1", "benign": "0", "malignant": "1"})
+    'Malignant'
+    """
+    malignant, benign = row.get("malignant"), row.get("benign")
+    if malignant == "1":
+        return "Malignant"
+    if benign == "1":
+        return "Benign"
+    return "Normal" if malignant == benign == "0" else None
+
+
+def _read_xlsx(path: Path) -> list[dict[str, str]]:
+    from openpyxl import load_workbook  # noqa: PLC0415 -- only data sets with an Excel table need it
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions, which hold no data
+            workbook = load_workbook(path, read_only=True, data_only=True)
+            try:
+                sheet = workbook.worksheets[0]
+                sheet.reset_dimensions()  # some programs write wrong ones, which would hide rows
+                lines = [[_text(value) for value in line] for line in sheet.iter_rows(values_only=True)]
+            finally:
+                workbook.close()
+    except OSError as error:
+        raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
+    except Exception as error:  # openpyxl raises whatever a damaged file provokes
+        raise InputError(f"'{path}' is no Excel workbook ({error})", hint="save the table as dataset.csv") from error
+    return _by_column(path, lines)
+
+
+def _by_column(path: Path, lines: Iterable[list[str]]) -> list[dict[str, str]]:
+    filled = (line for line in lines if any(line))
+    header = [name.lower() for name in next(filled, [])]
+    if "image_id" not in header:
+        raise InputError(
+            f"'{path}' has no column image_id", hint="name the columns in the first line of the first sheet"
+        )
+    return [dict(zip_longest(header, line[: len(header)], fillvalue="")) for line in filled]
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 -- a cell holds whatever Excel knows
+    """Return a cell's value as text; Excel keeps whole numbers as floats."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()

@@ -1,0 +1,129 @@
+"""Image files from anywhere, decoded by Pillow: bounded, quiet, and upright."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from io import BytesIO
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
+"""Formats by content, whatever the file's name; Pillow's others are rare, and some start other programs."""
+MAX_PIXELS = 100_000_000
+"""About six times the largest radiograph of BTXRD; more is a mistake or an attack on the memory."""
+
+_quiet = Lock()
+
+
+class UndecodableError(Exception):
+    """Some bytes are no image that can be decoded.
+
+    Args:
+        reason: What is wrong, to be read after the file's name: "is truncated".
+        hint: What to do.
+    """
+
+    def __init__(self, reason: str, *, hint: str) -> None:
+        """Keep reason and hint apart, for the error that will name the file."""
+        super().__init__(reason)
+        self.reason = reason
+        self.hint = hint
+
+
+def decode(data: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[Image.Image, int]:
+    """Decode an image, or the first one of several (animation, pages).
+
+    Args:
+        data: Content of the file.
+        formats: Pillow's names of the formats to try.
+
+    Returns:
+        The image as it is stored, and its EXIF orientation, 1 to 8; see :func:`upright`.
+
+    Raises:
+        UndecodableError: The bytes are no such image, or one that is damaged or too large.
+    """
+    if not data:
+        raise UndecodableError("is empty", hint="copy it again from its source")
+    try:
+        return _decode(data, formats)
+    except UndecodableError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_large() from error
+    except UnidentifiedImageError as error:
+        raise UndecodableError(
+            f"is no image that can be read ({', '.join(formats)})", hint="convert it to PNG, or leave it out"
+        ) from error
+    except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UndecodableError(f"is damaged ({reason})", hint="copy it again from its source") from error
+
+
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn and mirror stored pixels to how the image is meant to be seen.
+
+    Args:
+        pixels: Array of shape ``(height, width, ...)``.
+        orientation: EXIF orientation; unknown values mean 1, upright.
+
+    Returns:
+        A view of the pixels; its sides are swapped for the orientations 5 to 8.
+    """
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
+
+
+def _decode(data: bytes, formats: tuple[str, ...]) -> tuple[Image.Image, int]:
+    with _no_warnings():
+        image = Image.open(BytesIO(data), formats=formats)
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large()
+    if image.format == "TIFF":  # turns the image by itself, and warns of tags that it does not understand
+        with _no_warnings():
+            image.load()
+            return image, 1
+    image.load()
+    return image, _orientation(image)
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of a loaded image (PNG may hold it behind the pixels), 1 where it has none.
+
+    EXIF data that cannot be parsed turn no image in any viewer, and are no reason to refuse its pixels.
+    """
+    try:
+        with _no_warnings():
+            orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # noqa: BLE001 -- Pillow raises whatever damaged EXIF data provoke
+        return 1
+    return orientation if isinstance(orientation, int) else 1
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Silence Pillow's warnings about metadata and sizes, which are checked here; one thread at a time.
+
+    Python's warning filters belong to the process. The lock keeps threads that read side by side from restoring
+    each other's; decoding itself runs outside of it.
+    """
+    with _quiet, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _too_large() -> UndecodableError:
+    return UndecodableError(f"has more than {MAX_PIXELS:,} pixels", hint="check the file, or shrink the image")

@@ -1,0 +1,129 @@
+"""Images from several inputs, each once, with what split CSVs and tables say about them."""
+
+from __future__ import annotations
+
+import os
+from typing import IO, TYPE_CHECKING
+
+from btxrd_explain.errors import InputError
+from btxrd_explain.inputs.annotation_files import AnnotationFinder
+from btxrd_explain.inputs.image_files import list_images, read_paths, why_no_file
+from btxrd_explain.inputs.names import NameIndex, UnresolvedNameError
+from btxrd_explain.inputs.split_csv import SplitRow, read_split_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from btxrd_explain.inputs.btxrd_root import BtxrdRoot
+
+
+class Gathering:
+    """Images on their way to a collection.
+
+    Args:
+        annotations: Folder of all annotations; None looks near the images, and in the roots.
+    """
+
+    def __init__(self, annotations: Path | None) -> None:
+        """Start without images."""
+        self.notes: list[str] = []
+        self.missing: dict[str, tuple[SplitRow, str]] = {}
+        """What is named but does not exist, and why, by the name given."""
+        self._files: dict[str, Path] = {}
+        """The images by absolute path: the same file through two inputs is one image."""
+        self._rows: dict[Path, SplitRow] = {}
+        self._labels: dict[Path, str] = {}
+        self._finder = AnnotationFinder(annotations)
+        self._root_finders: dict[Path, AnnotationFinder] = {}
+        self._near = annotations is None
+
+    @property
+    def files(self) -> list[Path]:
+        """The images so far."""
+        return list(self._files.values())
+
+    def add_files(self, files: Iterable[Path]) -> list[Path]:
+        """Add existing image files; return them as they are known here."""
+        return [self._files.setdefault(os.path.abspath(file), file) for file in files]  # noqa: PTH100 -- resolves '..'
+
+    def add_folder(self, folder: Path) -> list[Path]:
+        """Add the images in a folder and its subfolders; see :func:`list_images`."""
+        listing = list_images(folder)
+        self.notes.extend(listing.notes)
+        return self.add_files(listing.files)
+
+    def add_root(self, root: BtxrdRoot) -> None:
+        """Add the images of a BTXRD root, with its labels and annotations."""
+        self.notes.extend(root.notes)
+        self.describe_by_root(root, self.add_folder(root.images))
+
+    def add_stream(self, stream: IO[bytes]) -> None:
+        """Add the image files that a stream names; see :func:`read_paths`."""
+        paths, notes = read_paths(stream)
+        self.notes.extend(notes)
+        for path in paths:
+            reason = why_no_file(path)
+            if reason is None:
+                self.add_files([path])
+            else:
+                self.missing[str(path)] = (SplitRow(str(path), None, None), reason)
+
+    def add_split_csv(self, path: Path, folder: Path) -> None:
+        """Add the images that a split CSV names, from a folder and its subfolders."""
+        listing = list_images(folder)
+        self.notes.extend(listing.notes)
+        index = NameIndex(listing.files, folder)
+        for row in self._read(path):
+            try:
+                (file,) = self.add_files([index.resolve(row.image_id)])
+            except UnresolvedNameError as error:
+                self.missing[row.image_id] = (row, str(error))
+            else:
+                self._describe(file, row, path)
+
+    def describe_by_split_csv(self, path: Path) -> None:
+        """Give the images so far the labels and splits of a split CSV, which may name others too."""
+        index = NameIndex(self.files, path.parent)
+        known = set(self.files)
+        for row in self._read(path):
+            try:
+                file = index.resolve(row.image_id)
+            except UnresolvedNameError:
+                continue
+            if file in known:
+                self._describe(file, row, path)
+
+    def describe_by_root(self, root: BtxrdRoot, files: Iterable[Path]) -> None:
+        """Give images the labels and annotations of a BTXRD root."""
+        files = list(files)
+        self._labels = root.labels(files) | self._labels
+        if root.annotations is not None:
+            finder = AnnotationFinder(root.annotations)
+            self._root_finders = dict.fromkeys(files, finder) | self._root_finders
+
+    def row(self, file: Path) -> SplitRow:
+        """Return what is known of an image; the split CSV's label comes before the table's."""
+        row = self._rows.get(file, SplitRow(file.name, None, None))
+        return SplitRow(row.image_id, row.split, row.label or self._labels.get(file))
+
+    def annotation(self, file: Path) -> Path | None:
+        """Return the annotation file of an image; None where there is none."""
+        found = self._finder.find(file)
+        if found is None and self._near and file in self._root_finders:
+            return self._root_finders[file].find(file)
+        return found
+
+    def _read(self, path: Path) -> tuple[SplitRow, ...]:
+        table = read_split_csv(path)
+        self.notes.extend(table.notes)
+        return table.rows
+
+    def _describe(self, file: Path, row: SplitRow, path: Path) -> None:
+        """Note a split CSV's row; two rows may mean the same file, as with and without suffix."""
+        first = self._rows.setdefault(file, row)
+        if (first.split, first.label) != (row.split, row.label):
+            raise InputError(
+                f"'{first.image_id}' and '{row.image_id}' in '{path}' are one file with different splits or labels",
+                hint="keep one of the lines",
+            )

@@ -1,0 +1,141 @@
+"""Image files in folders and on the standard input."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from btxrd_explain.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    """The image files of a folder.
+
+    Attributes:
+        files: The images in the folder and its subfolders, sorted folder by folder.
+        notes: What was passed over, one line each.
+    """
+
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def is_image_name(name: str) -> bool:
+    """Say whether a file's name is that of an image: a known suffix in any case, and neither hidden nor a lock file.
+
+    >>> is_image_name("IMG000046.JPEG"), is_image_name("~$dataset.xlsx"), is_image_name("._IMG000046.jpeg")
+    (True, False, False)
+    """
+    return name.lower().endswith(IMAGE_SUFFIXES) and not _is_hidden(name)
+
+
+def list_images(folder: Path) -> FolderListing:
+    """List the images in a folder and its subfolders, without a look at each file.
+
+    Hidden files, hidden folders and Office's lock files (``~$...``) are passed over, and so is a copy of a folder in
+    itself, such as ``images/images``, where the outer one holds images.
+
+    Args:
+        folder: An existing folder. Links to folders are followed, but never in circles.
+
+    Returns:
+        The images and notes.
+
+    Raises:
+        InputError: A folder cannot be listed.
+    """
+    files: list[Path] = []
+    notes: list[str] = []
+    pending, visited = [folder], set()
+    while pending:
+        current = pending.pop()
+        real = os.path.realpath(current)
+        if real in visited:
+            continue
+        visited.add(real)
+        images, folders = _list(current)
+        files.extend(current / name for name in images)
+        copies = {name for name in folders if images and name.lower() == Path(real).name.lower()}
+        notes.extend(f"passed over '{current / name}', a copy of the folder in itself" for name in sorted(copies))
+        pending.extend(current / name for name in sorted(set(folders) - copies, reverse=True))
+    return FolderListing(tuple(files), tuple(notes))
+
+
+def subfolder(folder: Path, name: str) -> Path | None:
+    """Return the subfolder of that name, in any case; None where there is none.
+
+    Args:
+        folder: An existing folder.
+        name: The name in lower case.
+
+    Raises:
+        InputError: The folder cannot be listed.
+    """
+    _, folders = _list(folder)
+    return next((folder / found for found in sorted(folders) if found.lower() == name), None)
+
+
+def why_no_file(path: Path) -> str | None:
+    """Say why a path cannot be opened as a file; None where it can.
+
+    Args:
+        path: A path from anywhere, perhaps one that no file system takes.
+    """
+    try:
+        return "a folder" if stat.S_ISDIR(path.stat().st_mode) else None
+    except OSError as error:
+        return (error.strerror or str(error)).lower()
+    except ValueError as error:  # a NUL in the name
+        return str(error)
+
+
+def read_paths(stream: IO[bytes]) -> tuple[list[Path], tuple[str, ...]]:
+    """Read the paths of image files from a stream, such as ``find`` writes them.
+
+    They are separated by NUL where there is any, else by newlines. Names without an image's suffix (``find`` also
+    names folders) are passed over.
+
+    Args:
+        stream: A binary stream.
+
+    Returns:
+        The paths, existing or not, and notes.
+    """
+    data = stream.read().removeprefix(b"\xef\xbb\xbf")
+    parts = data.split(b"\0") if b"\0" in data else [line.rstrip(b"\r") for line in data.split(b"\n")]
+    paths = [Path(os.fsdecode(part)) for part in parts if part.strip()]
+    images = [path for path in paths if is_image_name(path.name)]
+    return images, _count_note(paths, images)
+
+
+def _count_note(paths: Sequence[Path], images: Sequence[Path]) -> tuple[str, ...]:
+    count = len(paths) - len(images)
+    return (f"passed over {count} of {len(paths)} paths that are not named like images",) if count else ()
+
+
+def _list(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of a folder's images, sorted, and of its subfolders."""
+    images, folders = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if is_image_name(entry.name) and entry.is_file():
+                    images.append(entry.name)
+                elif not _is_hidden(entry.name) and entry.is_dir():
+                    folders.append(entry.name)
+    except OSError as error:
+        raise InputError(f"cannot list the folder '{folder}' ({error.strerror})", hint="check the path") from error
+    return sorted(images), folders
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "~$"))

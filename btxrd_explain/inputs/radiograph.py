@@ -1,0 +1,117 @@
+"""Radiographs from image files: 8-bit pixels, upright, with the hash of the file."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.errors import RadiographError
+from btxrd_explain.inputs.decode import UndecodableError, decode, upright
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from PIL import Image
+
+_MAX_BYTES = 2**30
+_GREY = frozenset({"1", "L", "LA", "La"})
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Radiograph:
+    """One radiograph as it is meant to be seen.
+
+    Attributes:
+        pixels: Uint8 array of shape ``(height, width)``, or ``(height, width, 3)`` in RGB; read-only.
+        sha256: SHA-256 of the file's content, 64 hexadecimal digits.
+    """
+
+    pixels: NDArray[np.uint8]
+    sha256: str
+
+    @property
+    def size(self) -> Size:
+        """Height and width, after EXIF rotation."""
+        return Size(*self.pixels.shape[:2])
+
+
+def read_radiograph(path: Path) -> Radiograph:
+    """Read a radiograph; the file is read once.
+
+    Grey images keep one channel and colour images become RGB, without their transparency. Grey values of more than
+    8 bits are scaled linearly, the image's smallest value to 0 and its largest to 255, so that nothing is clipped
+    whatever the detector's depth; 16-bit colour keeps its upper 8 bits. Of several images the first one counts.
+
+    Args:
+        path: The image file; its content decides about the format, not its name.
+
+    Returns:
+        The radiograph.
+
+    Raises:
+        RadiographError: The file cannot be read or decoded.
+    """
+    data = _read(path)
+    try:
+        pixels = decode_radiograph(data)
+    except UndecodableError as error:
+        raise RadiographError(f"'{path}' {error.reason}", hint=error.hint) from error
+    return Radiograph(pixels, hashlib.sha256(data).hexdigest())
+
+
+def decode_radiograph(data: bytes) -> NDArray[np.uint8]:
+    """Decode the content of an image file; see :func:`read_radiograph`.
+
+    Args:
+        data: The file's content.
+
+    Returns:
+        Uint8 array of shape ``(height, width)``, or ``(height, width, 3)`` in RGB; read-only.
+
+    Raises:
+        UndecodableError: It is no image that can be decoded.
+    """
+    image, orientation = decode(data)
+    pixels = np.ascontiguousarray(upright(_to_8_bits(image), orientation))
+    pixels.flags.writeable = False
+    return pixels
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise RadiographError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="check the file")
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RadiographError(f"cannot read '{path}' ({reason})", hint="check the path and its permissions") from error
+
+
+def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode in {"L", "RGB"}:
+        return np.asarray(image)
+    if image.mode in _GREY:
+        return np.asarray(image.convert("L"))
+    if image.mode.startswith("I") or image.mode == "F":
+        return _stretch(np.asarray(image))
+    if image.mode in {"P", "PA"} and "transparency" in image.info:
+        image = image.convert("RGBA")  # by way of RGBA, for Pillow warns of the direct way
+    return np.asarray(image.convert("RGB"))
+
+
+def _stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale grey values linearly to 0-255; an image of one value becomes 0."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise UndecodableError("holds values that are not finite", hint="leave it out, or convert it to 16-bit PNG")
+    scale = 255 / (high - low) if high > low else 0.0
+    if values.dtype.itemsize == 2:  # a look-up table is several times faster than arithmetic on each pixel
+        levels = np.rint((np.arange(2**16) - low).clip(0) * scale).clip(0, 255)
+        return levels.astype(np.uint8).take(values)
+    stretched: NDArray[np.uint8] = np.rint((values.astype(np.float64) - low) * scale).astype(np.uint8)
+    return stretched

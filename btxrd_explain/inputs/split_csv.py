@@ -1,0 +1,128 @@
+"""The split CSV: which image belongs to which split, with which label."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from btxrd_explain.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COLUMNS = ("image_id", "split", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One image of a split CSV.
+
+    Attributes:
+        image_id: The image's name as the file gives it, perhaps without suffix or with folders.
+        split: Name of the split; None where the cell is empty.
+        label: The true class; None where the cell is empty.
+    """
+
+    image_id: str
+    split: str | None
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitTable:
+    """The content of a split CSV.
+
+    Attributes:
+        rows: The images in the order of the file, each once.
+        notes: What was passed over, one line each.
+    """
+
+    rows: tuple[SplitRow, ...]
+    notes: tuple[str, ...]
+
+
+def read_split_csv(path: Path) -> SplitTable:
+    """Read a split CSV with the columns ``image_id``, ``split`` and ``label``.
+
+    Columns may stand in any order among others, separated by commas, semicolons or tabs; spaces around cells,
+    a byte order mark and empty lines do not matter.
+
+    Args:
+        path: The CSV file, UTF-8.
+
+    Returns:
+        The rows and notes.
+
+    Raises:
+        InputError: The file cannot be read, lacks a column, or names an image twice with different values.
+    """
+    rows: dict[str, tuple[SplitRow, int]] = {}
+    repeated = 0
+    for line, cells in read_csv(path, COLUMNS):
+        image_id = cells["image_id"]
+        if not image_id:
+            raise InputError(f"'{path}', line {line}: image_id is empty", hint="fill it in, or remove the line")
+        row = SplitRow(image_id, cells["split"] or None, cells["label"] or None)
+        first, first_line = rows.setdefault(image_id, (row, line))
+        if first != row:
+            raise InputError(
+                f"'{path}': '{image_id}' is {_describe(first)} in line {first_line}, {_describe(row)} in line {line}",
+                hint="keep one of the lines",
+            )
+        repeated += first_line != line
+    notes = (f"'{path}' repeats {repeated} line{'s' if repeated > 1 else ''}",) if repeated else ()
+    return SplitTable(tuple(row for row, _ in rows.values()), notes)
+
+
+def read_csv(path: Path, required: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """Read a table of text with a header line.
+
+    Args:
+        path: The file, UTF-8, separated by commas, semicolons or tabs.
+        required: Columns that must be there, in lower case.
+
+    Returns:
+        Line number and cells of each line that is not empty; cells are stripped and keyed by the column's name in
+        lower case, and those that a short line lacks are empty.
+
+    Raises:
+        InputError: The file cannot be read or lacks a column.
+    """
+    lines = _read_lines(path)
+    header = [name.strip().lower() for name in lines[0][1]] if lines else []
+    absent = [name for name in required if name not in header]
+    if absent:
+        raise InputError(
+            f"'{path}' has no column {' and '.join(absent)}; it has {', '.join(header) or 'none'}",
+            hint=f"name the columns {', '.join(required)} in the first line",
+        )
+    return [(line, _cells(header, values)) for line, values in lines[1:]]
+
+
+def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Return line number and cells of each line that is not empty."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        reader = csv.reader(StringIO(text), delimiter=_delimiter(text), skipinitialspace=True, strict=True)
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+    except OSError as error:
+        raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"'{path}' is no table of text ({error})", hint="save it as CSV in UTF-8") from error
+
+
+def _delimiter(text: str) -> str:
+    """Return what separates the header's cells."""
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    return max(",;\t", key=header.count)
+
+
+def _cells(header: list[str], values: list[str]) -> dict[str, str]:
+    padded = values + [""] * (len(header) - len(values))
+    return {name: value.strip() for name, value in zip(header, padded, strict=False)}
+
+
+def _describe(row: SplitRow) -> str:
+    return f"({row.split or 'no split'}, {row.label or 'no label'})"
