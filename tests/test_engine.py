@@ -14,7 +14,7 @@ from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.engine import DegenerateMapWarning, explain, generate_gradcam
-from btxrd_explain.model.layers import TargetLayer, find_target_layer
+from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.layout import Layout, Order
 
 if TYPE_CHECKING:
@@ -52,20 +52,20 @@ def _small(seed: int = 0) -> Any:  # noqa: ANN401 -- indexing an nn.Sequential h
     return nn.Sequential(*layers).eval()
 
 
-def _target(network: nn.Module, name: str) -> TargetLayer:
+def _target(network: nn.Module, name: str) -> tuple[TargetLayer, ...]:
     """Take a convolutional layer for the target, whether or not it can be explained."""
-    return TargetLayer(name, network.get_submodule(name), Layout(Order.CHANNELS_FIRST, Size(1, 1)))
+    return (TargetLayer(name, network.get_submodule(name), Layout(Order.CHANNELS_FIRST, Size(1, 1))),)
 
 
-def _layer(network: nn.Module) -> TargetLayer:
-    return find_target_layer(network, input_size=Size(SIDE, SIDE))
+def _layer(network: nn.Module) -> tuple[TargetLayer, ...]:
+    return find_target_layers(network, input_size=Size(SIDE, SIDE))
 
 
 def test_the_library_computes_the_same_maps(network: nn.Module, batch: torch.Tensor) -> None:
     layer = _layer(network)
     explanation = explain(network, layer, batch)
     for index in range(3):
-        with GradCAM(network, [layer.module]) as library:
+        with GradCAM(network, [layer[0].module]) as library:
             theirs = library(batch, [ClassifierOutputTarget(index)] * len(batch))
         for grid, statuses, expected in zip(explanation.grids[:, index], explanation.statuses, theirs, strict=True):
             np.testing.assert_allclose(heat_map(grid, FRAME, status=statuses[index]).values, expected, atol=1e-4)
@@ -89,7 +89,7 @@ def test_a_batch_gives_what_single_images_give(network: nn.Module, batch: torch.
 @pytest.mark.parametrize("architecture", FAMILIES)
 def test_the_last_feature_map_is_found(architecture: str) -> None:
     network = timm.create_model(architecture, pretrained=False, num_classes=3).eval()
-    assert _layer(network).name == FAMILIES[architecture]
+    assert _layer(network)[0].name == FAMILIES[architecture]
 
 
 def test_gradcam_of_a_pooled_linear_head_is_cam_up_to_a_factor(batch: torch.Tensor) -> None:

@@ -1,25 +1,31 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from matplotlib import colormaps
+from matplotlib.text import Text
 from PIL import Image
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import Preprocessing
+from btxrd_explain.errors import OutputError
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, compose
 from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, build_gallery_grid
 from btxrd_explain.outputs.overlay import create_overlay, denormalize_tensor, draw_outline
-from btxrd_explain.outputs.style import ANNOTATION, save_figure
+from btxrd_explain.outputs.style import ANNOTATION, FAINT, elided, fitted, save_figure, styled, text_width, wrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -39,14 +45,26 @@ def test_the_scale_is_fixed() -> None:
 
 
 @given(heat=st.floats(0, 1), grey=st.integers(0, 255), alpha=st.floats(0, 1))
+@example(heat=1.0, grey=255, alpha=1.0)
+@example(heat=0.5, grey=0, alpha=1.0)
 def test_overlays_lie_between_radiograph_and_colour(heat: float, grey: int, alpha: float) -> None:
+    """Each channel lies between the radiograph and the colour of that heat, as far along as the opacity says."""
     pixel = create_overlay(np.full((1, 1), grey, np.uint8), np.array([[heat]]), alpha)[0, 0].astype(int)
-    colour = create_overlay(np.zeros((1, 1), np.uint8), np.array([[1.0]]), 1.0)[0, 0].astype(int)
-    low, high = np.minimum(grey, 0), np.maximum(grey, 255)
-    assert (pixel >= low).all()
-    assert (pixel <= high).all()
-    if alpha == 1 and heat == 1:
-        assert (pixel == colour).all()
+    level = int(heat * 255 + 0.5)
+    colour = np.array(colormaps["inferno"](level)[:3]) * 255
+    assert (pixel >= np.floor(np.minimum(grey, colour))).all()
+    assert (pixel <= np.ceil(np.maximum(grey, colour))).all()
+    expected = grey + alpha * np.sqrt(level / 255) * (colour - grey)
+    np.testing.assert_allclose(pixel, expected, atol=0.51)
+
+
+@pytest.mark.parametrize("colormap", ["tab10", "gist_ncar", "viridis"])
+def test_colour_maps_of_any_length_span_the_scale(colormap: str) -> None:
+    heat = np.array([[0.0, 0.5, 1.0]])
+    drawn = create_overlay(np.zeros((1, 3), np.uint8), heat, 1.0, colormap=colormap)
+    assert drawn[0, 2] == pytest.approx(np.array(colormaps[colormap](1.0)[:3]) * 255, abs=1)
+    middle = np.array(colormaps[colormap](0.5)[:3]) * 255 * np.sqrt(128 / 255)
+    assert drawn[0, 1] == pytest.approx(middle, abs=3)
 
 
 @pytest.mark.parametrize(
@@ -62,7 +80,7 @@ def test_overlays_lie_between_radiograph_and_colour(heat: float, grey: int, alph
     ],
 )
 def test_what_cannot_be_laid_over_is_refused(
-    image: Any, heat: np.ndarray, alpha: float, colormap: str, message: str
+    image: NDArray[Any], heat: NDArray[Any], alpha: float, colormap: str, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
         create_overlay(image, heat, alpha, colormap=colormap)
@@ -85,6 +103,31 @@ def test_denormalising_grey_gives_rgb() -> None:
 def test_other_tensors_are_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         denormalize_tensor(np.zeros(shape), MEAN, STD)
+
+
+def test_bfloat16_is_denormalised() -> None:
+    tensor = torch.full((3, 1, 2), 0.5, dtype=torch.bfloat16)
+    assert (denormalize_tensor(tensor, (0, 0, 0), (1, 1, 1)) == 128).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_tensors_that_are_not_finite_are_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        denormalize_tensor(np.full((3, 2, 2), value), MEAN, STD)
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        (np.zeros((4, 4), np.uint8), np.zeros((4, 4), bool)),
+        (np.zeros((4, 4, 3), np.float32), np.zeros((4, 4), bool)),
+        (np.zeros((4, 5, 3), np.uint8), np.zeros((5, 4), bool)),
+        (np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4), np.uint8)),
+    ],
+)
+def test_outlines_of_what_does_not_fit_are_refused(image: NDArray[Any], mask: NDArray[Any]) -> None:
+    with pytest.raises(ValueError, match=r"outline needs|does not fit"):
+        draw_outline(image, mask, ANNOTATION)
 
 
 def test_an_outline_leaves_the_inside_free() -> None:
@@ -114,33 +157,89 @@ def _gallery(columns: int) -> Figure:
     return build_gallery_grid(rows, title="Malignant", columns=columns, footer="gradcam of bn2 | " * 20)
 
 
+def _texts(figure: Figure) -> list[Text]:
+    """Return the texts of a figure that are seen."""
+    figure.canvas.draw()
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
 def _texts_overlap(figure: Figure) -> list[tuple[str, str]]:
     """Return the pairs of texts of a figure whose boxes overlap, as drawn."""
-    figure.canvas.draw()
-    texts = [text for text in figure.findobj(lambda artist: hasattr(artist, "get_text")) if text.get_text().strip()]
-    boxes = [(text.get_text(), text.get_window_extent().shrunk(0.98, 0.9)) for text in texts if text.get_visible()]
+    boxes = [(text.get_text(), text.get_window_extent().shrunk(0.98, 0.9)) for text in _texts(figure)]
     return [
-        (one, two)
-        for index, (one, box) in enumerate(boxes)
-        for two, other in boxes[index + 1 :]
-        if one != two and box.overlaps(other)
+        (one, two) for index, (one, box) in enumerate(boxes) for two, other in boxes[index + 1 :] if box.overlaps(other)
     ]
+
+
+def _texts_outside(figure: Figure) -> list[str]:
+    """Return the texts that leave the canvas, as drawn."""
+    canvas = figure.bbox
+    extents = [(text.get_text(), text.get_window_extent()) for text in _texts(figure)]
+    return [text for text, box in extents if min(box.x0, box.y0) < 0 or box.x1 > canvas.width or box.y1 > canvas.height]
 
 
 @pytest.mark.parametrize("columns", [1, 3, 5, 8])
 def test_titles_are_readable_at_any_number_of_columns(columns: int) -> None:
     figure = _gallery(columns)
     assert not _texts_overlap(figure)
+    assert not _texts_outside(figure)
+    assert min(float(text.get_fontsize()) for text in _texts(figure)) >= 6.5
     assert len([axes for axes in figure.axes if axes.images]) == columns + 2
     titles = [text.get_text() for text in figure.texts]
     assert titles.count("TP: Malignant -> Malignant (0.93)") == columns
 
 
-def test_empty_cells_and_empty_maps_say_so() -> None:
-    texts = [text.get_text() for axes in _gallery(2).axes for text in axes.texts]
-    assert "no false positives\n(0 of 2 asked for)" in texts
-    assert "no further false negatives\n(1 of 2 asked for)" in texts
-    assert "no heat map:\nno positive evidence" in texts
+LONG = "Multiple osteochondromas with a secondary peripheral chondrosarcoma"
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_long_class_names_give_way_and_nothing_else_does(columns: int) -> None:
+    picture = Picture(np.zeros((50, 50, 3), np.uint8), f"map of {LONG}", "no_positive_evidence")
+    cell = Cell((picture, picture), f"FN: {LONG} -> {LONG} (0.93)", LONG * 3)
+    rows = [Row("FN", (cell,) * columns, columns)]
+    figure = build_gallery_grid(rows, title=f"{LONG}: where the classifier looks", columns=columns, footer=LONG * 2)
+    assert not _texts_overlap(figure)
+    assert not _texts_outside(figure)
+    titles = [text.get_text() for text in figure.texts if text.get_text().startswith("FN: ")]
+    assert len(titles) == columns
+    for title in titles:
+        assert "\n-> Mult" in title
+        assert title.endswith(" (0.93)")
+    in_cells = [text for text in _texts(figure) if "…" in text.get_text() and float(text.get_fontsize()) <= 8]
+    assert len(in_cells) >= 2 * columns
+    assert all(text.get_window_extent().width <= 2.7 * figure.dpi for text in in_cells if text.get_color() != FAINT)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_footers_break_between_words(columns: int) -> None:
+    words = "gradcam of blocks.6.1.bn2, 12 x 12 cells, efficientnet_b0, checkpoint.safetensors (0123abcd)"
+    cell = Cell((_picture(50, 50),), "a")
+    figure = build_gallery_grid([Row("TP", (cell,), 1)], title="", columns=columns, footer=words)
+    assert words in [text.get_text().replace("\n", " ") for text in figure.texts]
+    assert not _texts_outside(figure)
+
+
+def test_empty_cells_and_empty_maps_say_so_once() -> None:
+    figure = _gallery(3)
+    texts = [text.get_text() for text in figure.texts]
+    assert texts.count("no false positives (0 of 3)") == 1
+    assert texts.count("no further false negatives (1 of 3)") == 1
+    assert "no heat map:\nno positive evidence" in [text.get_text() for axes in figure.axes for text in axes.texts]
+
+
+def test_notes_stay_within_their_picture() -> None:
+    for axes in _gallery(2).axes:
+        for text in axes.texts:
+            box, cell = text.get_window_extent(), axes.get_window_extent()
+            assert cell.x0 <= box.x0
+            assert box.x1 <= cell.x1
+            assert (box.y0 + box.y1) / 2 == pytest.approx((cell.y0 + cell.y1) / 2, abs=2)
+
+
+def test_an_unreadable_example_keeps_its_place() -> None:
+    rows = [Row("TP", (Cell((), "TP: a -> a (0.93)", "x (not readable any more)"),), 1)]
+    figure = build_gallery_grid(rows, title="a", columns=1)
+    assert len(figure.axes) == 2  # the cell and the colour bar
 
 
 def test_markup_in_names_is_plain_text(tmp_path: Path) -> None:
@@ -156,7 +255,9 @@ def test_grids_that_cannot_be_laid_out(columns: int) -> None:
         build_gallery_grid([Row("TP", cells, 2)], title="", columns=columns)
 
 
-def _panel(*, mask: bool = True, iou: float | None = 0.42, note: str | None = None, shape: Any = (300, 100)) -> Panel:
+def _panel(
+    *, mask: bool = True, iou: float | None = 0.42, note: str | None = None, shape: tuple[int, int] = (300, 100)
+) -> Panel:
     heat = np.zeros(shape, np.float32)
     heat[10:40, 10:40] = 1
     annotation = np.zeros(shape, bool)
@@ -176,7 +277,33 @@ def test_comparison_says_what_is_and_what_is_undefined() -> None:
     assert "attention pattern (no annotation)" in texts
     assert "Malignant -> Benign (0.50), miss; map of Malignant" in texts
     assert not _texts_overlap(figure)
-    assert len([axes for axes in figure.axes if axes.images]) == 12
+    assert not _texts_outside(figure)
+    assert "no annotation" in texts
+    assert len([axes for axes in figure.axes if axes.images]) == 11
+    notes = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert notes == ["no heat map:\nno positive evidence"]
+
+
+def test_without_a_heat_map_the_radiograph_stands_in_its_place() -> None:
+    panel = _panel(note="no_positive_evidence", mask=False)
+    bare, annotated, alone, overlay = compose(panel, threshold=0.5, colormap="inferno", alpha=0.45)
+    assert (bare > 0).all()
+    for picture in (annotated, alone, overlay):
+        np.testing.assert_array_equal(picture, bare)
+
+
+@pytest.mark.parametrize("count", [1, 4, 6])
+def test_comparisons_with_long_names_are_readable(count: int) -> None:
+    panel = _panel(iou=None, note="no_positive_evidence")
+    panel = replace(panel, true_class=LONG, predicted_class=LONG * 2, target_class=LONG, image_id=LONG * 4)
+    figure = build_comparison([panel] * count, title="t", threshold=0.5, footer="gradcam of bn2 | " * 20)
+    assert not _texts_overlap(figure)
+    assert not _texts_outside(figure)
+    captions = [text.get_text() for text in figure.texts if "; map of Mul" in text.get_text()]
+    assert len(captions) == count
+    assert all("… -> Mul" not in caption for caption in captions)
+    assert all(" -> Mul" in caption and " (0.50), miss; map of " in caption for caption in captions)
+    assert all(text_width(caption, 7) > 6 for caption in captions)
 
 
 def test_many_panels_stand_in_two_columns() -> None:
@@ -189,10 +316,16 @@ def test_a_lesion_of_one_pixel_is_still_drawn() -> None:
     panel = _panel(shape=(3000, 2000))
     tiny = np.zeros((3000, 2000), bool)
     tiny[1500, 1000] = True
-    panel = Panel(**{name: getattr(panel, name) for name in panel.__slots__} | {"mask": tiny})
+    panel = replace(panel, mask=tiny)
     bare, annotated, _, _ = compose(panel, threshold=0.5, colormap="inferno", alpha=0.45)
     assert max(bare.shape) == 600
     assert (annotated != bare).any()
+
+
+def test_an_empty_annotation_is_not_drawn() -> None:
+    panel = replace(_panel(), mask=np.zeros((300, 100), bool))
+    bare, annotated, _, _ = compose(panel, threshold=0.5, colormap="inferno", alpha=0.45)
+    np.testing.assert_array_equal(annotated, bare)
 
 
 def test_nothing_to_compare() -> None:
@@ -213,3 +346,79 @@ def test_the_resolution_is_the_one_asked_for(tmp_path: Path) -> None:
     width, height = figure.get_size_inches() * 150
     with Image.open(tmp_path / "g.png") as image:
         assert image.size == (int(width), int(height))
+
+
+def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
+    save_figure(_gallery(1), tmp_path / "g.PNG", dpi=30)
+    assert (tmp_path / "g.PNG").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", ["g.bmp", "g"])
+def test_other_formats_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OutputError, match=r"name a \.png, \.svg or \.pdf file"):
+        save_figure(_gallery(1), tmp_path / name, dpi=30)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_files_name_neither_date_nor_software(tmp_path: Path, kind: str) -> None:
+    save_figure(_gallery(1), tmp_path / f"g.{kind}", dpi=30)
+    data = (tmp_path / f"g.{kind}").read_bytes()
+    for word in (mpl.__version__.encode(), b"Producer", b"CreationDate", b"Software", b"dc:date", b"dc:creator"):
+        assert word not in data
+
+
+def test_svg_needs_no_fonts(tmp_path: Path) -> None:
+    save_figure(_gallery(1), tmp_path / "g.svg", dpi=30)
+    assert "<text" not in (tmp_path / "g.svg").read_text(encoding="utf-8")
+
+
+def test_figures_do_not_depend_on_the_users_settings(tmp_path: Path) -> None:
+    save_figure(_gallery(1), tmp_path / "a.png", dpi=40)
+    users: Any = {"savefig.bbox": "tight", "axes.titlecolor": "red", "figure.dpi": 37.0, "axes.titlesize": 30.0}
+    backend = mpl.get_backend()
+    with mpl.rc_context(users):
+        save_figure(_gallery(1), tmp_path / "b.png", dpi=40)
+        with styled():
+            assert mpl.get_backend() == backend
+        assert mpl.rcParams["figure.dpi"] == 37
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_names_that_cannot_be_printed(tmp_path: Path, kind: str) -> None:
+    bad = "a\udcff\x00\x1b\n\tb"
+    cell = Cell((Picture(np.zeros((9, 9, 3), np.uint8), bad, bad),) * 2, bad, bad)
+    figure = build_gallery_grid([Row(bad, (cell,), 1)], title=bad, columns=2, footer=bad)
+    save_figure(figure, tmp_path / f"g.{kind}", dpi=30)
+    assert "a\ufffd\ufffd\ufffd b" in [text.get_text() for text in figure.texts]
+    panel = replace(_panel(mask=False), image_id=bad, true_class=bad, note=bad)
+    save_figure(build_comparison([panel], title=bad, threshold=0.5, footer=bad), tmp_path / f"c.{kind}", dpi=30)
+
+
+@given(text=st.text(), length=st.integers(1, 30))
+def test_elided_texts_are_short_and_printable(text: str, length: int) -> None:
+    short = elided(text, length)
+    assert len(short) <= length
+    assert short.isprintable()
+
+
+@given(text=st.text(st.characters(max_codepoint=126)), width=st.floats(0.2, 3), limit=st.integers(1, 4))
+def test_wrapped_texts_fit(text: str, width: float, limit: int) -> None:
+    lines = wrapped(text, width, 7, limit=limit)
+    assert len(lines) <= limit
+    assert all(text_width(line, 7) <= width for line in lines)
+    assert text_width(fitted(text, width, 7, bold=True), 7, bold=True) <= width
+    if not any("…" in line for line in lines):
+        assert " ".join(lines) == elided(text, len(text) + 1)
+
+
+@pytest.mark.parametrize("bold", [False, True])
+@pytest.mark.parametrize("dpi", [50, 100, 300])
+def test_measured_widths_hold_when_drawn(*, bold: bool, dpi: int) -> None:
+    with styled():
+        figure = build_gallery_grid([Row("TP", (), 0)], title="", columns=1)
+        figure.set_dpi(dpi)
+        for text in (LONG, "IMG000046.jpeg", "TP: Malignant -> Benign (0.93)"):
+            drawn = figure.text(0, 0, text, fontsize=7, weight="bold" if bold else "normal")
+            assert drawn.get_window_extent().width / dpi <= text_width(text, 7, bold=bold) + 0.02

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
 from typing import TYPE_CHECKING
@@ -26,7 +28,10 @@ def shape(kind: str, *points: tuple[float, float], mask: NDArray[np.bool_] | Non
     return Shape("lesion", ShapeType(kind), np.array(points, dtype=np.float64).reshape(-1, 2), mask)
 
 
-def count(drawn: Shape, size: Size = Size(100, 120)) -> int:
+SIZE = Size(100, 120)
+
+
+def count(drawn: Shape, size: Size = SIZE) -> int:
     return int(rasterise(drawn, size).sum())
 
 
@@ -59,9 +64,8 @@ def test_rectangle_includes_both_corners_in_any_order(corners: tuple[tuple[int, 
 
 
 def test_circle_has_the_area_of_its_disc() -> None:
-    # centre (50, 40), radius 30 by Pythagoras (18, 24); its border adds half a pixel all round
-    area = count(shape("circle", (50, 40), (68, 64)))
-    assert area == pytest.approx(math.pi * 30.5**2, abs=0.5 * 2 * math.pi * 30)
+    # centre (50, 40), radius 30 by Pythagoras (18, 24); its border adds up to half a pixel all round
+    assert math.pi * 30**2 <= count(shape("circle", (50, 40), (68, 64))) <= math.pi * 30.5**2
     mask = rasterise(shape("circle", (50, 40), (68, 64)), Size(100, 120))
     assert mask[40, 20]
     assert mask[40, 80]
@@ -205,7 +209,7 @@ def classes(annotation: Path, values: dict[str, int]) -> NDArray[np.int_]:
 @pytest.mark.parametrize("kind", ["semantic_segmentation", "instance_segmentation"])
 @pytest.mark.parametrize(("name", "differing"), [("2011_000003", 0), ("2011_000006", 1), ("2011_000025", 0)])
 def test_label_images_of_labelme_are_reproduced(real_data: Path, kind: str, name: str, differing: int) -> None:
-    """Exactly with Pillow 10; Pillow 11 and later draw one vertex (one pixel of 13,000) otherwise than in 2019."""
+    """Exactly with Pillow 10.4; Pillow 11.3 and 13.0 draw one vertex, a single pixel, otherwise."""
     folder = real_data / "labelme_examples" / kind
     reference = np.array(Image.open(folder / "data_dataset_voc" / "SegmentationClass" / f"{name}.png"))
     drawn = classes(folder / "data_annotated" / f"{name}.json", VOC)
@@ -217,7 +221,7 @@ def test_label_images_of_labelme_are_reproduced(real_data: Path, kind: str, name
 
 @pytest.mark.real_data
 def test_label_image_of_labelmes_tutorial_is_reproduced(real_data: Path) -> None:
-    """But for the 8 pixels of one horizontal edge, which Pillow drew otherwise when the file was made (before 9.3)."""
+    """But for 8 pixels of one horizontal edge, the same with Pillow 9.3 to 13.0; the file is older than these."""
     folder = real_data / "labelme_examples" / "tutorial"
     names = (folder / "apc2016_obj3" / "label_names.txt").read_text().split()
     reference = np.array(Image.open(folder / "apc2016_obj3" / "label.png"))
@@ -230,17 +234,20 @@ def test_label_image_of_labelmes_tutorial_is_reproduced(real_data: Path) -> None
 def test_primitives_of_labelme_have_their_closed_form_areas(real_data: Path) -> None:
     path = real_data / "labelme_examples" / "primitives" / "primitives.json"
     size = Size(450, 560)
-    areas = {(each.label, each.shape_type): count(each, size) for each in read_labelme(path).shapes}
-    assert areas["rectangle", "rectangle"] in {101 * 101, 152 * 103}
-    assert areas["circle", "circle"] == pytest.approx(math.pi * (math.hypot(30, 41) + 0.5) ** 2, rel=0.01)
-    # shoelace formula, plus half a pixel along the perimeter
+    shapes = read_labelme(path).shapes
+    assert len(shapes) == 8
+    rectangles = [count(each, size) for each in shapes if each.shape_type is ShapeType.RECTANGLE]
+    assert rectangles == [101 * 101, 152 * 103]
+    areas = {each.shape_type: count(each, size) for each in shapes}
+    radius = math.hypot(30, 41)
+    assert math.pi * radius**2 <= areas[ShapeType.CIRCLE] <= math.pi * (radius + 0.5) ** 2
+    # shoelace formula, plus up to half a pixel along the perimeter
     corners = np.array([[69, 318], [45, 403], [173, 406], [198, 321]], dtype=float)
     x, y = corners.T
     shoelace = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
     perimeter = np.hypot(*(corners - np.roll(corners, 1, axis=0)).T).sum()
-    assert areas["polygon", "polygon"] == pytest.approx(shoelace + perimeter / 2, abs=perimeter / 4)
-    assert areas["line", "line"] == pytest.approx(10 * math.hypot(28, 46), rel=0.05)
-    # a regular octagon over 100 x 100 pixels covers 2 (sqrt(2) - 1) of them
-    assert areas["octagon", "mask"] == pytest.approx(2 * (math.sqrt(2) - 1) * 100**2, rel=0.02)
-    document = json.loads(path.read_text())
-    assert len(document["shapes"]) == 8
+    assert shoelace <= areas[ShapeType.POLYGON] <= shoelace + perimeter / 2
+    assert areas[ShapeType.LINE] == pytest.approx(10 * math.hypot(28, 46), rel=0.05)
+    patch = Image.open(io.BytesIO(base64.b64decode(json.loads(path.read_text())["shapes"][7]["mask"])))
+    assert patch.size == (100, 100)
+    assert areas[ShapeType.MASK] == np.count_nonzero(np.array(patch)) == 7275

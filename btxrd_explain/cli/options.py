@@ -18,8 +18,10 @@ NETWORK = (
     "model.class_names",
     "model.device",
     "model.batch_size",
+    "model.precision",
     "preprocess.image_size",
     "preprocess.resize",
+    "gradcam.method",
     "gradcam.target_layer",
 )
 RESULTS = ("output.directory", "output.predictions", "output.colormap", "output.alpha")

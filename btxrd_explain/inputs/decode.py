@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 """Formats by content, whatever the file's name; Pillow's others are rare, and some start other programs."""
 MAX_PIXELS = 100_000_000
-"""About six times the largest radiograph of BTXRD; more is a mistake or an attack on the memory."""
+"""More than five times the largest radiograph of BTXRD; more is a mistake or an attack on the memory."""
 
 _quiet = Lock()
 

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 256 * 2**20
 """Files with an embedded image have tens of megabytes."""
-_MAX_FILE_POINTS = 100_000
+_MAX_SHAPES = 1_000
+"""Shapes are compared in pairs, and a radiograph has a few."""
+_MAX_FILE_POINTS = 50_000
 _MAX_MASK_PIXELS = 2**28
 _MAX_SIDE = 20_000
 
@@ -148,6 +150,8 @@ def _parse_side(side: object, where: str) -> int:
 
 def _parse_shapes(items: list[Any]) -> tuple[Shape, ...]:
     """Parse all shapes, within the bounds that a file may ask of memory and time."""
+    if len(items) > _MAX_SHAPES:
+        raise _InvalidError(f"shapes: expected at most {_MAX_SHAPES:,}, got {len(items):,}")
     points = accumulate(len(item["points"]) for item in items if _has_list(item, "points"))
     if max(points, default=0) > _MAX_FILE_POINTS:
         raise _InvalidError(f"shapes: more than {_MAX_FILE_POINTS:,} points in all")

@@ -44,3 +44,8 @@ class Collection:
     named: bool
     missing: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def annotations(self) -> dict[str, Path]:
+        """Annotation files by ``image_id``, of the images that have one."""
+        return {record.image_id: record.annotation for record in self.records if record.annotation is not None}

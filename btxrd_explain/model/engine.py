@@ -8,7 +8,7 @@ to that layer and no further. Hence frozen networks work, no ``.grad`` is filled
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from btxrd_explain.core.cam import RawGrid, gradcam
+from btxrd_explain.core.cam import NATIVE, RawGrid
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layer
+from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+_SCALE = 1024.0
+"""Scores are scaled by this before going back, and gradients divided by it, so that half precision loses nothing."""
 
 
 class DegenerateMapWarning(UserWarning):
@@ -47,32 +52,39 @@ class Explanation:
     statuses: tuple[tuple[MapStatus, ...], ...]
 
 
-def explain(network: nn.Module, layer: TargetLayer, batch: Tensor) -> Explanation:
-    """Predict a batch and explain every class of it, in one forward pass.
+def explain(
+    network: nn.Module,
+    layers: Sequence[TargetLayer],
+    batch: Tensor,
+    *,
+    method: str = "gradcam",
+    precision: str = "fp32",
+) -> Explanation:
+    """Predict a batch and explain every class of it, in one forward pass for the native methods.
 
     Args:
         network: The classifier, in eval mode, frozen or not; it returns class scores (logits).
-        layer: The layer to explain.
+        layers: The layers to explain. The grids of several are each scaled by their maximum, brought to the finest
+            grid and averaged.
         batch: Preprocessed radiographs, shape ``(B, channels, height, width)``, on the network's device.
+        method: Name of the method, see :data:`btxrd_explain.core.methods.METHODS`.
+        precision: ``fp32``, or ``bf16`` or ``fp16`` for automatic mixed precision; grids are always summed in float32.
 
     Returns:
         The explanation, on the CPU.
 
     Raises:
-        SettingsError: The layer does not run exactly once, or does not lead to the scores.
+        SettingsError: A layer does not run exactly once, or does not lead to the scores.
     """
     with torch.inference_mode(mode=False):
-        with torch.no_grad(), _captured(layer) as outputs:
-            scores = network(batch.clone() if batch.is_inference() else batch)
-        output = _only(outputs, layer)
-        if not scores.requires_grad:
-            raise SettingsError(
-                f"the class scores do not depend on layer '{layer.name}'",
-                hint="choose another --target-layer",
-            )
-        activations = layer.layout.to_grid(output.detach())
-        raw = [gradcam(activations, layer.layout.to_grid(gradient)) for gradient in _gradients(scores, output)]
-    return _explanation(scores.detach(), raw)
+        batch = batch.clone() if batch.is_inference() else batch
+        mixed = torch.autocast(batch.device.type, PRECISIONS[precision], enabled=precision != "fp32")
+        if method in NATIVE:
+            scores, per_layer = _native(network, layers, batch, method, mixed)
+        else:
+            with mixed:
+                scores, per_layer = _of_library(network, layers, batch, method)
+    return _explanation(scores, per_layer[0] if len(per_layer) == 1 else _averaged(per_layer))
 
 
 def generate_gradcam(
@@ -86,7 +98,7 @@ def generate_gradcam(
     Args:
         model: A classifier that returns class scores; it is put into eval mode for the call, and back.
         image: Shape ``(channels, height, width)`` or ``(1, channels, height, width)``, on the model's device.
-        target_layer: Dotted module name, or ``auto`` for the feature map that the head receives.
+        target_layer: Dotted module name (or several, separated by commas), or ``auto`` for what the head receives.
         target_class: Index of the class to explain; None explains the predicted class.
 
     Returns:
@@ -102,8 +114,8 @@ def generate_gradcam(
         raise ValueError(f"expected one image of shape (channels, height, width), got {tuple(image.shape)}")
     size = Size(*batch.shape[2:])
     with _evaluating(model):
-        layer = find_target_layer(model, target_layer, input_size=size, channels=batch.shape[1])
-        explanation = explain(model, layer, batch)
+        layers = find_target_layers(model, target_layer, input_size=size, channels=batch.shape[1])
+        explanation = explain(model, layers, batch)
     probabilities = explanation.probabilities[0]
     if target_class is None:
         target_class = int(np.argmax(probabilities))
@@ -116,9 +128,39 @@ def generate_gradcam(
     return result.values
 
 
+def _native(
+    network: nn.Module, layers: Sequence[TargetLayer], batch: Tensor, method: str, mixed: torch.autocast
+) -> tuple[Tensor, list[list[RawGrid]]]:
+    """Compute scores, and per layer and class the raw grids of the batch, in one forward pass."""
+    with torch.no_grad(), ExitStack() as stack:
+        captured = [stack.enter_context(_captured(layer)) for layer in layers]
+        with mixed:
+            scores = network(batch)
+    outputs = [_only(seen, layer) for seen, layer in zip(captured, layers, strict=True)]
+    if not scores.requires_grad:
+        names = ", ".join(layer.name for layer in layers)
+        raise SettingsError(f"the class scores do not depend on layer '{names}'", hint="choose another --target-layer")
+    per_layer: list[list[RawGrid]] = [[] for _ in layers]
+    for gradients in _gradients(scores, outputs):
+        for layer, output, gradient, grids in zip(layers, outputs, gradients, per_layer, strict=True):
+            to_grid = layer.layout.to_grid
+            grids.append(NATIVE[method](to_grid(output.detach()), to_grid(gradient) / _SCALE))
+    return scores.detach(), per_layer
+
+
+def _of_library(
+    network: nn.Module, layers: Sequence[TargetLayer], batch: Tensor, method: str
+) -> tuple[Tensor, list[list[RawGrid]]]:
+    """Compute the same with a method of pytorch-grad-cam."""
+    from btxrd_explain.model.library import library_grids  # noqa: PLC0415 -- importing it takes over a second
+
+    results = [library_grids(network, layer, batch, method) for layer in layers]
+    return results[0][0], [grids for _, grids in results]
+
+
 @contextmanager
 def _captured(layer: TargetLayer) -> Iterator[list[Tensor]]:
-    """Collect the layer's outputs as leaves of autograd; from there on the forward pass is recorded."""
+    """Collect the layer's outputs; from the first one on the forward pass is recorded by autograd."""
     outputs: list[Tensor] = []
 
     def capture(_module: nn.Module, _inputs: Any, output: Any) -> Any:  # noqa: ANN401 -- torch's hook type
@@ -128,7 +170,7 @@ def _captured(layer: TargetLayer) -> Iterator[list[Tensor]]:
                 hint="choose another --target-layer",
             )
         torch.set_grad_enabled(True)  # the caller's no_grad restores the mode
-        outputs.append(output.detach().requires_grad_())
+        outputs.append(output if output.requires_grad else output.detach().requires_grad_())
         return outputs[-1].clone()  # what follows may work in place, which a leaf forbids
 
     handle = layer.module.register_forward_hook(capture)
@@ -159,15 +201,28 @@ def _only(outputs: list[Tensor], layer: TargetLayer) -> Tensor:
     return outputs[0]
 
 
-def _gradients(scores: Tensor, output: Tensor) -> Iterator[Tensor]:
-    """Yield the gradient of each class score with respect to the layer's output.
+def _gradients(scores: Tensor, outputs: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
+    """Yield the scaled gradients of each class score with respect to the layers' outputs.
 
     The scores of a batch are summed: in eval mode no radiograph depends on another, so that each gets its own.
     """
     classes = scores.shape[1]
     for index in range(classes):
-        (gradient,) = torch.autograd.grad(scores[:, index].sum(), output, retain_graph=index + 1 < classes)
-        yield gradient
+        score = scores[:, index].float().sum() * _SCALE
+        yield torch.autograd.grad(score, outputs, retain_graph=index + 1 < classes, materialize_grads=True)
+
+
+def _averaged(per_layer: list[list[RawGrid]]) -> list[RawGrid]:
+    """Average the positive evidence of several layers, each scaled by its maximum, on the finest grid."""
+    finest = max((grids[0].grid.shape[1:] for grids in per_layer), key=lambda shape: shape[0] * shape[1])
+    averaged = []
+    for of_class in zip(*per_layer, strict=True):
+        parts = [raw.grid.clamp(min=0) for raw in of_class]
+        peaks = [part.amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) for part in parts]
+        scaled = [(part / peak)[:, None] for part, peak in zip(parts, peaks, strict=True)]
+        resized = [nn.functional.interpolate(part, size=tuple(finest), mode="bilinear") for part in scaled]
+        averaged.append(RawGrid(torch.stack(resized).mean(dim=0)[:, 0], torch.ones(len(parts[0]))))
+    return averaged
 
 
 def _explanation(scores: Tensor, raw: list[RawGrid]) -> Explanation:

@@ -35,8 +35,10 @@ class TargetLayer:
     layout: Layout
 
 
-def find_target_layer(network: nn.Module, name: str = AUTO, *, input_size: Size, channels: int = 3) -> TargetLayer:
-    """Find the layer to explain.
+def find_target_layers(
+    network: nn.Module, names: str = AUTO, *, input_size: Size, channels: int = 3
+) -> tuple[TargetLayer, ...]:
+    """Find the layers to explain.
 
     ``auto`` takes what the classification head receives, where it is a grid of cells on which the class scores
     depend. A transformer that classifies by its class token hands over cells that no longer matter; there it is the
@@ -44,28 +46,22 @@ def find_target_layer(network: nn.Module, name: str = AUTO, *, input_size: Size,
 
     Args:
         network: The classifier, in eval mode.
-        name: Dotted module name, or ``auto``.
+        names: Dotted module names, separated by commas, or ``auto``.
         input_size: Size of the network's input.
         channels: Channels of the network's input.
 
     Returns:
-        The layer.
+        The layers, in the order of their names; one for ``auto``.
 
     Raises:
         SettingsError: There is no such module, or its output is no grid of cells on which the scores depend.
     """
-    if name != AUTO:
-        _check_name(network, name)
+    wanted = [name.strip() for name in names.split(",")]
+    for name in wanted:
+        if name != AUTO:
+            _check_name(network, name)
     probe = _probe(network, input_size=input_size, channels=channels)
-    if name == AUTO:
-        return _choose(network, probe)
-    found = [seen for seen in probe.seen if seen.name == name]
-    if not found:
-        raise SettingsError(
-            f"layer '{name}' gives no grid of cells on which the scores depend",
-            hint="list the layers that can be explained with 'btxrd-explain layers'",
-        )
-    return _layer(network, found[-1])
+    return tuple(_choose(network, probe) if name == AUTO else _find(network, probe, name) for name in wanted)
 
 
 def list_layers(network: nn.Module, *, input_size: Size, channels: int = 3) -> list[TargetLayer]:
@@ -73,9 +69,8 @@ def list_layers(network: nn.Module, *, input_size: Size, channels: int = 3) -> l
     seen = _probe(network, input_size=input_size, channels=channels).seen
     outermost: dict[int, _Seen] = {}
     for one in seen:
-        other = outermost.get(id(one.output))
-        if other is None or one.depth < other.depth:
-            outermost[id(one.output)] = one
+        other = outermost.pop(id(one.output), one)  # modules that work in place hand the same tensor on
+        outermost[id(one.output)] = min(one, other, key=lambda seen: seen.depth)
     return [_layer(network, one) for one in outermost.values()]
 
 
@@ -118,7 +113,7 @@ class _Probe:
 
 
 def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
-    """Choose the layer that ``auto`` stands for; see :func:`find_target_layer`."""
+    """Choose the layer that ``auto`` stands for; see :func:`find_target_layers`."""
     handed_over = [one for one in probe.seen if one.output is probe.features]
     if handed_over:
         return _layer(network, min(handed_over, key=lambda one: one.depth))
@@ -135,6 +130,16 @@ def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
     last_block = [one for one in seen if one.block == seen[-1].block]
     outermost = min(one.depth for one in last_block)
     return _layer(network, [one for one in last_block if one.depth == outermost][-1])
+
+
+def _find(network: nn.Module, probe: _Probe, name: str) -> TargetLayer:
+    found = [seen for seen in probe.seen if seen.name == name]
+    if not found:
+        raise SettingsError(
+            f"layer '{name}' gives no grid of cells on which the scores depend",
+            hint="list the layers that can be explained with 'btxrd-explain layers'",
+        )
+    return _layer(network, found[-1])
 
 
 def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:

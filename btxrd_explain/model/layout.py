@@ -7,6 +7,8 @@ from enum import StrEnum
 from math import isqrt
 from typing import TYPE_CHECKING
 
+import torch
+
 from btxrd_explain.core.geometry import Size
 
 if TYPE_CHECKING:
@@ -34,6 +36,20 @@ class Layout:
     order: Order
     grid: Size
     prefix: int = 0
+
+    def from_grid(self, grid: Tensor, output: Tensor) -> Tensor:
+        """Put a grid of shape ``(B, K, rows, columns)`` back into the layer's own order; the inverse of to_grid.
+
+        Args:
+            grid: The grid.
+            output: The layer's output, from which tokens before the cells are taken.
+        """
+        if self.order is Order.CHANNELS_FIRST:
+            return grid
+        cells = grid.permute(0, 2, 3, 1)
+        if self.order is Order.CHANNELS_LAST:
+            return cells
+        return torch.cat([output[:, : self.prefix], cells.flatten(1, 2)], dim=1)
 
     def to_grid(self, output: Tensor) -> Tensor:
         """Return a layer's output, or its gradient, as a view of shape ``(B, K, rows, columns)``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,21 @@ from btxrd_explain.outputs.overlay import as_rgb, create_overlay, draw_outline
 from btxrd_explain.outputs.style import (
     ANNOTATION,
     FAINT,
-    INK,
+    LINE,
     REGION,
+    SMALL,
     add_cell,
     add_colour_bar,
+    add_note,
+    add_text,
     elided,
+    fitted,
     new_figure,
     show_picture,
     styled,
+    text_width,
     to_hex,
+    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -31,10 +38,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _COLUMNS = ("radiograph", "annotation", "heat map", "overlay")
-_CELL, _GAP, _CAPTION, _MARGIN, _TOP, _BOTTOM = 1.75, 0.08, 0.34, 0.15, 0.72, 0.78
-"""Inches: side of a picture, gap, caption above a row, margins."""
+_CELL, _GAP, _CAPTION, _MARGIN, _TOP, _BAR = 1.75, 0.08, 0.38, 0.15, 0.68, 0.62
+"""Inches: side of a picture, gap, caption above a row, margins, height of the colour bar with its labels."""
+_ROW = len(_COLUMNS) * (_CELL + _GAP) - _GAP
+"""Inches: width of the pictures of one image."""
 _PIXELS = 600
-"""Longest side at which pictures are composed; outlines then have the same width in all of them."""
+"""Longest side of all pictures when outlines are drawn, which then have the same width everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +77,23 @@ class Panel:
     @property
     def caption(self) -> str:
         """What is known of the image, in one line."""
+        return self._caption(max(map(len, (self.true_class, self.predicted_class, self.target_class))))
+
+    def caption_within(self, width: float) -> str:
+        """Return the caption at most ``width`` inches wide; long class names give way, each on its own."""
+        if text_width(self.caption, SMALL) <= width:
+            return self.caption
+        lengths = range(1, 200)
+        fitting = bisect_right(lengths, width, key=lambda length: text_width(self._caption(length), SMALL))
+        return self._caption(max(1, fitting))
+
+    def _caption(self, length: int) -> str:
+        """Return the caption with at most ``length`` characters of each class name."""
         verdict = "correct" if self.true_class == self.predicted_class else "miss"
-        classes = f"{self.true_class} -> {self.predicted_class} ({self.confidence:.2f})"
-        return f"{classes}, {verdict}; map of {self.target_class}"
+        true, predicted, target = (
+            elided(name, length) for name in (self.true_class, self.predicted_class, self.target_class)
+        )
+        return f"{true} -> {predicted} ({self.confidence:.2f}), {verdict}; map of {target}"
 
     @property
     def result(self) -> str:
@@ -111,68 +134,85 @@ def build_comparison(
         raise ValueError("there is nothing to compare")
     blocks = 2 if len(panels) > 4 else 1
     lines = -(-len(panels) // blocks)
-    block = len(_COLUMNS) * (_CELL + _GAP) + 2 * _MARGIN
-    width, height = blocks * block, _TOP + lines * (_CELL + _CAPTION) + _BOTTOM
+    block = _ROW + 2 * _MARGIN
+    width = blocks * block
     with styled():
+        notes = wrapped(footer, width - 2 * _MARGIN, SMALL, limit=6)
+        below = _BAR + 0.1 + LINE * len(notes)
+        height = _TOP + lines * (_CELL + _CAPTION) + below
         figure = new_figure(width, height)
-        figure.text(_MARGIN / width, 1 - 0.22 / height, title, fontsize=11, weight="bold", color=INK, va="center")
+        heading = fitted(title, width - 2 * _MARGIN, 11, bold=True)
+        add_text(figure, _MARGIN, height - 0.22, heading, fontsize=11, weight="bold", va="center")
         for number in range(blocks):
             _draw_headings(figure, number * block + _MARGIN)
         for number, panel in enumerate(panels):
             left = (number // lines) * block + _MARGIN
             top = height - _TOP - (number % lines) * (_CELL + _CAPTION) - _CAPTION
             _draw_panel(figure, panel, left=left, top=top, threshold=threshold, colormap=colormap, alpha=alpha)
-        _draw_legend(figure, threshold, colormap)
-        figure.text(_MARGIN / width, 0.04 / height, elided(footer, int(width * 18)), fontsize=6, color=FAINT)
+        _draw_legend(figure, threshold, colormap, bottom=below - _BAR)
+        add_text(figure, _MARGIN, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
     return figure
 
 
 def compose(panel: Panel, *, threshold: float, colormap: str, alpha: float) -> list[NDArray[np.uint8]]:
-    """Compose the four pictures of a panel, RGB uint8, at most 600 pixels on their longest side."""
+    """Compose the four pictures of a panel, RGB uint8, 600 pixels on their longest side.
+
+    Where there is no heat map its picture is the bare radiograph, not a black one that looks like a heat map.
+    """
     height, width = panel.heatmap.shape
-    scale = min(1.0, _PIXELS / max(height, width))
+    scale = _PIXELS / max(height, width)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    bare = as_rgb(cv2.resize(panel.radiograph, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False))
-    heat = cv2.resize(panel.heatmap, size, interpolation=cv2.INTER_AREA).astype(np.float32, copy=False).clip(0, 1)
-    overlay = create_overlay(bare, heat, alpha, colormap=colormap)
+    bare = as_rgb(cv2.resize(panel.radiograph, size, interpolation=method).astype(np.uint8, copy=False))
+    heat = cv2.resize(panel.heatmap, size, interpolation=method).astype(np.float32, copy=False).clip(0, 1)
+    empty = panel.note is not None
+    overlay = bare if empty else create_overlay(bare, heat, alpha, colormap=colormap)
+    alone = bare if empty else create_overlay(np.zeros_like(bare), heat, 1.0, colormap=colormap)
     annotated = bare
     if panel.mask is not None:
-        shrunk = cv2.resize(panel.mask.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        mask = shrunk >= min(0.5, float(shrunk.max()))
+        shrunk = cv2.resize(panel.mask.astype(np.float32), size, interpolation=method)
+        mask = (shrunk > 0) & (shrunk >= min(0.5, float(shrunk.max())))  # a tiny lesion still shows
         tint = np.array(ANNOTATION, dtype=np.float32)
         annotated = np.where(mask[..., None], bare * 0.75 + tint * 0.25, bare).astype(np.uint8)
         annotated = draw_outline(annotated, mask, ANNOTATION)
         overlay = draw_outline(overlay, mask, ANNOTATION)
-    if panel.note is None:
+    if not empty:
         overlay = draw_outline(overlay, heat >= threshold, REGION)
-    return [bare, annotated, create_overlay(np.zeros_like(bare), heat, 1.0, colormap=colormap), overlay]
+    return [bare, annotated, alone, overlay]
 
 
 def _draw_headings(figure: Figure, left: float) -> None:
-    width, height = figure.get_size_inches()
+    _, height = figure.get_size_inches()
     for column, name in enumerate(_COLUMNS):
-        x = left + column * (_CELL + _GAP) + _CELL / 2
-        figure.text(x / width, 1 - 0.58 / height, name, ha="center", fontsize=9, color=INK)
+        add_text(figure, left + column * (_CELL + _GAP) + _CELL / 2, height - 0.58, name, ha="center", fontsize=9)
 
 
 def _draw_panel(
     figure: Figure, panel: Panel, *, left: float, top: float, threshold: float, colormap: str, alpha: float
 ) -> None:
     """Draw one image; ``top`` is the upper edge of its pictures, in inches from the bottom."""
-    width, height = figure.get_size_inches()
-    name, caption = elided(panel.image_id, 40), elided(panel.caption, 90)
-    figure.text(left / width, (top + 0.17) / height, name, fontsize=7.5, weight="bold", color=INK)
-    figure.text(left / width, (top + 0.04) / height, caption, fontsize=7, color=INK)
-    right = left + len(_COLUMNS) * (_CELL + _GAP) - _GAP
-    figure.text(right / width, (top + 0.17) / height, panel.result, fontsize=8.5, weight="bold", color=INK, ha="right")
+    result = fitted(panel.result, _ROW * 0.6, 8.5, bold=True)
+    name = fitted(panel.image_id, _ROW - text_width(result, 8.5, bold=True) - 0.1, 7.5, bold=True)
+    add_text(figure, left, top + 0.19, name, fontsize=7.5, weight="bold")
+    add_text(figure, left + _ROW, top + 0.19, result, fontsize=8.5, weight="bold", ha="right")
+    add_text(figure, left, top + 0.055, panel.caption_within(_ROW), fontsize=SMALL)
     pictures = compose(panel, threshold=threshold, colormap=colormap, alpha=alpha)
     for column, pixels in enumerate(pictures):
-        show_picture(add_cell(figure, left + column * (_CELL + _GAP), top - _CELL, _CELL, _CELL), pixels)
+        start = left + column * (_CELL + _GAP)
+        axes = add_cell(figure, start, top - _CELL, _CELL, _CELL)
+        if _COLUMNS[column] == "annotation" and panel.mask is None:
+            middle = start + _CELL / 2, top - _CELL / 2
+            add_text(figure, *middle, "no annotation", ha="center", va="center", fontsize=8, color=FAINT)
+            continue
+        show_picture(axes, pixels)
+        if _COLUMNS[column] == "heat map" and panel.note is not None:
+            add_note(axes, f"no heat map:\n{panel.note.replace('_', ' ')}")
 
 
-def _draw_legend(figure: Figure, threshold: float, colormap: str) -> None:
+def _draw_legend(figure: Figure, threshold: float, colormap: str, *, bottom: float) -> None:
+    """Draw colour bar and legend; ``bottom`` is the lower edge of the colour bar's labels, in inches."""
     width, height = figure.get_size_inches()
-    add_colour_bar(figure, (_MARGIN / width, 0.38 / height, 1.6 / width, 0.09 / height), colormap)
+    add_colour_bar(figure, (_MARGIN / width, (bottom + 0.22) / height, 1.75 / width, 0.09 / height), colormap)
     lines = [
         (ANNOTATION, "expert annotation"),
         (REGION, f"heat map at threshold {threshold:g}"),
@@ -181,10 +221,11 @@ def _draw_legend(figure: Figure, threshold: float, colormap: str) -> None:
     legend = figure.legend(
         handles=handles,
         loc="lower left",
-        bbox_to_anchor=((_MARGIN + 1.8) / width, 0.26 / height),
+        bbox_to_anchor=((_MARGIN + 2.0) / width, (bottom + 0.12) / height),
         ncols=2,
         fontsize=7.5,
-        facecolor="#8a8a8a",
+        facecolor="#333333",
+        framealpha=1,
         labelcolor="white",
         edgecolor="none",
         fancybox=False,

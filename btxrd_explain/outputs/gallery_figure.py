@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from btxrd_explain.outputs.style import FAINT, INK, add_cell, add_colour_bar, elided, new_figure, show_picture, styled
+from btxrd_explain.outputs.style import (
+    FAINT,
+    LINE,
+    SMALL,
+    add_cell,
+    add_colour_bar,
+    add_note,
+    add_text,
+    fitted,
+    new_figure,
+    printable,
+    show_picture,
+    styled,
+    text_width,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import numpy as np
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-_WIDTH, _HEIGHT, _GAP, _TITLE, _LEFT, _TOP, _BOTTOM = 2.7, 2.3, 0.1, 0.42, 0.5, 0.45, 0.68
-"""Inches: size of a cell, gap between cells, title above a cell, margins."""
+_WIDTH, _HEIGHT, _GAP, _LEFT, _BAR = 2.7, 2.3, 0.1, 0.5, 0.55
+"""Inches: size of a cell, gap between cells, left margin, height of the colour bar with its labels."""
+_HEADING, _TITLE = 11, 8
+"""Points: title of the figure and of a cell."""
 
 _NAMES = {"TP": "true positives", "FP": "false positives", "FN": "false negatives"}
 
@@ -91,54 +106,65 @@ def build_gallery_grid(
     if not rows or columns < 1 or any(len(row.cells) > columns for row in rows):
         raise ValueError(f"cannot lay {max((len(row.cells) for row in rows), default=0)} cells into {columns} columns")
     width = _LEFT + columns * (_WIDTH + _GAP)
-    height = _TOP + len(rows) * (_HEIGHT + _TITLE) + _BOTTOM
     with styled():
+        heading = wrapped(title, width - 2 * _GAP, _HEADING, bold=True, limit=3)
+        notes = wrapped(footer, width - _LEFT - _GAP, SMALL, limit=8)
+        band = 0.28 + 0.14 * max((len(_title_lines(cell.title)) for row in rows for cell in row.cells), default=1)
+        below = _BAR + 0.1 + LINE * len(notes)
+        height = 0.27 + 0.18 * len(heading) + len(rows) * (_HEIGHT + band) + below
         figure = new_figure(width, height)
-        figure.text(_GAP / width, 1 - 0.22 / height, title, fontsize=11, weight="bold", color=INK, va="center")
-        for number, row in enumerate(rows):
-            _draw_row(figure, row, bottom=height - _TOP - (number + 1) * (_HEIGHT + _TITLE), columns=columns)
-        add_colour_bar(figure, (_LEFT / width, 0.3 / height, 1.6 / width, 0.09 / height), colormap)
-        lines = wrap(footer, int((width - _LEFT - 2) * 19))[:4]
-        figure.text((_LEFT + 1.9) / width, 0.44 / height, "\n".join(lines), fontsize=6, color=FAINT, va="top")
+        add_text(figure, _GAP, height - 0.12, "\n".join(heading), fontsize=_HEADING, weight="bold", va="top")
+        for number, row in enumerate(reversed(rows)):
+            _draw_row(figure, row, bottom=below + number * (_HEIGHT + band), columns=columns)
+        bar = below - _BAR + 0.22
+        add_colour_bar(figure, (_LEFT / width, bar / height, 1.75 / width, 0.09 / height), colormap)
+        add_text(figure, _LEFT, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
     return figure
+
+
+def _title_lines(title: str) -> list[str]:
+    """Break a title before its arrow where it is too wide; a long class name gives way, never the confidence."""
+    text = printable(title)
+    if text_width(text, _TITLE) <= _WIDTH:
+        return [text]
+    true, arrow, predicted = text.rpartition(" -> ")
+    return [fitted(part, _WIDTH, _TITLE) for part in ([true, f"-> {predicted}"] if arrow else [text])]
 
 
 def _draw_row(figure: Figure, row: Row, *, bottom: float, columns: int) -> None:
     """Draw one outcome; ``bottom`` is the lower edge of its cells, in inches."""
-    width, height = figure.get_size_inches()
-    label = _NAMES.get(row.name, row.name)
-    middle = (bottom + _HEIGHT / 2) / height
-    figure.text(0.25 / width, middle, label, rotation=90, va="center", ha="center", fontsize=9, color=INK)
+    label = printable(_NAMES.get(row.name, row.name))
+    middle = bottom + _HEIGHT / 2
+    add_text(figure, 0.25, middle, label, rotation=90, va="center", ha="center", fontsize=9)
     for column in range(columns):
         left = _LEFT + column * (_WIDTH + _GAP)
         if column < len(row.cells):
             _draw_cell(figure, row.cells[column], left, bottom)
         else:
-            axes = add_cell(figure, left, bottom, _WIDTH, _HEIGHT)
-            text = f"no {'further ' if row.cells else ''}{label}\n({len(row.cells)} of {columns} asked for)"
-            axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7, color=FAINT)
+            add_cell(figure, left, bottom, _WIDTH, _HEIGHT)
+    if len(row.cells) < columns:
+        text = f"no {'further ' if row.cells else ''}{label} ({len(row.cells)} of {columns})"
+        middle_of_first = _LEFT + len(row.cells) * (_WIDTH + _GAP) + _WIDTH / 2
+        add_text(figure, middle_of_first, middle, text, ha="center", va="center", fontsize=8, color=FAINT)
 
 
 def _draw_cell(figure: Figure, cell: Cell, left: float, bottom: float) -> None:
-    """Draw one example; its pictures share the cell side by side."""
-    width, height = figure.get_size_inches()
+    """Draw one example; its pictures share the cell side by side, each with its caption below."""
     above = bottom + _HEIGHT
-    figure.text(left / width, (above + 0.22) / height, elided(cell.title, 44), fontsize=8, color=INK)
-    figure.text(left / width, (above + 0.07) / height, elided(cell.subtitle, 52), fontsize=6.5, color=FAINT)
-    parts = max(1, len(cell.pictures))
+    subtitle = fitted(cell.subtitle, _WIDTH, SMALL)
+    add_text(figure, left, above + 0.22, "\n".join(_title_lines(cell.title)), fontsize=_TITLE)
+    add_text(figure, left, above + 0.07, subtitle, fontsize=SMALL, color=FAINT)
+    if not cell.pictures:
+        add_cell(figure, left, bottom, _WIDTH, _HEIGHT)
+        return
+    parts = len(cell.pictures)
     share = (_WIDTH - (parts - 1) * _GAP / 2) / parts
-    for number, picture in enumerate(cell.pictures):
-        axes = add_cell(figure, left + number * (share + _GAP / 2), bottom, share, _HEIGHT)
+    captions = [wrapped(picture.caption, share, SMALL, limit=2) if parts > 1 else [] for picture in cell.pictures]
+    strip = max(LINE * len(lines) + 0.04 if lines else 0.0 for lines in captions)
+    for number, (picture, lines) in enumerate(zip(cell.pictures, captions, strict=True)):
+        start = left + number * (share + _GAP / 2)
+        axes = add_cell(figure, start, bottom + strip, share, _HEIGHT - strip)
         show_picture(axes, picture.pixels)
-        _label(axes, picture, captioned=parts > 1)
-
-
-def _label(axes: Axes, picture: Picture, *, captioned: bool) -> None:
-    """Write caption and note onto the picture, on a dark ground that reads everywhere."""
-    box = {"facecolor": "black", "alpha": 0.65, "pad": 1.5, "linewidth": 0}
-    if captioned:
-        text = elided(picture.caption, 26)
-        axes.text(0.02, 0.02, text, transform=axes.transAxes, fontsize=6.5, color="white", bbox=box)
-    if picture.note:
-        text = f"no heat map:\n{picture.note.replace('_', ' ')}"
-        axes.text(0.5, 0.5, text, transform=axes.transAxes, fontsize=7, color="white", bbox=box, ha="center")
+        add_text(figure, start, bottom + strip - 0.04, "\n".join(lines), fontsize=SMALL, va="top")
+        if picture.note:
+            add_note(axes, f"no heat map:\n{picture.note.replace('_', ' ')}")

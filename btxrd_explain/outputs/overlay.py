@@ -68,18 +68,22 @@ def denormalize_tensor(tensor: Any, mean: Sequence[float], std: Sequence[float])
         RGB picture, uint8, shape ``(height, width, 3)``; values outside of [0, 255] are clipped.
 
     Raises:
-        ValueError: The tensor has another shape, or mean and std do not fit its channels.
+        ValueError: The tensor has another shape or values that are not finite, or mean and std do not fit its
+            channels.
 
     >>> denormalize_tensor(np.zeros((3, 1, 1)), mean=(0.0, 0.5, 1.0), std=(1, 1, 1)).tolist()
     [[[0, 128, 255]]]
     """
-    detached = tensor.detach().cpu() if hasattr(tensor, "detach") else tensor
+    # NumPy knows no bfloat16, the type of networks under autocast.
+    detached = tensor.detach().cpu().float() if hasattr(tensor, "detach") else tensor
     array = np.asarray(detached, dtype=np.float64)
     array = array[0] if array.ndim == 4 and len(array) == 1 else array
     if array.ndim != 3 or len(array) not in {1, 3} or not len(array) == len(mean) == len(std):
         raise ValueError(
             f"a tensor of shape {tuple(np.shape(detached))} does not fit {len(mean)} means, {len(std)} stds"
         )
+    if not np.isfinite(array).all():
+        raise ValueError("the tensor has values that are not finite")
     scale, shift = (np.asarray(values, dtype=np.float64)[:, None, None] for values in (std, mean))
     picture = np.clip((array * scale + shift) * 255 + 0.5, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
@@ -103,7 +107,14 @@ def draw_outline(
 
     Returns:
         A new picture.
+
+    Raises:
+        ValueError: Picture or mask has another type or shape.
     """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f"an outline needs an RGB picture of uint8, got {image.dtype} of shape {image.shape}")
+    if mask.dtype != np.bool_ or mask.shape != image.shape[:2]:
+        raise ValueError(f"a {mask.dtype} mask {mask.shape} does not fit a picture {image.shape}")
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     drawn = np.ascontiguousarray(image).copy()
     for tone, thickness in (((0, 0, 0), width + 2), (colour, width)):
@@ -116,5 +127,6 @@ def _colours(colormap: str) -> NDArray[np.float32]:
     """Return the 256 colours of a colour map, float32 in [0, 255], shape ``(256, 3)``."""
     if colormap not in colormaps:
         raise ValueError(f"matplotlib has no colour map '{colormap}'")
-    table: NDArray[np.float32] = (colormaps[colormap](np.arange(256))[:, :3] * 255).astype(np.float32)
+    fine = colormaps[colormap].resampled(256)  # some have 10 or 510 colours
+    table: NDArray[np.float32] = (fine(np.arange(256))[:, :3] * 255).astype(np.float32)
     return table

@@ -19,6 +19,7 @@ from btxrd_explain.settings.types import (
     Inputs,
     InputSide,
     Means,
+    MethodName,
     PositiveFraction,
     Text,
 )
@@ -63,9 +64,7 @@ class DataSettings(Section):
     )
     split: Text | None = Field(
         default=None,
-        description=(
-            "Only the radiographs of this split, as the split column names it, such as test; null takes all."
-        ),
+        description=("Only the radiographs of this split, as the split column names it, such as test; null takes all."),
     )
 
 
@@ -78,9 +77,7 @@ class ModelSettings(Section):
     )
     architecture: Text | None = Field(
         default=None,
-        description=(
-            "Name of the network in timm, such as efficientnet_b0; needed where the checkpoint does not say."
-        ),
+        description=("Name of the network in timm, such as efficientnet_b0; needed where the checkpoint does not say."),
     )
     class_names: ClassNames | None = Field(
         default=None,
@@ -92,6 +89,11 @@ class ModelSettings(Section):
     device: Device = Field(
         default="auto",
         description="Where the network runs; auto takes CUDA, then Apple's GPU (mps), then the CPU.",
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        default="fp32",
+        description="Precision of the network; bf16 and fp16 are faster on GPUs, slower on most CPUs. Heat maps are "
+        "summed in float32 always.",
     )
     batch_size: BatchSize = Field(
         default="auto",
@@ -125,9 +127,7 @@ class PreprocessSettings(Section):
     )
     antialias: bool = Field(
         default=False,
-        description=(
-            "True widens the kernel when shrinking, as Pillow and torchvision do; false samples, as OpenCV."
-        ),
+        description=("True widens the kernel when shrinking, as Pillow and torchvision do; false samples, as OpenCV."),
     )
     crop_fraction: PositiveFraction = Field(
         default=1.0,
@@ -152,12 +152,15 @@ class PreprocessSettings(Section):
 class GradcamSettings(Section):
     """How heat maps are made, and how many of them the gallery shows."""
 
-    method: Literal["gradcam"] = Field(default="gradcam", description="Method of class-activation mapping.")
+    method: MethodName = Field(
+        default="gradcam",
+        description="Method of class-activation mapping; 'btxrd-explain methods' tells what each does and costs.",
+    )
     target_layer: Text = Field(
         default="auto",
         description=(
-            "Layer that is explained, by its dotted name in the network; auto takes the last one that still "
-            "has a spatial grid."
+            "Layer that is explained, by its dotted name in the network (several, separated by commas, are averaged); "
+            "auto takes what the classification head receives. 'btxrd-explain layers' lists them."
         ),
     )
     examples_per_class: int = Field(
@@ -182,8 +185,7 @@ class AnnotationSettings(Section):
     space: Literal["original", "input"] = Field(
         default="original",
         description=(
-            "Where heat map and annotation meet: on the pixels of the original radiograph, or on the "
-            "network's input."
+            "Where heat map and annotation meet: on the pixels of the original radiograph, or on the network's input."
         ),
     )
     mask_policy: Literal["polygons-then-rectangles", "polygons", "rectangles", "all"] = Field(

@@ -55,9 +55,7 @@ def to_yaml(settings: Settings) -> str:
     blocks = [_comment(_HEADER)]
     for section in SECTIONS:
         blocks.append(f"{_comment(section_description(section))}\n{section}:")
-        blocks += [
-            _entry(setting, values[setting.name]) for setting in SETTINGS.values() if setting.section == section
-        ]
+        blocks += [_entry(setting, values[setting.name]) for setting in SETTINGS.values() if setting.section == section]
     return "\n\n".join(blocks) + "\n"
 
 

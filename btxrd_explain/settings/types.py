@@ -80,6 +80,25 @@ Means = Annotated[tuple[Fraction, Fraction, Fraction], BeforeValidator(_items)]
 Deviations = Annotated[tuple[PositiveFraction, PositiveFraction, PositiveFraction], BeforeValidator(_items)]
 """The standard deviations of three channels whose values lie in [0, 1]."""
 
+MethodName = Literal[
+    "gradcam",
+    "gradcam++",
+    "hirescam",
+    "layercam",
+    "xgradcam",
+    "elementwise",
+    "eigencam",
+    "eigengradcam",
+    "segeigencam",
+    "kpcacam",
+    "finercam",
+    "shapleycam",
+    "fem",
+    "scorecam",
+    "ablationcam",
+]
+"""The methods of :data:`btxrd_explain.core.methods.METHODS`."""
+
 Device = Literal["auto", "cpu", "cuda", "mps"] | Annotated[str, Field(pattern=r"^cuda:\d+$", examples=["cuda:0"])]
 """A device of PyTorch, or ``auto``."""
 

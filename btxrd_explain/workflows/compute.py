@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.preprocess import Interpolation
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
-from btxrd_explain.model.engine import explain
-from btxrd_explain.model.layers import TargetLayer, find_target_layer
+from btxrd_explain.model.engine import Explanation, explain
+from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.workflows.reading import Prepared, read_ahead
 from btxrd_explain.workflows.request import checkpoint_of
@@ -35,16 +36,20 @@ class Explainer:
 
     Attributes:
         classifier: The classifier.
-        layer: The layer whose output is explained.
+        layers: The layers whose outputs are explained.
         device: Where the network is.
-        batch_size: Radiographs per pass.
+        batch_size: Radiographs per pass; a pass that does not fit into memory is split.
+        method: Name of the class-activation method.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
         provenance: How its rows are made.
     """
 
     classifier: Classifier
-    layer: TargetLayer
+    layers: tuple[TargetLayer, ...]
     device: torch.device
     batch_size: int
+    method: str
+    precision: str
     provenance: Provenance
 
     def predict(self, records: Iterable[ImageRecord], folder: Path) -> Iterator[list[Prediction]]:
@@ -63,9 +68,25 @@ class Explainer:
         tensors = [item.tensor for item in batch if item.tensor is not None]
         if not tensors:
             return [item.row for item in batch]
-        explanation = explain(self.classifier.network, self.layer, torch.from_numpy(np.stack(tensors)).to(self.device))
-        results = zip(explanation.probabilities, explanation.grids, explanation.statuses, strict=True)
+        explained = self._explain(torch.from_numpy(np.stack(tensors)))
+        results = (
+            result for part in explained for result in zip(part.probabilities, part.grids, part.statuses, strict=True)
+        )
         return [item.row if item.tensor is None else _completed(item.row, *next(results)) for item in batch]
+
+    def _explain(self, batch: Tensor) -> list[Explanation]:
+        """Explain a batch, in halves where the device has too little memory for it."""
+        try:
+            on_device = batch.to(self.device, memory_format=torch.channels_last)
+            network = self.classifier.network
+            return [explain(network, self.layers, on_device, method=self.method, precision=self.precision)]
+        except torch.OutOfMemoryError as error:
+            if len(batch) == 1:
+                raise SettingsError(
+                    f"device '{self.device}' has too little memory for one radiograph", hint="use --device cpu"
+                ) from error
+        torch.cuda.empty_cache()
+        return [part for half in batch.chunk(2) for part in self._explain(half)]
 
 
 def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
@@ -80,16 +101,16 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
     classifier = build_classifier(read_checkpoint(path), _wishes(settings))
     preprocessing = classifier.preprocessing
     shape = len(preprocessing.mean), *preprocessing.size
-    layer = find_target_layer(
+    layers = find_target_layers(
         classifier.network, settings.gradcam.target_layer, input_size=preprocessing.size, channels=shape[0]
     )
-    grids = explain(classifier.network, layer, torch.zeros(1, *shape)).grids
+    grids = explain(classifier.network, layers, torch.zeros(1, *shape)).grids
     if grids.shape[1] != len(classifier.class_names):
         raise SettingsError(
             f"the network gives {grids.shape[1]} scores for {len(classifier.class_names)} classes",
             hint="check --class-names",
         )
-    classifier.network.to(device)
+    classifier.network.to(device).to(memory_format=torch.channels_last)
     provenance = Provenance(
         request=dict(request),
         class_names=classifier.class_names,
@@ -97,12 +118,20 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         checkpoint=path.name,
         architecture=classifier.architecture,
         method=settings.gradcam.method,
-        target_layer=layer.name,
+        target_layer=", ".join(layer.name for layer in layers),
         grid=Size(*grids.shape[2:]),
         notes=classifier.notes,
         synthetic=classifier.synthetic,
     )
-    return Explainer(classifier, layer, device, _batch_size(settings, device), provenance)
+    return Explainer(
+        classifier=classifier,
+        layers=layers,
+        device=device,
+        batch_size=_batch_size(settings, device),
+        method=settings.gradcam.method,
+        precision=settings.model.precision,
+        provenance=provenance,
+    )
 
 
 def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -> Prediction:  # noqa: ANN401

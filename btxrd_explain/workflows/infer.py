@@ -49,6 +49,7 @@ class InferResult:
         rows: The rows of the images asked for, without grids, in the order of the table.
         computed: How many of them went through the network in this run.
         overlays: Overlays that were drawn, by ``image_id``.
+        annotations: Annotation files by ``image_id``, of the images that have one.
         named: True where every image was named one by one.
     """
 
@@ -56,6 +57,7 @@ class InferResult:
     rows: tuple[Prediction, ...]
     computed: int
     overlays: dict[str, Path]
+    annotations: dict[str, Path]
     named: bool
 
     @property
@@ -107,4 +109,4 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     overlays: dict[str, Path] = {}
     if collection.named if settings.output.overlay is None else settings.output.overlay:
         overlays = draw_overlays(table, asked, settings, listener)
-    return InferResult(table, rows, len(plan.pending), overlays, collection.named)
+    return InferResult(table, rows, len(plan.pending), overlays, collection.annotations, collection.named)

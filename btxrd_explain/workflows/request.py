@@ -35,6 +35,7 @@ def build_request(settings: Settings) -> dict[str, Any]:
         "preprocess": settings.preprocess.model_dump(mode="json"),
         "method": settings.gradcam.method,
         "target_layer": settings.gradcam.target_layer,
+        "precision": model.precision,
         "versions": {name: version(name) for name in _VERSIONS},
     }
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import InputError, TableError
-from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect, find_annotation
+from btxrd_explain.inputs.dataset import AnnotationFinder, Collection, ImageRecord, collect
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.workflows.progress import WithoutRows
@@ -79,16 +79,18 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
 
         quiet = settings.model_copy(update={"output": settings.output.model_copy(update={"overlay": False})})
         result = infer.run(quiet, WithoutRows(listener))
-        return _with_annotations(settings, result.table, result.rows)
+        return _with_annotations(settings, result.table, result.rows, result.annotations)
     table = open_table(settings.output.predictions_path)
     rows = tuple(table.index())
+    known: Mapping[str, Path] = {}
     if names_images(settings):
-        rows = _named_rows(rows, collect_images(settings))
+        collection = collect_images(settings)
+        rows, known = _named_rows(rows, collection), collection.annotations
     elif settings.data.split is not None:
         rows = tuple(row for row in rows if row.split == settings.data.split)
     if not rows:
         raise TableError(f"no row of '{table.path}' is selected", hint="check --split")
-    return _with_annotations(settings, table, rows)
+    return _with_annotations(settings, table, rows, known)
 
 
 def names_images(settings: Settings) -> bool:
@@ -110,11 +112,10 @@ def _named_rows(rows: tuple[Prediction, ...], collection: Collection) -> tuple[P
     return found
 
 
-def _with_annotations(settings: Settings, table: PredictionTable, rows: tuple[Prediction, ...]) -> Selected:
-    """Find the annotation file of each row's image, where there is one."""
-    found = {
-        row.image_id: find_annotation(table.image_path(row), settings.data.annotations)
-        for row in rows
-        if row.status is RowStatus.OK
-    }
+def _with_annotations(
+    settings: Settings, table: PredictionTable, rows: tuple[Prediction, ...], known: Mapping[str, Path]
+) -> Selected:
+    """Find the annotation file of each row's image: as collected, else near the image."""
+    finder = AnnotationFinder(settings.data.annotations)
+    found = {row.image_id: known.get(row.image_id) or finder.find(table.image_path(row)) for row in rows}
     return Selected(table, rows, {image_id: path for image_id, path in found.items() if path is not None})

@@ -1,0 +1,132 @@
+"""The further methods of pytorch-grad-cam, with the same result as the native ones.
+
+The library is asked for one radiograph and one class at a time: some of its methods mix the images of a batch, and
+with fewer targets than images it returns silent zeros. It runs with gradients enabled and parameters that require
+them, as it expects; both are given back afterwards. Its raw maps are taken before it scales them.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager, redirect_stderr
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytorch_grad_cam as library
+import torch
+from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget, FinerWeightedTarget
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from btxrd_explain.core.cam import RawGrid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from btxrd_explain.model.layers import TargetLayer
+
+_CLASSES: dict[str, str] = {
+    "eigengradcam": "EigenGradCAM",
+    "segeigencam": "SegEigenCAM",
+    "kpcacam": "KPCA_CAM",
+    "finercam": "GradCAM",
+    "shapleycam": "ShapleyCAM",
+    "fem": "FEM",
+    "scorecam": "ScoreCAM",
+    "ablationcam": "AblationCAM",
+}
+
+
+def library_grids(network: nn.Module, layer: TargetLayer, batch: Tensor, method: str) -> tuple[Tensor, list[RawGrid]]:
+    """Compute class scores and the raw grids of all classes with a method of pytorch-grad-cam.
+
+    Args:
+        network: The classifier, in eval mode.
+        layer: The layer to explain.
+        batch: Shape ``(B, channels, height, width)``, on the network's device.
+        method: Name of the method.
+
+    Returns:
+        The scores, shape ``(B, C)``, and per class the raw grids of the batch.
+    """
+    with torch.no_grad():
+        scores: Tensor = network(batch)
+    watched = _Watched(network, layer).eval()
+    with _as_expected(network), redirect_stderr(io.StringIO()):  # some methods draw a progress bar per image
+        rows = [
+            [_grid(watched, image[None], index, method, scores[number]) for index in range(scores.shape[1])]
+            for number, image in enumerate(batch)
+        ]
+    columns = (torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True))
+    return scores, [RawGrid(grids, grids.abs().amax(dim=(1, 2))) for grids in columns]
+
+
+class _Watched(nn.Module):
+    """A network whose target layer passes its grid, channels first, through a module that the library can hook.
+
+    The library would need a reshaping function for channels-last and token networks, and ignores it in places.
+    """
+
+    def __init__(self, network: nn.Module, layer: TargetLayer) -> None:
+        super().__init__()
+        self.network = network
+        self.grid: nn.Module = nn.Identity()
+        self._layer = layer
+
+    def forward(self, image: Tensor) -> Tensor:
+        handle = self._layer.module.register_forward_hook(self._through_grid)
+        try:
+            scores: Tensor = self.network(image)
+        finally:
+            handle.remove()
+        return scores
+
+    def _through_grid(self, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:  # noqa: ANN401 -- torch's
+        layout = self._layer.layout
+        return layout.from_grid(self.grid(layout.to_grid(output).clone()), output)
+
+
+def _grid(watched: _Watched, image: Tensor, index: int, method: str, scores: Tensor) -> np.ndarray[Any, Any]:
+    """Compute one raw grid of shape ``(rows, columns)``, as the library has it before scaling."""
+    cam: Any = getattr(library, _CLASSES[method])(watched, [watched.grid])
+    store = cam.activations_and_grads
+    try:
+        target = _target(index, method, scores)
+        image = image.clone().requires_grad_(cam.compute_input_gradient)
+        score = target(store(image)[0])
+        cam.outputs = score
+        if cam.uses_gradients and cam.detach:
+            score.backward(retain_graph=True)
+        elif cam.uses_gradients:
+            torch.autograd.grad(score, image, retain_graph=True, create_graph=True)
+        activations, gradients = store.activations[0], store.gradients[0] if store.gradients else None
+        if cam.detach:
+            activations, gradients = activations.numpy(), None if gradients is None else gradients.numpy()
+        raw = cam.get_cam_image(image, watched.grid, [target], activations, gradients, eigen_smooth=False)
+    finally:
+        store.activations, store.gradients = [], []  # its own way of clearing fails on views
+        store.release()
+    grid: np.ndarray[Any, Any] = np.asarray(raw, dtype=np.float32)[0]
+    return grid
+
+
+def _target(index: int, method: str, scores: Tensor) -> Any:  # noqa: ANN401 -- the library has no type for it
+    """Return what the library differentiates: a class score, or its lead over the classes nearest to it."""
+    if method != "finercam":
+        return ClassifierOutputTarget(index)
+    others = [other for other in range(len(scores)) if other != index]
+    nearest = sorted(others, key=lambda other: abs(float(scores[other] - scores[index])))[:3]
+    return FinerWeightedTarget(index, nearest, 1.0)
+
+
+@contextmanager
+def _as_expected(network: nn.Module) -> Iterator[None]:
+    """Let all parameters require gradients for a while, and leave neither that nor gradients behind."""
+    before = [(parameter, parameter.requires_grad, parameter.grad) for parameter in network.parameters()]
+    try:
+        network.requires_grad_(requires_grad=True)
+        with torch.enable_grad(), sdpa_kernel(SDPBackend.MATH):  # the only attention with second derivatives
+            yield
+    finally:
+        for parameter, required, gradient in before:
+            parameter.requires_grad_(required).grad = gradient
