@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import os
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from btxrd_explain.core.methods import Method
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Row
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from btxrd_explain.workflows.demo import DemoResult
     from btxrd_explain.workflows.gallery import GalleryResult
     from btxrd_explain.workflows.infer import InferResult
+    from btxrd_explain.workflows.layers import LayerChoice
 
 
 class Terminal:
@@ -152,6 +155,27 @@ class Terminal:
         self._out.print("\n[bold]Open these:[/bold]")
         for path in result.pictures():
             self._out.print(f"  {escape(str(path))}")
+
+    def show_layers(self, layers: Iterable[LayerChoice]) -> None:
+        """Show the layers that can be explained; the one in effect is marked."""
+        if self._json:
+            self._print_json([asdict(layer) for layer in layers])
+            return
+        table = Table("layer", "grid", "order", "", box=None, pad_edge=False)
+        for layer in layers:
+            grid = f"{layer.grid.height} x {layer.grid.width}"
+            table.add_row(escape(layer.name), grid, layer.order, "in effect" if layer.chosen else "")
+        self._out.print(table)
+
+    def show_methods(self, methods: Iterable[Method]) -> None:
+        """Show the methods, with what each does and costs."""
+        if self._json:
+            self._print_json([asdict(method) for method in methods])
+            return
+        table = Table("method", "forward passes", "what it does", "source", box=None, pad_edge=False)
+        for method in methods:
+            table.add_row(method.name, method.cost, escape(method.summary), escape(method.source))
+        self._out.print(table)
 
     def show_settings(self, rows: Iterable[Row], values: Mapping[str, Any], origins: Mapping[str, str]) -> None:
         """Show the settings in effect and where each came from."""

@@ -107,9 +107,7 @@ def test_averaged_weights_of_torch(tmp_path: Path, weights: dict[str, torch.Tens
     assert _same(_load(tmp_path / "c.pt", {"state_dict": state}), weights)
 
 
-def test_plain_weights_win_over_averaged_ones_and_it_is_said(
-    tmp_path: Path, weights: dict[str, torch.Tensor]
-) -> None:
+def test_plain_weights_win_over_averaged_ones_and_it_is_said(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
     other = {key: torch.zeros_like(value) for key, value in weights.items()}
     classifier = _load(tmp_path / "c.pt", {"state_dict": weights, "state_dict_ema": other})
     assert _same(classifier, weights)
@@ -130,9 +128,7 @@ def test_safetensors_with_facts(tmp_path: Path, weights: dict[str, torch.Tensor]
     assert classifier.preprocessing.size == Size(64, 64)
 
 
-def test_the_checkpoint_wins_and_disagreement_is_reported(
-    tmp_path: Path, weights: dict[str, torch.Tensor]
-) -> None:
+def test_the_checkpoint_wins_and_disagreement_is_reported(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
     wishes = Wishes(image_size=224, class_names=("Benign", "Malignant", "Normal"))
     classifier = _load(tmp_path / "c.pt", _in_the_wild(weights), wishes)
     assert classifier.preprocessing.size == Size(96, 96)

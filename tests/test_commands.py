@@ -362,5 +362,25 @@ def test_every_command_explains_itself(command: list[str], flag: str) -> None:
         assert "Examples:" in output
 
 
+def test_layers_are_listed_with_their_grids(checkpoint: Path, tmp_path: Path) -> None:
+    listed = json.loads(run("layers", "-c", checkpoint, "--json", cwd=tmp_path).stdout)
+    assert [layer["name"] for layer in listed if layer["chosen"]] == ["layer4"]
+    assert listed[-1]["grid"] == [3, 3]
+    assert "in effect" in run("layers", "-c", checkpoint, cwd=tmp_path).stdout
+
+
+def test_methods_are_listed_with_their_cost() -> None:
+    listed = json.loads(run("methods", "--json").stdout)
+    assert {"name", "summary", "cost", "source"} <= set(listed[0])
+    assert "layercam" in run("methods").stdout
+
+
+@pytest.mark.parametrize("method", ["layercam", "eigencam", "shapleycam"])
+def test_another_method_makes_another_table(root: Path, checkpoint: Path, tmp_path: Path, method: str) -> None:
+    arguments = ("infer", root / "images", "-c", checkpoint, "--method", method, "-o", "out")
+    assert "12 computed now" in run(*arguments, cwd=tmp_path).stdout
+    assert open_table(tmp_path / "out" / "predictions.parquet").provenance.method == method
+
+
 def test_version() -> None:
     assert run("--version").stdout.startswith("btxrd-explain ")

@@ -145,9 +145,7 @@ def test_a_parquet_file_of_somebody_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("metadata", ["{", "{}", '{"schema_version": 99}', "[]"])
 def test_damaged_metadata(tmp_path: Path, metadata: str) -> None:
-    pq.write_table(
-        pa.table({"x": [1]}).replace_schema_metadata({"btxrd_explain": metadata}), tmp_path / "p.parquet"
-    )
+    pq.write_table(pa.table({"x": [1]}).replace_schema_metadata({"btxrd_explain": metadata}), tmp_path / "p.parquet")
     with pytest.raises(TableError, match="infer"):
         open_table(tmp_path / "p.parquet")
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from btxrd_explain.core.geometry import ResizeMode
 from btxrd_explain.core.heatmap import Space
+from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.core.preprocess import Interpolation
 from btxrd_explain.core.threshold import Operator
 from btxrd_explain.errors import ExitCode, SettingsError
@@ -258,10 +259,7 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.Monke
         ),
         (
             {"flags": {"zz": 1}},
-            (
-                "unknown setting 'zz' in flag zz: "
-                "the sections are data, model, preprocess, gradcam, annotation, output"
-            ),
+            ("unknown setting 'zz' in flag zz: the sections are data, model, preprocess, gradcam, annotation, output"),
         ),
         (
             {"assignments": ["model=cpu"]},
@@ -336,7 +334,9 @@ def test_all_problems_are_reported_together(write: Any) -> None:  # noqa: ANN401
     assert text == (
         "4 settings are wrong: "
         "unknown setting 'model.devise' in --set model.devise=cpu: did you mean 'model.device'?; "
-        "setting 'gradcam.method' (config file 'x.yaml') is 'cam': give gradcam; "
+        "setting 'gradcam.method' (config file 'x.yaml') is 'cam': give "
+        "gradcam, gradcam++, hirescam, layercam, xgradcam, elementwise, eigencam, eigengradcam, segeigencam, kpcacam, "
+        "finercam, shapleycam, fem, scorecam or ablationcam; "
         "setting 'annotation.panels' (flag --panels) is 0: give a whole number from 1 to 60; "
         "setting 'output.dpi' (environment BTXRD_EXPLAIN_OUTPUT__DPI) is '9': give a whole number from 50 to 1200"
     )
@@ -386,6 +386,7 @@ def test_the_table_lies_in_the_folder_of_results_unless_it_is_named(given: dict[
         ("preprocess.interpolation", Interpolation),
         ("annotation.operator", Operator),
         ("annotation.space", Space),
+        ("annotation.mask_policy", MaskPolicy),
     ],
 )
 def test_words_are_those_of_the_core(name: str, kinds: type[StrEnum]) -> None:

@@ -30,9 +30,7 @@ def refused(file: Path, content: str | bytes) -> str:
 
 
 def test_every_scalar_stays_text_but_an_unquoted_null(file: Path) -> None:
-    file.write_text(
-        "a: {yes: No, date: 2024-01-02, octal: 010, time: 1:30, n: null, t: ~, e: , q: 'null', f: 1e3}\n"
-    )
+    file.write_text("a: {yes: No, date: 2024-01-02, octal: 010, time: 1:30, n: null, t: ~, e: , q: 'null', f: 1e3}\n")
     assert read_document(file) == {
         "a": {
             "yes": "No",
@@ -112,9 +110,7 @@ def test_dotted_names_are_read_too(file: Path) -> None:
         ("#" * (MAX_BYTES + 1), " is longer than 1 MiB: name a file of settings"),
     ],
 )
-def test_what_is_no_settings_file_is_refused_with_its_place(
-    file: Path, content: str | bytes, expected: str
-) -> None:
+def test_what_is_no_settings_file_is_refused_with_its_place(file: Path, content: str | bytes, expected: str) -> None:
     assert refused(file, content) == f"config file 'x.yaml'{expected}"
 
 
@@ -156,10 +152,7 @@ def test_values_of_the_wrong_shape_are_refused(file: Path, content: str, expecte
 
 def test_an_alias_bomb_is_refused_before_it_grows(file: Path) -> None:
     lines = ["a0: &a0 [x, x]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, 100))]
-    assert (
-        refused(file, "\n".join(lines))
-        == "config file 'x.yaml', line 2, column 10: aliases ('*') are not supported"
-    )
+    assert refused(file, "\n".join(lines)) == "config file 'x.yaml', line 2, column 10: aliases ('*') are not supported"
 
 
 def test_a_missing_file_says_how_to_get_one(file: Path) -> None:

@@ -55,6 +55,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "model.architecture": or_null(texts),
     "model.class_names": or_null(st.lists(texts, min_size=2, unique=True).map(tuple)),
     "model.device": st.sampled_from(["auto", "cpu", "cuda", "mps"]) | st.integers(0, 9).map("cuda:{}".format),
+    "model.precision": st.sampled_from(["fp32", "bf16", "fp16"]),
     "model.batch_size": st.just("auto") | st.integers(1, 4096),
     "preprocess.image_size": or_null(st.integers(16, 4096)),
     "preprocess.resize": words("preprocess.resize"),
@@ -99,9 +100,7 @@ def loaded_from(text: str) -> Settings:
 
 @given(st.fixed_dictionaries({}, optional=VALUES).map(settings_from))
 @example(settings_from({"data.split": "null", "model.class_names": ("No", "1e3"), "data.inputs": ("a, b", "[c]")}))
-@example(
-    settings_from({"data.root": Path("a\nb"), "gradcam.target_layer": " x: y # z", "data.split": "\x85\u2028"})
-)
+@example(settings_from({"data.root": Path("a\nb"), "gradcam.target_layer": " x: y # z", "data.split": "\x85\u2028"}))
 @example(settings_from({"data.root": Path("\udcff"), "data.inputs": ("\udcff",)}))
 def test_settings_survive_their_yaml(settings: Settings) -> None:
     assert loaded_from(to_yaml(settings)) == settings

@@ -9,6 +9,7 @@ import typer
 
 from btxrd_explain.cli.options import IMAGES, NETWORK, RESULTS, Json, Quiet, command
 from btxrd_explain.console import Terminal
+from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings, default_yaml, describe, load_settings
 
@@ -112,6 +113,22 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
     terminal.show_annotate_iou(workflow.run(loaded.settings, terminal))
     return ExitCode.OK
+
+
+@app.command(epilog=_examples("layers --checkpoint best.pt"))
+@command(*NETWORK)
+def layers(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """List the layers that --target-layer takes, with the size of their grids."""
+    from btxrd_explain.workflows import layers as workflow  # noqa: PLC0415 -- heavy
+
+    terminal.show_layers(workflow.run(loaded.settings))
+    return ExitCode.OK
+
+
+@app.command(epilog=_examples("methods"))
+def methods(*, json: Json = False) -> None:
+    """List the methods that --method takes, with what each does and costs."""
+    Terminal(json=json).show_methods(METHODS.values())
 
 
 @app.command(epilog=_examples("demo", "demo my-folder"))

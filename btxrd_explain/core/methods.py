@@ -1,4 +1,3 @@
-
 """The class-activation methods by name, with what each does and costs; no torch, so that ``--help`` can tell."""
 
 from __future__ import annotations

@@ -91,9 +91,7 @@ class Provenance:
         try:
             return cls._from_document(json.loads(metadata[_METADATA_KEY]))
         except (ValueError, KeyError, TypeError) as error:
-            raise TableError(
-                f"the table's metadata are damaged ({error})", hint="run 'btxrd-explain infer'"
-            ) from error
+            raise TableError(f"the table's metadata are damaged ({error})", hint="run 'btxrd-explain infer'") from error
 
     @classmethod
     def _from_document(cls, document: Mapping[str, Any]) -> Provenance:

@@ -116,13 +116,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 
 
 def _image(score: Score, names: Sequence[str]) -> dict[str, Any]:
-    row = score.row
-    return {
-        "image_id": row.image_id,
-        "class": row.label,
-        "predicted": names[row.predicted] if row.predicted is not None else None,
-        "confidence": row.confidence,
-        "outcome": outcome_of(score),
+    return _pattern(score, names) | {
         "target_class": names[score.target] if score.target is not None else None,
         "iou": score.iou,
         "dice": score.dice,

@@ -1,20 +1,20 @@
-"""Which images and which rows a command works on."""
+"""Which rows an analysis works on."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btxrd_explain.errors import InputError, TableError
-from btxrd_explain.inputs.dataset import AnnotationFinder, Collection, ImageRecord, collect
-from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.errors import TableError
+from btxrd_explain.inputs.dataset import AnnotationFinder, Collection
 from btxrd_explain.predictions.table import PredictionTable, open_table
+from btxrd_explain.workflows import infer
+from btxrd_explain.workflows.collecting import collect_images, names_images
 from btxrd_explain.workflows.progress import WithoutRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import IO
 
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
@@ -36,35 +36,6 @@ class Selected:
     annotations: Mapping[str, Path]
 
 
-def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Collection:
-    """Collect the images that the settings name; where they name none, those of the table on disk.
-
-    Raises:
-        InputError: No image is named, or what is named cannot be used.
-    """
-    if names_images(settings):
-        data = settings.data
-        return collect(
-            data.inputs,
-            root=data.root,
-            images=data.images,
-            annotations=data.annotations,
-            split_csv=data.split_csv,
-            split=data.split,
-            class_names=settings.model.class_names,
-            stdin=stdin,
-        )
-    path = settings.output.predictions_path
-    if not path.exists():
-        raise InputError("no radiographs are named", hint="name images, a folder, a split CSV or a BTXRD root")
-    table = open_table(path)
-    rows = [row for row in table.index() if row.status is not RowStatus.MISSING]
-    records = tuple(
-        ImageRecord(row.image_id, table.image_path(row), row.label, row.split, annotation=None) for row in rows
-    )
-    return Collection(records, named=False)
-
-
 def select_rows(settings: Settings, listener: Listener) -> Selected:
     """Return the rows for an analysis, after inference where the table is missing or stale.
 
@@ -75,8 +46,6 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
         TableError: There is no table and no checkpoint to make one, or the table lacks images that are named.
     """
     if settings.model.checkpoint is not None:
-        from btxrd_explain.workflows import infer  # noqa: PLC0415 -- infer itself selects images with this module
-
         quiet = settings.model_copy(update={"output": settings.output.model_copy(update={"overlay": False})})
         result = infer.run(quiet, WithoutRows(listener))
         return _with_annotations(settings, result.table, result.rows, result.annotations)
@@ -91,12 +60,6 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
     if not rows:
         raise TableError(f"no row of '{table.path}' is selected", hint="check --split")
     return _with_annotations(settings, table, rows, known)
-
-
-def names_images(settings: Settings) -> bool:
-    """Say whether the settings name images, rather than leaving it to the table."""
-    data = settings.data
-    return bool(data.inputs) or any((data.root, data.images, data.split_csv))
 
 
 def _named_rows(rows: tuple[Prediction, ...], collection: Collection) -> tuple[Prediction, ...]:
