@@ -257,6 +257,28 @@ def test_annotate_iou_reports_every_image(root: Path, checkpoint: Path, tmp_path
     assert (tmp_path / "btxrd-explain-out" / "annotation_comparison.png").exists()
 
 
+@pytest.mark.parametrize("resize", ["squash", "crop"])
+def test_heat_map_and_annotation_can_meet_on_the_networks_input(
+    root: Path, checkpoint: Path, tmp_path: Path, resize: str
+) -> None:
+    arguments = (
+        "annotate-iou",
+        root,
+        "--split-csv",
+        root / "split.csv",
+        "-c",
+        checkpoint,
+        "--resize",
+        resize,
+        "--json",
+    )
+    original = json.loads(run(*arguments, cwd=tmp_path).stdout)
+    on_input = json.loads(run(*arguments, "--space", "input", cwd=tmp_path).stdout)
+    assert on_input["protocol"]["space"] == "input"
+    assert on_input["num_images"] == original["num_images"] > 0
+    assert on_input["mean_iou"] == pytest.approx(original["mean_iou"], abs=0.1)  # the same place, other pixels
+
+
 def test_analysis_without_a_checkpoint_uses_the_table_alone(root: Path, checkpoint: Path, tmp_path: Path) -> None:
     csv = ("--split-csv", root / "split.csv")
     run("infer", root, *csv, "-c", checkpoint, cwd=tmp_path)

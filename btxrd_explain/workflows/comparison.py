@@ -11,6 +11,7 @@ from btxrd_explain.core.selection import balanced_panels
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.labelme import load_annotation_mask
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison
+from btxrd_explain.outputs.overlay import denormalize_tensor
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.naming import footer
@@ -86,7 +87,8 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
         )
         mask = mask_in_space(image, mask, protocol.space)
     if protocol.space is Space.INPUT:
-        pixels = image.table.provenance.preprocessing.picture(pixels)
+        wanted = image.table.provenance.preprocessing
+        pixels = denormalize_tensor(wanted.apply(pixels), wanted.mean, wanted.std)  # what the network was given
     heat = image.heat_map(score.target, space=protocol.space)
     return Panel(
         image_id=row.image_id,
