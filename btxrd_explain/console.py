@@ -148,7 +148,6 @@ class Terminal:
         if self._json:
             self._print_json(result.files())
             return
-        self._mark_synthetic(synthetic=True)
         self.show_infer(result.infer)
         self.show_gallery(result.gallery)
         self.show_annotate_iou(result.annotate_iou)
