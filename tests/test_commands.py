@@ -257,7 +257,7 @@ def test_annotate_iou_reports_every_image(root: Path, checkpoint: Path, tmp_path
     assert (tmp_path / "btxrd-explain-out" / "annotation_comparison.png").exists()
 
 
-@pytest.mark.parametrize("resize", ["squash", "crop"])
+@pytest.mark.parametrize("resize", ["squash", "crop", "letterbox"])
 def test_heat_map_and_annotation_can_meet_on_the_networks_input(
     root: Path, checkpoint: Path, tmp_path: Path, resize: str
 ) -> None:

@@ -54,8 +54,21 @@ def test_a_non_finite_grid_has_no_peak() -> None:
 def test_what_varies_outside_the_crop_is_flat_inside() -> None:
     frame = Frame.fit(Size(40, 1), Size(1, 1), ResizeMode.CROP)
     grid = np.array([[1.0]], np.float32)
-    assert heat_map(grid, frame, status=MapStatus.OK).status is MapStatus.OK  # seen and unseen pixels differ
-    assert heat_map(grid, frame, status=MapStatus.OK, space=Space.INPUT).status is MapStatus.FLAT
+    for space in Space:
+        assert heat_map(grid, frame, status=MapStatus.OK, space=space).status is MapStatus.FLAT
+
+
+def test_what_is_not_seen_has_no_part_in_the_scaling() -> None:
+    """All visible values are positive; padding and unseen pixels must not become the minimum."""
+    grid = np.array([[2.0, 2.0], [4.0, 4.0]], np.float32)
+    crop = Frame.fit(Size(8, 4), Size(4, 4), ResizeMode.CROP)
+    values = heat_map(grid, crop, status=MapStatus.OK).values
+    assert values[[0, 1, 6, 7]].max() == 0
+    assert (values[2].max(), values[5].min()) == (0, 1)
+    letterbox = Frame.fit(Size(4, 8), Size(4, 4), ResizeMode.LETTERBOX)
+    padded = heat_map(grid, letterbox, status=MapStatus.OK, space=Space.INPUT).values
+    assert padded[[0, 3]].max() == 0
+    assert (padded[1].max(), padded[2].min()) == (0, 1)
 
 
 @given(grid=grids, space=st.sampled_from(Space))

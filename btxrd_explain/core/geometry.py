@@ -174,6 +174,14 @@ class Frame:
             (columns >= 0) & (columns < self.network.width),
         )
 
+    def filled(self) -> NDArray[np.bool_]:
+        """Return the part of the network's input that shows the radiograph.
+
+        Returns:
+            Boolean array of shape ``self.network``: False where the input is padding.
+        """
+        return np.outer(self._sample(axis=0)[1], self._sample(axis=1)[1])
+
     def _positions(self, axis: int) -> NDArray[np.float64]:
         """Return where the centres of the radiograph's pixels lie in the network's input."""
         centres = _centres(self.original[axis])

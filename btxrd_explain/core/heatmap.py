@@ -123,19 +123,23 @@ def heat_map(
         space: On which pixels the heat map lives.
 
     Returns:
-        The heat map: ReLU, bilinear upsampling, then min-max scaling per image.
+        The heat map: ReLU, bilinear upsampling, then min-max scaling per image. Pixels that the network did not see,
+        and padding, are 0 and have no part in the scaling.
     """
-    size = frame.original if space is Space.ORIGINAL else frame.network
+    size, shared = (frame.original, frame.seen()) if space is Space.ORIGINAL else (frame.network, frame.filled())
     if status is MapStatus.NON_FINITE:
         return HeatMap(np.zeros(size, np.float32), None, status)
     peak = float(grid.max())
+    values = np.zeros(size, np.float32)
     upsampled = upsample(grid, frame, space=space)
-    if status is MapStatus.OK and upsampled.min() == upsampled.max():
+    visible = upsampled[shared]
+    if status is MapStatus.OK and (visible.size == 0 or visible.min() == visible.max()):
         status = MapStatus.FLAT  # what varies was cropped away
     if status is not MapStatus.OK:
-        return HeatMap(np.zeros(size, np.float32), peak, status)
+        return HeatMap(values, peak, status)
+    values[shared] = min_max(visible)
     row, column = divmod(int(upsampled.argmax()), size.width)
-    return HeatMap(min_max(upsampled), peak, status, (row, column))
+    return HeatMap(values, peak, status, (row, column))
 
 
 def upsample(grid: NDArray[np.floating[Any]], frame: Frame, *, space: Space = Space.ORIGINAL) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ import argparse
 import json
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +88,7 @@ class Examples:
 def draw_examples(count: int, *, seed: int, workers: int) -> Examples:
     """Draw radiographs of all classes in turn, in processes; the result does not depend on their number."""
     spans = [(seed, start, min(start + _CHUNK, count)) for start in range(0, count, _CHUNK)]
-    with ProcessPoolExecutor(workers) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:  # a fork of torch's threads may hang
         chunks = list(pool.map(_draw_span, spans))
     pictures, labels, lesions = (torch.from_numpy(np.concatenate(parts)) for parts in zip(*chunks, strict=True))
     return Examples(pictures, labels, lesions)
