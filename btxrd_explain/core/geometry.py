@@ -168,19 +168,23 @@ class Frame:
         Returns:
             Boolean array of shape ``self.original``: False where a pixel's centre is cropped away.
         """
+        mask = np.zeros(self.original, dtype=bool)
+        mask[self.window_seen] = True
+        return mask
+
+    @property
+    def window_seen(self) -> tuple[slice, slice]:
+        """Rows and columns of the radiograph that the network sees."""
         rows, columns = (self._positions(axis) for axis in (0, 1))
-        return np.outer(
-            (rows >= 0) & (rows < self.network.height),
-            (columns >= 0) & (columns < self.network.width),
+        return (
+            _span((rows >= 0) & (rows < self.network.height)),
+            _span((columns >= 0) & (columns < self.network.width)),
         )
 
-    def filled(self) -> NDArray[np.bool_]:
-        """Return the part of the network's input that shows the radiograph.
-
-        Returns:
-            Boolean array of shape ``self.network``: False where the input is padding.
-        """
-        return np.outer(self._sample(axis=0)[1], self._sample(axis=1)[1])
+    @property
+    def window_filled(self) -> tuple[slice, slice]:
+        """Rows and columns of the network's input that show the radiograph; the rest is padding."""
+        return _span(self._sample(axis=0)[1]), _span(self._sample(axis=1)[1])
 
     def _positions(self, axis: int) -> NDArray[np.float64]:
         """Return where the centres of the radiograph's pixels lie in the network's input."""
@@ -234,6 +238,12 @@ def _covering(original: Size, target: Size) -> Size:
     if target.height * original.width >= target.width * original.height:
         return Size(target.height, max(target.width, target.height * original.width // original.height))
     return Size(max(target.height, target.width * original.height // original.width), target.width)
+
+
+def _span(inside: NDArray[np.bool_]) -> slice:
+    """Return the one run of True as a slice; empty where there is none."""
+    where = np.flatnonzero(inside)
+    return slice(int(where[0]), int(where[-1]) + 1) if where.size else slice(0, 0)
 
 
 def _centres(length: int) -> NDArray[np.float64]:

@@ -126,7 +126,9 @@ def heat_map(
         The heat map: ReLU, bilinear upsampling, then min-max scaling per image. Pixels that the network did not see,
         and padding, are 0 and have no part in the scaling.
     """
-    size, shared = (frame.original, frame.seen()) if space is Space.ORIGINAL else (frame.network, frame.filled())
+    size, shared = (
+        (frame.original, frame.window_seen) if space is Space.ORIGINAL else (frame.network, frame.window_filled)
+    )
     if status is MapStatus.NON_FINITE:
         return HeatMap(np.zeros(size, np.float32), None, status)
     peak = float(grid.max())
