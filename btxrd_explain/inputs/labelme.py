@@ -96,6 +96,26 @@ def load_annotation_mask(
         AnnotationError: The file cannot be read, or it annotates an image of another size.
         ValueError: The policy has an unknown name.
     """
+    annotation, checked_size = read_annotation_of(path, size, accept_unsized=accept_unsized)
+    return annotation_mask(annotation.shapes, checked_size, MaskPolicy(policy))
+
+
+def read_annotation_of(
+    path: Path, size: Size | tuple[int, int] | None, *, accept_unsized: bool = True
+) -> tuple[Annotation, Size]:
+    """Read the LabelMe file of a radiograph, and make sure that it annotates an image of that size.
+
+    Args:
+        path: The JSON file.
+        size: Height and width of the radiograph after EXIF rotation; None takes the file's word for it.
+        accept_unsized: See :func:`load_annotation_mask`.
+
+    Returns:
+        The annotation and the size of the radiograph.
+
+    Raises:
+        AnnotationError: The file cannot be read, or it annotates an image of another size.
+    """
     annotation = read_labelme(path)
     own = annotation.image_size
     size = own if size is None else Size(*size)
@@ -107,7 +127,7 @@ def load_annotation_mask(
             f"{size.width} x {size.height}",
             hint="check that they belong together and that neither was resized or rotated since",
         )
-    return annotation_mask(annotation.shapes, size, MaskPolicy(policy))
+    return annotation, size
 
 
 def _load(path: Path) -> object:

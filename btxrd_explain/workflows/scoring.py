@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from btxrd_explain.core.heatmap import MapStatus, Space
 from btxrd_explain.core.masks import MaskPolicy, lesion_masks
 from btxrd_explain.core.overlap import count_overlap, energy_in_mask
 from btxrd_explain.core.threshold import Operator, binarize
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme
+from btxrd_explain.inputs.labelme import read_annotation_of
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.workflows.explained import ExplainedImage
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from btxrd_explain.predictions.record import Prediction
@@ -111,10 +112,13 @@ def score_image(row: Prediction, table: PredictionTable, annotation: Path | None
     image = ExplainedImage.of(row, table)
     size = image.frame.original
     try:
-        mask = load_annotation_mask(annotation, size, policy=protocol.mask_policy)
-        lesions = sum(1 for _ in lesion_masks(read_labelme(annotation).shapes, size, protocol.mask_policy))
+        shapes = read_annotation_of(annotation, size)[0].shapes
     except AnnotationError as error:
         return Score(**facts, excluded=BAD_ANNOTATION, detail=str(error))
+    mask, lesions = np.zeros(size, dtype=bool), 0
+    for lesion in lesion_masks(shapes, size, protocol.mask_policy):
+        mask |= lesion
+        lesions += 1
     if not mask.any():
         return Score(**facts, excluded=EMPTY_ANNOTATION, lesions=lesions)
     return _compared(image, mask, protocol, facts | {"lesions": lesions, "lesion_share": float(mask.mean())})
