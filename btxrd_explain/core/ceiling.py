@@ -1,0 +1,72 @@
+"""The ideal heat map that a class-activation grid can draw, which bounds what any real one can be expected to score.
+
+A grid of a few cells cannot outline a small lesion, however right the classifier is. The ceiling of a metric is its
+value for the lesion's mask averaged onto the grid and then treated as a heat map: upsampled, scaled, thresholded by
+the same rule. It is the natural reference and nearly the best that the grid can do, not a proven maximum: a grid
+chosen for one threshold alone can score a little more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Frame, Size
+
+
+def ideal_grid(mask: NDArray[np.bool_], frame: Frame, grid_size: Size) -> NDArray[np.float32]:
+    """Average a lesion's mask onto a class-activation grid.
+
+    A cell holds the lesion's share of that part of the radiograph which the cell covers:
+    ``g_ij = |m ∩ cell_ij| / |radiograph ∩ cell_ij|``. Pixels that two cells share count for each by area. What the
+    network does not see (cropped away) has no part in it, and a cell of nothing but padding is 0.
+
+    Args:
+        mask: Boolean array of shape ``frame.original``.
+        frame: How the radiograph maps to the network's input, which the grid covers.
+        grid_size: Rows and columns of the grid, both at least 1.
+
+    Returns:
+        Float32 array of shape ``grid_size``, in [0, 1]; to be treated as a raw grid.
+
+    Raises:
+        ValueError: The mask has another shape or kind, or the grid has no cells.
+
+    >>> from btxrd_explain.core.geometry import Frame, Size
+    >>> frame = Frame(original=Size(4, 4), resized=Size(4, 4), network=Size(4, 4))
+    >>> mask = np.zeros((4, 4), dtype=bool)
+    >>> mask[0, :3] = True
+    >>> ideal_grid(mask, frame, Size(2, 2)).tolist()
+    [[0.5, 0.25], [0.0, 0.0]]
+    """
+    if mask.shape != frame.original or mask.dtype != np.bool_:
+        raise ValueError(f"expected a boolean mask of {tuple(frame.original)}, got {mask.dtype} of {mask.shape}")
+    if min(grid_size) < 1:
+        raise ValueError(f"a grid must have at least 1 x 1 cells, got {tuple(grid_size)}")
+    rows, columns = (_shares(frame, axis, grid_size[axis]) for axis in (0, 1))
+    lesion_rows, lesion_columns = (np.flatnonzero(mask.any(axis=1 - axis)) for axis in (0, 1))
+    lesion: NDArray[Any] = mask[np.ix_(lesion_rows, lesion_columns)].astype(np.float32)
+    averaged: NDArray[np.float32] = rows[:, lesion_rows] @ lesion @ columns[:, lesion_columns].T
+    return averaged
+
+
+def _shares(frame: Frame, axis: int, cells: int) -> NDArray[np.float32]:
+    """Return the share of each row (column) of the radiograph in each cell, shape ``(cells, pixels)``.
+
+    The shares of a cell add up to 1; all are 0 where it shows nothing of the radiograph.
+    """
+    scale = frame.resized[axis] / frame.original[axis]
+    pixel_edges = np.arange(frame.original[axis] + 1) * scale + (frame.top, frame.left)[axis]
+    cell_edges = np.linspace(0, frame.network[axis], cells + 1)
+    low = np.maximum(pixel_edges[:-1], cell_edges[:-1, None])
+    high = np.minimum(pixel_edges[1:], cell_edges[1:, None])
+    overlaps = np.clip(high - low, 0, None)
+    totals = overlaps.sum(axis=1, keepdims=True)
+    shares: NDArray[np.float32] = np.divide(overlaps, totals, out=np.zeros_like(overlaps), where=totals > 0).astype(
+        np.float32
+    )
+    return shares
