@@ -95,6 +95,16 @@ class Resampling:
             counts = np.bincount(drawn.ravel(), minlength=rows * units).reshape(rows, units)
             yield counts[:, self.unit_of].astype(np.float64)
 
+    def indices(self) -> Iterator[NDArray[np.intp]]:
+        """Yield the images of each draw, for statistics that know no weights.
+
+        >>> [draw.tolist() for draw in Resampling.of_images(3, resamples=2).indices()]
+        [[1, 1, 2], [0, 0, 0]]
+        """
+        for weights in self.weights():
+            for row in weights.astype(np.intp):
+                yield np.repeat(np.arange(row.size), row)
+
     def interval(self, draws: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the ends of the percentile interval of each column.
 
