@@ -202,7 +202,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
         return read_radiograph(path)
 
     arguments = ("infer", root / "images", "-c", checkpoint, "--batch-size", 4, "-o", "out")
-    monkeypatch.setattr("btxrd_explain.workflows.reading.read_radiograph", interrupted)
+    monkeypatch.setattr("btxrd_explain.workflows.inference.reading.read_radiograph", interrupted)
     assert "interrupted" in run(*arguments, cwd=tmp_path, code=130).stderr
     assert not (tmp_path / "out" / "predictions.parquet").exists()
     monkeypatch.undo()

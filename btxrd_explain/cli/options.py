@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from btxrd_explain.console import Terminal
+from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, LoadedSettings, Setting, load_settings
 
@@ -86,6 +86,11 @@ def command(*names: str) -> Callable[[_Command], Callable[..., None]]:
         return run
 
     return decorate
+
+
+def examples(*lines: str) -> str:
+    """Return the examples under a command's help, as Typer takes them."""
+    return "Examples:\n\n" + "\n\n".join(f"[dim]$[/dim] btxrd-explain {line}" for line in lines)
 
 
 def _parameter(setting: Setting) -> inspect.Parameter:

@@ -10,10 +10,10 @@ from btxrd_explain.core.heatmap import Space
 from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.core.threshold import Operator
 from btxrd_explain.files import write_json
-from btxrd_explain.workflows.comparison import draw_comparison
+from btxrd_explain.workflows.evaluation.panels import draw_comparison
+from btxrd_explain.workflows.evaluation.reporting import build_report
+from btxrd_explain.workflows.evaluation.scoring import Protocol, Score, score_image
 from btxrd_explain.workflows.progress import Listener, Silent
-from btxrd_explain.workflows.reporting import build_report
-from btxrd_explain.workflows.scoring import Protocol, Score, score_image
 from btxrd_explain.workflows.selection import Selected, select_rows
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.predictions.record import RowStatus
-from btxrd_explain.workflows.collecting import collect_images
-from btxrd_explain.workflows.fill import fill_table
-from btxrd_explain.workflows.overlays import draw_overlays
-from btxrd_explain.workflows.plan import make_plan
+from btxrd_explain.workflows.inference.collecting import collect_images
+from btxrd_explain.workflows.inference.fill import fill_table
+from btxrd_explain.workflows.inference.overlays import draw_overlays
+from btxrd_explain.workflows.inference.plan import make_plan
+from btxrd_explain.workflows.inference.request import build_request
 from btxrd_explain.workflows.progress import Listener, Silent
-from btxrd_explain.workflows.request import build_request
 
 if TYPE_CHECKING:
     from pathlib import Path

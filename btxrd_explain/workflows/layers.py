@@ -35,8 +35,8 @@ def run(settings: Settings) -> tuple[LayerChoice, ...]:
         SettingsError: The named layer does not exist.
     """
     from btxrd_explain.model.layers import list_layers  # noqa: PLC0415 -- torch takes seconds to import
-    from btxrd_explain.workflows.compute import load_explainer  # noqa: PLC0415 -- likewise
-    from btxrd_explain.workflows.request import build_request  # noqa: PLC0415 -- likewise
+    from btxrd_explain.workflows.inference.compute import load_explainer  # noqa: PLC0415 -- likewise
+    from btxrd_explain.workflows.inference.request import build_request  # noqa: PLC0415 -- likewise
 
     explainer = load_explainer(settings, build_request(settings))
     preprocessing = explainer.classifier.preprocessing

@@ -9,7 +9,7 @@ from btxrd_explain.errors import TableError
 from btxrd_explain.inputs.dataset import AnnotationFinder, Collection
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.workflows import infer
-from btxrd_explain.workflows.collecting import collect_images, names_images
+from btxrd_explain.workflows.inference.collecting import collect_images, names_images
 from btxrd_explain.workflows.progress import WithoutRows
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ from collections import Counter
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.workflows.scoring import NO_ANNOTATION
+from btxrd_explain.workflows.evaluation.scoring import NO_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from btxrd_explain.workflows.scoring import Protocol, Score
+    from btxrd_explain.workflows.evaluation.scoring import Protocol, Score
     from btxrd_explain.workflows.selection import Selected
 
 SCHEMA_VERSION = 1

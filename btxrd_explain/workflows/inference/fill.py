@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
-    from btxrd_explain.workflows.compute import Explainer
-    from btxrd_explain.workflows.plan import Plan
+    from btxrd_explain.workflows.inference.compute import Explainer
+    from btxrd_explain.workflows.inference.plan import Plan
     from btxrd_explain.workflows.progress import Listener
 
 
@@ -62,7 +62,7 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
     if plan.recovered:
         listener.note(f"resuming: {len(plan.recovered)} images were done before the last run was interrupted")
     listener.note(f"computing {len(plan.pending)} images: {'; '.join(plan.reasons)}")
-    from btxrd_explain.workflows.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds to import
+    from btxrd_explain.workflows.inference.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds to import
 
     explainer = load_explainer(settings, plan.request)
     for note in explainer.provenance.notes:

@@ -18,8 +18,8 @@ from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.engine import Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.predictions.provenance import Provenance
-from btxrd_explain.workflows.reading import Prepared, read_ahead
-from btxrd_explain.workflows.request import checkpoint_of
+from btxrd_explain.workflows.inference.reading import Prepared, read_ahead
+from btxrd_explain.workflows.inference.request import checkpoint_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

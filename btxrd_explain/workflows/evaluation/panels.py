@@ -13,18 +13,18 @@ from btxrd_explain.inputs.labelme import load_annotation_mask
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison
 from btxrd_explain.outputs.overlay import denormalize_tensor
 from btxrd_explain.outputs.style import save_figure
+from btxrd_explain.workflows.evaluation.reporting import is_attention_pattern
+from btxrd_explain.workflows.evaluation.scoring import mask_in_space
 from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.naming import footer
-from btxrd_explain.workflows.reporting import is_attention_pattern
-from btxrd_explain.workflows.scoring import mask_in_space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.evaluation.scoring import Protocol, Score
     from btxrd_explain.workflows.progress import Listener
-    from btxrd_explain.workflows.scoring import Protocol, Score
     from btxrd_explain.workflows.selection import Selected
 
 

@@ -1,0 +1,58 @@
+"""The commands that work on the predictions table. Each passes settings to one workflow and shows its result."""
+
+import typer
+
+from btxrd_explain.cli.options import IMAGES, NETWORK, RESULTS, command, examples
+from btxrd_explain.console.annotate_iou import show_annotate_iou
+from btxrd_explain.console.gallery import show_gallery
+from btxrd_explain.console.terminal import Terminal
+from btxrd_explain.errors import ExitCode
+from btxrd_explain.settings import LoadedSettings
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "gallery BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+        "gallery --predictions out/predictions.parquet --examples-per-class 5",
+    )
+)
+@command(*IMAGES, *NETWORK, *RESULTS, "gradcam.examples_per_class")
+def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Per class a picture grid of true positives, false positives and false negatives.
+
+    Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
+    """
+    from btxrd_explain.workflows import gallery as workflow  # noqa: PLC0415 -- heavy
+
+    show_gallery(terminal, workflow.run(loaded.settings, terminal))
+    return ExitCode.OK
+
+
+@app.command(
+    name="annotate-iou",
+    epilog=examples(
+        "annotate-iou BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+        "annotate-iou --predictions out/predictions.parquet --threshold 0.3",
+    ),
+)
+@command(
+    *IMAGES,
+    *NETWORK,
+    *RESULTS,
+    "annotation.threshold",
+    "annotation.target_class",
+    "annotation.mask_policy",
+    "annotation.space",
+    "annotation.panels",
+)
+def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Heat maps against expert annotations: comparison panels and a report with IoU and more.
+
+    Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
+    """
+    from btxrd_explain.workflows import annotate_iou as workflow  # noqa: PLC0415 -- heavy
+
+    show_annotate_iou(terminal, workflow.run(loaded.settings, terminal))
+    return ExitCode.OK

@@ -1,0 +1,52 @@
+"""The commands around the network. Each passes settings to one workflow and shows its result."""
+
+import sys
+
+import typer
+
+from btxrd_explain.cli.options import IMAGES, NETWORK, RESULTS, Json, command, examples
+from btxrd_explain.console.choices import show_layers, show_methods
+from btxrd_explain.console.infer import show_infer
+from btxrd_explain.console.terminal import Terminal
+from btxrd_explain.core.methods import METHODS
+from btxrd_explain.errors import ExitCode
+from btxrd_explain.settings import LoadedSettings
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "infer IMG000046.jpeg --checkpoint best.pt",
+        "infer BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+        "infer split.csv --images BTXRD/images --checkpoint best.pt --json | jq .class",
+        "infer - --checkpoint best.pt < paths.txt",
+    )
+)
+@command(*IMAGES, *NETWORK, *RESULTS, "output.overlay")
+def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Class, confidence and heat maps of images, a folder or a split.
+
+    Fills predictions.parquet, which all commands share. Images that are named one by one also get an overlay.
+    """
+    from btxrd_explain.workflows import infer as workflow  # noqa: PLC0415 -- heavy
+
+    result = workflow.run(loaded.settings, terminal, stdin=sys.stdin.buffer)
+    show_infer(terminal, result)
+    return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
+
+
+@app.command(epilog=examples("layers --checkpoint best.pt"))
+@command(*NETWORK)
+def layers(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """List the layers that --target-layer takes, with the size of their grids."""
+    from btxrd_explain.workflows import layers as workflow  # noqa: PLC0415 -- heavy
+
+    show_layers(terminal, workflow.run(loaded.settings))
+    return ExitCode.OK
+
+
+@app.command(epilog=examples("methods"))
+def methods(*, json: Json = False) -> None:
+    """List the methods that --method takes, with what each does and costs."""
+    show_methods(Terminal(json=json), METHODS.values())

@@ -1,0 +1,1 @@
+"""What the terminal shows: the streams and the error boundary, and a module for the results of each command."""

@@ -1,0 +1,57 @@
+"""The results of `infer`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from btxrd_explain.console.terminal import number
+
+if TYPE_CHECKING:
+    from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.workflows.infer import InferResult
+
+
+def show_infer(terminal: Terminal, result: InferResult) -> None:
+    """Show images one by one where they were named so, else a summary; as JSON each row was printed as it came."""
+    if terminal.json:
+        return
+    names = result.table.provenance.class_names
+    if result.table.provenance.synthetic:
+        terminal.print("[bold]SYNTHETIC DATA: made-up radiographs and a demo classifier; no medical meaning[/bold]")
+    if result.named:
+        _show_images(terminal, result, names)
+    else:
+        _show_summary(terminal, result, names)
+    for row in result.failed:
+        terminal.print_failure(row.status, f"{row.image_id}: {row.error or ''}")
+    terminal.print(f"table: {escape(str(result.table.path))}")
+
+
+def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
+    for row in result.rows:
+        if row.predicted is None or row.probabilities is None:
+            continue
+        scores = "  ".join(f"{escape(n)} {p:.3f}" for n, p in zip(names, row.probabilities, strict=True))
+        terminal.print(f"[bold]{escape(row.image_id)}[/bold]  {escape(names[row.predicted])} ({row.confidence:.3f})")
+        terminal.print(f"  scores:  {scores}")
+        if row.image_id in result.overlays:
+            terminal.print(f"  overlay: {escape(str(result.overlays[row.image_id]))}")
+
+
+def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
+    summary = result.summary()
+    terminal.print(f"{len(result.rows)} radiographs, {result.computed} computed now, {len(result.failed)} failed")
+    rows = []
+    for index, name in enumerate(names):
+        cells = [name, str(summary.predicted[index])]
+        if summary.labelled:
+            cells += [str(sum(summary.confusion[index])), *map(str, summary.confusion[index])]
+        rows.append(cells)
+    terminal.print_table(["class", "predicted", *(["true", *map(escape, names)] if summary.labelled else [])], rows)
+    if summary.labelled:
+        terminal.print(
+            f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs "
+            "(rows: true class, columns: predicted class)"
+        )

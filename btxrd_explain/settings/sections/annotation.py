@@ -1,0 +1,52 @@
+"""The settings of the section `annotation`."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from btxrd_explain.settings.sections.section import Section
+from btxrd_explain.settings.types import Fraction
+
+
+class AnnotationSettings(Section):
+    """How heat maps are held against annotations."""
+
+    threshold: Fraction = Field(
+        default=0.5,
+        description="Level of the min-max scaled heat map from which a pixel counts as highlighted.",
+    )
+    operator: Literal[">=", ">"] = Field(
+        default=">=",
+        description=("Whether a pixel that equals the threshold counts (>=) or not (>, as in cheXlocalize)."),
+    )
+    space: Literal["original", "input"] = Field(
+        default="original",
+        description=(
+            "Where heat map and annotation meet: on the pixels of the original radiograph, or on the network's input."
+        ),
+    )
+    mask_policy: Literal["polygons-then-rectangles", "polygons", "rectangles", "all"] = Field(
+        default="polygons-then-rectangles",
+        description=(
+            "Which shapes make the lesion's mask. BTXRD draws each lesion twice, as rectangle and as polygon: "
+            "polygons-then-rectangles takes the polygons, and each rectangle that no polygon overlaps; all "
+            "takes every shape, which yields bounding boxes."
+        ),
+    )
+    panels: int = Field(
+        default=6,
+        ge=1,
+        le=60,
+        description=(
+            "Radiographs in the comparison picture, balanced over classes and over best, median and worst IoU."
+        ),
+    )
+    target_class: Literal["true", "predicted"] = Field(
+        default="true",
+        description=(
+            "Class whose heat map is measured. For correct predictions both are the same. For misses, true "
+            "asks whether the network saw the lesion at all and valued it too low, predicted asks what it "
+            "looked at instead; the map of a wrong class has no reason to lie on the lesion, so true is the "
+            "default."
+        ),
+    )

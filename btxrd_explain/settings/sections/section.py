@@ -1,0 +1,9 @@
+"""What all sections of the settings share."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """Settings that belong together; immutable, and no place for names that are not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
