@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from btxrd_explain.errors import ExitCode, InputError
-from btxrd_explain.inputs.dataset import AnnotationFinder, Collection, collect, find_annotation
+from btxrd_explain.inputs.annotation_files import AnnotationFinder, find_annotation
+from btxrd_explain.inputs.annotation_source import AnnotationPlace
+from btxrd_explain.inputs.dataset import Collection, collect
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +35,7 @@ def write(path: Path, *lines: str) -> Path:
 def facts(collection: Collection) -> dict[str, tuple[str | None, str | None, str | None]]:
     """Label, split and name of the annotation, by image_id."""
     return {
-        record.image_id: (record.label, record.split, record.annotation.name if record.annotation else None)
+        record.image_id: (record.label, record.split, record.annotation.path.name if record.annotation else None)
         for record in collection.records
     }
 
@@ -67,7 +69,7 @@ def test_a_btxrd_root_brings_labels_and_annotations(btxrd: Path) -> None:
     by_input, by_root = collect([str(btxrd)]), collect([], root=btxrd, class_names=CLASSES)
     assert facts(by_input) == facts(by_root) == ALL
     assert [record.path for record in by_input.records] == sorted((btxrd / "images").glob("I*"))
-    assert by_input.records[0].annotation == btxrd / "Annotations" / "IMG000001.json"
+    assert by_input.records[0].annotation == AnnotationPlace(btxrd / "Annotations" / "IMG000001.json")
     assert not by_input.named
     assert by_input.missing == ()
     assert by_input.notes == (f"passed over '{btxrd / 'Annotations' / 'Annotations'}', a copy of the folder in itself",)
@@ -287,7 +289,8 @@ def test_annotations_are_found_near_the_image(tmp_path: Path, place: str) -> Non
     found = find_annotation(image)
     assert found is not None
     assert found.samefile(tmp_path / place)
-    assert AnnotationFinder().find(image) == found == collect([str(image)]).records[0].annotation
+    assert AnnotationFinder().find(image) == found
+    assert collect([str(image)]).records[0].annotation == AnnotationPlace(found)
 
 
 def test_the_nearest_place_comes_first(tmp_path: Path) -> None:
@@ -303,14 +306,14 @@ def test_the_nearest_place_comes_first(tmp_path: Path) -> None:
 def test_a_named_folder_of_annotations_is_the_only_place(tmp_path: Path) -> None:
     touch(tmp_path, "left/1.png", "right/1.png", "left/2.png", "Annotations/1.json", "mine/left/1.json", "mine/2.json")
     records = collect([str(tmp_path / "left"), str(tmp_path / "right")], annotations=tmp_path / "mine").records
-    found = {record.image_id: record.annotation for record in records}
+    found = {record.image_id: record.annotation and record.annotation.path for record in records}
     assert found == {
         "left/1.png": tmp_path / "mine" / "left" / "1.json",
         "right/1.png": None,
         "2.png": tmp_path / "mine" / "2.json",
     }
     for record in records:
-        assert find_annotation(record.path, tmp_path / "mine") == record.annotation
+        assert find_annotation(record.path, tmp_path / "mine") == found[record.image_id]
 
 
 def test_relative_inputs_work_from_any_folder(btxrd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -342,7 +345,7 @@ def test_unusable_inputs_are_an_error(tmp_path: Path, name: str, message: str) -
 
 
 def test_unusable_folders_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="does not exist: name a folder of annotations, or a COCO file"):
         collect(["x.png"], annotations=tmp_path / "none")
     with pytest.raises(InputError, match="is no BTXRD root: it holds images/"):
         collect([], root=tmp_path)

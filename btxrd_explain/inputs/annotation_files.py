@@ -1,4 +1,4 @@
-"""Which LabelMe file belongs to which image: the one with the image's stem, in one of a few places."""
+"""Which annotation file belongs to which image: the one with the image's stem, in one of a few places."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ if TYPE_CHECKING:
 _FOLDER_NAMES = ("Annotations", "annotations", "ANNOTATIONS")
 
 
-def find_annotation(image: Path, annotations: Path | None = None) -> Path | None:
-    """Find the LabelMe file of one image.
+def find_annotation(image: Path, annotations: Path | None = None, *, suffix: str = ".json") -> Path | None:
+    """Find the annotation file of one image.
 
-    Looked for is ``<stem>.json``: in ``annotations`` where it is given, first in the subfolder that is named like the
-    image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/`` inside of it, and
-    beside the image itself.
+    Looked for is ``<stem>.json`` (or another suffix): in ``annotations`` where it is given, first in the subfolder that
+    is named like the image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/``
+    inside of it, and beside the image itself.
 
     Args:
         image: The image file.
         annotations: Folder of the annotations; None looks near the image.
+        suffix: Suffix of the file.
 
     Returns:
         The file, or None where there is none.
     """
-    name = f"{image.stem}.json"
+    name = f"{image.stem}{suffix}"
     return next((folder / name for folder in _places(image.parent, annotations) if (folder / name).is_file()), None)
 
 
@@ -35,28 +36,30 @@ class AnnotationFinder:
 
     Args:
         annotations: Folder of the annotations; None looks near the images.
+        suffix: Suffix of the files.
     """
 
-    def __init__(self, annotations: Path | None = None) -> None:
+    def __init__(self, annotations: Path | None = None, *, suffix: str = ".json") -> None:
         """Start without knowledge of any folder."""
+        self._suffix = suffix
         self._annotations = annotations
         self._files: dict[Path, frozenset[str]] = {}
         self._near: dict[Path, tuple[Path, ...]] = {}
 
     def find(self, image: Path) -> Path | None:
-        """Find the LabelMe file of one image; see :func:`find_annotation`."""
+        """Find the annotation file of one image; see :func:`find_annotation`."""
         parent = image.parent
         if parent not in self._near:
             self._near[parent] = tuple(folder for folder in _places(parent, self._annotations) if self._list(folder))
-        name = f"{image.stem}.json"
+        name = f"{image.stem}{self._suffix}"
         return next((folder / name for folder in self._near[parent] if name in self._files[folder]), None)
 
     def _list(self, folder: Path) -> frozenset[str]:
-        """Return the names of the JSON files in a folder; none where it does not exist."""
+        """Return the names of the files of the suffix in a folder; none where it does not exist."""
         if folder not in self._files:
             try:
                 with os.scandir(folder) as entries:
-                    names = frozenset(entry.name for entry in entries if entry.name.endswith(".json"))
+                    names = frozenset(entry.name for entry in entries if entry.name.endswith(self._suffix))
             except (FileNotFoundError, NotADirectoryError):
                 names = frozenset()
             self._files[folder] = names

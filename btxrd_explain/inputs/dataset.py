@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.annotation_files import AnnotationFinder, find_annotation
 from btxrd_explain.inputs.btxrd_root import BtxrdRoot, find_btxrd_root
 from btxrd_explain.inputs.gathering import Gathering
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, subfolder
@@ -18,7 +17,7 @@ from btxrd_explain.inputs.record import Collection, ImageRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["AnnotationFinder", "Collection", "ImageRecord", "collect", "find_annotation"]
+__all__ = ["Collection", "ImageRecord", "collect"]
 
 
 def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data are
@@ -40,7 +39,7 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
         root: A BTXRD root, whose table and annotations also serve images named otherwise.
         images: Folder of the images that a split CSV names; None takes the root's, else ``images/`` beside the
             CSV, else the CSV's own folder.
-        annotations: Folder of the LabelMe files; None looks near the images, then in the roots.
+        annotations: Where the annotations are, see :func:`open_source`; None looks near the images, then in the roots.
         split_csv: Gives the images labels and splits, before the table's.
         split: Keep only images of this split.
         class_names: The classes; labels are matched in any case. None takes labels as they are.
@@ -54,7 +53,7 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
     """
     gathering = Gathering(annotations)
     try:
-        for folder in (root, images, annotations):
+        for folder in (root, images):
             _check_folder(folder)
         base = None if root is None else _root(root)
         folder = images if images is not None or base is None else base.images
@@ -211,4 +210,4 @@ def _missing(absent: Sequence[tuple[str, str]], taken: set[str]) -> list[tuple[s
 def _shared_annotations(records: Sequence[ImageRecord]) -> list[str]:
     """Mention annotation files that serve several images: the stem alone may have brought them together."""
     uses = Counter(record.annotation for record in records if record.annotation is not None)
-    return [f"{count} images share the annotation '{path}'" for path, count in uses.items() if count > 1][:5]
+    return [f"{count} images share the annotation '{place.path}'" for place, count in uses.items() if count > 1][:5]

@@ -6,7 +6,7 @@ import os
 from typing import IO, TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.annotation_files import AnnotationFinder
+from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.image_files import list_images, read_paths, why_no_file
 from btxrd_explain.inputs.names import NameIndex, UnresolvedNameError
 from btxrd_explain.inputs.split_csv import SplitRow, read_split_csv
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from btxrd_explain.inputs.annotation_source import AnnotationPlace, AnnotationSource
     from btxrd_explain.inputs.btxrd_root import BtxrdRoot
 
 
@@ -22,7 +23,7 @@ class Gathering:
     """Images on their way to a collection.
 
     Args:
-        annotations: Folder of all annotations; None looks near the images, and in the roots.
+        annotations: Folder or file of all annotations; None looks near the images, and in the roots.
     """
 
     def __init__(self, annotations: Path | None) -> None:
@@ -34,8 +35,8 @@ class Gathering:
         """The images by absolute path: the same file through two inputs is one image."""
         self._rows: dict[Path, SplitRow] = {}
         self._labels: dict[Path, str] = {}
-        self._finder = AnnotationFinder(annotations)
-        self._root_finders: dict[Path, AnnotationFinder] = {}
+        self._source = open_source(annotations)
+        self._root_sources: dict[Path, AnnotationSource] = {}
         self._near = annotations is None
 
     @property
@@ -99,19 +100,19 @@ class Gathering:
         files = list(files)
         self._labels = root.labels(files) | self._labels
         if root.annotations is not None:
-            finder = AnnotationFinder(root.annotations)
-            self._root_finders = dict.fromkeys(files, finder) | self._root_finders
+            source = open_source(root.annotations)
+            self._root_sources = dict.fromkeys(files, source) | self._root_sources
 
     def row(self, file: Path) -> SplitRow:
         """Return what is known of an image; the split CSV's label comes before the table's."""
         row = self._rows.get(file, SplitRow(file.name, None, None))
         return SplitRow(row.image_id, row.split, row.label or self._labels.get(file))
 
-    def annotation(self, file: Path) -> Path | None:
-        """Return the annotation file of an image; None where there is none."""
-        found = self._finder.find(file)
-        if found is None and self._near and file in self._root_finders:
-            return self._root_finders[file].find(file)
+    def annotation(self, file: Path) -> AnnotationPlace | None:
+        """Return where the annotation of an image is; None where there is none."""
+        found = self._source.find(file)
+        if found is None and self._near and file in self._root_sources:
+            return self._root_sources[file].find(file)
         return found
 
     def _read(self, path: Path) -> tuple[SplitRow, ...]:

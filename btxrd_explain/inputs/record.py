@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from btxrd_explain.inputs.annotation_source import AnnotationPlace
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
@@ -19,14 +21,14 @@ class ImageRecord:
         path: The image file.
         label: The true class; None where it is not known.
         split: The part of the data set, such as ``test``; None where it is not known.
-        annotation: The existing LabelMe file of the image; None where there is none.
+        annotation: Where the annotation of the image is; None where there is none.
     """
 
     image_id: str
     path: Path
     label: str | None
     split: str | None
-    annotation: Path | None
+    annotation: AnnotationPlace | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,6 @@ class Collection:
     notes: tuple[str, ...] = ()
 
     @property
-    def annotations(self) -> dict[str, Path]:
-        """Annotation files by ``image_id``, of the images that have one."""
+    def annotations(self) -> dict[str, AnnotationPlace]:
+        """Places of annotations by ``image_id``, of the images that have one."""
         return {record.image_id: record.annotation for record in self.records if record.annotation is not None}

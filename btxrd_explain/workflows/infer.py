@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+    from btxrd_explain.inputs.annotation_source import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.settings import Settings
@@ -49,7 +50,7 @@ class InferResult:
         rows: The rows of the images asked for, without grids, in the order of the table.
         computed: How many of them went through the network in this run.
         overlays: Overlays that were drawn, by ``image_id``.
-        annotations: Annotation files by ``image_id``, of the images that have one.
+        annotations: Places of annotations by ``image_id``, of the images that have one.
         named: True where every image was named one by one.
     """
 
@@ -57,7 +58,7 @@ class InferResult:
     rows: tuple[Prediction, ...]
     computed: int
     overlays: dict[str, Path]
-    annotations: dict[str, Path]
+    annotations: dict[str, AnnotationPlace]
     named: bool
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.inputs.dataset import AnnotationFinder, Collection
+from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.workflows import infer
 from btxrd_explain.workflows.inference.collecting import collect_images, names_images
@@ -14,8 +14,9 @@ from btxrd_explain.workflows.progress import WithoutRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
+    from btxrd_explain.inputs.annotation_source import AnnotationPlace
+    from btxrd_explain.inputs.dataset import Collection
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.progress import Listener
@@ -28,12 +29,12 @@ class Selected:
     Attributes:
         table: The table, current as far as can be told.
         rows: The selected rows, without grids, in the order of the table.
-        annotations: Annotation files by ``image_id``, of the images that have one.
+        annotations: Places of annotations by ``image_id``, of the images that have one.
     """
 
     table: PredictionTable
     rows: tuple[Prediction, ...]
-    annotations: Mapping[str, Path]
+    annotations: Mapping[str, AnnotationPlace]
 
 
 def select_rows(settings: Settings, listener: Listener) -> Selected:
@@ -48,10 +49,10 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
     if settings.model.checkpoint is not None:
         quiet = settings.model_copy(update={"output": settings.output.model_copy(update={"overlay": False})})
         result = infer.run(quiet, WithoutRows(listener))
-        return _with_annotations(settings, result.table, result.rows, result.annotations)
+        return _with_annotations(settings, result.table, result.rows, result.annotations, listener)
     table = open_table(settings.output.predictions_path)
     rows = tuple(table.index())
-    known: Mapping[str, Path] = {}
+    known: Mapping[str, AnnotationPlace] = {}
     if names_images(settings):
         collection = collect_images(settings)
         rows, known = _named_rows(rows, collection), collection.annotations
@@ -59,7 +60,7 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
         rows = tuple(row for row in rows if row.split == settings.data.split)
     if not rows:
         raise TableError(f"no row of '{table.path}' is selected", hint="check --split")
-    return _with_annotations(settings, table, rows, known)
+    return _with_annotations(settings, table, rows, known, listener)
 
 
 def _named_rows(rows: tuple[Prediction, ...], collection: Collection) -> tuple[Prediction, ...]:
@@ -76,9 +77,15 @@ def _named_rows(rows: tuple[Prediction, ...], collection: Collection) -> tuple[P
 
 
 def _with_annotations(
-    settings: Settings, table: PredictionTable, rows: tuple[Prediction, ...], known: Mapping[str, Path]
+    settings: Settings,
+    table: PredictionTable,
+    rows: tuple[Prediction, ...],
+    known: Mapping[str, AnnotationPlace],
+    listener: Listener,
 ) -> Selected:
-    """Find the annotation file of each row's image: as collected, else near the image."""
-    finder = AnnotationFinder(settings.data.annotations)
-    found = {row.image_id: known.get(row.image_id) or finder.find(table.image_path(row)) for row in rows}
-    return Selected(table, rows, {image_id: path for image_id, path in found.items() if path is not None})
+    """Find the annotation of each row's image: as collected, else near the image."""
+    source = open_source(settings.data.annotations)
+    if settings.data.annotations is not None:
+        listener.note(f"annotations: {source.description}")
+    found = {row.image_id: known.get(row.image_id) or source.find(table.image_path(row)) for row in rows}
+    return Selected(table, rows, {image_id: place for image_id, place in found.items() if place is not None})

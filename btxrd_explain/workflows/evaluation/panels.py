@@ -9,7 +9,7 @@ import numpy as np
 from btxrd_explain.core.heatmap import MapStatus, Space
 from btxrd_explain.core.selection import balanced_panels
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.inputs.labelme import load_annotation_mask
+from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison
 from btxrd_explain.outputs.overlay import denormalize_tensor
 from btxrd_explain.outputs.style import save_figure
@@ -82,10 +82,9 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
     pixels = image.radiograph().pixels
     mask = None
     if row.image_id in selected.annotations and score.excluded is None:
-        mask = load_annotation_mask(
-            selected.annotations[row.image_id], image.frame.original, policy=protocol.mask_policy
-        )
-        mask = mask_in_space(image, mask, protocol.space)
+        size, name = image.frame.original, image.class_name(score.target)
+        lesions = read_lesions(selected.annotations[row.image_id], size, protocol.rules, class_name=name)
+        mask = mask_in_space(image, np.logical_or.reduce(list(lesions)), protocol.space)
     if protocol.space is Space.INPUT:
         wanted = image.table.provenance.preprocessing
         pixels = denormalize_tensor(wanted.apply(pixels), wanted.mean, wanted.std)  # what the network was given

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.core.heatmap import MapStatus, Space
-from btxrd_explain.core.masks import MaskPolicy, lesion_masks
+from btxrd_explain.core.lesions import LesionRules
 from btxrd_explain.core.overlap import count_overlap, energy_in_mask
 from btxrd_explain.core.threshold import Operator, binarize
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.labelme import read_annotation_of
+from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.workflows.explained import ExplainedImage
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.masks import MaskPolicy
+    from btxrd_explain.inputs.annotation_source import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 
@@ -49,6 +49,11 @@ class Protocol:
     space: Space
     mask_policy: MaskPolicy
     target_class: str
+
+    @property
+    def rules(self) -> LesionRules:
+        """Which shapes are lesions."""
+        return LesionRules(self.mask_policy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +89,15 @@ class Score:
     lesion_share: float | None = None
 
 
-def score_image(row: Prediction, table: PredictionTable, annotation: Path | None, protocol: Protocol) -> Score:
+def score_image(
+    row: Prediction, table: PredictionTable, annotation: AnnotationPlace | None, protocol: Protocol
+) -> Score:
     """Score one radiograph.
 
     Args:
         row: Its row, with grids.
         table: The table of the row.
-        annotation: Its annotation file; None where there is none.
+        annotation: Where its annotation is; None where there is none.
         protocol: How to compare.
 
     Returns:
@@ -111,14 +118,13 @@ def score_image(row: Prediction, table: PredictionTable, annotation: Path | None
         return Score(**facts, excluded=NO_ANNOTATION)
     image = ExplainedImage.of(row, table)
     size = image.frame.original
+    mask, lesions = np.zeros(size, dtype=bool), 0
     try:
-        shapes = read_annotation_of(annotation, size)[0].shapes
+        for lesion in read_lesions(annotation, size, protocol.rules, class_name=names[facts["target"]]):
+            mask |= lesion
+            lesions += 1
     except AnnotationError as error:
         return Score(**facts, excluded=BAD_ANNOTATION, detail=str(error))
-    mask, lesions = np.zeros(size, dtype=bool), 0
-    for lesion in lesion_masks(shapes, size, protocol.mask_policy):
-        mask |= lesion
-        lesions += 1
     if not mask.any():
         return Score(**facts, excluded=EMPTY_ANNOTATION, lesions=lesions)
     return _compared(image, mask, protocol, facts | {"lesions": lesions, "lesion_share": float(mask.mean())})

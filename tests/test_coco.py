@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis.extra.numpy import arrays
+from pycocotools import mask as codec
+
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.masks import lesion_masks
+from btxrd_explain.core.shapes import ShapeType
+from btxrd_explain.errors import AnnotationError
+from btxrd_explain.inputs.coco import read_coco
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SIZE = Size(6, 9)
+IMAGES = [{"id": 7, "file_name": "a.png", "height": 6, "width": 9}, {"id": 8, "file_name": "b.png"}]
+CATEGORIES = [{"id": 1, "name": "Benign"}, {"id": 2, "name": "Malignant"}]
+
+
+def entry(segmentation: object = None, **changes: object) -> dict[str, Any]:
+    return {"id": 1, "image_id": 7, "category_id": 2, "segmentation": segmentation, "bbox": [2, 1, 4, 3]} | changes
+
+
+def save(folder: Path, *annotations: object, **changes: object) -> Path:
+    path = folder / "coco.json"
+    content = {"images": IMAGES, "annotations": list(annotations), "categories": CATEGORIES} | changes
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def union(path: Path, size: Size = SIZE) -> NDArray[np.bool_]:
+    mask = np.zeros(size, bool)
+    for lesion in lesion_masks(read_coco(path).read(0, size).shapes, size):
+        mask |= lesion
+    return mask
+
+
+def test_run_lengths_go_down_the_columns(tmp_path: Path) -> None:
+    # a column has 6 pixels: two columns and one pixel are empty, then 3 full, 4 empty, 2 full, the rest empty
+    path = save(tmp_path, entry({"size": [6, 9], "counts": [13, 3, 4, 2, 32]}))
+    annotation = read_coco(path).read(0, SIZE)
+    assert [(shape.label, shape.shape_type) for shape in annotation.shapes] == [("Malignant", ShapeType.MASK)]
+    assert annotation.image_size == SIZE
+    assert np.argwhere(union(path)).tolist() == [[1, 2], [2, 2], [2, 3], [3, 2], [3, 3]]
+
+
+IGNORED = "ignore:__array__ implementation:DeprecationWarning"  # pycocotools' own decoder, with NumPy 2
+
+
+@given(mask=arrays(np.bool_, (6, 9)))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+def test_compressed_run_lengths_are_those_of_pycocotools(tmp_path: Path, mask: NDArray[np.bool_]) -> None:
+    runs = codec.encode(np.asfortranarray(mask.astype(np.uint8)))
+    path = save(tmp_path, entry({"size": [6, 9], "counts": runs["counts"].decode()}))
+    assert np.array_equal(union(path), mask)
+
+
+def test_large_compressed_runs_are_read(tmp_path: Path) -> None:
+    size = Size(2301, 1608)
+    mask = np.zeros(size, bool)
+    mask[300:1700, 200:900] = np.random.default_rng(0).random((1400, 700)) < 0.999
+    runs = codec.encode(np.asfortranarray(mask.astype(np.uint8)))
+    path = save(
+        tmp_path, entry({"size": list(size), "counts": runs["counts"].decode()}), images=[{**IMAGES[1], "id": 7}]
+    )
+    assert np.array_equal(union(path, size), mask)
+
+
+@pytest.mark.filterwarnings(IGNORED)
+def test_the_parts_of_a_polygon_are_one_lesion_as_pycocotools_draws_it(tmp_path: Path) -> None:
+    parts = [[1, 1, 4, 1, 4, 4, 1, 4], [6.0, 2.0, 8.5, 2.0, 8.5, 5.5]]
+    path = save(tmp_path, entry(parts))
+    (shape,) = read_coco(path).read(0, SIZE).shapes
+    expected = codec.decode(codec.merge(codec.frPyObjects(parts, *SIZE))).astype(bool)
+    assert np.array_equal(union(path), expected)
+    assert expected[1:4, 1:4].all()  # the square from pixel corner 1 to 4 holds 3 x 3 pixels
+    assert expected[:, :5].sum() == 9
+    assert shape.mask is not None
+    assert shape.mask.shape < SIZE
+
+
+@pytest.mark.parametrize("segmentation", [None, [], {}])
+def test_a_box_counts_where_there_is_no_segmentation(tmp_path: Path, segmentation: object) -> None:
+    path = save(tmp_path, entry(segmentation))
+    (shape,) = read_coco(path).read(0, SIZE).shapes
+    assert shape.shape_type is ShapeType.RECTANGLE
+    expected = np.zeros(SIZE, bool)
+    expected[1:4, 2:6] = True  # 4 wide and 3 high
+    assert np.array_equal(union(path), expected)
+
+
+def test_an_image_without_annotations_has_no_shapes_and_strays_are_counted(tmp_path: Path) -> None:
+    file = read_coco(save(tmp_path, entry(), entry(image_id=99)))
+    assert [len(file.read(position, SIZE).shapes) for position in (0, 1)] == [1, 0]
+    assert file.stray == 1
+
+
+def test_an_empty_mask_is_no_shape(tmp_path: Path) -> None:
+    assert not read_coco(save(tmp_path, entry({"size": [6, 9], "counts": [54]}))).read(0, SIZE).shapes
+
+
+def test_another_size_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, entry())
+    with pytest.raises(AnnotationError, match="annotates an image of 9 x 6 pixels, but the radiograph has 6 x 9"):
+        read_coco(path).read(0, Size(9, 6))
+
+
+def test_one_bad_annotation_stops_only_its_image(tmp_path: Path) -> None:
+    file = read_coco(save(tmp_path, entry({"size": [6, 9], "counts": [1]}), entry(image_id=8)))
+    with pytest.raises(AnnotationError, match="54 pixels in all, got 1"):
+        file.read(0, SIZE)
+    assert len(file.read(1, SIZE).shapes) == 1
+
+
+RUNS = {"size": [6, 9], "counts": [54]}
+
+
+@pytest.mark.parametrize(
+    ("annotation", "message"),
+    [
+        (entry(category_id=3), "annotations[0].category_id: 3 is the id of no category"),
+        (entry(category_id=None), "annotations[0].category_id: null is the id of no category"),
+        (entry(bbox=[1, 2, 3]), "annotations[0].bbox: expected [x, y, width, height], got [1, 2, 3]"),
+        (entry(bbox=[1, 2, 0, 4]), "annotations[0].bbox: expected [x, y, width, height]"),
+        (entry(bbox=[1, 2, float("nan"), 4]), "annotations[0].bbox: expected [x, y, width, height]"),
+        (entry(bbox=None), "annotations[0].bbox: expected [x, y, width, height], got null"),
+        (entry("text"), 'annotations[0].segmentation: expected polygons or run lengths, got "text"'),
+        (entry([[1, 2, 3, 4]]), "annotations[0].segmentation[0]: expected at least three points"),
+        (entry([[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 7]]), "annotations[0].segmentation[1]: expected at least three"),
+        (entry([[1, 2, 3, 4, 5, 1e9]]), "annotations[0].segmentation[0]: expected finite numbers"),
+        (entry([[1, 2, 3, 4, 5, True]]), "annotations[0].segmentation[0]: expected finite numbers"),
+        (entry(RUNS | {"size": [9, 6]}), "annotations[0].segmentation.size: expected [6, 9] as the radiograph has"),
+        (entry(RUNS | {"counts": [60, -6]}), "annotations[0].segmentation.counts: expected run lengths, got [60, -6]"),
+        (entry(RUNS | {"counts": "0"}), "annotations[0].segmentation.counts: expected runs of 54 pixels in all, got 0"),
+        (entry(RUNS | {"counts": "ä"}), "annotations[0].segmentation.counts: expected run lengths, got"),
+        (entry(RUNS | {"counts": "o" * 99}), "annotations[0].segmentation.counts: expected runs of 54 pixels"),
+        (entry(RUNS | {"counts": None}), "annotations[0].segmentation.counts: expected run lengths, got null"),
+    ],
+)
+def test_what_is_wrong_with_an_annotation_is_said_with_its_place(
+    tmp_path: Path, annotation: dict[str, Any], message: str
+) -> None:
+    path = save(tmp_path, annotation)
+    with pytest.raises(AnnotationError) as caught:
+        read_coco(path).read(0, SIZE)
+    assert str(caught.value).startswith(f"'{path}': {message}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"images": {}}, "expected an object with the lists images and annotations"),
+        ({"annotations": [3]}, "annotations[0]: expected an object"),
+        ({"categories": {"1": "x"}}, "categories: expected a list"),
+        ({"images": [{"id": 1, "file_name": None}]}, "images[0].file_name: expected text, got null"),
+        ({"images": [{"id": None, "file_name": "a"}]}, "images[0].id: expected a whole number or text, got null"),
+        ({"images": [IMAGES[0], IMAGES[0]]}, "images: several have one id"),
+        ({"annotations": [{"id": 1}]}, "annotations[0].image_id: expected a whole number or text, got null"),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_said_with_its_place(
+    tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    path = save(tmp_path, **changes)
+    with pytest.raises(AnnotationError) as caught:
+        read_coco(path)
+    assert str(caught.value).startswith(f"'{path}': {message}")
