@@ -47,6 +47,13 @@ def coverage(session: nox.Session) -> None:
     session.run("pytest", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
 
 
+@nox.session(default=False)
+def docs(session: nox.Session) -> None:
+    """The documentation site, with warnings as errors; its pictures come from a run of the demo."""
+    _install(session, "docs")
+    session.run("mkdocs", "build", "--strict", *session.posargs, env={"NO_MKDOCS_2_WARNING": "1"})
+
+
 @nox.session(default=False, python=PYTHONS)
 def pythons(session: nox.Session) -> None:
     """The test suite on every supported Python."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,11 +16,10 @@ from btxrd_explain.cli.app import app
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Wishes, build_classifier
 from btxrd_explain.predictions.table import open_table
+from btxrd_explain.settings import ModelSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.train import Stage, draw_examples, save_classifier, train
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from btxrd_explain.workflows.inference.request import checkpoint_of
 
 NAMES = ("Normal", "Benign", "Malignant")
 
@@ -98,3 +97,11 @@ def test_the_json_of_the_demo_names_its_files(tmp_path: Path) -> None:
     document = json.loads(result.stdout)
     assert document["synthetic"] is True
     assert set(document["gallery"]) == set(NAMES)
+
+
+def test_the_demos_classifier_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = Settings(model=ModelSettings(checkpoint=Path("demo")))
+    assert checkpoint_of(settings) == demo_checkpoint()
+    (tmp_path / "demo").touch()
+    assert checkpoint_of(settings) == Path("demo")

@@ -13,7 +13,10 @@ class ModelSettings(Section):
 
     checkpoint: FilePath | None = Field(
         default=None,
-        description=("Trained weights: a PyTorch checkpoint or a .safetensors file. Pickled code is never run."),
+        description=(
+            "Trained weights: a PyTorch checkpoint or a .safetensors file, or demo for the classifier that ships with "
+            "the package. Pickled code is never run."
+        ),
     )
     architecture: Text | None = Field(
         default=None,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.files import sha256_of
+from btxrd_explain.synthetic import demo_checkpoint
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from btxrd_explain.settings import Settings
 
 _VERSIONS = ("btxrd-explain", "torch", "timm", "opencv-python-headless", "pillow")
 """Distributions whose release can change predictions or grids."""
+
+_DEMO = Path("demo")
 
 
 def build_request(settings: Settings) -> dict[str, Any]:
@@ -41,14 +43,15 @@ def build_request(settings: Settings) -> dict[str, Any]:
 
 
 def checkpoint_of(settings: Settings) -> Path:
-    """Return the checkpoint that the settings name.
+    """Return the checkpoint that the settings name; ``demo`` is the demo's own where no file is called so.
 
     Raises:
         SettingsError: They name none.
     """
-    if settings.model.checkpoint is None:
+    checkpoint = settings.model.checkpoint
+    if checkpoint is None:
         raise SettingsError("no checkpoint is named", hint="give --checkpoint, or set model.checkpoint")
-    return settings.model.checkpoint
+    return demo_checkpoint() if checkpoint == _DEMO and not checkpoint.exists() else checkpoint
 
 
 def _hash(checkpoint: Path) -> str:

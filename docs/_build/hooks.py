@@ -1,0 +1,40 @@
+"""Fills the site's pages from the code and from a run of the demo, so that no text or picture can be out of date."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mkdocs.structure.files import File
+from pictures import ceiling_picture, threshold_picture
+from references import commands, demo_summary, demo_tree, exit_codes, settings
+
+from btxrd_explain.workflows import demo
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
+
+_TEXTS: dict[str, str] = {}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Run the demo, and add its pictures and those that are drawn here."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = demo.run(Path(folder) / "btxrd-explain-demo")
+        pictures = {f"tutorial/{path.name}": path.read_bytes() for path in result.pictures()}
+        _TEXTS.update(demo_tree=demo_tree(result), demo_summary=demo_summary(result))
+    _TEXTS.update(commands=commands(), settings=settings(), exit_codes=exit_codes())
+    pictures["explanation/ceiling.png"] = ceiling_picture()
+    pictures["explanation/thresholds.png"] = threshold_picture()
+    for name, content in pictures.items():
+        files.append(File.generated(config, name, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 -- MkDocs' signature
+    """Put the generated texts in the place of their names."""
+    return re.sub(r"\{\{ (\w+) \}\}", lambda match: _TEXTS[match[1]], markdown)

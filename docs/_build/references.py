@@ -1,0 +1,80 @@
+"""Texts that are made from the code: commands, settings, exit codes, and what the demo wrote."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from btxrd_explain import errors
+from btxrd_explain.settings import SECTIONS, SETTINGS, describe, load_settings, section_description
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from btxrd_explain.workflows.demo import DemoResult
+
+
+def commands() -> str:
+    """Return the help of all commands, as Typer documents them."""
+    command = [sys.executable, "-m", "typer", "btxrd_explain.cli.app", "utils", "docs", "--name", "btxrd-explain"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    text = re.sub(r"\[/?(?:bold|dim)\]", "", text)
+    return text.partition("**Commands**")[0].partition("\n")[2] + "".join(_sections(text))
+
+
+def _sections(text: str) -> Iterator[str]:
+    """Yield the sections of the single commands."""
+    for section in text.split("\n## ")[1:]:
+        yield f"\n## {section}\n"
+
+
+def settings() -> str:
+    """Return a table of settings per section."""
+    defaults = {row.name: row.value for row in describe(load_settings(environ={}))}
+    parts = []
+    for section in SECTIONS:
+        rows = [
+            (f"`{setting.key}`", setting.description, setting.allowed, f"`{defaults[setting.name]}`")
+            for setting in SETTINGS.values()
+            if setting.section == section
+        ]
+        table = _table(("setting", "meaning", "value", "default"), rows)
+        parts.append(f"## {section}\n\n{section_description(section)}\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def exit_codes() -> str:
+    """Return the table of exit codes, which the module of errors documents."""
+    return "\n".join(line for line in (errors.__doc__ or "").splitlines() if line.startswith("|"))
+
+
+def demo_tree(result: DemoResult) -> str:
+    """Return what the demo wrote, as a listing."""
+    root = result.folder
+    names = sorted(path.relative_to(root).as_posix() for path in (root / "results").rglob("*") if path.is_file())
+    images = sum(1 for _ in (result.data / "images").iterdir())
+    lines = [f"{result.data.name}/  ({images} radiographs, with annotations, table and split CSV)", *names]
+    return "```text\n" + "\n".join(lines) + "\n```"
+
+
+def demo_summary(result: DemoResult) -> str:
+    """Return the demo's numbers as a table."""
+    rows = [
+        (name, part["n"], *(_number(part[key]) for key in ("mean_iou", "median_iou", "pointing_hits")))
+        for name, part in result.annotate_iou.summary_rows()
+    ]
+    return _table(("radiographs", "n", "mean IoU", "median IoU", "pointing hits"), rows)
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"
+
+
+def _table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Write a Markdown table; bars in cells are escaped."""
+    lines = [list(columns)]
+    lines.append(["---"] * len(lines[0]))
+    lines += [[" ".join(str(cell).replace("|", r"\|").replace("<", "&lt;").split()) for cell in row] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
