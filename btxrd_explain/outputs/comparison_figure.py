@@ -6,11 +6,12 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-from matplotlib.lines import Line2D
 
-from btxrd_explain.outputs.overlay import as_rgb, create_overlay, draw_outline
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.outputs.fonts import elided, fitted, text_width, wrapped
+from btxrd_explain.outputs.outline import add_outlines
+from btxrd_explain.outputs.overlay import as_rgb, create_overlay
 from btxrd_explain.outputs.style import (
     ANNOTATION,
     FAINT,
@@ -19,16 +20,12 @@ from btxrd_explain.outputs.style import (
     SMALL,
     add_cell,
     add_colour_bar,
+    add_legend,
     add_note,
     add_text,
-    elided,
-    fitted,
     new_figure,
     show_picture,
     styled,
-    text_width,
-    to_hex,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -37,13 +34,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from btxrd_explain.outputs.outline import Outlines
+
 _COLUMNS = ("radiograph", "annotation", "heat map", "overlay")
 _CELL, _GAP, _CAPTION, _MARGIN, _TOP, _BAR = 1.75, 0.08, 0.38, 0.15, 0.68, 0.62
 """Inches: side of a picture, gap, caption above a row, margins, height of the colour bar with its labels."""
 _ROW = len(_COLUMNS) * (_CELL + _GAP) - _GAP
 """Inches: width of the pictures of one image."""
-_PIXELS = 600
-"""Longest side of all pictures when outlines are drawn, which then have the same width everywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +49,10 @@ class Panel:
 
     Attributes:
         image_id: Its name.
-        radiograph: uint8, shape ``(height, width)`` or ``(height, width, 3)``.
-        mask: Annotation, boolean, shape ``(height, width)``; None for an attention pattern without annotation.
+        radiograph: uint8, shape ``(height, width)`` or ``(height, width, 3)``, no larger than it is shown.
         heatmap: Shape ``(height, width)``, values in [0, 1].
+        annotation: Outlines of the annotation; None for an attention pattern without annotation.
+        region: Outlines of the heat map at the threshold.
         iou: Intersection over union at the threshold; None where undefined.
         true_class: Its true class.
         predicted_class: Its predicted class.
@@ -65,8 +63,9 @@ class Panel:
 
     image_id: str
     radiograph: NDArray[np.uint8]
-    mask: NDArray[np.bool_] | None
     heatmap: NDArray[np.float32]
+    annotation: Outlines | None
+    region: Outlines
     iou: float | None
     true_class: str
     predicted_class: str
@@ -98,11 +97,16 @@ class Panel:
     @property
     def result(self) -> str:
         """The IoU, or why there is none."""
-        if self.mask is None:
+        if self.annotation is None:
             return "attention pattern (no annotation)"
         if self.iou is None:
             return f"IoU undefined: {(self.note or 'no heat map').replace('_', ' ')}"
         return f"IoU {self.iou:.2f}"
+
+
+def cell_pixels(dpi: int) -> Size:
+    """Return the size in pixels at which a picture is shown at most."""
+    return Size(round(_CELL * dpi), round(_CELL * dpi))
 
 
 def build_comparison(
@@ -148,37 +152,24 @@ def build_comparison(
         for number, panel in enumerate(panels):
             left = (number // lines) * block + _MARGIN
             top = height - _TOP - (number % lines) * (_CELL + _CAPTION) - _CAPTION
-            _draw_panel(figure, panel, left=left, top=top, threshold=threshold, colormap=colormap, alpha=alpha)
-        _draw_legend(figure, threshold, colormap, bottom=below - _BAR)
+            _draw_panel(figure, panel, left=left, top=top, colormap=colormap, alpha=alpha)
+        outlines = [(ANNOTATION, "expert annotation"), (REGION, f"heat map at threshold {threshold:g}")]
+        add_colour_bar(figure, _MARGIN, below - _BAR + 0.22, colormap)
+        add_legend(figure, _MARGIN + 2, below - _BAR + 0.12, outlines)
         add_text(figure, _MARGIN, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
     return figure
 
 
-def compose(panel: Panel, *, threshold: float, colormap: str, alpha: float) -> list[NDArray[np.uint8]]:
-    """Compose the four pictures of a panel, RGB uint8, 600 pixels on their longest side.
+def _compose(panel: Panel, colormap: str, alpha: float) -> list[NDArray[np.uint8]]:
+    """Compose the four pictures of a panel, RGB uint8.
 
     Where there is no heat map its picture is the bare radiograph, not a black one that looks like a heat map.
     """
-    height, width = panel.heatmap.shape
-    scale = _PIXELS / max(height, width)
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    bare = as_rgb(cv2.resize(panel.radiograph, size, interpolation=method).astype(np.uint8, copy=False))
-    heat = cv2.resize(panel.heatmap, size, interpolation=method).astype(np.float32, copy=False).clip(0, 1)
-    empty = panel.note is not None
-    overlay = bare if empty else create_overlay(bare, heat, alpha, colormap=colormap)
-    alone = bare if empty else create_overlay(np.zeros_like(bare), heat, 1.0, colormap=colormap)
-    annotated = bare
-    if panel.mask is not None:
-        shrunk = cv2.resize(panel.mask.astype(np.float32), size, interpolation=method)
-        mask = (shrunk > 0) & (shrunk >= min(0.5, float(shrunk.max())))  # a tiny lesion still shows
-        tint = np.array(ANNOTATION, dtype=np.float32)
-        annotated = np.where(mask[..., None], bare * 0.75 + tint * 0.25, bare).astype(np.uint8)
-        annotated = draw_outline(annotated, mask, ANNOTATION)
-        overlay = draw_outline(overlay, mask, ANNOTATION)
-    if not empty:
-        overlay = draw_outline(overlay, heat >= threshold, REGION)
-    return [bare, annotated, alone, overlay]
+    bare = as_rgb(panel.radiograph)
+    if panel.note is not None:
+        return [bare] * len(_COLUMNS)
+    alone = create_overlay(np.zeros_like(bare), panel.heatmap, 1.0, colormap=colormap)
+    return [bare, bare, alone, create_overlay(bare, panel.heatmap, alpha, colormap=colormap)]
 
 
 def _draw_headings(figure: Figure, left: float) -> None:
@@ -187,47 +178,24 @@ def _draw_headings(figure: Figure, left: float) -> None:
         add_text(figure, left + column * (_CELL + _GAP) + _CELL / 2, height - 0.58, name, ha="center", fontsize=9)
 
 
-def _draw_panel(
-    figure: Figure, panel: Panel, *, left: float, top: float, threshold: float, colormap: str, alpha: float
-) -> None:
+def _draw_panel(figure: Figure, panel: Panel, *, left: float, top: float, colormap: str, alpha: float) -> None:
     """Draw one image; ``top`` is the upper edge of its pictures, in inches from the bottom."""
     result = fitted(panel.result, _ROW * 0.6, 8.5, bold=True)
     name = fitted(panel.image_id, _ROW - text_width(result, 8.5, bold=True) - 0.1, 7.5, bold=True)
     add_text(figure, left, top + 0.19, name, fontsize=7.5, weight="bold")
     add_text(figure, left + _ROW, top + 0.19, result, fontsize=8.5, weight="bold", ha="right")
     add_text(figure, left, top + 0.055, panel.caption_within(_ROW), fontsize=SMALL)
-    pictures = compose(panel, threshold=threshold, colormap=colormap, alpha=alpha)
-    for column, pixels in enumerate(pictures):
+    for column, pixels in enumerate(_compose(panel, colormap, alpha)):
         start = left + column * (_CELL + _GAP)
         axes = add_cell(figure, start, top - _CELL, _CELL, _CELL)
-        if _COLUMNS[column] == "annotation" and panel.mask is None:
+        if _COLUMNS[column] == "annotation" and panel.annotation is None:
             middle = start + _CELL / 2, top - _CELL / 2
             add_text(figure, *middle, "no annotation", ha="center", va="center", fontsize=8, color=FAINT)
             continue
-        show_picture(axes, pixels)
+        place = show_picture(axes, pixels)
+        if _COLUMNS[column] in {"annotation", "overlay"}:
+            add_outlines(axes, panel.annotation or (), place, ANNOTATION)
+        if _COLUMNS[column] == "overlay":
+            add_outlines(axes, panel.region, place, REGION)
         if _COLUMNS[column] == "heat map" and panel.note is not None:
             add_note(axes, f"no heat map:\n{panel.note.replace('_', ' ')}")
-
-
-def _draw_legend(figure: Figure, threshold: float, colormap: str, *, bottom: float) -> None:
-    """Draw colour bar and legend; ``bottom`` is the lower edge of the colour bar's labels, in inches."""
-    width, height = figure.get_size_inches()
-    add_colour_bar(figure, (_MARGIN / width, (bottom + 0.22) / height, 1.75 / width, 0.09 / height), colormap)
-    lines = [
-        (ANNOTATION, "expert annotation"),
-        (REGION, f"heat map at threshold {threshold:g}"),
-    ]
-    handles = [Line2D([], [], color=to_hex(colour), linewidth=2, label=label) for colour, label in lines]
-    legend = figure.legend(
-        handles=handles,
-        loc="lower left",
-        bbox_to_anchor=((_MARGIN + 2.0) / width, (bottom + 0.12) / height),
-        ncols=2,
-        fontsize=7.5,
-        facecolor="#333333",
-        framealpha=1,
-        labelcolor="white",
-        edgecolor="none",
-        fancybox=False,
-    )
-    legend.set_in_layout(False)

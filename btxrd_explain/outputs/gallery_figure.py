@@ -5,21 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.outputs.fonts import fitted, printable, text_width, wrapped
+from btxrd_explain.outputs.outline import add_outlines
 from btxrd_explain.outputs.style import (
+    ANNOTATION,
     FAINT,
     LINE,
     SMALL,
     add_cell,
     add_colour_bar,
+    add_legend,
     add_note,
     add_text,
-    fitted,
     new_figure,
-    printable,
     show_picture,
     styled,
-    text_width,
-    wrapped,
 )
 
 if TYPE_CHECKING:
@@ -29,10 +30,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from btxrd_explain.outputs.outline import Outlines
+
 _WIDTH, _HEIGHT, _GAP, _LEFT, _BAR = 2.7, 2.3, 0.1, 0.5, 0.55
 """Inches: size of a cell, gap between cells, left margin, height of the colour bar with its labels."""
-_HEADING, _TITLE = 11, 8
-"""Points: title of the figure and of a cell."""
+_HEADING, _LABEL, _TITLE = 11, 9, 8
+"""Points: title of the figure, of an outcome and of a cell."""
+_LONGEST_LINE = 6
 
 _NAMES = {"TP": "true positives", "FP": "false positives", "FN": "false negatives"}
 
@@ -45,11 +49,13 @@ class Picture:
         pixels: RGB, uint8, shape ``(height, width, 3)``.
         caption: What it shows, such as the class of its heat map.
         note: Why there is no heat map on it; empty where there is one.
+        annotation: Outlines of the expert annotation; none where there is none.
     """
 
     pixels: NDArray[np.uint8]
     caption: str = ""
     note: str = ""
+    annotation: Outlines = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,22 @@ class Row:
     available: int
 
 
+def place_of(number: int, columns: int) -> tuple[int, int]:
+    """Return the line and the column, both from 0, of an example within its outcome.
+
+    More than six examples stand in lines of equal length, so that titles can be read on a page and on a screen.
+
+    >>> [place_of(number, 7) for number in (0, 3, 4)], place_of(5, 6)
+    ([(0, 0), (0, 3), (1, 0)], (0, 5))
+    """
+    return divmod(number, _per_line(columns))
+
+
+def cell_pixels(dpi: int) -> Size:
+    """Return the size in pixels at which a picture is shown at most."""
+    return Size(round(_HEIGHT * dpi), round(_WIDTH * dpi))
+
+
 def build_gallery_grid(
     rows: Sequence[Row], *, title: str, columns: int, colormap: str = "inferno", footer: str = ""
 ) -> Figure:
@@ -93,7 +115,7 @@ def build_gallery_grid(
     Args:
         rows: The rows from top to bottom.
         title: Title of the figure.
-        columns: Examples per row, at least 1.
+        columns: Examples per row, at least 1; more than six stand in several lines, see :func:`place_of`.
         colormap: Colour map of the colour bar, the one that the pictures were made with.
         footer: A line at the bottom on how the heat maps were made.
 
@@ -105,21 +127,34 @@ def build_gallery_grid(
     """
     if not rows or columns < 1 or any(len(row.cells) > columns for row in rows):
         raise ValueError(f"cannot lay {max((len(row.cells) for row in rows), default=0)} cells into {columns} columns")
-    width = _LEFT + columns * (_WIDTH + _GAP)
+    width = _LEFT + _per_line(columns) * (_WIDTH + _GAP)
+    annotated = any(picture.annotation for row in rows for cell in row.cells for picture in cell.pictures)
     with styled():
         heading = wrapped(title, width - 2 * _GAP, _HEADING, bold=True, limit=3)
         notes = wrapped(footer, width - _LEFT - _GAP, SMALL, limit=8)
         band = 0.28 + 0.14 * max((len(_title_lines(cell.title)) for row in rows for cell in row.cells), default=1)
         below = _BAR + 0.1 + LINE * len(notes)
-        height = 0.27 + 0.18 * len(heading) + len(rows) * (_HEIGHT + band) + below
+        lines = sum(_lines(row, columns) for row in rows)
+        height = 0.27 + 0.18 * len(heading) + lines * (_HEIGHT + band) + below
         figure = new_figure(width, height)
         add_text(figure, _GAP, height - 0.12, "\n".join(heading), fontsize=_HEADING, weight="bold", va="top")
-        for number, row in enumerate(reversed(rows)):
-            _draw_row(figure, row, bottom=below + number * (_HEIGHT + band), columns=columns)
-        bar = below - _BAR + 0.22
-        add_colour_bar(figure, (_LEFT / width, bar / height, 1.75 / width, 0.09 / height), colormap)
+        for row in rows:
+            lines -= _lines(row, columns)
+            _draw_row(figure, row, bottom=below + lines * (_HEIGHT + band), pitch=_HEIGHT + band, columns=columns)
+        add_colour_bar(figure, _LEFT, below - _BAR + 0.22, colormap)
+        if annotated:
+            add_legend(figure, _LEFT + 2, below - _BAR + 0.12, [(ANNOTATION, "expert annotation")])
         add_text(figure, _LEFT, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
     return figure
+
+
+def _per_line(columns: int) -> int:
+    """Return how many examples stand in a line: all up to six, else as even as it goes."""
+    return -(-columns // -(-columns // _LONGEST_LINE))
+
+
+def _lines(row: Row, columns: int) -> int:
+    return max(1, -(-len(row.cells) // _per_line(columns)))
 
 
 def _title_lines(title: str) -> list[str]:
@@ -131,40 +166,60 @@ def _title_lines(title: str) -> list[str]:
     return [fitted(part, _WIDTH, _TITLE) for part in ([true, f"-> {predicted}"] if arrow else [text])]
 
 
-def _draw_row(figure: Figure, row: Row, *, bottom: float, columns: int) -> None:
-    """Draw one outcome; ``bottom`` is the lower edge of its cells, in inches."""
-    label = printable(_NAMES.get(row.name, row.name))
-    middle = bottom + _HEIGHT / 2
-    add_text(figure, 0.25, middle, label, rotation=90, va="center", ha="center", fontsize=9)
-    for column in range(columns):
-        left = _LEFT + column * (_WIDTH + _GAP)
-        if column < len(row.cells):
-            _draw_cell(figure, row.cells[column], left, bottom)
-        else:
-            add_cell(figure, left, bottom, _WIDTH, _HEIGHT)
-    if len(row.cells) < columns:
-        text = f"no {'further ' if row.cells else ''}{label} ({len(row.cells)} of {columns})"
-        middle_of_first = _LEFT + len(row.cells) * (_WIDTH + _GAP) + _WIDTH / 2
-        add_text(figure, middle_of_first, middle, text, ha="center", va="center", fontsize=8, color=FAINT)
+def _draw_row(figure: Figure, row: Row, *, bottom: float, pitch: float, columns: int) -> None:
+    """Draw one outcome; ``bottom`` is the lower edge of its lowest cells in inches, ``pitch`` from line to line."""
+    name = printable(_NAMES.get(row.name, row.name))
+    lines = _lines(row, columns)
+    middle = bottom + (lines - 1) * pitch / 2 + _HEIGHT / 2
+    label = fitted(f"{name}, {len(row.cells)} of {row.available}", _HEIGHT, _LABEL)
+    add_text(figure, 0.25, middle, label, rotation=90, va="center", ha="center", fontsize=_LABEL)
+    for number in range(lines * _per_line(columns)):
+        line, column = place_of(number, columns)
+        left, low = _LEFT + column * (_WIDTH + _GAP), bottom + (lines - 1 - line) * pitch
+        if number < len(row.cells):
+            _draw_cell(figure, row.cells[number], left, low)
+        elif number < columns:
+            add_cell(figure, left, low, _WIDTH, _HEIGHT)
+        if number == len(row.cells) < columns:
+            text = f"no {'further ' if row.cells else ''}{name} ({len(row.cells)} of {columns})"
+            centre = left + _WIDTH / 2, low + _HEIGHT / 2
+            add_text(figure, *centre, text, ha="center", va="center", fontsize=_TITLE, color=FAINT)
 
 
 def _draw_cell(figure: Figure, cell: Cell, left: float, bottom: float) -> None:
-    """Draw one example; its pictures share the cell side by side, each with its caption below."""
+    """Draw one example, with its titles above."""
     above = bottom + _HEIGHT
     subtitle = fitted(cell.subtitle, _WIDTH, SMALL)
     add_text(figure, left, above + 0.22, "\n".join(_title_lines(cell.title)), fontsize=_TITLE)
     add_text(figure, left, above + 0.07, subtitle, fontsize=SMALL, color=FAINT)
     if not cell.pictures:
         add_cell(figure, left, bottom, _WIDTH, _HEIGHT)
-        return
-    parts = len(cell.pictures)
-    share = (_WIDTH - (parts - 1) * _GAP / 2) / parts
-    captions = [wrapped(picture.caption, share, SMALL, limit=2) if parts > 1 else [] for picture in cell.pictures]
-    strip = max(LINE * len(lines) + 0.04 if lines else 0.0 for lines in captions)
-    for number, (picture, lines) in enumerate(zip(cell.pictures, captions, strict=True)):
-        start = left + number * (share + _GAP / 2)
-        axes = add_cell(figure, start, bottom + strip, share, _HEIGHT - strip)
-        show_picture(axes, picture.pixels)
-        add_text(figure, start, bottom + strip - 0.04, "\n".join(lines), fontsize=SMALL, va="top")
-        if picture.note:
-            add_note(axes, f"no heat map:\n{picture.note.replace('_', ' ')}")
+    elif len(cell.pictures) == 1:
+        _draw_picture(figure, cell.pictures[0], (left, bottom, _WIDTH, _HEIGHT))
+    else:
+        _draw_parts(figure, cell.pictures, left, bottom)
+
+
+def _draw_parts(figure: Figure, pictures: Sequence[Picture], left: float, bottom: float) -> None:
+    """Draw pictures that share a cell, with captions: side by side, wide ones on top of each other."""
+    parts, gap = len(pictures), _GAP / 2
+    beside, strip = (_WIDTH - (parts - 1) * gap) / parts, LINE + 0.04
+    height, width = pictures[0].pixels.shape[:2]
+    stacked = min(_WIDTH / width, (_HEIGHT / parts - strip) / height) > min(beside / width, (_HEIGHT - strip) / height)
+    for number, picture in enumerate(pictures):
+        share = _WIDTH if stacked else beside
+        caption = wrapped(picture.caption, share, SMALL, limit=1 if stacked else 2)
+        room = (_HEIGHT / parts if stacked else _HEIGHT) - LINE * len(caption) - 0.04
+        start = left + (0 if stacked else number * (beside + gap))
+        low = bottom + _HEIGHT - room - (number * _HEIGHT / parts if stacked else 0)
+        _draw_picture(figure, picture, (start, low, share, room))
+        add_text(figure, start, low - 0.04, "\n".join(caption), fontsize=SMALL, va="top")
+
+
+def _draw_picture(figure: Figure, picture: Picture, cell: tuple[float, float, float, float]) -> None:
+    """Draw a picture into a cell: left, bottom, width and height in inches."""
+    axes = add_cell(figure, *cell)
+    place = show_picture(axes, picture.pixels)
+    add_outlines(axes, picture.annotation, place, ANNOTATION)
+    if picture.note:
+        add_note(axes, f"no heat map:\n{picture.note.replace('_', ' ')}")

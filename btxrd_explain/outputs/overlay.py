@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.geometry import Size
+
 
 def create_overlay(
     image: NDArray[np.uint8],
@@ -94,32 +96,29 @@ def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
 
 
-def draw_outline(
-    image: NDArray[np.uint8], mask: NDArray[np.bool_], colour: tuple[int, int, int], *, width: int = 2
-) -> NDArray[np.uint8]:
-    """Draw the outline of a mask, with a dark rim so that it shows on bright bone as well.
+def shrunk(
+    image: NDArray[np.uint8], heatmap: NDArray[np.float32], limit: Size
+) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Shrink a radiograph and its heat map to the size at which they are shown; small ones stay as they are.
+
+    Colouring a radiograph costs more than decoding it, so it is shrunk first.
 
     Args:
-        image: RGB picture, uint8, shape ``(height, width, 3)``; it stays as it is.
-        mask: Boolean array of shape ``(height, width)``.
-        colour: RGB, each in 0..255.
-        width: Width of the line in pixels.
+        image: Radiograph, uint8, shape ``(height, width)`` or ``(height, width, 3)``.
+        heatmap: Float32, shape ``(height, width)``, values in [0, 1].
+        limit: The pixels that the picture is to fit into, its aspect ratio kept.
 
     Returns:
-        A new picture.
-
-    Raises:
-        ValueError: Picture or mask has another type or shape.
+        Both, averaged over the pixels that become one.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f"an outline needs an RGB picture of uint8, got {image.dtype} of shape {image.shape}")
-    if mask.dtype != np.bool_ or mask.shape != image.shape[:2]:
-        raise ValueError(f"a {mask.dtype} mask {mask.shape} does not fit a picture {image.shape}")
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    drawn = np.ascontiguousarray(image).copy()
-    for tone, thickness in (((0, 0, 0), width + 2), (colour, width)):
-        cv2.drawContours(drawn, contours, -1, tone, thickness, lineType=cv2.LINE_AA)
-    return drawn
+    height, width = heatmap.shape
+    scale = min(limit.height / height, limit.width / width)
+    if scale >= 1:
+        return image, heatmap
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    heat = cv2.resize(heatmap, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8), np.asarray(heat, np.float32).clip(0, 1)
 
 
 @cache

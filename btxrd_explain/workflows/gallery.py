@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.selection import Examples, Outcome, select_examples
-from btxrd_explain.errors import InputError, RadiographError
+from btxrd_explain.errors import InputError
 from btxrd_explain.files import write_json
-from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, build_gallery_grid
-from btxrd_explain.outputs.overlay import create_overlay
+from btxrd_explain.outputs.gallery_figure import Row, build_gallery_grid, place_of
 from btxrd_explain.outputs.style import save_figure
+from btxrd_explain.workflows.drawing.examples import ExamplePainter
+from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs
 from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.naming import file_name_of_class, footer
 from btxrd_explain.workflows.progress import Listener, Silent
@@ -71,13 +71,14 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     names = selected.table.provenance.class_names
     chosen = _choose(selected, settings)
     images = _images(selected, chosen)
+    painter = ExamplePainter(images, selected.annotations, settings, listener)
+    note_missing_glyphs([*names, *images], listener)
     listener.start("galleries", len(names))
     figures: dict[str, Path] = {}
     for index, name in enumerate(names):
         _warn_of_few(name, chosen[index], settings, listener)
-        painter = _Painter(images, settings, listener)
         figure = build_gallery_grid(
-            [painter.row(outcome, chosen[index]) for outcome in _REASONS],
+            [_row(outcome, chosen[index], painter) for outcome in _REASONS],
             title=f"{name}: where the classifier looks",
             columns=settings.gradcam.examples_per_class,
             colormap=settings.output.colormap,
@@ -104,6 +105,7 @@ class _Chosen:
     index: int
     examples: Examples
     table_rows: tuple[Prediction, ...]
+    columns: int
 
     def rows(self, outcome: Outcome) -> list[Prediction]:
         """Return the rows of an outcome in the order in which they are shown."""
@@ -128,7 +130,7 @@ def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
     keys = [row.image_id for row in rows]
     count = settings.gradcam.examples_per_class
     return [
-        _Chosen(index, select_examples(probabilities, labels, index, count, order_keys=keys), rows)
+        _Chosen(index, select_examples(probabilities, labels, index, count, order_keys=keys), rows, count)
         for index in range(len(names))
     ]
 
@@ -139,46 +141,10 @@ def _images(selected: Selected, chosen: list[_Chosen]) -> dict[str, ExplainedIma
     return {row.image_id: ExplainedImage.of(row, selected.table) for row in selected.table.rows(wanted)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Painter:
-    """Turns examples into the cells of a picture grid."""
-
-    images: Mapping[str, ExplainedImage]
-    settings: Settings
-    listener: Listener
-
-    def row(self, outcome: Outcome, chosen: _Chosen) -> Row:
-        """Paint one row of the grid: the examples of one outcome."""
-        cells = tuple(self._cell(outcome, row, chosen.index) for row in chosen.rows(outcome))
-        return Row(str(outcome), cells, chosen.available(outcome))
-
-    def _cell(self, outcome: Outcome, row: Prediction, class_index: int) -> Cell:
-        """Paint one example; a false negative shows the predicted and the true class side by side."""
-        image = self.images[row.image_id]
-        title = title_of(outcome, row, image)
-        predicted = row.predicted if row.predicted is not None else class_index
-        shown = [predicted, class_index] if outcome is Outcome.FN else [predicted]
-        try:
-            pixels = image.radiograph().pixels
-        except RadiographError as error:
-            self.listener.note(str(error))
-            return Cell((), title, f"{row.image_id} (not readable any more)")
-        captions = [f"map of {image.class_name(index)}" for index in shown]
-        pictures = [self._picture(image, pixels, index, c) for index, c in zip(shown, captions, strict=True)]
-        return Cell(tuple(pictures), title, row.image_id)
-
-    def _picture(self, image: ExplainedImage, pixels: np.ndarray[Any, Any], index: int, caption: str) -> Picture:
-        heat = image.heat_map(index)
-        output = self.settings.output
-        if heat.status is not MapStatus.OK:
-            return Picture(create_overlay(pixels, heat.values, alpha=0.0), caption, str(heat.status))
-        return Picture(create_overlay(pixels, heat.values, alpha=output.alpha, colormap=output.colormap), caption)
-
-
-def title_of(outcome: Outcome, row: Prediction, image: ExplainedImage) -> str:
-    """Return the title of an example, such as ``TP: Benign -> Benign (0.93)``: true -> predicted (confidence)."""
-    predicted = "none" if row.predicted is None else image.class_name(row.predicted)
-    return f"{outcome}: {row.label} -> {predicted} ({row.confidence:.2f})"
+def _row(outcome: Outcome, chosen: _Chosen, painter: ExamplePainter) -> Row:
+    """Paint one row of the grid: the examples of one outcome."""
+    cells = tuple(painter.cell(outcome, row, chosen.index) for row in chosen.rows(outcome))
+    return Row(str(outcome), cells, chosen.available(outcome))
 
 
 def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Listener) -> None:
@@ -208,7 +174,7 @@ def _document(selected: Selected, chosen: list[_Chosen], figures: Mapping[str, P
 def _places(chosen: _Chosen, outcome: Outcome, names: tuple[str, ...]) -> dict[str, Any]:
     examples = [
         {
-            "column": column,
+            **dict(zip(("line", "column"), (n + 1 for n in place_of(number, chosen.columns)), strict=True)),
             "image_id": row.image_id,
             "true": row.label,
             "predicted": None if row.predicted is None else names[row.predicted],
@@ -218,6 +184,6 @@ def _places(chosen: _Chosen, outcome: Outcome, names: tuple[str, ...]) -> dict[s
             if outcome is Outcome.FN
             else [names[row.predicted or 0]],
         }
-        for column, row in enumerate(chosen.rows(outcome), start=1)
+        for number, row in enumerate(chosen.rows(outcome))
     ]
     return {"available": chosen.available(outcome), "shown": examples}

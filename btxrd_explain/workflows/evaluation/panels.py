@@ -8,11 +8,14 @@ import numpy as np
 
 from btxrd_explain.core.heatmap import MapStatus, Space
 from btxrd_explain.core.selection import balanced_panels
+from btxrd_explain.core.threshold import binarize
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.annotation_source import read_lesions
-from btxrd_explain.outputs.comparison_figure import Panel, build_comparison
-from btxrd_explain.outputs.overlay import denormalize_tensor
-from btxrd_explain.outputs.style import save_figure
+from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, cell_pixels
+from btxrd_explain.outputs.outline import outlines_of
+from btxrd_explain.outputs.overlay import denormalize_tensor, shrunk
+from btxrd_explain.outputs.style import picture_dpi, save_figure
+from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs
 from btxrd_explain.workflows.evaluation.reporting import is_attention_pattern
 from btxrd_explain.workflows.evaluation.scoring import mask_in_space
 from btxrd_explain.workflows.explained import ExplainedImage
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from btxrd_explain.core.geometry import Size
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.evaluation.scoring import Protocol, Score
     from btxrd_explain.workflows.progress import Listener
@@ -39,16 +43,18 @@ def draw_comparison(
     shown = _choose(scores, settings.annotation.panels)
     grids = {row.image_id: row for row in selected.table.rows({score.row.image_id for score in shown})}
     listener.start("panels", len(shown))
+    limit = cell_pixels(picture_dpi(settings.output.format, settings.output.dpi))
     panels = []
     for score in shown:
         listener.advance()
         image = ExplainedImage.of(grids[score.row.image_id], selected.table)
         try:
-            panels.append(_panel(image, score, selected, protocol))
+            panels.append(_panel(image, score, selected, protocol, limit))
         except RadiographError as error:
             listener.note(str(error))
     if not panels:
         return None
+    note_missing_glyphs([*selected.table.provenance.class_names, *(panel.image_id for panel in panels)], listener)
     figure = build_comparison(
         panels,
         title="Heat map against annotation",
@@ -74,7 +80,7 @@ def _choose(scores: Sequence[Score], count: int) -> list[Score]:
     return chosen + most_certain[: count - len(chosen)][:1]
 
 
-def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Protocol) -> Panel:
+def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Protocol, limit: Size) -> Panel:
     """Gather what one row of the figure shows, on the pixels on which it was scored."""
     row = image.row
     if score.target is None:
@@ -89,15 +95,19 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
         wanted = image.table.provenance.preprocessing
         pixels = denormalize_tensor(wanted.apply(pixels), wanted.mean, wanted.std)  # what the network was given
     heat = image.heat_map(score.target, space=protocol.space)
+    ok = heat.status is MapStatus.OK
+    region = outlines_of(binarize(heat.values, protocol.threshold, operator=protocol.operator)) if ok else ()
+    small, small_heat = shrunk(pixels, heat.values, limit)
     return Panel(
         image_id=row.image_id,
-        radiograph=pixels,
-        mask=mask,
-        heatmap=heat.values,
+        radiograph=small,
+        heatmap=small_heat,
+        annotation=None if mask is None else outlines_of(mask),
+        region=region,
         iou=score.iou,
         true_class=row.label or "",
         predicted_class=image.class_name(row.predicted or 0),
         confidence=row.confidence or 0.0,
         target_class=image.class_name(score.target),
-        note=None if heat.status is MapStatus.OK else str(heat.status),
+        note=None if ok else str(heat.status),
     )
