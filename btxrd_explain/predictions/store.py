@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 
 from btxrd_explain.errors import TableError
 from btxrd_explain.files import atomic_write
+from btxrd_explain.predictions.part import ROWS_PER_GROUP
 from btxrd_explain.predictions.schema import table_schema, to_batch
-from btxrd_explain.predictions.table import ROWS_PER_GROUP, open_table
+from btxrd_explain.predictions.table import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -1,25 +1,32 @@
-"""Reading the table: a light index of all rows, and the rows with their grids as a stream."""
+"""Reading the table, a single file or a folder of them: a light index of all rows, and rows with grids as a stream."""
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.predictions.provenance import Provenance
-from btxrd_explain.predictions.schema import HEAVY_COLUMN, from_batch
+from btxrd_explain.predictions.index import Index
+from btxrd_explain.predictions.part import Part, open_part
+from btxrd_explain.predictions.provenance import differences
+from btxrd_explain.predictions.schema import from_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
 
-ROWS_PER_GROUP = 256
-"""Rows are written and streamed in groups of this size: at 12 x 12 cells and 3 classes half a megabyte."""
+_BY_ID = attrgetter("image_id")
+_HIVE_COLUMNS = ("label", "split", "status")
+"""Columns that the folders of a partitioned table may name instead of its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,71 +34,163 @@ class PredictionTable:
     """A predictions table on disk, sorted by ``image_id``.
 
     Attributes:
-        path: The parquet file.
-        provenance: How its rows were made.
+        path: The Parquet file, or the folder of them.
+        parts: The files with rows, in the order of their lowest ``image_id``.
+        provenance: How the rows were made.
     """
 
     path: Path
+    parts: tuple[Part, ...]
     provenance: Provenance
 
-    def index(self) -> list[Prediction]:
+    @property
+    def folder(self) -> Path:
+        """The folder to which the paths of the images are relative."""
+        return table_folder(self.path)
+
+    def index(self) -> Index:
         """Return all rows without their grids.
 
         Raises:
-            TableError: The file is damaged.
+            TableError: A file is damaged, or an image is in two of them.
         """
-        return list(self._read(with_grids=False))
+        table = pa.concat_tables([part.light() for part in self.parts])
+        if len(self.parts) > 1:
+            table = table.sort_by("image_id")
+            ids = table.column("image_id").combine_chunks()
+            twice = ids[1:].filter(pc.equal(ids[1:], ids[:-1]))
+            if len(twice):
+                raise self._in_two_parts(twice[0].as_py())
+        return Index(table)
 
     def rows(self, image_ids: Collection[str] | None = None) -> Iterator[Prediction]:
         """Stream rows with their grids, in the order of the table; memory does not grow with the table.
+
+        Files whose ranges of ``image_id`` overlap are open side by side, the others one after another.
 
         Args:
             image_ids: Only these rows; None for all.
 
         Raises:
-            TableError: The file is damaged.
+            TableError: A file is damaged, or an image is in two of them.
         """
-        for row in self._read(with_grids=True):
+        wanted = None if image_ids is None else sorted(image_ids)
+        streams = (
+            heapq.merge(*(_stream(part, wanted) for part in group), key=_BY_ID) for group in _overlapping(self.parts)
+        )
+        last = None
+        for row in chain.from_iterable(streams):
+            if row.image_id == last:
+                raise self._in_two_parts(row.image_id)
+            last = row.image_id
             if image_ids is None or row.image_id in image_ids:
                 yield row
 
     def image_path(self, row: Prediction) -> Path:
         """Return where a row's image file is."""
-        return self.path.parent / row.path
+        return self.folder / row.path
 
-    def _read(self, *, with_grids: bool) -> Iterator[Prediction]:
-        try:
-            with pq.ParquetFile(self.path) as file:
-                columns = [name for name in file.schema_arrow.names if with_grids or name != HEAVY_COLUMN]
-                for batch in file.iter_batches(ROWS_PER_GROUP, columns=columns):
-                    yield from from_batch(batch)
-        except (OSError, pa.ArrowException, ValueError, KeyError) as error:
-            raise _damaged(self.path, error) from error
+    def _in_two_parts(self, image_id: str) -> TableError:
+        holders = [
+            part.path.name for part in self.parts for row in _stream(part, [image_id]) if row.image_id == image_id
+        ]
+        return TableError(
+            f"'{image_id}' is more than once in '{self.path}', in {' and '.join(holders[:2])}",
+            hint="keep one of the files there, or merge with 'btxrd-explain merge' what belongs together",
+        )
 
 
 def open_table(path: Path) -> PredictionTable:
-    """Open a predictions table; only its schema is read.
+    """Open a predictions table; only schemas are read.
+
+    Args:
+        path: A Parquet file, or a folder whose Parquet files, also those in its subfolders (``split=test/``), make up
+            one table. Names that begin with ``.`` or ``_`` are passed over.
 
     Raises:
-        TableError: The file is missing, damaged, or no predictions table.
+        TableError: There is no table, or a file is damaged, holds no predictions or was made in another way.
     """
     try:
-        schema = pq.read_schema(path)
+        found = [open_part(file, _keys(path, file)) for file in table_files(path)]
     except FileNotFoundError as error:
         raise TableError(
             f"there is no predictions table '{path}'",
             hint="run 'btxrd-explain infer' first, or name one with --predictions",
         ) from error
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise _damaged(path, error) from error
-    try:
-        return PredictionTable(path, Provenance.decode(schema.metadata))
-    except TableError as error:
-        raise TableError(f"'{path}': {error.message}", hint=error.hint) from error
+    return assemble(path, found)
 
 
-def _damaged(path: Path, error: Exception) -> TableError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return TableError(
-        f"the predictions table '{path}' is damaged ({reason})", hint="delete it and run 'btxrd-explain infer'"
+def assemble(path: Path, parts: Sequence[Part]) -> PredictionTable:
+    """Return the table that some files make up together.
+
+    Args:
+        path: What stands for the table in messages, and to which the images' paths are relative.
+        parts: The files, at least one.
+
+    Raises:
+        TableError: Two files were made in different ways.
+    """
+    for part in parts[1:]:
+        _check_alike(parts[0], part)
+    filled = sorted((part for part in parts if part.rows), key=attrgetter("first", "path"))
+    return PredictionTable(path, tuple(filled or parts[:1]), parts[0].provenance)
+
+
+def table_files(path: Path) -> list[Path]:
+    """Return the files of a table: itself, or the Parquet files in a folder and its subfolders.
+
+    Raises:
+        FileNotFoundError: The folder holds none.
+    """
+    if not path.is_dir():
+        return [path]
+    names = sorted(file.relative_to(path) for file in path.rglob("*.parquet") if file.is_file())
+    files = [path / name for name in names if not any(step.startswith((".", "_")) for step in name.parts)]
+    if not files:
+        raise FileNotFoundError(path)
+    return files
+
+
+def table_folder(path: Path) -> Path:
+    """Return the folder to which the paths in a table are relative: a partitioned table's own, or a file's."""
+    return path if path.is_dir() else path.parent
+
+
+def _keys(table: Path, file: Path) -> dict[str, str | None]:
+    """Return what the names of the folders between a table and its file say (``split=test/``)."""
+    between = file.parent.relative_to(table) if file != table else None
+    if between is None or "=" not in str(between):
+        return {}
+    from pyarrow import dataset  # noqa: PLC0415 -- takes as long to import as all else of pyarrow
+
+    schema = pa.schema([(name, pa.string()) for name in _HIVE_COLUMNS])
+    partitioning = dataset.partitioning(schema, flavor="hive")
+    keys: dict[str, str | None] = dataset.get_partition_keys(partitioning.parse(f"{between.as_posix()}/"))
+    return keys
+
+
+def _check_alike(first: Part, other: Part) -> None:
+    changes = differences(first.provenance.request, other.provenance.request)
+    if not changes and first.columns == other.columns:
+        return
+    reason = "; ".join(changes) or "their columns differ"
+    raise TableError(
+        f"'{first.path}' and '{other.path}' do not belong to one table ({reason})",
+        hint="keep tables of different runs in different folders",
     )
+
+
+def _stream(part: Part, wanted: Sequence[str] | None) -> Iterator[Prediction]:
+    for batch in part.batches(wanted):
+        yield from from_batch(batch)
+
+
+def _overlapping(parts: Iterable[Part]) -> Iterator[list[Part]]:
+    """Group parts, given in the order of their lowest ``image_id``, so that no two groups overlap."""
+    group: list[Part] = []
+    for part in parts:
+        if group and part.first > max(other.last for other in group):
+            yield group
+            group = []
+        group.append(part)
+    yield group

@@ -86,7 +86,7 @@ def _protocol(settings: Settings) -> Protocol:
 def _score_all(selected: Selected, protocol: Protocol, listener: Listener) -> list[Score]:
     """Score every selected row, streaming its grids from the table."""
     listener.start("annotations", len(selected.rows))
-    wanted = {row.image_id for row in selected.rows}
+    wanted = set(selected.rows.column("image_id").to_pylist())
     scores = []
     for row in selected.table.rows(wanted):
         scores.append(score_image(row, selected.table, selected.annotations.get(row.image_id), protocol))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
 
@@ -104,7 +105,7 @@ class _Chosen:
 
     index: int
     examples: Examples
-    table_rows: tuple[Prediction, ...]
+    table_rows: Index
     columns: int
 
     def rows(self, outcome: Outcome) -> list[Prediction]:
@@ -119,18 +120,17 @@ class _Chosen:
 def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
     """Select the examples of every class among the rows with a prediction and a known true class."""
     names = selected.table.provenance.class_names
-    rows = tuple(row for row in selected.rows if row.predicted is not None and row.label in names)
-    if not rows:
+    rows = selected.rows.where((selected.rows.predicted >= 0) & selected.rows.is_in("label", names))
+    if not len(rows):
         raise InputError(
             "no radiograph has both a prediction and a known true class",
             hint="name a split CSV with labels, or a BTXRD root, when running infer",
         )
-    probabilities = np.stack([row.probabilities for row in rows if row.probabilities is not None])
-    labels = np.array([names.index(row.label or "") for row in rows])
-    keys = [row.image_id for row in rows]
+    labels = np.array([names.index(label) for label in rows.column("label").to_pylist()])
+    keys = rows.column("image_id").to_pylist()
     count = settings.gradcam.examples_per_class
     return [
-        _Chosen(index, select_examples(probabilities, labels, index, count, order_keys=keys), rows, count)
+        _Chosen(index, select_examples(rows.probabilities, labels, index, count, order_keys=keys), rows, count)
         for index in range(len(names))
     ]
 

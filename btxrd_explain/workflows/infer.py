@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from btxrd_explain.inputs.annotation_source import AnnotationPlace
+    from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.settings import Settings
@@ -55,7 +55,7 @@ class InferResult:
     """
 
     table: PredictionTable
-    rows: tuple[Prediction, ...]
+    rows: Index
     computed: int
     overlays: dict[str, Path]
     annotations: dict[str, AnnotationPlace]
@@ -64,19 +64,21 @@ class InferResult:
     @property
     def failed(self) -> tuple[Prediction, ...]:
         """Rows of images without a prediction."""
-        return tuple(row for row in self.rows if row.status is not RowStatus.OK)
+        return tuple(self.rows.where(~self.rows.is_in("status", [RowStatus.OK])))
 
     def summary(self) -> Summary:
         """Count predictions by class, and against the labels where there are any."""
         names = self.table.provenance.class_names
-        predicted = Counter(row.predicted for row in self.rows)
-        pairs = Counter((row.label, row.predicted) for row in self.rows if row.predicted is not None)
-        confusion = tuple(tuple(pairs[name, column] for column in range(len(names))) for name in names)
+        predicted = self.rows.predicted
+        confusion = []
+        for name in names:
+            of_class = predicted[self.rows.is_in("label", [name])]
+            confusion.append(tuple(int((of_class == column).sum()) for column in range(len(names))))
         labelled = sum(map(sum, confusion))
         right = sum(confusion[index][index] for index in range(len(names)))
         return Summary(
-            predicted=tuple(predicted[index] for index in range(len(names))),
-            confusion=confusion,
+            predicted=tuple(int((predicted == index).sum()) for index in range(len(names))),
+            confusion=tuple(confusion),
             labelled=labelled,
             accuracy=right / labelled if labelled else None,
         )
@@ -106,7 +108,8 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     plan = make_plan(settings.output.predictions_path, build_request(settings), collection)
     asked = {record.image_id for record in collection.records} | {row.image_id for row in plan.missing}
     table = fill_table(settings, plan, asked, listener)
-    rows = tuple(row for row in table.index() if row.image_id in asked)
+    index = table.index()
+    rows = index.where(index.is_in("image_id", asked))
     overlays: dict[str, Path] = {}
     if collection.named if settings.output.overlay is None else settings.output.overlay:
         overlays = draw_overlays(table, asked, settings, listener)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.inputs.annotation_source import AnnotationPlace
     from btxrd_explain.inputs.dataset import Collection
-    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.index import Index
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.progress import Listener
 
@@ -33,7 +33,7 @@ class Selected:
     """
 
     table: PredictionTable
-    rows: tuple[Prediction, ...]
+    rows: Index
     annotations: Mapping[str, AnnotationPlace]
 
 
@@ -51,24 +51,24 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
         result = infer.run(quiet, WithoutRows(listener))
         return _with_annotations(settings, result.table, result.rows, result.annotations, listener)
     table = open_table(settings.output.predictions_path)
-    rows = tuple(table.index())
+    rows = table.index()
     known: Mapping[str, AnnotationPlace] = {}
     if names_images(settings):
         collection = collect_images(settings)
         rows, known = _named_rows(rows, collection), collection.annotations
     elif settings.data.split is not None:
-        rows = tuple(row for row in rows if row.split == settings.data.split)
-    if not rows:
+        rows = rows.where(rows.is_in("split", [settings.data.split]))
+    if not len(rows):
         raise TableError(f"no row of '{table.path}' is selected", hint="check --split")
     return _with_annotations(settings, table, rows, known, listener)
 
 
-def _named_rows(rows: tuple[Prediction, ...], collection: Collection) -> tuple[Prediction, ...]:
+def _named_rows(rows: Index, collection: Collection) -> Index:
     """Return the rows of a collection; all of its images must have one."""
-    named = {record.image_id for record in collection.records}
-    found = tuple(row for row in rows if row.image_id in named)
+    named = [record.image_id for record in collection.records]
+    found = rows.where(rows.is_in("image_id", named))
     if len(found) < len(named):
-        first = min(named - {row.image_id for row in found})
+        first = min(set(named).difference(found.column("image_id").to_pylist()))
         raise TableError(
             f"{len(named) - len(found)} of {len(named)} images have no row in the table, such as '{first}'",
             hint="give --checkpoint to compute them",
@@ -79,7 +79,7 @@ def _named_rows(rows: tuple[Prediction, ...], collection: Collection) -> tuple[P
 def _with_annotations(
     settings: Settings,
     table: PredictionTable,
-    rows: tuple[Prediction, ...],
+    rows: Index,
     known: Mapping[str, AnnotationPlace],
     listener: Listener,
 ) -> Selected:
@@ -87,5 +87,9 @@ def _with_annotations(
     source = open_source(settings.data.annotations)
     if settings.data.annotations is not None:
         listener.note(f"annotations: {source.description}")
-    found = {row.image_id: known.get(row.image_id) or source.find(table.image_path(row)) for row in rows}
-    return Selected(table, rows, {image_id: place for image_id, place in found.items() if place is not None})
+    found = {}
+    for row in rows:
+        place = known.get(row.image_id) or source.find(table.image_path(row))
+        if place is not None:
+            found[row.image_id] = place
+    return Selected(table, rows, found)

@@ -1,0 +1,93 @@
+"""All rows of a table without their grids: columns in memory, rows as objects only while they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from btxrd_explain.predictions.schema import from_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.predictions.record import Prediction
+
+_ROWS_AT_ONCE = 256
+
+
+class Index(Sequence["Prediction"]):
+    """Rows without grids, sorted by ``image_id``.
+
+    Arrow's columns take some 200 bytes for a row of three classes, a row as an object five times as much. Whatever
+    runs over all rows asks for columns or iterates; it keeps no rows.
+
+    Args:
+        table: The columns of the table but the grids.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        """Keep the columns."""
+        self._table = table
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return int(self._table.num_rows)
+
+    def __iter__(self) -> Iterator[Prediction]:
+        """Yield the rows; none of them is kept."""
+        for batch in self._table.to_batches(_ROWS_AT_ONCE):
+            yield from from_batch(batch)
+
+    @overload
+    def __getitem__(self, place: int) -> Prediction: ...
+    @overload
+    def __getitem__(self, place: slice) -> Index: ...
+    def __getitem__(self, place: int | slice) -> Prediction | Index:
+        """Return one row, or the rows of a slice."""
+        numbers = range(len(self))[place]
+        if isinstance(numbers, int):
+            return next(iter(Index(self._table.slice(numbers, 1))))
+        return Index(self._table.take(pa.array(numbers, pa.int64())))
+
+    def where(self, mask: NDArray[np.bool_]) -> Index:
+        """Return the rows at which a mask is true.
+
+        Args:
+            mask: Boolean array of shape ``(rows,)``.
+        """
+        return self if mask.all() else Index(self._table.filter(pa.array(mask)))
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return a column by its name in :func:`btxrd_explain.predictions.schema.table_schema`."""
+        return self._table.column(name)
+
+    def is_in(self, name: str, values: Any) -> NDArray[np.bool_]:  # noqa: ANN401 -- an iterable of what the column holds
+        """Say of each row whether a column holds one of some values.
+
+        Returns:
+            Boolean array of shape ``(rows,)``; false where the column holds nothing.
+        """
+        column = self.column(name)
+        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+        mask: NDArray[np.bool_] = pc.is_in(column, pa.array(values, kind)).to_numpy()
+        return mask
+
+    @property
+    def probabilities(self) -> NDArray[np.float32]:
+        """Softmax per class, float32, shape ``(rows, classes)``; NaN in rows without a prediction."""
+        column = self.column("probabilities")
+        values = np.full((len(self), column.type.list_size), np.nan, np.float32)
+        values[column.is_valid().to_numpy()] = pc.list_flatten(column).to_numpy().reshape(-1, column.type.list_size)
+        return values
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """Index of the most probable class (the first of equals), int64, shape ``(rows,)``; -1 where there is none."""
+        values = self.probabilities
+        return np.where(np.isfinite(values).all(axis=1), values.argmax(axis=1), -1)

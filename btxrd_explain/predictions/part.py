@@ -1,0 +1,146 @@
+"""One Parquet file of a table: what it holds, and its rows in row groups."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from btxrd_explain.errors import TableError
+from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.predictions.schema import HEAVY_COLUMN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+ROWS_PER_GROUP = 256
+"""Rows are written and streamed in groups of this size: at 12 x 12 cells and 3 classes half a megabyte."""
+_ROWS_PER_LIGHT_BATCH = 64 * ROWS_PER_GROUP
+_REPETITIVE = ("label", "split", "status", "error")
+"""Columns of few different values, which are kept as dictionaries where all rows are in memory."""
+_LOWEST, _HIGHEST = "", "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One Parquet file, sorted by ``image_id``.
+
+    Attributes:
+        path: The file.
+        provenance: How its rows were made.
+        columns: The types of its columns, including those of ``keys``.
+        keys: Columns that its folders name (``split=test/``) instead of the file, with their values.
+        rows: How many rows it has.
+        first: Its lowest ``image_id``, or a lower bound.
+        last: Its highest ``image_id``, or an upper bound.
+    """
+
+    path: Path
+    provenance: Provenance
+    columns: Mapping[str, pa.DataType]
+    keys: Mapping[str, str | None]
+    rows: int
+    first: str
+    last: str
+
+    def batches(self, image_ids: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Stream the rows with their grids, at most a row group at a time.
+
+        Args:
+            image_ids: Sorted; row groups that can hold none of these are passed over. None reads all.
+
+        Raises:
+            TableError: The file is damaged.
+        """
+        with _reading(self.path), pq.ParquetFile(self.path) as file:
+            groups = [
+                number
+                for number, bounds in enumerate(_ranges(file.metadata))
+                if image_ids is None or _any_between(image_ids, *bounds)
+            ]
+            for batch in file.iter_batches(ROWS_PER_GROUP, row_groups=groups):
+                yield self._with_keys(batch)
+
+    def light(self) -> pa.Table:
+        """Return all rows without their grids.
+
+        Raises:
+            TableError: The file is damaged.
+        """
+        repetitive = [name for name in _REPETITIVE if name not in self.keys]
+        with _reading(self.path), pq.ParquetFile(self.path, read_dictionary=repetitive) as file:
+            schema = file.schema_arrow.remove(file.schema_arrow.get_field_index(HEAVY_COLUMN)).remove_metadata()
+            batches = file.iter_batches(_ROWS_PER_LIGHT_BATCH, columns=schema.names)
+            table = pa.Table.from_batches((batch.replace_schema_metadata() for batch in batches), schema)
+        return self._with_keys(table).select([name for name in self.columns if name != HEAVY_COLUMN])
+
+    def _with_keys(self, rows: Any) -> Any:  # noqa: ANN401 -- a record batch or a table
+        for name, value in self.keys.items():
+            values = pa.array([] if value is None else [value], pa.string())
+            places = pa.repeat(pa.scalar(None if value is None else 0, pa.int32()), rows.num_rows)
+            rows = rows.append_column(name, pa.DictionaryArray.from_arrays(places, values))
+        return rows
+
+
+def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
+    """Open one Parquet file; only its footer is read.
+
+    Args:
+        path: The file.
+        keys: What the names of its folders say of columns that it may lack.
+
+    Raises:
+        TableError: The file is damaged, or holds no predictions.
+        FileNotFoundError: There is no such file.
+    """
+    with _reading(path):
+        metadata = pq.read_metadata(path)
+        schema = metadata.schema.to_arrow_schema()
+    try:
+        provenance = Provenance.decode(schema.metadata)
+    except TableError as error:
+        raise TableError(f"'{path}': {error.message}", hint=error.hint) from error
+    keys = {name: value for name, value in (keys or {}).items() if name not in schema.names}
+    columns = dict(zip(schema.names, schema.types, strict=True)) | dict.fromkeys(keys, pa.string())
+    with _reading(path):
+        ranges = _ranges(metadata)
+    return Part(
+        path=path,
+        provenance=provenance,
+        columns=columns,
+        keys=keys,
+        rows=metadata.num_rows,
+        first=min((first for first, _ in ranges), default=_LOWEST),
+        last=max((last for _, last in ranges), default=_HIGHEST),
+    )
+
+
+def _ranges(metadata: pq.FileMetaData) -> list[tuple[str, str]]:
+    """Return bounds of the ``image_id`` in each row group; a file without statistics may hold any."""
+    column = metadata.schema.names.index("image_id")
+    groups = (metadata.row_group(number).column(column).statistics for number in range(metadata.num_row_groups))
+    return [(group.min, group.max) if group and group.has_min_max else (_LOWEST, _HIGHEST) for group in groups]
+
+
+def _any_between(image_ids: Sequence[str], first: str, last: str) -> bool:
+    place = bisect_left(image_ids, first)
+    return place < len(image_ids) and image_ids[place] <= last
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file provokes into an error that names it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TableError(
+            f"the predictions table '{path}' is damaged ({reason})", hint="delete it and run 'btxrd-explain infer'"
+        ) from error
