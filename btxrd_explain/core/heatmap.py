@@ -52,12 +52,14 @@ class HeatMap:
         status: What the raw grid is worth.
         hottest: Row and column of the first maximum before scaling, which can make neighbours equal; None unless
             the status is ``ok``.
+        cell: Height and width of a grid cell in the pixels of ``values``; None where it is not known.
     """
 
     values: NDArray[np.float32]
     peak: float | None
     status: MapStatus
     hottest: tuple[int, int] | None = None
+    cell: tuple[float, float] | None = None
 
 
 def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None) -> MapStatus:
@@ -141,10 +143,21 @@ def heat_map(
         return HeatMap(values, peak, status)
     values[shared] = min_max(visible)
     row, column = divmod(int(upsampled.argmax()), size.width)
-    return HeatMap(values, peak, status, (row, column))
+    return HeatMap(values, peak, status, (row, column), _cell_size(grid.shape, frame, space))
 
 
 def upsample(grid: NDArray[np.floating[Any]], frame: Frame, *, space: Space = Space.ORIGINAL) -> NDArray[np.float32]:
     """Return the positive evidence of a raw grid on the pixels of ``space``, unscaled (float32)."""
     positive = np.maximum(grid, 0)
     return frame.map_to_original(positive) if space is Space.ORIGINAL else frame.map_to_input(positive)
+
+
+def _cell_size(cells: tuple[int, ...], frame: Frame, space: Space) -> tuple[float, float]:
+    """Return the height and width of a grid cell in the pixels of ``space``."""
+    height, width = (length / number for length, number in zip(frame.network, cells, strict=True))
+    if space is Space.INPUT:
+        return height, width
+    return (
+        height * frame.original.height / frame.resized.height,
+        width * frame.original.width / frame.resized.width,
+    )

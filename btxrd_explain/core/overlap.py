@@ -1,7 +1,7 @@
 """How a heat map and an annotation agree: count once, then divide.
 
 Formulas as in Saporta et al., Nat Mach Intell 4:867 (2022) and Reinke et al. (Metrics Reloaded),
-Nat Methods 21:182 (2024). Undefined is None, never 0: an empty union has no IoU, an empty annotation no hit.
+Nat Methods 21:182 (2024). Undefined is None, never 0: an empty union has no IoU.
 """
 
 from __future__ import annotations
@@ -108,26 +108,6 @@ def compute_cam_iou(
     """
     iou = count_overlap(binarize(heatmap, threshold, operator=operator), mask.astype(bool)).iou
     return 0.0 if iou is None else iou
-
-
-def pointing_hit(heatmap: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> bool | None:
-    """Say whether the hottest pixel lies on the annotation (pointing game, Zhang et al. 2018).
-
-    Args:
-        heatmap: Shape ``(height, width)``; the first of equal maxima in row order counts.
-        mask: Boolean array of the same shape.
-
-    Returns:
-        True for a hit; None where nothing is annotated.
-
-    Raises:
-        ValueError: The shapes differ.
-    """
-    if heatmap.shape != mask.shape:
-        raise ValueError(f"heat map {heatmap.shape} and annotation {mask.shape} differ in shape")
-    if not mask.any():
-        return None
-    return bool(mask.flat[int(np.argmax(heatmap))])
 
 
 def energy_in_mask(heatmap: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> float | None:

@@ -1,11 +1,10 @@
-"""Rules that turn a heat map into a region."""
+"""The pixels of a heat map that reach a threshold."""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -45,20 +44,3 @@ def binarize(
         raise ValueError("the heat map holds NaN")
     region: NDArray[np.bool_] = heatmap >= threshold if operator is Operator.AT_LEAST else heatmap > threshold
     return region
-
-
-def otsu(heatmap: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
-    """Return the region above Otsu's threshold, as cheXlocalize takes it before filling holes.
-
-    Otsu (1979) maximises the variance between the two parts of the histogram; it is found on
-    ``uint8(255 h)`` (truncated), and the region is ``u > level``.
-
-    Args:
-        heatmap: Shape ``(height, width)``, values in [0, 1].
-
-    Returns:
-        Boolean array of the heat map's shape.
-    """
-    levels = (255 * heatmap).astype(np.uint8)
-    _, region = cv2.threshold(levels, 0, 1, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    return region.astype(bool)

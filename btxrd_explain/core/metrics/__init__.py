@@ -1,0 +1,26 @@
+"""How a heat map and an expert's annotation agree: all scores of an image, and of a data set.
+
+:func:`measure` looks at an image's pixels once; the other modules hold one family of scores each, with formula, limits
+and source. Scores that pool pixels or boxes over images have an accumulator of fixed size.
+"""
+
+from btxrd_explain.core.metrics.boxes import BoxAccuracy, BoxResult, box_overlaps
+from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS
+from btxrd_explain.core.metrics.image import ImageMetrics, Measurement, measure
+from btxrd_explain.core.metrics.pixel_precision import PixelCounts, PixelPrecision
+from btxrd_explain.core.metrics.rules import Rule, Threshold, region_of
+
+__all__ = [
+    "CURVE_THRESHOLDS",
+    "BoxAccuracy",
+    "BoxResult",
+    "ImageMetrics",
+    "Measurement",
+    "PixelCounts",
+    "PixelPrecision",
+    "Rule",
+    "Threshold",
+    "box_overlaps",
+    "measure",
+    "region_of",
+]

@@ -1,0 +1,88 @@
+"""Scores over all thresholds, from the two histograms of an image.
+
+Values of one level count as tied. With 65,281 levels that moves average precision and the area under the ROC curve by
+less than 1e-4 against exact values.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.core.metrics.histogram import TOP_LEVEL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.metrics.histogram import Histogram
+
+CURVE_THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
+"""The thresholds of an IoU curve: 0, 0.01, ... 1."""
+_CURVE_LEVELS = np.ceil(CURVE_THRESHOLDS * TOP_LEVEL - 1e-6).astype(np.intp)
+
+
+def iou_curve(histogram: Histogram) -> NDArray[np.float64] | None:
+    """Return the IoU of ``h >= t`` for each of :data:`CURVE_THRESHOLDS`.
+
+    ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``. A threshold that is no multiple of 0.05 falls within a level, and is
+    moved up by at most 1/65,280.
+
+    Args:
+        histogram: The pixels by level.
+
+    Returns:
+        Float64 array of shape ``(101,)`` in [0, 1]; None where nothing is annotated.
+
+    >>> from btxrd_explain.core.metrics.histogram import count_levels, quantise
+    >>> heat = np.array([[1.0, 0.5, 0.0]], np.float32)
+    >>> curve = iou_curve(count_levels(quantise(heat), quantise(heat[:, :1])))
+    >>> curve[[0, 50, 51, 100]].tolist()
+    [0.3333333333333333, 0.5, 1.0, 1.0]
+    """
+    if histogram.annotated == 0:
+        return None
+    both = histogram.inside_from[_CURVE_LEVELS]
+    curve: NDArray[np.float64] = both / (histogram.annotated + histogram.whole_from[_CURVE_LEVELS] - both)
+    return curve
+
+
+def average_precision(histogram: Histogram) -> float | None:
+    """Return the average precision of the pixels, ``Σ precision · Δrecall`` from the highest threshold down.
+
+    The area under the precision-recall curve without interpolation, as scikit-learn defines it (Davis and Goadrich,
+    ICML 2006). Its chance level is the annotation's share of the image.
+
+    Args:
+        histogram: The pixels by level.
+
+    Returns:
+        Average precision in (0, 1]; None where nothing is annotated.
+    """
+    levels = np.flatnonzero(histogram.inside)  # recall changes nowhere else
+    if levels.size == 0:
+        return None
+    precision = histogram.inside_from[levels] / histogram.whole_from[levels]
+    return float(precision @ histogram.inside[levels] / histogram.annotated)
+
+
+def roc_auc(histogram: Histogram) -> float | None:
+    """Return the area under the ROC curve of the pixels; its chance level is 0.5.
+
+    The probability that an annotated pixel is hotter than one that is not, ties counting half (Mann-Whitney; Hanley
+    and McNeil, Radiology 143:29, 1982).
+
+    Args:
+        histogram: The pixels by level.
+
+    Returns:
+        Area in [0, 1]; None where nothing or everything is annotated.
+    """
+    outside = histogram.pixels - histogram.annotated
+    levels = np.flatnonzero(histogram.inside)
+    if levels.size == 0 or outside == 0:
+        return None
+    outside_from = histogram.whole_from[levels] - histogram.inside_from[levels]
+    tied = histogram.whole[levels] - histogram.inside[levels]
+    colder = outside - outside_from + tied / 2
+    return float(colder @ histogram.inside[levels] / (histogram.annotated * outside))

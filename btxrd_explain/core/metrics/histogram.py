@@ -1,0 +1,103 @@
+"""A heat map's pixels counted by level, once for the whole image and once within the annotation.
+
+Heat maps are quantised to 65,281 levels: ``level = floor(65280 h)`` with ``65280 = 255 * 256``, so that the upper byte
+of a level is ``uint8(255 h)`` to the last bit and one histogram serves Otsu's rule as well as the fine curves. From the
+two histograms every threshold's true and false positives follow by cumulative sums, without another look at the pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+TOP_LEVEL = 255 * 256
+"""The level of ``h = 1``."""
+_ROWS = 64
+"""Rows scaled at a time, so that the intermediate stays in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Pixels per level.
+
+    Attributes:
+        inside: Int64 array of shape ``(TOP_LEVEL + 1,)``: annotated pixels of each level.
+        whole: Int64 array of the same shape: all pixels of each level.
+    """
+
+    inside: NDArray[np.int64]
+    whole: NDArray[np.int64]
+
+    @cached_property
+    def inside_from(self) -> NDArray[np.int64]:
+        """Annotated pixels at a level or above (true positives of ``level >= k``)."""
+        return _from_above(self.inside)
+
+    @cached_property
+    def whole_from(self) -> NDArray[np.int64]:
+        """All pixels at a level or above."""
+        return _from_above(self.whole)
+
+    @property
+    def annotated(self) -> int:
+        """Pixels in the annotation."""
+        return int(self.inside_from[0])
+
+    @property
+    def pixels(self) -> int:
+        """Pixels in the image."""
+        return int(self.whole_from[0])
+
+
+def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return the level of each pixel, ``floor(65280 h)``.
+
+    Args:
+        values: Float32 heat map of shape ``(height, width)`` in [0, 1].
+
+    Returns:
+        Uint16 array of the same shape, at most :data:`TOP_LEVEL`.
+
+    >>> quantise(np.array([[0.0, 0.5, 1.0]], np.float32)).tolist()
+    [[0, 32640, 65280]]
+    """
+    levels = np.empty(values.shape, np.uint16)
+    scaled = np.empty((min(_ROWS, len(values)), values.shape[1]), np.float32)
+    for start in range(0, len(values), _ROWS):
+        rows = values[start : start + _ROWS]
+        np.multiply(rows, np.float32(TOP_LEVEL), out=scaled[: len(rows)])
+        np.copyto(levels[start : start + _ROWS], scaled[: len(rows)], casting="unsafe")
+    return levels
+
+
+def count_levels(levels: NDArray[np.uint16], inside: NDArray[np.uint16]) -> Histogram:
+    """Count the pixels of each level, in the whole image and in the annotation.
+
+    Args:
+        levels: From :func:`quantise`, shape ``(height, width)``.
+        inside: The levels of the annotated pixels alone, any shape.
+
+    Returns:
+        The two histograms.
+    """
+    return Histogram(inside=_count(inside), whole=_count(levels))
+
+
+def _count(levels: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """Count with OpenCV, whose path for all 65,536 levels is the fastest at hand (NumPy's takes five times as long)."""
+    if levels.size == 0:
+        return np.zeros(TOP_LEVEL + 1, np.int64)
+    counted = cv2.calcHist([np.atleast_2d(levels)], [0], None, [2**16], [0, 2**16])
+    return counted.ravel()[: TOP_LEVEL + 1].astype(np.int64)
+
+
+def _from_above(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    sums: NDArray[np.int64] = np.cumsum(counts[::-1])[::-1]
+    return sums

@@ -1,0 +1,85 @@
+"""PxAP: average precision of the pixels of a whole data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.core.metrics.histogram import TOP_LEVEL
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.metrics.histogram import Histogram
+
+BINS = 1000
+"""Bins of width 0.001, and one more for the value 1 alone."""
+_FIRST_LEVELS = np.ceil(np.arange(BINS + 1) * (TOP_LEVEL / BINS) - 1e-6).astype(np.intp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PixelCounts:
+    """Pixels by bins of 0.001.
+
+    Attributes:
+        inside: Int64 array of shape ``(1001,)``: annotated pixels; the last bin holds the value 1 alone.
+        whole: Likewise all pixels.
+    """
+
+    inside: NDArray[np.int64]
+    whole: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, histogram: Histogram) -> PixelCounts:
+        """Sum an image's levels into bins; a level that a bin's edge divides goes to the lower bin."""
+        return cls(*(np.add.reduceat(counts, _FIRST_LEVELS) for counts in (histogram.inside, histogram.whole)))
+
+
+@dataclass(slots=True, eq=False)
+class PixelPrecision:
+    """Pixel average precision over a data set, in the memory of two histograms.
+
+    Pixels of all images are pooled before precision and recall are taken (Choe et al., CVPR 2020): large images and
+    large lesions weigh more than small ones.
+
+    Attributes:
+        inside: Annotated pixels by bin, of all images so far.
+        whole: All pixels by bin.
+    """
+
+    inside: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS + 1, np.int64))
+    whole: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS + 1, np.int64))
+
+    def add(self, counts: PixelCounts | PixelPrecision) -> None:
+        """Add an image, or another part of the data set."""
+        self.inside += counts.inside
+        self.whole += counts.whole
+
+    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+        """Return precision and recall from the highest threshold down; None where nothing is annotated.
+
+        Returns:
+            Two float64 arrays of the same length, at most 1001: thresholds that no pixel reaches are left out.
+        """
+        both, region = np.cumsum(self.inside[::-1]), np.cumsum(self.whole[::-1])
+        if both[-1] == 0:
+            return None
+        reached = region > 0
+        return both[reached] / region[reached], both[reached] / both[-1]
+
+    @property
+    def value(self) -> float | None:
+        """PxAP, ``Σ precision · Δrecall``, in (0, 1]; None where nothing is annotated."""
+        curve = self.curve()
+        if curve is None:
+            return None
+        precision, recall = curve
+        return float(precision @ np.diff(recall, prepend=0.0))
+
+    @property
+    def chance(self) -> float | None:
+        """The annotations' share of all pixels, which a map without knowledge scores."""
+        total = int(self.whole.sum())
+        return int(self.inside.sum()) / total if total else None

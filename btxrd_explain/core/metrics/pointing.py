@@ -1,0 +1,60 @@
+"""Whether a heat map's hottest pixel lies on the annotation."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def pointing_hit(heatmap: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> bool | None:
+    """Say whether the hottest pixel lies on the annotation (pointing game, Zhang et al., IJCV 126:1084, 2018).
+
+    Args:
+        heatmap: Shape ``(height, width)``; the first of equal maxima in row order counts.
+        mask: Boolean array of the same shape.
+
+    Returns:
+        True for a hit; None where nothing is annotated.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+    if heatmap.shape != mask.shape:
+        raise ValueError(f"heat map {heatmap.shape} and annotation {mask.shape} differ in shape")
+    row, column = divmod(int(np.argmax(heatmap)), heatmap.shape[1])
+    return near_annotation((row, column), mask, 0)
+
+
+def near_annotation(pixel: tuple[int, int], mask: NDArray[np.bool_], radius: float) -> bool | None:
+    """Say whether an annotated pixel lies within a distance of a pixel, from centre to centre.
+
+    Args:
+        pixel: Row and column.
+        mask: Boolean array of shape ``(height, width)``.
+        radius: Largest distance in pixels, at least 0; 0 asks for the pixel itself.
+
+    Returns:
+        True where one does; None where nothing is annotated.
+
+    Raises:
+        ValueError: The radius is negative.
+
+    >>> mask = np.array([[True, False, False, False]])
+    >>> near_annotation((0, 2), mask, 1.9), near_annotation((0, 2), mask, 2.0)
+    (False, True)
+    """
+    if not radius >= 0:
+        raise ValueError(f"radius must be at least 0, got {radius}")
+    if not mask.any():
+        return None
+    row, column = pixel
+    reach = ceil(radius)
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    rows, columns = np.nonzero(mask[top : row + reach + 1, left : column + reach + 1])
+    squares = (rows + (top - row)) ** 2 + (columns + (left - column)) ** 2
+    return bool((squares <= radius**2).any())
