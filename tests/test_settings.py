@@ -400,3 +400,13 @@ def test_importing_settings_imports_nothing_heavy() -> None:
     code = f"import sys, btxrd_explain.settings; print(sorted({heavy!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["cyst = Benign, a=b=ignore", "[cyst=Benign, a=b=ignore]", {"cyst": "Benign", "a=b": "ignore"}],
+)
+def test_a_label_map_is_a_list_or_a_mapping(value: object) -> None:
+    settings = load(flags={"annotation.label_map": value}).settings.annotation
+    assert settings.label_map == ("cyst=Benign", "a=b=ignore")
+    assert settings.meanings == {"cyst": "Benign", "a=b": "ignore"}

@@ -71,6 +71,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "annotation.operator": words("annotation.operator"),
     "annotation.space": words("annotation.space"),
     "annotation.mask_policy": words("annotation.mask_policy"),
+    "annotation.label_map": st.lists(texts, unique_by=str.strip).map(
+        lambda labels: tuple(f"{label.strip()}=ignore" for label in labels if label.strip())
+    ),
     "annotation.panels": st.integers(1, 60),
     "annotation.target_class": words("annotation.target_class"),
     "output.directory": paths,

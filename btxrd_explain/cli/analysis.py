@@ -44,6 +44,7 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     "annotation.threshold",
     "annotation.target_class",
     "annotation.mask_policy",
+    "annotation.label_map",
     "annotation.space",
     "annotation.panels",
 )

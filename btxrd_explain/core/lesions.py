@@ -46,10 +46,10 @@ class LesionRules:
         >>> rules.counts("screw", None), rules.counts("cyst", "Benign")
         (False, True)
         """
-        meaning = self.labels.get(label, self.labels.get(OTHERS, LESION))
+        meaning = self.labels.get(label, self.labels.get(OTHERS, LESION)).casefold()
         if meaning == IGNORE:
             return False
-        return meaning == LESION or class_name is None or meaning.casefold() == class_name.casefold()
+        return meaning == LESION or class_name is None or meaning == class_name.casefold()
 
     def relevant(self, shapes: Iterable[Shape], class_name: str | None) -> list[Shape]:
         """Return the shapes whose labels count; which kinds of them do is the policy's to say, afterwards."""

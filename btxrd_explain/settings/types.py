@@ -4,6 +4,7 @@ Environment variables, ``--set`` and YAML files all bring text, so that every ki
 read. A ``ValueError`` raised here ends as the last part of the user's message; it says what to write instead.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,6 +48,22 @@ def _items(value: object) -> object:
     return parse_list(value)
 
 
+def _meanings(value: object) -> object:
+    """Read what labels mean from a mapping, or from a list of ``label=meaning``."""
+    if isinstance(value, Mapping):
+        return [f"{label}={meaning}" for label, meaning in value.items()]
+    return _items(value)
+
+
+def _one_each(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each item gives one label one meaning; only the last ``=`` of an item counts."""
+    pairs = [item.rpartition("=") for item in items]
+    if not all(label.strip() and meaning.strip() for label, _, meaning in pairs):
+        raise ValueError("give label=meaning, such as osteosarcoma=Malignant, screw=ignore")
+    _distinct(tuple(label.strip() for label, _, _ in pairs))
+    return tuple(f"{label.strip()}={meaning.strip()}" for label, _, meaning in pairs)
+
+
 def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(items)) < len(items):
         raise ValueError("name each one once")
@@ -67,6 +84,9 @@ Inputs = Annotated[tuple[Input, ...], BeforeValidator(_items)]
 
 ClassNames = Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_distinct), BeforeValidator(_items)]
 """At least two names, each of them once."""
+
+LabelMap = Annotated[tuple[Text, ...], AfterValidator(_one_each), BeforeValidator(_meanings)]
+"""What labels mean, each as ``label=meaning``."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 """A number in [0, 1]."""

@@ -10,6 +10,7 @@ from btxrd_explain.core.heatmap import Space
 from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.core.threshold import Operator
 from btxrd_explain.files import write_json
+from btxrd_explain.workflows.evaluation.labels import check_meanings
 from btxrd_explain.workflows.evaluation.panels import draw_comparison
 from btxrd_explain.workflows.evaluation.reporting import build_report
 from btxrd_explain.workflows.evaluation.scoring import Protocol, Score, score_image
@@ -17,7 +18,7 @@ from btxrd_explain.workflows.progress import Listener, Silent
 from btxrd_explain.workflows.selection import Selected, select_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from btxrd_explain.settings import Settings
@@ -60,7 +61,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     """
     listener = listener or Silent()
     selected = select_rows(settings, listener)
-    protocol = _protocol(settings)
+    protocol = _protocol(settings, selected.table.provenance.class_names)
     scores = _score_all(selected, protocol, listener)
     if not any(score.iou is not None for score in scores):
         reasons = Counter(score.excluded or score.undefined for score in scores)
@@ -72,14 +73,16 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     return AnnotateIouResult(report, document, figure)
 
 
-def _protocol(settings: Settings) -> Protocol:
+def _protocol(settings: Settings, class_names: Sequence[str]) -> Protocol:
     wanted = settings.annotation
+    check_meanings(wanted.meanings, class_names)
     return Protocol(
         threshold=wanted.threshold,
         operator=Operator(wanted.operator),
         space=Space(wanted.space),
         mask_policy=MaskPolicy(wanted.mask_policy),
         target_class=wanted.target_class,
+        labels=wanted.meanings,
     )
 
 

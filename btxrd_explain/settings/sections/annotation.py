@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from btxrd_explain.settings.sections.section import Section
-from btxrd_explain.settings.types import Fraction
+from btxrd_explain.settings.types import Fraction, LabelMap
 
 
 class AnnotationSettings(Section):
@@ -33,6 +33,14 @@ class AnnotationSettings(Section):
             "takes every shape, which yields bounding boxes."
         ),
     )
+    label_map: LabelMap = Field(
+        default=(),
+        description=(
+            "Which labels are lesions, as label=meaning: lesion, ignore, or a class, whose heat map alone is held "
+            "against it. The label * speaks for all others, which are lesions without it. Labels are LabelMe's, "
+            "COCO's categories, or the values of a mask, such as 1."
+        ),
+    )
     panels: int = Field(
         default=6,
         ge=1,
@@ -50,3 +58,13 @@ class AnnotationSettings(Section):
             "default."
         ),
     )
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """The label map as labels and what they mean.
+
+        >>> AnnotationSettings(label_map=("osteosarcoma=Malignant", "*=ignore")).meanings
+        {'osteosarcoma': 'Malignant', '*': 'ignore'}
+        """
+        pairs = (item.rpartition("=") for item in self.label_map)
+        return {label: meaning for label, _, meaning in pairs}

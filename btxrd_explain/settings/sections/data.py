@@ -30,7 +30,8 @@ class DataSettings(Section):
     annotations: FilePath | None = Field(
         default=None,
         description=(
-            "Folder of the LabelMe annotations (<stem of the image>.json); null takes Annotations/ of the root."
+            "Annotations: a folder of LabelMe files (<stem of the image>.json) or of PNG masks (<stem>.png), or a COCO "
+            "JSON file; null takes Annotations/ of the root, else looks for LabelMe files near the images."
         ),
     )
     split_csv: FilePath | None = Field(

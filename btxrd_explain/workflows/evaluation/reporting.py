@@ -6,7 +6,7 @@ from collections import Counter
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.workflows.evaluation.scoring import NO_ANNOTATION
+from btxrd_explain.workflows.evaluation.scoring import EMPTY_ANNOTATION, NO_ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -71,6 +71,7 @@ def build_report(selected: Selected, scores: Sequence[Score], protocol: Protocol
             "operator": protocol.operator,
             "space": protocol.space,
             "mask_policy": protocol.mask_policy,
+            "label_map": dict(protocol.labels),
             "target_class": protocol.target_class,
         },
         "definitions": DEFINITIONS,
@@ -79,8 +80,8 @@ def build_report(selected: Selected, scores: Sequence[Score], protocol: Protocol
 
 
 def is_attention_pattern(score: Score) -> bool:
-    """Say whether an image shows where the network looks with no lesion to be found: Normal, without annotation."""
-    return score.excluded == NO_ANNOTATION and (score.row.label or "").casefold() == "normal"
+    """Say whether an image shows where the network looks with no lesion to be found: Normal, nothing annotated."""
+    return score.excluded in {NO_ANNOTATION, EMPTY_ANNOTATION} and (score.row.label or "").casefold() == "normal"
 
 
 def outcome_of(score: Score) -> str:

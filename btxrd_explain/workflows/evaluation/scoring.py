@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.workflows.explained import ExplainedImage
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from btxrd_explain.core.masks import MaskPolicy
@@ -42,6 +44,7 @@ class Protocol:
         space: On which pixels both meet.
         mask_policy: Which shapes of an annotation count.
         target_class: ``true`` or ``predicted``: whose heat map is measured.
+        labels: What labels mean, see :class:`LesionRules`.
     """
 
     threshold: float
@@ -49,11 +52,12 @@ class Protocol:
     space: Space
     mask_policy: MaskPolicy
     target_class: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> LesionRules:
         """Which shapes are lesions."""
-        return LesionRules(self.mask_policy)
+        return LesionRules(self.mask_policy, self.labels)
 
 
 @dataclass(frozen=True, slots=True)
