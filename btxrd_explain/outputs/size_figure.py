@@ -1,0 +1,124 @@
+"""IoU of each image against the size of its lesions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import FuncFormatter
+
+from btxrd_explain.outputs.chart import GREY, SERIES, finish, new_charts
+from btxrd_explain.outputs.fonts import fitted
+from btxrd_explain.outputs.style import INK, SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+@dataclass(frozen=True, slots=True)
+class SizeBin:
+    """The images whose lesions have a certain size.
+
+    Attributes:
+        low: Smallest lesion share of the image, in (0, 1].
+        high: Largest, likewise.
+        mean: Mean IoU; None where it is undefined, and nothing is drawn.
+        mean_low: Lower end of its interval; None where there is none.
+        mean_high: Upper end of its interval.
+        count: Number of images.
+    """
+
+    low: float
+    high: float
+    mean: float | None
+    mean_low: float | None
+    mean_high: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SizeScatter:
+    """A point per image.
+
+    Attributes:
+        shares: Lesion share of the image, float64, shape ``(n,)``, in (0, 1].
+        ious: IoU, float64, shape ``(n,)``, in [0, 1]; images without one are left out.
+        groups: What the image belongs to, such as its class, shape ``(n,)``.
+        order: All groups that there are, so that each has the same colour in every figure.
+        ceilings: IoU of the ideal map that the grid can draw, shape ``(n,)``; NaN where it is undefined.
+
+    Raises:
+        ValueError: The shapes differ, or a share is not in (0, 1].
+    """
+
+    shares: NDArray[np.float64]
+    ious: NDArray[np.float64]
+    groups: Sequence[str]
+    order: Sequence[str]
+    ceilings: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit."""
+        if not len(self.shares) == len(self.ious) == len(self.groups):
+            raise ValueError(f"{len(self.shares)} shares, {len(self.ious)} IoUs and {len(self.groups)} groups")
+        if not ((self.shares > 0) & (self.shares <= 1)).all():
+            raise ValueError("a lesion share lies outside (0, 1]")
+
+
+def build_size_figure(
+    points: SizeScatter, *, bins: Sequence[SizeBin] = (), title: str = "IoU against lesion size", footer: str = ""
+) -> Figure:
+    """Build the scatter of IoU over lesion size; a class has both a colour and a shape of its own.
+
+    Args:
+        points: The images.
+        bins: Means over images of similar size, with intervals.
+        title: Title of the figure.
+        footer: How the heat maps were made, and what was left out.
+
+    Returns:
+        The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
+    """
+    entries = len(points.order) + (points.ceilings is not None) + bool(bins)
+    figure, (axes,) = new_charts([f"n = {len(points.ious)}"], heading=title, footer=footer, entries=entries)
+    axes.set_xscale("log")
+    if points.ceilings is not None:
+        axes.plot(points.shares, points.ceilings, ".", color=GREY, markersize=2.5, label="ceiling of the grid")
+    for number, name in enumerate(points.order):
+        own = np.array([group == name for group in points.groups], dtype=bool)
+        axes.plot(
+            points.shares[own],
+            points.ious[own],
+            _MARKERS[number % len(_MARKERS)],
+            color=SERIES[number % len(SERIES)],
+            markersize=3.5,
+            alpha=0.7,
+            markeredgewidth=0,
+            clip_on=False,
+            label=fitted(f"{name} ({np.count_nonzero(own)})", 2.5, SMALL),
+        )
+    _draw_bins(axes, bins)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.3g} %"))
+    axes.set_ylim(0, 1)
+    finish(axes, x_label="lesion share of the image", y_label="IoU", unit_square=False)
+    return figure
+
+
+def _draw_bins(axes: Axes, bins: Sequence[SizeBin]) -> None:
+    """Draw the mean of each bin over its width, with its interval in the middle."""
+    label: str | None = "mean, with 95 % interval"
+    for one in bins:
+        if one.mean is None:
+            continue
+        axes.plot([one.low, one.high], [one.mean] * 2, color=INK, linewidth=1.4, label=label)
+        label = None
+        if one.mean_low is not None and one.mean_high is not None:
+            middle = (one.low * one.high) ** 0.5
+            axes.plot([middle] * 2, [one.mean_low, one.mean_high], color=INK, linewidth=1.4)
