@@ -54,6 +54,22 @@ def ideal_grid(mask: NDArray[np.bool_], frame: Frame, grid_size: Size) -> NDArra
     return averaged
 
 
+def average_onto_grid(values: NDArray[np.floating[Any]], frame: Frame, grid_size: Size) -> NDArray[np.float32]:
+    """Average any map of the radiograph onto a class-activation grid, as :func:`ideal_grid` does a mask.
+
+    Args:
+        values: Floating-point array of shape ``frame.original``.
+        frame: How the radiograph maps to the network's input, which the grid covers.
+        grid_size: Rows and columns of the grid, both at least 1.
+
+    Returns:
+        Float32 array of shape ``grid_size``; a cell that shows nothing of the radiograph is 0.
+    """
+    rows, columns = (_shares(frame, axis, grid_size[axis]) for axis in (0, 1))
+    averaged: NDArray[np.float32] = rows @ values.astype(np.float32, copy=False) @ columns.T
+    return averaged
+
+
 def _shares(frame: Frame, axis: int, cells: int) -> NDArray[np.float32]:
     """Return the share of each row (column) of the radiograph in each cell, shape ``(cells, pixels)``.
 

@@ -1,0 +1,120 @@
+"""Maps that know nothing of the classifier: what a score is worth is what it beats these by.
+
+Each is a class-activation grid as the classifier's own is, of the same size and for the same frame, and is then
+upsampled, scaled and scored alike (Saporta et al., Nat Mach Intell 4:867, 2022; Arun et al., Radiol Artif Intell
+3:e200267, 2021; Adebayo et al., NeurIPS 2018 for edges).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from btxrd_explain.core.ceiling import average_onto_grid
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Frame, Size
+
+_SPREAD = 0.25
+"""Standard deviation of the centre's Gaussian as a share of each side."""
+
+
+def centre_grid(grid_size: Size) -> NDArray[np.float32]:
+    """Return a Gaussian in the centre of the network's input: where radiographers put what matters.
+
+    Its standard deviation is a quarter of each side.
+
+    Args:
+        grid_size: Rows and columns of the grid.
+
+    Returns:
+        Float32 array of that shape, in (0, 1].
+
+    >>> from btxrd_explain.core.geometry import Size
+    >>> centre_grid(Size(1, 3)).round(3)
+    array([[0.411, 1.   , 0.411]], dtype=float32)
+    """
+    rows, columns = (np.exp(-((((np.arange(n) + 0.5) / n - 0.5) / _SPREAD) ** 2) / 2) for n in grid_size)
+    grid: NDArray[np.float32] = np.outer(rows, columns).astype(np.float32)
+    return grid
+
+
+def random_grid(grid_size: Size, key: str, seed: int = 0) -> NDArray[np.float32]:
+    """Return cells drawn evenly from [0, 1): what a map scores by chance, with its smoothness.
+
+    Args:
+        grid_size: Rows and columns of the grid.
+        key: Identifies the image, so that each has cells of its own, in whatever order it comes.
+        seed: Another seed, other cells.
+
+    Returns:
+        Float32 array of that shape.
+    """
+    digest = np.frombuffer(sha256(key.encode()).digest(), np.uint32)
+    return np.random.default_rng([seed, *digest.tolist()]).random(grid_size, np.float32)
+
+
+def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size) -> NDArray[np.float32]:
+    """Return how much of an edge detector's response falls on each cell.
+
+    The magnitude of Sobel's gradient of the radiograph, at the size at which the network sees it, averaged onto the
+    grid. A map that scores like this one may outline the picture rather than say anything of the classifier.
+
+    Args:
+        pixels: Radiograph of shape ``frame.original`` (grey), uint8 or float32.
+        frame: How it maps to the network's input.
+        grid_size: Rows and columns of the grid.
+
+    Returns:
+        Float32 array of shape ``grid_size``, non-negative.
+
+    Raises:
+        ValueError: The radiograph has another shape.
+    """
+    if pixels.shape != frame.original:
+        raise ValueError(f"expected a grey radiograph of {tuple(frame.original)}, got {pixels.shape}")
+    size = (frame.resized.width, frame.resized.height)
+    seen = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
+    gradient = (cv2.Sobel(seen, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE) for x, y in ((1, 0), (0, 1)))
+    magnitude = np.asarray(cv2.magnitude(*gradient), np.float32)
+    return average_onto_grid(magnitude, replace(frame, original=frame.resized), grid_size)
+
+
+@dataclass(slots=True, eq=False)
+class AverageMask:
+    """The average annotation of a data set: where lesions lie, whatever the radiograph shows.
+
+    Attributes:
+        total: Float64 array: the sum of all grids so far; None before the first.
+        count: Number of grids so far.
+    """
+
+    total: NDArray[np.float64] | None = field(default=None)
+    count: int = 0
+
+    def add(self, ideal: NDArray[np.float32]) -> None:
+        """Add an image's annotation, from :func:`~btxrd_explain.core.ceiling.ideal_grid`; all of one shape."""
+        self.total = ideal.astype(np.float64) if self.total is None else self.total + ideal
+        self.count += 1
+
+    def grid(self, *, without: NDArray[np.float32] | None = None) -> NDArray[np.float32] | None:
+        """Return the average.
+
+        Args:
+            without: The ideal grid of an image to leave out: one that is among those added and is now scored.
+
+        Returns:
+            Float32 array in [0, 1]; None where nothing is left to average.
+        """
+        left = self.count - (without is not None)
+        if self.total is None or left < 1:
+            return None
+        total = self.total if without is None else np.maximum(self.total - without, 0)
+        average: NDArray[np.float32] = (total / left).astype(np.float32)
+        return average

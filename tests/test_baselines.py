@@ -1,0 +1,81 @@
+"""Maps that know nothing of the classifier."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from btxrd_explain.core.ceiling import average_onto_grid, ideal_grid
+from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
+from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, edge_grid, random_grid
+
+FRAME = Frame.fit(Size(90, 60), Size(64, 64), ResizeMode.LETTERBOX)
+
+
+def test_the_centre_is_hottest_in_the_centre() -> None:
+    heat = heat_map(centre_grid(Size(7, 7)), FRAME, status=MapStatus.OK)
+    assert heat.hottest is not None
+    assert abs(heat.hottest[0] - 44.5) < 8
+    assert abs(heat.hottest[1] - 29.5) < 8
+    np.testing.assert_allclose(centre_grid(Size(5, 8)), centre_grid(Size(5, 8))[::-1, ::-1])
+    grid = centre_grid(Size(4, 1))[:, 0]
+    assert grid[0] / grid[1] == pytest.approx(np.exp((0.125**2 - 0.375**2) / (2 * 0.25**2)))
+
+
+def test_random_cells_belong_to_an_image() -> None:
+    once, again = random_grid(Size(7, 9), "IMG000001.jpeg"), random_grid(Size(7, 9), "IMG000001.jpeg")
+    np.testing.assert_array_equal(once, again)
+    for other in (random_grid(Size(7, 9), "IMG000002.jpeg"), random_grid(Size(7, 9), "IMG000001.jpeg", seed=1)):
+        assert not np.isclose(once, other).any()
+    many = np.stack([random_grid(Size(7, 9), str(number)) for number in range(200)])
+    assert (many.mean(), many.std()) == (pytest.approx(0.5, abs=0.01), pytest.approx(12**-0.5, abs=0.01))
+    assert judge(once) is MapStatus.OK
+
+
+@pytest.mark.parametrize("mode", list(ResizeMode))
+def test_edges_are_where_the_radiograph_has_them(mode: ResizeMode) -> None:
+    """A bright block in the lower right: its cell's neighbours see its border, the opposite corner sees none."""
+    size = Size(120, 100)
+    pixels = np.zeros(size, np.uint8)
+    pixels[80:104, 60:80] = 200
+    grid = edge_grid(pixels, Frame.fit(size, Size(64, 64), mode), Size(8, 8))
+    assert judge(grid) is MapStatus.OK
+    row, column = np.unravel_index(int(grid.argmax()), grid.shape)
+    assert row >= 4
+    assert column >= 4
+    assert not grid[:3, :3].any()
+
+
+def test_a_picture_without_edges_has_none_at_its_border() -> None:
+    flat = np.full(FRAME.original, 130, np.uint8)
+    assert not edge_grid(flat, FRAME, Size(4, 4)).any()
+    ramp = np.tile(np.arange(60, dtype=np.float32), (90, 1))
+    inner = edge_grid(ramp, FRAME, Size(4, 8))[:, 3:5]
+    np.testing.assert_allclose(inner, inner[0, 0], rtol=0.01)  # the row of averages is uneven by the resampling alone
+
+
+def test_a_colour_radiograph_is_refused() -> None:
+    with pytest.raises(ValueError, match="grey"):
+        edge_grid(np.zeros((90, 60, 3), np.uint8), FRAME, Size(4, 4))
+
+
+def test_the_average_leaves_out_the_image_that_is_scored() -> None:
+    average = AverageMask()
+    assert average.grid() is None
+    first, second = np.array([[1.0, 0.0]], np.float32), np.array([[0.5, 1.0]], np.float32)
+    average.add(first)
+    assert average.grid(without=first) is None
+    average.add(second)
+    both, others = average.grid(), average.grid(without=first)
+    assert both is not None
+    assert others is not None
+    np.testing.assert_allclose(both, [[0.75, 0.5]])
+    np.testing.assert_allclose(others, second)
+    np.testing.assert_allclose(first, [[1.0, 0.0]])  # what was added is left as it was
+
+
+def test_averaging_a_mask_is_its_ideal_grid() -> None:
+    mask = np.random.default_rng(0).random(FRAME.original) < 0.3
+    averaged = average_onto_grid(mask.astype(np.float32), FRAME, Size(5, 4))
+    np.testing.assert_allclose(averaged, ideal_grid(mask, FRAME, Size(5, 4)), atol=1e-6)
