@@ -52,7 +52,7 @@ def create_overlay(
         raise ValueError("the heat map has values outside [0, 1]")
     levels = (heatmap * 255 + 0.5).astype(np.uint8)
     opacity = (alpha * np.sqrt(np.arange(256, dtype=np.float32) / 255))[:, None]
-    tint = opacity * _colours(colormap)
+    tint = opacity * colour_table(colormap)
     rgb = as_rgb(image)
     return (rgb * (1 - opacity)[levels] + tint[levels] + 0.5).astype(np.uint8)
 
@@ -122,7 +122,7 @@ def shrunk(
 
 
 @cache
-def _colours(colormap: str) -> NDArray[np.float32]:
+def colour_table(colormap: str) -> NDArray[np.float32]:
     """Return the 256 colours of a colour map, float32 in [0, 255], shape ``(256, 3)``."""
     if colormap not in colormaps:
         raise ValueError(f"matplotlib has no colour map '{colormap}'")

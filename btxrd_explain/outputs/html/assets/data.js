@@ -1,0 +1,145 @@
+/**
+ * The report's data: light facts of all radiographs at once, what is heavy when it is looked at.
+ *
+ * In a report of one file everything lies in data blocks of the page. A larger one has a folder beside it, whose
+ * scripts hand over the details of some radiographs at a time: a page from the disk may load scripts, but no JSON.
+ *
+ * @typedef {import("./heatmap.js").Frame} Frame
+ * @typedef {{
+ *   id: string, label: string | null, predicted: string | null, outcome: string | null, split: string | null,
+ *   confidence: number | null, probabilities: number[] | null, maps: string[], error: string | null,
+ *   target: string | null, iou: number | null, dice: number | null, hit: boolean | null, energy: number | null,
+ *   lesions: number | null, lesion_share: number | null, excluded: string | null, undefined: string | null,
+ *   frame: Frame | null, thumbnail: [height: number, width: number] | null,
+ *   facts: Record<string, string>, tags: string[],
+ * }} Row What is known of one radiograph; what is undefined is null.
+ * @typedef {{
+ *   grids: string, outline: string | null, mask: {size: [number, number], runs: number[]} | null, thumbnail?: string,
+ * }} Details
+ * @typedef {{value: number | null, low: number | null, high: number | null, n: number}} Estimate
+ * @typedef {{
+ *   name: string, x: number[], y: number[], low?: number[], high?: number[], rows?: number[], dashed?: boolean,
+ * }} Series
+ * @typedef {{
+ *   title: string, note: string, kind: "lines" | "points", x: AxisOptions, y: AxisOptions, series: Series[],
+ *   mark: number | null,
+ * }} Figure
+ * @typedef {{label: string, min: number, max: number, log?: boolean}} AxisOptions
+ * @typedef {{
+ *   title: string, synthetic: boolean, classes: string[], grid: [number, number], alpha: number,
+ *   protocol: {threshold: number, operator: string, space: string, target_class: string, mask_policy: string},
+ *   colormap: {name: string, colours: string}, tiles: {label: string, kind: string, estimate: Estimate, note: string}[],
+ *   performance: {name: string, n: number, sensitivity: Estimate, specificity: Estimate, precision: Estimate}[],
+ *   columns: {name: string, numeric: boolean}[], rows: Row[], figures: Figure[],
+ *   checklist: {item: string, status: string, detail: string}[], excluded: {reason: string, count: number}[],
+ *   provenance: {name: string, value: string}[], definitions: {name: string, value: string}[],
+ *   folder: {name: string, rows_per_script: number} | null,
+ * }} Report
+ */
+import { byId, el } from "./dom.js";
+
+/** @type {Report} */
+export const report = block("report-data");
+
+/** @type {Map<number, Promise<Details>>} */
+const known = new Map();
+
+/**
+ * Return what is needed to draw one radiograph's layers.
+ *
+ * @param {number} index Number of the row.
+ * @returns {Promise<Details>}
+ */
+export function detailsOf(index) {
+  const found = known.get(index) ?? load(index);
+  known.set(index, found);
+  return found;
+}
+
+/**
+ * Return the address of a small picture.
+ *
+ * @param {number} index
+ * @returns {Promise<string>}
+ */
+export async function thumbnailOf(index) {
+  return report.folder
+    ? `${report.folder.name}/thumbnails/${fileName(index)}.jpg`
+    : ((await detailsOf(index)).thumbnail ?? "");
+}
+
+/**
+ * Return the address of the large picture.
+ *
+ * @param {number} index
+ * @returns {string}
+ */
+export const pictureOf = (index) =>
+  report.folder ? `${report.folder.name}/pictures/${fileName(index)}.jpg` : block(`picture-${index}`);
+
+/**
+ * Unpack the signed grid of one class.
+ *
+ * @param {Details} details
+ * @param {number} classIndex
+ * @returns {import("./heatmap.js").Grid}
+ */
+export function gridOf(details, classIndex) {
+  const [rows, columns] = report.grid;
+  const bytes = Uint8Array.from(atob(details.grids), (sign) => sign.charCodeAt(0));
+  return { values: new Float32Array(bytes.buffer, 4 * classIndex * rows * columns, rows * columns), rows, columns };
+}
+
+/**
+ * Read a data block of the page.
+ *
+ * @param {string} id
+ */
+function block(id) {
+  return JSON.parse(byId(id).textContent ?? "");
+}
+
+/** @param {number} number */
+const fileName = (number) => String(number).padStart(6, "0");
+
+/**
+ * @param {number} index
+ * @returns {Promise<Details>}
+ */
+function load(index) {
+  if (!report.folder) return Promise.resolve(block(`details-${index}`));
+  const count = report.folder.rows_per_script;
+  const number = Math.floor(index / count);
+  return script(number).then((list) => list[index - number * count]);
+}
+
+/** @type {Map<number, Promise<Details[]>>} */
+const scripts = new Map();
+
+/**
+ * Load a script of the folder once.
+ *
+ * @param {number} number
+ * @returns {Promise<Details[]>}
+ */
+function script(number) {
+  const found = scripts.get(number);
+  if (found) return found;
+  const folder = report.folder?.name;
+  const loading = new Promise((resolve, reject) => {
+    receivers.set(number, resolve);
+    const source = `${folder}/details/${fileName(number)}.js`;
+    const failed = () => reject(new Error(`${source} is missing: keep the folder beside the page`));
+    document.head.append(el("script", { src: source, error: failed }));
+  });
+  scripts.set(number, loading);
+  return loading;
+}
+
+/** @type {Map<number, (list: Details[]) => void>} */
+const receivers = new Map();
+
+/** The scripts of the folder call this. */
+Object.assign(window, {
+  btxrdExplainDetails: (/** @type {number} */ number, /** @type {Details[]} */ list) => receivers.get(number)?.(list),
+});

@@ -1,0 +1,106 @@
+/** What the viewer tells in words and numbers. */
+import { report } from "./data.js";
+import { decimal, el, percent } from "./dom.js";
+
+/** @typedef {import("./data.js").Row} Row */
+
+/** @type {Record<string, string>} */
+const MAPS = {
+  no_positive_evidence: "nothing in the radiograph speaks for it, so that there is no map to draw",
+  flat: "all places speak for it alike, so that there is no map to draw",
+  non_finite: "its map holds values that are no numbers",
+};
+
+/**
+ * Say why a class has no heat map.
+ *
+ * @param {Row} row
+ * @param {number} classIndex
+ */
+export function mapNote(row, classIndex) {
+  const status = row.maps[classIndex];
+  return status && status !== "ok" ? `${report.classes[classIndex]}: ${MAPS[status] ?? status}.` : "";
+}
+
+/**
+ * Say what was predicted and whether it is right.
+ *
+ * @param {Row} row
+ */
+export function verdict(row) {
+  if (row.error) return [el("span", { class: "badge wrong" }, "✗ no prediction"), ` ${row.error}`];
+  const right = row.outcome === "correct";
+  const badge =
+    row.outcome && el("span", { class: right ? "badge right" : "badge wrong" }, `${right ? "✓" : "✗"} ${row.outcome}`);
+  const words = `predicted ${row.predicted} with confidence ${decimal(row.confidence)}`;
+  return [el("span", {}, row.label ? `True class ${row.label}, ${words} ` : `Class not known, ${words} `), badge ?? ""];
+}
+
+/**
+ * Tell how the shown map and the annotation agree, now and in the evaluation.
+ *
+ * @param {Row} row
+ * @param {number} classIndex
+ * @param {number} threshold
+ * @param {number | null} iou
+ */
+export function scores(row, classIndex, threshold, iou) {
+  const { operator, space } = report.protocol;
+  const place = space === "input" ? ", on the network's input" : "";
+  const rule = `map of ${report.classes[classIndex] ?? "no class"} ${sign(operator)} ${decimal(threshold, 2)}${place}`;
+  const live = el("data", { id: "live-iou", value: iou ?? "" }, decimal(iou));
+  const known = row.iou === null ? [] : measured(row);
+  return [
+    el("p", { class: "live", role: "status" }, el("span", {}, "IoU "), live),
+    el("p", { class: "rule" }, row.excluded || row.undefined ? reason(row) : rule),
+    el("dl", {}, ...known),
+  ];
+}
+
+/**
+ * List what the evaluation says.
+ *
+ * @param {Row} row
+ */
+function measured(row) {
+  const { operator, threshold } = report.protocol;
+  return [
+    ...fact("In the evaluation", `IoU ${decimal(row.iou)}, map of ${row.target} ${sign(operator)} ${threshold}`),
+    ...fact("Dice", decimal(row.dice)),
+    ...(row.hit === null ? [] : fact("Hottest point", row.hit ? "on the annotation" : "beside the annotation")),
+    ...fact("Heat on the annotation", `${percent(row.energy)}; by chance ${percent(row.lesion_share)}`),
+  ];
+}
+
+/** @param {string} operator */
+const sign = (operator) => (operator === ">" ? ">" : "≥");
+
+/** @param {Row} row */
+function reason(row) {
+  if (row.excluded) return `not measured: ${row.excluded}`;
+  return `undefined in the evaluation: ${String(row.undefined).replaceAll("_", " ")}`;
+}
+
+/**
+ * List what is known of a radiograph.
+ *
+ * @param {Row} row
+ */
+export function facts(row) {
+  const size = row.frame && `${row.frame.original[1]} × ${row.frame.original[0]} pixels`;
+  const lesions = row.lesions && `${row.lesions}, ${percent(row.lesion_share)} of the image`;
+  const pairs = [
+    ["Described as", row.tags.join(", ")],
+    ...Object.entries(row.facts),
+    ["Lesions", lesions],
+    ["Split", row.split],
+    ["Size", size],
+  ];
+  return pairs.flatMap(([name, value]) => (value ? fact(String(name), String(value)) : []));
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+const fact = (name, value) => [el("dt", {}, name), el("dd", {}, value)];
