@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.errors import CheckpointError
+from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 
@@ -163,7 +163,6 @@ def test_what_nobody_says_names_the_flag(
             Wishes(architecture=ARCHITECTURE, class_names=("a", "b")),
             r"of another shape: fc\.weight \(3, \d+\) instead",
         ),
-        (Wishes(architecture="efficientnt_b0", class_names=NAMES), "timm has no architecture"),
     ],
 )
 def test_weights_that_do_not_fit(
@@ -171,6 +170,15 @@ def test_weights_that_do_not_fit(
 ) -> None:
     with pytest.raises(CheckpointError, match=message):
         _load(tmp_path / "c.pt", weights, wishes)
+
+
+def test_an_architecture_that_timm_lacks(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Where the flag is wrong it is a matter of usage, where the checkpoint is, one of the checkpoint."""
+    with pytest.raises(SettingsError, match="timm has no architecture 'efficientnet_b': did you mean"):
+        _load(tmp_path / "c.pt", weights, Wishes(architecture="efficientnet_b", class_names=NAMES))
+    content = {"state_dict": weights, "class_names": NAMES, "config": {"model": {"backbone": "bonenet"}}}
+    with pytest.raises(CheckpointError, match=r"timm has no architecture 'bonenet', which '.*c\.pt' needs: check"):
+        _load(tmp_path / "c.pt", content, Wishes())
 
 
 def test_a_missing_key_is_never_filled_in_silently(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:

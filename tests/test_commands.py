@@ -385,7 +385,7 @@ def test_every_command_explains_itself(command: list[str], flag: str) -> None:
 
 
 def test_layers_are_listed_with_their_grids(checkpoint: Path, tmp_path: Path) -> None:
-    listed = json.loads(run("layers", "-c", checkpoint, "--json", cwd=tmp_path).stdout)
+    listed = json.loads(run("layers", "-c", checkpoint, "--json", cwd=tmp_path).stdout)["layers"]
     assert [layer["name"] for layer in listed if layer["chosen"]] == ["layer4"]
     assert listed[-1]["grid"] == [3, 3]
     assert "in effect" in run("layers", "-c", checkpoint, cwd=tmp_path).stdout

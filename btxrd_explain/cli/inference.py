@@ -1,6 +1,7 @@
 """The commands around the network. Each passes settings to one workflow and shows its result."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -36,13 +37,37 @@ def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
 
 
-@app.command(epilog=examples("layers --checkpoint best.pt"))
-@command(*NETWORK)
-def layers(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """List the layers that --target-layer takes, with the size of their grids."""
+@app.command(
+    epilog=examples(
+        "layers best.pt",
+        "layers convnext_tiny --image-size 384",
+        "layers best.pt --root BTXRD/ --threshold 0.3",
+    )
+)
+@command(
+    *NETWORK,
+    "data.root",
+    "data.images",
+    "data.annotations",
+    "annotation.threshold",
+    "annotation.mask_policy",
+    network=Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CHECKPOINT|ARCH]",
+            help="A checkpoint, or the name of an architecture of timm, which then has random weights.",
+        ),
+    ],
+)
+def layers(loaded: LoadedSettings, terminal: Terminal, network: str | None) -> ExitCode:
+    """List the layers that --target-layer takes, with their grids and the best IoU that each grid allows.
+
+    The ceiling is the mean IoU of the ideal map: the lesion itself, drawn with the cells of the grid. It is measured
+    on annotated radiographs where some are named, else on made-up lesions of the size of BTXRD's.
+    """
     from btxrd_explain.workflows import layers as workflow  # noqa: PLC0415 -- heavy
 
-    show_layers(terminal, workflow.run(loaded.settings))
+    show_layers(terminal, workflow.run(loaded.settings, terminal, network=network))
     return ExitCode.OK
 
 

@@ -9,12 +9,13 @@ import typer
 
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
-from btxrd_explain.settings import SETTINGS, LoadedSettings, Setting, load_settings
+from btxrd_explain.settings import SETTINGS, Setting, load_settings
 
 IMAGES = ("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv", "data.split")
 NETWORK = (
     "model.checkpoint",
     "model.architecture",
+    "model.factory",
     "model.class_names",
     "model.device",
     "model.batch_size",
@@ -36,7 +37,7 @@ _PANELS = {
     "output": "Results",
 }
 
-_Command = Callable[[LoadedSettings, Terminal], ExitCode]
+_Command = Callable[..., ExitCode]
 
 Config = Annotated[
     Path | None,
@@ -55,7 +56,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print results as JSON on std
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress; errors only.")]
 
 
-def command(*names: str) -> Callable[[_Command], Callable[..., None]]:
+def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., None]]:  # noqa: ANN401 -- annotations
     """Make a function of settings a Typer command with a flag for each named setting.
 
     The command gets the loaded settings and the terminal, and returns an exit code. Errors of the package, an
@@ -63,6 +64,8 @@ def command(*names: str) -> Callable[[_Command], Callable[..., None]]:
 
     Args:
         names: Dotted names of the settings that get a flag; ``data.inputs`` becomes the argument INPUT.
+        further: Parameters that are no settings, name to Typer annotation; the command gets them as keywords, None
+            where they are not given.
     """
 
     def decorate(function: _Command) -> Callable[..., None]:
@@ -71,10 +74,14 @@ def command(*names: str) -> Callable[[_Command], Callable[..., None]]:
         ) -> None:
             terminal = Terminal(json=json, quiet=quiet)
             flags = {name: given[SETTINGS[name].key] for name in names}
-            code = terminal.guarded(lambda: function(load_settings(config, flags, assignments or ()), terminal))
+            others = {name: given[name] for name in further}
+            code = terminal.guarded(
+                lambda: function(load_settings(config, flags, assignments or ()), terminal, **others)
+            )
             raise typer.Exit(code)
 
-        parameters = [_parameter(SETTINGS[name]) for name in names]
+        parameters = [_keyword(name, annotation, default=None) for name, annotation in further.items()]
+        parameters += [_parameter(SETTINGS[name]) for name in names]
         parameters += [
             _keyword("config", Config, default=None),
             _keyword("assignments", Assignments, default=None),

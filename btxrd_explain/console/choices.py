@@ -17,24 +17,32 @@ if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.core.methods import Method
     from btxrd_explain.settings import Row
-    from btxrd_explain.workflows.layers import LayerChoice
+    from btxrd_explain.workflows.layers import LayersResult
 
 
-def show_layers(terminal: Terminal, layers: Iterable[LayerChoice]) -> None:
+def show_layers(terminal: Terminal, result: LayersResult) -> None:
     """Show the layers that can be explained; the one in effect is marked."""
     if terminal.json:
-        terminal.print_json([asdict(layer) for layer in layers])
+        terminal.print_json(asdict(result))
         return
+    for note in result.notes:
+        terminal.note(note)
     rows = [
         [
             layer.name,
             f"{layer.grid.height} x {layer.grid.width}",
             layer.order,
+            "-" if layer.ceiling is None else f"{layer.ceiling:.2f}",
             "in effect" if layer.chosen else "",
         ]
-        for layer in layers
+        for layer in result.layers
     ]
-    terminal.print_table(["layer", "grid", "order", ""], rows)
+    terminal.print_table(["layer", "grid", "order", "IoU ceiling", ""], rows)
+    height, width = result.input_size
+    terminal.print(
+        f"{escape(result.architecture)}, input {height} x {width}. The ceiling is the mean IoU of the ideal map of the "
+        f"grid at threshold {result.threshold:g}, on {result.lesions}."
+    )
 
 
 def show_methods(terminal: Terminal, methods: Iterable[Method]) -> None:

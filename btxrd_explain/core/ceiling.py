@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
+from btxrd_explain.core.overlap import count_overlap
+from btxrd_explain.core.threshold import Operator, binarize
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -68,6 +72,33 @@ def average_onto_grid(values: NDArray[np.floating[Any]], frame: Frame, grid_size
     rows, columns = (_shares(frame, axis, grid_size[axis]) for axis in (0, 1))
     averaged: NDArray[np.float32] = rows @ values.astype(np.float32, copy=False) @ columns.T
     return averaged
+
+
+def ceiling_iou(
+    mask: NDArray[np.bool_],
+    frame: Frame,
+    grid_size: Size,
+    *,
+    threshold: float = 0.5,
+    operator: Operator = Operator.AT_LEAST,
+) -> float | None:
+    """Return the IoU of a lesion and the ideal heat map of a grid, on the pixels of the radiograph.
+
+    Args:
+        mask: Boolean array of shape ``frame.original``.
+        frame: How the radiograph maps to the network's input, which the grid covers.
+        grid_size: Rows and columns of the grid, both at least 1.
+        threshold: Level of the scaled map from which a pixel counts, in [0, 1].
+        operator: Whether the threshold itself counts.
+
+    Returns:
+        IoU in [0, 1]; None where the network sees nothing of the lesion, or the grid cannot tell where it is.
+    """
+    grid = ideal_grid(mask, frame, grid_size)
+    ideal = heat_map(grid, frame, status=judge(grid))
+    if ideal.status is not MapStatus.OK:
+        return None
+    return count_overlap(binarize(ideal.values, threshold, operator=operator), mask).iou
 
 
 def _shares(frame: Frame, axis: int, cells: int) -> NDArray[np.float32]:

@@ -1,20 +1,20 @@
-"""From a checkpoint to a classifier: what the checkpoint knows counts, then the flags, then timm's own values."""
+"""From a checkpoint to a classifier: what the checkpoint knows counts, then the flags, then the makers' values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import timm
+import torch
 
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.preprocess import Interpolation, Preprocessing
-from btxrd_explain.errors import CheckpointError
+from btxrd_explain.errors import CheckpointError, SettingsError
+from btxrd_explain.model.facts import Facts, gather_facts
+from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm
 from btxrd_explain.model.weights import fit_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import nn
 
     from btxrd_explain.model.checkpoint import Checkpoint
@@ -26,6 +26,7 @@ class Wishes:
 
     Attributes:
         architecture: timm's name of the network.
+        factory: ``module:callable`` that builds the network, instead of timm.
         class_names: Class names in the network's order.
         image_size: Side of the square input, in pixels.
         mean: Mean per channel, of values in [0, 1].
@@ -37,6 +38,7 @@ class Wishes:
     """
 
     architecture: str | None = None
+    factory: str | None = None
     class_names: tuple[str, ...] | None = None
     image_size: int | None = None
     mean: tuple[float, ...] | None = None
@@ -53,7 +55,7 @@ class Classifier:
 
     Attributes:
         network: The network, in eval mode, on the CPU; it returns one score (logit) per class.
-        architecture: timm's name of it.
+        architecture: timm's name of it, or ``module:callable``.
         class_names: Class names in the order of the scores.
         preprocessing: How it wants its input.
         synthetic: True for the demo's classifier.
@@ -94,12 +96,11 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
 
     Raises:
         CheckpointError: Architecture or class names are unknown, or the weights do not fit.
+        SettingsError: The factory cannot be used, or only the user can say what is missing.
     """
-    facts = _facts(checkpoint)
+    facts = gather_facts(checkpoint)
     choice = _Choice(list(checkpoint.notes))
-    architecture = choice.of("architecture", facts.architecture, wishes.architecture)
     class_names = choice.of("class names", facts.class_names, wishes.class_names)
-    _require(checkpoint, architecture, "the architecture", "--architecture, for example efficientnet_b0")
     _require(checkpoint, class_names, "the class names", "--class-names, for example Normal,Benign,Malignant")
     if facts.num_classes is not None and facts.num_classes != len(class_names):
         raise CheckpointError(
@@ -108,89 +109,92 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
             hint="check --class-names",
         )
     image_size = choice.of("image size", facts.image_size, wishes.image_size)
-    network, own = _create(checkpoint, architecture, len(class_names), image_size)
-    choice.notes += fit_weights(network, checkpoint)
-    channels, *side = own["input_size"]
-    preprocessing = Preprocessing(
-        size=Size(image_size, image_size) if image_size else Size(*side),
-        mean=_per_channel(choice.of("mean", facts.mean, wishes.mean, own["mean"]), channels),
-        std=_per_channel(choice.of("std", facts.std, wishes.std, own["std"]), channels),
+    blueprint = _blueprint(checkpoint, facts, wishes, choice, classes=len(class_names), image_size=image_size)
+    choice.notes += fit_weights(blueprint.network, checkpoint)
+    preprocessing = _preprocessing(blueprint, facts, wishes, choice, image_size)
+    return Classifier(
+        blueprint.network.eval(), blueprint.name, class_names, preprocessing, facts.synthetic, tuple(choice.notes)
+    )
+
+
+def build_untrained(wishes: Wishes) -> Classifier:
+    """Build a network with random weights, always the same ones, to look at its layers.
+
+    Args:
+        wishes: What the user asks for; either ``architecture`` or ``factory`` must be given.
+
+    Returns:
+        The classifier, in eval mode, on the CPU.
+
+    Raises:
+        SettingsError: No network is named, there is no such architecture, or the factory cannot be used.
+    """
+    class_names = wishes.class_names or ("Normal", "Benign", "Malignant")
+    choice = _Choice(["the weights are random: layers and grids are those of a trained network, heat maps are not"])
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(0)
+        blueprint = _wished(wishes, classes=len(class_names), image_size=wishes.image_size)
+    fill_zero_heads(blueprint.network)
+    preprocessing = _preprocessing(blueprint, Facts(), wishes, choice, wishes.image_size)
+    return Classifier(blueprint.network.eval(), blueprint.name, class_names, preprocessing, notes=tuple(choice.notes))
+
+
+def _blueprint(
+    checkpoint: Checkpoint, facts: Facts, wishes: Wishes, choice: _Choice, *, classes: int, image_size: int | None
+) -> Blueprint:
+    """Create the network that the checkpoint belongs to: the user's own, else timm's of the name that it says."""
+    if wishes.factory is not None:
+        if facts.architecture is not None:
+            choice.notes.append(
+                f"the checkpoint says architecture {facts.architecture}; the network is that of {wishes.factory}"
+            )
+        return _wished(wishes, classes=classes, image_size=image_size)
+    architecture = choice.of("architecture", facts.architecture, wishes.architecture)
+    _require(checkpoint, architecture, "the architecture", "--architecture, for example efficientnet_b0")
+    try:
+        return from_timm(architecture, classes, image_size=image_size, weights=checkpoint.weights)
+    except SettingsError as error:
+        if facts.architecture is None:
+            raise
+        raise CheckpointError(f"{error.message}, which '{checkpoint.path}' needs", hint=error.hint) from error
+
+
+def _wished(wishes: Wishes, *, classes: int, image_size: int | None) -> Blueprint:
+    """Create the network that the user names."""
+    if wishes.factory is not None and wishes.architecture is not None:
+        raise SettingsError(
+            f"both a factory ({wishes.factory}) and an architecture of timm ({wishes.architecture}) are named",
+            hint="give one of --factory and --architecture",
+        )
+    if wishes.factory is not None:
+        return from_factory(wishes.factory, classes)
+    if wishes.architecture is None:
+        raise SettingsError("no network is named", hint="name a checkpoint or an architecture, or give --factory")
+    return from_timm(wishes.architecture, classes, image_size=image_size)
+
+
+def _preprocessing(
+    blueprint: Blueprint, facts: Facts, wishes: Wishes, choice: _Choice, image_size: int | None
+) -> Preprocessing:
+    """Decide how the network wants its input."""
+    size = Size(image_size, image_size) if image_size else blueprint.size
+    if size is None:
+        raise SettingsError(
+            f"neither the checkpoint nor the settings say which input size {blueprint.name} takes",
+            hint="give --image-size",
+        )
+    mean, std = choice.of("mean", facts.mean, wishes.mean), choice.of("std", facts.std, wishes.std)
+    if blueprint.size is None and (mean is None or std is None):
+        choice.notes.append("nobody says how the input is normalised: as for ImageNet; preprocess.mean and .std set it")
+    return Preprocessing(
+        size=size,
+        mean=_per_channel(mean or blueprint.mean, blueprint.channels),
+        std=_per_channel(std or blueprint.std, blueprint.channels),
         resize=wishes.resize,
         interpolation=wishes.interpolation,
         antialias=wishes.antialias,
         crop_fraction=wishes.crop_fraction,
     )
-    return Classifier(network.eval(), architecture, class_names, preprocessing, facts.synthetic, tuple(choice.notes))
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What a checkpoint says about its network, each None where it says nothing."""
-
-    architecture: str | None
-    class_names: tuple[str, ...] | None
-    num_classes: int | None
-    image_size: int | None
-    mean: tuple[float, ...] | None
-    std: tuple[float, ...] | None
-    synthetic: bool
-
-
-def _facts(checkpoint: Checkpoint) -> _Facts:
-    """Gather what the dialects of checkpoints in the wild say under different names."""
-    top = checkpoint.facts
-    config = _mapping(top.get("config")) or _mapping(top.get("hyper_parameters")) or _mapping(top.get("args"))
-    model, data = _mapping(config.get("model")), _mapping(config.get("data"))
-    normalization = _mapping(top.get("normalization")) or _mapping(config.get("normalization"))
-    architecture = _first((model, config, top), "backbone", "architecture", "arch", "model_name", "model")
-    names = _first((top, data, config, model), "class_names", "classes")
-    size = _first((data, config, top), "image_size", "img_size", "input_size")
-    try:
-        return _Facts(
-            architecture=architecture if isinstance(architecture, str) else None,
-            class_names=_names(names),
-            num_classes=_integer(_first((model, config, top), "num_classes")),
-            image_size=_integer(size),
-            mean=_floats(normalization.get("mean")),
-            std=_floats(normalization.get("std")),
-            synthetic=top.get("synthetic") is True,
-        )
-    except (TypeError, ValueError) as error:
-        raise CheckpointError(
-            f"the configuration in '{checkpoint.path}' has a value of the wrong type ({error})",
-            hint="save the checkpoint with plain numbers and names",
-        ) from error
-
-
-def _create(
-    checkpoint: Checkpoint, architecture: str, classes: int, image_size: int | None
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Create the network without weights, and return timm's own configuration of it.
-
-    The number of input channels is that of the checkpoint's first convolution.
-    """
-    if not timm.is_model(architecture):
-        close = timm.list_models(f"*{architecture}*")[:3]
-        raise CheckpointError(
-            f"timm has no architecture '{architecture}', which '{checkpoint.path}' needs",
-            hint=f"did you mean {', '.join(close)}" if close else "check --architecture against timm.list_models()",
-        )
-    registered: Any = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
-    own: dict[str, Any] = registered.to_dict() if registered else {}
-    options: dict[str, Any] = {"in_chans": _input_channels(checkpoint, own)}
-    if image_size and own.get("fixed_input_size"):
-        options["img_size"] = image_size
-    network: Any = timm.create_model(architecture, pretrained=False, num_classes=classes, **options)
-    own = network.pretrained_cfg
-    return network, {**own, "input_size": (options["in_chans"], *own["input_size"][1:])}
-
-
-def _input_channels(checkpoint: Checkpoint, own: Mapping[str, Any]) -> int:
-    """Return how many channels the checkpoint's first convolution takes; 3 where there is no telling."""
-    first = own.get("first_conv") or ()
-    tails = tuple(f"{name}.weight" for name in ((first,) if isinstance(first, str) else first))
-    shapes = (tensor.shape for key, tensor in checkpoint.weights.items() if key.endswith(tails))
-    return next((shape[1] for shape in shapes if len(shape) == 4), 3)
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
@@ -201,45 +205,10 @@ def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
         return (sum(values) / len(values),)
     raise CheckpointError(
         f"the normalisation has {len(values)} channels, the network takes {channels}",
-        hint="check --mean and --std",
+        hint="check preprocess.mean and preprocess.std",
     )
 
 
 def _require(checkpoint: Checkpoint, value: object, what: str, flag: str) -> None:
     if value is None:
         raise CheckpointError(f"'{checkpoint.path}' does not say {what}", hint=f"give {flag}")
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _first(places: tuple[Mapping[str, Any], ...], *keys: str) -> Any:  # noqa: ANN401 -- any value of a config
-    """Return the first value that is there, place by place and key by key."""
-    found = (place[key] for place in places for key in keys if place.get(key) is not None)
-    return next(found, None)
-
-
-def _names(value: Any) -> tuple[str, ...] | None:  # noqa: ANN401 -- any value of a config
-    """Return class names in order of their index, from a list or from a mapping of name and index."""
-    if value is None:
-        return None
-    if isinstance(value, dict):
-        by_index = value if all(isinstance(key, int) for key in value) else {v: k for k, v in value.items()}
-        return tuple(str(by_index[index]) for index in sorted(by_index))
-    return tuple(str(name) for name in value)
-
-
-def _integer(value: Any) -> int | None:  # noqa: ANN401 -- any value of a config
-    """Return a whole number; of a pair such as an image size, both sides must be equal."""
-    if value is None:
-        return None
-    if isinstance(value, list | tuple):
-        if len(set(value[-2:])) != 1:
-            raise ValueError(f"{value} is not square")
-        value = value[-1]
-    return int(value)
-
-
-def _floats(value: Any) -> tuple[float, ...] | None:  # noqa: ANN401 -- any value of a config
-    return None if value is None else tuple(round(float(number), 6) for number in value)

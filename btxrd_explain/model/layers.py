@@ -54,7 +54,8 @@ def find_target_layers(
         The layers, in the order of their names; one for ``auto``.
 
     Raises:
-        SettingsError: There is no such module, or its output is no grid of cells on which the scores depend.
+        SettingsError: There is no such module, its output is no grid of cells on which the scores depend, or nothing
+            of the image reaches the scores.
     """
     wanted = [name.strip() for name in names.split(",")]
     for name in wanted:
@@ -150,16 +151,25 @@ def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:
     with torch.inference_mode(mode=False), torch.enable_grad():
         outputs, features, scores = _watch(network, image)
         mixture = (scores * torch.randn(scores.shape, generator=generator).to(scores)).sum()
-        tensors = [output for _, output in outputs]
+        tensors = [image, *(output for _, output in outputs)]
         gradients: tuple[Tensor | None, ...] = torch.autograd.grad(mixture, tensors, allow_unused=True)
+    if gradients[0] is None or not gradients[0].any():
+        raise _constant(network)
     tokens = getattr(network, "num_prefix_tokens", 0)
     prefixes = tuple(dict.fromkeys((tokens if isinstance(tokens, int) else 0, 0, 1, 2)))
     seen = []
-    for (name, output), gradient in zip(outputs, gradients, strict=True):
+    for (name, output), gradient in zip(outputs, gradients[1:], strict=True):
         layout = find_layout(tuple(output.shape), input_size, prefixes=prefixes)
         if layout is not None and gradient is not None and bool(layout.to_grid(gradient).any()):
             seen.append(_Seen(name, output, layout))
     return _Probe(seen, features)
+
+
+def _constant(network: nn.Module) -> SettingsError:
+    """Say that no class score depends on the image, and where zeros stand in the way."""
+    zeros = [name for name, weight in network.named_parameters() if weight.ndim > 1 and not weight.any()]
+    reason = f" (the weights '{zeros[-1]}' are all zero)" if zeros else ""
+    return SettingsError(f"the class scores do not depend on the image{reason}", hint="load a trained checkpoint")
 
 
 def _watch(network: nn.Module, image: Tensor) -> tuple[list[tuple[str, Tensor]], Tensor | None, Tensor]:

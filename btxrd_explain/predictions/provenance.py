@@ -28,7 +28,7 @@ class Provenance:
         class_names: Names of the classes, in the network's order.
         preprocessing: How radiographs became the network's input.
         checkpoint: File name of the checkpoint.
-        architecture: timm's name of the network.
+        architecture: timm's name of the network, or the function that builds it.
         method: Name of the class-activation method.
         target_layer: Dotted name of the layer that was explained.
         grid: Rows and columns of the class-activation grids.

@@ -22,6 +22,13 @@ class ModelSettings(Section):
         default=None,
         description=("Name of the network in timm, such as efficientnet_b0; needed where the checkpoint does not say."),
     )
+    factory: Text | None = Field(
+        default=None,
+        description=(
+            "For a network that is not in timm: package.module:callable, which is called with num_classes and "
+            "returns the network; modules in the current directory are found. Your code is run."
+        ),
+    )
     class_names: ClassNames | None = Field(
         default=None,
         description=(

@@ -98,7 +98,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
     """
     device = _device(settings.model.device)
     path = checkpoint_of(settings)
-    classifier = build_classifier(read_checkpoint(path), _wishes(settings))
+    classifier = build_classifier(read_checkpoint(path), wishes_of(settings))
     preprocessing = classifier.preprocessing
     shape = len(preprocessing.mean), *preprocessing.size
     layers = find_target_layers(
@@ -138,10 +138,12 @@ def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -
     return replace(row, probabilities=probabilities, grids=grids, grid_statuses=statuses)
 
 
-def _wishes(settings: Settings) -> Wishes:
+def wishes_of(settings: Settings) -> Wishes:
+    """Return what the settings say about the network and its input."""
     wanted = settings.preprocess
     return Wishes(
         architecture=settings.model.architecture,
+        factory=settings.model.factory,
         class_names=settings.model.class_names,
         image_size=wanted.image_size,
         mean=wanted.mean,

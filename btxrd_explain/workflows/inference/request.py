@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.files import sha256_of
+from btxrd_explain.model.factory import factory_source
 from btxrd_explain.synthetic import demo_checkpoint
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 _VERSIONS = ("btxrd-explain", "torch", "timm", "opencv-python-headless", "pillow")
 """Distributions whose release can change predictions or grids."""
 
-_DEMO = Path("demo")
+DEMO = Path("demo")
+"""Names the demo's classifier, where there is no file of that name."""
 
 
 def build_request(settings: Settings) -> dict[str, Any]:
@@ -33,6 +35,7 @@ def build_request(settings: Settings) -> dict[str, Any]:
     return {
         "checkpoint": _hash(checkpoint_of(settings)),
         "architecture": model.architecture,
+        **_factory(model.factory),
         "class_names": model.class_names and list(model.class_names),
         "preprocess": settings.preprocess.model_dump(mode="json"),
         "method": settings.gradcam.method,
@@ -51,7 +54,15 @@ def checkpoint_of(settings: Settings) -> Path:
     checkpoint = settings.model.checkpoint
     if checkpoint is None:
         raise SettingsError("no checkpoint is named", hint="give --checkpoint, or set model.checkpoint")
-    return demo_checkpoint() if checkpoint == _DEMO and not checkpoint.exists() else checkpoint
+    return demo_checkpoint() if checkpoint == DEMO and not checkpoint.exists() else checkpoint
+
+
+def _factory(reference: str | None) -> dict[str, Any]:
+    """Return the factory and the hash of the file that holds it; modules that it imports in turn are not looked at."""
+    if reference is None:
+        return {}
+    source = factory_source(reference)
+    return {"factory": reference, "factory_source": None if source is None else sha256_of(source)}
 
 
 def _hash(checkpoint: Path) -> str:

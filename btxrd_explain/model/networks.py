@@ -1,0 +1,117 @@
+"""Networks without their weights: from timm by name, or from a function of the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import timm
+import torch
+from torch import nn
+
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.errors import SettingsError
+from btxrd_explain.model.factory import call_factory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """A network as it is before its weights are loaded, and what its makers say of its input.
+
+    Attributes:
+        network: The network.
+        name: timm's name of it, or ``module:callable``.
+        channels: Channels of its input.
+        size: Size of the input that it was made for; None where nobody says.
+        mean: Mean per channel that it was made for.
+        std: Standard deviation per channel that it was made for.
+    """
+
+    network: nn.Module
+    name: str
+    channels: int
+    size: Size | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def from_timm(
+    architecture: str, classes: int, *, image_size: int | None = None, weights: Mapping[str, Tensor] | None = None
+) -> Blueprint:
+    """Create a network of timm. Nothing is downloaded.
+
+    Args:
+        architecture: timm's name.
+        classes: Number of classes.
+        image_size: Side of the input, for networks that are made for one size.
+        weights: Stored weights, whose first convolution tells the number of input channels.
+
+    Raises:
+        SettingsError: timm has no such architecture.
+    """
+    if not timm.is_model(architecture):
+        close = timm.list_models(f"*{architecture}*")[:3]
+        raise SettingsError(
+            f"timm has no architecture '{architecture}'",
+            hint=f"did you mean {', '.join(close)}" if close else "check --architecture against timm.list_models()",
+        )
+    registered: Any = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
+    own: dict[str, Any] = registered.to_dict() if registered else {}
+    channels = _input_channels(weights or {}, own)
+    options: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
+    if image_size and own.get("fixed_input_size"):
+        options["img_size"] = image_size
+    network: Any = timm.create_model(architecture, pretrained=False, **options)
+    own = network.pretrained_cfg
+    size = Size(*own["input_size"][1:])
+    return Blueprint(network, architecture, channels, size, tuple(own["mean"]), tuple(own["std"]))
+
+
+def from_factory(reference: str, classes: int) -> Blueprint:
+    """Create a network with a function of the user's own; its input is normalised as ImageNet's unless told otherwise.
+
+    Args:
+        reference: ``package.module:callable``.
+        classes: Number of classes.
+
+    Raises:
+        SettingsError: The function cannot be found, fails, or returns no network.
+    """
+    network = call_factory(reference, num_classes=classes)
+    if not isinstance(network, nn.Module):
+        raise SettingsError(
+            f"the factory '{reference}' returned a {type(network).__name__}",
+            hint="return the network itself, a torch.nn.Module",
+        )
+    kernels = (parameter.shape for parameter in network.parameters() if parameter.ndim == 4)
+    channels = next((shape[1] for shape in kernels), 3)
+    return Blueprint(network, reference, channels, None, _IMAGENET_MEAN, _IMAGENET_STD)
+
+
+def fill_zero_heads(network: nn.Module, seed: int = 0) -> None:
+    """Give every weight matrix that is all zero small random values.
+
+    Some networks start with a head of zeros, so that no class score depends on anything. That is right for training
+    and useless for looking at an untrained network.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.ndim > 1 and not parameter.any():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * 0.02)
+
+
+def _input_channels(weights: Mapping[str, Tensor], own: Mapping[str, Any]) -> int:
+    """Return how many channels the stored first convolution takes; 3 where there is no telling."""
+    first = own.get("first_conv") or ()
+    tails = tuple(f"{name}.weight" for name in ((first,) if isinstance(first, str) else first))
+    shapes = (tensor.shape for key, tensor in weights.items() if key.endswith(tails))
+    return next((shape[1] for shape in shapes if len(shape) == 4), 3)
