@@ -1,0 +1,61 @@
+"""From a statistic that knows weights to estimates with bootstrap intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.core.statistics import Estimate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.statistics import Resampling
+
+
+def draws_of(
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], resampling: Resampling
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Evaluate a statistic on the sample and on all draws.
+
+    Args:
+        statistic: From how often each image counts, shape ``(draws, images)``, to values of shape
+            ``(draws, columns)``; NaN where they are undefined.
+        resampling: How images are drawn.
+
+    Returns:
+        The values of the sample, and the lower and upper ends of their percentile intervals, each of shape
+        ``(columns,)``.
+    """
+    sample = statistic(np.ones((1, len(resampling.unit_of))))
+    drawn = [statistic(weights) for weights in resampling.weights()]
+    return sample[0], *resampling.interval(np.concatenate([np.empty((0, sample.shape[1])), *drawn]))
+
+
+def estimates_of(
+    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], resampling: Resampling
+) -> list[Estimate]:
+    """Return an estimate per column of a statistic; see :func:`draws_of`."""
+    units = len(np.unique(resampling.unit_of))
+    return [
+        Estimate(
+            _number(value), *((_number(a), _number(b)) if units > 1 else (None, None)), len(resampling.unit_of), units
+        )
+        for value, a, b in zip(*draws_of(statistic, resampling), strict=True)
+    ]
+
+
+def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide; NaN where the divisor is 0."""
+    shape = np.broadcast_shapes(above.shape, below.shape)
+    result: NDArray[np.float64] = np.divide(
+        above, below, out=np.full(shape, np.nan), where=np.broadcast_to(below > 0, shape)
+    )
+    return result
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
