@@ -2,9 +2,10 @@
 
 import typer
 
-from btxrd_explain.cli.options import IMAGES, NETWORK, RESULTS, command, examples
+from btxrd_explain.cli.options import COLOURS, FIGURES, IMAGES, NETWORK, RESULTS, command, examples
 from btxrd_explain.console.annotate_iou import show_annotate_iou
 from btxrd_explain.console.gallery import show_gallery
+from btxrd_explain.console.performance import show_performance
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
@@ -18,7 +19,7 @@ app = typer.Typer()
         "gallery --predictions out/predictions.parquet --examples-per-class 5",
     )
 )
-@command(*IMAGES, *NETWORK, *RESULTS, "gradcam.examples_per_class")
+@command(*IMAGES, *NETWORK, *RESULTS, *FIGURES, *COLOURS, "gradcam.examples_per_class")
 def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Per class a picture grid of true positives, false positives and false negatives.
 
@@ -41,6 +42,8 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     *IMAGES,
     *NETWORK,
     *RESULTS,
+    *FIGURES,
+    *COLOURS,
     "annotation.threshold",
     "annotation.target_class",
     "annotation.mask_policy",
@@ -56,4 +59,22 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     from btxrd_explain.workflows import annotate_iou as workflow  # noqa: PLC0415 -- heavy
 
     show_annotate_iou(terminal, workflow.run(loaded.settings, terminal))
+    return ExitCode.OK
+
+
+@app.command(
+    epilog=examples(
+        "performance --predictions out/predictions.parquet",
+        "performance BTXRD/ --checkpoint best.pt --split-csv split.csv --split test --format pdf",
+    )
+)
+@command(*IMAGES, *NETWORK, *RESULTS, *FIGURES)
+def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """How good the predictions are: accuracy, ROC, precision-recall and calibration, with intervals and figures.
+
+    Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
+    """
+    from btxrd_explain.workflows import performance as workflow  # noqa: PLC0415 -- heavy
+
+    show_performance(terminal, workflow.run(loaded.settings, terminal))
     return ExitCode.OK

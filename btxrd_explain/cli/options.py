@@ -25,7 +25,9 @@ NETWORK = (
     "gradcam.method",
     "gradcam.target_layer",
 )
-RESULTS = ("output.directory", "output.predictions", "output.colormap", "output.alpha")
+RESULTS = ("output.directory", "output.predictions")
+COLOURS = ("output.colormap", "output.alpha")
+FIGURES = ("output.format", "output.dpi")
 
 _SHORT = {"model.checkpoint": "-c", "output.directory": "-o"}
 _PANELS = {

@@ -2,101 +2,68 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.classification.curves import GRID
 from btxrd_explain.outputs.chart import GREY, SERIES, Band, add_band, finish, new_charts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
-    from btxrd_explain.core.classification import Curve, Reliability
+    from btxrd_explain.core.classification import Curve, Performance, Reliability
     from btxrd_explain.core.statistics import Estimate
 
 _LEAST, _MOST = 3.0, 9.0
 """Points: size of a bin's marker, by the images in it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassCurve:
-    """A curve of one class against the rest.
-
-    Attributes:
-        name: Name of the class.
-        positives: Images of the class.
-        curve: The curve.
-    """
-
-    name: str
-    positives: int
-    curve: Curve
-
-
-def build_reliability(parts: Mapping[str, Reliability], *, footer: str = "") -> Figure:
-    """Build the reliability diagrams.
+def build_reliability(performance: Performance, names: Sequence[str], *, footer: str = "") -> Figure:
+    """Build the reliability diagrams: of the predicted class, and of each class against the rest.
 
     Args:
-        parts: Diagrams by title: of the predicted class, and of each class.
+        performance: The scores.
+        names: Names of the classes.
         footer: What was evaluated.
 
     Returns:
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
-    titles = list(parts)
-    figure, charts = new_charts(titles, heading="Calibration: probabilities against outcomes", footer=footer, entries=3)
-    for axes, part in zip(charts, parts.values(), strict=True):
+    titles = ["Predicted class", *(f"{name}, against the rest" for name in names)]
+    heading = "Calibration: probabilities against outcomes"
+    figure, charts = new_charts(titles, heading=heading, footer=footer, entries=3)
+    parts = [performance.reliability, *(part.reliability for part in performance.per_class)]
+    for axes, part in zip(charts, parts, strict=True):
         _draw_reliability(axes, part)
     return figure
 
 
-def build_roc(curves: Sequence[ClassCurve], grid: NDArray[np.float64], *, images: int, footer: str = "") -> Figure:
-    """Build the ROC curves of all classes.
-
-    Args:
-        curves: The classes, in their order.
-        grid: False positive rates at which the curves are known, shape ``(n,)``.
-        images: Number of images.
-        footer: What was evaluated.
-
-    Returns:
-        The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
-    """
-    title = "ROC, each class against the rest"
-    figure, (axes,) = new_charts([f"n = {images}"], heading=title, footer=footer, entries=len(curves) + 1)
-    for number, one in enumerate(curves):
-        _draw_curve(axes, grid, one, number, f"AUROC {described(one.curve.area)}")
-    add_band(axes, grid, Band("chance", grid), colour=GREY, style=2, thin=True)
+def build_roc(performance: Performance, names: Sequence[str], *, footer: str = "") -> Figure:
+    """Build the ROC curves of all classes; arguments as of :func:`build_reliability`."""
+    figure, axes = _one_chart("ROC, each class against the rest", performance, footer)
+    for number, (name, part) in enumerate(zip(names, performance.per_class, strict=True)):
+        _draw_curve(axes, part.roc, f"{name}: AUROC {described(part.roc.area)}, n = {part.positives}", number)
+    add_band(axes, GRID, Band("chance", GRID), colour=GREY, style=2, thin=True)
     finish(axes, x_label="false positive rate (1 - specificity)", y_label="true positive rate (sensitivity)")
     return figure
 
 
-def build_precision_recall(
-    curves: Sequence[ClassCurve], grid: NDArray[np.float64], *, images: int, footer: str = ""
-) -> Figure:
+def build_precision_recall(performance: Performance, names: Sequence[str], *, footer: str = "") -> Figure:
     """Build the precision-recall curves of all classes, each with its chance level: the share of the class.
 
-    Args:
-        curves: The classes, in their order.
-        grid: Recalls at which the curves are known, shape ``(n,)``.
-        images: Number of images.
-        footer: What was evaluated.
-
-    Returns:
-        The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
+    Arguments as of :func:`build_reliability`.
     """
-    title = "Precision and recall, each class against the rest"
-    figure, (axes,) = new_charts([f"n = {images}"], heading=title, footer=footer, entries=len(curves) + 1)
-    label = "chance: share of the class"
-    for number, one in enumerate(curves):
-        _draw_curve(axes, grid, one, number, f"AP {described(one.curve.area)}")
-        chance = Band(label if one is curves[-1] else "_", np.full(grid.shape, one.positives / images))
-        add_band(axes, grid, chance, colour=SERIES[number % len(SERIES)], style=2, thin=True)
+    figure, axes = _one_chart("Precision and recall, each class against the rest", performance, footer)
+    for number, (name, part) in enumerate(zip(names, performance.per_class, strict=True)):
+        curve = part.precision_recall
+        _draw_curve(axes, curve, f"{name}: AP {described(curve.area)}, n = {part.positives}", number)
+        share = np.full(GRID.shape, part.positives / performance.images)
+        label = "chance: share of the class" if number == 0 else "_"  # matplotlib's sign for no entry in the legend
+        add_band(axes, GRID, Band(label, share), colour=SERIES[number % len(SERIES)], style=2, thin=True)
     finish(axes, x_label="recall (sensitivity)", y_label="precision")
     return figure
 
@@ -115,9 +82,15 @@ def described(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} ({estimate.low:.2f}-{estimate.high:.2f})"
 
 
-def _draw_curve(axes: Axes, grid: NDArray[np.float64], one: ClassCurve, number: int, area: str) -> None:
-    band = Band(f"{one.name}: {area}, n = {one.positives}", one.curve.values, one.curve.low, one.curve.high)
-    add_band(axes, grid, band, colour=SERIES[number % len(SERIES)], style=0)
+def _one_chart(heading: str, performance: Performance, footer: str) -> tuple[Figure, Axes]:
+    entries = len(performance.per_class) + 1
+    figure, (axes,) = new_charts([f"n = {performance.images}"], heading=heading, footer=footer, entries=entries)
+    return figure, axes
+
+
+def _draw_curve(axes: Axes, curve: Curve, label: str, number: int) -> None:
+    band = Band(label, curve.values, curve.low, curve.high)
+    add_band(axes, GRID, band, colour=SERIES[number % len(SERIES)])
 
 
 def _draw_reliability(axes: Axes, part: Reliability) -> None:

@@ -2,6 +2,18 @@
 
 from btxrd_explain.core.classification.calibration import Reliability, reliability
 from btxrd_explain.core.classification.curves import Curve, precision_recall, roc
+from btxrd_explain.core.classification.performance import ClassPerformance, Performance, measure_performance
 from btxrd_explain.core.classification.rates import Rates, rates
 
-__all__ = ["Curve", "Rates", "Reliability", "precision_recall", "rates", "reliability", "roc"]
+__all__ = [
+    "ClassPerformance",
+    "Curve",
+    "Performance",
+    "Rates",
+    "Reliability",
+    "measure_performance",
+    "precision_recall",
+    "rates",
+    "reliability",
+    "roc",
+]

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.classification.estimates import estimates_of, ratio
+from btxrd_explain.core.classification.estimates import estimates_of
+from btxrd_explain.core.statistics.bootstrap import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.classification.estimates import draws_of, estimates_of, ratio
+from btxrd_explain.core.classification.estimates import draws_of, estimates_of
+from btxrd_explain.core.statistics.bootstrap import ratio
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,7 @@ def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: R
 
     def area(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         true, false = ranking.rates(weights)
-        return (np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2).sum(axis=1, keepdims=True)
+        return _total(np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2)
 
     def curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         true, false = ranking.rates(weights)
@@ -91,7 +92,7 @@ def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], 
         true, false = ranking.counts(weights)
         gain = np.diff(ratio(true, true[:, -1:]), axis=1)
         precision = np.nan_to_num(ratio(true, true + false))[:, 1:]  # undefined only before the first image: no gain
-        return (gain * precision).sum(axis=1, keepdims=True)
+        return _total(gain * precision)
 
     def curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         true, false = ranking.counts(weights)
@@ -126,6 +127,11 @@ class _Ranking:
         """Return true and false positive rates after each step."""
         true, false = self.counts(weights)
         return ratio(true, true[:, -1:]), ratio(false, false[:, -1:])
+
+
+def _total(steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    total: NDArray[np.float64] = steps.sum(axis=1, keepdims=True)
+    return total
 
 
 def _reached(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.statistics import Estimate
+from btxrd_explain.core.statistics.bootstrap import Estimate, number
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,20 +42,7 @@ def estimates_of(
     units = len(np.unique(resampling.unit_of))
     return [
         Estimate(
-            _number(value), *((_number(a), _number(b)) if units > 1 else (None, None)), len(resampling.unit_of), units
+            number(value), *((number(a), number(b)) if units > 1 else (None, None)), len(resampling.unit_of), units
         )
         for value, a, b in zip(*draws_of(statistic, resampling), strict=True)
     ]
-
-
-def ratio(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide; NaN where the divisor is 0."""
-    shape = np.broadcast_shapes(above.shape, below.shape)
-    result: NDArray[np.float64] = np.divide(
-        above, below, out=np.full(shape, np.nan), where=np.broadcast_to(below > 0, shape)
-    )
-    return result
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)

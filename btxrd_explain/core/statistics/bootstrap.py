@@ -149,9 +149,9 @@ def mean_intervals(values: NDArray[np.float64], resampling: Resampling) -> list[
         raise ValueError("a value is infinite")
     defined = ~np.isnan(values)
     filled = np.where(defined, values, 0.0)
-    drawn = [_ratio(weights @ filled, weights @ defined) for weights in resampling.weights()]
+    drawn = [ratio(weights @ filled, weights @ defined) for weights in resampling.weights()]
     low, high = resampling.interval(np.concatenate(drawn) if drawn else np.empty((0, values.shape[1])))
-    means, counts = _ratio(filled.sum(axis=0), defined.sum(axis=0)), defined.sum(axis=0)
+    means, counts = ratio(filled.sum(axis=0), defined.sum(axis=0)), defined.sum(axis=0)
     units = [len(np.unique(resampling.unit_of[column])) for column in defined.T]
     return [
         Estimate(number(mean), *((number(a), number(b)) if among > 1 else (None, None)), int(count), among)
@@ -164,6 +164,9 @@ def number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _ratio(sums: NDArray[np.float64], counts: NDArray[np.float64] | NDArray[np.intp]) -> NDArray[np.float64]:
-    ratio: NDArray[np.float64] = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
-    return ratio
+def ratio(above: NDArray[np.float64], below: NDArray[np.float64] | NDArray[np.intp]) -> NDArray[np.float64]:
+    """Divide arrays that broadcast; NaN where the divisor is 0."""
+    shape = np.broadcast_shapes(above.shape, below.shape)
+    defined = np.broadcast_to(below > 0, shape)
+    result: NDArray[np.float64] = np.divide(above, below, out=np.full(shape, np.nan), where=defined)
+    return result

@@ -1,0 +1,58 @@
+"""The results of `performance`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+if TYPE_CHECKING:
+    from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.workflows.performance import PerformanceResult
+
+_COLUMNS = {
+    "AUROC": "auroc",
+    "AP": "average_precision",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "F1": "f1",
+}
+
+
+def show_performance(terminal: Terminal, result: PerformanceResult) -> None:
+    """Show the scores of all classes, and of each with its interval."""
+    report = result.report
+    if terminal.json:
+        terminal.print_json(report)
+        return
+    overall = {
+        "accuracy": report["accuracy"],
+        "balanced accuracy": report["balanced_accuracy"],
+        "macro F1": report["macro_f1"],
+        "calibration error": report["calibration"]["calibration_error"],
+        "Brier score": report["calibration"]["brier"],
+    }
+    terminal.print_table(["of all classes", "value", "95 % interval"], [_line(*pair) for pair in overall.items()])
+    lines = [
+        [name, str(part["n"]), *(_with_interval(part[key]) for key in _COLUMNS.values())]
+        for name, part in report["per_class"].items()
+    ]
+    terminal.print_table(["class", "n", *_COLUMNS], lines)
+    for reason, count in report["excluded"].items():
+        terminal.print(f"excluded: {count} ({escape(reason)})")
+    terminal.print(f"report: {escape(str(result.document))}")
+    for path in result.figures.values():
+        terminal.print(f"figure: {escape(str(path))}")
+
+
+def _line(name: str, estimate: dict[str, Any]) -> list[str]:
+    return [name, *_with_interval(estimate).split(" ", 1)]
+
+
+def _with_interval(estimate: dict[str, Any]) -> str:
+    """Write an estimate for a table, two digits and its interval."""
+    if estimate["value"] is None:
+        return "undefined"
+    if estimate["low"] is None:
+        return f"{estimate['value']:.2f}"
+    return f"{estimate['value']:.2f} {estimate['low']:.2f}-{estimate['high']:.2f}"

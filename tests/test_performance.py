@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+from typer.testing import CliRunner
+
+from btxrd_explain.cli.app import app
+from btxrd_explain.core.classification import measure_performance
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.preprocess import Preprocessing
+from btxrd_explain.core.statistics import Resampling
+from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
+from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
+from btxrd_explain.predictions.store import write_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+LONG = "Multiple osteochondromas with a secondary peripheral chondrosarcoma"
+
+
+def _row(number: int, label: str | None, probabilities: Sequence[float]) -> Prediction:
+    return Prediction(
+        image_id=f"IMG{number:06d}.jpeg",
+        path=f"images/IMG{number:06d}.jpeg",
+        label=label,
+        split="test",
+        status=RowStatus.OK,
+        stamp=FileStamp(1, 1, "0" * 64),
+        size=Size(40, 30),
+        probabilities=np.array(probabilities, np.float32),
+        grids=np.zeros((len(probabilities), 2, 2), np.float32),
+        grid_statuses=(MapStatus.OK,) * len(probabilities),
+    )
+
+
+def _table(path: Path, names: tuple[str, ...], rows: Sequence[Prediction]) -> None:
+    request = {"checkpoint": "ab" * 32, "versions": {}}
+    preprocessing = Preprocessing(Size(32, 32), (0.5,), (0.25,))
+    provenance = Provenance(request, names, preprocessing, "best.pt", "resnet18", "gradcam", "layer4", Size(2, 2))
+    write_table(path, provenance, rows)
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Six images of two classes, of a classifier that knows a third, and two that cannot be scored.
+
+    Predicted Normal: two Normal, one Benign. Predicted Benign: two Benign. Predicted Malignant: one Benign.
+    """
+    rows = [
+        _row(0, "Normal", (0.8, 0.1, 0.1)),
+        _row(1, "Normal", (0.6, 0.3, 0.1)),
+        _row(2, "Benign", (0.7, 0.2, 0.1)),
+        _row(3, "Benign", (0.1, 0.9, 0.0)),
+        _row(4, "Benign", (0.2, 0.8, 0.0)),
+        _row(5, "Benign", (0.0, 0.3, 0.7)),
+        _row(6, None, (0.0, 0.3, 0.7)),
+        Prediction("IMG000007.jpeg", "x", "Normal", "test", RowStatus.UNREADABLE, error="it is empty"),
+    ]
+    _table(tmp_path / "predictions.parquet", ("Normal", "Benign", "Malignant"), rows)
+    return tmp_path
+
+
+def _run(*arguments: object) -> Any:  # noqa: ANN401 -- typer's result
+    return CliRunner().invoke(app, ["performance", *map(str, arguments)])
+
+
+def test_the_report_says_what_was_counted_by_hand(results: Path) -> None:
+    result = _run("-o", results, "--json")
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report == json.loads((results / "performance.json").read_text())
+    assert report["num_images"] == 6
+    assert report["excluded"] == {"no known true class": 1, "no prediction": 1}
+    assert report["accuracy"]["value"] == pytest.approx(4 / 6)
+    assert report["balanced_accuracy"]["value"] == pytest.approx((1 + 1 / 2) / 2)
+    assert report["confusion"]["Benign"] == {"Normal": 1, "Benign": 2, "Malignant": 1}
+    benign, malignant = report["per_class"]["Benign"], report["per_class"]["Malignant"]
+    assert benign["auroc"]["value"] == pytest.approx((1 + 1 + 1 + 0.5 + 1 + 1 + 1 + 0) / 8)
+    assert benign["sensitivity"]["value"] == pytest.approx(2 / 4)
+    assert benign["precision"]["value"] == 1
+    assert benign["specificity"]["value"] == 1
+    assert malignant["auroc"]["value"] is None
+    assert malignant["average_precision"]["value"] is None
+    assert malignant["sensitivity"]["value"] is None
+    assert malignant["precision"]["value"] == 0  # it was predicted, and wrong
+    assert sum(part["count"] for part in report["calibration"]["bins"]) == 6
+    assert report["calibration"]["bins"][0] == {
+        "count": 0, "probability": None, "share": None, "low": None, "high": None
+    }  # fmt: skip
+    assert report["provenance"]["checkpoint"] == "best.pt"
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_figures_are_written_in_the_format_asked_for(results: Path, kind: str) -> None:
+    result = _run("-o", results, "--format", kind)
+    assert result.exit_code == 0, result.output
+    for name in ("calibration", "roc", "precision_recall"):
+        assert (results / f"performance_{name}.{kind}").stat().st_size > 1000
+        assert f"performance_{name}.{kind}" in result.stdout
+    assert "undefined" in result.stdout
+    assert "excluded: 1 (no known true class)" in result.stdout
+
+
+def test_labels_are_needed(tmp_path: Path) -> None:
+    _table(tmp_path / "predictions.parquet", ("a", "b"), [_row(0, None, (0.5, 0.5))])
+    result = _run("-o", tmp_path)
+    assert result.exit_code == 4
+    assert "known true class" in result.stderr
+
+
+@pytest.mark.parametrize("build", [build_reliability, build_roc, build_precision_recall])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_figures_with_long_class_names_are_readable(build: Callable[..., Figure], classes: int) -> None:
+    random = np.random.default_rng(classes)
+    labels = random.integers(0, classes, 30)
+    labels[labels == classes - 1] = 0  # a class without images has no curve, and does not stop the others
+    performance = measure_performance(
+        random.dirichlet(np.ones(classes), 30), labels, Resampling.of_images(30, resamples=10)
+    )
+    figure = build(performance, [f"{LONG} {number}" for number in range(classes)], footer=LONG * 2)
+    figure.canvas.draw()
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = [text.get_window_extent() for text in texts]
+    assert all(min(box.x0, box.y0) >= 0 and box.x1 <= figure.bbox.width for box in boxes)
+    assert len([text for text in texts if "n = 0" in text.get_text()]) == (0 if build is build_reliability else 1)
