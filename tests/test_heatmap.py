@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
-from btxrd_explain.core.heatmap import MapStatus, Space, heat_map, judge, min_max
+from btxrd_explain.core.heatmap import MapStatus, Space, heat_map, judge
 
 SQUARE = Frame.fit(Size(4, 4), Size(2, 2), ResizeMode.SQUASH)
 grids = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=5), elements=st.floats(-9, 9, width=32))
@@ -85,9 +85,3 @@ def test_scaling_the_scores_changes_nothing(grid: np.ndarray, factor: float) -> 
     once, scaled = (heat_map(g, SQUARE, status=judge(g)) for g in (grid, grid * np.float32(factor)))
     if once.status is scaled.status is MapStatus.OK:
         np.testing.assert_allclose(once.values, scaled.values, atol=1e-3)
-
-
-@pytest.mark.parametrize("values", [[], [1.0, 1.0], [np.nan, 0.0], [np.inf, 0.0]])
-def test_what_has_no_scale_is_refused(values: list[float]) -> None:
-    with pytest.raises(ValueError, match="cannot scale"):
-        min_max(np.array(values))

@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
-from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge, min_max
+from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge
 from btxrd_explain.core.metrics import ImageMetrics, Rule, Threshold, box_overlaps, measure, region_of
 from btxrd_explain.core.metrics.energy import measure_energy
 from btxrd_explain.core.threshold import Operator
@@ -36,9 +36,14 @@ def _peer_case(seed: int, height: int = 48, width: int = 64) -> tuple[np.ndarray
     return heat, mask
 
 
+def _min_max(values: np.ndarray) -> np.ndarray:
+    scaled: np.ndarray = (values - values.min()) / (values.max() - values.min())
+    return scaled
+
+
 def _as_map(raw: np.ndarray) -> HeatMap:
     row, column = divmod(int(raw.argmax()), raw.shape[1])
-    return HeatMap(min_max(raw), float(raw.max()), MapStatus.OK, (row, column))
+    return HeatMap(_min_max(raw), float(raw.max()), MapStatus.OK, (row, column))
 
 
 @pytest.fixture(scope="module", params=[0, 1, 2])
@@ -129,7 +134,7 @@ def test_scikit_learn_agrees_on_a_real_map(real_data: Path) -> None:
     heat = _on_radiograph(grid, mask)
     part = slice(700, 2000, 2), slice(600, 2400, 3)  # scikit-learn sorts for seconds
     values, annotated = heat.values[part], mask[part]
-    _assert_scikit_learn_agrees(measure(_as_map(values), annotated).metrics, min_max(values), annotated)
+    _assert_scikit_learn_agrees(measure(_as_map(values), annotated).metrics, _min_max(values), annotated)
 
 
 @pytest.mark.parametrize("seed", range(4))

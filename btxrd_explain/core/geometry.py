@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from btxrd_explain.core.interpolation import Line, interpolate
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -143,9 +145,7 @@ class Frame:
         Returns:
             Float32 array of shape ``self.original``.
         """
-        rows = self._weights(grid.shape[0], axis=0)
-        columns = self._weights(grid.shape[1], axis=1)
-        return _separable(rows, grid, columns)
+        return interpolate(grid, *self.lines_on_original(grid.shape))
 
     def map_to_input(self, grid: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Upsample a class-activation grid to the network's input, bilinearly with ``align_corners=False``.
@@ -156,11 +156,29 @@ class Frame:
         Returns:
             Float32 array of shape ``self.network``; 0 where the input is padding.
         """
-        rows = bilinear_weights(_centres(self.network.height), self.network.height, grid.shape[0])
-        columns = bilinear_weights(_centres(self.network.width), self.network.width, grid.shape[1])
-        rows[~self._sample(axis=0)[1]] = 0
-        columns[~self._sample(axis=1)[1]] = 0
-        return _separable(rows, grid, columns)
+        return interpolate(grid, *self.lines_on_input(grid.shape))
+
+    def lines_on_original(self, cells: tuple[int, ...]) -> tuple[Line, Line]:
+        """Place the radiograph's rows and columns on a grid of that shape, which covers the network's input."""
+        rows, columns = (
+            Line.at(
+                self._positions(axis),
+                self.network[axis],
+                cells[axis],
+                self.window_seen[axis],
+                even=self.resized == self.network,
+            )
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+    def lines_on_input(self, cells: tuple[int, ...]) -> tuple[Line, Line]:
+        """Place the network's rows and columns on a grid of that shape, which covers its input."""
+        rows, columns = (
+            Line.at(_centres(self.network[axis]), self.network[axis], cells[axis], self.window_filled[axis], even=True)
+            for axis in (0, 1)
+        )
+        return rows, columns
 
     def seen(self) -> NDArray[np.bool_]:
         """Return the part of the radiograph that the network sees.
@@ -191,13 +209,6 @@ class Frame:
         centres = _centres(self.original[axis])
         return centres * (self.resized[axis] / self.original[axis]) + (self.top, self.left)[axis]
 
-    def _weights(self, cells: int, axis: int) -> NDArray[np.float64]:
-        """Return the bilinear weights of all grid cells for all pixels of the radiograph."""
-        positions = self._positions(axis)
-        weights = bilinear_weights(positions, self.network[axis], cells)
-        weights[(positions < 0) | (positions >= self.network[axis])] = 0
-        return weights
-
     def _sample(self, axis: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
         """Return the radiograph's row (column) for each row (column) of the input, and whether it exists."""
         positions = (_centres(self.network[axis]) - (self.top, self.left)[axis]) * (
@@ -205,32 +216,6 @@ class Frame:
         )
         inside = (positions >= 0) & (positions < self.original[axis])
         return np.clip(np.floor(positions), 0, self.original[axis] - 1).astype(np.intp), inside
-
-
-def bilinear_weights(positions: NDArray[np.float64], extent: int, cells: int) -> NDArray[np.float64]:
-    """Return the matrix that interpolates a row of grid cells at the given positions.
-
-    Args:
-        positions: Shape ``(n,)``, in pixels of the input, cell centres at ``(k + 0.5) * extent / cells``.
-        extent: Length in pixels that the cells cover together.
-        cells: Number of cells.
-
-    Returns:
-        Float64 array of shape ``(n, cells)``; rows sum to 1, and beyond the outermost centres the outermost
-        cell counts alone.
-
-    >>> bilinear_weights(np.array([0.5, 2.0, 3.5]), extent=4, cells=2).tolist()
-    [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
-    """
-    coordinates = np.clip(positions * (cells / extent) - 0.5, 0, cells - 1)
-    lower = np.floor(coordinates).astype(np.intp)
-    upper = np.minimum(lower + 1, cells - 1)
-    fraction = coordinates - lower
-    weights = np.zeros((len(positions), cells))
-    index = np.arange(len(positions))
-    weights[index, lower] += 1 - fraction
-    weights[index, upper] += fraction
-    return weights
 
 
 def _covering(original: Size, target: Size) -> Size:
@@ -248,15 +233,6 @@ def _span(inside: NDArray[np.bool_]) -> slice:
 
 def _centres(length: int) -> NDArray[np.float64]:
     return np.arange(length, dtype=np.float64) + 0.5
-
-
-def _separable(
-    rows: NDArray[np.float64], grid: NDArray[np.floating[Any]], columns: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Interpolate along both axes; the large product runs in float32, which is what the result holds."""
-    partial = (rows @ grid.astype(np.float64)).astype(np.float32)
-    result: NDArray[np.float32] = partial @ columns.T.astype(np.float32)
-    return result
 
 
 def _overlap(source: int, target: int, offset: int) -> tuple[slice, slice]:

@@ -1,7 +1,7 @@
 """From a raw class-activation grid to a heat map that can be drawn and scored.
 
-The order of steps is fixed: judge the raw grid, cut off negative evidence (ReLU), upsample, and only then
-scale to [0, 1]. A grid without evidence is never stretched into a confident picture.
+The order of steps is fixed: judge the raw grid, cut off negative evidence (ReLU), upsample, and scale to [0, 1] by
+the extremes of what was upsampled. A grid without evidence is never stretched into a confident picture.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from btxrd_explain.core.interpolation import extremes, interpolate
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -89,30 +91,6 @@ def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None) -> Ma
     return MapStatus.OK
 
 
-def min_max(values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Scale an array to [0, 1] by its own extremes: ``(v - min) / (max - min)``.
-
-    Args:
-        values: Any shape, finite.
-
-    Returns:
-        Float32 array of the same shape.
-
-    Raises:
-        ValueError: The array is empty, constant or not finite: no scale would be honest.
-
-    >>> min_max(np.array([2.0, 4.0, 3.0])).tolist()
-    [0.0, 1.0, 0.5]
-    """
-    if values.size == 0:
-        raise ValueError("cannot scale an empty array")
-    low, high = values.min(), values.max()
-    if not (np.isfinite(low) and np.isfinite(high)) or low == high:
-        raise ValueError(f"cannot scale values between {low} and {high} to [0, 1]")
-    scaled: NDArray[np.float32] = ((values - low) / (high - low)).astype(np.float32, copy=False)
-    return scaled
-
-
 def heat_map(
     grid: NDArray[np.floating[Any]], frame: Frame, *, status: MapStatus, space: Space = Space.ORIGINAL
 ) -> HeatMap:
@@ -125,31 +103,27 @@ def heat_map(
         space: On which pixels the heat map lives.
 
     Returns:
-        The heat map: ReLU, bilinear upsampling, then min-max scaling per image. Pixels that the network did not see,
+        The heat map: ReLU, bilinear upsampling and min-max scaling per image. Pixels that the network did not see,
         and padding, are 0 and have no part in the scaling.
     """
-    size, shared = (
-        (frame.original, frame.window_seen) if space is Space.ORIGINAL else (frame.network, frame.window_filled)
+    size, lines = (
+        (frame.original, frame.lines_on_original) if space is Space.ORIGINAL else (frame.network, frame.lines_on_input)
     )
     if status is MapStatus.NON_FINITE:
         return HeatMap(np.zeros(size, np.float32), None, status)
     peak = float(grid.max())
-    values = np.zeros(size, np.float32)
-    upsampled = upsample(grid, frame, space=space)
-    visible = upsampled[shared]
-    if status is MapStatus.OK and (visible.size == 0 or visible.min() == visible.max()):
-        status = MapStatus.FLAT  # what varies was cropped away
     if status is not MapStatus.OK:
-        return HeatMap(values, peak, status)
-    values[shared] = min_max(visible)
-    row, column = divmod(int(upsampled.argmax()), size.width)
-    return HeatMap(values, peak, status, (row, column), _cell_size(grid.shape, frame, space))
-
-
-def upsample(grid: NDArray[np.floating[Any]], frame: Frame, *, space: Space = Space.ORIGINAL) -> NDArray[np.float32]:
-    """Return the positive evidence of a raw grid on the pixels of ``space``, unscaled (float32)."""
-    positive = np.maximum(grid, 0)
-    return frame.map_to_original(positive) if space is Space.ORIGINAL else frame.map_to_input(positive)
+        return HeatMap(np.zeros(size, np.float32), peak, status)
+    rows, columns = lines(grid.shape)
+    positive = np.maximum(grid, 0).astype(np.float64)
+    found = extremes(positive, rows, columns)
+    if found is None or found.high - found.low <= NOISE_FLOOR * found.high:
+        return HeatMap(np.zeros(size, np.float32), peak, MapStatus.FLAT)  # what varies was cropped away
+    # Scaling commutes with interpolation: on the grid it is exact, and costs nothing.
+    values = interpolate((positive - found.low) / (found.high - found.low), rows, columns)
+    np.clip(values, 0, 1, out=values)
+    values[found.coldest], values[found.hottest] = 0, 1  # whatever rounding has made of them
+    return HeatMap(values, peak, status, found.hottest, _cell_size(grid.shape, frame, space))
 
 
 def _cell_size(cells: tuple[int, ...], frame: Frame, space: Space) -> tuple[float, float]:

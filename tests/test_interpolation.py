@@ -1,0 +1,67 @@
+"""Interpolation of grids against its definition, for all frames, and its extremes against those of all pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.interpolation import Line, extremes, interpolate
+
+sides = st.integers(1, 50)
+frames = st.builds(
+    Frame.fit,
+    st.builds(Size, sides, sides),
+    st.builds(Size, sides, sides),
+    st.sampled_from(ResizeMode),
+    crop_fraction=st.sampled_from([0.875, 1.0]),
+)
+cells = st.integers(1, 9)
+
+
+def _exact(grid: np.ndarray, rows: Line, columns: Line) -> np.ndarray:
+    """The definition, pixel by pixel: np.interp along the rows, then along the columns."""
+    across = np.array([np.interp(columns.coordinates, np.arange(grid.shape[1]), row) for row in grid])
+    full = np.array([np.interp(rows.coordinates, np.arange(grid.shape[0]), column) for column in across.T]).T
+    inside = np.zeros(full.shape, bool)
+    inside[rows.inside, columns.inside] = True
+    return np.where(inside, full, 0)
+
+
+@given(frame=frames, height=cells, width=cells, seed=st.integers(0, 99), on_input=st.booleans())
+def test_every_pixel_follows_the_definition(
+    frame: Frame, height: int, width: int, seed: int, *, on_input: bool
+) -> None:
+    grid = np.random.default_rng(seed).normal(size=(height, width))
+    lines = (frame.lines_on_input if on_input else frame.lines_on_original)(grid.shape)
+    ours = interpolate(grid, *lines)
+    assert ours.dtype == np.float32
+    np.testing.assert_allclose(ours, _exact(grid, *lines), atol=1e-6 * np.abs(grid).max())
+
+
+@given(frame=frames, height=cells, width=cells, seed=st.integers(0, 99), on_input=st.booleans())
+def test_extremes_are_those_of_all_pixels(frame: Frame, height: int, width: int, seed: int, *, on_input: bool) -> None:
+    """Few distinct values, so that there are plateaus and ties; the first of equal pixels counts."""
+    grid = np.random.default_rng(seed).integers(0, 3, (height, width)).astype(np.float64)
+    rows, columns = (frame.lines_on_input if on_input else frame.lines_on_original)(grid.shape)
+    seen = _exact(grid, rows, columns)[rows.inside, columns.inside]
+    found = extremes(grid, rows, columns)
+    if seen.size == 0:
+        assert found is None
+        return
+    assert found is not None
+    assert [found.low, found.high] == pytest.approx([seen.min(), seen.max()])
+    first = np.unravel_index(int((seen >= seen.max() - 1e-9).argmax()), seen.shape)
+    assert found.hottest == (first[0] + rows.inside.start, first[1] + columns.inside.start)
+    row, column = found.coldest
+    assert seen[row - rows.inside.start, column - columns.inside.start] == pytest.approx(seen.min())
+
+
+def test_corners_by_hand() -> None:
+    """Eight pixels on three cells: centres at 0, 1 and 2; two pixels lie before the first one, two after the last."""
+    coordinates = np.array([-0.4, -0.1, 0.2, 0.5, 0.8, 1.5, 2.1, 2.4])
+    assert Line(coordinates, 3, slice(0, 8), even=False).corners().tolist() == [0, 1, 2, 4, 5, 6, 7]
+    assert Line(coordinates, 3, slice(3, 6), even=False).corners().tolist() == [3, 4, 5]
+    assert Line(coordinates, 3, slice(0, 0), even=False).corners().tolist() == []
