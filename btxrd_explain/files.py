@@ -84,6 +84,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def relative_path(path: Path, folder: Path) -> str:
+    """Return a path as seen from a folder, with forward slashes, so that both can move together."""
+    try:
+        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+    except ValueError:  # another drive on Windows
+        return path.absolute().as_posix()
+
+
 def _umask() -> int:
     """Return the process's umask; the only portable way to read it is to set it twice."""
     mask = os.umask(0)

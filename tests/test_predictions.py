@@ -15,7 +15,7 @@ from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import OutputError, TableError
 from btxrd_explain.predictions.provenance import Provenance, differences, fingerprint
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
-from btxrd_explain.predictions.store import Journal, write_table
+from btxrd_explain.predictions.store import Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
 
 if TYPE_CHECKING:
@@ -105,27 +105,37 @@ def test_the_journal_gives_back_whole_batches(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "p.parquet")
     journal.append(PROVENANCE, [_row(1), _row(2)])
     Journal(tmp_path / "p.parquet").append(PROVENANCE, [BROKEN])
-    rows, provenance = Journal(tmp_path / "p.parquet").recover(PROVENANCE.fingerprint)
-    assert provenance == PROVENANCE
+    table = Journal(tmp_path / "p.parquet").recover(PROVENANCE.fingerprint)
+    assert table is not None
+    assert table.provenance == PROVENANCE
+    rows = list(table.rows())
     assert [row.image_id for row in rows] == ["IMG000001.jpeg", "IMG000002.jpeg", "IMG000900.jpeg"]
     _assert_same(rows[1], _row(2))
     journal.discard()
-    assert journal.recover(PROVENANCE.fingerprint) == ([], None)
+    assert journal.recover(PROVENANCE.fingerprint) is None
 
 
 def test_a_foreign_journal_is_discarded(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "p.parquet")
     journal.append(PROVENANCE, [_row(1)])
-    assert journal.recover("another request") == ([], None)
+    assert journal.recover("another request") is None
     assert not journal.folder.exists()
 
 
 def test_a_damaged_journal_is_discarded(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "p.parquet")
     journal.append(PROVENANCE, [_row(1)])
-    (journal.folder / "00000000.parquet").write_bytes(b"torn")
-    assert journal.recover(PROVENANCE.fingerprint) == ([], None)
+    (journal.folder / "torn.parquet").write_bytes(b"torn")
+    assert journal.recover(PROVENANCE.fingerprint) is None
     assert not journal.folder.exists()
+
+
+def test_a_part_of_the_same_images_takes_the_place_of_the_other(tmp_path: Path) -> None:
+    """A task that is tried again leaves one file, whatever became of the first try."""
+    first = write_part(tmp_path, PROVENANCE, [_row(1), _row(2)])
+    assert write_part(tmp_path, PROVENANCE, [_row(1), replace(_row(2), label="Normal")]) == first
+    assert write_part(tmp_path, PROVENANCE, [_row(3)]) != first
+    assert [row.label for row in open_table(tmp_path).rows()] == ["Benign", "Normal", "Benign"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 no table PAR1", None])

@@ -84,6 +84,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "output.alpha": fractions,
     "output.dpi": st.integers(50, 1200),
     "output.format": words("output.format"),
+    "run.shard": or_null(st.tuples(st.integers(1, 9), st.integers(9, 99)).map(lambda pair: f"{pair[0]}/{pair[1]}")),
 }
 
 

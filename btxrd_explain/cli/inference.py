@@ -24,7 +24,7 @@ app = typer.Typer()
         "infer - --checkpoint best.pt < paths.txt",
     )
 )
-@command(*IMAGES, *NETWORK, *RESULTS, *COLOURS, "output.overlay")
+@command(*IMAGES, *NETWORK, *RESULTS, *COLOURS, "output.overlay", "run.shard")
 def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Class, confidence and heat maps of images, a folder or a split.
 

@@ -37,6 +37,7 @@ _PANELS = {
     "gradcam": "Heat maps",
     "annotation": "Annotations",
     "output": "Results",
+    "run": "Where it runs",
 }
 
 _Command = Callable[..., ExitCode]

@@ -48,6 +48,10 @@ class Part:
     first: str
     last: str
 
+    def may_hold(self, image_ids: Sequence[str]) -> bool:
+        """Say whether the file can hold one of some images, given sorted."""
+        return _any_between(image_ids, self.first, self.last)
+
     def batches(self, image_ids: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Stream the rows with their grids, at most a row group at a time.
 
@@ -96,7 +100,6 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
 
     Raises:
         TableError: The file is damaged, or holds no predictions.
-        FileNotFoundError: There is no such file.
     """
     with _reading(path):
         metadata = pq.read_metadata(path)
@@ -137,8 +140,6 @@ def _reading(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file provokes into an error that names it."""
     try:
         yield
-    except FileNotFoundError:
-        raise
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TableError(

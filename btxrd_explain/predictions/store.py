@@ -1,13 +1,14 @@
-"""Writing the table whole or not at all, and resuming an interrupted run.
+"""Writing tables: a file whole or not at all, or a folder that grows by whole files.
 
-While a run computes, each batch of new rows becomes a small table of its own in a journal folder beside the table.
-When all is done the table is written beside its old version and takes its place at once; then the journal goes. A
-run that is killed leaves the old table as it was and a journal of whole batches: the next run with the same
-fingerprint takes their rows over.
+While a run computes, its rows become small files of a folder, each of them whole or not at all. For a partitioned
+table that folder is the table. For a table in a single file it is a journal beside it: when all is done the table is
+written beside its old version and takes its place at once; then the journal goes. A run that is killed leaves whole
+files behind, and the next run with the same fingerprint takes their rows over.
 """
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
 
 
-def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) -> None:
+def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) -> int:
     """Write a table whole or not at all, streaming its rows.
 
     Args:
@@ -35,57 +37,81 @@ def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) 
         provenance: How the rows were made.
         rows: In the order of the table, which is that of ``image_id``.
 
+    Returns:
+        How many rows were written.
+
     Raises:
         OutputError: The file cannot be written.
     """
     schema = table_schema(provenance)
+    count = 0
     with atomic_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in _groups(rows):
             writer.write_batch(to_batch(group, schema), row_group_size=ROWS_PER_GROUP)
+            count += len(group)
+    return count
+
+
+def write_part(folder: Path, provenance: Provenance, rows: Sequence[Prediction]) -> Path:
+    """Write some rows to a file of their own; when this returns they survive a crash.
+
+    The file's name depends on the images alone: whoever computes the same images again replaces it.
+
+    Args:
+        folder: The folder of the table; made if missing.
+        provenance: How the rows were made.
+        rows: At least one, in the order of ``image_id``.
+
+    Returns:
+        The file.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    digest = hashlib.sha256("\0".join(row.image_id for row in rows).encode("utf-8", "surrogatepass"))
+    path = folder / f"part-{digest.hexdigest()[:16]}.parquet"
+    write_table(path, provenance, rows)
+    return path
 
 
 class Journal:
-    """The rows that a run has computed so far, safe on disk after each batch."""
+    """The rows that a run has computed so far for a table in a single file."""
 
     def __init__(self, table: Path) -> None:
         """Name the journal of a table; nothing is written yet."""
         self.folder = table.with_name(f".{table.name}.journal")
 
     def append(self, provenance: Provenance, rows: Sequence[Prediction]) -> None:
-        """Append a batch of rows; when this returns they survive a crash.
+        """Append some rows; when this returns they survive a crash.
 
         Raises:
-            OutputError: The batch cannot be written.
+            OutputError: They cannot be written.
         """
-        number = max((int(part.stem) for part in self._parts()), default=-1) + 1
-        write_table(self.folder / f"{number:08d}.parquet", provenance, rows)
+        write_part(self.folder, provenance, rows)
 
-    def recover(self, fingerprint: str) -> tuple[list[Prediction], Provenance | None]:
-        """Read the rows that an interrupted run left behind.
+    def recover(self, fingerprint: str) -> PredictionTable | None:
+        """Open what an interrupted run left behind; None where that is nothing.
 
-        A journal of another fingerprint or with a damaged part is discarded: its rows must be recomputed anyway.
+        A journal of another fingerprint or with a damaged file is discarded: its rows must be recomputed anyway.
 
         Args:
             fingerprint: Fingerprint of the present request.
-
-        Returns:
-            The rows, and how they were made (None where there are none).
         """
+        if not self.folder.exists():
+            return None
         try:
-            tables = [open_table(part) for part in self._parts()]
-            if tables and {table.provenance.fingerprint for table in tables} == {fingerprint}:
-                return [row for table in tables for row in table.rows()], tables[0].provenance
+            table = open_table(self.folder)
+            if table.provenance.fingerprint == fingerprint:
+                table.index()
+                return table
         except TableError:
             pass  # as good as none
         self.discard()
-        return [], None
+        return None
 
     def discard(self) -> None:
         """Remove the journal; its rows stand in the table, or are of no use."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _parts(self) -> list[Path]:
-        return sorted(self.folder.glob("[0-9]*.parquet"))
 
 
 def _groups(rows: Iterable[Prediction]) -> Iterator[list[Prediction]]:

@@ -110,13 +110,12 @@ def open_table(path: Path) -> PredictionTable:
     Raises:
         TableError: There is no table, or a file is damaged, holds no predictions or was made in another way.
     """
-    try:
-        found = [open_part(file, _keys(path, file)) for file in table_files(path)]
-    except FileNotFoundError as error:
+    found = [open_part(file, _keys(path, file)) for file in table_files(path)]
+    if not found:
         raise TableError(
             f"there is no predictions table '{path}'",
             hint="run 'btxrd-explain infer' first, or name one with --predictions",
-        ) from error
+        )
     return assemble(path, found)
 
 
@@ -137,18 +136,11 @@ def assemble(path: Path, parts: Sequence[Part]) -> PredictionTable:
 
 
 def table_files(path: Path) -> list[Path]:
-    """Return the files of a table: itself, or the Parquet files in a folder and its subfolders.
-
-    Raises:
-        FileNotFoundError: The folder holds none.
-    """
+    """Return the files of a table: itself, or the Parquet files in a folder and its subfolders; perhaps none."""
     if not path.is_dir():
-        return [path]
+        return [path] if path.exists() else []
     names = sorted(file.relative_to(path) for file in path.rglob("*.parquet") if file.is_file())
-    files = [path / name for name in names if not any(step.startswith((".", "_")) for step in name.parts)]
-    if not files:
-        raise FileNotFoundError(path)
-    return files
+    return [path / name for name in names if not any(step.startswith((".", "_")) for step in name.parts)]
 
 
 def table_folder(path: Path) -> Path:

@@ -12,6 +12,7 @@ from btxrd_explain.settings.sections import (
     ModelSettings,
     OutputSettings,
     PreprocessSettings,
+    RunSettings,
 )
 from btxrd_explain.settings.sources import LoadedSettings, load_settings
 from btxrd_explain.settings.template import Row, default_yaml, describe, to_yaml, yaml_value
@@ -27,6 +28,7 @@ __all__ = [
     "OutputSettings",
     "PreprocessSettings",
     "Row",
+    "RunSettings",
     "Setting",
     "Settings",
     "default_yaml",

@@ -9,6 +9,7 @@ from btxrd_explain.settings.sections import (
     ModelSettings,
     OutputSettings,
     PreprocessSettings,
+    RunSettings,
 )
 
 
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     gradcam: GradcamSettings = GradcamSettings()
     annotation: AnnotationSettings = AnnotationSettings()
     output: OutputSettings = OutputSettings()
+    run: RunSettings = RunSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -64,6 +64,14 @@ def _one_each(items: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{label.strip()}={meaning.strip()}" for label, _, meaning in pairs)
 
 
+def _shard(text: str) -> str:
+    """Refuse a share that there is not."""
+    number, count = map(int, text.split("/"))
+    if number > count:
+        raise ValueError(f"shards are counted from 1/{count} to {count}/{count}")
+    return text
+
+
 def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(items)) < len(items):
         raise ValueError("name each one once")
@@ -127,3 +135,6 @@ BatchSize = Literal["auto"] | Annotated[int, Field(ge=1, le=4096)]
 
 InputSide = Annotated[int, Field(ge=16, le=4096)]
 """Side of the network's square input in pixels."""
+
+Shard = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$", examples=["1/8"]), AfterValidator(_shard)]
+"""Which of how many shares, counted from 1."""

@@ -11,6 +11,7 @@ from btxrd_explain.workflows.inference.fill import fill_table
 from btxrd_explain.workflows.inference.overlays import draw_overlays
 from btxrd_explain.workflows.inference.plan import make_plan
 from btxrd_explain.workflows.inference.request import build_request
+from btxrd_explain.workflows.inference.target import target_of
 from btxrd_explain.workflows.progress import Listener, Silent
 
 if TYPE_CHECKING:
@@ -105,12 +106,12 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     collection = collect_images(settings, stdin=stdin)
     for note in collection.notes:
         listener.note(note)
-    plan = make_plan(settings.output.predictions_path, build_request(settings), collection)
-    asked = {record.image_id for record in collection.records} | {row.image_id for row in plan.missing}
-    table = fill_table(settings, plan, asked, listener)
+    path, collection = target_of(settings, collection)
+    plan = make_plan(path, build_request(settings), collection)
+    table = fill_table(settings, plan, listener)
     index = table.index()
-    rows = index.where(index.is_in("image_id", asked))
+    rows = index.where(index.is_in("image_id", list(plan.asked())))
     overlays: dict[str, Path] = {}
     if collection.named if settings.output.overlay is None else settings.output.overlay:
-        overlays = draw_overlays(table, asked, settings, listener)
+        overlays = draw_overlays(table, frozenset(plan.asked()), settings, listener)
     return InferResult(table, rows, len(plan.pending), overlays, collection.annotations, collection.named)

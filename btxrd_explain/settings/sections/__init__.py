@@ -10,6 +10,7 @@ from btxrd_explain.settings.sections.gradcam import GradcamSettings
 from btxrd_explain.settings.sections.model import ModelSettings
 from btxrd_explain.settings.sections.output import OutputSettings
 from btxrd_explain.settings.sections.preprocess import PreprocessSettings
+from btxrd_explain.settings.sections.run import RunSettings
 from btxrd_explain.settings.sections.section import Section
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "ModelSettings",
     "OutputSettings",
     "PreprocessSettings",
+    "RunSettings",
     "Section",
 ]

@@ -2,59 +2,100 @@
 
 from __future__ import annotations
 
-import os
+import heapq
+from bisect import bisect_left, bisect_right
 from collections import Counter
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.files import sha256_of
+from btxrd_explain.files import relative_path, sha256_of
 from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.store import Journal
-from btxrd_explain.predictions.table import PredictionTable, open_table
+from btxrd_explain.predictions.table import PredictionTable, open_table, table_files, table_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
-    from btxrd_explain.inputs.dataset import Collection, ImageRecord
+    from btxrd_explain.inputs.record import Collection, ImageRecord
     from btxrd_explain.predictions.provenance import Provenance
+
+_BY_ID = attrgetter("image_id")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to keep, what to compute, and why.
+    """What to compute, and why; all other rows hold.
 
     Attributes:
+        path: The table, a Parquet file or a folder of them.
         request: What decides about the rows.
         table: The table whose rows hold; None where there is none.
-        recovered: Rows of an interrupted run, with their grids.
-        kept: Rows that hold (without grids, labels brought up to date), by ``image_id``; also of images that were
-            not asked for this time.
+        journal: What an interrupted run computed; None where there is nothing.
+        records: The images asked for that exist, in the order of the table.
+        missing: The ``image_id`` of files that were named but do not exist.
+        absent: Rows of those of them that neither table nor journal tells of, in the order of the table.
         pending: Images to compute, in the order of the table.
-        missing: Rows of files that were named but do not exist.
+        stale: The ``image_id`` of rows in table and journal that do not hold as they are: to be computed, missing now,
+            or with another label, split or place.
+        current: True where the table on disk already says all that is asked.
         reasons: Why something must be computed, one line each; empty where nothing must.
         outdated: A table of another fingerprint that would be replaced; None where there is none.
-        changed: True where the table on disk does not say what the kept rows say.
-        provenance: How the kept rows were made; None where there are none.
     """
 
+    path: Path
     request: Mapping[str, Any]
     table: PredictionTable | None
-    recovered: tuple[Prediction, ...]
-    kept: Mapping[str, Prediction]
+    journal: PredictionTable | None
+    records: tuple[ImageRecord, ...]
+    missing: tuple[str, ...]
+    absent: tuple[Prediction, ...]
     pending: tuple[ImageRecord, ...]
-    missing: tuple[Prediction, ...]
+    stale: frozenset[str]
+    current: bool
     reasons: tuple[str, ...]
     outdated: PredictionTable | None
-    changed: bool
-    provenance: Provenance | None
 
     @property
-    def current(self) -> bool:
-        """True where the table on disk already says all that is asked."""
-        return self.table is not None and not (self.pending or self.missing or self.changed)
+    def folder(self) -> Path:
+        """The folder to which the paths in the table are relative."""
+        return table_folder(self.path)
+
+    @property
+    def provenance(self) -> Provenance | None:
+        """How the rows that hold were made; None where there are none."""
+        source = self.table or self.journal
+        return source.provenance if source else None
+
+    def asked(self) -> Iterator[str]:
+        """Yield the ``image_id`` of all images asked for."""
+        yield from (record.image_id for record in self.records)
+        yield from self.missing
+
+    def up_to_date(
+        self, *rows: Iterable[Prediction], first: str | None = None, last: str | None = None
+    ) -> Iterator[tuple[Prediction, bool]]:
+        """Merge rows by ``image_id``, with the labels, splits and places that are asked for.
+
+        Args:
+            rows: Streams in the order of the table; where several hold an image, the last one counts.
+            first: A lower bound of the rows' ``image_id``, where it is known.
+            last: An upper bound of it, where it is known.
+
+        Yields:
+            Each row, and whether its image was asked for.
+        """
+        missing = set(self.missing)
+        start = 0 if first is None else bisect_left(self.records, first, key=_BY_ID)
+        stop = None if last is None else bisect_right(self.records, last, key=_BY_ID)
+        for row, record in _joined(islice(self.records, start, stop), *rows):
+            if row is not None:
+                refreshed = row if record is None else _refreshed(row, record, self.folder)
+                yield refreshed, record is not None or row.image_id in missing
 
 
 def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) -> Plan:
@@ -72,65 +113,114 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
         The plan.
     """
     table, outdated, reasons = _open(path, request)
-    recovered, provenance = Journal(path).recover(fingerprint(request))
-    on_disk = {row.image_id: row for row in table.index()} if table else {}
-    known = on_disk | {row.image_id: replace(row, grids=None) for row in recovered}
-    kept, pending, why = _sort_out(known, collection.records, path.parent)
-    missing = tuple(_missing_row(image_id, reason) for image_id, reason in collection.missing)
-    changed = any(on_disk.get(row.image_id) is not row for row in kept.values())
-    for row in missing:
-        kept.pop(row.image_id, None)
+    journal = Journal(path).recover(fingerprint(request))
+    sources = [source.index() for source in (table, journal) if source is not None]
+    missing = {image_id: _missing_row(image_id, reason) for image_id, reason in sorted(collection.missing)}
+    review = _Review(table_folder(path), dict(missing))
+    for row, record in _joined(collection.records, *sources):
+        review.look_at(row, record)
     return Plan(
+        path=path,
         request=request,
         table=table,
-        recovered=tuple(row for row in recovered if row.image_id in kept),
-        kept=kept,
-        pending=tuple(pending),
-        missing=missing,
-        reasons=tuple(reasons + why),
+        journal=journal,
+        records=collection.records,
+        missing=tuple(missing),
+        absent=tuple(review.absent.values()),
+        pending=tuple(review.pending),
+        stale=frozenset(review.stale),
+        current=table is not None and not any((journal, review.pending, review.stale, review.absent)),
+        reasons=(*reasons, *(review.reasons() if sources else ())),
         outdated=outdated,
-        changed=changed,
-        provenance=table.provenance if table else provenance,
     )
 
 
+@dataclass(slots=True)
+class _Review:
+    """Sorts images and rows into those that hold, those to compute and those to be brought up to date.
+
+    Attributes:
+        folder: The folder to which the paths in the table are relative.
+        absent: Rows of missing files that no table says yet, by ``image_id``.
+        pending: Images to compute.
+        stale: The ``image_id`` of rows that do not hold as they are.
+        why: How many images are to be computed for which reason.
+    """
+
+    folder: Path
+    absent: dict[str, Prediction]
+    pending: list[ImageRecord] = field(default_factory=list)
+    stale: set[str] = field(default_factory=set)
+    why: Counter[str] = field(default_factory=Counter)
+
+    def look_at(self, row: Prediction | None, record: ImageRecord | None) -> None:
+        """Look at what is known of one image, and what is asked for."""
+        if record is None:
+            self._look_for(row)
+        elif row is None or not _unchanged(row, record.path):
+            self.why["new" if row is None else "changed"] += 1
+            self.pending.append(record)
+            if row is not None:
+                self.stale.add(row.image_id)
+        elif _refreshed(row, record, self.folder) is not row:
+            self.stale.add(row.image_id)
+
+    def reasons(self) -> Iterator[str]:
+        """Say how many images are new and how many changed."""
+        return (f"{count} {kind} image{'s' if count > 1 else ''}" for kind, count in self.why.items())
+
+    def _look_for(self, row: Prediction | None) -> None:
+        """Look whether a row of a file that is missing says so."""
+        if row is not None and row.image_id in self.absent:
+            if (row.status, row.error) == (RowStatus.MISSING, self.absent[row.image_id].error):
+                del self.absent[row.image_id]
+            else:
+                self.stale.add(row.image_id)
+
+
+def _joined(
+    records: Iterable[ImageRecord], *rows: Iterable[Prediction]
+) -> Iterator[tuple[Prediction | None, ImageRecord | None]]:
+    """Bring rows and images of one ``image_id`` together, holding no more than a few at a time.
+
+    Args:
+        records: In the order of the table.
+        rows: Streams in the order of the table; where several hold an image, the last one counts.
+
+    Yields:
+        A row and its image, in the order of the table; None for what an ``image_id`` lacks.
+    """
+    items: Iterator[Prediction | ImageRecord] = heapq.merge(records, *rows, key=_BY_ID)
+    for _, group in groupby(items, key=_BY_ID):
+        row: Prediction | None = None
+        record: ImageRecord | None = None
+        for item in group:
+            if isinstance(item, Prediction):
+                row = item
+            else:
+                record = item
+        yield row, record
+
+
 def _open(path: Path, request: Mapping[str, Any]) -> tuple[PredictionTable | None, PredictionTable | None, list[str]]:
-    """Return the table if its rows can hold, else the outdated one and why."""
-    if not path.exists():
+    """Return the table if its rows can hold, else the outdated one and why.
+
+    A damaged file gives way to a new one; of a folder only its owner can say what may go.
+    """
+    if not table_files(path):
         return None, None, ["there is no table yet"]
     try:
         table = open_table(path)
     except TableError as error:
+        if path.is_dir():
+            raise
         return None, None, [error.message]
     if table.provenance.fingerprint == fingerprint(request):
         return table, None, []
     return None, table, differences(table.provenance.request, request)
 
 
-def _sort_out(
-    known: Mapping[str, Prediction], records: Sequence[ImageRecord], folder: Path
-) -> tuple[dict[str, Prediction], list[ImageRecord], list[str]]:
-    """Return the rows that hold, the images to compute, and how many of those are new or changed."""
-    kept, pending, why = dict(known), [], Counter[str]()
-    for record in records:
-        row = known.get(record.image_id)
-        if row is None:
-            why["new"] += 1
-        elif not _unchanged(row, record.path):
-            why["changed"] += 1
-        else:
-            kept[record.image_id] = _up_to_date(row, record, folder)
-            continue
-        kept.pop(record.image_id, None)
-        pending.append(record)
-    return (
-        kept,
-        pending,
-        [f"{count} {kind} image{'s' if count > 1 else ''}" for kind, count in why.items() if known],
-    )
-
-
-def _up_to_date(row: Prediction, record: ImageRecord, folder: Path) -> Prediction:
+def _refreshed(row: Prediction, record: ImageRecord, folder: Path) -> Prediction:
     """Return the row with the record's label, split and place: the same object where nothing differs."""
     label = row.label if record.label is None else record.label
     split = row.split if record.split is None else record.split
@@ -155,11 +245,3 @@ def _unchanged(row: Prediction, path: Path) -> bool:
         return status.st_mtime_ns == row.stamp.mtime_ns or sha256_of(path) == row.stamp.sha256
     except OSError:
         return False  # reading it again will say why
-
-
-def relative_path(path: Path, folder: Path) -> str:
-    """Return a path as the table keeps it: relative to the table's folder, so that both can move together."""
-    try:
-        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
-    except ValueError:  # another drive on Windows
-        return path.absolute().as_posix()

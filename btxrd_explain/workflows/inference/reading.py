@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import RadiographError
+from btxrd_explain.files import relative_path
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
-from btxrd_explain.workflows.inference.plan import relative_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -1,0 +1,57 @@
+"""Which table a run fills, and with which of the images: all of them, or a share for one task of a job array."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from btxrd_explain.inputs.record import Collection
+    from btxrd_explain.settings import Settings
+
+
+def target_of(settings: Settings, collection: Collection) -> tuple[Path, Collection]:
+    """Return the table to fill, and the images that belong into it."""
+    path = settings.output.predictions_path
+    if settings.run.shard is None:
+        return path, collection
+    number, count = map(int, settings.run.shard.split("/"))
+    return shard_path(path, number, count), share_of(collection, number, count)
+
+
+def shard_path(table: Path, number: int, count: int) -> Path:
+    """Return the table of a share: beside the whole table, or in it where that is a folder.
+
+    >>> from pathlib import Path
+    >>> shard_path(Path("out/predictions.parquet"), 2, 8).as_posix()
+    'out/predictions.shard-2-of-8.parquet'
+    """
+    folder, stem = (table, "predictions") if table.is_dir() else (table.parent, table.stem)
+    return folder / f"{stem}.shard-{number}-of-{count}.parquet"
+
+
+def share_of(collection: Collection, number: int, count: int) -> Collection:
+    """Return one share of a collection; the shares of all numbers are disjoint and together the whole.
+
+    An image's share follows from its ``image_id`` alone, so that images added later move no other; shares of ``n``
+    images differ by about ``2 * sqrt(n)``.
+
+    Args:
+        collection: The whole.
+        number: Which share, counted from 1.
+        count: How many shares there are.
+    """
+    return replace(
+        collection,
+        records=tuple(record for record in collection.records if share_number(record.image_id, count) == number),
+        missing=tuple(pair for pair in collection.missing if share_number(pair[0], count) == number),
+    )
+
+
+def share_number(image_id: str, count: int) -> int:
+    """Return the share of an image, from 1 to ``count``: its hash, taken modulo the count."""
+    digest = hashlib.blake2b(image_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest) % count + 1
