@@ -1,0 +1,73 @@
+"""Every command of the documentation's pages is run, in the order of its page."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli.app import app
+
+DOCS = Path(__file__).parents[1] / "docs"
+ELSEWHERE = {"howto/own-network.md"}
+"""Pages with a test module of their own, since they need more than a data set and a checkpoint."""
+NAMES = ("Normal", "Benign", "Malignant")
+
+
+def _commands(page: Path) -> list[str]:
+    """Return the lines of a page's bash blocks, with continued ones joined."""
+    blocks = page.read_text("utf-8").split("```bash\n")[1:]
+    text = "".join(block.partition("```")[0] for block in blocks)
+    return [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+PAGES = {
+    page.relative_to(DOCS).as_posix(): commands
+    for page in sorted(DOCS.rglob("*.md"))
+    if (commands := [line for line in _commands(page) if line.startswith("btxrd-explain ")])
+}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the pages assume: a BTXRD root, a split CSV and a checkpoint."""
+    folder = tmp_path_factory.mktemp("template")
+    for name in ("images", "Annotations"):
+        (folder / "BTXRD" / name).mkdir(parents=True)
+    random = np.random.default_rng(0)
+    lines = ["image_id,split,label"]
+    for number in range(24):
+        pixels = random.integers(0, 256, (50, 40), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "BTXRD" / "images" / f"IMG{number:06d}.jpeg")
+        lines.append(f"IMG{number:06d}.jpeg,{('test', 'val')[number // 12]},{NAMES[number % 3]}")
+        if number % 3:
+            shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
+            annotation = f'{{"shapes": [{shape}], "imageHeight": 50, "imageWidth": 40}}'
+            (folder / "BTXRD" / "Annotations" / f"IMG{number:06d}.json").write_text(annotation)
+    (folder / "split.csv").write_text("\n".join(lines))
+    network: Any = timm.create_model("test_resnet", num_classes=3)
+    content = {"state_dict": network.state_dict(), "class_names": NAMES}
+    torch.save(content | {"config": {"model": {"backbone": "test_resnet"}}}, folder / "best.pt")
+    return folder
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.keys() - ELSEWHERE))
+def test_the_commands_of_a_page_run(page: str, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "work"
+    shutil.copytree(template, folder)
+    monkeypatch.chdir(folder)
+    for command in PAGES[page]:
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+
+
+def test_pages_that_are_tested_elsewhere_exist() -> None:
+    assert PAGES.keys() >= ELSEWHERE
