@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     import torch
+
+    from btxrd_explain.predictions.record import Prediction
 
 NAMES = ("Normal", "Benign", "Malignant")
 
@@ -30,6 +34,50 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("BTXRD_EXPLAIN_") and "__" in name:
             monkeypatch.delenv(name)
+
+
+def _make_row(image_id: str, label: str | None, probabilities: Sequence[float], **facts: Any) -> Prediction:  # noqa: ANN401
+    """Return a row of a table; what is not given is the same everywhere."""
+    from btxrd_explain.core.geometry import Size  # noqa: PLC0415 -- only where a test needs it
+    from btxrd_explain.core.heatmap import MapStatus  # noqa: PLC0415 -- likewise
+    from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus  # noqa: PLC0415 -- likewise
+
+    usual: dict[str, Any] = {
+        "path": f"images/{image_id}",
+        "split": "test",
+        "status": RowStatus.OK,
+        "stamp": FileStamp(1, 1, "0" * 64),
+        "size": Size(40, 30),
+        "grids": np.zeros((len(probabilities), 2, 2), np.float32),
+        "grid_statuses": (MapStatus.OK,) * len(probabilities),
+    }
+    return Prediction(image_id, label=label, probabilities=np.array(probabilities, np.float32), **(usual | facts))
+
+
+def _make_table(path: Path, names: Sequence[str], rows: Sequence[Prediction]) -> None:
+    """Write a predictions table of made-up rows; squash resize to 32 x 32 pixels."""
+    from btxrd_explain.core.geometry import Size  # noqa: PLC0415 -- only where a test needs it
+    from btxrd_explain.core.preprocess import Preprocessing  # noqa: PLC0415 -- likewise
+    from btxrd_explain.predictions.provenance import Provenance  # noqa: PLC0415 -- likewise
+    from btxrd_explain.predictions.store import write_table  # noqa: PLC0415 -- likewise
+
+    grid = next(Size(*row.grids.shape[1:]) for row in rows if row.grids is not None)
+    preprocessing = Preprocessing(Size(32, 32), (0.5,), (0.25,))
+    request = {"checkpoint": "ab" * 32, "versions": {}}
+    provenance = Provenance(request, tuple(names), preprocessing, "best.pt", "resnet18", "gradcam", "layer4", grid)
+    write_table(path, provenance, rows)
+
+
+@pytest.fixture(scope="session")
+def make_row() -> Callable[..., Prediction]:
+    """Makes a row of a predictions table."""
+    return _make_row
+
+
+@pytest.fixture(scope="session")
+def make_table() -> Callable[..., None]:
+    """Writes a predictions table of such rows."""
+    return _make_table
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,12 @@ from typer.testing import CliRunner
 
 from btxrd_explain.cli.app import app
 from btxrd_explain.core.classification import measure_performance
-from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
-from btxrd_explain.predictions.provenance import Provenance
-from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
-from btxrd_explain.predictions.store import write_table
+from btxrd_explain.predictions.record import Prediction, RowStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -28,45 +23,23 @@ if TYPE_CHECKING:
 LONG = "Multiple osteochondromas with a secondary peripheral chondrosarcoma"
 
 
-def _row(number: int, label: str | None, probabilities: Sequence[float]) -> Prediction:
-    return Prediction(
-        image_id=f"IMG{number:06d}.jpeg",
-        path=f"images/IMG{number:06d}.jpeg",
-        label=label,
-        split="test",
-        status=RowStatus.OK,
-        stamp=FileStamp(1, 1, "0" * 64),
-        size=Size(40, 30),
-        probabilities=np.array(probabilities, np.float32),
-        grids=np.zeros((len(probabilities), 2, 2), np.float32),
-        grid_statuses=(MapStatus.OK,) * len(probabilities),
-    )
-
-
-def _table(path: Path, names: tuple[str, ...], rows: Sequence[Prediction]) -> None:
-    request = {"checkpoint": "ab" * 32, "versions": {}}
-    preprocessing = Preprocessing(Size(32, 32), (0.5,), (0.25,))
-    provenance = Provenance(request, names, preprocessing, "best.pt", "resnet18", "gradcam", "layer4", Size(2, 2))
-    write_table(path, provenance, rows)
-
-
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
+def results(tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callable[..., None]) -> Path:
     """Six images of two classes, of a classifier that knows a third, and two that cannot be scored.
 
     Predicted Normal: two Normal, one Benign. Predicted Benign: two Benign. Predicted Malignant: one Benign.
     """
     rows = [
-        _row(0, "Normal", (0.8, 0.1, 0.1)),
-        _row(1, "Normal", (0.6, 0.3, 0.1)),
-        _row(2, "Benign", (0.7, 0.2, 0.1)),
-        _row(3, "Benign", (0.1, 0.9, 0.0)),
-        _row(4, "Benign", (0.2, 0.8, 0.0)),
-        _row(5, "Benign", (0.0, 0.3, 0.7)),
-        _row(6, None, (0.0, 0.3, 0.7)),
+        make_row("IMG000000.jpeg", "Normal", (0.8, 0.1, 0.1)),
+        make_row("IMG000001.jpeg", "Normal", (0.6, 0.3, 0.1)),
+        make_row("IMG000002.jpeg", "Benign", (0.7, 0.2, 0.1)),
+        make_row("IMG000003.jpeg", "Benign", (0.1, 0.9, 0.0)),
+        make_row("IMG000004.jpeg", "Benign", (0.2, 0.8, 0.0)),
+        make_row("IMG000005.jpeg", "Benign", (0.0, 0.3, 0.7)),
+        make_row("IMG000006.jpeg", None, (0.0, 0.3, 0.7)),
         Prediction("IMG000007.jpeg", "x", "Normal", "test", RowStatus.UNREADABLE, error="it is empty"),
     ]
-    _table(tmp_path / "predictions.parquet", ("Normal", "Benign", "Malignant"), rows)
+    make_table(tmp_path / "predictions.parquet", ("Normal", "Benign", "Malignant"), rows)
     return tmp_path
 
 
@@ -111,8 +84,10 @@ def test_figures_are_written_in_the_format_asked_for(results: Path, kind: str) -
     assert "excluded: 1 (no known true class)" in result.stdout
 
 
-def test_labels_are_needed(tmp_path: Path) -> None:
-    _table(tmp_path / "predictions.parquet", ("a", "b"), [_row(0, None, (0.5, 0.5))])
+def test_labels_are_needed(
+    tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callable[..., None]
+) -> None:
+    make_table(tmp_path / "predictions.parquet", ("a", "b"), [make_row("IMG000000.jpeg", None, (0.5, 0.5))])
     result = _run("-o", tmp_path)
     assert result.exit_code == 4
     assert "known true class" in result.stderr

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from hypothesis import example, given
+from hypothesis import settings as relaxed
 from hypothesis import strategies as st
 
 from btxrd_explain.settings import (
@@ -84,6 +85,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "output.alpha": fractions,
     "output.dpi": st.integers(50, 1200),
     "output.format": words("output.format"),
+    "export.to": or_null(st.sampled_from(["labelme", "coco", "npz", "tiff", "fiftyone"])),
+    "export.classes": words("export.classes"),
+    "export.map_size": words("export.map_size"),
+    "export.tolerance": st.floats(0, 100),
+    "export.beside_images": st.booleans(),
     "run.shard": or_null(st.tuples(st.integers(1, 9), st.integers(9, 99)).map(lambda pair: f"{pair[0]}/{pair[1]}")),
 }
 
@@ -103,6 +109,7 @@ def loaded_from(text: str) -> Settings:
         return load_settings(path, environ={}).settings
 
 
+@relaxed(deadline=None)  # writes and reads files, on machines that do other things too
 @given(st.fixed_dictionaries({}, optional=VALUES).map(settings_from))
 @example(settings_from({"data.split": "null", "model.class_names": ("No", "1e3"), "data.inputs": ("a, b", "[c]")}))
 @example(settings_from({"data.root": Path("a\nb"), "gradcam.target_layer": " x: y # z", "data.split": "\x85\u2028"}))

@@ -4,6 +4,7 @@ import typer
 
 from btxrd_explain.cli.options import COLOURS, FIGURES, IMAGES, NETWORK, RESULTS, command, examples
 from btxrd_explain.console.annotate_iou import show_annotate_iou
+from btxrd_explain.console.export import show_export
 from btxrd_explain.console.gallery import show_gallery
 from btxrd_explain.console.performance import show_performance
 from btxrd_explain.console.terminal import Terminal
@@ -78,3 +79,34 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
     show_performance(terminal, workflow.run(loaded.settings, terminal))
     return ExitCode.OK
+
+
+@app.command(
+    epilog=examples(
+        "export --to labelme --predictions out/predictions.parquet",
+        "export --to npz --classes all --map-size input",
+        "export --to coco BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+    )
+)
+@command(
+    *IMAGES,
+    *NETWORK,
+    *RESULTS,
+    "export.to",
+    "export.classes",
+    "export.map_size",
+    "export.tolerance",
+    "export.beside_images",
+    "annotation.threshold",
+    "annotation.mask_policy",
+)
+def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Heat maps for other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne.
+
+    Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
+    """
+    from btxrd_explain.workflows import export as workflow  # noqa: PLC0415 -- heavy
+
+    result = workflow.run(loaded.settings, terminal)
+    show_export(terminal, result)
+    return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK

@@ -38,6 +38,7 @@ _PANELS = {
     "annotation": "Annotations",
     "output": "Results",
     "run": "Where it runs",
+    "export": "Format",
 }
 
 _Command = Callable[..., ExitCode]

@@ -8,6 +8,7 @@ from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sections import (
     AnnotationSettings,
     DataSettings,
+    ExportSettings,
     GradcamSettings,
     ModelSettings,
     OutputSettings,
@@ -22,6 +23,7 @@ __all__ = [
     "SETTINGS",
     "AnnotationSettings",
     "DataSettings",
+    "ExportSettings",
     "GradcamSettings",
     "LoadedSettings",
     "ModelSettings",

@@ -5,6 +5,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from btxrd_explain.settings.sections import (
     AnnotationSettings,
     DataSettings,
+    ExportSettings,
     GradcamSettings,
     ModelSettings,
     OutputSettings,
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     gradcam: GradcamSettings = GradcamSettings()
     annotation: AnnotationSettings = AnnotationSettings()
     output: OutputSettings = OutputSettings()
+    export: ExportSettings = ExportSettings()
     run: RunSettings = RunSettings()
 
     @classmethod

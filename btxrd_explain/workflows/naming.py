@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,6 +17,18 @@ def file_name_of_class(name: str) -> str:
     ('Malignant', '___giant cell_tumor')
     """
     return re.sub(r"[^\w \-+()]", "_", name).strip() or "_"
+
+
+def file_name_of_image(image_id: str, suffix: str) -> Path:
+    """Return a relative file name for what belongs to an image, different for different images.
+
+    The image's own suffix stays, so that ``a.png`` and ``a.jpeg`` do not meet; no part of it leaves the folder.
+
+    >>> file_name_of_image("left/IMG000046.jpeg", ".png").as_posix()
+    'left/IMG000046.jpeg.png'
+    """
+    parts = [part for part in PurePosixPath(image_id).parts if part not in {"..", "/"}]
+    return Path(*parts[:-1], f"{parts[-1]}{suffix}")
 
 
 def footer(provenance: Provenance) -> str:

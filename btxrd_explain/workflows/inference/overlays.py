@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.files import write_bytes
 from btxrd_explain.workflows.explained import ExplainedImage
+from btxrd_explain.workflows.naming import file_name_of_image
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from pathlib import Path
 
     from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.settings import Settings
@@ -35,7 +36,7 @@ def draw_overlays(
         listener.advance()
         if row.grids is None or row.predicted is None:
             continue
-        target = folder / overlay_name(row.image_id)
+        target = folder / file_name_of_image(row.image_id, ".png")
         try:
             picture, status = _overlay(ExplainedImage.of(row, table), row.predicted, settings)
         except RadiographError as error:
@@ -46,18 +47,6 @@ def draw_overlays(
         write_bytes(target, picture)
         drawn[row.image_id] = target
     return drawn
-
-
-def overlay_name(image_id: str) -> Path:
-    """Return a relative file name for an image's overlay, different for different images.
-
-    The suffix stays, so that ``a.png`` and ``a.jpeg`` do not meet; no part of it leaves the folder.
-
-    >>> overlay_name("left/IMG000046.jpeg").as_posix()
-    'left/IMG000046.jpeg.png'
-    """
-    parts = [part for part in PurePosixPath(image_id).parts if part not in {"..", "/"}]
-    return Path(*parts[:-1], f"{parts[-1]}.png")
 
 
 def _overlay(image: ExplainedImage, class_index: int, settings: Settings) -> tuple[bytes, MapStatus]:

@@ -1,0 +1,1 @@
+"""Heat maps in the formats of other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne."""

@@ -1,0 +1,100 @@
+"""Heat maps as arrays: NumPy archives and TIFF files of float32, a file per radiograph."""
+
+from __future__ import annotations
+
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from btxrd_explain.errors import OutputError
+from btxrd_explain.files import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from btxrd_explain.outputs.export.item import ExportedImage, Origin
+
+
+class ArrayWriter:
+    """Writes the heat maps of each radiograph as one file.
+
+    Args:
+        encode: Makes the file's content: :func:`npz` or :func:`tiff`.
+        origin: How the heat maps were made.
+        place: Where the file of an image goes.
+        scale: What the values are, in words.
+    """
+
+    def __init__(
+        self,
+        encode: Callable[[ExportedImage, dict[str, Any]], bytes],
+        origin: Origin,
+        place: Callable[[ExportedImage], Path],
+        *,
+        scale: str,
+    ) -> None:
+        """Remember how to write."""
+        self._encode = encode
+        self._origin = origin
+        self._place = place
+        self._scale = scale
+
+    def add(self, image: ExportedImage) -> None:
+        """Write the file of one radiograph."""
+        facts = {
+            "image_id": image.image_id,
+            "height": image.size.height,
+            "width": image.size.width,
+            "label": image.label,
+            "predicted": image.predicted,
+            "confidence": image.confidence,
+            "scale": self._scale,
+            "maps": [
+                {
+                    "class": part.class_name,
+                    "probability": part.probability,
+                    "status": part.status,
+                    "peak": part.peak,
+                }
+                for part in image.attention
+            ],
+            "provenance": self._origin.provenance,
+        }
+        write_bytes(self._place(image), self._encode(image, facts))
+
+
+def npz(image: ExportedImage, facts: dict[str, Any]) -> bytes:
+    """Return a NumPy archive: ``maps`` float32 ``(classes, height, width)``, ``classes``, and ``facts`` as JSON text.
+
+    No array holds Python objects, so that ``numpy.load`` reads it without pickle.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer,
+        maps=np.stack([part.values for part in image.attention]),
+        classes=np.array([part.class_name for part in image.attention]),
+        facts=np.array(json.dumps(facts, ensure_ascii=False)),
+    )
+    return buffer.getvalue()
+
+
+def tiff(image: ExportedImage, facts: dict[str, Any]) -> bytes:
+    """Return a TIFF file: a page of float32 per class; the description of the first is ``facts`` as JSON text."""
+    first, *further = (Image.fromarray(np.ascontiguousarray(part.values)) for part in image.attention)
+    buffer = io.BytesIO()
+    try:
+        first.save(
+            buffer,
+            "TIFF",
+            compression="tiff_adobe_deflate",
+            save_all=True,
+            append_images=further,
+            description=json.dumps(facts),  # TIFF knows ASCII only
+        )
+    except OSError as error:
+        raise OutputError(f"'{image.image_id}' cannot be written as TIFF ({error})", hint="export it as npz") from error
+    return buffer.getvalue()

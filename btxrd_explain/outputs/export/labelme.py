@@ -1,0 +1,124 @@
+"""Regions of heat maps as LabelMe files, to be opened, mended and compared in LabelMe.
+
+A region without holes becomes a polygon and one with holes a mask, which LabelMe draws since 5.3. At tolerance 0
+LabelMe's own rasteriser gives the region back pixel by pixel. Labels begin with ``heat map:``, so that no region is
+taken for an expert's lesion.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from btxrd_explain.core.contours import regions, simplified
+from btxrd_explain.errors import OutputError
+from btxrd_explain.files import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from btxrd_explain.core.contours import Region
+    from btxrd_explain.outputs.export.item import Attention, ExportedImage, Origin
+
+VERSION = "5.4.1"
+"""The format's version that BTXRD's own annotations have."""
+OURS = "btxrd_explain"
+"""Key of what LabelMe does not know but keeps; a file without it is not ours to overwrite."""
+
+
+class LabelMeWriter:
+    """Writes a LabelMe file per radiograph.
+
+    Args:
+        origin: How the heat maps were made.
+        place: Where the file of an image goes.
+        tolerance: By how many pixels a polygon may leave the region's border, so that it can be edited by hand.
+    """
+
+    def __init__(self, origin: Origin, place: Callable[[ExportedImage], Path], *, tolerance: float) -> None:
+        """Remember how to write."""
+        self._origin = origin
+        self._place = place
+        self._tolerance = tolerance
+
+    def add(self, image: ExportedImage) -> None:
+        """Write the file of one radiograph; a file of somebody else's is never overwritten."""
+        target = self._place(image)
+        if not _is_ours(target):
+            raise OutputError(f"'{target}' was not written by this command and stays", hint="move it away")
+        write_json(target, self._document(image, target))
+
+    def _document(self, image: ExportedImage, target: Path) -> dict[str, Any]:
+        origin = self._origin
+        return {
+            "version": VERSION,
+            "flags": {} if image.label is None else {"prediction is correct": image.predicted == image.label},
+            "shapes": [shape for part in image.attention for shape in self._shapes(part)],
+            "imagePath": _relative(image.path, target.parent),
+            "imageData": None,
+            "imageHeight": image.size.height,
+            "imageWidth": image.size.width,
+            OURS: {
+                "image_id": image.image_id,
+                "label": image.label,
+                "predicted": image.predicted,
+                "confidence": image.confidence,
+                "threshold": origin.threshold,
+                "operator": origin.operator,
+                "tolerance": self._tolerance,
+                "heat_maps": [
+                    {"class": part.class_name, "probability": part.probability, "status": part.status, "iou": part.iou}
+                    for part in image.attention
+                ],
+                "provenance": origin.provenance,
+            },
+        }
+
+    def _shapes(self, part: Attention) -> list[dict[str, Any]]:
+        if part.region is None:
+            return []
+        overlap = "" if part.iou is None else f", IoU with the annotation {part.iou:.3f}"
+        facts: dict[str, Any] = {
+            "label": f"heat map: {part.class_name}",
+            "group_id": None,
+            "description": f"probability {part.probability:.3f}, {self._origin.rule}{overlap}",
+            "flags": {},
+        }
+        return [facts | _drawn(region, self._tolerance) for region in regions(part.region)]
+
+
+def _drawn(region: Region, tolerance: float) -> dict[str, Any]:
+    """Draw a region as a polygon, or as a mask where a polygon cannot be it."""
+    if region.holes or len(region.border) < 3:
+        (left, top), (height, width) = region.origin, region.mask.shape
+        _, data = cv2.imencode(".png", region.mask.astype(np.uint8) * 255)
+        corners = [[left, top], [left + width - 1, top + height - 1]]
+        return {"points": corners, "shape_type": "mask", "mask": base64.b64encode(data.tobytes()).decode()}
+    line = simplified(region.border, tolerance)
+    line = line if len(line) >= 3 else region.border
+    return {"points": line.tolist(), "shape_type": "polygon", "mask": None}
+
+
+def _relative(image: Path, folder: Path) -> str:
+    """Return the way from a LabelMe file to its image, as LabelMe follows it."""
+    try:
+        return Path(os.path.relpath(image, folder.absolute())).as_posix()
+    except ValueError:  # another drive on Windows
+        return image.as_posix()
+
+
+def _is_ours(target: Path) -> bool:
+    """Say whether a file may be written: it does not exist, or this command wrote it."""
+    try:
+        document = json.loads(target.read_bytes())
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return isinstance(document, dict) and OURS in document
