@@ -129,6 +129,7 @@ def test_flips_change_nothing_but_ties(values: np.ndarray, mask: np.ndarray, axi
 def test_higher_thresholds_never_grow_a_region(values: np.ndarray, mask: np.ndarray) -> None:
     levels = quantise(values)
     histogram = count_levels(levels, levels[mask])
+    assert histogram.whole_from[-1] == 0
     assert (np.diff(histogram.whole_from) <= 0).all()
     assert (np.diff(histogram.inside_from) <= 0).all()
     assert (histogram.inside_from <= histogram.whole_from).all()

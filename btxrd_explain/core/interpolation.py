@@ -46,21 +46,25 @@ class Line:
         """
         return cls(positions * (cells / extent) - 0.5, cells, inside, even)
 
-    def weights(self) -> NDArray[np.float64]:
+    def weights(self, pixels: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the matrix that interpolates a row of cells.
+
+        Args:
+            pixels: Intp array of shape ``(n,)``: the pixels at which to interpolate.
 
         Returns:
             Float64 array of shape ``(n, cells)``. Rows sum to 1, and beyond the outermost centres the outermost cell
-            counts alone; rows of pixels that are not interpolated are 0.
+            counts alone.
 
-        >>> Line.at(np.array([0.5, 2.0, 3.5]), extent=4, cells=2, inside=slice(0, 3)).weights().tolist()
+        >>> line = Line.at(np.array([0.5, 2.0, 3.5]), extent=4, cells=2, inside=slice(0, 3))
+        >>> line.weights(np.arange(3)).tolist()
         [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
         """
-        coordinates = np.clip(self.coordinates[self.inside], 0, self.cells - 1)
+        coordinates = np.clip(self.coordinates[pixels], 0, self.cells - 1)
         lower = np.floor(coordinates).astype(np.intp)
         fraction = coordinates - lower
-        weights = np.zeros((len(self.coordinates), self.cells))
-        index = np.arange(len(self.coordinates))[self.inside]
+        weights = np.zeros((len(pixels), self.cells))
+        index = np.arange(len(pixels))
         weights[index, lower] += 1 - fraction
         weights[index, np.minimum(lower + 1, self.cells - 1)] += fraction
         return weights
@@ -104,16 +108,18 @@ def interpolate(grid: NDArray[np.floating[Any]], rows: Line, columns: Line) -> N
     Returns:
         Float32 array with a pixel for each row and column, within 1e-6 of the exact value (in units of the largest).
     """
-    if not (rows.even and columns.even):
-        return _separable(rows.weights(), grid, columns.weights())
     size = (len(columns.coordinates), len(rows.coordinates))
-    resized: NDArray[np.float32] = np.asarray(
-        cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR), np.float32
-    )
-    for line, view in ((rows, resized), (columns, resized.T)):
+    if rows.even and columns.even:
+        resized = cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+    else:
+        across = grid.astype(np.float64) @ columns.weights(np.arange(size[0])).T
+        down = rows.weights(np.arange(size[1]))
+        resized = down.astype(np.float32) @ across.astype(np.float32)
+    image: NDArray[np.float32] = np.asarray(resized, np.float32)
+    for line, view in ((rows, image), (columns, image.T)):
         view[: line.inside.start] = 0
         view[line.inside.stop :] = 0
-    return resized
+    return image
 
 
 def extremes(grid: NDArray[np.floating[Any]], rows: Line, columns: Line) -> Extremes | None:
@@ -130,7 +136,7 @@ def extremes(grid: NDArray[np.floating[Any]], rows: Line, columns: Line) -> Extr
     at_rows, at_columns = rows.corners(), columns.corners()
     if at_rows.size == 0 or at_columns.size == 0:
         return None
-    values = rows.weights()[at_rows] @ grid.astype(np.float64) @ columns.weights()[at_columns].T
+    values = rows.weights(at_rows) @ grid.astype(np.float64) @ columns.weights(at_columns).T
     # Equal cells make a plateau, whose first pixel counts: rounding in the 16th digit must not break the tie.
     rounded = values.astype(np.float32)
     coldest, hottest = (
@@ -138,12 +144,3 @@ def extremes(grid: NDArray[np.floating[Any]], rows: Line, columns: Line) -> Extr
         for index in (int(rounded.argmin()), int(rounded.argmax()))
     )
     return Extremes(float(values.min()), float(values.max()), coldest, hottest)
-
-
-def _separable(
-    rows: NDArray[np.float64], grid: NDArray[np.floating[Any]], columns: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Interpolate along both axes; the large product runs in float32, which is what the result holds."""
-    partial = (rows @ grid.astype(np.float64)).astype(np.float32)
-    result: NDArray[np.float32] = partial @ columns.T.astype(np.float32)
-    return result

@@ -22,17 +22,17 @@ CURVE_THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 _CURVE_LEVELS = np.ceil(CURVE_THRESHOLDS * TOP_LEVEL - 1e-6).astype(np.intp)
 
 
-def iou_curve(histogram: Histogram) -> NDArray[np.float64] | None:
+def iou_curve(histogram: Histogram) -> NDArray[np.float64]:
     """Return the IoU of ``h >= t`` for each of :data:`CURVE_THRESHOLDS`.
 
     ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``. A threshold that is no multiple of 0.05 falls within a level, and is
     moved up by at most 1/65,280.
 
     Args:
-        histogram: The pixels by level.
+        histogram: The pixels by level, of which some are annotated.
 
     Returns:
-        Float64 array of shape ``(101,)`` in [0, 1]; None where nothing is annotated.
+        Float64 array of shape ``(101,)`` in [0, 1].
 
     >>> from btxrd_explain.core.metrics.histogram import count_levels, quantise
     >>> heat = np.array([[1.0, 0.5, 0.0]], np.float32)
@@ -40,8 +40,6 @@ def iou_curve(histogram: Histogram) -> NDArray[np.float64] | None:
     >>> curve[[0, 50, 51, 100]].tolist()
     [0.3333333333333333, 0.5, 1.0, 1.0]
     """
-    if histogram.annotated == 0:
-        return None
     both = histogram.inside_from[_CURVE_LEVELS]
     curve: NDArray[np.float64] = both / (histogram.annotated + histogram.whole_from[_CURVE_LEVELS] - both)
     return curve
@@ -59,11 +57,11 @@ def average_precision(histogram: Histogram) -> float | None:
     Returns:
         Average precision in (0, 1]; None where nothing is annotated.
     """
-    levels = np.flatnonzero(histogram.inside)  # recall changes nowhere else
+    levels = histogram.annotated_levels
     if levels.size == 0:
         return None
     precision = histogram.inside_from[levels] / histogram.whole_from[levels]
-    return float(precision @ histogram.inside[levels] / histogram.annotated)
+    return _mean(precision, histogram.inside[levels])
 
 
 def roc_auc(histogram: Histogram) -> float | None:
@@ -79,10 +77,15 @@ def roc_auc(histogram: Histogram) -> float | None:
         Area in [0, 1]; None where nothing or everything is annotated.
     """
     outside = histogram.pixels - histogram.annotated
-    levels = np.flatnonzero(histogram.inside)
+    levels = histogram.annotated_levels
     if levels.size == 0 or outside == 0:
         return None
     outside_from = histogram.whole_from[levels] - histogram.inside_from[levels]
     tied = histogram.whole[levels] - histogram.inside[levels]
     colder = outside - outside_from + tied / 2
-    return float(colder @ histogram.inside[levels] / (histogram.annotated * outside))
+    return _mean(colder, histogram.inside[levels]) / outside
+
+
+def _mean(values: NDArray[np.float64], weights: NDArray[np.int64]) -> float:
+    """Return a weighted mean; no matrix product, for which libraries of linear algebra may start threads."""
+    return float((values * weights).sum() / weights.sum())

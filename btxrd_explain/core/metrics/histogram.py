@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
 TOP_LEVEL = 255 * 256
 """The level of ``h = 1``."""
-_ROWS = 64
-"""Rows scaled at a time, so that the intermediate stays in the processor's cache."""
+_AT_ONCE = 2**18
+"""Pixels handled at a time, so that what lies between two steps stays in the processor's cache."""
+_FLOAT32_COUNTS = 2**24
+"""OpenCV returns counts as float32, which holds integers up to here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,13 +39,18 @@ class Histogram:
 
     @cached_property
     def inside_from(self) -> NDArray[np.int64]:
-        """Annotated pixels at a level or above (true positives of ``level >= k``)."""
+        """Annotated pixels at a level or above (true positives of ``level >= k``); one entry more, which is 0."""
         return _from_above(self.inside)
 
     @cached_property
     def whole_from(self) -> NDArray[np.int64]:
-        """All pixels at a level or above."""
+        """All pixels at a level or above; one entry more, which is 0."""
         return _from_above(self.whole)
+
+    @cached_property
+    def annotated_levels(self) -> NDArray[np.intp]:
+        """The levels with annotated pixels, ascending: recall changes nowhere else."""
+        return np.flatnonzero(self.inside)
 
     @property
     def annotated(self) -> int:
@@ -54,6 +61,10 @@ class Histogram:
     def pixels(self) -> int:
         """Pixels in the image."""
         return int(self.whole_from[0])
+
+    def level_reached_by(self, count: int) -> int:
+        """Return the highest level at or above which at least ``count`` pixels lie; ``count`` is at least 1."""
+        return int(np.searchsorted(-self.whole_from, -count, side="right")) - 1
 
 
 def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -69,11 +80,12 @@ def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     [[0, 32640, 65280]]
     """
     levels = np.empty(values.shape, np.uint16)
-    scaled = np.empty((min(_ROWS, len(values)), values.shape[1]), np.float32)
-    for start in range(0, len(values), _ROWS):
-        rows = values[start : start + _ROWS]
-        np.multiply(rows, np.float32(TOP_LEVEL), out=scaled[: len(rows)])
-        np.copyto(levels[start : start + _ROWS], scaled[: len(rows)], casting="unsafe")
+    rows = max(_AT_ONCE // values.shape[1], 1)
+    scaled = np.empty((min(rows, len(values)), values.shape[1]), np.float32)
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows]
+        np.multiply(part, np.float32(TOP_LEVEL), out=scaled[: len(part)])
+        np.copyto(levels[start : start + rows], scaled[: len(part)], casting="unsafe")
     return levels
 
 
@@ -90,14 +102,33 @@ def count_levels(levels: NDArray[np.uint16], inside: NDArray[np.uint16]) -> Hist
     return Histogram(inside=_count(inside), whole=_count(levels))
 
 
+def pixels_at(level: int, levels: NDArray[np.uint16]) -> NDArray[np.intp]:
+    """Return the positions of a level's pixels.
+
+    Args:
+        level: The level.
+        levels: From :func:`quantise`, contiguous, shape ``(height, width)``.
+
+    Returns:
+        Intp array of indices into the flattened image, ascending.
+    """
+    flat = levels.ravel()
+    starts = range(0, flat.size, _AT_ONCE)
+    return np.concatenate([np.flatnonzero(flat[start : start + _AT_ONCE] == level) + start for start in starts])
+
+
 def _count(levels: NDArray[np.uint16]) -> NDArray[np.int64]:
     """Count with OpenCV, whose path for all 65,536 levels is the fastest at hand (NumPy's takes five times as long)."""
     if levels.size == 0:
         return np.zeros(TOP_LEVEL + 1, np.int64)
     counted = cv2.calcHist([np.atleast_2d(levels)], [0], None, [2**16], [0, 2**16])
-    return counted.ravel()[: TOP_LEVEL + 1].astype(np.int64)
+    counts = counted.ravel()[: TOP_LEVEL + 1].astype(np.int64)
+    if levels.size > _FLOAT32_COUNTS:
+        counts[counts.argmax()] += levels.size - counts.sum()  # no more than one level can have been rounded
+    return counts
 
 
 def _from_above(counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    sums: NDArray[np.int64] = np.cumsum(counts[::-1])[::-1]
+    sums = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts[::-1], out=sums[-2::-1])
     return sums

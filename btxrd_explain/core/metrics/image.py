@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
+from btxrd_explain.core.metrics.cuts import count_reached, overlap_from
 from btxrd_explain.core.metrics.energy import measure_energy
-from btxrd_explain.core.metrics.histogram import TOP_LEVEL, Histogram, count_levels, quantise
+from btxrd_explain.core.metrics.histogram import count_levels, quantise
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.metrics.pointing import near_annotation
 from btxrd_explain.core.metrics.ranks import area_matched_iou, hits_among_hottest, rank_accuracy
-from btxrd_explain.core.metrics.rules import Threshold, otsu_level, percentile_level
-from btxrd_explain.core.overlap import Overlap, count_overlap
+from btxrd_explain.core.metrics.rules import Rule, Threshold, fill_contours, otsu_level, percentile_level
+from btxrd_explain.core.overlap import count_overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,8 +107,8 @@ def measure(
 
     Args:
         heat: The heat map.
-        mask: Boolean array of the heat map's shape: the annotation.
-        lesions: The annotation lesion by lesion, as boolean arrays of the same shape; looked at once, one at a time.
+        mask: Boolean array of the heat map's shape: the annotation, all lesions together.
+        lesions: Boolean arrays of the same shape: the lesions, which make up the mask; looked at once, one by one.
         threshold: The rule that turns the heat map into a region.
         tolerance: Distance in pixels within which a pointing hit is tolerated; None is half a grid cell.
 
@@ -125,27 +125,32 @@ def measure(
     lesion_share = annotated / mask.size
     if heat.status is not MapStatus.OK or annotated == 0:
         return Measurement(ImageMetrics(lesion_share=lesion_share))
+    inside = heat.values[window][mask[window]]
     levels = quantise(heat.values)
     histogram = count_levels(levels, levels[window][mask[window]])
-    curve = iou_curve(histogram)
-    best = None if curve is None else int(curve.argmax())
-    region, level = threshold.region(heat.values, levels, histogram)
-    overlap = count_overlap(region, mask)
-    energy = measure_energy(heat.values, heat.values[window][mask[window]])
+    cut = threshold.cut(histogram)
+    if threshold.rule is Rule.OTSU_CHEXLOCALIZE:
+        filled = fill_contours(cut.reached(heat.values))
+        overlap, region = count_overlap(filled, mask), filled[window]
+    else:
+        overlap = count_reached(cut, heat.values, levels, inside, histogram)
+        region = cut.reached(heat.values[window])
     hits = hits_among_hottest(heat.values, levels, mask, histogram)
+    energy = measure_energy(heat.values, inside)
+    curve = iou_curve(histogram)
     metrics = ImageMetrics(
         lesion_share=lesion_share,
-        threshold=level,
+        threshold=cut.value,
         region_share=overlap.region / mask.size,
         iou=overlap.iou,
         dice=overlap.dice,
         precision=overlap.precision,
         recall=overlap.recall,
-        lesion_recall=_lesion_recall(region, lesions),
-        iou_otsu=_overlap_from(histogram, otsu_level(histogram)).iou,
-        iou_percentile=_overlap_from(histogram, percentile_level(histogram, TOP_PERCENT)).iou,
-        best_iou=None if curve is None or best is None else float(curve[best]),
-        best_threshold=None if best is None else float(CURVE_THRESHOLDS[best]),
+        lesion_recall=_lesion_recall(region, (lesion[window] for lesion in lesions)),
+        iou_otsu=overlap_from(otsu_level(histogram), histogram).iou,
+        iou_percentile=overlap_from(percentile_level(histogram, TOP_PERCENT), histogram).iou,
+        best_iou=float(curve.max()),
+        best_threshold=float(CURVE_THRESHOLDS[curve.argmax()]),
         area_matched_iou=area_matched_iou(hits, annotated),
         soft_iou=energy.soft_iou,
         pointing_hit=_hit(heat, mask, 0),
@@ -169,18 +174,15 @@ def _hit(heat: HeatMap, mask: NDArray[np.bool_], tolerance: float | None) -> boo
 
 def _lesion_recall(region: NDArray[np.bool_], lesions: Iterable[NDArray[np.bool_]]) -> float | None:
     """Return the share of the lesions that the region touches; None where there are none."""
-    touched = [bool((region[window] & lesion[window]).any()) for lesion in lesions for window in (_bounds(lesion),)]
+    touched = [bool((region & lesion).any()) for lesion in lesions]
     return sum(touched) / len(touched) if touched else None
 
 
-def _overlap_from(histogram: Histogram, level: int) -> Overlap:
-    """Return the overlap of the region from a level upwards."""
-    if level > TOP_LEVEL:
-        return Overlap(0, 0, histogram.annotated)
-    return Overlap(int(histogram.inside_from[level]), int(histogram.whole_from[level]), histogram.annotated)
-
-
 def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Return the rows and columns that a mask spans; lesions are small, and what is outside need not be touched."""
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return slice(top, top + height), slice(left, left + width)
+    """Return the rows and columns that a mask spans: lesions are small, and what is outside need not be touched."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if rows.size == 0:
+        return slice(0), slice(0)
+    band = slice(int(rows[0]), int(rows[-1]) + 1)
+    columns = np.flatnonzero(mask[band].any(axis=0))
+    return band, slice(int(columns[0]), int(columns[-1]) + 1)

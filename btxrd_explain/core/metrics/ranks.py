@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.metrics.histogram import pixels_at
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -38,14 +40,9 @@ def hits_among_hottest(
     wanted = histogram.annotated
     if wanted == 0:
         return 0
-    level = int(np.count_nonzero(histogram.whole_from >= wanted)) - 1
-    above = level + 1
-    certain, hits = (
-        (int(histogram.whole_from[above]), int(histogram.inside_from[above]))
-        if above < len(histogram.whole)
-        else (0, 0)
-    )
-    tied = np.flatnonzero(levels == level)
+    level = histogram.level_reached_by(wanted)
+    certain, hits = int(histogram.whole_from[level + 1]), int(histogram.inside_from[level + 1])
+    tied = pixels_at(level, levels)
     hottest = np.argsort(-values.ravel()[tied], kind="stable")[: wanted - certain]
     return hits + int(np.count_nonzero(mask.ravel()[tied[hottest]]))
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from btxrd_explain.core.metrics.cuts import Cut
 from btxrd_explain.core.metrics.histogram import TOP_LEVEL, count_levels, quantise
-from btxrd_explain.core.threshold import Operator, binarize
+from btxrd_explain.core.threshold import Operator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,30 +60,26 @@ class Threshold:
         if self.rule is Rule.PERCENTILE and not 0 < self.value <= 100:
             raise ValueError(f"a percentile threshold must lie in (0, 100], got {self.value}")
 
-    def region(
-        self, values: NDArray[np.float32], levels: NDArray[np.uint16], histogram: Histogram
-    ) -> tuple[NDArray[np.bool_], float]:
-        """Return the region that the rule cuts out of a heat map.
+    def cut(self, histogram: Histogram) -> Cut:
+        """Return the threshold that the rule chooses for a heat map.
 
         Args:
-            values: Float32 heat map of shape ``(height, width)`` in [0, 1].
-            levels: Its levels, from :func:`~btxrd_explain.core.metrics.histogram.quantise`.
-            histogram: Its pixels by level.
+            histogram: The heat map's pixels by level.
 
         Returns:
-            Boolean array of the heat map's shape, and the threshold in effect.
+            The cut; that of ``otsu-chexlocalize`` bounds the region before it is filled.
         """
-        if self.rule is Rule.FIXED:
-            return binarize(values, self.value, operator=self.operator), self.value
-        level = percentile_level(histogram, self.value) if self.rule is Rule.PERCENTILE else otsu_level(histogram)
-        region: NDArray[np.bool_] = levels >= level
-        if self.rule is Rule.OTSU_CHEXLOCALIZE:
-            region = fill_contours(region)
-        return region, level / TOP_LEVEL
+        match self.rule:
+            case Rule.FIXED:
+                return Cut(self.value, self.operator)
+            case Rule.PERCENTILE:
+                return Cut.from_level(percentile_level(histogram, self.value))
+            case Rule.OTSU | Rule.OTSU_CHEXLOCALIZE:
+                return Cut.from_level(otsu_level(histogram))
 
 
 def region_of(values: NDArray[np.float32], threshold: Threshold) -> NDArray[np.bool_]:
-    """Return the region of a heat map alone, as when it is drawn.
+    """Return the region that a rule cuts out of a heat map.
 
     Args:
         values: Float32 heat map of shape ``(height, width)`` in [0, 1].
@@ -91,10 +88,9 @@ def region_of(values: NDArray[np.float32], threshold: Threshold) -> NDArray[np.b
     Returns:
         Boolean array of the same shape.
     """
-    if threshold.rule is Rule.FIXED:
-        return binarize(values, threshold.value, operator=threshold.operator)
     levels = quantise(values)
-    return threshold.region(values, levels, count_levels(levels, levels[:0]))[0]
+    region = threshold.cut(count_levels(levels, levels[:0])).reached(values)
+    return fill_contours(region) if threshold.rule is Rule.OTSU_CHEXLOCALIZE else region
 
 
 def otsu_level(histogram: Histogram) -> int:
@@ -142,8 +138,7 @@ def percentile_level(histogram: Histogram, percent: float) -> int:
         The level, at least 1.
     """
     wanted = ceil(histogram.pixels * percent / 100)
-    reached = int(np.count_nonzero(histogram.whole_from >= wanted))
-    return max(reached - 1, 1)
+    return max(histogram.level_reached_by(wanted), 1)
 
 
 def fill_contours(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
