@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge
 from btxrd_explain.core.metrics import ImageMetrics, Rule, Threshold, box_overlaps, measure, region_of
-from btxrd_explain.core.metrics.energy import measure_energy
+from btxrd_explain.core.metrics.energy import Energy
 from btxrd_explain.core.threshold import Operator
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def test_quantus_and_scikit_learn_agree(peer: tuple[dict[str, Any], HeatMap, np.
     assert ours.roc_auc == pytest.approx(case["quantus_AUC"], abs=1e-4)
     assert ours.average_precision == pytest.approx(case["sklearn_ap"], abs=1e-4)
     raw, _ = _peer_case(case["seed"])  # Quantus and XAITK were given the map before scaling
-    energy = measure_energy(raw, raw[mask])
+    energy = Energy(float(raw[mask].sum()), float(raw.sum()), int(mask.sum()))
     assert energy.share == pytest.approx(case["quantus_RelevanceMassAccuracy"], abs=1e-6)
     assert energy.share == pytest.approx(case["xaitk_saliency_coverage"], abs=1e-6)
 

@@ -36,7 +36,8 @@ def iou_curve(histogram: Histogram) -> NDArray[np.float64]:
 
     >>> from btxrd_explain.core.metrics.histogram import count_levels, quantise
     >>> heat = np.array([[1.0, 0.5, 0.0]], np.float32)
-    >>> curve = iou_curve(count_levels(quantise(heat), quantise(heat[:, :1])))
+    >>> levels, _ = quantise(heat)
+    >>> curve = iou_curve(count_levels(levels, levels[:, :1]))
     >>> curve[[0, 50, 51, 100]].tolist()
     [0.3333333333333333, 0.5, 1.0, 1.0]
     """

@@ -90,4 +90,4 @@ def overlap_from(level: int, histogram: Histogram) -> Overlap:
 
 
 def _level(value: np.float32) -> int:
-    return int(quantise(np.full((1, 1), value))[0, 0])
+    return int(quantise(np.full((1, 1), value))[0].item())

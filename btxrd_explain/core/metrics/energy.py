@@ -3,13 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import cv2
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +35,3 @@ class Energy:
         For a mask of 0 and 1 that is the mass inside over the annotation's area plus the mass outside.
         """
         return self.inside / (self.annotation + self.total - self.inside) if self.annotation else None
-
-
-def measure_energy(values: NDArray[np.float32], inside: NDArray[np.float32]) -> Energy:
-    """Sum a heat map, in float64.
-
-    Args:
-        values: Float32 heat map of shape ``(height, width)`` in [0, 1].
-        inside: Its values on the annotation, shape ``(n,)``.
-
-    Returns:
-        The sums.
-    """
-    return Energy(inside=_total(inside), total=_total(values), annotation=inside.size)
-
-
-def _total(values: NDArray[np.float32]) -> float:
-    """Sum with OpenCV, whose float64 sum of float32 values makes no float64 copy."""
-    return float(cv2.sumElems(values)[0]) if values.size else 0.0

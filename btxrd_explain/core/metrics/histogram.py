@@ -67,26 +67,29 @@ class Histogram:
         return int(np.searchsorted(-self.whole_from, -count, side="right")) - 1
 
 
-def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """Return the level of each pixel, ``floor(65280 h)``.
+def quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float]:
+    """Return the level of each pixel, ``floor(65280 h)``, and the sum of the heat map.
 
     Args:
         values: Float32 heat map of shape ``(height, width)`` in [0, 1].
 
     Returns:
-        Uint16 array of the same shape, at most :data:`TOP_LEVEL`.
+        Uint16 array of the same shape, at most :data:`TOP_LEVEL`, and ``Σ h`` in float64.
 
-    >>> quantise(np.array([[0.0, 0.5, 1.0]], np.float32)).tolist()
-    [[0, 32640, 65280]]
+    >>> levels, mass = quantise(np.array([[0.0, 0.5, 1.0]], np.float32))
+    >>> levels.tolist(), mass
+    ([[0, 32640, 65280]], 1.5)
     """
     levels = np.empty(values.shape, np.uint16)
+    mass = 0.0
     rows = max(_AT_ONCE // values.shape[1], 1)
     scaled = np.empty((min(rows, len(values)), values.shape[1]), np.float32)
     for start in range(0, len(values), rows):
         part = values[start : start + rows]
+        mass += cv2.sumElems(part)[0]  # NumPy's sum in float64 makes a float64 copy
         np.multiply(part, np.float32(TOP_LEVEL), out=scaled[: len(part)])
         np.copyto(levels[start : start + rows], scaled[: len(part)], casting="unsafe")
-    return levels
+    return levels, mass
 
 
 def count_levels(levels: NDArray[np.uint16], inside: NDArray[np.uint16]) -> Histogram:

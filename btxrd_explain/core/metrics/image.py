@@ -11,7 +11,7 @@ import numpy as np
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
 from btxrd_explain.core.metrics.cuts import count_reached, overlap_from
-from btxrd_explain.core.metrics.energy import measure_energy
+from btxrd_explain.core.metrics.energy import Energy
 from btxrd_explain.core.metrics.histogram import count_levels, quantise
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.metrics.pointing import near_annotation
@@ -126,7 +126,7 @@ def measure(
     if heat.status is not MapStatus.OK or annotated == 0:
         return Measurement(ImageMetrics(lesion_share=lesion_share))
     inside = heat.values[window][mask[window]]
-    levels = quantise(heat.values)
+    levels, mass = quantise(heat.values)
     histogram = count_levels(levels, levels[window][mask[window]])
     cut = threshold.cut(histogram)
     if threshold.rule is Rule.OTSU_CHEXLOCALIZE:
@@ -136,7 +136,7 @@ def measure(
         overlap = count_reached(cut, heat.values, levels, inside, histogram)
         region = cut.reached(heat.values[window])
     hits = hits_among_hottest(heat.values, levels, mask, histogram)
-    energy = measure_energy(heat.values, inside)
+    energy = Energy(float(inside.sum(dtype=np.float64)), mass, annotated)
     curve = iou_curve(histogram)
     metrics = ImageMetrics(
         lesion_share=lesion_share,

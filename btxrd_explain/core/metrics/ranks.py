@@ -33,7 +33,7 @@ def hits_among_hottest(
 
     >>> from btxrd_explain.core.metrics.histogram import count_levels, quantise
     >>> values, mask = np.array([[0.9, 0.8, 0.7, 0.1]], np.float32), np.array([[True, False, True, True]])
-    >>> levels = quantise(values)
+    >>> levels, _ = quantise(values)
     >>> hits_among_hottest(values, levels, mask, count_levels(levels, levels[mask]))
     2
     """

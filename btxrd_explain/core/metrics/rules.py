@@ -88,7 +88,7 @@ def region_of(values: NDArray[np.float32], threshold: Threshold) -> NDArray[np.b
     Returns:
         Boolean array of the same shape.
     """
-    levels = quantise(values)
+    levels, _ = quantise(values)
     region = threshold.cut(count_levels(levels, levels[:0])).reached(values)
     return fill_contours(region) if threshold.rule is Rule.OTSU_CHEXLOCALIZE else region
 
