@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import torch
 
     from btxrd_explain.predictions.record import Prediction
+
+settings.register_profile("steady", deadline=None)  # machines that run tests do other things too
+settings.load_profile("steady")
 
 NAMES = ("Normal", "Benign", "Malignant")
 
