@@ -9,6 +9,7 @@
 | 4 | input: nothing to work on, or a file that the whole run depends on is unreadable |
 | 5 | predictions table: missing, damaged, or not what the command needs |
 | 6 | output: a result cannot be written |
+| 7 | cluster: Ray is not there, or its workers cannot do the work |
 | 130 | interrupted |
 | 141 | the reader of a pipe closed it |
 """
@@ -28,6 +29,7 @@ class ExitCode(IntEnum):
     INPUT = 4
     TABLE = 5
     OUTPUT = 6
+    ENGINE = 7
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 
@@ -90,3 +92,9 @@ class OutputError(BtxrdExplainError):
     """A result cannot be written."""
 
     exit_code = ExitCode.OUTPUT
+
+
+class EngineError(BtxrdExplainError):
+    """The cluster that a run asks for is not there, or cannot do the work."""
+
+    exit_code = ExitCode.ENGINE

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from btxrd_explain.cli.options import COLOURS, IMAGES, NETWORK, RESULTS, Json, command, examples
+from btxrd_explain.cli.options import COLOURS, IMAGES, NETWORK, RESULTS, RUN, Json, command, examples
 from btxrd_explain.console.choices import show_layers, show_methods
 from btxrd_explain.console.infer import show_infer
 from btxrd_explain.console.terminal import Terminal
@@ -24,7 +24,7 @@ app = typer.Typer()
         "infer - --checkpoint best.pt < paths.txt",
     )
 )
-@command(*IMAGES, *NETWORK, *RESULTS, *COLOURS, "output.overlay", "run.shard")
+@command(*IMAGES, *NETWORK, *RESULTS, *COLOURS, "output.overlay", *RUN)
 def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Class, confidence and heat maps of images, a folder or a split.
 

@@ -25,6 +25,7 @@ NETWORK = (
     "gradcam.method",
     "gradcam.target_layer",
 )
+RUN = ("run.engine", "run.shard", "run.workers")
 RESULTS = ("output.directory", "output.predictions")
 COLOURS = ("output.colormap", "output.alpha")
 FIGURES = ("output.format", "output.dpi")

@@ -136,5 +136,8 @@ BatchSize = Literal["auto"] | Annotated[int, Field(ge=1, le=4096)]
 InputSide = Annotated[int, Field(ge=16, le=4096)]
 """Side of the network's square input in pixels."""
 
+CountOrAuto = Literal["auto"] | Annotated[int, Field(ge=1)]
+"""A number of something, or ``auto``."""
+
 Shard = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$", examples=["1/8"]), AfterValidator(_shard)]
 """Which of how many shares, counted from 1."""

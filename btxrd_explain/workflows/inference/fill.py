@@ -10,6 +10,7 @@ from btxrd_explain.errors import OutputError
 from btxrd_explain.predictions.store import Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.workflows.inference.amend import amend
+from btxrd_explain.workflows.inference.target import claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +48,7 @@ def fill_table(settings: Settings, plan: Plan, listener: Listener) -> Prediction
     _keep_outdated(plan, listener)
     listener.start("images", len(plan.pending))
     if plan.path.is_dir():
-        _fill_folder(plan, explainer, provenance, listener)
+        _fill_folder(settings, plan, explainer, provenance, listener)
         return _told_of(open_table(plan.path), plan, listener)
     _fill_file(plan, explainer, provenance, listener)
     return open_table(plan.path)
@@ -71,6 +72,8 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
     listener.note(f"computing {len(plan.pending)} images: {'; '.join(plan.reasons)}")
     from btxrd_explain.workflows.inference.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds to import
 
+    if settings.run.engine == "ray":  # here only to be checked; the devices are the workers'
+        settings = settings.model_copy(update={"model": settings.model.model_copy(update={"device": "cpu"})})
     explainer = load_explainer(settings, plan.request)
     for note in explainer.provenance.notes:
         listener.note(note)
@@ -98,12 +101,20 @@ def _fill_file(plan: Plan, explainer: Explainer | None, provenance: Provenance, 
     journal.discard()
 
 
-def _fill_folder(plan: Plan, explainer: Explainer | None, provenance: Provenance, listener: Listener) -> None:
+def _fill_folder(
+    settings: Settings, plan: Plan, explainer: Explainer | None, provenance: Provenance, listener: Listener
+) -> None:
     """Add files to a partitioned table, each of them whole or not at all, so that it is its own journal."""
     if plan.table is not None:
         amend(plan.table, plan)
-    for rows in _computed(explainer, plan, listener):
-        write_part(plan.path, provenance, rows)
+    if settings.run.engine == "ray" and plan.pending:
+        from btxrd_explain.workflows.inference.cluster import compute_on_cluster  # noqa: PLC0415 -- an extra
+
+        for count in compute_on_cluster(settings, plan, provenance):
+            listener.advance(count)
+    else:
+        for rows in _computed(explainer, plan, listener):
+            write_part(plan.path, provenance, rows)
     if plan.absent:
         write_part(plan.path, provenance, plan.absent)
 
@@ -139,6 +150,7 @@ def _keep_outdated(plan: Plan, listener: Listener) -> None:
         if path.is_dir():
             path.rename(aside)
             path.mkdir()
+            claim(path)
         else:
             shutil.copy2(path, aside)
     except OSError as error:

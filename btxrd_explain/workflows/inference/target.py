@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from btxrd_explain.errors import OutputError, SettingsError
+from btxrd_explain.files import write_bytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,10 +16,23 @@ if TYPE_CHECKING:
     from btxrd_explain.inputs.record import Collection
     from btxrd_explain.settings import Settings
 
+_CLAIM = ".run"
+
 
 def target_of(settings: Settings, collection: Collection) -> tuple[Path, Collection]:
-    """Return the table to fill, and the images that belong into it."""
+    """Return the table to fill, and the images that belong into it.
+
+    Raises:
+        SettingsError: A share of the images is wanted, and a cluster that shares them out by itself.
+        OutputError: There is a file where a folder must be.
+    """
     path = settings.output.predictions_path
+    if settings.run.engine == "ray":
+        if settings.run.shard is not None:
+            raise SettingsError("a Ray cluster shares the images out by itself", hint="leave out --shard")
+        _make_folder(path)
+        claim(path)
+        return path, collection
     if settings.run.shard is None:
         return path, collection
     number, count = map(int, settings.run.shard.split("/"))
@@ -55,3 +72,36 @@ def share_number(image_id: str, count: int) -> int:
     """Return the share of an image, from 1 to ``count``: its hash, taken modulo the count."""
     digest = hashlib.blake2b(image_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) % count + 1
+
+
+def claim(folder: Path) -> None:
+    """Claim the folder of a table for this run, before a look at what is in it; workers of other runs then stop.
+
+    Those of a run whose first process was killed may live on for a moment. What they would still write, this run
+    computes, too.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    write_bytes(folder / _CLAIM, uuid4().hex.encode())
+
+
+def claim_of(folder: Path) -> str:
+    """Return what tells the run that works on a folder from all others; empty where none does."""
+    try:
+        return (folder / _CLAIM).read_text("ascii")
+    except FileNotFoundError:
+        return ""
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of a partitioned table."""
+    if path.is_file():
+        raise OutputError(
+            f"'{path}' is a file, and --engine ray writes a folder of them",
+            hint="name another place with --predictions",
+        )
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make '{path}' ({error.strerror or error})", hint="check the folder") from error
