@@ -60,7 +60,7 @@ def test_every_class_has_hits_and_the_whole_has_mistakes(demo: tuple[Path, str, 
 
 def test_heat_maps_sit_on_lesions(demo: tuple[Path, str, float]) -> None:
     report = json.loads((demo[0] / "results" / "annotation_report.json").read_text())
-    correct = report["summary"]["by_outcome"]["correct"]
+    correct = report["summary"]["by_outcome"]["TP"]
     assert correct["n"] >= 15
     assert correct["pointing_hits"] > 0.6
     assert correct["mean_iou"] > 0.25

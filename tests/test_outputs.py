@@ -285,7 +285,7 @@ def _panel(
 
 def test_comparison_says_what_is_and_what_is_undefined() -> None:
     panels = [_panel(), _panel(iou=None, note="no_positive_evidence"), _panel(mask=False, iou=None)]
-    figure = build_comparison(panels, title="t", threshold=0.5)
+    figure = build_comparison(panels, title="t", region="heat map >= 0.5")
     texts = [text.get_text() for text in figure.texts]
     assert "IoU 0.42" in texts
     assert "IoU undefined: no positive evidence" in texts
@@ -304,7 +304,7 @@ def _pixels(axes: Axes) -> NDArray[np.uint8]:
 
 
 def test_without_a_heat_map_the_radiograph_stands_in_its_place() -> None:
-    figure = build_comparison([_panel(note="no_positive_evidence", mask=False)], title="t", threshold=0.5)
+    figure = build_comparison([_panel(note="no_positive_evidence", mask=False)], title="t", region="heat map >= 0.5")
     shown = [_pixels(axes) for axes in figure.axes if axes.images]
     assert len(shown) == 3
     assert all((pixels == 90).all() for pixels in shown)
@@ -314,7 +314,7 @@ def test_without_a_heat_map_the_radiograph_stands_in_its_place() -> None:
 def test_comparisons_with_long_names_are_readable(count: int) -> None:
     panel = _panel(iou=None, note="no_positive_evidence")
     panel = replace(panel, true_class=LONG, predicted_class=LONG * 2, target_class=LONG, image_id=LONG * 4)
-    figure = build_comparison([panel] * count, title="t", threshold=0.5, footer="gradcam of bn2 | " * 20)
+    figure = build_comparison([panel] * count, title="t", region="heat map >= 0.5", footer="gradcam of bn2 | " * 20)
     assert not _texts_overlap(figure)
     assert not _texts_outside(figure)
     captions = [text.get_text() for text in figure.texts if "; map of Mul" in text.get_text()]
@@ -325,7 +325,7 @@ def test_comparisons_with_long_names_are_readable(count: int) -> None:
 
 
 def test_many_panels_stand_in_two_columns() -> None:
-    few, many = (build_comparison([_panel()] * n, title="t", threshold=0.5) for n in (4, 8))
+    few, many = (build_comparison([_panel()] * n, title="t", region="heat map >= 0.5") for n in (4, 8))
     assert many.get_size_inches()[0] == pytest.approx(2 * few.get_size_inches()[0])
     assert many.get_size_inches()[1] == pytest.approx(few.get_size_inches()[1])
 
@@ -333,7 +333,7 @@ def test_many_panels_stand_in_two_columns() -> None:
 def _drawn(outlines: Outlines | None) -> NDArray[np.uint8]:
     """Return the annotation cell of a comparison as it is drawn."""
     panel = replace(_panel(shape=(300, 200)), annotation=outlines)
-    figure = build_comparison([panel], title="t", threshold=0.5)
+    figure = build_comparison([panel], title="t", region="heat map >= 0.5")
     figure.canvas.draw()
     canvas: Any = figure.canvas
     cell = figure.axes[1].get_window_extent()
@@ -367,7 +367,7 @@ def test_an_empty_annotation_is_not_drawn() -> None:
 
 def test_nothing_to_compare() -> None:
     with pytest.raises(ValueError, match="nothing"):
-        build_comparison([], title="", threshold=0.5)
+        build_comparison([], title="", region="heat map >= 0.5")
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
@@ -475,4 +475,6 @@ def test_names_that_cannot_be_printed(tmp_path: Path, kind: str) -> None:
     save_figure(figure, tmp_path / f"g.{kind}", dpi=30)
     assert "a\ufffd\ufffd\ufffd b" in [text.get_text() for text in figure.texts]
     panel = replace(_panel(mask=False), image_id=bad, true_class=bad, note=bad)
-    save_figure(build_comparison([panel], title=bad, threshold=0.5, footer=bad), tmp_path / f"c.{kind}", dpi=30)
+    save_figure(
+        build_comparison([panel], title=bad, region="heat map >= 0.5", footer=bad), tmp_path / f"c.{kind}", dpi=30
+    )

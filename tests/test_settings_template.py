@@ -45,6 +45,8 @@ def words(name: str) -> st.SearchStrategy[str]:
     return st.sampled_from(SECTIONS[section].model_json_schema()["properties"][key]["enum"])
 
 
+columns = st.lists(st.sampled_from(["center", "hip bone", "null", "1e3", "[a"]), unique=True).map(tuple)
+
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "data.root": or_null(paths),
     "data.inputs": st.lists(names).map(tuple),
@@ -70,6 +72,10 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "gradcam.target_layer": texts,
     "gradcam.examples_per_class": st.integers(1, 20),
     "annotation.threshold": fractions,
+    "annotation.threshold_rule": words("annotation.threshold_rule"),
+    "annotation.percentile": positive.map(lambda share: 100 * share),
+    "annotation.tune_on": or_null(paths),
+    "annotation.tune_split": or_null(texts),
     "annotation.operator": words("annotation.operator"),
     "annotation.space": words("annotation.space"),
     "annotation.mask_policy": words("annotation.mask_policy"),
@@ -78,6 +84,14 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     ),
     "annotation.panels": st.integers(1, 60),
     "annotation.target_class": words("annotation.target_class"),
+    "evaluation.by": columns,
+    "evaluation.group_column": or_null(texts),
+    "evaluation.metadata": or_null(paths),
+    "evaluation.methods": st.lists(st.sampled_from(["gradcam", "layercam", "gradcam++"]), unique=True).map(tuple),
+    "evaluation.baselines": st.booleans(),
+    "evaluation.boxes": st.booleans(),
+    "evaluation.resamples": st.integers(100, 100_000),
+    "evaluation.seed": st.integers(0, 2**32),
     "output.directory": paths,
     "output.predictions": or_null(paths),
     "output.overlay": or_null(st.booleans()),

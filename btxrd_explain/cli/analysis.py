@@ -37,6 +37,8 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     epilog=examples(
         "annotate-iou BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
         "annotate-iou --predictions out/predictions.parquet --threshold 0.3",
+        "annotate-iou BTXRD/ --checkpoint best.pt --split-csv split.csv --split test --by center --by frontal",
+        "annotate-iou BTXRD/ -c best.pt --split-csv split.csv --split test --tune-on split.csv --tune-split val",
     ),
 )
 @command(
@@ -46,11 +48,20 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     *FIGURES,
     *COLOURS,
     "annotation.threshold",
+    "annotation.threshold_rule",
+    "annotation.percentile",
+    "annotation.tune_on",
+    "annotation.tune_split",
     "annotation.target_class",
     "annotation.mask_policy",
     "annotation.label_map",
     "annotation.space",
     "annotation.panels",
+    "evaluation.by",
+    "evaluation.group_column",
+    "evaluation.metadata",
+    "evaluation.baselines",
+    "evaluation.boxes",
 )
 def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Heat maps against expert annotations: comparison panels and a report with IoU and more.

@@ -37,6 +37,7 @@ _PANELS = {
     "preprocess": "Network",
     "gradcam": "Heat maps",
     "annotation": "Annotations",
+    "evaluation": "Evaluation",
     "output": "Results",
     "run": "Where it runs",
     "export": "Format",
@@ -78,7 +79,7 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
             *, config: Path | None, assignments: list[str] | None, json: bool, quiet: bool, **given: object
         ) -> None:
             terminal = Terminal(json=json, quiet=quiet)
-            flags = {name: given[SETTINGS[name].key] for name in names}
+            flags = {name: _value(name, given[SETTINGS[name].key]) for name in names}
             others = {name: given[name] for name in further}
             code = terminal.guarded(
                 lambda: function(load_settings(config, flags, assignments or ()), terminal, **others)
@@ -121,7 +122,14 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         return _keyword(setting.key, Annotated[bool | None, switch], default=None)
     flags = [_SHORT[setting.name], setting.flag] if setting.name in _SHORT else [setting.flag]
     option = typer.Option(*flags, metavar=_metavar(setting), help=_help(setting), rich_help_panel=panel)
+    if isinstance(setting.default, tuple):
+        return _keyword(setting.key, Annotated[list[str] | None, option], default=None)
     return _keyword(setting.key, Annotated[str | None, option], default=None)
+
+
+def _value(name: str, given: object) -> object:
+    """Return the value of a flag: one that takes a list and is given once may hold several, separated by commas."""
+    return given[0] if isinstance(given, list) and len(given) == 1 and name != "data.inputs" else given
 
 
 def _keyword(name: str, annotation: Any, *, default: object) -> inspect.Parameter:  # noqa: ANN401 -- any annotation
@@ -131,7 +139,7 @@ def _keyword(name: str, annotation: Any, *, default: object) -> inspect.Paramete
 def _help(setting: Setting) -> str:
     """Return the description of a setting with its default, as the settings file tells it."""
     default = setting.default
-    return setting.description if default is None else f"{setting.description} [default: {default}]"
+    return setting.description if default in (None, ()) else f"{setting.description} [default: {default}]"
 
 
 def _metavar(setting: Setting) -> str:

@@ -2,27 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.workflows.annotate_iou import AnnotateIouResult
 
 
 def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult) -> None:
-    """Show mean IoU overall, by class and by outcome, with what was excluded."""
+    """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
     if terminal.json:
         terminal.print_json(result.report)
         return
+    for line in _headline(result.report):
+        terminal.print(escape(line))
     rows = [
-        [name, str(part["n"]), number(part["mean_iou"]), number(part["median_iou"]), number(part["pointing_hits"])]
+        [name, str(part["n"]), bounds(part["metrics"]["iou"]), number(part["pointing_hits"])]
         for name, part in result.summary_rows()
     ]
-    terminal.print_table(["radiographs", "n", "mean IoU", "median", "hits"], rows)
+    terminal.print_table(["radiographs", "n", "mean IoU [95 %]", "hits"], rows)
     for reason, count in result.report["summary"]["excluded"].items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
-    terminal.print(f"report: {escape(str(result.document))}\npanels: {escape(str(result.figure))}")
+    if result.report["summary"]["overall"]["n_undefined"]:
+        terminal.print(f"undefined: {result.report['summary']['overall']['n_undefined']} (counted in no mean)")
+    terminal.print(f"report: {escape(str(result.document))}")
+    for path in result.files.values():
+        terminal.print(f"        {escape(str(path))}")
+
+
+def bounds(mean: Mapping[str, Any]) -> str:
+    """Write a mean with its interval, such as ``0.051 [0.012, 0.105]``."""
+    ends = "" if mean["low"] is None else f" [{number(mean['low'])}, {number(mean['high'])}]"
+    return f"{number(mean['mean'])}{ends}"
+
+
+def _headline(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that lead, each within 80 columns."""
+    overall, rule = report["summary"]["overall"], report["protocol"]
+    iou, hit = overall["metrics"]["iou"], overall["metrics"]["pointing_hit"]
+    yield f"mean IoU {bounds(iou)}   n = {overall['n']}"
+    if iou["ceiling"] is not None:
+        yield f"ceiling  {bounds(iou['ceiling'])}   an ideal map of {rule['grid'][0]} x {rule['grid'][1]} cells"
+    if iou["chance"] is not None:
+        yield f"chance   {number(iou['chance'])}   a random grid{_others(iou['baselines'])}"
+    yield f"pointing {bounds(hit)}   {round((hit['mean'] or 0) * hit['n'])} hits of {hit['n']}"
+
+
+def _others(baselines: Mapping[str, Any]) -> str:
+    """Write the other baselines, in brackets."""
+    others = [f"{name} {number(one['mean'])}" for name, one in baselines.items() if name != "random"]
+    return f" ({', '.join(others)})" if others else ""

@@ -113,7 +113,7 @@ def build_comparison(
     panels: Sequence[Panel],
     *,
     title: str,
-    threshold: float,
+    region: str,
     colormap: str = "inferno",
     alpha: float = 0.45,
     footer: str = "",
@@ -123,7 +123,7 @@ def build_comparison(
     Args:
         panels: The images from top to bottom, at least one; with more than four they stand in two columns.
         title: Title of the figure.
-        threshold: Threshold of the heat map, whose contour is drawn.
+        region: What the outlines on the overlay are, such as ``heat map >= 0.5``.
         colormap: Colour map of heat maps.
         alpha: Opacity of the overlay at heat 1.
         footer: A line at the bottom on how the heat maps were made.
@@ -153,7 +153,7 @@ def build_comparison(
             left = (number // lines) * block + _MARGIN
             top = height - _TOP - (number % lines) * (_CELL + _CAPTION) - _CAPTION
             _draw_panel(figure, panel, left=left, top=top, colormap=colormap, alpha=alpha)
-        outlines = [(ANNOTATION, "expert annotation"), (REGION, f"heat map at threshold {threshold:g}")]
+        outlines = [(ANNOTATION, "expert annotation"), (REGION, region)]
         add_colour_bar(figure, _MARGIN, below - _BAR + 0.22, colormap)
         add_legend(figure, _MARGIN + 2, below - _BAR + 0.12, outlines)
         add_text(figure, _MARGIN, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")

@@ -8,6 +8,7 @@ from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sections import (
     AnnotationSettings,
     DataSettings,
+    EvaluationSettings,
     ExportSettings,
     GradcamSettings,
     ModelSettings,
@@ -23,6 +24,7 @@ __all__ = [
     "SETTINGS",
     "AnnotationSettings",
     "DataSettings",
+    "EvaluationSettings",
     "ExportSettings",
     "GradcamSettings",
     "LoadedSettings",

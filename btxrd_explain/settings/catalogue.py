@@ -141,6 +141,8 @@ def _array(schema: Mapping[str, Any]) -> str:
     least, most = schema.get("minItems", 0), schema.get("maxItems")
     if "prefixItems" in schema:
         return f"a list of {most} numbers{_range(schema['prefixItems'][0])}"
+    if "enum" in schema["items"]:
+        return f"a list of {_listed(schema['items']['enum'])}"
     items = "paths" if schema["items"].get("format") == "path" else "texts"
     return f"a list of at least {least} {items}" if least else f"a list of {items}"
 

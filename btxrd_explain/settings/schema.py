@@ -5,6 +5,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from btxrd_explain.settings.sections import (
     AnnotationSettings,
     DataSettings,
+    EvaluationSettings,
     ExportSettings,
     GradcamSettings,
     ModelSettings,
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     preprocess: PreprocessSettings = PreprocessSettings()
     gradcam: GradcamSettings = GradcamSettings()
     annotation: AnnotationSettings = AnnotationSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
     output: OutputSettings = OutputSettings()
     export: ExportSettings = ExportSettings()
     run: RunSettings = RunSettings()

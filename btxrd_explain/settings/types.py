@@ -96,6 +96,12 @@ ClassNames = Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_di
 LabelMap = Annotated[tuple[Text, ...], AfterValidator(_one_each), BeforeValidator(_meanings)]
 """What labels mean, each as ``label=meaning``."""
 
+Names = Annotated[tuple[Text, ...], AfterValidator(_distinct), BeforeValidator(_items)]
+"""Names, each of them once."""
+
+Percentage = Annotated[float, Field(gt=0, le=100)]
+"""A share in per cent, in (0, 100]."""
+
 Fraction = Annotated[float, Field(ge=0, le=1)]
 """A number in [0, 1]."""
 
@@ -126,6 +132,9 @@ MethodName = Literal[
     "ablationcam",
 ]
 """The methods of :data:`btxrd_explain.core.methods.METHODS`."""
+
+MethodNames = Annotated[tuple[MethodName, ...], AfterValidator(_distinct), BeforeValidator(_items)]
+"""Methods, each of them once."""
 
 Device = Literal["auto", "cpu", "cuda", "mps"] | Annotated[str, Field(pattern=r"^cuda:\d+$", examples=["cuda:0"])]
 """A device of PyTorch, or ``auto``."""

@@ -6,22 +6,26 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.core.heatmap import Space
-from btxrd_explain.core.masks import MaskPolicy
-from btxrd_explain.core.threshold import Operator
-from btxrd_explain.files import write_json
-from btxrd_explain.workflows.evaluation.labels import check_meanings
+from btxrd_explain.files import write_bytes, write_json
+from btxrd_explain.workflows.evaluation.evaluate import Evaluation, evaluate
+from btxrd_explain.workflows.evaluation.extent import Extent, read_columns
+from btxrd_explain.workflows.evaluation.figures import draw_charts
+from btxrd_explain.workflows.evaluation.markdown import write_markdown
+from btxrd_explain.workflows.evaluation.metrics_table import write_metrics
 from btxrd_explain.workflows.evaluation.panels import draw_comparison
-from btxrd_explain.workflows.evaluation.reporting import build_report
-from btxrd_explain.workflows.evaluation.scoring import Protocol, Score, score_image
+from btxrd_explain.workflows.evaluation.protocol import protocol_of
+from btxrd_explain.workflows.evaluation.report import build_report, describe_protocol, read_sanity, sample_of
+from btxrd_explain.workflows.evaluation.tuning import tune
 from btxrd_explain.workflows.progress import Listener, Silent
-from btxrd_explain.workflows.selection import Selected, select_rows
+from btxrd_explain.workflows.selection import select_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.evaluation.tuning import Tuned
+    from btxrd_explain.workflows.selection import Selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +36,28 @@ class AnnotateIouResult:
         report: The content of ``annotation_report.json``.
         document: Path of the report.
         figure: Path of the comparison panels; None where there was nothing to compare.
+        files: What else was written, by kind.
+        evaluation: What was measured, image by image.
     """
 
     report: dict[str, Any]
     document: Path
     figure: Path | None
+    files: Mapping[str, Path]
+    evaluation: Evaluation
 
     def summary_rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the parts of the summary by name: overall, by class, by outcome."""
+        """Yield the parts of the summary by name: overall, by class, by outcome, and what was asked for."""
         summary = self.report["summary"]
         yield "all", summary["overall"]
-        for group in ("by_class", "by_outcome"):
+        for group in ("by_class", "by_outcome", "by_lesion_size"):
             yield from summary[group].items()
+        for column, values in summary["by_metadata"].items():
+            yield from ((f"{column}: {value}", part) for value, part in values.items())
 
 
 def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResult:
-    """Score the heat maps of all annotated radiographs, and draw the comparison panels.
+    """Score the heat maps of all annotated radiographs, and write tables, figures and the report.
 
     Args:
         settings: The settings.
@@ -61,37 +71,57 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     """
     listener = listener or Silent()
     selected = select_rows(settings, listener)
-    protocol = _protocol(settings, selected.table.provenance.class_names)
-    scores = _score_all(selected, protocol, listener)
-    if not any(score.iou is not None for score in scores):
-        reasons = Counter(score.excluded or score.undefined for score in scores)
+    columns = read_columns(settings, selected)
+    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    tuned = tune(settings, selected, protocol, listener)
+    average = None if tuned is None else tuned.average
+    evaluation = evaluate(selected, protocol if tuned is None else tuned.protocol, listener, average=average)
+    if not any(score.iou is not None for score in evaluation.scores):
+        reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
         listener.note(f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}")
-    figure = draw_comparison(selected, scores, protocol, settings, listener)
-    report = build_report(selected, scores, protocol)
-    document = settings.output.directory / "annotation_report.json"
-    write_json(document, report)
-    return AnnotateIouResult(report, document, figure)
+    return _write(evaluation, _extent(settings, selected, columns, tuned), settings, listener)
 
 
-def _protocol(settings: Settings, class_names: Sequence[str]) -> Protocol:
-    wanted = settings.annotation
-    check_meanings(wanted.meanings, class_names)
-    return Protocol(
-        threshold=wanted.threshold,
-        operator=Operator(wanted.operator),
-        space=Space(wanted.space),
-        mask_policy=MaskPolicy(wanted.mask_policy),
-        target_class=wanted.target_class,
-        labels=wanted.meanings,
+def _extent(
+    settings: Settings, selected: Selected, columns: Mapping[str, list[str | None]], tuned: Tuned | None
+) -> Extent:
+    """Gather what is reported beyond the scores."""
+    wanted = settings.evaluation
+    group = wanted.group_column
+    others = "the other images" if tuned is None else f"the images of {tuned.document.file}"
+    return Extent(
+        columns={name: columns[name] for name in wanted.by},
+        group_column=group,
+        groups=None if group is None else columns[group],
+        tuning=None if tuned is None else tuned.document,
+        average_mask=others if wanted.baselines else None,
+        resamples=wanted.resamples,
+        seed=wanted.seed,
+        sanity=read_sanity(settings.output.directory, selected.table.provenance.fingerprint),
     )
 
 
-def _score_all(selected: Selected, protocol: Protocol, listener: Listener) -> list[Score]:
-    """Score every selected row, streaming its grids from the table."""
-    listener.start("annotations", len(selected.rows))
-    wanted = set(selected.rows.column("image_id").to_pylist())
-    scores = []
-    for row in selected.table.rows(wanted):
-        scores.append(score_image(row, selected.table, selected.annotations.get(row.image_id), protocol))
-        listener.advance()
-    return scores
+def _write(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Listener) -> AnnotateIouResult:
+    """Write tables and figures, and the report that names them last."""
+    folder, selected = settings.output.directory, evaluation.selected
+    provenance = selected.table.provenance
+    sample = sample_of(evaluation, extent)
+    report = build_report(evaluation, sample, extent)
+    made = {"protocol": describe_protocol(evaluation, extent).model_dump(mode="json")}
+    table, text = write_metrics(
+        folder,
+        evaluation.scores,
+        provenance.class_names,
+        columns=extent.columns,
+        metadata=made | {"provenance": provenance.document()},
+    )
+    figure = draw_comparison(selected, evaluation.scores, evaluation.protocol, settings, listener)
+    files = {"metrics": table, "metrics_csv": text, "summary": folder / "annotation_report.md"}
+    files |= {} if figure is None else {"annotation_comparison": figure}
+    files |= draw_charts(sample, report.curve, report.iou_threshold, provenance, settings.output)
+    report = report.model_copy(update={"files": {kind: path.name for kind, path in files.items()}})
+    write_bytes(files["summary"], write_markdown(report).encode())
+    content = report.model_dump(mode="json", by_alias=True)
+    document = folder / "annotation_report.json"
+    write_json(document, content)
+    return AnnotateIouResult(content, document, figure, files, evaluation)

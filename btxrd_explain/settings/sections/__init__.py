@@ -6,6 +6,7 @@ the error messages are made from them.
 
 from btxrd_explain.settings.sections.annotation import AnnotationSettings
 from btxrd_explain.settings.sections.data import DataSettings
+from btxrd_explain.settings.sections.evaluation import EvaluationSettings
 from btxrd_explain.settings.sections.export import ExportSettings
 from btxrd_explain.settings.sections.gradcam import GradcamSettings
 from btxrd_explain.settings.sections.model import ModelSettings
@@ -17,6 +18,7 @@ from btxrd_explain.settings.sections.section import Section
 __all__ = [
     "AnnotationSettings",
     "DataSettings",
+    "EvaluationSettings",
     "ExportSettings",
     "GradcamSettings",
     "ModelSettings",

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from btxrd_explain.settings.sections.section import Section
-from btxrd_explain.settings.types import Fraction, LabelMap
+from btxrd_explain.settings.types import FilePath, Fraction, LabelMap, Percentage, Text
 
 
 class AnnotationSettings(Section):
@@ -14,6 +14,26 @@ class AnnotationSettings(Section):
     threshold: Fraction = Field(
         default=0.5,
         description="Level of the min-max scaled heat map from which a pixel counts as highlighted.",
+    )
+    threshold_rule: Literal["fixed", "otsu", "otsu-chexlocalize", "percentile"] = Field(
+        default="fixed",
+        description=(
+            "How a heat map becomes a region: fixed cuts at threshold, otsu where Otsu's rule cuts each map, "
+            "otsu-chexlocalize likewise with all holes filled, percentile keeps the hottest pixels."
+        ),
+    )
+    percentile: Percentage = Field(
+        default=5.0, description="With threshold_rule: percentile, the hottest pixels that are kept, in per cent."
+    )
+    tune_on: FilePath | None = Field(
+        default=None,
+        description=(
+            "Split CSV of other radiographs on which the threshold is chosen: that of the highest mean IoU there. None "
+            "of them may be among those that are scored."
+        ),
+    )
+    tune_split: Text | None = Field(
+        default=None, description="Only the radiographs of this split of tune_on, such as val; null takes all."
     )
     operator: Literal[">=", ">"] = Field(
         default=">=",

@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.heatmap import MapStatus, Space
+from btxrd_explain.core.metrics import region_of
 from btxrd_explain.core.selection import balanced_panels
-from btxrd_explain.core.threshold import binarize
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, cell_pixels
 from btxrd_explain.outputs.outline import outlines_of
 from btxrd_explain.outputs.overlay import denormalize_tensor, shrunk
 from btxrd_explain.outputs.style import picture_dpi, save_figure
 from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs
-from btxrd_explain.workflows.evaluation.reporting import is_attention_pattern
-from btxrd_explain.workflows.evaluation.scoring import mask_in_space
+from btxrd_explain.workflows.evaluation.lesions import lesions_of
+from btxrd_explain.workflows.evaluation.protocol import rule_in_words
 from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.naming import footer
 
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.settings import Settings
-    from btxrd_explain.workflows.evaluation.scoring import Protocol, Score
+    from btxrd_explain.workflows.evaluation.protocol import Protocol
+    from btxrd_explain.workflows.evaluation.score import Score
     from btxrd_explain.workflows.progress import Listener
     from btxrd_explain.workflows.selection import Selected
 
@@ -58,7 +58,7 @@ def draw_comparison(
     figure = build_comparison(
         panels,
         title="Heat map against annotation",
-        threshold=protocol.threshold,
+        region=rule_in_words(protocol.threshold),
         colormap=settings.output.colormap,
         alpha=settings.output.alpha,
         footer=footer(selected.table.provenance),
@@ -71,7 +71,7 @@ def draw_comparison(
 def _choose(scores: Sequence[Score], count: int) -> list[Score]:
     """Choose the panels: one attention pattern where there is room for it, the rest among the scored images."""
     scored = [score for score in scores if score.iou is not None]
-    patterns = [score for score in scores if is_attention_pattern(score)]
+    patterns = [score for score in scores if score.is_attention_pattern]
     room = count - 1 if patterns and count > 1 else count
     classes = [score.row.label or "" for score in scored]
     ious = np.array([score.iou for score in scored], dtype=float)
@@ -88,15 +88,14 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
     pixels = image.radiograph().pixels
     mask = None
     if row.image_id in selected.annotations and score.excluded is None:
-        size, name = image.frame.original, image.class_name(score.target)
-        lesions = read_lesions(selected.annotations[row.image_id], size, protocol.rules, class_name=name)
-        mask = mask_in_space(image, np.logical_or.reduce(list(lesions)), protocol.space)
+        place, name = selected.annotations[row.image_id], image.class_name(score.target)
+        mask = lesions_of(place, image.frame, protocol.rules, class_name=name).mask_in(protocol.space)
     if protocol.space is Space.INPUT:
         wanted = image.table.provenance.preprocessing
         pixels = denormalize_tensor(wanted.apply(pixels), wanted.mean, wanted.std)  # what the network was given
     heat = image.heat_map(score.target, space=protocol.space)
     ok = heat.status is MapStatus.OK
-    region = outlines_of(binarize(heat.values, protocol.threshold, operator=protocol.operator)) if ok else ()
+    region = outlines_of(region_of(heat.values, protocol.threshold)) if ok else ()
     small, small_heat = shrunk(pixels, heat.values, limit)
     return Panel(
         image_id=row.image_id,

@@ -1,157 +1,156 @@
-"""One radiograph's heat map against its annotation."""
+"""One radiograph's heat maps against its annotation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
-from btxrd_explain.core.heatmap import MapStatus, Space
-from btxrd_explain.core.lesions import LesionRules
-from btxrd_explain.core.overlap import count_overlap, energy_in_mask
-from btxrd_explain.core.threshold import Operator, binarize
-from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.annotation_source import read_lesions
+from btxrd_explain.core.ceiling import ideal_grid
+from btxrd_explain.core.heatmap import MapStatus, Space, heat_map, judge
+from btxrd_explain.core.metrics import box_overlaps, measure
+from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
+from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.workflows.evaluation.lesions import Lesions, lesions_of
+from btxrd_explain.workflows.evaluation.protocol import MapKind, Protocol
+from btxrd_explain.workflows.evaluation.score import Exclusion, Score, is_tumour
 from btxrd_explain.workflows.explained import ExplainedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.masks import MaskPolicy
+    from btxrd_explain.core.heatmap import HeatMap
+    from btxrd_explain.core.metrics import PixelCounts
     from btxrd_explain.inputs.annotation_source import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 
-NO_PREDICTION = "no prediction"
-NO_LABEL = "no known true class"
-NO_ANNOTATION = "no annotation file"
-EMPTY_ANNOTATION = "annotation without a lesion"
-BAD_ANNOTATION = "annotation cannot be used"
-OUT_OF_SIGHT = "lesion outside of what the network sees"
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A score, with what is pooled over the data set and then dropped.
+
+    Attributes:
+        score: The score.
+        pixels: Pixel counts of the classifier's map; None where undefined.
+        boxes: Best box overlap per threshold, float64; None where undefined or not asked for.
+    """
+
+    score: Score
+    pixels: PixelCounts | None = None
+    boxes: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """How heat maps and annotations are compared; the protocol alone can move a mean IoU more than twofold.
+class Scorer:
+    """Scores the radiographs of one table by one protocol; safe to use from several threads.
 
     Attributes:
-        threshold: Level of the scaled heat map, in [0, 1].
-        operator: Whether the threshold itself belongs to the region.
-        space: On which pixels both meet.
-        mask_policy: Which shapes of an annotation count.
-        target_class: ``true`` or ``predicted``: whose heat map is measured.
-        labels: What labels mean, see :class:`LesionRules`.
-    """
-
-    threshold: float
-    operator: Operator
-    space: Space
-    mask_policy: MaskPolicy
-    target_class: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def rules(self) -> LesionRules:
-        """Which shapes are lesions."""
-        return LesionRules(self.mask_policy, self.labels)
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """What one radiograph contributes.
-
-    Attributes:
-        row: Its row of the table, without grids.
-        target: Index of the class whose heat map was measured; None where none was.
-        correct: Whether the prediction is right; None without a label.
-        excluded: Why it has no part in the evaluation; None where it has.
-        detail: More on the reason, such as the error of an annotation.
-        undefined: Why it has no IoU although it is evaluated (its heat map's status); None where it has one.
-        iou: Intersection over union at the threshold.
-        dice: Dice coefficient at the threshold.
-        hit: Whether the hottest pixel lies on the annotation.
-        energy: Share of the heat map's mass that lies on the annotation.
-        lesions: Number of lesions in the annotation.
-        lesion_share: Share of the image that is annotated, which is the chance level of ``energy``.
-    """
-
-    row: Prediction
-    target: int | None = None
-    correct: bool | None = None
-    excluded: str | None = None
-    detail: str | None = None
-    undefined: str | None = None
-    iou: float | None = None
-    dice: float | None = None
-    hit: bool | None = None
-    energy: float | None = None
-    lesions: int | None = None
-    lesion_share: float | None = None
-
-
-def score_image(
-    row: Prediction, table: PredictionTable, annotation: AnnotationPlace | None, protocol: Protocol
-) -> Score:
-    """Score one radiograph.
-
-    Args:
-        row: Its row, with grids.
-        table: The table of the row.
-        annotation: Where its annotation is; None where there is none.
+        table: The table of the rows.
         protocol: How to compare.
-
-    Returns:
-        The score, or the reason why there is none; one bad annotation does not stop the others.
+        average: Gives the average lesion mask of other images as a grid, from the ideal grid of the one that is scored;
+            None where it is not asked for.
     """
-    names = table.provenance.class_names
-    facts: dict[str, Any] = {"row": row.without_grids()}
-    if row.status is not RowStatus.OK or row.predicted is None:
-        return Score(**facts, excluded=NO_PREDICTION, detail=row.error)
-    if row.label not in names:
-        return Score(**facts, excluded=NO_LABEL)
-    true = names.index(row.label)
-    facts |= {
-        "correct": row.predicted == true,
-        "target": true if protocol.target_class == "true" else row.predicted,
-    }
-    if annotation is None:
-        return Score(**facts, excluded=NO_ANNOTATION)
-    image = ExplainedImage.of(row, table)
-    size = image.frame.original
-    mask, lesions = np.zeros(size, dtype=bool), 0
-    try:
-        for lesion in read_lesions(annotation, size, protocol.rules, class_name=names[facts["target"]]):
-            mask |= lesion
-            lesions += 1
-    except AnnotationError as error:
-        return Score(**facts, excluded=BAD_ANNOTATION, detail=str(error))
-    if not mask.any():
-        return Score(**facts, excluded=EMPTY_ANNOTATION, lesions=lesions)
-    return _compared(image, mask, protocol, facts | {"lesions": lesions, "lesion_share": float(mask.mean())})
 
+    table: PredictionTable
+    protocol: Protocol
+    average: Callable[[NDArray[np.float32]], NDArray[np.float32] | None] | None = None
 
-def mask_in_space(image: ExplainedImage, mask: NDArray[np.bool_], space: Space) -> NDArray[np.bool_]:
-    """Carry an annotation mask of the radiograph to the pixels on which it is compared."""
-    return mask if space is Space.ORIGINAL else image.frame.mask_to_input(mask)
+    def score(self, row: Prediction, annotation: AnnotationPlace | None) -> Scored:
+        """Score one radiograph.
 
+        Args:
+            row: Its row, with grids.
+            annotation: Its annotation; None where there is none.
 
-def _compared(image: ExplainedImage, mask: NDArray[np.bool_], protocol: Protocol, facts: dict[str, Any]) -> Score:
-    """Compare heat map and mask on the pixels of the protocol's space."""
-    heat = image.heat_map(facts["target"], space=protocol.space)
-    mask = mask_in_space(image, mask, protocol.space)
-    if not mask.any():
-        return Score(**facts, excluded=OUT_OF_SIGHT)
-    if heat.status is not MapStatus.OK:
-        return Score(**facts, undefined=heat.status)
-    overlap = count_overlap(binarize(heat.values, protocol.threshold, operator=protocol.operator), mask)
-    return Score(
-        **facts,
-        iou=overlap.iou,
-        dice=overlap.dice,
-        hit=None if heat.hottest is None else bool(mask[heat.hottest]),
-        energy=energy_in_mask(heat.values, mask),
-    )
+        Returns:
+            The score, or the reason why there is none; one bad annotation does not stop the others.
+        """
+        score = self._known(row)
+        if score.excluded is not None:
+            return Scored(score)
+        if annotation is None:
+            return Scored(replace(score, excluded=Exclusion.NO_ANNOTATION))
+        image = ExplainedImage.of(row, self.table)
+        try:
+            lesions = self._lesions(annotation, image, score)
+        except AnnotationError as error:
+            return Scored(replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error)))
+        score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
+        if not lesions.mask.any():
+            return Scored(replace(score, excluded=Exclusion.EMPTY_ANNOTATION))
+        return self._compared(score, image, lesions)
+
+    def _lesions(self, annotation: AnnotationPlace, image: ExplainedImage, score: Score) -> Lesions:
+        name = None if score.target is None else image.class_name(score.target)
+        return lesions_of(annotation, image.frame, self.protocol.rules, class_name=name)
+
+    def _known(self, row: Prediction) -> Score:
+        """Return what is known without a look at the annotation."""
+        names, light = self.table.provenance.class_names, row.without_grids()
+        if row.status is not RowStatus.OK or row.predicted is None:
+            return Score(light, excluded=Exclusion.NO_PREDICTION, detail=row.error)
+        if row.label not in names:
+            return Score(light, excluded=Exclusion.NO_LABEL)
+        return Score(light, names.index(row.label), self.protocol.target_of(row, names))
+
+    def _compared(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
+        """Compare all maps with the lesions on the pixels of the protocol's space."""
+        space = self.protocol.space
+        mask = lesions.mask_in(space)
+        if not mask.any():
+            return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT))
+        metrics, curves = {}, {}
+        pixels, boxes, undefined = None, None, None
+        for kind, heat in self._maps(score, image, lesions):
+            measured = measure(heat, mask, lesions.masks_in(space), self.protocol.threshold)
+            metrics[kind] = measured.metrics
+            if measured.curve is not None:
+                curves[kind] = measured.curve.astype(np.float32)
+            if kind is MapKind.MODEL:
+                pixels = measured.pixels
+                undefined = None if heat.status is MapStatus.OK else str(heat.status)
+        if self.protocol.boxes and undefined is None:
+            boxes = self._boxes(score, image, lesions)
+        return Scored(replace(score, metrics=metrics, curves=curves, undefined=undefined), pixels, boxes)
+
+    def _maps(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Iterator[tuple[MapKind, HeatMap]]:
+        """Make the heat maps one after another, so that few are in memory at once."""
+        space = self.protocol.space
+        if score.target is None:
+            raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
+        yield MapKind.MODEL, image.heat_map(score.target, space=space)
+        predicted = score.row.predicted
+        if predicted is not None and predicted != score.true and is_tumour(image.class_name(predicted)):
+            yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
+        for kind, grid in self._grids(image, lesions):
+            yield kind, heat_map(grid, image.frame, status=judge(grid), space=space)
+
+    def _grids(self, image: ExplainedImage, lesions: Lesions) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
+        """Make the grids that the classifier's is held against, each of its size."""
+        shape = self.table.provenance.grid
+        ideal = ideal_grid(lesions.mask, image.frame, shape)
+        yield MapKind.CEILING, ideal
+        if not self.protocol.baselines:
+            return
+        yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed)
+        yield MapKind.CENTRE, centre_grid(shape)
+        try:
+            pixels = image.radiograph().pixels
+        except RadiographError:
+            pass  # the table and the annotations are enough for all others
+        else:
+            grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+            yield MapKind.EDGES, edge_grid(grey, image.frame, shape)
+        if self.average is not None and (average := self.average(ideal)) is not None:
+            yield MapKind.AVERAGE, average
+
+    def _boxes(self, score: Score, image: ExplainedImage, lesions: Lesions) -> NDArray[np.float64] | None:
+        """Compare boxes at the input's resolution."""
+        heat = image.heat_map(score.target or 0, space=Space.INPUT)
+        return box_overlaps(heat.values, lesions.masks_in(Space.INPUT)) if heat.status is MapStatus.OK else None

@@ -1,0 +1,135 @@
+"""All radiographs of a selection against their annotations, streamed and in threads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import cv2
+
+from btxrd_explain.core.ceiling import ideal_grid
+from btxrd_explain.core.metrics import BoxAccuracy, PixelPrecision
+from btxrd_explain.core.metrics.baselines import AverageMask
+from btxrd_explain.errors import AnnotationError
+from btxrd_explain.workflows.evaluation.lesions import lesions_of
+from btxrd_explain.workflows.evaluation.scoring import Scored, Scorer
+from btxrd_explain.workflows.threads import available_cores, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.metrics import BoxResult
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.workflows.evaluation.protocol import Protocol
+    from btxrd_explain.workflows.evaluation.score import Score
+    from btxrd_explain.workflows.progress import Listener
+    from btxrd_explain.workflows.selection import Selected
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured on a selection of radiographs.
+
+    Attributes:
+        selected: The radiographs.
+        protocol: How heat maps and annotations were compared.
+        scores: A score per radiograph, in the order of the table.
+        pixel_precision: PxAP, average precision of the pixels of all images together; None where undefined.
+        pixel_precision_chance: Its chance level, the annotated share of all pixels.
+        boxes: MaxBoxAccV2; None where it was not asked for, or is undefined.
+    """
+
+    selected: Selected
+    protocol: Protocol
+    scores: tuple[Score, ...]
+    pixel_precision: float | None = None
+    pixel_precision_chance: float | None = None
+    boxes: BoxResult | None = None
+
+    @property
+    def evaluated(self) -> list[Score]:
+        """The scores of the radiographs that are not excluded."""
+        return [score for score in self.scores if score.excluded is None]
+
+
+def evaluate(
+    selected: Selected, protocol: Protocol, listener: Listener, *, average: AverageMask | None = None
+) -> Evaluation:
+    """Score all radiographs of a selection.
+
+    Grids are streamed from the table, and a few images at a time are in work, so that the memory does not grow with
+    their number.
+
+    Args:
+        selected: The radiographs.
+        protocol: How to compare.
+        listener: Told of progress.
+        average: The average lesion mask of other radiographs; None averages those of the selection, leaving out the
+            one that is scored.
+
+    Returns:
+        What was measured.
+    """
+    scorer = Scorer(selected.table, protocol, _average_of(selected, protocol, listener, average))
+    pixels, boxes, scores = PixelPrecision(), BoxAccuracy(), []
+
+    def score(row: Prediction) -> Scored:
+        return scorer.score(row, selected.annotations.get(row.image_id))
+
+    for scored in _each(selected, score, listener, "annotations"):
+        scores.append(scored.score)
+        if scored.pixels is not None:
+            pixels.add(scored.pixels)
+        if scored.boxes is not None:
+            boxes.add(scored.boxes)
+    return Evaluation(selected, protocol, tuple(scores), pixels.value, pixels.chance, boxes.result())
+
+
+def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> AverageMask:
+    """Average the lesion masks of a selection on the grid of its table."""
+    made, average = selected.table.provenance, AverageMask()
+
+    def ideal_of(row: Prediction) -> NDArray[np.float32] | None:
+        annotation, target = selected.annotations.get(row.image_id), protocol.target_of(row, made.class_names)
+        if annotation is None or target is None or row.size is None:
+            return None
+        frame = made.preprocessing.frame(row.size)
+        try:
+            lesions = lesions_of(annotation, frame, protocol.rules, class_name=made.class_names[target])
+        except AnnotationError:
+            return None  # said where it is scored
+        return ideal_grid(lesions.mask, frame, made.grid)
+
+    for ideal in _each(selected, ideal_of, listener, "average mask"):
+        if ideal is not None and ideal.any():
+            average.add(ideal)
+    return average
+
+
+def _average_of(
+    selected: Selected, protocol: Protocol, listener: Listener, average: AverageMask | None
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32] | None] | None:
+    if not protocol.baselines:
+        return None
+    if average is not None:
+        return lambda _: average.grid()
+    own = average_mask(selected, protocol, listener)
+    return lambda ideal: own.grid(without=ideal)
+
+
+def _each(
+    selected: Selected, function: Callable[[Prediction], Result], listener: Listener, what: str
+) -> Iterator[Result]:
+    """Call a function on each selected row, with its grids, in threads; results come in the order of the table."""
+    cv2.setNumThreads(1)  # the pool divides the cores, not OpenCV
+    threads = available_cores()
+    listener.start(what, len(selected.rows))
+    wanted = set(selected.rows.column("image_id").to_pylist())
+    for result in in_order(function, selected.table.rows(wanted), threads=threads, ahead=2 * threads):
+        listener.advance()
+        yield result

@@ -1,0 +1,79 @@
+"""What is reported beyond the scores themselves: slices by metadata, groups, and where they come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from btxrd_explain.errors import InputError
+from btxrd_explain.inputs.btxrd_root import find_btxrd_root
+from btxrd_explain.inputs.metadata import Metadata, read_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.evaluation.schema import Tuning
+    from btxrd_explain.workflows.selection import Selected
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What is reported beyond the scores themselves.
+
+    Attributes:
+        columns: Cells of the metadata columns to slice by, one per selected image.
+        group_column: Column whose groups intervals draw; None where they draw images.
+        groups: The group of each selected image; None where intervals draw images.
+        tuning: Where a tuned threshold comes from; None where it was not tuned.
+        average_mask: Whose masks the average baseline averages; None without it.
+        resamples: Draws of the bootstrap.
+        seed: Seed of the bootstrap.
+        sanity: Verdict of the randomisation of the same table; None where there is none.
+    """
+
+    columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    group_column: str | None = None
+    groups: Sequence[str | None] | None = None
+    tuning: Tuning | None = None
+    average_mask: str | None = None
+    resamples: int = 1000
+    seed: int = 0
+    sanity: str | None = None
+
+
+def read_columns(settings: Settings, selected: Selected) -> dict[str, list[str | None]]:
+    """Read the columns of the metadata that the settings name, for the selected images.
+
+    Returns:
+        The cells of each column, one per image: the columns to slice by, and the group column.
+
+    Raises:
+        InputError: There is no table, it cannot be read, or it lacks a column.
+    """
+    wanted = settings.evaluation
+    names = dict.fromkeys((*wanted.by, *([] if wanted.group_column is None else [wanted.group_column])))
+    if not names:
+        return {}
+    metadata = _metadata(settings, selected)
+    image_ids = selected.rows.column("image_id").to_pylist()
+    return {name: metadata.column(name, image_ids) for name in names}
+
+
+def _metadata(settings: Settings, selected: Selected) -> Metadata:
+    if settings.evaluation.metadata is not None:
+        return read_metadata(settings.evaluation.metadata)
+    for folder in _folders(settings, selected):
+        root = find_btxrd_root(folder) if folder.is_dir() else None
+        if root is not None and root.table is not None:
+            return read_metadata(root.table)
+    raise InputError("no table of metadata is found near the images", hint="name a CSV or Excel file with --metadata")
+
+
+def _folders(settings: Settings, selected: Selected) -> Iterator[Path]:
+    """Yield the folders that may be a BTXRD root: as named, else above the first image."""
+    if settings.data.root is not None:
+        yield settings.data.root
+    yield from (Path(text) for text in settings.data.inputs if text != "-")
+    yield selected.table.image_path(selected.rows[0]).parent.parent

@@ -1,0 +1,75 @@
+"""The lesions of one radiograph on the pixels on which heat maps are held against them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.core.heatmap import Space
+from btxrd_explain.core.masks import lesion_masks
+from btxrd_explain.inputs.annotation_source import AnnotationPlace, read_annotation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Frame
+    from btxrd_explain.core.lesions import LesionRules
+    from btxrd_explain.core.masks import MaskPolicy
+    from btxrd_explain.core.shapes import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Lesions:
+    """The annotated lesions of a radiograph.
+
+    Attributes:
+        shapes: The shapes whose labels count.
+        policy: Which kinds of them do.
+        frame: How the radiograph maps to the network's input.
+        mask: All lesions, boolean, shape ``frame.original``.
+        count: Number of lesions.
+    """
+
+    shapes: tuple[Shape, ...]
+    policy: MaskPolicy
+    frame: Frame
+    mask: NDArray[np.bool_]
+    count: int
+
+    def mask_in(self, space: Space) -> NDArray[np.bool_]:
+        """Return all lesions as one boolean mask on the pixels of ``space``."""
+        return in_space(self.mask, self.frame, space)
+
+    def masks_in(self, space: Space) -> Iterator[NDArray[np.bool_]]:
+        """Draw lesion by lesion on the pixels of ``space``, one at a time in memory."""
+        masks = lesion_masks(self.shapes, self.frame.original, self.policy)
+        return (in_space(mask, self.frame, space) for mask in masks)
+
+
+def lesions_of(place: AnnotationPlace, frame: Frame, rules: LesionRules, *, class_name: str | None = None) -> Lesions:
+    """Read the lesions of a radiograph.
+
+    Args:
+        place: Where its annotation is.
+        frame: How the radiograph maps to the network's input.
+        rules: Which shapes are lesions.
+        class_name: The class whose heat map they are for; None takes the lesions of all classes.
+
+    Raises:
+        AnnotationError: The annotation cannot be used.
+    """
+    shapes = tuple(rules.relevant(read_annotation(place, frame.original).shapes, class_name))
+    mask, count = np.zeros(frame.original, dtype=bool), 0
+    for lesion in lesion_masks(shapes, frame.original, rules.policy):
+        mask |= lesion
+        count += 1
+    return Lesions(shapes, rules.policy, frame, mask, count)
+
+
+def in_space(mask: NDArray[np.bool_], frame: Frame, space: Space) -> NDArray[np.bool_]:
+    """Carry a mask of the radiograph to the pixels of ``space``."""
+    return mask if space is Space.ORIGINAL else frame.mask_to_input(mask)

@@ -1,0 +1,136 @@
+"""``annotation_metrics.parquet`` and ``.csv``: one row per selected image, with all that was measured of it.
+
+Undefined is null (an empty cell in the CSV), never 0. The columns are listed in ``docs/reference/report.md``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from btxrd_explain.core.metrics import CURVE_THRESHOLDS
+from btxrd_explain.files import atomic_write
+from btxrd_explain.workflows.evaluation.protocol import MapKind
+from btxrd_explain.workflows.evaluation.schema import HITS, METRIC_FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from btxrd_explain.workflows.evaluation.score import Score
+
+_MEASURED = tuple(name for name in METRIC_FIELDS if name != "lesion_share")
+"""What is measured of each map; the annotated share is a fact of the image."""
+_CURVE = "iou_curve"
+
+_FACTS: tuple[tuple[str, pa.DataType], ...] = (
+    ("image_id", pa.string()),
+    ("class", pa.string()),
+    ("predicted", pa.string()),
+    ("confidence", pa.float64()),
+    ("outcome", pa.string()),
+    ("excluded", pa.string()),
+    ("detail", pa.string()),
+    ("undefined", pa.string()),
+    ("target_class", pa.string()),
+    ("target_probability", pa.float64()),
+    ("lesions", pa.int32()),
+    ("lesion_share", pa.float64()),
+)
+
+
+def prefix_of(kind: MapKind) -> str:
+    """Return what stands before a metric's name in the columns of a map; nothing for the classifier's own.
+
+    >>> prefix_of(MapKind.MODEL), prefix_of(MapKind.CEILING)
+    ('', 'ceiling_')
+    """
+    return "" if kind is MapKind.MODEL else f"{kind}_"
+
+
+def metrics_schema(columns: Sequence[str] = (), metadata: Mapping[str, Any] | None = None) -> pa.Schema:
+    """Return the schema of the table.
+
+    Args:
+        columns: Columns of the metadata that are taken over, as ``meta_<name>``.
+        metadata: How the scores were made; becomes the schema's metadata ``btxrd_explain`` in JSON.
+    """
+    measured = [
+        pa.field(f"{prefix_of(kind)}{name}", pa.bool_() if name in HITS else pa.float64())
+        for kind in MapKind
+        for name in _MEASURED
+    ]
+    return pa.schema(
+        [
+            *(pa.field(name, kind, nullable=name != "image_id") for name, kind in _FACTS),
+            *(pa.field(f"meta_{name}", pa.string()) for name in columns),
+            *measured,
+            pa.field(_CURVE, pa.list_(pa.float32(), len(CURVE_THRESHOLDS))),
+        ],
+        metadata=None if metadata is None else {b"btxrd_explain": json.dumps(metadata, sort_keys=True).encode()},
+    )
+
+
+def write_metrics(
+    folder: Path,
+    scores: Sequence[Score],
+    names: Sequence[str],
+    *,
+    columns: Mapping[str, Sequence[str | None]],
+    metadata: Mapping[str, Any],
+) -> tuple[Path, Path]:
+    """Write both files, each whole or not at all.
+
+    Args:
+        folder: Where to.
+        scores: A score per selected image, in the order of the table.
+        names: Names of the classes.
+        columns: Cells of the metadata columns, one per score.
+        metadata: How the scores were made.
+
+    Returns:
+        The parquet and the CSV file.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    rows = [_row(score, names) for score in scores]
+    for name, cells in columns.items():
+        for row, cell in zip(rows, cells, strict=True):
+            row[f"meta_{name}"] = cell
+    table = pa.Table.from_pylist(rows, metrics_schema(tuple(columns), metadata))
+    parquet, text = folder / "annotation_metrics.parquet", folder / "annotation_metrics.csv"
+    with atomic_write(parquet) as file:
+        pq.write_table(table, file, compression="zstd")
+    with atomic_write(text) as file:
+        pyarrow.csv.write_csv(table.drop_columns([_CURVE]), file)
+    return parquet, text
+
+
+def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
+    """Return a score as a row; the columns that it lacks become null."""
+    row, predicted = score.row, score.row.predicted
+    curve = score.curves.get(MapKind.MODEL)
+    return {
+        "image_id": row.image_id,
+        "class": row.label,
+        "predicted": None if predicted is None else names[predicted],
+        "confidence": row.confidence,
+        "outcome": score.outcome(names),
+        "excluded": score.excluded,
+        "detail": score.detail,
+        "undefined": score.undefined,
+        "target_class": None if score.target is None else names[score.target],
+        "target_probability": score.target_probability,
+        "lesions": score.lesions,
+        "lesion_share": None if score.model is None else score.model.lesion_share,
+        _CURVE: None if curve is None else curve.tolist(),
+    } | {
+        f"{prefix_of(kind)}{name}": getattr(metrics, name)
+        for kind, metrics in score.metrics.items()
+        for name in _MEASURED
+    }

@@ -1,0 +1,119 @@
+"""How heat maps and annotations are compared, and which maps are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from btxrd_explain.core.heatmap import Space
+from btxrd_explain.core.lesions import LesionRules
+from btxrd_explain.core.masks import MaskPolicy
+from btxrd_explain.core.metrics.rules import Rule, Threshold
+from btxrd_explain.core.threshold import Operator
+from btxrd_explain.workflows.evaluation.labels import check_meanings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.settings import Settings
+
+
+class MapKind(StrEnum):
+    """A heat map that is held against the annotation of an image."""
+
+    MODEL = "model"
+    """The classifier's, of the class that the protocol names."""
+    FALSE_ALARM = "false_alarm"
+    """The classifier's, of a tumour class that was predicted and is wrong."""
+    CEILING = "ceiling"
+    """The ideal map that a grid of this size can draw."""
+    RANDOM = "random"
+    """A uniform random grid: what chance scores."""
+    CENTRE = "centre"
+    """A Gaussian in the middle of the image."""
+    EDGES = "edges"
+    """The radiograph's gradient magnitude, which knows no classifier."""
+    AVERAGE = "average"
+    """The average lesion mask of other images, which knows no radiograph."""
+
+
+BASELINES = (MapKind.RANDOM, MapKind.CENTRE, MapKind.EDGES, MapKind.AVERAGE)
+"""Maps that know nothing of the classifier."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How heat maps and annotations are compared; the protocol alone can move a mean IoU more than twofold.
+
+    Attributes:
+        threshold: How a heat map becomes a region.
+        space: On which pixels both meet.
+        rules: Which shapes of an annotation are lesions.
+        target_class: ``true`` or ``predicted``: whose heat map is measured.
+        baselines: Whether the maps of :data:`BASELINES` are measured too.
+        boxes: Whether boxes are compared (MaxBoxAccV2).
+        seed: Seed of the random grids.
+    """
+
+    threshold: Threshold
+    space: Space = Space.ORIGINAL
+    rules: LesionRules = field(default_factory=LesionRules)
+    target_class: str = "true"
+    baselines: bool = True
+    boxes: bool = False
+    seed: int = 0
+
+    def target_of(self, row: Prediction, class_names: Sequence[str]) -> int | None:
+        """Return the index of the class whose heat map is measured; None without prediction or known label."""
+        if row.predicted is None or row.label not in class_names:
+            return None
+        return class_names.index(row.label) if self.target_class == "true" else row.predicted
+
+
+def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:
+    """Return the protocol that the settings ask for.
+
+    Raises:
+        SettingsError: The label map names a class that there is not.
+    """
+    wanted, extent = settings.annotation, settings.evaluation
+    check_meanings(wanted.meanings, class_names)
+    return Protocol(
+        threshold=_threshold_of(settings),
+        space=Space(wanted.space),
+        rules=LesionRules(MaskPolicy(wanted.mask_policy), wanted.meanings),
+        target_class=wanted.target_class,
+        baselines=extent.baselines,
+        boxes=extent.boxes,
+        seed=extent.seed,
+    )
+
+
+def _threshold_of(settings: Settings) -> Threshold:
+    wanted = settings.annotation
+    match rule := Rule(wanted.threshold_rule):
+        case Rule.FIXED:
+            return Threshold(rule, wanted.threshold, Operator(wanted.operator))
+        case Rule.PERCENTILE:
+            return Threshold(rule, wanted.percentile)
+        case _:
+            return Threshold(rule)
+
+
+def rule_in_words(threshold: Threshold) -> str:
+    """Say how a heat map becomes a region.
+
+    >>> rule_in_words(Threshold()), rule_in_words(Threshold(Rule.PERCENTILE, 5))
+    ('heat map >= 0.5', 'hottest 5 % of the pixels')
+    """
+    match threshold.rule:
+        case Rule.FIXED:
+            return f"heat map {threshold.operator} {threshold.value:g}"
+        case Rule.PERCENTILE:
+            return f"hottest {threshold.value:g} % of the pixels"
+        case Rule.OTSU:
+            return "heat map above Otsu's threshold"
+        case Rule.OTSU_CHEXLOCALIZE:
+            return "heat map above Otsu's threshold, contours filled"

@@ -1,0 +1,238 @@
+"""The report of ``annotate-iou``: all slices in numbers, each image, and all that is needed to repeat it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.core.metrics.rules import Rule as RuleKind
+from btxrd_explain.workflows.evaluation.checklist import Evidence, build_checklist
+from btxrd_explain.workflows.evaluation.curves import describe_curve
+from btxrd_explain.workflows.evaluation.limits import limits_of
+from btxrd_explain.workflows.evaluation.protocol import MapKind
+from btxrd_explain.workflows.evaluation.sample import Sample, by_values
+from btxrd_explain.workflows.evaluation.schema import (
+    METRIC_FIELDS,
+    Boxes,
+    DataSet,
+    Excluded,
+    Image,
+    Pattern,
+    Report,
+    Rule,
+    Statistics,
+    Summary,
+)
+from btxrd_explain.workflows.evaluation.summaries import correlate, summarise, summarise_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from btxrd_explain.workflows.evaluation.evaluate import Evaluation
+    from btxrd_explain.workflows.evaluation.extent import Extent
+    from btxrd_explain.workflows.evaluation.score import Score
+
+DEFINITIONS = {
+    "heat_map": "ReLU of the raw class-activation grid, bilinearly upsampled (align_corners=False), min-max scaled "
+    "per image",
+    "ceiling": "the same metric of the ideal map that a grid of this size can draw: the annotation mask averaged onto "
+    "the grid, then treated like a class-activation grid",
+    "baselines": "the same metric of maps that know nothing of the classifier, on the same grid: random (uniform), "
+    "centre (a Gaussian), edges (the radiograph's gradient magnitude), average (the mean lesion mask of other images)",
+    "outcome": "TP: a tumour class, rightly predicted; FN: a tumour class, but another class was predicted; FP: no "
+    "tumour, but a tumour class was predicted; TN: no tumour, rightly. In slices by outcome, FP holds the annotated "
+    "images that were wrongly predicted as a tumour class, with the map of that class",
+    "undefined": "an evaluated image without IoU, because its raw grid holds no positive evidence, is flat or not "
+    "finite; it counts in n_undefined and in no mean",
+    "excluded": "an image that is not evaluated, with the reason; Normal images without annotation are listed under "
+    "attention_patterns instead",
+}
+
+
+def sample_of(evaluation: Evaluation, extent: Extent) -> Sample:
+    """Put the evaluated images into columns."""
+    groups = extent.groups
+    return Sample.of(
+        evaluation.evaluated,
+        evaluation.selected.table.provenance.class_names,
+        groups=None if groups is None else _evaluated(evaluation.scores, groups),
+        resamples=extent.resamples,
+        seed=extent.seed,
+    )
+
+
+def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Report:
+    """Build the content of ``annotation_report.json``.
+
+    Args:
+        evaluation: What was measured.
+        sample: Its evaluated images in columns.
+        extent: What is reported beyond the scores.
+
+    Returns:
+        The report.
+    """
+    scores, names = evaluation.scores, sample.class_names
+    patterns = [score for score in scores if score.is_attention_pattern]
+    summary = _summary(evaluation, sample, extent)
+    statistics = _statistics(sample, extent)
+    rule = describe_protocol(evaluation, extent)
+    limits = limits_of(evaluation, summary, extent.group_column, extent.sanity)
+    return Report(
+        mean_iou=summary.overall.mean_iou,
+        num_images=summary.overall.n,
+        iou_threshold=rule.threshold,
+        summary=summary,
+        data_set=_data_set(evaluation),
+        correlations=correlate(sample),
+        curve=describe_curve(sample),
+        per_image=[_image(score, names) for score in evaluation.evaluated],
+        excluded_images=[
+            Excluded(image_id=score.row.image_id, reason=score.excluded, detail=score.detail)
+            for score in scores
+            if score.excluded is not None and not score.is_attention_pattern
+        ],
+        attention_patterns=[Pattern.model_validate(_pattern(score, names)) for score in patterns],
+        protocol=rule,
+        statistics=statistics,
+        checklist=build_checklist(
+            Evidence(
+                protocol=evaluation.protocol,
+                summary=summary,
+                statistics=statistics,
+                tuning=extent.tuning,
+                by=tuple(extent.columns),
+                group_column=extent.group_column,
+                provenance=_provenance_in_words(evaluation),
+                sanity=extent.sanity,
+                limits=tuple(limits),
+            )
+        ),
+        limits=limits,
+        definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
+        files={},
+        provenance=evaluation.selected.table.provenance.document(),
+    )
+
+
+def describe_protocol(evaluation: Evaluation, extent: Extent) -> Rule:
+    """Return how heat maps and annotations were compared."""
+    protocol, provenance = evaluation.protocol, evaluation.selected.table.provenance
+    threshold = protocol.threshold
+    return Rule(
+        method=provenance.method,
+        target_layer=provenance.target_layer,
+        grid=list(provenance.grid),
+        target_class=protocol.target_class,
+        space=protocol.space,
+        threshold_rule=threshold.rule,
+        threshold=threshold.value if threshold.rule is RuleKind.FIXED else None,
+        percentile=threshold.value if threshold.rule is RuleKind.PERCENTILE else None,
+        operator=threshold.operator,
+        tuned_on=extent.tuning,
+        mask_policy=protocol.rules.policy,
+        label_map=dict(protocol.rules.labels),
+        average_mask=extent.average_mask,
+    )
+
+
+def read_sanity(folder: Path, fingerprint: str) -> str | None:
+    """Return the verdict of a randomisation of the same table; None where none lies in the folder.
+
+    A report that is damaged or of another table says nothing about this one.
+    """
+    try:
+        document = json.loads((folder / "sanity_report.json").read_text("utf-8"))
+        same = document["provenance"]["fingerprint"] == fingerprint
+        return str(document["verdict"]) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:
+    excluded = Counter(
+        str(score.excluded)
+        for score in evaluation.scores
+        if score.excluded is not None and not score.is_attention_pattern
+    )
+    return Summary(
+        overall=summarise(sample, sample.everything()),
+        by_class=summarise_all(sample, sample.by_class()),
+        by_outcome=summarise_all(sample, sample.by_outcome()),
+        by_class_and_outcome=summarise_all(sample, sample.by_class_and_outcome()),
+        by_lesion_size=summarise_all(sample, sample.by_lesion_size()),
+        by_metadata={
+            name: summarise_all(sample, by_values(_evaluated(evaluation.scores, cells)))
+            for name, cells in extent.columns.items()
+        },
+        excluded=dict(sorted(excluded.items())),
+        num_attention_patterns=sum(score.is_attention_pattern for score in evaluation.scores),
+    )
+
+
+def _statistics(sample: Sample, extent: Extent) -> Statistics:
+    resampling = sample.resampling(sample.everything().rows)
+    return Statistics(
+        level=resampling.level,
+        resamples=resampling.resamples,
+        seed=resampling.seed,
+        unit="images" if extent.group_column is None else f"groups of {extent.group_column}",
+        units=int(resampling.unit_of.max(initial=-1)) + 1,
+    )
+
+
+def _data_set(evaluation: Evaluation) -> DataSet:
+    found = evaluation.boxes
+    return DataSet(
+        pxap=evaluation.pixel_precision,
+        pxap_chance=evaluation.pixel_precision_chance,
+        max_box_acc_v2=found
+        and Boxes(
+            score=found.score,
+            accuracies={f"{overlap:g}": accuracy for overlap, (accuracy, _) in found.accuracies.items()},
+            joint_score=found.joint_score,
+            joint_threshold=found.joint_threshold,
+            n=found.images,
+        ),
+    )
+
+
+def _evaluated(scores: Sequence[Score], cells: Sequence[str | None]) -> list[str | None]:
+    """Return the cells of the images that are evaluated."""
+    return [cell for score, cell in zip(scores, cells, strict=True) if score.excluded is None]
+
+
+def _image(score: Score, names: Sequence[str]) -> Image:
+    ceiling = score.metrics.get(MapKind.CEILING)
+    facts = {
+        "target_class": None if score.target is None else names[score.target],
+        "target_probability": score.target_probability,
+        "undefined": score.undefined,
+        "lesions": score.lesions,
+        "ceiling_iou": None if ceiling is None else ceiling.iou,
+    }
+    return Image.model_validate(
+        _pattern(score, names) | facts | {name: getattr(score.model, name) for name in METRIC_FIELDS}
+    )
+
+
+def _pattern(score: Score, names: Sequence[str]) -> dict[str, object]:
+    row = score.row
+    return {
+        "image_id": row.image_id,
+        "class_": row.label,
+        "predicted": None if row.predicted is None else names[row.predicted],
+        "confidence": row.confidence,
+        "outcome": score.outcome(names),
+    }
+
+
+def _provenance_in_words(evaluation: Evaluation) -> str:
+    made = evaluation.selected.table.provenance
+    return (
+        f"{made.architecture}, checkpoint {made.checkpoint} (SHA-256 {made.checkpoint_sha256[:8]}), {made.method} of "
+        f"{made.target_layer}, fingerprint {made.fingerprint}"
+    )

@@ -1,0 +1,52 @@
+"""Work in threads whose results come in the order of what was asked for, in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
+) -> Iterator[Result]:
+    """Call a function on items in threads.
+
+    NumPy, OpenCV, Pillow and the file system release the interpreter lock, so that threads really work side by side.
+
+    Args:
+        function: Called once per item.
+        items: Taken in the calling thread, as results are taken.
+        threads: How many work at once.
+        ahead: How many items may be in work or done before their result is taken; bounds the memory.
+
+    Yields:
+        The results in the order of the items; what the function raises is raised in its place.
+    """
+    waiting = iter(items)
+    pool = ThreadPoolExecutor(threads)
+    queue: deque[Future[Result]] = deque()
+    try:
+        queue.extend(pool.submit(function, item) for item in islice(waiting, ahead))
+        while queue:
+            result = queue.popleft().result()
+            queue.extend(pool.submit(function, item) for item in islice(waiting, 1))
+            yield result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def available_cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
