@@ -149,7 +149,8 @@ def mean_intervals(values: NDArray[np.float64], resampling: Resampling) -> list[
         raise ValueError("a value is infinite")
     defined = ~np.isnan(values)
     filled = np.where(defined, values, 0.0)
-    drawn = [ratio(weights @ filled, weights @ defined) for weights in resampling.weights()]
+    summands = _exactly_summable(filled)
+    drawn = [ratio(weights @ summands, weights @ defined) for weights in resampling.weights()]
     low, high = resampling.interval(np.concatenate(drawn) if drawn else np.empty((0, values.shape[1])))
     means, counts = ratio(filled.sum(axis=0), defined.sum(axis=0)), defined.sum(axis=0)
     units = [len(np.unique(resampling.unit_of[column])) for column in defined.T]
@@ -157,6 +158,26 @@ def mean_intervals(values: NDArray[np.float64], resampling: Resampling) -> list[
         Estimate(number(mean), *((number(a), number(b)) if among > 1 else (None, None)), int(count), among)
         for mean, a, b, count, among in zip(means, low, high, counts, units, strict=True)
     ]
+
+
+def _exactly_summable(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Round values to so few binary digits that the sum of any draw of them is exact.
+
+    A library for linear algebra adds in an order that depends on the machine, the number of threads and even where the
+    memory lies. Exact sums do not, so that the same seed gives the same digits everywhere. Of 2,000 values the 41
+    leading binary digits of the largest are kept.
+
+    Args:
+        values: Float64 array of shape ``(images, columns)``.
+
+    Returns:
+        Float64 array of the same shape.
+    """
+    largest = np.abs(values).max(axis=0, initial=0)
+    _, exponent = np.frexp(largest * max(len(values), 1))
+    step = np.ldexp(1.0, exponent - 52)
+    rounded: NDArray[np.float64] = np.round(values / step) * step
+    return rounded
 
 
 def number(value: float) -> float | None:
