@@ -83,6 +83,15 @@ def report(folder: Path, *arguments: object) -> tuple[dict[str, Any], str]:
     return document, result.stderr
 
 
+def rounded(value: Any) -> Any:  # noqa: ANN401 -- whatever JSON holds
+    """Leave out the last digits, which depend on where in memory the arrays lie that BLAS multiplies."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return round(value, 9) if isinstance(value, float) else value
+
+
 SOURCES = {
     "labelme": ("labelme", "LabelMe files in"),
     "masks": ("masks", "PNG mask files in"),
@@ -96,8 +105,8 @@ def test_all_sources_give_the_same_scores(data: Path, source: str) -> None:
     (reference, _), (document, stderr) = (report(data, "--annotations", data / name) for name in ("labelme", place))
     assert f"annotations: {note}" in stderr
     assert len(document["per_image"]) == 4
-    assert document["per_image"] == reference["per_image"]
-    assert document["summary"] == reference["summary"]
+    assert rounded(document["per_image"]) == rounded(reference["per_image"])
+    assert rounded(document["summary"]) == rounded(reference["summary"])
     assert document["summary"]["num_attention_patterns"] == 2  # listed in the COCO file or not
 
 
@@ -110,7 +119,7 @@ def test_a_label_map_chooses_lesions_and_their_classes(data: Path) -> None:
     swapped, _ = report(data, *coco, "--label-map", "cyst=Malignant,sarcoma=Malignant")
     assert {image["class"] for image in swapped["per_image"]} == {"Malignant"}
     values, _ = report(data, "--annotations", data / "masks", "--label-map", "1=lesion,*=ignore")
-    assert values["per_image"] == document["per_image"]
+    assert rounded(values["per_image"]) == rounded(document["per_image"])
 
 
 def test_a_label_map_that_names_no_class_is_an_error(data: Path) -> None:
