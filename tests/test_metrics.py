@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -267,3 +268,10 @@ def _smooth_case() -> tuple[HeatMap, np.ndarray]:
     mask = np.zeros((900, 700), bool)
     mask[300:520, 100:350] = True
     return heat_map(grid, frame, status=MapStatus.OK), mask
+
+
+def test_every_score_is_explained() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "explanation" / "metrics.md").read_text("utf-8")
+    for metric in METRICS.values():
+        assert f"\n### {metric.title}\n" in page
+        assert f"`{metric.name}`" in page
