@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import nox
 
@@ -72,6 +73,16 @@ def package(session: nox.Session) -> None:
     session.install(f"dist/{wheel}")
     session.cd(session.create_tmp())
     session.run("btxrd-explain", "demo")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Run all of benchmarks/ on a quiet machine, keep the results, and put their ratios into the README."""
+    _install(session, "bench")
+    for script in sorted(Path("benchmarks").glob("*.py")):
+        if script.name != "report.py":
+            session.run("python", str(script))
+    session.run("python", "benchmarks/report.py")
 
 
 @nox.session(default=False)

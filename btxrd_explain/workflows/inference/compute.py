@@ -13,6 +13,7 @@ from torch import Tensor
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.preprocess import Interpolation
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.model.allocator import keep_freed_memory
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.engine import Explanation, explain
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from btxrd_explain.inputs.dataset import ImageRecord
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
+
+CPU_BATCH = 8
+"""Batch size on a CPU: enough to share a layer's overhead, and small enough for feature maps to stay in its caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,8 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         SettingsError: The device or the target layer does not exist.
     """
     device = _device(settings.model.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     path = checkpoint_of(settings)
     classifier = build_classifier(read_checkpoint(path), wishes_of(settings))
     preprocessing = classifier.preprocessing
@@ -170,8 +176,8 @@ def _device(name: str) -> torch.device:
 
 
 def _batch_size(settings: Settings, device: torch.device) -> int:
-    """Return the batch size; small batches stay in the CPU's caches, a GPU wants to be filled."""
+    """Return the batch size; a GPU wants to be filled."""
     wished = settings.model.batch_size
     if isinstance(wished, int):
         return wished
-    return 4 if device.type == "cpu" else 32
+    return CPU_BATCH if device.type == "cpu" else 32

@@ -1,0 +1,168 @@
+"""How benchmarks keep what they measured: JSON with machine and versions, and the same as Markdown.
+
+``python benchmarks/report.py`` writes the kept results anew as Markdown, and the ratios into the README.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+START, END = "<!-- made by benchmarks/report.py -->", "<!-- end -->"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers as they were measured.
+
+    Attributes:
+        caption: What is in it, and in which unit.
+        columns: Names of the columns.
+        rows: A value per column: text, numbers, or None where there is none.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """One line of the README.
+
+    Attributes:
+        what: What was compared with what.
+        value: The outcome, such as ``0.41-0.58``.
+        wanted: What it should be, such as ``at most 0.5``.
+    """
+
+    what: str
+    value: str
+    wanted: str
+
+
+def _machine() -> dict[str, str]:
+    """Describe this machine as far as it decides about times."""
+    return {
+        "processor": _processor(),
+        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "system": f"{platform.system()} {platform.release()}, {' '.join(platform.libc_ver())}".rstrip(", "),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name; Linux keeps it in a file."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one benchmark found out.
+
+    Attributes:
+        name: Name of the script, without suffix.
+        title: What was measured.
+        tables: The numbers.
+        ratios: What the README says of it.
+        notes: How it was measured, one sentence each.
+        packages: Distributions whose versions matter.
+        machine: Where it was measured.
+        versions: Of the packages.
+    """
+
+    name: str
+    title: str
+    tables: list[Table]
+    ratios: list[Ratio]
+    notes: list[str]
+    packages: tuple[str, ...] = ()
+    machine: dict[str, str] = field(default_factory=_machine)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def publish(result: Result, folder: Path = RESULTS) -> None:
+    """Print a result as Markdown, and keep it in a folder."""
+    result.versions.update({name: version(name) for name in result.packages})
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{result.name}.json"
+    path.write_text(json.dumps(asdict(result), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    text = markdown(load(path))
+    path.with_suffix(".md").write_text(text, "utf-8")
+    print(text)
+
+
+def load(path: Path) -> Result:
+    """Read a kept result."""
+    document = json.loads(path.read_text("utf-8"))
+    tables = [Table(each["caption"], tuple(each["columns"]), each["rows"]) for each in document.pop("tables")]
+    ratios = [Ratio(**each) for each in document.pop("ratios")]
+    return Result(**document, tables=tables, ratios=ratios)
+
+
+def markdown(result: Result) -> str:
+    """Return a result as a page of Markdown."""
+    parts = [f"# {result.title}", ", ".join(f"{key}: {value}" for key, value in result.machine.items())]
+    if result.versions:
+        parts.append(", ".join(f"{name} {number}" for name, number in result.versions.items()))
+    for table in result.tables:
+        parts += [f"**{table.caption}**", _grid(table.columns, table.rows)]
+    parts += [_ratios(result.ratios), "\n".join(f"- {note}" for note in result.notes)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def summary() -> str:
+    """Return the README's table: the ratios of all kept results."""
+    results = [load(path) for path in sorted(RESULTS.glob("*.json"))]
+    machines = dict.fromkeys(
+        f"{result.machine['cores']} cores of {result.machine['processor']}" for result in results if result.ratios
+    )
+    table = _ratios([ratio for result in results for ratio in result.ratios])
+    return f"{table}\n\nMeasured on {' and '.join(machines)}; [all numbers](benchmarks/results)." if table else ""
+
+
+def into_readme(readme: str) -> str:
+    """Return the README's text with the present summary between its two marks."""
+    before, _, rest = readme.partition(START)
+    _, _, after = rest.partition(END)
+    return f"{before}{START}\n{summary()}\n{END}{after}"
+
+
+def _ratios(ratios: list[Ratio]) -> str:
+    rows = [(ratio.what, ratio.value, ratio.wanted) for ratio in ratios]
+    return _grid(("compared", "measured", "wanted"), rows) if rows else ""
+
+
+def _grid(columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(_shown(value) for value in line)} |" for line in lines)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "-"
+    return (
+        f"{value:.3g}"
+        if isinstance(value, float) and abs(value) < 1000
+        else f"{value:.0f}"
+        if isinstance(value, float)
+        else str(value)
+    )
+
+
+if __name__ == "__main__":
+    for kept in sorted(RESULTS.glob("*.json")):
+        kept.with_suffix(".md").write_text(markdown(load(kept)), "utf-8")
+    page = ROOT / "README.md"
+    page.write_text(into_readme(page.read_text("utf-8")), "utf-8")
