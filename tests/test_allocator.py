@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import sys
 
 import pytest
+
+from btxrd_explain.model.allocator import keep_freed_memory
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only glibc has these options")
 
@@ -39,9 +42,7 @@ def test_a_large_block_costs_new_pages_once() -> None:
 
 
 def test_what_is_not_glibc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from btxrd_explain.model import allocator  # noqa: PLC0415 -- the name that is patched
-
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda _: object())
-    assert not allocator.keep_freed_memory()
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: object())
+    assert not keep_freed_memory()
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert not allocator.keep_freed_memory()
+    assert not keep_freed_memory()
