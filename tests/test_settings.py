@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from btxrd_explain.core.geometry import ResizeMode
 from btxrd_explain.core.heatmap import Space
 from btxrd_explain.core.masks import MaskPolicy
+from btxrd_explain.core.perturbation import Baseline
 from btxrd_explain.core.preprocess import Interpolation
 from btxrd_explain.core.threshold import Operator
 from btxrd_explain.errors import ExitCode, SettingsError
@@ -261,7 +262,7 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.Monke
             {"flags": {"zz": 1}},
             (
                 "unknown setting 'zz' in flag zz: the sections are data, model, preprocess, gradcam, annotation, "
-                "evaluation, output, export, run"
+                "evaluation, sanity, output, export, run"
             ),
         ),
         (
@@ -390,6 +391,7 @@ def test_the_table_lies_in_the_folder_of_results_unless_it_is_named(given: dict[
         ("annotation.operator", Operator),
         ("annotation.space", Space),
         ("annotation.mask_policy", MaskPolicy),
+        ("sanity.baseline", Baseline),
     ],
 )
 def test_words_are_those_of_the_core(name: str, kinds: type[StrEnum]) -> None:

@@ -38,6 +38,7 @@ _PANELS = {
     "gradcam": "Heat maps",
     "annotation": "Annotations",
     "evaluation": "Evaluation",
+    "sanity": "Checks",
     "output": "Results",
     "run": "Where it runs",
     "export": "Format",

@@ -12,6 +12,7 @@ from btxrd_explain.settings.sections import (
     OutputSettings,
     PreprocessSettings,
     RunSettings,
+    SanitySettings,
 )
 
 
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     gradcam: GradcamSettings = GradcamSettings()
     annotation: AnnotationSettings = AnnotationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    sanity: SanitySettings = SanitySettings()
     output: OutputSettings = OutputSettings()
     export: ExportSettings = ExportSettings()
     run: RunSettings = RunSettings()

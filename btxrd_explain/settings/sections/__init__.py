@@ -13,6 +13,7 @@ from btxrd_explain.settings.sections.model import ModelSettings
 from btxrd_explain.settings.sections.output import OutputSettings
 from btxrd_explain.settings.sections.preprocess import PreprocessSettings
 from btxrd_explain.settings.sections.run import RunSettings
+from btxrd_explain.settings.sections.sanity import SanitySettings
 from btxrd_explain.settings.sections.section import Section
 
 __all__ = [
@@ -25,5 +26,6 @@ __all__ = [
     "OutputSettings",
     "PreprocessSettings",
     "RunSettings",
+    "SanitySettings",
     "Section",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
+from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
@@ -36,10 +37,12 @@ def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Col
     path = settings.output.predictions_path
     if not path.exists():
         raise InputError("no radiographs are named", hint="name images, a folder, a split CSV or a BTXRD root")
-    table = open_table(path)
+    table, source = open_table(path), open_source(settings.data.annotations)
     rows = [row for row in table.index() if row.status is not RowStatus.MISSING]
     records = tuple(
-        ImageRecord(row.image_id, table.image_path(row), row.label, row.split, annotation=None) for row in rows
+        ImageRecord(row.image_id, place, row.label, row.split, source.find(place))
+        for row in rows
+        for place in [table.image_path(row)]
     )
     return Collection(records, named=False)
 

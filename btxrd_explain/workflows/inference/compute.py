@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.preprocess import Interpolation
@@ -16,7 +16,7 @@ from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.allocator import keep_freed_memory
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
-from btxrd_explain.model.engine import Explanation, explain
+from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.workflows.inference.reading import Prepared, read_ahead
@@ -72,13 +72,25 @@ class Explainer:
         tensors = [item.tensor for item in batch if item.tensor is not None]
         if not tensors:
             return [item.row for item in batch]
-        explained = self._explain(torch.from_numpy(np.stack(tensors)))
+        explained = self.explain(torch.from_numpy(np.stack(tensors)))
         results = (
             result for part in explained for result in zip(part.probabilities, part.grids, part.statuses, strict=True)
         )
         return [item.row if item.tensor is None else _completed(item.row, *next(results)) for item in batch]
 
-    def _explain(self, batch: Tensor) -> list[Explanation]:
+    def with_network(self, network: nn.Module) -> Explainer:
+        """Return the same explainer of another network of the same modules, such as one with other weights."""
+        layers = tuple(replace(layer, module=network.get_submodule(layer.name)) for layer in self.layers)
+        return replace(self, classifier=replace(self.classifier, network=network), layers=layers)
+
+    def probabilities(self, batch: Tensor) -> Tensor:
+        """Return the class probabilities of a batch, float32, shape ``(B, classes)``."""
+        mixed = torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32")
+        with torch.inference_mode(), mixed:
+            scores = self.classifier.network(batch.to(self.device, memory_format=torch.channels_last))
+        return torch.softmax(scores.float(), dim=1)
+
+    def explain(self, batch: Tensor) -> list[Explanation]:
         """Explain a batch, in halves where the device has too little memory for it."""
         try:
             on_device = batch.to(self.device, memory_format=torch.channels_last)
@@ -90,7 +102,7 @@ class Explainer:
                     f"device '{self.device}' has too little memory for one radiograph", hint="use --device cpu"
                 ) from error
         torch.cuda.empty_cache()
-        return [part for half in batch.chunk(2) for part in self._explain(half)]
+        return [part for half in batch.chunk(2) for part in self.explain(half)]
 
 
 def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:

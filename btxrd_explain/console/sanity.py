@@ -1,0 +1,51 @@
+"""The results of `sanity`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from btxrd_explain.console.terminal import number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.workflows.sanity import SanityResult
+
+
+def show_sanity(terminal: Terminal, result: SanityResult) -> None:
+    """Show the verdict, and how alike the maps stay stage by stage."""
+    report = result.report
+    if terminal.json:
+        terminal.print_json(report)
+        return
+    rows = [
+        [str(index), stage["name"], _interval(stage["spearman"]), _interval(stage["ssim"]), str(stage["n_vanished"])]
+        for index, stage in enumerate(report["stages"], 1)
+    ]
+    rows.append(
+        ["", "different images", _interval(report["chance"]["spearman"]), _interval(report["chance"]["ssim"]), ""]
+    )
+    terminal.print_table(["", "random up to", "Spearman", "SSIM", "vanished"], rows)
+    changes = report["insertion_deletion"]
+    if changes is not None:
+        rows = [
+            [kind, *(_interval(changes[kind][name]) for name in ("auc", "auc_random", "difference"))]
+            for kind in ("insertion", "deletion")
+        ]
+        terminal.print_table(["area under", "heat maps", "random maps", "difference"], rows)
+    terminal.print(f"[bold]{escape(report['verdict'])}[/bold]")
+    for remark in report["remarks"]:
+        terminal.print(escape(remark))
+    terminal.print(f"report: {escape(str(result.document))}")
+    for figure in result.figures:
+        terminal.print(f"figure: {escape(str(figure))}")
+
+
+def _interval(estimate: Mapping[str, Any]) -> str:
+    """Write an estimate with its interval."""
+    if estimate["low"] is None:
+        return number(estimate["value"])
+    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
