@@ -181,6 +181,16 @@ def test_shapes_and_types_must_fit() -> None:
         pointing_hit(np.zeros((2, 3)), np.zeros((3, 2), bool))
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -0.5, 1.5, 300.0])
+def test_what_is_no_heat_map_is_refused(wrong: float) -> None:
+    values = np.full((8, 9), 0.25, np.float32)
+    values[0, 0] = 1
+    values[3, 4] = wrong
+    heat = HeatMap(values, 1.0, MapStatus.OK, (0, 0))
+    with pytest.raises(ValueError, match="NaN, or values outside"):
+        measure(heat, np.eye(8, 9, dtype=bool))
+
+
 def test_lesions_are_looked_at_once() -> None:
     first, second = np.zeros((2, 4, 4), bool)
     first[0, 0] = second[3, 3] = True

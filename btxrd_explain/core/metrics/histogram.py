@@ -62,6 +62,12 @@ class Histogram:
         """Pixels in the image."""
         return int(self.whole_from[0])
 
+    def fits(self, mass: float) -> bool:
+        """Say whether these are the levels of a heat map in [0, 1] with that sum; NaN and other values betray it."""
+        lowest = int(self.whole_from[1:].sum()) / TOP_LEVEL
+        slack = self.pixels * 1e-6
+        return lowest - slack <= mass <= lowest + self.pixels / TOP_LEVEL + slack
+
     def level_reached_by(self, count: int) -> int:
         """Return the highest level at or above which at least ``count`` pixels lie; ``count`` is at least 1."""
         return int(np.searchsorted(-self.whole_from, -count, side="right")) - 1
@@ -88,7 +94,8 @@ def quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float]:
         part = values[start : start + rows]
         mass += cv2.sumElems(part)[0]  # NumPy's sum in float64 makes a float64 copy
         np.multiply(part, np.float32(TOP_LEVEL), out=scaled[: len(part)])
-        np.copyto(levels[start : start + rows], scaled[: len(part)], casting="unsafe")
+        with np.errstate(invalid="ignore"):  # what is no heat map is refused when it is counted
+            np.copyto(levels[start : start + rows], scaled[: len(part)], casting="unsafe")
     return levels, mass
 
 

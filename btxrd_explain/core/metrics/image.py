@@ -10,20 +10,22 @@ import numpy as np
 
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
-from btxrd_explain.core.metrics.cuts import count_reached, overlap_from
+from btxrd_explain.core.metrics.cuts import Cut, count_reached, overlap_from
 from btxrd_explain.core.metrics.energy import Energy
-from btxrd_explain.core.metrics.histogram import count_levels, quantise
+from btxrd_explain.core.metrics.histogram import Histogram, count_levels, quantise
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.metrics.pointing import near_annotation
 from btxrd_explain.core.metrics.ranks import area_matched_iou, hits_among_hottest, rank_accuracy
 from btxrd_explain.core.metrics.rules import Rule, Threshold, fill_contours, otsu_level, percentile_level
-from btxrd_explain.core.overlap import count_overlap
+from btxrd_explain.core.overlap import Overlap, count_overlap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
+HALF = Threshold()
+"""The default rule: 0.5 and more."""
 TOP_PERCENT = 5.0
 """Per cent of the pixels that ``iou_percentile`` keeps."""
 
@@ -99,7 +101,7 @@ def measure(
     heat: HeatMap,
     mask: NDArray[np.bool_],
     lesions: Iterable[NDArray[np.bool_]] = (),
-    threshold: Threshold = Threshold(),  # noqa: B008 -- frozen
+    threshold: Threshold = HALF,
     *,
     tolerance: float | None = None,
 ) -> Measurement:
@@ -116,28 +118,19 @@ def measure(
         The measurement; all but ``lesion_share`` is None where nothing is annotated or the map shows no evidence.
 
     Raises:
-        ValueError: The shapes differ, or the mask is not boolean.
+        ValueError: The shapes differ, the mask is not boolean, or the heat map is not in [0, 1].
     """
     if heat.values.shape != mask.shape or mask.dtype != np.bool_:
         raise ValueError(f"expected a boolean mask of {heat.values.shape}, got {mask.dtype} of {mask.shape}")
     window = _bounds(mask)
-    annotated = int(np.count_nonzero(mask[window]))
-    lesion_share = annotated / mask.size
-    if heat.status is not MapStatus.OK or annotated == 0:
+    lesion_share = np.count_nonzero(mask[window]) / mask.size
+    if heat.status is not MapStatus.OK or lesion_share == 0:
         return Measurement(ImageMetrics(lesion_share=lesion_share))
-    inside = heat.values[window][mask[window]]
-    levels, mass = quantise(heat.values)
-    histogram = count_levels(levels, levels[window][mask[window]])
-    cut = threshold.cut(histogram)
-    if threshold.rule is Rule.OTSU_CHEXLOCALIZE:
-        filled = fill_contours(cut.reached(heat.values))
-        overlap, region = count_overlap(filled, mask), filled[window]
-    else:
-        overlap = count_reached(cut, heat.values, levels, inside, histogram)
-        region = cut.reached(heat.values[window])
-    hits = hits_among_hottest(heat.values, levels, mask, histogram)
-    energy = Energy(float(inside.sum(dtype=np.float64)), mass, annotated)
-    curve = iou_curve(histogram)
+    look = _Look.at(heat.values, mask, window)
+    cut = threshold.cut(look.histogram)
+    overlap, region = _region(look, cut, fill=threshold.rule is Rule.OTSU_CHEXLOCALIZE)
+    hits = hits_among_hottest(look.values, look.levels, mask, look.histogram)
+    curve = iou_curve(look.histogram)
     metrics = ImageMetrics(
         lesion_share=lesion_share,
         threshold=cut.value,
@@ -147,20 +140,63 @@ def measure(
         precision=overlap.precision,
         recall=overlap.recall,
         lesion_recall=_lesion_recall(region, (lesion[window] for lesion in lesions)),
-        iou_otsu=overlap_from(otsu_level(histogram), histogram).iou,
-        iou_percentile=overlap_from(percentile_level(histogram, TOP_PERCENT), histogram).iou,
+        iou_otsu=overlap_from(otsu_level(look.histogram), look.histogram).iou,
+        iou_percentile=overlap_from(percentile_level(look.histogram, TOP_PERCENT), look.histogram).iou,
         best_iou=float(curve.max()),
         best_threshold=float(CURVE_THRESHOLDS[curve.argmax()]),
-        area_matched_iou=area_matched_iou(hits, annotated),
-        soft_iou=energy.soft_iou,
+        area_matched_iou=area_matched_iou(hits, overlap.annotation),
+        soft_iou=look.energy.soft_iou,
         pointing_hit=_hit(heat, mask, 0),
         tolerance_hit=_hit(heat, mask, tolerance),
-        energy_in_mask=energy.share,
-        rank_accuracy=rank_accuracy(hits, annotated),
-        average_precision=average_precision(histogram),
-        roc_auc=roc_auc(histogram),
+        energy_in_mask=look.energy.share,
+        rank_accuracy=rank_accuracy(hits, overlap.annotation),
+        average_precision=average_precision(look.histogram),
+        roc_auc=roc_auc(look.histogram),
     )
-    return Measurement(metrics, curve, PixelCounts.of(histogram))
+    return Measurement(metrics, curve, PixelCounts.of(look.histogram))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What one look at the pixels of a heat map and a mask yields.
+
+    Attributes:
+        values: Float32 heat map of shape ``(height, width)`` in [0, 1].
+        mask: Boolean array of the same shape.
+        window: Rows and columns that the mask spans.
+        inside: The heat map's values on the mask, shape ``(n,)``.
+        levels: Uint16 levels of the heat map, of its shape.
+        histogram: Its pixels by level.
+        energy: Its mass.
+    """
+
+    values: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    window: tuple[slice, slice]
+    inside: NDArray[np.float32]
+    levels: NDArray[np.uint16]
+    histogram: Histogram
+    energy: Energy
+
+    @classmethod
+    def at(cls, values: NDArray[np.float32], mask: NDArray[np.bool_], window: tuple[slice, slice]) -> _Look:
+        """Look at the pixels; a heat map that is not in [0, 1] is refused with a ValueError."""
+        inside = values[window][mask[window]]
+        levels, mass = quantise(values)
+        histogram = count_levels(levels, levels[window][mask[window]])
+        if not histogram.fits(mass):
+            raise ValueError("the heat map holds NaN, or values outside [0, 1]")
+        energy = Energy(float(inside.sum(dtype=np.float64)), mass, inside.size)
+        return cls(values, mask, window, inside, levels, histogram, energy)
+
+
+def _region(look: _Look, cut: Cut, *, fill: bool) -> tuple[Overlap, NDArray[np.bool_]]:
+    """Return the region's overlap with the mask, and the region within the mask's window."""
+    if fill:
+        filled = fill_contours(cut.reached(look.values))
+        return count_overlap(filled, look.mask), filled[look.window]
+    overlap = count_reached(cut, look.values, look.levels, look.inside, look.histogram)
+    return overlap, cut.reached(look.values[look.window])
 
 
 def _hit(heat: HeatMap, mask: NDArray[np.bool_], tolerance: float | None) -> bool | None:
