@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from btxrd_explain.core.overlap import compute_cam_iou, count_overlap, energy_in_mask
+from btxrd_explain.core.overlap import compute_cam_iou, count_overlap
 from btxrd_explain.core.threshold import Operator, binarize
 
 masks = arrays(bool, (3, 4))
@@ -29,7 +29,6 @@ def test_what_is_undefined_is_none() -> None:
     assert (nothing.iou, nothing.dice, nothing.precision, nothing.recall) == (None,) * 4
     assert count_overlap(empty, full).precision is None
     assert count_overlap(empty, full).iou == 0
-    assert energy_in_mask(np.zeros((2, 2)), full) is None
 
 
 def test_the_public_iou_is_zero_for_an_empty_union() -> None:

@@ -110,24 +110,5 @@ def compute_cam_iou(
     return 0.0 if iou is None else iou
 
 
-def energy_in_mask(heatmap: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> float | None:
-    """Return the share of a heat map's mass that lies on the annotation, ``Σ(h m) / Σ h``.
-
-    Also known as relevance mass accuracy (Arras et al. 2022) and energy-based pointing game
-    (Wang et al. 2020). Its chance level is the annotation's share of the image.
-
-    Args:
-        heatmap: Shape ``(height, width)``, non-negative.
-        mask: Boolean array of the same shape.
-
-    Returns:
-        Share in [0, 1]; None where the map has no mass or nothing is annotated.
-    """
-    total = float(heatmap.sum(dtype=np.float64))
-    if total == 0 or not mask.any():
-        return None
-    return float(heatmap[mask].sum(dtype=np.float64)) / total
-
-
 def _ratio(numerator: int, denominator: int) -> float | None:
     return numerator / denominator if denominator else None
