@@ -175,6 +175,19 @@ def test_values_of_masks_are_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("policy", "lesions"), [("polygons-then-rectangles", 5), ("all", 8), ("polygons", 3), ("rectangles", 2)]
+)
+def test_primitives_of_labelme_are_lesions_by_policy(real_data: Path, policy: str, lesions: int) -> None:
+    place = AnnotationPlace(real_data / "labelme_examples" / "primitives" / "primitives.json")
+    found = list(read_lesions(place, Size(450, 560), LesionRules(MaskPolicy(policy))))
+    assert len(found) == lesions
+    flags = AnnotationPlace(real_data / "labelme_examples" / "classification" / "data_annotated" / "0001.json")
+    with Image.open(flags.path.with_suffix(".jpg")) as image:
+        assert list(read_lesions(flags, Size(image.height, image.width), LesionRules(MaskPolicy(policy)))) == []
+
+
+@pytest.mark.real_data
 def test_lesions_of_the_real_sample_are_those_of_the_public_function(real_data: Path) -> None:
     source = open_source(real_data / "btxrd_sample" / "Annotations")
     found = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from pathlib import Path
@@ -38,10 +39,10 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the pages assume: a BTXRD root, a split CSV and a checkpoint."""
+    """What the pages assume: a BTXRD root, its lesions as masks and in a COCO file, a split CSV and a checkpoint."""
     folder = tmp_path_factory.mktemp("template")
-    for name in ("images", "Annotations"):
-        (folder / "BTXRD" / name).mkdir(parents=True)
+    for name in ("BTXRD/images", "BTXRD/Annotations", "masks"):
+        (folder / name).mkdir(parents=True)
     random = np.random.default_rng(0)
     lines = ["image_id,split,label"]
     for number in range(24):
@@ -52,11 +53,21 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
             annotation = f'{{"shapes": [{shape}], "imageHeight": 50, "imageWidth": 40}}'
             (folder / "BTXRD" / "Annotations" / f"IMG{number:06d}.json").write_text(annotation)
+            Image.fromarray(np.tri(50, 40, -9, dtype=np.uint8)).save(folder / "masks" / f"IMG{number:06d}.png")
+    _save_coco(folder / "coco.json")
     (folder / "split.csv").write_text("\n".join(lines))
     network: Any = timm.create_model("test_resnet", num_classes=3)
     content = {"state_dict": network.state_dict(), "class_names": NAMES}
     torch.save(content | {"config": {"model": {"backbone": "test_resnet"}}}, folder / "best.pt")
     return folder
+
+
+def _save_coco(path: Path) -> None:
+    numbers = [number for number in range(24) if number % 3]
+    boxes = [{"image_id": number, "category_id": 1, "bbox": [5, 5, 16, 26]} for number in numbers]
+    images = [{"id": number, "file_name": f"IMG{number:06d}.jpeg"} for number in numbers]
+    categories = [{"id": 1, "name": "osteosarcoma"}]
+    path.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
 
 
 @pytest.mark.parametrize("page", sorted(PAGES.keys() - ELSEWHERE))
