@@ -91,6 +91,15 @@ def test_lesion_sizes_have_a_point_per_image_and_classes_keep_their_colours() ->
     assert len([line for line in figure.axes[0].lines if len(np.asarray(line.get_xdata())) == 2]) == 2  # "b", one mean
 
 
+def test_sizes_within_one_decade_are_labelled_in_percent() -> None:
+    shares = np.array([0.004, 0.01, 0.06])
+    figure = build_size_figure(SizeScatter(shares, shares, ["b"] * 3, ["b"]))
+    assert_readable(figure)
+    axis = figure.axes[0].xaxis
+    assert {"0.5 %", "1 %", "2 %", "5 %"} <= {label.get_text() for label in axis.get_majorticklabels()}
+    assert not [label for label in axis.get_minorticklabels() if label.get_text()]
+
+
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, np.nan])
 def test_lesions_without_size_are_refused(share: float) -> None:
     with pytest.raises(ValueError, match="outside"):

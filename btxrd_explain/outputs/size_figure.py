@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from btxrd_explain.outputs.chart import GREY, SERIES, finish, new_charts
 from btxrd_explain.outputs.fonts import fitted
@@ -105,6 +105,8 @@ def build_size_figure(
             label=fitted(f"{name} ({np.count_nonzero(own)})", 2.5, SMALL),
         )
     _draw_bins(axes, bins)
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.3g} %"))
     axes.set_ylim(0, 1)
     finish(axes, x_label="lesion share of the image", y_label="IoU", unit_square=False)
