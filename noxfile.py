@@ -90,3 +90,13 @@ def demo_model(session: nox.Session) -> None:
     """Train the demo's classifier anew; the same versions give the same file."""
     _install(session)
     session.run("python", "-m", "btxrd_explain.synthetic.train", *session.posargs)
+
+
+@nox.session(default=False)
+def schema(session: nox.Session) -> None:
+    """Write the JSON Schema of annotation_report.json anew, in the package and in the documentation."""
+    _install(session)
+    program = "from btxrd_explain.workflows.evaluation.schema import report_schema; print(report_schema(), end='')"
+    text = session.run("python", "-c", program, silent=True)
+    for folder in ("btxrd_explain/workflows/evaluation", "docs/reference"):
+        Path(folder, "annotation_report.schema.json").write_text(str(text), encoding="utf-8")

@@ -1,9 +1,13 @@
 """The commands that work on the predictions table. Each passes settings to one workflow and shows its result."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from btxrd_explain.cli.options import COLOURS, FIGURES, IMAGES, NETWORK, RESULTS, command, examples
 from btxrd_explain.console.annotate_iou import show_annotate_iou
+from btxrd_explain.console.compare import show_compare
 from btxrd_explain.console.export import show_export
 from btxrd_explain.console.gallery import show_gallery
 from btxrd_explain.console.performance import show_performance
@@ -12,6 +16,16 @@ from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
 
 app = typer.Typer()
+
+SCORING = (
+    "annotation.threshold",
+    "annotation.threshold_rule",
+    "annotation.percentile",
+    "annotation.target_class",
+    "annotation.mask_policy",
+    "annotation.label_map",
+    "annotation.space",
+)
 
 
 @app.command(
@@ -39,6 +53,7 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
         "annotate-iou --predictions out/predictions.parquet --threshold 0.3",
         "annotate-iou BTXRD/ --checkpoint best.pt --split-csv split.csv --split test --by center --by frontal",
         "annotate-iou BTXRD/ -c best.pt --split-csv split.csv --split test --tune-on split.csv --tune-split val",
+        "annotate-iou BTXRD/ -c best.pt --split-csv split.csv --split test --methods gradcam,layercam",
     ),
 )
 @command(
@@ -47,16 +62,11 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     *RESULTS,
     *FIGURES,
     *COLOURS,
-    "annotation.threshold",
-    "annotation.threshold_rule",
-    "annotation.percentile",
+    *SCORING,
     "annotation.tune_on",
     "annotation.tune_split",
-    "annotation.target_class",
-    "annotation.mask_policy",
-    "annotation.label_map",
-    "annotation.space",
     "annotation.panels",
+    "evaluation.methods",
     "evaluation.by",
     "evaluation.group_column",
     "evaluation.metadata",
@@ -69,8 +79,39 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
     from btxrd_explain.workflows import annotate_iou as workflow  # noqa: PLC0415 -- heavy
+    from btxrd_explain.workflows import compare as comparison  # noqa: PLC0415 -- heavy
 
-    show_annotate_iou(terminal, workflow.run(loaded.settings, terminal))
+    if loaded.settings.evaluation.methods:
+        show_compare(terminal, comparison.run_methods(loaded.settings, terminal))
+    else:
+        show_annotate_iou(terminal, workflow.run(loaded.settings, terminal))
+    return ExitCode.OK
+
+
+@app.command(
+    epilog=examples(
+        "compare a/predictions.parquet b/predictions.parquet",
+        "compare gradcam.parquet layercam.parquet hirescam.parquet --annotations BTXRD/Annotations -o comparison",
+    )
+)
+@command(
+    "data.annotations",
+    "data.split",
+    "output.directory",
+    *FIGURES,
+    *SCORING,
+    "evaluation.group_column",
+    "evaluation.metadata",
+    tables=Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Predictions tables, two or more.")],
+)
+def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path]) -> ExitCode:
+    """Two or more predictions tables on the same images, with paired differences to the first.
+
+    Checkpoints, layers or methods. Images that not all tables have are named and left out.
+    """
+    from btxrd_explain.workflows import compare as workflow  # noqa: PLC0415 -- heavy
+
+    show_compare(terminal, workflow.run(loaded.settings, tables, terminal))
     return ExitCode.OK
 
 

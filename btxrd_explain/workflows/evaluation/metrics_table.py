@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS
 from btxrd_explain.files import atomic_write
-from btxrd_explain.workflows.evaluation.protocol import MapKind
+from btxrd_explain.workflows.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.workflows.evaluation.schema import HITS, METRIC_FIELDS
 
 if TYPE_CHECKING:
@@ -46,10 +46,12 @@ _FACTS: tuple[tuple[str, pa.DataType], ...] = (
 def prefix_of(kind: MapKind) -> str:
     """Return what stands before a metric's name in the columns of a map; nothing for the classifier's own.
 
-    >>> prefix_of(MapKind.MODEL), prefix_of(MapKind.CEILING)
-    ('', 'ceiling_')
+    >>> [prefix_of(kind) for kind in (MapKind.MODEL, MapKind.CEILING, MapKind.AVERAGE)]
+    ['', 'ceiling_', 'baseline_average_']
     """
-    return "" if kind is MapKind.MODEL else f"{kind}_"
+    if kind is MapKind.MODEL:
+        return ""
+    return f"baseline_{kind}_" if kind in BASELINES else f"{kind}_"
 
 
 def metrics_schema(columns: Sequence[str] = (), metadata: Mapping[str, Any] | None = None) -> pa.Schema:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,10 @@ class Protocol:
         if row.predicted is None or row.label not in class_names:
             return None
         return class_names.index(row.label) if self.target_class == "true" else row.predicted
+
+    def bare(self) -> Protocol:
+        """Return the same protocol for the classifier's maps alone, without baselines and boxes."""
+        return replace(self, baselines=False, boxes=False)
 
 
 def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:

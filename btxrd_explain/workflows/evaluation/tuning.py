@@ -62,15 +62,15 @@ def tune(settings: Settings, scored: Selected, protocol: Protocol, listener: Lis
             hint="leave one of them out",
         )
     others, left_out = _without_copies(_others(settings, source, listener), scored, source)
-    bare = replace(protocol, baselines=False, boxes=False)
-    curve = mean_curve(evaluation := evaluate(others, bare, listener).evaluated)
+    evaluated = evaluate(others, protocol.bare(), listener).evaluated
+    curve = mean_curve(evaluated)
     if curve is None:
         raise InputError(f"no radiograph of '{source}' can be scored", hint="check its annotations and --tune-split")
     value, mean_iou = best_of(curve)
     document = Tuning(
         file=str(source),
         split=settings.annotation.tune_split,
-        images=sum(score.iou is not None for score in evaluation),
+        images=sum(score.iou is not None for score in evaluated),
         mean_iou=mean_iou,
         left_out=left_out,
     )

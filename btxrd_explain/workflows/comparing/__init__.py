@@ -1,0 +1,1 @@
+"""Parts of `compare`: which images several tables share, and how their scores differ on them."""

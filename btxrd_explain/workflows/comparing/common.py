@@ -1,0 +1,71 @@
+"""The images that several predictions tables have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from btxrd_explain.errors import TableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from btxrd_explain.predictions.index import Index
+    from btxrd_explain.workflows.selection import Selected
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Several tables on the same images.
+
+    Attributes:
+        selections: The common images in each table, by the table's name.
+        only: Images of each table that not all others have a prediction of.
+        changed: Images that all have, but whose file was not the same for all.
+    """
+
+    selections: Mapping[str, Selected]
+    only: Mapping[str, list[str]]
+    changed: list[str]
+
+
+def in_common(selections: Mapping[str, Selected]) -> Common:
+    """Keep the images of which all tables have a prediction, made from the same file.
+
+    Args:
+        selections: What is selected of each table, by the table's name.
+
+    Raises:
+        TableError: The tables know other classes, or have no image in common.
+    """
+    _check_classes(selections)
+    contents = [_contents(selected.rows) for selected in selections.values()]
+    shared = set(contents[0]).intersection(*contents[1:])
+    changed = sorted(name for name in shared if len({content[name] for content in contents}) > 1)
+    kept = sorted(shared.difference(changed))
+    if not kept:
+        raise TableError("the tables have no radiograph in common", hint="make them from the same images")
+    rows = {name: selected.rows.where(selected.rows.is_in("image_id", kept)) for name, selected in selections.items()}
+    return Common(
+        {name: replace(selected, rows=rows[name]) for name, selected in selections.items()},
+        {name: sorted(set(content).difference(shared)) for name, content in zip(selections, contents, strict=True)},
+        changed,
+    )
+
+
+def _check_classes(selections: Mapping[str, Selected]) -> None:
+    classes = {name: selected.table.provenance.class_names for name, selected in selections.items()}
+    (first, known), *others = classes.items()
+    for name, own in others:
+        if set(own) != set(known):
+            raise TableError(
+                f"the classes of '{name}' are {', '.join(own)}, those of '{first}' are {', '.join(known)}",
+                hint="compare tables of the same classes",
+            )
+
+
+def _contents(rows: Index) -> dict[str, str | None]:
+    """Return the hash of each predicted image's file, by ``image_id``."""
+    predicted = rows.where(rows.predicted >= 0)
+    names, hashes = (predicted.column(name).to_pylist() for name in ("image_id", "sha256"))
+    return dict(zip(names, hashes, strict=True))

@@ -1,0 +1,377 @@
+"""`annotate-iou` and `compare` on a table made by hand, with numbers that can be checked by hand.
+
+Images have 40 x 40 pixels, grids two rows and one column. The map of ``TOP`` is 1 down to pixel row 9, falls linearly
+and reaches 0.5 between rows 19 and 20, so that its region at 0.5 is the upper half; ``BOTTOM`` is its mirror image.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli.app import app
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.heatmap import judge
+from btxrd_explain.core.preprocess import Preprocessing
+from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
+from btxrd_explain.predictions.store import write_table
+from btxrd_explain.workflows.evaluation.schema import SCHEMA_FILE, report_schema
+
+NAMES = ("Normal", "Benign", "Malignant")
+TOP, BOTTOM, NONE = [[1.0], [0.0]], [[0.0], [1.0]], [[-1.0], [-2.0]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An image: its class, the predicted one, the maps of both, and how many of the upper rows are annotated."""
+
+    label: str
+    predicted: str
+    true_map: list[list[float]]
+    predicted_map: list[list[float]]
+    rows: int | None
+    split: str = "test"
+
+
+CASES = {
+    "a": Case("Benign", "Benign", TOP, TOP, 10),  # IoU 10/20, hit
+    "b": Case("Benign", "Malignant", BOTTOM, TOP, 10),  # IoU 0, no hit; the false alarm's map: 10/20
+    "c": Case("Malignant", "Malignant", TOP, TOP, 20),  # IoU 20/20, hit
+    "d": Case("Malignant", "Malignant", NONE, NONE, 20),  # undefined
+    "e": Case("Normal", "Benign", TOP, TOP, None),  # no lesion to be found
+    "f": Case("Benign", "Benign", TOP, TOP, -1),  # the annotation is broken
+    "v": Case("Benign", "Benign", TOP, TOP, 10, "val"),
+    "w": Case("Malignant", "Malignant", TOP, TOP, 10, "val"),
+}
+CENTERS = {"a": "1", "b": "2", "c": "1", "d": "2", "e": "1", "f": "1"}
+PATIENTS = {"a": "p", "b": "p", "c": "q", "d": "q", "e": "r", "f": "s"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A BTXRD root with a predictions table and a split CSV beside it."""
+    for name in ("images", "Annotations"):
+        (tmp_path / "BTXRD" / name).mkdir(parents=True)
+    lines = ["image_id,center,patient,tumor,benign,malignant"]
+    lines += [f"{name}.png,{CENTERS[name]},{PATIENTS[name]},,," for name in CENTERS]
+    (tmp_path / "BTXRD" / "dataset.csv").write_text("\n".join(lines))
+    rows = [_row(tmp_path, name, case) for name, case in CASES.items()]
+    write_table(tmp_path / "predictions.parquet", _provenance(), rows)
+    lines = ["image_id,split,label", *(f"{name}.png,{case.split},{case.label}" for name, case in CASES.items())]
+    (tmp_path / "split.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def _row(folder: Path, name: str, case: Case) -> Prediction:
+    image = folder / "BTXRD" / "images" / f"{name}.png"
+    Image.fromarray(np.random.default_rng(ord(name)).integers(0, 256, (40, 40), dtype=np.uint8)).save(image)
+    annotation = folder / "BTXRD" / "Annotations" / f"{name}.json"
+    if case.rows is not None:
+        shape = {"label": "lesion", "points": [[0, 0], [39, case.rows - 1]], "shape_type": "rectangle"}
+        document = {"shapes": [shape], "imageHeight": 40, "imageWidth": 40}
+        annotation.write_text("{" if case.rows < 0 else json.dumps(document))
+    stamp = FileStamp(image.stat().st_size, image.stat().st_mtime_ns, hashlib.sha256(image.read_bytes()).hexdigest())
+    grids = {name: np.array(NONE, np.float32) for name in NAMES}
+    grids |= {case.predicted: np.array(case.predicted_map, np.float32), case.label: np.array(case.true_map, np.float32)}
+    return Prediction(
+        f"{name}.png",
+        f"BTXRD/images/{name}.png",
+        case.label,
+        case.split,
+        RowStatus.OK,
+        stamp=stamp,
+        size=Size(40, 40),
+        probabilities=np.array([0.6 if own == case.predicted else 0.2 for own in NAMES], np.float32),
+        grids=np.stack(list(grids.values())),
+        grid_statuses=tuple(judge(grid) for grid in grids.values()),
+    )
+
+
+def _provenance(method: str = "gradcam") -> Provenance:
+    preprocessing = Preprocessing(Size(40, 40), (0.5,) * 3, (0.5,) * 3)
+    request = {"checkpoint": "0" * 64, "method": method, "versions": {}}
+    return Provenance(request, NAMES, preprocessing, "best.pt", "resnet18", method, "layer4", Size(2, 1))
+
+
+def run(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- the result of typer's runner
+    result = CliRunner().invoke(app, [*map(str, arguments), "-o", str(folder / "out")])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def evaluated(folder: Path, *arguments: object) -> dict[str, Any]:
+    table = ("--predictions", folder / "predictions.parquet", "--split", "test")
+    report: dict[str, Any] = json.loads(run(folder, "annotate-iou", *table, "--json", *arguments).stdout)
+    return report
+
+
+def test_the_numbers_are_those_of_the_hand(folder: Path) -> None:
+    report = evaluated(folder)
+    overall = report["summary"]["overall"]
+    assert (overall["n"], overall["n_undefined"], overall["units"]) == (3, 1, 3)
+    assert report["mean_iou"] == overall["mean_iou"] == overall["median_iou"] == pytest.approx(0.5)
+    assert overall["mean_dice"] == pytest.approx((2 / 3 + 0 + 1) / 3)
+    assert overall["pointing_hits"] == pytest.approx(2 / 3)
+    iou = overall["metrics"]["iou"]
+    assert (iou["low"], iou["high"]) == (0.0, 1.0)  # of 27 equally likely draws one has the mean 0, another the mean 1
+    assert iou["ceiling"]["mean"] == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)  # defined for all four
+    assert overall["metrics"]["energy_in_mask"]["chance"] == pytest.approx((10 + 10 + 20 + 20) / 4 / 40)
+    assert overall["metrics"]["recall"]["mean"] == pytest.approx(2 / 3)
+    assert overall["metrics"]["precision"]["mean"] == pytest.approx((0.5 + 0 + 1) / 3)
+    assert report["correlations"]["iou_with_lesion_share"]["rho"] == pytest.approx(np.sqrt(3) / 2)
+
+
+def test_slices_hold_the_right_images(folder: Path) -> None:
+    summary = evaluated(folder, "--by", "center", "--by", "patient")["summary"]
+    means = {
+        name: {key: part["mean_iou"] for key, part in summary[name].items()}
+        for name in ("by_class", "by_outcome", "by_class_and_outcome")
+    }
+    assert means["by_class"] == pytest.approx({"Benign": 0.25, "Malignant": 1.0})
+    assert means["by_outcome"] == pytest.approx({"TP": 0.75, "FN": 0.0, "FP": 0.5})
+    assert means["by_class_and_outcome"] == pytest.approx(
+        {"Benign, TP": 0.5, "Benign, FN": 0.0, "Malignant, TP": 1.0, "Malignant, FP": 0.5}
+    )
+    assert [part["n"] for part in summary["by_lesion_size"].values()] == [2, 1]
+    centers = summary["by_metadata"]["center"]
+    assert {key: (part["n"], part["n_undefined"]) for key, part in centers.items()} == {"1": (2, 0), "2": (1, 1)}
+    assert {key: part["mean_iou"] for key, part in centers.items()} == pytest.approx({"1": 0.75, "2": 0.0})
+    assert list(summary["by_metadata"]["patient"]) == ["p", "q"]
+
+
+def test_exclusions_have_reasons_and_normals_are_patterns(folder: Path) -> None:
+    report = evaluated(folder)
+    assert report["summary"]["excluded"] == {"annotation cannot be used": 1}
+    assert [(image["image_id"], image["outcome"]) for image in report["attention_patterns"]] == [("e.png", "FP")]
+    images = {image["image_id"]: image for image in report["per_image"]}
+    assert list(images) == ["a.png", "b.png", "c.png", "d.png"]
+    assert images["d.png"]["undefined"] == "no_positive_evidence"
+    assert [images["d.png"][name] for name in ("iou", "pointing_hit", "energy_in_mask")] == [None] * 3
+    assert [image["outcome"] for image in images.values()] == ["TP", "FN", "TP", "TP"]
+
+
+def test_intervals_over_groups_draw_groups(folder: Path) -> None:
+    report = evaluated(folder, "--group-column", "patient")
+    iou = report["summary"]["overall"]["metrics"]["iou"]
+    assert report["statistics"]["unit"] == "groups of patient"
+    assert report["statistics"]["units"] == report["summary"]["overall"]["units"] == 2
+    assert (iou["low"], iou["high"]) == pytest.approx((0.25, 1.0))  # patient p alone, or q alone
+
+
+@pytest.mark.parametrize(
+    ("arguments", "ious"),
+    [
+        (("--threshold-rule", "percentile", "--percentile", "25"), [1.0, 0.0, 0.5]),
+        (("--threshold-rule", "otsu"), [0.5, 0.0, 1.0]),
+        (("--threshold-rule", "otsu-chexlocalize"), [0.5, 0.0, 1.0]),
+        (("--threshold", "1"), [1.0, 0.0, 0.5]),
+        (("--space", "input"), [0.5, 0.0, 1.0]),
+        (("--target-class", "predicted"), [0.5, 0.5, 1.0]),
+    ],
+)
+def test_rules_and_protocols(folder: Path, arguments: tuple[str, ...], ious: list[float]) -> None:
+    report = evaluated(folder, *arguments)
+    assert [image["iou"] for image in report["per_image"]][:3] == pytest.approx(ious, abs=0.03)
+    assert (report["iou_threshold"] is None) == ("--threshold-rule" in arguments)
+
+
+def test_a_tuned_threshold_comes_from_other_images(folder: Path) -> None:
+    report = evaluated(folder, "--tune-on", folder / "split.csv", "--tune-split", "val")
+    tuned = report["protocol"]["tuned_on"]
+    assert report["iou_threshold"] == pytest.approx(0.98)  # the lowest above row 10, whose heat is 0.975
+    assert (tuned["images"], tuned["mean_iou"], tuned["left_out"]) == (2, pytest.approx(1.0), [])
+    assert [image["iou"] for image in report["per_image"]][:3] == pytest.approx([1.0, 0.0, 0.5])
+    assert "split.csv" in report["protocol"]["average_mask"]
+    assert report["checklist"][3]["status"] == "met"
+    assert report["curve"]["best"]["optimistic"] is True
+
+
+def test_images_that_are_scored_have_no_say_in_the_threshold(folder: Path) -> None:
+    table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
+    result = run(folder, *table, "--tune-on", folder / "split.csv", code=4)
+    assert "6 of the 8 radiographs" in result.stderr
+    assert "such as 'a.png'" in result.stderr
+    tuned = ("--tune-on", folder / "split.csv", "--tune-split", "val")
+    assert "leave one of them out" in run(folder, *table, *tuned, "--threshold-rule", "otsu", code=2).stderr
+
+
+def test_copies_of_scored_images_have_no_say_either(folder: Path) -> None:
+    rows = [_row(folder, name, case) for name, case in CASES.items()]
+    stamps = {row.image_id: row.stamp for row in rows}
+    copied = [replace(row, stamp=stamps["a.png"]) if row.image_id == "v.png" else row for row in rows]
+    write_table(folder / "predictions.parquet", _provenance(), copied)
+    tuned = evaluated(folder, "--tune-on", folder / "split.csv", "--tune-split", "val")["protocol"]["tuned_on"]
+    assert (tuned["images"], tuned["left_out"]) == (1, ["v.png"])
+
+
+def test_the_baselines_know_nothing_of_the_classifier(folder: Path) -> None:
+    iou = evaluated(folder)["summary"]["overall"]["metrics"]["iou"]
+    assert list(iou["baselines"]) == ["random", "edges", "average"]  # a centre is flat on two rows
+    # Left out one by one, the others' average is always brighter above: its region is the upper half.
+    assert iou["baselines"]["average"]["mean"] == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)
+    assert iou["baselines"]["average"]["difference"] == pytest.approx((0 - 0.5 + 0) / 3)
+    assert iou["chance"] == iou["baselines"]["random"]["mean"]
+    bare = evaluated(folder, "--no-baselines")
+    assert bare["summary"]["overall"]["metrics"]["iou"]["baselines"] == {}
+    assert bare["checklist"][5]["status"] == "not met"
+
+
+def test_edges_need_the_radiograph_and_nothing_else_does(folder: Path) -> None:
+    before = evaluated(folder)
+    (folder / "BTXRD" / "images" / "a.png").unlink()
+    report = evaluated(folder)
+    assert report["per_image"] == before["per_image"]
+    assert report["summary"]["overall"]["metrics"]["iou"]["baselines"]["edges"]["n"] == 3
+
+
+def test_every_image_has_a_row_in_the_tables(folder: Path) -> None:
+    evaluated(folder, "--by", "center")
+    table = pq.read_table(folder / "out" / "annotation_metrics.parquet")
+    rows = {row["image_id"]: row for row in table.to_pylist()}
+    assert list(rows) == [f"{name}.png" for name in "abcdef"]
+    assert rows["a.png"]["iou"] == pytest.approx(0.5)
+    assert rows["a.png"]["pointing_hit"] is True
+    assert len(rows["a.png"]["iou_curve"]) == 101
+    assert rows["b.png"]["false_alarm_iou"] == pytest.approx(0.5)
+    assert rows["d.png"]["iou"] is rows["f.png"]["iou"] is rows["e.png"]["ceiling_iou"] is None
+    assert rows["d.png"]["ceiling_iou"] == pytest.approx(1.0)
+    assert rows["f.png"]["excluded"] == "annotation cannot be used"
+    assert [row["meta_center"] for row in rows.values()] == ["1", "2", "1", "2", "1", "1"]
+    made = json.loads(table.schema.metadata[b"btxrd_explain"])
+    assert made["provenance"]["method"] == made["protocol"]["method"] == "gradcam"
+    with (folder / "out" / "annotation_metrics.csv").open(newline="") as file:
+        text = list(csv.DictReader(file))
+    assert list(text[0]) == [name for name in table.schema.names if name != "iou_curve"]
+    assert [row["iou"] for row in text] == ["0.5", "0", "1", "", "", ""]
+
+
+def test_the_published_schema_is_current_and_describes_the_report(folder: Path) -> None:
+    documented = Path(__file__).parents[1] / "docs" / "reference" / SCHEMA_FILE.name
+    for path in (SCHEMA_FILE, documented):
+        assert path.read_text("utf-8") == report_schema(), "write it anew: nox -s schema"
+    schema = json.loads(SCHEMA_FILE.read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    for arguments in ((), ("--boxes", "--by", "center", "--group-column", "patient"), ("--threshold-rule", "otsu")):
+        report = evaluated(folder, *arguments)
+        jsonschema.validate(report, schema)
+        assert report == json.loads((folder / "out" / "annotation_report.json").read_text("utf-8"))
+    report["mean_iou"] = "high"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(report, schema)
+
+
+def test_the_checklist_says_what_was_really_run(folder: Path) -> None:
+    def status(report: dict[str, Any]) -> dict[int, str]:
+        return {point["number"]: point["status"] for point in report["checklist"]}
+
+    plain = status(evaluated(folder))
+    assert list(plain) == list(range(1, 16))
+    assert {number for number, text in plain.items() if text != "met"} == {6, 8, 10, 11, 14}  # no centre on two rows
+    verdict = {"verdict": "the map depends on the weights", "provenance": {"fingerprint": _provenance().fingerprint}}
+    (folder / "out" / "sanity_report.json").write_text(json.dumps(verdict))
+    full = status(evaluated(folder, "--by", "center", "--group-column", "patient"))
+    assert {number for number, text in full.items() if text != "met"} == {6, 14}
+    verdict["provenance"] = {"fingerprint": "of another table"}
+    (folder / "out" / "sanity_report.json").write_text(json.dumps(verdict))
+    assert status(evaluated(folder, "--threshold-rule", "otsu"))[8] == "not met"
+    assert status(evaluated(folder, "--threshold-rule", "otsu"))[4] == "not applicable"
+
+
+def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
+    evaluated(folder, "--by", "center", "--boxes")
+    text = (folder / "out" / "annotation_report.md").read_text("utf-8")
+    assert "Over 3 annotated images the mean IoU was 0.500 [0.000, 1.000]" in text
+    assert "2 of 3 images" in text
+    assert "h >= 0.5, a threshold set beforehand" in text
+    assert "1 excluded: annotation cannot be used" in text
+    assert "| center | 1 | 2 | 0.750" in text
+    assert "of 15 points are met" in text
+    assert "MaxBoxAccV2" in text
+    tables = [line for line in text.splitlines() if line.startswith("|")]
+    assert all(line.endswith("|") for line in tables)
+
+
+def test_the_terminal_leads_with_what_a_reader_asks_first(folder: Path) -> None:
+    table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
+    lines = run(folder, *table, "--by", "center").stdout.splitlines()
+    assert lines[0] == "mean IoU 0.500 [0.000, 1.000]   n = 3"
+    assert [line.split()[0] for line in lines[1:4]] == ["ceiling", "chance", "pointing"]
+    assert lines[3].endswith("2 hits of 3")
+    assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
+
+
+def test_metadata_must_be_there_and_know_the_column(folder: Path) -> None:
+    table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
+    assert "did you mean 'center'?" in run(folder, *table, "--by", "centre", code=4).stderr
+    (folder / "BTXRD" / "dataset.csv").rename(folder / "other.csv")
+    assert "--metadata" in run(folder, *table, "--by", "center", code=4).stderr
+    assert evaluated(folder, "--by", "center", "--metadata", folder / "other.csv")["summary"]["by_metadata"]
+
+
+def _second_table(folder: Path, **changed: Case) -> Path:
+    """The same images by another method, but the named ones have other maps."""
+    rows = [_row(folder, name, changed.get(name, case)) for name, case in CASES.items() if name != "v"]
+    write_table(folder / "second.parquet", _provenance("layercam"), rows)
+    return folder / "second.parquet"
+
+
+def test_compare_pairs_images(folder: Path) -> None:
+    second = _second_table(folder, a=Case("Benign", "Benign", BOTTOM, BOTTOM, 10))
+    result = run(folder, "compare", folder / "predictions.parquet", second, "--json")
+    report = json.loads(result.stdout)
+    assert report == json.loads((folder / "out" / "comparison.json").read_text("utf-8"))
+    assert report["reference"] == "gradcam"
+    assert report["n"] == 5  # a, b, c, d and w
+    assert report["tables"]["gradcam"]["only_here"] == ["v.png"]
+    assert "1 images only in 'gradcam': v.png" in result.stderr
+    iou = report["tables"]["layercam"]["difference"]["iou"]
+    assert (iou["n"], iou["mean"]) == (4, pytest.approx(-0.5 / 4))  # d is undefined in both
+    assert (iou["low"], iou["high"]) == pytest.approx((-0.375, 0.0), abs=0.13)
+    assert report["tables"]["layercam"]["means"]["iou"]["mean"] == pytest.approx((0 + 0 + 1 + 0.5) / 4)
+    assert report["excluded"] == {"annotation cannot be used": 1, "no annotation file": 1}
+    assert (folder / "out" / "comparison_scatter.png").stat().st_size > 10_000
+    with (folder / "out" / "comparison_metrics.csv").open(newline="") as file:
+        rows = {row["image_id"]: row for row in csv.DictReader(file)}
+    assert (rows["a.png"]["iou [gradcam]"], rows["a.png"]["iou [layercam]"]) == ("0.5", "0.0")
+    assert rows["d.png"]["iou [gradcam]"] == ""
+
+
+def test_compare_shows_differences_within_80_columns(folder: Path) -> None:
+    lines = run(folder, "compare", folder / "predictions.parquet", _second_table(folder)).stdout.splitlines()
+    (iou,) = [line.split() for line in lines if line.startswith("iou ")]
+    assert iou == ["iou", "0.500", "0.500", "0.000", "[0.000,", "0.000]"]
+    assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
+
+
+def test_compare_leaves_out_images_whose_file_changed(folder: Path) -> None:
+    second = _second_table(folder)
+    rows = [_row(folder, name, case) for name, case in CASES.items()]
+    other = FileStamp(1, 1, "f" * 64)
+    changed = [replace(row, stamp=other) if row.image_id == "c.png" else row for row in rows]
+    write_table(folder / "predictions.parquet", _provenance(), changed)
+    report = json.loads(run(folder, "compare", folder / "predictions.parquet", second, "--json").stdout)
+    assert report["changed"] == ["c.png"]
+    assert report["n"] == 4
+
+
+def test_compare_needs_two_tables_with_something_in_common(folder: Path) -> None:
+    first = folder / "predictions.parquet"
+    assert "two or more" in run(folder, "compare", first, code=2).stderr
+    assert "two or more" in run(folder, "compare", first, first, code=2).stderr
+    write_table(folder / "second.parquet", _provenance("layercam"), [])
+    assert "no row" in run(folder, "compare", first, folder / "second.parquet", code=5).stderr
+    rows = [replace(_row(folder, "a", CASES["a"]), image_id="z.png")]
+    write_table(folder / "second.parquet", _provenance("layercam"), rows)
+    assert "no radiograph in common" in run(folder, "compare", first, folder / "second.parquet", code=5).stderr
