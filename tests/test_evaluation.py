@@ -112,7 +112,7 @@ def run(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401
 
 
 def evaluated(folder: Path, *arguments: object) -> dict[str, Any]:
-    table = ("--predictions", folder / "predictions.parquet", "--split", "test")
+    table = ("--predictions", folder / "predictions.parquet", "--split", "test", "--dpi", 50, "--panels", 1)
     report: dict[str, Any] = json.loads(run(folder, "annotate-iou", *table, "--json", *arguments).stdout)
     return report
 
