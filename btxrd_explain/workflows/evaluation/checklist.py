@@ -72,7 +72,11 @@ def _points(run: Evidence) -> Iterator[tuple[str, str, tuple[Status, str]]]:
     yield "A threshold-free score stands beside its chance level", f"{_ARUN}; {_CHOE}", _threshold_free(run)
     yield "Baselines that know nothing of the classifier are scored alike", f"{_CHOE}; {_ARUN}", _baselines(run)
     yield "The ceiling that the grid's resolution sets is stated", f"{_CHOE}; {_PITFALLS}", _ceiling(run)
-    yield "The weights are randomised, and what that does to the map is reported", f"{_ADEBAYO}; {_ARUN}", _randomisation(run)
+    yield (
+        "The weights are randomised, and what that does to the map is reported",
+        f"{_ADEBAYO}; {_ARUN}",
+        _randomisation(run),
+    )
     yield "Slices by class, outcome and lesion size are reported", f"{_SAPORTA}; {_PITFALLS}", _slices(run)
     yield "Subgroups such as centre, view or age are reported", _CLAIM, _subgroups(run)
     yield "Images that belong together are not counted as independent", f"{_CLUSTERS}; {_RELOADED}", _groups(run)
