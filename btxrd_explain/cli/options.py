@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from btxrd_explain.console.terminal import Terminal
+from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, Setting, load_settings
 
@@ -139,8 +140,11 @@ def _keyword(name: str, annotation: Any, *, default: object) -> inspect.Paramete
 
 def _help(setting: Setting) -> str:
     """Return the description of a setting with its default, as the settings file tells it."""
-    default = setting.default
-    return setting.description if default in (None, ()) else f"{setting.description} [default: {default}]"
+    text = setting.description
+    if setting.name == "gradcam.method":
+        text += " In brackets the cost for all classes, in forward passes:"
+        text += "".join(f"\n\n{method.name}: {method.summary} ({method.cost})" for method in METHODS.values())
+    return text if setting.default in (None, ()) else f"{text} [default: {setting.default}]"
 
 
 def _metavar(setting: Setting) -> str:

@@ -119,6 +119,16 @@ def eigencam(activations: Tensor, gradients: Tensor) -> RawGrid:  # noqa: ARG001
     return RawGrid(grid, torch.linalg.vector_norm(cells, dim=(1, 2)))
 
 
+def randomcam(activations: Tensor, gradients: Tensor) -> RawGrid:  # noqa: ARG001 -- one signature for all methods
+    """Random-CAM: channels weighted at random, uniformly in [-1, 1]; a control that other methods have to beat.
+
+    The weights are seeded, the same for every radiograph, class and device (as in pytorch-grad-cam, which draws them
+    anew each time).
+    """
+    weights = torch.rand(activations.shape[1], generator=torch.Generator().manual_seed(0)) * 2 - 1
+    return weighted_sum(activations, weights.to(activations.device).expand(len(activations), -1))
+
+
 NATIVE: dict[str, Callable[[Tensor, Tensor], RawGrid]] = {
     "gradcam": gradcam,
     "gradcam++": gradcam_plusplus,
@@ -127,6 +137,7 @@ NATIVE: dict[str, Callable[[Tensor, Tensor], RawGrid]] = {
     "xgradcam": xgradcam,
     "elementwise": elementwise,
     "eigencam": eigencam,
+    "randomcam": randomcam,
 }
 """The methods that are computed here, by their names in :mod:`btxrd_explain.core.methods`."""
 

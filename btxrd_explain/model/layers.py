@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.model.layout import Layout, find_layout
+from btxrd_explain.model.layout import Layout, Order, find_layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Size
 
 AUTO = "auto"
+
+_PREFIXES = (0, 1, 2)
+"""How many tokens networks put before the cells where they do not say; more guesses would find grids by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,31 +110,34 @@ class _Probe:
 
     Attributes:
         seen: Outputs that can be explained, in the order in which their modules ran.
-        features: What the head receives; None where the network does not say.
+        features: What the head receives; empty where the network does not say.
+        widths: Numbers of channels of the features.
     """
 
     seen: list[_Seen]
-    features: Tensor | None
+    features: list[Tensor]
+    widths: set[int]
 
 
 def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
     """Choose the layer that ``auto`` stands for; see :func:`find_target_layers`."""
-    handed_over = [one for one in probe.seen if one.output is probe.features]
+    handed_over = [one for one in probe.seen if any(_same(one.output, features) for features in probe.features)]
     if handed_over:
-        return _layer(network, min(handed_over, key=lambda one: one.depth))
-    width = None if probe.features is None else probe.features.shape[-1]
-    seen = [one for one in probe.seen if width in {None, one.width}]
+        latest = [one for one in handed_over if _same(one.output, handed_over[-1].output)]
+        return _layer(network, min(latest, key=lambda one: one.depth))
+    seen = [one for one in probe.seen if one.width in probe.widths or not probe.widths]
     if not seen:
         raise SettingsError(
             "no layer of the network gives a grid of cells on which the scores depend",
             hint="only networks with a feature map or patch tokens can be explained",
         )
-    if probe.features is None:
-        same = [one for one in seen if one.output is seen[-1].output]
-        return _layer(network, min(same, key=lambda one: one.depth))
-    last_block = [one for one in seen if one.block == seen[-1].block]
-    outermost = min(one.depth for one in last_block)
-    return _layer(network, [one for one in last_block if one.depth == outermost][-1])
+    last = seen[-1]
+    if last.block and last.layout.order is Order.TOKENS:
+        alike = [one for one in seen if one.block == last.block]
+    else:
+        alike = [one for one in seen if one.output is last.output]
+    outermost = min(one.depth for one in alike)
+    return _layer(network, [one for one in alike if one.depth == outermost][-1])
 
 
 def _find(network: nn.Module, probe: _Probe, name: str) -> TargetLayer:
@@ -156,13 +163,24 @@ def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:
     if gradients[0] is None or not gradients[0].any():
         raise _constant(network)
     tokens = getattr(network, "num_prefix_tokens", 0)
-    prefixes = tuple(dict.fromkeys((tokens if isinstance(tokens, int) else 0, 0, 1, 2)))
+    prefixes = tuple(dict.fromkeys((tokens if isinstance(tokens, int) else 0, *_PREFIXES)))
+    layout_of = partial(find_layout, input_size=input_size, prefixes=prefixes)
     seen = []
     for (name, output), gradient in zip(outputs, gradients[1:], strict=True):
-        layout = find_layout(tuple(output.shape), input_size, prefixes=prefixes)
+        layout = layout_of(tuple(output.shape))
         if layout is not None and gradient is not None and bool(layout.to_grid(gradient).any()):
             seen.append(_Seen(name, output, layout))
-    return _Probe(seen, features)
+    layouts = [layout_of(tuple(one.shape)) for one in features]
+    widths = {
+        one.shape[-1] if lay is None else lay.to_grid(one).shape[1] for one, lay in zip(features, layouts, strict=True)
+    }
+    return _Probe(seen, features, widths)
+
+
+def _same(output: Tensor, features: Tensor) -> bool:
+    """Say whether two tensors are one, or one is the other with its axes permuted or flattened."""
+    same_memory = output.untyped_storage().data_ptr() == features.untyped_storage().data_ptr()
+    return same_memory and output.numel() == features.numel()
 
 
 def _constant(network: nn.Module) -> SettingsError:
@@ -172,7 +190,7 @@ def _constant(network: nn.Module) -> SettingsError:
     return SettingsError(f"the class scores do not depend on the image{reason}", hint="load a trained checkpoint")
 
 
-def _watch(network: nn.Module, image: Tensor) -> tuple[list[tuple[str, Tensor]], Tensor | None, Tensor]:
+def _watch(network: nn.Module, image: Tensor) -> tuple[list[tuple[str, Tensor]], list[Tensor], Tensor]:
     """Run one image; return the modules' outputs up to the head, what the head receives, and the scores."""
     outputs: list[tuple[str, Tensor]] = []
     body, head = (_method(network, name) for name in ("forward_features", "forward_head"))
@@ -181,10 +199,12 @@ def _watch(network: nn.Module, image: Tensor) -> tuple[list[tuple[str, Tensor]],
             if name:
                 stack.callback(module.register_forward_hook(_recorder(name, outputs)).remove)
         if body is None or head is None:
-            return outputs, None, network(image)
+            return outputs, [], network(image)
         features = body(image)
     scores = head(features)
-    return outputs, features if isinstance(features, Tensor) else None, scores
+    parts = features.values() if isinstance(features, dict) else features
+    several = [features] if isinstance(features, Tensor) else parts
+    return outputs, [part for part in several if isinstance(part, Tensor)], scores
 
 
 def _method(network: nn.Module, name: str) -> Callable[[Any], Any] | None:

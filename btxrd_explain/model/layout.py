@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from math import isqrt
+from math import ceil, floor, log, sqrt
 from typing import TYPE_CHECKING
 
 import torch
@@ -101,17 +101,23 @@ def _of_image(shape: tuple[int, ...], input_size: Size, channels: int | None) ->
 
 
 def _covers(grid: Size, input_size: Size) -> bool:
-    """Say whether cells of a grid are square on the input, up to the rounding of padded and cropped strides."""
-    if grid.height > input_size.height or grid.width > input_size.width:
-        return False
-    height, width = input_size.height / grid.height, input_size.width / grid.width
-    return abs(height - width) <= max(height, width) * (1 / grid.height + 1 / grid.width)
+    """Say whether a grid can be made of square cells of whole pixels, up to one cell more or less at the borders.
+
+    So that ``n`` cells of stride ``s`` cover ``H`` pixels, ``(n - 1) s < H < (n + 1) s`` must hold on both sides. A
+    matrix of attention between tokens is no grid: its rows would be fractions of a pixel apart.
+    """
+    lowest = max(side // (cells + 1) + 1 for side, cells in zip(input_size, grid, strict=True))
+    highest = min(
+        side if cells == 1 else -(-side // (cells - 1)) - 1 for side, cells in zip(input_size, grid, strict=True)
+    )
+    return lowest <= highest
 
 
 def _of_tokens(count: int, input_size: Size) -> Size | None:
-    """Return the grid of that many cells with the aspect ratio of the input; None where there is none."""
+    """Return the grid of that many cells whose aspect ratio is nearest to the input's; None where none fits."""
     if count < 2:
         return None
-    rows = isqrt(round(count * input_size.height / input_size.width))
-    candidates = (Size(guess, count // guess) for guess in (rows, rows + 1) if guess and count % guess == 0)
+    rows = sqrt(count * input_size.height / input_size.width)
+    guesses = sorted((floor(rows), ceil(rows)), key=lambda guess: abs(log(max(guess, 1) / rows)))
+    candidates = (Size(guess, count // guess) for guess in guesses if guess and count % guess == 0)
     return next((grid for grid in candidates if _covers(grid, input_size)), None)

@@ -37,6 +37,19 @@ _CLASSES: dict[str, str] = {
 }
 
 
+class _Zeros(library.AblationLayer):  # type: ignore[misc]  # the library has no types
+    """Sets channels to zero, as published.
+
+    The library's own layer does so only where all activations are at least zero. Elsewhere it takes the smallest value
+    less 10^7, and takes it anew after each channel, so that a channel's weight depends on its place.
+    """
+
+    def __call__(self, _grid: Tensor) -> Tensor:
+        ablated: Tensor = self.activations
+        ablated[range(len(ablated)), self.indices[: len(ablated)]] = 0
+        return ablated
+
+
 def library_grids(network: nn.Module, layer: TargetLayer, batch: Tensor, method: str) -> tuple[Tensor, list[RawGrid]]:
     """Compute class scores and the raw grids of all classes with a method of pytorch-grad-cam.
 
@@ -88,7 +101,8 @@ class _Watched(nn.Module):
 
 def _grid(watched: _Watched, image: Tensor, index: int, method: str, scores: Tensor) -> np.ndarray[Any, Any]:
     """Compute one raw grid of shape ``(rows, columns)``, as the library has it before scaling."""
-    cam: Any = getattr(library, _CLASSES[method])(watched, [watched.grid])
+    options = {"ablation_layer": _Zeros()} if method == "ablationcam" else {}
+    cam: Any = getattr(library, _CLASSES[method])(watched, [watched.grid], **options)
     store = cam.activations_and_grads
     try:
         target = _target(index, method, scores)

@@ -122,6 +122,7 @@ MethodName = Literal[
     "xgradcam",
     "elementwise",
     "eigencam",
+    "randomcam",
     "eigengradcam",
     "segeigencam",
     "kpcacam",
