@@ -10,6 +10,7 @@
 | 5 | predictions table: missing, damaged, or not what the command needs |
 | 6 | output: a result cannot be written |
 | 7 | cluster: Ray is not there, or its workers cannot do the work |
+| 70 | something that should not happen: --verbose shows where |
 | 130 | interrupted |
 | 141 | the reader of a pipe closed it |
 """
@@ -30,6 +31,7 @@ class ExitCode(IntEnum):
     TABLE = 5
     OUTPUT = 6
     ENGINE = 7
+    UNEXPECTED = 70
     INTERRUPTED = 130
     BROKEN_PIPE = 141
 

@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Show where a bone-tumour X-ray classifier looks, and measure whether it looks at the tumour.",
     epilog="Start with [bold]btxrd-explain demo[/bold]. "
     "Exit codes: 0 all good, 1 some files failed, 2 usage or settings, 3 checkpoint, 4 input, 5 predictions table, "
-    "6 output, 7 cluster, 130 interrupted.",
+    "6 output, 7 cluster, 70 unexpected, 130 interrupted.",
 )
 for group in (inference.app, analysis.app, sanity.app, merge.app, demo.app):
     app.add_typer(group)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from btxrd_explain.cli.options import Json, Quiet, examples
+from btxrd_explain.cli.options import Json, Quiet, Verbose, examples
 from btxrd_explain.console.merge import show_merge
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
@@ -22,12 +22,13 @@ def merge(
     ),
     json: Json = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Make one predictions table of the shards of a job array, or of the files of a folder.
 
     All of them must come from one run: the same checkpoint, settings and versions, no image twice, no shard missing.
     """
-    terminal = Terminal(json=json, quiet=quiet)
+    terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
 
     def run() -> ExitCode:
         from btxrd_explain.workflows import merge as workflow  # noqa: PLC0415 -- heavy

@@ -61,7 +61,11 @@ Assignments = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print results as JSON on stdout, and nothing else there.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No notes and no progress; errors only.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors only: no notes, no progress.")]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Also a line per image, timings, and where unexpected errors come from."),
+]
 
 
 def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., None]]:  # noqa: ANN401 -- annotations
@@ -78,9 +82,15 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
 
     def decorate(function: _Command) -> Callable[..., None]:
         def run(
-            *, config: Path | None, assignments: list[str] | None, json: bool, quiet: bool, **given: object
+            *,
+            config: Path | None,
+            assignments: list[str] | None,
+            json: bool,
+            quiet: bool,
+            verbose: bool,
+            **given: object,
         ) -> None:
-            terminal = Terminal(json=json, quiet=quiet)
+            terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
             flags = {name: _value(name, given[SETTINGS[name].key]) for name in names}
             others = {name: given[name] for name in further}
             code = terminal.guarded(
@@ -94,7 +104,8 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
             _keyword("config", Config, default=None),
             _keyword("assignments", Assignments, default=None),
         ]
-        parameters += [_keyword("json", Json, default=False), _keyword("quiet", Quiet, default=False)]
+        switches = {"json": Json, "quiet": Quiet, "verbose": Verbose}
+        parameters += [_keyword(name, annotation, default=False) for name, annotation in switches.items()]
         run.__name__, run.__doc__ = function.__name__, function.__doc__
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from btxrd_explain.console.next_steps import with_results
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from btxrd_explain.workflows.annotate_iou import AnnotateIouResult
 
 
-def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult) -> None:
+def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, *, hint: bool = True) -> None:
     """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
     if terminal.json:
         terminal.print_json(result.report)
@@ -31,9 +32,11 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult) -> None:
         terminal.print(f"excluded: {count} ({escape(reason)})")
     if result.report["summary"]["overall"]["n_undefined"]:
         terminal.print(f"undefined: {result.report['summary']['overall']['n_undefined']} (counted in no mean)")
-    terminal.print(f"report: {escape(str(result.document))}")
+    terminal.print_path("report", result.document)
     for path in result.files.values():
-        terminal.print(f"        {escape(str(path))}")
+        terminal.print_path("file", path)
+    if hint:
+        terminal.print_next(f"btxrd-explain export --to labelme{with_results(result.document.parent)}")
 
 
 def bounds(mean: Mapping[str, Any]) -> str:

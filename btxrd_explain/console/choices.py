@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -69,5 +70,6 @@ def write_template(terminal: Terminal, path: Path, text: str, *, force: bool) ->
     if path.exists() and not force:
         raise OutputError(f"'{path}' exists", hint="name another file, or give --force")
     write_bytes(path, text.encode())
-    terminal.print(f"settings: {escape(str(path))}")
+    terminal.print_path("settings", path)
+    terminal.print_next(f"btxrd-explain infer BTXRD/ --config {shlex.quote(str(path))}  (after editing it)")
     return ExitCode.OK

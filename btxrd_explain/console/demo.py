@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from btxrd_explain.console.annotate_iou import show_annotate_iou
 from btxrd_explain.console.gallery import show_gallery
 from btxrd_explain.console.infer import show_infer
@@ -20,9 +18,10 @@ def show_demo(terminal: Terminal, result: DemoResult) -> None:
     if terminal.json:
         terminal.print_json(result.files())
         return
-    show_infer(terminal, result.infer)
-    show_gallery(terminal, result.gallery)
-    show_annotate_iou(terminal, result.annotate_iou)
+    show_infer(terminal, result.infer, hint=False)
+    show_gallery(terminal, result.gallery, hint=False)
+    show_annotate_iou(terminal, result.annotate_iou, hint=False)
     terminal.print("\n[bold]Open these:[/bold]")
     for path in result.pictures():
-        terminal.print(f"  {escape(str(path))}")
+        terminal.print_path("  picture", path)
+    terminal.print_next("btxrd-explain infer BTXRD/ --checkpoint best.pt  (your own radiographs and network)")

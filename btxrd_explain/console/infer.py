@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from btxrd_explain.console.next_steps import with_table
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from btxrd_explain.workflows.infer import InferResult
 
 
-def show_infer(terminal: Terminal, result: InferResult) -> None:
+def show_infer(terminal: Terminal, result: InferResult, *, hint: bool = True) -> None:
     """Show images one by one where they were named so, else a summary; as JSON each row was printed as it came."""
     if terminal.json:
         return
@@ -26,7 +27,9 @@ def show_infer(terminal: Terminal, result: InferResult) -> None:
         _show_summary(terminal, result, names)
     for row in result.failed:
         terminal.print_failure(row.status, f"{row.image_id}: {row.error or ''}")
-    terminal.print(f"table: {escape(str(result.table.path))}")
+    terminal.print_path("table", result.table.path)
+    if hint:
+        _print_next(terminal, result)
 
 
 def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
@@ -37,7 +40,7 @@ def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]
         terminal.print(f"[bold]{escape(row.image_id)}[/bold]  {escape(names[row.predicted])} ({row.confidence:.3f})")
         terminal.print(f"  scores:  {scores}")
         if row.image_id in result.overlays:
-            terminal.print(f"  overlay: {escape(str(result.overlays[row.image_id]))}")
+            terminal.print_path("  overlay", result.overlays[row.image_id])
 
 
 def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
@@ -52,6 +55,18 @@ def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...
     terminal.print_table(["class", "predicted", *(["true", *map(escape, names)] if summary.labelled else [])], rows)
     if summary.labelled:
         terminal.print(
-            f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs "
-            "(rows: true class, columns: predicted class)"
+            f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs; "
+            "rows are true, columns predicted"
         )
+
+
+def _print_next(terminal: Terminal, result: InferResult) -> None:
+    """Tell what the table is good for: with labels galleries and scores, with annotations the evaluation."""
+    table = with_table(result.table.path)
+    if result.summary().labelled:
+        terminal.print_next(f"btxrd-explain gallery{table}")
+        terminal.print_next(f"btxrd-explain performance{table}")
+    if result.annotations:
+        terminal.print_next(f"btxrd-explain annotate-iou{table}")
+    if not (result.summary().labelled or result.annotations):
+        terminal.print_next(f"btxrd-explain export --to labelme{table}")

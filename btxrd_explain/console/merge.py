@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
+from btxrd_explain.console.next_steps import with_table
 
 if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
@@ -17,4 +17,5 @@ def show_merge(terminal: Terminal, result: MergeResult) -> None:
         terminal.print_json({"table": str(result.table.path), "rows": result.rows, "failed": result.failed})
         return
     terminal.print(f"{result.rows} radiographs, {result.failed} of them without prediction")
-    terminal.print(f"table: {escape(str(result.table.path))}")
+    terminal.print_path("table", result.table.path)
+    terminal.print_next(f"btxrd-explain gallery{with_table(result.table.path)}")

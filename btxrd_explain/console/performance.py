@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from btxrd_explain.console.next_steps import with_results
+
 if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.workflows.performance import PerformanceResult
@@ -40,9 +42,10 @@ def show_performance(terminal: Terminal, result: PerformanceResult) -> None:
     terminal.print_table(["class", "n", *_COLUMNS], lines)
     for reason, count in report["excluded"].items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
-    terminal.print(f"report: {escape(str(result.document))}")
+    terminal.print_path("report", result.document)
     for path in result.figures.values():
-        terminal.print(f"figure: {escape(str(path))}")
+        terminal.print_path("figure", path)
+    terminal.print_next(f"btxrd-explain gallery{with_results(result.document.parent)}")
 
 
 def _line(name: str, estimate: dict[str, Any]) -> list[str]:

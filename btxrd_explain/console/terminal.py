@@ -5,17 +5,19 @@ from __future__ import annotations
 import json as jsonlib
 import os
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from btxrd_explain.console.progress import Phases
 from btxrd_explain.errors import BtxrdExplainError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
@@ -26,16 +28,18 @@ class Terminal:
 
     Args:
         json: Results are JSON on stdout.
-        quiet: No notes and no progress.
+        quiet: No notes, no progress and no next steps.
+        verbose: Also a line per image, the time that each phase took, and where an unexpected error came from.
     """
 
-    def __init__(self, *, json: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, json: bool = False, quiet: bool = False, verbose: bool = False) -> None:
         """Open both streams; progress appears only where a person watches."""
         self.json = json
         self._quiet = quiet
-        self._out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self._verbose = verbose and not quiet
+        self._out = Console(highlight=False)
         self._err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
-        self._progress: Progress | None = None
+        self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
 
     # the listener
 
@@ -45,30 +49,37 @@ class Terminal:
             self._err.print(f"[dim]note:[/dim] {escape(message)}")
 
     def start(self, what: str, total: int) -> None:
-        """Begin a progress bar; it vanishes when done, and is none where nobody watches."""
-        self._stop_progress()
-        if self._quiet or not self._err.is_terminal or total == 0:
-            return
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=self._err, transient=True)
-        self._progress.start()
-        self._progress.add_task(what, total=total)
+        """Begin a phase; its bar is none where nobody watches."""
+        self._phases.start(what, total)
 
     def advance(self, count: int = 1) -> None:
-        """Move the progress bar."""
-        if self._progress is not None:
-            self._progress.advance(self._progress.task_ids[0], count)
+        """Move on within the phase."""
+        self._phases.advance(count)
 
     def predicted(self, row: Prediction, provenance: Provenance) -> None:
         """Print a row as a JSON line at once, where JSON is asked for."""
         if self.json:
             self.print_json(row.document(provenance.class_names))
+        elif self._verbose:
+            found = row.error or "no prediction"
+            if row.predicted is not None:
+                found = f"{provenance.class_names[row.predicted]} ({row.confidence:.3f})"
+            self._err.print(f"[dim]{escape(row.image_id)}: {escape(found)}[/dim]")
 
     # results
 
     def print(self, line: str) -> None:
-        """Print a line of results, in rich's markup: what is not ours must be escaped."""
-        self._out.print(line)
+        """Print a line of results, in rich's markup: what is not ours must be escaped. Names are never broken."""
+        self._out.print(line, overflow="ignore")
+
+    def print_path(self, what: str, path: Path | str) -> None:
+        """Name a file or folder; never broken into lines, so that it can be copied."""
+        self._out.print(f"{escape(what)}: {escape(str(path))}", soft_wrap=True)
+
+    def print_next(self, command: str) -> None:
+        """Tell on stderr what a user may want to run next."""
+        if not (self._quiet or self.json):
+            self._err.print(f"[dim]next:[/dim] {escape(command)}", soft_wrap=True)
 
     def print_table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
         """Print a table of results; its cells are plain text."""
@@ -93,24 +104,29 @@ class Terminal:
             code = run()
             sys.stdout.flush()
         except BtxrdExplainError as error:
-            self._stop_progress()
-            self._err.print(f"[bold red]error:[/bold red] {escape(str(error))}")
+            self._phases.stop()
+            self._print_error(str(error))
             return error.exit_code
         except KeyboardInterrupt:
-            self._stop_progress()
+            self._phases.stop()
             self._err.print("interrupted: run the same command again to go on where it stopped")
             return ExitCode.INTERRUPTED
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered has no reader
             return ExitCode.BROKEN_PIPE
+        except Exception as error:  # noqa: BLE001 -- the last boundary: a user gets a line, whatever went wrong
+            self._phases.stop()
+            if self._verbose:
+                self._err.print(traceback.format_exc(), markup=False, soft_wrap=True)
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            self._print_error(f"unexpected {what}: run it with --verbose to see where, and report that")
+            return ExitCode.UNEXPECTED
         finally:
-            self._stop_progress()
+            self._phases.stop()
         return code
 
-    def _stop_progress(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+    def _print_error(self, message: str) -> None:
+        self._err.print(f"[bold red]error:[/bold red] {escape(message)}")
 
 
 def number(value: float | None) -> str:

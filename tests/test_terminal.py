@@ -1,0 +1,191 @@
+"""What the terminal shows: within 80 columns, in plain text where colours are not wanted, with what to do next."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import shlex
+import subprocess
+import sys
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from btxrd_explain.cli.app import app
+from btxrd_explain.console.progress import Phases
+from btxrd_explain.console.terminal import Terminal
+from btxrd_explain.errors import ExitCode, InputError
+from btxrd_explain.synthetic.dataset import write_dataset
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = [
+    "infer data -c demo",
+    "infer data/images/IMG000001.jpeg -c demo",
+    "infer data -c demo --verbose",
+    "gallery",
+    "annotate-iou",
+    "performance",
+    "export --to labelme",
+    "export --to coco",
+    "export --to fiftyone",
+    "layers -c demo",
+    "methods",
+    "config",
+    "config init new.yaml",
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small data set and a current table."""
+    folder = tmp_path_factory.mktemp("place")
+    write_dataset(folder / "data", seed=1, per_class={"test": 3})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert CliRunner().invoke(app, ["infer", "data", "-c", "demo"]).exit_code == 0
+    return folder
+
+
+def _run(command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("COLUMNS", "80")
+    (place / "new.yaml").unlink(missing_ok=True)
+    result = CliRunner().invoke(app, shlex.split(command))
+    assert result.exit_code == 0, result.output
+    return result.stdout, result.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_results_fit_80_columns(place: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout, _ = _run(command, place, monkeypatch)
+    assert stdout.strip()
+    assert [line for line in stdout.splitlines() if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "steps"),
+    [
+        ("infer data -c demo", ["gallery", "performance", "annotate-iou"]),
+        ("gallery", ["annotate-iou"]),
+        ("export --to labelme", []),
+    ],
+)
+def test_the_next_step_is_told_and_can_be_run_as_it_is(
+    place: Path, command: str, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, stderr = _run(command, place, monkeypatch)
+    told = [line for line in stderr.splitlines() if line.startswith("next: btxrd-explain")]
+    assert told == [f"next: btxrd-explain {step}" for step in steps]
+    assert set(steps) <= set(COMMANDS)  # all of which are run above
+
+
+@pytest.mark.parametrize("command", ["gallery", "export --to labelme"])
+def test_the_next_step_names_the_folder(place: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, stderr = _run(f"{command} --predictions btxrd-explain-out/predictions.parquet -o 'my run'", place, monkeypatch)
+    assert all("o 'my run" in line or "output 'my run" in line for line in stderr.splitlines() if line[:5] == "next:")
+
+
+@pytest.mark.parametrize("command", ["infer data -c demo", "gallery --examples-per-class 5"])
+def test_quiet_leaves_results_alone(place: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    loud, _ = _run(command, place, monkeypatch)
+    stdout, stderr = _run(f"{command} --quiet", place, monkeypatch)
+    assert stdout == loud
+    assert stderr == ""
+
+
+def test_verbose_tells_of_each_image_and_how_long_it_took(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, stderr = _run("infer data -c demo --verbose", place, monkeypatch)
+    assert len(re.findall(r"^IMG\d{6}\.jpe?g: \w+ \([01]\.\d{3}\)$", stderr, re.MULTILINE)) == 9
+    _, stderr = _run("export --to coco -v", place, monkeypatch)
+    assert re.search(r"^export to coco: \d+ in \d+\.\d\d s, \d+\.\d/s$", stderr, re.MULTILINE)
+
+
+def test_json_is_alone_on_stdout(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout, stderr = _run("performance --json --verbose", place, monkeypatch)
+    assert stdout.startswith("{")
+    assert stdout.count("\n") == 1
+    assert "next:" not in stderr
+
+
+def _in_a_terminal(command: str, place: Path, **variables: str) -> str:
+    """Run a command in a terminal of 80 columns; return all that it shows."""
+    ours, theirs = pty.openpty()
+    environment = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "COLUMNS"}}
+    environment |= {"TERM": "xterm-256color", "COLUMNS": "80"} | variables
+    with subprocess.Popen(
+        [sys.executable, "-m", "btxrd_explain", *shlex.split(command)],
+        cwd=place, env=environment, stdin=theirs, stdout=theirs, stderr=theirs,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        shown = bytearray()
+        while select.select([ours], [], [], 60)[0]:
+            try:
+                shown += os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+        os.close(ours)
+        assert process.wait() == 0, shown.decode()
+    return shown.decode()
+
+
+def test_no_color_is_respected(place: Path) -> None:
+    coloured = re.compile(r"\x1b\[[\d;]*?(?:3|4|9|10)\d(?:;[\d;]*)?m")
+    assert coloured.search(_in_a_terminal("export --to coco", place))  # the bar
+    assert not coloured.search(_in_a_terminal("export --to coco", place, NO_COLOR="1"))
+    assert not coloured.search(_in_a_terminal("--help", place, NO_COLOR="1"))
+
+
+def test_progress_shows_rate_and_time_left_and_fits() -> None:
+    console = Console(force_terminal=True, width=80, color_system=None, file=StringIO())
+    phases = Phases(console, bar=True, timed=True)
+    phases.start("a phase [with] markup", 1000)
+    phases.advance(10)
+    phases.advance(500)
+    assert phases._progress is not None
+    phases._progress.refresh()
+    with console.capture() as bar:
+        console.print(phases._progress.get_renderable())
+    phases.stop()
+    shown = [line for line in bar.get().splitlines() if "a phase" in line][-1]
+    assert re.search(r"a phase \[with\] markup .* 510/1000 .*(/s|each).* \d+:\d\d:\d\d", shown)
+    assert len(re.sub(r"\x1b\[[^a-zA-Z]*[a-zA-Z]", "", shown)) <= 80
+
+
+def test_nobody_watching_sees_no_bar_but_may_ask_for_timings() -> None:
+    console = Console(width=80, file=(shown := StringIO()))
+    phases = Phases(console, bar=False, timed=True)
+    phases.start("a phase", 3)
+    phases.advance(3)
+    phases.start("another", 0)
+    phases.stop()
+    phases.stop()
+    first, second = shown.getvalue().splitlines()
+    assert re.fullmatch(r"a phase: 3 in \d+\.\d\d s, .*", first)
+    assert re.fullmatch(r"another: 0 in \d+\.\d\d s", second)
+
+
+def _fail(error: BaseException) -> ExitCode:
+    raise error
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_unexpected_errors_are_a_line_and_their_place_is_for_those_who_ask(
+    capsys: pytest.CaptureFixture[str], *, verbose: bool
+) -> None:
+    terminal = Terminal(verbose=verbose)
+    assert terminal.guarded(lambda: _fail(ZeroDivisionError("a [b]\nc"))) == ExitCode.UNEXPECTED
+    stderr = capsys.readouterr().err
+    assert "error: unexpected ZeroDivisionError: a [b] c: run it with --verbose" in stderr
+    assert ("in _fail" in stderr) == verbose
+
+
+def test_expected_errors_have_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    assert Terminal(verbose=True).guarded(lambda: _fail(InputError("x", hint="y"))) == ExitCode.INPUT
+    assert capsys.readouterr().err == "error: x: y\n"
