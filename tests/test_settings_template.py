@@ -114,6 +114,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "run.shard": or_null(st.tuples(st.integers(1, 9), st.integers(9, 99)).map(lambda pair: f"{pair[0]}/{pair[1]}")),
     "run.workers": st.just("auto") | st.integers(1, 99),
     "run.cpus_per_worker": st.just("auto") | st.integers(1, 99),
+    "report.layout": words("report.layout"),
+    "report.file_limit": st.floats(0, 1e6),
+    "report.picture_side": st.integers(256, 4096),
 }
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from btxrd_explain.cli import analysis, config, demo, inference, merge, sanity
+from btxrd_explain.cli import analysis, config, demo, inference, merge, report, sanity
 
 app = typer.Typer(
     name="btxrd-explain",
@@ -19,7 +19,7 @@ app = typer.Typer(
     "Exit codes: 0 all good, 1 some files failed, 2 usage or settings, 3 checkpoint, 4 input, 5 predictions table, "
     "6 output, 7 cluster, 70 unexpected, 130 interrupted.",
 )
-for group in (inference.app, analysis.app, sanity.app, merge.app, demo.app):
+for group in (inference.app, analysis.app, sanity.app, report.app, merge.app, demo.app):
     app.add_typer(group)
 app.add_typer(config.app, name="config", rich_help_panel="Settings")
 

@@ -43,6 +43,7 @@ _PANELS = {
     "output": "Results",
     "run": "Where it runs",
     "export": "Format",
+    "report": "Results",
 }
 
 _Command = Callable[..., ExitCode]

@@ -14,6 +14,7 @@ from btxrd_explain.settings.sections import (
     ModelSettings,
     OutputSettings,
     PreprocessSettings,
+    ReportSettings,
     RunSettings,
 )
 from btxrd_explain.settings.sources import LoadedSettings, load_settings
@@ -31,6 +32,7 @@ __all__ = [
     "ModelSettings",
     "OutputSettings",
     "PreprocessSettings",
+    "ReportSettings",
     "Row",
     "RunSettings",
     "Setting",

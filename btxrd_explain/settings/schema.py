@@ -11,6 +11,7 @@ from btxrd_explain.settings.sections import (
     ModelSettings,
     OutputSettings,
     PreprocessSettings,
+    ReportSettings,
     RunSettings,
     SanitySettings,
 )
@@ -44,6 +45,7 @@ class Settings(BaseSettings):
     output: OutputSettings = OutputSettings()
     export: ExportSettings = ExportSettings()
     run: RunSettings = RunSettings()
+    report: ReportSettings = ReportSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.files import write_bytes, write_json
 from btxrd_explain.workflows.evaluation.evaluate import Evaluation, evaluate
-from btxrd_explain.workflows.evaluation.extent import Extent, read_columns
+from btxrd_explain.workflows.evaluation.extent import Extent, extent_of, read_columns
 from btxrd_explain.workflows.evaluation.figures import draw_charts
 from btxrd_explain.workflows.evaluation.markdown import write_markdown
 from btxrd_explain.workflows.evaluation.metrics_table import write_metrics
 from btxrd_explain.workflows.evaluation.panels import draw_comparison
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
-from btxrd_explain.workflows.evaluation.report import build_report, describe_protocol, read_sanity, sample_of
+from btxrd_explain.workflows.evaluation.report import build_report, describe_protocol, sample_of
 from btxrd_explain.workflows.evaluation.tuning import tune
 from btxrd_explain.workflows.progress import Listener, Silent
 from btxrd_explain.workflows.selection import select_rows
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from btxrd_explain.settings import Settings
-    from btxrd_explain.workflows.evaluation.tuning import Tuned
-    from btxrd_explain.workflows.selection import Selected
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +77,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     if not any(score.iou is not None for score in evaluation.scores):
         reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
         listener.note(f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}")
-    return _write(evaluation, _extent(settings, selected, columns, tuned), settings, listener)
-
-
-def _extent(
-    settings: Settings, selected: Selected, columns: Mapping[str, list[str | None]], tuned: Tuned | None
-) -> Extent:
-    """Gather what is reported beyond the scores."""
-    wanted = settings.evaluation
-    group = wanted.group_column
-    others = "the other images" if tuned is None else f"the images of {tuned.document.file}"
-    return Extent(
-        columns={name: columns[name] for name in wanted.by},
-        group_column=group,
-        groups=None if group is None else columns[group],
-        tuning=None if tuned is None else tuned.document,
-        average_mask=others if wanted.baselines else None,
-        resamples=wanted.resamples,
-        seed=wanted.seed,
-        sanity=read_sanity(settings.output.directory, selected.table.provenance.fingerprint),
-    )
+    return _write(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
 
 
 def _write(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Listener) -> AnnotateIouResult:

@@ -12,6 +12,7 @@ from btxrd_explain.settings.sections.gradcam import GradcamSettings
 from btxrd_explain.settings.sections.model import ModelSettings
 from btxrd_explain.settings.sections.output import OutputSettings
 from btxrd_explain.settings.sections.preprocess import PreprocessSettings
+from btxrd_explain.settings.sections.report import ReportSettings
 from btxrd_explain.settings.sections.run import RunSettings
 from btxrd_explain.settings.sections.sanity import SanitySettings
 from btxrd_explain.settings.sections.section import Section
@@ -25,6 +26,7 @@ __all__ = [
     "ModelSettings",
     "OutputSettings",
     "PreprocessSettings",
+    "ReportSettings",
     "RunSettings",
     "SanitySettings",
     "Section",

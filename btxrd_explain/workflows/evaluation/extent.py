@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.btxrd_root import find_btxrd_root
 from btxrd_explain.inputs.metadata import Metadata, read_metadata
+from btxrd_explain.workflows.evaluation.report import read_sanity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.evaluation.schema import Tuning
+    from btxrd_explain.workflows.evaluation.tuning import Tuned
     from btxrd_explain.workflows.selection import Selected
 
 
@@ -43,6 +45,32 @@ class Extent:
     sanity: str | None = None
 
 
+def extent_of(
+    settings: Settings, selected: Selected, columns: Mapping[str, list[str | None]], tuned: Tuned | None
+) -> Extent:
+    """Gather what is reported beyond the scores.
+
+    Args:
+        settings: The settings.
+        selected: The radiographs.
+        columns: What :func:`read_columns` returned for them.
+        tuned: What was learnt from other radiographs; None where nothing was.
+    """
+    wanted = settings.evaluation
+    group = wanted.group_column
+    others = "the other images" if tuned is None else f"the images of {tuned.document.file}"
+    return Extent(
+        columns={name: columns[name] for name in wanted.by},
+        group_column=group,
+        groups=None if group is None else columns[group],
+        tuning=None if tuned is None else tuned.document,
+        average_mask=others if wanted.baselines else None,
+        resamples=wanted.resamples,
+        seed=wanted.seed,
+        sanity=read_sanity(settings.output.directory, selected.table.provenance.fingerprint),
+    )
+
+
 def read_columns(settings: Settings, selected: Selected) -> dict[str, list[str | None]]:
     """Read the columns of the metadata that the settings name, for the selected images.
 
@@ -56,19 +84,28 @@ def read_columns(settings: Settings, selected: Selected) -> dict[str, list[str |
     names = dict.fromkeys((*wanted.by, *([] if wanted.group_column is None else [wanted.group_column])))
     if not names:
         return {}
-    metadata = _metadata(settings, selected)
+    metadata = find_metadata(settings, selected)
+    if metadata is None:
+        raise InputError(
+            "no table of metadata is found near the images", hint="name a CSV or Excel file with --metadata"
+        )
     image_ids = selected.rows.column("image_id").to_pylist()
     return {name: metadata.column(name, image_ids) for name in names}
 
 
-def _metadata(settings: Settings, selected: Selected) -> Metadata:
+def find_metadata(settings: Settings, selected: Selected) -> Metadata | None:
+    """Find the table of metadata: as named, else the data set's near the images; None where there is none.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     if settings.evaluation.metadata is not None:
         return read_metadata(settings.evaluation.metadata)
     for folder in _folders(settings, selected):
         root = find_btxrd_root(folder) if folder.is_dir() else None
         if root is not None and root.table is not None:
             return read_metadata(root.table)
-    raise InputError("no table of metadata is found near the images", hint="name a CSV or Excel file with --metadata")
+    return None
 
 
 def _folders(settings: Settings, selected: Selected) -> Iterator[Path]:

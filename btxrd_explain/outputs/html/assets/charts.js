@@ -207,7 +207,11 @@ function table({ series, x, y }) {
       ),
     );
     details.append(
-      el("div", { class: "scroll", tabindex: "0" }, el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows))),
+      el(
+        "div",
+        { class: "scroll", tabindex: "0", role: "group", "aria-label": "Numbers of the figure" },
+        el("table", {}, el("thead", {}, head), el("tbody", {}, ...rows)),
+      ),
     );
   });
   return details;

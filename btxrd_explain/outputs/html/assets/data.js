@@ -8,7 +8,7 @@
  * @typedef {{
  *   id: string, label: string | null, predicted: string | null, outcome: string | null, split: string | null,
  *   confidence: number | null, probabilities: number[] | null, maps: string[], error: string | null,
- *   target: string | null, iou: number | null, dice: number | null, hit: boolean | null, energy: number | null,
+ *   target: string | null, threshold: number | null, iou: number | null, dice: number | null, hit: boolean | null, energy: number | null,
  *   lesions: number | null, lesion_share: number | null, excluded: string | null, undefined: string | null,
  *   frame: Frame | null, thumbnail: [height: number, width: number] | null,
  *   facts: Record<string, string>, tags: string[],
@@ -17,6 +17,10 @@
  *   grids: string, outline: string | null, mask: {size: [number, number], runs: number[]} | null, thumbnail?: string,
  * }} Details
  * @typedef {{value: number | null, low: number | null, high: number | null, n: number}} Estimate
+ * @typedef {{
+ *   group: string, name: string, n: number, iou: Estimate, ceiling: number | null, chance: number | null,
+ *   hit: Estimate, energy: Estimate,
+ * }} Slice Some of the radiographs; the group says what they are sliced by.
  * @typedef {{
  *   name: string, x: number[], y: number[], low?: number[], high?: number[], rows?: number[], dashed?: boolean,
  * }} Series
@@ -27,9 +31,11 @@
  * @typedef {{label: string, min: number, max: number, log?: boolean}} AxisOptions
  * @typedef {{
  *   title: string, synthetic: boolean, classes: string[], grid: [number, number], alpha: number,
- *   protocol: {threshold: number, operator: string, space: string, target_class: string, mask_policy: string},
- *   colormap: {name: string, colours: string}, tiles: {label: string, kind: string, estimate: Estimate, note: string}[],
- *   performance: {name: string, n: number, sensitivity: Estimate, specificity: Estimate, precision: Estimate}[],
+ *   protocol: {rule: string, threshold: number | null, operator: string, space: string},
+ *   colours: string, slices: Slice[], limits: string[], tiles: {label: string, kind: string, estimate: Estimate, note: string}[],
+ *   performance: {
+ *     name: string, n: number, sensitivity: Estimate, specificity: Estimate, precision: Estimate, auroc: Estimate,
+ *   }[],
  *   columns: {name: string, numeric: boolean}[], rows: Row[], figures: Figure[],
  *   checklist: {item: string, status: string, detail: string}[], excluded: {reason: string, count: number}[],
  *   provenance: {name: string, value: string}[], definitions: {name: string, value: string}[],

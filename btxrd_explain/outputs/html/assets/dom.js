@@ -68,7 +68,7 @@ export const decimal = (value, digits = 3) =>
 
 /** @param {number | null | undefined} value In [0, 1]. */
 export const percent = (value) =>
-  value === null || value === undefined ? "undefined" : `${(100 * value).toFixed(1)} %`;
+  value === null || value === undefined ? "undefined" : `${(100 * value).toFixed(1)}\u00a0%`;
 
 /** @param {number} count */
 export const radiographs = (count) => `${count} radiograph${count === 1 ? "" : "s"}`;

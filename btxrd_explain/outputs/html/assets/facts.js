@@ -63,9 +63,11 @@ export function scores(row, classIndex, threshold, iou) {
  * @param {Row} row
  */
 function measured(row) {
-  const { operator, threshold } = report.protocol;
   return [
-    ...fact("In the evaluation", `IoU ${decimal(row.iou)}, map of ${row.target} ${sign(operator)} ${threshold}`),
+    ...fact(
+      "In the evaluation",
+      `IoU ${decimal(row.iou)}, class ${row.target}, ${report.protocol.rule.replace(">=", "≥")}`,
+    ),
     ...fact("Dice", decimal(row.dice)),
     ...(row.hit === null ? [] : fact("Hottest point", row.hit ? "on the annotation" : "beside the annotation")),
     ...fact("Heat on the annotation", `${percent(row.energy)}; by chance ${percent(row.lesion_share)}`),

@@ -38,7 +38,7 @@ export class Gallery {
     new IntersectionObserver(([entry]) => entry.isIntersecting && this.#append(AT_ONCE), {
       rootMargin: "600px",
     }).observe(this.more);
-    addEventListener("beforeprint", () => this.chosen.length <= PRINTED && this.#append(PRINTED));
+    addEventListener("beforeprint", () => this.drawAll());
     filters.follow((state) => this.#show(select(report.rows, state)));
     view.follow(() => this.#redraw());
   }
@@ -55,6 +55,15 @@ export class Gallery {
     this.list.querySelector('button[tabindex="0"]')?.setAttribute("tabindex", "-1");
     card.tabIndex = 0;
     card.focus();
+  }
+
+  /** Draw all cards for the printer, unless there are too many; resolves when all is there. */
+  async drawAll() {
+    if (this.chosen.length <= PRINTED) this.#append(PRINTED);
+    await Promise.all([...this.list.children].map((item) => draw(item, this.view.get())));
+    const images = [...this.list.querySelectorAll("img")];
+    images.forEach((image) => (image.loading = "eager"));
+    await Promise.all(images.map((image) => image.decode().catch(() => {}))); // one that is missing stays blank
   }
 
   /** @param {number[]} chosen */
@@ -180,7 +189,7 @@ async function draw(item, view) {
   }
   if (!picture.firstChild) {
     const [height, width] = row.thumbnail;
-    const image = el("img", { alt: "", width, height, loading: "lazy", decoding: "async" });
+    const image = el("img", { alt: "", width, height, loading: "lazy" });
     const { canvas, drawing, trace } = layerElements(row.frame);
     const layers = el("span", { class: "layers" }, image, canvas, drawing);
     layers.style.setProperty("--ratio", String(width / height));

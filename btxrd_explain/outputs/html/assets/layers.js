@@ -14,7 +14,7 @@ import { extremes, overlap, sample, unpackMask } from "./heatmap.js";
  */
 
 /** Colours of the heat map from 0 to 1, three bytes each: those of the figures. */
-export const COLOURS = Uint8Array.from(atob(report.colormap.colours), (sign) => sign.charCodeAt(0));
+export const COLOURS = Uint8Array.from(atob(report.colours), (sign) => sign.charCodeAt(0));
 
 /**
  * Return the class whose map is shown.

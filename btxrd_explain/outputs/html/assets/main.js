@@ -8,7 +8,7 @@ import { ALL } from "./filters.js";
 import { Gallery } from "./gallery.js";
 import { showNotes } from "./notes.js";
 import { createStore } from "./store.js";
-import { showConfusion, showPerformance, showTiles } from "./summary.js";
+import { showConfusion, showPerformance, showSlices, showTiles } from "./summary.js";
 import { Viewer } from "./viewer.js";
 
 const filters = createStore({ ...ALL });
@@ -18,7 +18,7 @@ const view = createStore({
   annotation: true,
   region: true,
   alpha: report.alpha,
-  threshold: report.protocol.threshold,
+  threshold: report.protocol.threshold ?? 0.5,
 });
 const gallery = new Gallery(filters, view, (place) => viewer.open(place));
 const viewer = new Viewer(
@@ -30,12 +30,16 @@ const viewer = new Viewer(
 showTiles(report.tiles);
 showConfusion(report, filters, () => byId("gallery").scrollIntoView());
 showPerformance(report.performance);
+showSlices(report.slices);
 showFigures(report.figures, openRow);
 showNotes(report);
 buildFilterBar(report, filters);
 bindControls(view, report.classes);
 bindExposure();
-for (const part of document.querySelectorAll("[data-loading]")) part.removeAttribute("data-loading");
+byId("print").addEventListener("click", async () => {
+  await gallery.drawAll();
+  print();
+});
 
 /**
  * Open a radiograph by its row; one that is filtered out brings all back.

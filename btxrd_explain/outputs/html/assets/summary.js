@@ -23,7 +23,7 @@ function tile({ label, kind, estimate, note }) {
     el("dt", {}, label),
     el("dd", { class: "value" }, value),
     interval && el("dd", {}, whisker(estimate)),
-    interval && el("dd", { class: "interval" }, `${interval} (95 %, n = ${estimate.n})`),
+    interval && el("dd", { class: "interval" }, `${interval} (95\u00a0%, n\u00a0=\u00a0${estimate.n})`),
     note ? el("dd", { class: "note" }, note) : null,
   );
 }
@@ -35,7 +35,7 @@ function tile({ label, kind, estimate, note }) {
  * @param {(value: number) => string} shown
  */
 function between({ low, high }, shown) {
-  return low === null || high === null ? null : `${shown(low).replace(" %", "")} to ${shown(high)}`;
+  return low === null || high === null ? null : `${shown(low).replace(/\s%$/, "")} to ${shown(high)}`;
 }
 
 /**
@@ -120,14 +120,15 @@ function cell(label, predicted, count, total) {
 
 /** @param {Report["performance"]} performance */
 export function showPerformance(performance) {
-  const head = ["class", "n", "sensitivity", "specificity", "precision"];
-  const rows = performance.map(({ name, n, sensitivity, specificity, precision }) =>
+  const head = ["class", "n", "sensitivity", "specificity", "precision", "area under ROC"];
+  const rows = performance.map(({ name, n, sensitivity, specificity, precision, auroc }) =>
     el(
       "tr",
       {},
       el("th", { scope: "row" }, name),
       el("td", {}, n),
-      ...[sensitivity, specificity, precision].map((estimate) => el("td", {}, ...shares(estimate))),
+      ...[sensitivity, specificity, precision].map((estimate) => el("td", {}, ...bounded(estimate, percent))),
+      el("td", {}, ...bounded(auroc, decimal)),
     ),
   );
   byId("performance").append(
@@ -136,10 +137,34 @@ export function showPerformance(performance) {
   );
 }
 
-/** @param {Estimate} estimate */
-function shares(estimate) {
-  return [
-    el("span", { class: "count" }, percent(estimate.value)),
-    el("span", { class: "share" }, between(estimate, percent) ?? ""),
-  ];
+/**
+ * @param {Estimate} estimate
+ * @param {(value: number | null) => string} shown
+ */
+const bounded = (estimate, shown) => [
+  el("span", { class: "count" }, shown(estimate.value)),
+  el("span", { class: "share" }, between(estimate, shown) ?? ""),
+];
+
+/** @param {Report["slices"]} slices */
+export function showSlices(slices) {
+  const heads = ["", "radiographs", "n", "mean IoU", "ceiling", "by chance", "hottest point on it", "heat on it"];
+  const rows = slices.map(({ group, name, n, iou, ceiling, chance, hit, energy }, index) =>
+    el(
+      "tr",
+      {},
+      el("td", { class: "group" }, slices[index - 1]?.group === group ? "" : group),
+      el("th", { scope: "row" }, name),
+      el("td", {}, n),
+      el("td", {}, ...bounded(iou, decimal)),
+      ...[ceiling, chance].map((level) => el("td", {}, level === null ? "–" : decimal(level))),
+      ...[hit, energy].map((estimate) => el("td", {}, ...bounded(estimate, percent))),
+    ),
+  );
+  const table = byId("slices");
+  table.append(
+    el("thead", {}, el("tr", {}, ...heads.map((name) => el(name ? "th" : "td", name ? { scope: "col" } : {}, name)))),
+    el("tbody", {}, ...rows),
+  );
+  table.closest(".part")?.toggleAttribute("hidden", slices.length === 0);
 }

@@ -57,6 +57,7 @@ export class Viewer {
     this.maps = null;
     this.shown = classShown(row, this.view.get().map);
     this.#offerClasses(row);
+    if (report.protocol.threshold === null && row.threshold !== null) this.view.set({ threshold: row.threshold });
     if (!row.thumbnail || !row.frame) {
       this.stage.clear(row.error ?? "There is no picture of this radiograph.");
     } else {

@@ -1,0 +1,157 @@
+"""The page on disk: one file, or beyond a stated size a page with a folder beside it.
+
+Pictures and details go to a temporary folder as they come, so that memory does not grow with their number. What they
+amount to decides: up to the limit they move into the page, beyond it the folder takes its final name.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from base64 import b64encode
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.errors import OutputError
+from btxrd_explain.files import atomic_write
+from btxrd_explain.outputs.html.page import Head, to_json, write_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from btxrd_explain.workflows.html_report.entries import Entry
+
+ROWS_PER_SCRIPT = 50
+_MEGABYTE = 10**6
+
+
+class Staging:
+    """Pictures and details of the radiographs on their way to the page.
+
+    Attributes:
+        folder: Where they are until the page is written.
+        count: How many radiographs were added.
+        bytes: What they will take in the page.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Start with an empty folder."""
+        self.folder = folder
+        self.count = 0
+        self.bytes = 0
+        self._open: list[Any] = []
+        for name in ("thumbnails", "pictures", "details"):
+            (folder / name).mkdir()
+
+    def add(self, entry: Entry) -> None:
+        """Add the next radiograph.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if entry.pictures is not None:
+            for kind, data in (("thumbnails", entry.pictures.thumbnail), ("pictures", entry.pictures.picture)):
+                self._path(kind, self.count).write_bytes(data)
+                self.bytes += 4 * len(data) // 3  # base64
+        self.bytes += len(to_json(entry.details))
+        self._open.append(entry.details)
+        self.count += 1
+        if len(self._open) == ROWS_PER_SCRIPT:
+            self.finish()
+
+    def finish(self) -> None:
+        """Write the details of the last radiographs."""
+        if self._open:
+            number = (self.count - 1) // ROWS_PER_SCRIPT
+            call = f"btxrdExplainDetails({number},{to_json(self._open)});\n"
+            (self.folder / "details" / f"{number:06d}.js").write_text(call, "utf-8")
+            self._open = []
+
+    def blocks(self) -> Iterator[tuple[str, Any]]:
+        """Yield the data blocks of a page of one file."""
+        index = 0
+        for script in sorted((self.folder / "details").iterdir()):
+            text = script.read_text("utf-8")
+            for details in json.loads(text[text.index(",") + 1 : text.rindex(")")]):
+                if self._path("pictures", index).exists():
+                    yield f"details-{index}", details | {"thumbnail": self._address("thumbnails", index)}
+                    yield f"picture-{index}", self._address("pictures", index)
+                index += 1
+
+    def _path(self, kind: str, index: int) -> Path:
+        return self.folder / kind / f"{index:06d}.jpg"
+
+    def _address(self, kind: str, index: int) -> str:
+        return f"data:image/jpeg;base64,{b64encode(self._path(kind, index).read_bytes()).decode()}"
+
+
+@contextmanager
+def staging(target: Path) -> Iterator[Staging]:
+    """Open a temporary folder beside the page; it is gone when the block ends.
+
+    Raises:
+        OutputError: Something cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=target.parent, prefix=f".{target.stem}.", suffix=".tmp", ignore_cleanup_errors=True
+        ) as folder:
+            yield Staging(Path(folder))
+    except OSError as error:
+        raise OutputError(
+            f"cannot write '{target}' ({error.strerror or error})", hint="check the folder and the free space"
+        ) from error
+
+
+def write_report(target: Path, staged: Staging, document: dict[str, Any], *, layout: str, limit: float) -> Path | None:
+    """Write the page.
+
+    Args:
+        target: The HTML file.
+        staged: Pictures and details of all radiographs.
+        document: The rest of the data.
+        layout: ``file``, ``folder``, or ``auto``, which asks the limit.
+        limit: Largest size of a page of one file, in megabytes.
+
+    Returns:
+        The folder beside the page; None where there is none.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    staged.finish()
+    beside = layout == "folder" or (layout == "auto" and staged.bytes > limit * _MEGABYTE)
+    folder = target.with_name(f"{target.stem}_files")
+    if beside:
+        document = document | {"folder": {"name": folder.name, "rows_per_script": ROWS_PER_SCRIPT}}
+    head = Head(document["title"], document["lead"], _banner(document), beside)
+    with atomic_write(target) as file:
+        blocks = [] if beside else staged.blocks()
+        write_page(file, head, [("report-data", document), *blocks])
+        if beside:
+            _replace_folder(staged.folder, folder)
+    if not beside:
+        shutil.rmtree(folder, ignore_errors=True)  # of an earlier page
+        return None
+    return folder
+
+
+def _replace_folder(new: Path, target: Path) -> None:
+    """Give a folder its final name; an earlier one makes room only when the new one is complete."""
+    new.chmod(0o755)
+    if target.exists():
+        aside = new.with_name(f"{new.name}.old")
+        target.rename(aside)
+        new.rename(target)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        new.rename(target)
+
+
+def _banner(document: dict[str, Any]) -> str | None:
+    if document["synthetic"]:
+        return "SYNTHETIC DATA: made-up radiographs and a demo classifier; nothing here says anything about patients."
+    return None

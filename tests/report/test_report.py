@@ -1,0 +1,148 @@
+"""The report without a browser: what it holds, where it lies, and what it takes from an evaluation."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from btxrd_explain.errors import OutputError
+from btxrd_explain.inputs.metadata import Metadata
+from btxrd_explain.settings import ReportSettings
+from btxrd_explain.workflows import annotate_iou, report
+from btxrd_explain.workflows.html_report import writing
+from btxrd_explain.workflows.html_report.metadata import describe
+from btxrd_explain.workflows.progress import Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.report.conftest import Case
+
+
+def _data(page: Path) -> dict[str, Any]:
+    (text,) = re.findall(r'<script type="application/json" id="report-data">(.*?)</script>', page.read_text())
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+class _Notes(Silent):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+@pytest.fixture
+def fresh(make_case: Callable[..., Case], tmp_path: Path) -> Case:
+    return make_case(tmp_path)
+
+
+def test_every_score_is_that_of_annotate_iou(fresh: Case) -> None:
+    rows = {row["id"]: row for row in _data(fresh.write())["rows"]}
+    evaluated = annotate_iou.run(fresh.settings()).report["per_image"]
+    assert len(evaluated) >= 5
+    for image in evaluated:
+        row = rows[image["image_id"]]
+        assert (row["iou"], row["dice"], row["hit"], row["energy"]) == (
+            image["iou"],
+            image["dice"],
+            image["pointing_hit"],
+            image["energy_in_mask"],
+        )
+    assert {name for name, row in rows.items() if row["iou"] is None} >= {"zz-unreadable.png"}
+
+
+def test_the_evaluation_of_the_same_radiographs_is_taken_over(fresh: Case) -> None:
+    """It knows baselines, which the report does not measure itself."""
+    named = "Baselines that know nothing of the classifier are scored alike"
+
+    def status(page: Path) -> str:
+        (point,) = [point for point in _data(page)["checklist"] if point["item"] == named]
+        return str(point["status"])
+
+    assert status(fresh.write()) == "not met"
+    annotate_iou.run(fresh.settings())
+    assert status(fresh.write()) == "met"
+
+
+def test_another_evaluation_is_not_taken_over_and_a_note_says_so(fresh: Case) -> None:
+    annotate_iou.run(fresh.settings())
+    listener = _Notes()
+    page = report.run(fresh.settings(annotation={"threshold": 0.3}), listener).page
+    assert any("another protocol" in note for note in listener.notes)
+    assert _data(page)["protocol"]["threshold"] == 0.3
+    (fresh.folder / "results" / "annotation_report.json").write_text("{}")
+    listener = _Notes()
+    report.run(fresh.settings(), listener)
+    assert any("damaged" in note for note in listener.notes)
+
+
+def test_beyond_the_limit_there_is_a_folder_and_below_it_none(fresh: Case) -> None:
+    folder = fresh.folder / "results" / "report_files"
+    assert report.run(fresh.settings(report=ReportSettings(file_limit=0))).folder == folder
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+    assert {"details/000000.js", "pictures/000000.jpg", "thumbnails/000011.jpg"} <= names
+    assert "details-0" not in (page := fresh.folder / "results" / "report.html").read_text()
+    assert report.run(fresh.settings(report=ReportSettings(layout="folder"))).folder == folder
+    assert report.run(fresh.settings()).folder is None
+    assert not folder.exists()
+    assert "picture-11" in page.read_text()
+    assert [path.name for path in page.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_report_that_fails_leaves_the_old_one(fresh: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = fresh.write()
+    before = page.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing, "write_page", fail)
+    with pytest.raises(OutputError, match="No space left"):
+        report.run(fresh.settings())
+    assert page.read_bytes() == before
+    assert [path.name for path in page.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_radiograph_that_is_gone_is_told_and_stops_nothing(fresh: Case) -> None:
+    (fresh.folder / "BTXRD" / "images" / "IMG000001.png").unlink()
+    listener = _Notes()
+    result = report.run(fresh.settings(), listener)
+    assert (result.images, result.shown) == (13, 11)
+    assert any("IMG000001.png" in note for note in listener.notes)
+    row = _data(result.page)["rows"][1]
+    assert row["thumbnail"] is None
+    assert "IMG000001.png" in row["error"]
+    assert row["iou"] is not None  # table and annotation are enough
+
+
+def test_columns_become_facts_tags_and_filters(tmp_path: Path) -> None:
+    cells = [
+        {"image_id": f"{n}.png", "site": "AB"[n % 2], "age": str(n), "hand": str(n % 2), "same": "x", "note": f"n {n}"}
+        for n in range(20)
+    ]
+    metadata = Metadata(tmp_path, {row["image_id"]: row for row in cells})
+    described = describe(metadata, ["3.png", *(row["image_id"] for row in cells), "absent.png"])
+    assert described.columns == ({"name": "site", "numeric": False}, {"name": "age", "numeric": True})
+    assert described.facts[0] == {"site": "B", "age": "3", "same": "x", "note": "n 3"}
+    assert described.tags[0] == ("hand",)
+    assert (described.facts[-1], described.tags[-1]) == ({}, ())
+
+
+def test_a_current_table_needs_no_torch(case: Case) -> None:
+    program = (
+        "import sys; from btxrd_explain.cli import app\n"
+        f"try: app(['report', '-o', {str(case.folder / 'results')!r}, '--quiet'])\n"
+        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "report.html" in done.stdout
