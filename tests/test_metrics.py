@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +179,24 @@ def test_shapes_and_types_must_fit() -> None:
             measure(as_map(np.ones((2, 3))), mask)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="differ in shape"):
         pointing_hit(np.zeros((2, 3)), np.zeros((3, 2), bool))
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_scores_are_plain_numbers(rule: Rule) -> None:
+    heat, mask = _smooth_case()
+    metrics = measure(heat, mask, [mask], Threshold(rule)).metrics
+    hits = {"pointing_hit", "tolerance_hit"}
+    assert {name: type(value) for name, value in asdict(metrics).items()} == {
+        name: bool if name in hits else float for name in asdict(metrics)
+    }
+
+
+def test_the_layout_in_memory_does_not_matter() -> None:
+    heat, mask = _smooth_case()
+    expected = measure(heat, mask, [mask]).metrics
+    for again in (np.asfortranarray, lambda a: np.ascontiguousarray(a[::-1])[::-1], lambda a: a.repeat(2, 1)[:, ::2]):
+        moved, annotation = replace(heat, values=again(heat.values)), again(mask)
+        assert measure(moved, annotation, [annotation]).metrics == expected
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf"), -0.5, 1.5, 300.0])

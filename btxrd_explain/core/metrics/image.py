@@ -123,7 +123,7 @@ def measure(
     if heat.values.shape != mask.shape or mask.dtype != np.bool_:
         raise ValueError(f"expected a boolean mask of {heat.values.shape}, got {mask.dtype} of {mask.shape}")
     window = _bounds(mask)
-    lesion_share = np.count_nonzero(mask[window]) / mask.size
+    lesion_share = int(np.count_nonzero(mask[window])) / mask.size
     if heat.status is not MapStatus.OK or lesion_share == 0:
         return Measurement(ImageMetrics(lesion_share=lesion_share))
     look = _Look.at(heat.values, mask, window)
