@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -375,3 +376,23 @@ def test_compare_needs_two_tables_with_something_in_common(folder: Path) -> None
     rows = [replace(_row(folder, "a", CASES["a"]), image_id="z.png")]
     write_table(folder / "second.parquet", _provenance("layercam"), rows)
     assert "no radiograph in common" in run(folder, "compare", first, folder / "second.parquet", code=5).stderr
+
+
+def test_the_reference_names_every_key_and_column(folder: Path) -> None:
+    report = evaluated(folder)
+    text = (Path(__file__).parents[1] / "docs" / "reference" / "report.md").read_text("utf-8")
+    named = set(re.findall(r"`([a-z_]+)`", text))
+    assert report.keys() <= named
+    assert report["summary"].keys() | report["summary"]["overall"].keys() <= named
+    assert report["summary"]["overall"]["metrics"]["iou"].keys() <= named
+    columns = pq.read_schema(folder / "out" / "annotation_metrics.parquet").names
+    prefixes = (
+        "false_alarm_",
+        "ceiling_",
+        "baseline_random_",
+        "baseline_centre_",
+        "baseline_edges_",
+        "baseline_average_",
+    )
+    assert all(f"`{prefix}<score>`" in text for prefix in prefixes)
+    assert {column for column in columns if not column.startswith(prefixes)} <= named
