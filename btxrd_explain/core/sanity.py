@@ -78,7 +78,7 @@ def judge_randomisation(
 
 
 def _remarks(outcome: Outcome, head: Estimate | None, different: Estimate | None) -> Iterator[str]:
-    if outcome is Outcome.CHANGE and head is not None and head.low is not None and head.low >= _UNMOVED:
+    if outcome is not Outcome.SURVIVE and head is not None and head.low is not None and head.low >= _UNMOVED:
         yield (
             f"With the head alone random they stay as they are (correlation {head.value:.2f}): they show what the "
             "network sees, not what speaks for the class."

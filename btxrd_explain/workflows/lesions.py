@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.lesions import LesionRules
-from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.core.population import reference_lesions
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.workflows.inference.collecting import collect_images, names_images
+from btxrd_explain.workflows.lesion_rules import lesion_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.lesions import LesionRules
     from btxrd_explain.inputs.record import ImageRecord
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.progress import Listener
@@ -57,7 +57,7 @@ def find_lesions(settings: Settings, listener: Listener) -> Lesions:
     step = -(-len(annotated) // _MOST)
     taken = annotated[::step]
     description = f"{len(taken)} annotated radiographs" + (f" of {len(annotated)}" if step > 1 else "")
-    rules = LesionRules(MaskPolicy(settings.annotation.mask_policy))
+    rules = lesion_rules(settings.annotation)
     return Lesions(_annotated_lesions(taken, rules, listener), len(taken), description)
 
 

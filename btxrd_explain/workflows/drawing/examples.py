@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.lesions import LesionRules
-from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.core.selection import Outcome
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.inputs.annotation_source import read_lesions
@@ -15,6 +13,7 @@ from btxrd_explain.outputs.gallery_figure import Cell, Picture, cell_pixels
 from btxrd_explain.outputs.outline import outlines_of
 from btxrd_explain.outputs.overlay import as_rgb, create_overlay, shrunk
 from btxrd_explain.outputs.style import picture_dpi
+from btxrd_explain.workflows.lesion_rules import lesion_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +65,8 @@ class ExamplePainter:
         place = self.annotations.get(image.row.image_id)
         if place is None:
             return ()
-        rules = LesionRules(MaskPolicy(self.settings.annotation.mask_policy))
         try:
-            lesions = read_lesions(place, image.frame.original, rules)
+            lesions = read_lesions(place, image.frame.original, lesion_rules(self.settings.annotation))
             return tuple(line for lesion in lesions for line in outlines_of(lesion))
         except AnnotationError as error:
             self.listener.note(str(error))

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.heatmap import Space
 from btxrd_explain.core.lesions import LesionRules
-from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.core.metrics.rules import Rule, Threshold
 from btxrd_explain.core.threshold import Operator
-from btxrd_explain.workflows.evaluation.labels import check_meanings
+from btxrd_explain.workflows.lesion_rules import check_label_map, lesion_rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,11 +82,11 @@ def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:
         SettingsError: The label map names a class that there is not.
     """
     wanted, extent = settings.annotation, settings.evaluation
-    check_meanings(wanted.meanings, class_names)
+    check_label_map(wanted, class_names)
     return Protocol(
         threshold=_threshold_of(settings),
         space=Space(wanted.space),
-        rules=LesionRules(MaskPolicy(wanted.mask_policy), wanted.meanings),
+        rules=lesion_rules(wanted),
         target_class=wanted.target_class,
         baselines=extent.baselines,
         boxes=extent.boxes,

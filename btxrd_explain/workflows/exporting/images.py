@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.heatmap import MapStatus, Space
-from btxrd_explain.core.lesions import LesionRules
-from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.core.overlap import count_overlap
 from btxrd_explain.core.threshold import Operator, binarize
 from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.outputs.export.item import Attention, ExportedImage
 from btxrd_explain.workflows.explained import ExplainedImage
+from btxrd_explain.workflows.lesion_rules import lesion_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,10 +80,8 @@ class ImageMaker:
         place = self.selected.annotations.get(image.row.image_id)
         if place is None:
             return None
-        wanted = self.settings.annotation
-        rules = LesionRules(MaskPolicy(wanted.mask_policy), wanted.meanings)
         try:
-            return tuple(read_lesions(place, image.frame.original, rules))
+            return tuple(read_lesions(place, image.frame.original, lesion_rules(self.settings.annotation)))
         except AnnotationError as error:
             self.listener.note(str(error))
             return None
