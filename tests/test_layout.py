@@ -24,6 +24,8 @@ FIRST, LAST, TOKENS = Order.CHANNELS_FIRST, Order.CHANNELS_LAST, Order.TOKENS
         ((1, 198, 192), SQUARE, Layout(TOKENS, Size(14, 14), 2)),
         ((1, 2048, 8, 8), Size(299, 299), Layout(FIRST, Size(8, 8))),  # Inception loses cells at the borders
         ((1, 4032, 11, 11), Size(331, 331), Layout(FIRST, Size(11, 11))),  # NASNet wins one
+        ((1, 8, 15, 15), Size(32, 32), Layout(FIRST, Size(15, 15))),  # a convolution of 3 x 3, stride 2, not padded
+        ((1, 8, 204, 204), SQUARE, Layout(FIRST, Size(204, 204))),  # ten of them with stride 1
         ((1, 8, 5, 4), Size(160, 128), Layout(FIRST, Size(5, 4))),
         ((1, 81, 64), Size(160, 128), Layout(TOKENS, Size(10, 8), 1)),
         ((1, 6, 384), Size(160, 128), Layout(TOKENS, Size(3, 2))),  # not 2 x 3
@@ -33,6 +35,7 @@ FIRST, LAST, TOKENS = Order.CHANNELS_FIRST, Order.CHANNELS_LAST, Order.TOKENS
         ((1, 3, 1, 401), Size(240, 240), None),
         ((1, 1280, 1, 1), SQUARE, None),
         ((1, 1280), SQUARE, None),
+        ((1, 2, 192), SQUARE, None),  # a class and a distillation token
         ((1, 400, 96), Size(160, 128), None),  # 20 x 20 cells of an input that was squashed on the way
     ],
 )

@@ -61,6 +61,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "model.device": st.sampled_from(["auto", "cpu", "cuda", "mps"]) | st.integers(0, 9).map("cuda:{}".format),
     "model.precision": st.sampled_from(["fp32", "bf16", "fp16"]),
     "model.batch_size": st.just("auto") | st.integers(1, 4096),
+    "model.compile": st.booleans(),
     "preprocess.image_size": or_null(st.integers(16, 4096)),
     "preprocess.resize": words("preprocess.resize"),
     "preprocess.interpolation": words("preprocess.interpolation"),

@@ -21,6 +21,7 @@ NETWORK = (
     "model.device",
     "model.batch_size",
     "model.precision",
+    "model.compile",
     "preprocess.image_size",
     "preprocess.resize",
     "gradcam.method",

@@ -101,16 +101,16 @@ def _of_image(shape: tuple[int, ...], input_size: Size, channels: int | None) ->
 
 
 def _covers(grid: Size, input_size: Size) -> bool:
-    """Say whether a grid can be made of square cells of whole pixels, up to one cell more or less at the borders.
+    """Say whether a grid can be made of square cells of whole pixels.
 
-    So that ``n`` cells of stride ``s`` cover ``H`` pixels, ``(n - 1) s < H < (n + 1) s`` must hold on both sides. A
-    matrix of attention between tokens is no grid: its rows would be fractions of a pixel apart.
+    That is whether some stride ``s`` fits both sides: ``n`` cells cover ``H`` pixels up to one cell more or less, or up
+    to a tenth that convolutions without padding lose. A matrix of attention between tokens is no grid: its rows would
+    be fractions of a pixel apart.
     """
-    lowest = max(side // (cells + 1) + 1 for side, cells in zip(input_size, grid, strict=True))
-    highest = min(
-        side if cells == 1 else -(-side // (cells - 1)) - 1 for side, cells in zip(input_size, grid, strict=True)
-    )
-    return lowest <= highest
+    sides = list(zip(grid, input_size, strict=True))
+    smallest = max(ceil(min(pixels / (cells + 1), 0.9 * pixels / cells)) for cells, pixels in sides)
+    largest = min(pixels if cells == 1 else ceil(pixels / (cells - 1)) - 1 for cells, pixels in sides)
+    return smallest <= largest
 
 
 def _of_tokens(count: int, input_size: Size) -> Size | None:
@@ -120,4 +120,5 @@ def _of_tokens(count: int, input_size: Size) -> Size | None:
     rows = sqrt(count * input_size.height / input_size.width)
     guesses = sorted((floor(rows), ceil(rows)), key=lambda guess: abs(log(max(guess, 1) / rows)))
     candidates = (Size(guess, count // guess) for guess in guesses if guess and count % guess == 0)
-    return next((grid for grid in candidates if _covers(grid, input_size)), None)
+    # a class and a distillation token make no grid of 2 x 1
+    return next((grid for grid in candidates if min(grid) > 1 and _covers(grid, input_size)), None)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from btxrd_explain.core.geometry import ResizeMode, Size
+from btxrd_explain.core.methods import METHODS
 from btxrd_explain.core.preprocess import Interpolation
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.allocator import keep_freed_memory
@@ -18,6 +19,7 @@ from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
+from btxrd_explain.model.memory import BatchLimit
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.workflows.inference.reading import Prepared, read_ahead
 from btxrd_explain.workflows.inference.request import checkpoint_of
@@ -42,7 +44,8 @@ class Explainer:
         classifier: The classifier.
         layers: The layers whose outputs are explained.
         device: Where the network is.
-        batch_size: Radiographs per pass; a pass that does not fit into memory is split.
+        batch_size: Radiographs per pass.
+        limit: How many of them fit into memory together, as far as is known.
         method: Name of the class-activation method.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         provenance: How its rows are made.
@@ -55,6 +58,7 @@ class Explainer:
     method: str
     precision: str
     provenance: Provenance
+    limit: BatchLimit
 
     def predict(self, records: Iterable[ImageRecord], folder: Path) -> Iterator[list[Prediction]]:
         """Yield the rows of the images in their order, a list per batch.
@@ -91,18 +95,14 @@ class Explainer:
         return torch.softmax(scores.float(), dim=1)
 
     def explain(self, batch: Tensor) -> list[Explanation]:
-        """Explain a batch, in halves where the device has too little memory for it."""
-        try:
-            on_device = batch.to(self.device, memory_format=torch.channels_last)
+        """Explain a batch, in parts where the device has too little memory for all of it."""
+
+        def work(part: Tensor) -> Explanation:
+            on_device = part.to(self.device, memory_format=torch.channels_last)
             network = self.classifier.network
-            return [explain(network, self.layers, on_device, method=self.method, precision=self.precision)]
-        except torch.OutOfMemoryError as error:
-            if len(batch) == 1:
-                raise SettingsError(
-                    f"device '{self.device}' has too little memory for one radiograph", hint="use --device cpu"
-                ) from error
-        torch.cuda.empty_cache()
-        return [part for half in batch.chunk(2) for part in self.explain(half)]
+            return explain(network, self.layers, on_device, method=self.method, precision=self.precision)
+
+        return self.limit.run(work, batch)
 
 
 def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
@@ -129,6 +129,8 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
             hint="check --class-names",
         )
     classifier.network.to(device).to(memory_format=torch.channels_last)
+    batch_size = _batch_size(settings, device)
+    remarks = _compiled(classifier.network, layers, settings, torch.zeros(batch_size, *shape, device=device))
     provenance = Provenance(
         request=dict(request),
         class_names=classifier.class_names,
@@ -138,18 +140,36 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         method=settings.gradcam.method,
         target_layer=", ".join(layer.name for layer in layers),
         grid=Size(*grids.shape[2:]),
-        notes=classifier.notes,
+        notes=classifier.notes + remarks,
         synthetic=classifier.synthetic,
     )
     return Explainer(
         classifier=classifier,
         layers=layers,
         device=device,
-        batch_size=_batch_size(settings, device),
+        batch_size=batch_size,
+        limit=BatchLimit(batch_size),
         method=settings.gradcam.method,
         precision=settings.model.precision,
         provenance=provenance,
     )
+
+
+def _compiled(
+    network: nn.Module, layers: tuple[TargetLayer, ...], settings: Settings, batch: Tensor
+) -> tuple[str, ...]:
+    """Compile the network where that is wanted; return why it was not."""
+    if not settings.model.compile:
+        return ()
+    if not METHODS[settings.gradcam.method].native:
+        return (f"the network is not compiled: {settings.gradcam.method} works with all of it",)
+    from btxrd_explain.model.compiling import compile_body  # noqa: PLC0415 -- only here
+
+    with torch.autocast(
+        batch.device.type, PRECISIONS[settings.model.precision], enabled=settings.model.precision != "fp32"
+    ):
+        reason = compile_body(network, layers, batch.to(memory_format=torch.channels_last))
+    return () if reason is None else (reason,)
 
 
 def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -> Prediction:  # noqa: ANN401

@@ -138,6 +138,10 @@ def _computed(explainer: Explainer | None, plan: Plan, listener: Listener) -> It
         raise
     if rows:
         yield rows
+    if explainer and explainer.limit.size < explainer.batch_size:
+        listener.note(
+            f"memory was short: {explainer.limit.size} radiographs per pass instead of {explainer.batch_size}"
+        )
 
 
 def _keep_outdated(plan: Plan, listener: Listener) -> None:
