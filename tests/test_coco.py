@@ -103,6 +103,12 @@ def test_an_image_without_annotations_has_no_shapes_and_strays_are_counted(tmp_p
     assert file.stray == 1
 
 
+def test_ids_can_be_text(tmp_path: Path) -> None:
+    images = [{"id": "x", "file_name": "a.png"}]
+    path = save(tmp_path, entry(image_id="x", category_id="c"), images=images, categories=[{"id": "c", "name": "cyst"}])
+    assert [shape.label for shape in read_coco(path).read(0, SIZE).shapes] == ["cyst"]
+
+
 def test_an_empty_mask_is_no_shape(tmp_path: Path) -> None:
     assert not read_coco(save(tmp_path, entry({"size": [6, 9], "counts": [54]}))).read(0, SIZE).shapes
 
@@ -141,7 +147,9 @@ RUNS = {"size": [6, 9], "counts": [54]}
         (entry(RUNS | {"counts": [60, -6]}), "annotations[0].segmentation.counts: expected run lengths, got [60, -6]"),
         (entry(RUNS | {"counts": "0"}), "annotations[0].segmentation.counts: expected runs of 54 pixels in all, got 0"),
         (entry(RUNS | {"counts": "ä"}), "annotations[0].segmentation.counts: expected run lengths, got"),
-        (entry(RUNS | {"counts": "o" * 99}), "annotations[0].segmentation.counts: expected runs of 54 pixels"),
+        (entry(RUNS | {"counts": "o" * 99}), "annotations[0].segmentation.counts: expected run lengths, got"),
+        (entry(RUNS | {"counts": "f1f1"}), "annotations[0].segmentation.counts: expected runs of 54 pixels"),
+        (entry([[0, 0, 9e4, 9e4] * 99]), "annotations[0].segmentation: expected outlines of at most 1,000,000 pixels"),
         (entry(RUNS | {"counts": None}), "annotations[0].segmentation.counts: expected run lengths, got null"),
     ],
 )

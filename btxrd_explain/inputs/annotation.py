@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING
 from btxrd_explain.errors import AnnotationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.shapes import Shape
+
+
+MAX_MASK_PIXELS = 2**28
+"""Of all masks of one image, a byte each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,21 @@ class Annotation:
 
 class InvalidAnnotationError(Exception):
     """What is wrong with a file, and where in it; becomes an AnnotationError that names the file."""
+
+
+def within_memory(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
+    """Collect shapes, as long as their masks stay within what a file may ask for.
+
+    Raises:
+        InvalidAnnotationError: They have more pixels than that.
+    """
+    collected, pixels = [], 0
+    for shape in shapes:
+        pixels += 0 if shape.mask is None else shape.mask.size
+        if pixels > MAX_MASK_PIXELS:
+            raise InvalidAnnotationError(f"expected masks of at most {MAX_MASK_PIXELS:,} pixels in all")
+        collected.append(shape)
+    return tuple(collected)
 
 
 @contextmanager

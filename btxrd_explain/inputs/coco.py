@@ -16,7 +16,7 @@ import numpy as np
 from pycocotools import mask as codec
 
 from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType
-from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, check_size, naming
+from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, check_size, naming, within_memory
 from btxrd_explain.inputs.annotation_json import load_json, parse_size, shown, whole
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 2**30
 _MAX_SHAPES = 1_000
+_MAX_OUTLINE = 1_000_000
+"""Pixels; pycocotools takes memory in proportion to the length of an outline."""
 _HINT = "export it again as COCO, or mend the place"
-_COMPRESSED = re.compile("[0-o]+")
-"""The alphabet of compressed run lengths."""
+_COMPRESSED = re.compile("(?:[P-o]{0,6}[0-O])+")
+"""Compressed run lengths of at most 35 bits: the first letters announce another one, the last does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class CocoFile:
 
     path: Path
     images: tuple[CocoImage, ...]
-    categories: Mapping[int, str]
+    categories: Mapping[int | str, str]
     stray: int
 
     def read(self, position: int, radiograph: Size) -> Annotation:
@@ -89,13 +91,13 @@ class CocoFile:
                 check_size(self.path, size, radiograph)
             if len(image.annotations) > _MAX_SHAPES:
                 raise InvalidAnnotationError(f"{image.where}: more than {_MAX_SHAPES:,} annotations")
-            shapes = [self._shape(entry, where, radiograph) for where, entry in image.annotations.items()]
-            return Annotation(tuple(shape for shape in shapes if shape is not None), size, image.file_name)
+            shapes = (self._shape(entry, where, radiograph) for where, entry in image.annotations.items())
+            return Annotation(within_memory(filter(None, shapes)), size, image.file_name)
 
     def _shape(self, entry: Mapping[str, Any], where: str, size: Size) -> Shape | None:
         """Return one annotation as a shape; None where its mask is empty."""
         category = entry.get("category_id")
-        if not isinstance(category, int) or category not in self.categories:
+        if not isinstance(category, int | str) or category not in self.categories:
             raise InvalidAnnotationError(f"{where}.category_id: {shown(category)} is the id of no category")
         label, segmentation = self.categories[category], entry.get("segmentation")
         if not segmentation:
@@ -140,7 +142,7 @@ def read_coco(path: Path) -> CocoFile:
         return CocoFile(
             path,
             found,
-            {key: whole(str(name)) for key, name in categories.items() if isinstance(key, int)},
+            {key: whole(str(name)) for key, name in categories.items()},
             sum(map(len, by_image.values())),
         )
 
@@ -225,11 +227,16 @@ def _decompressed(text: bytes) -> list[int]:
 
 
 def _check_polygons(polygons: list[Any], where: str) -> None:
+    length = 0.0
     for index, polygon in enumerate(polygons):
         if not isinstance(polygon, list) or len(polygon) % 2 or not 6 <= len(polygon) <= 2 * MAX_POINTS:
             raise InvalidAnnotationError(f"{where}[{index}]: expected at least three points as [x, y, x, y, ...]")
         if not _are_numbers(polygon):
             raise InvalidAnnotationError(f"{where}[{index}]: expected finite numbers within {MAX_COORDINATE:,} pixels")
+        points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
+        length += float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
+    if length > _MAX_OUTLINE:
+        raise InvalidAnnotationError(f"{where}: expected outlines of at most {_MAX_OUTLINE:,} pixels in all")
 
 
 def _are_numbers(values: list[Any]) -> bool:

@@ -15,7 +15,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import MaskPolicy, annotation_mask
 from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, check_size, naming
+from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, check_size, naming, within_memory
 from btxrd_explain.inputs.annotation_json import load_json, parse_size, shown, whole
 from btxrd_explain.inputs.mask_png import InvalidMaskError, decode_mask
 
@@ -29,7 +29,6 @@ _MAX_BYTES = 256 * 2**20
 _MAX_SHAPES = 1_000
 """Shapes are compared in pairs, and a radiograph has a few."""
 _MAX_FILE_POINTS = 50_000
-_MAX_MASK_PIXELS = 2**28
 
 
 def read_labelme(path: Path) -> Annotation:
@@ -121,14 +120,7 @@ def _parse_shapes(items: list[Any]) -> tuple[Shape, ...]:
     points = accumulate(len(item["points"]) for item in items if _has_list(item, "points"))
     if max(points, default=0) > _MAX_FILE_POINTS:
         raise InvalidAnnotationError(f"shapes: more than {_MAX_FILE_POINTS:,} points in all")
-    shapes, pixels = [], 0
-    for index, item in enumerate(items):
-        shape = _parse_shape(item, f"shapes[{index}]")
-        pixels += 0 if shape.mask is None else shape.mask.size
-        if pixels > _MAX_MASK_PIXELS:
-            raise InvalidAnnotationError(f"shapes[{index}].mask: more than {_MAX_MASK_PIXELS:,} pixels in all")
-        shapes.append(shape)
-    return tuple(shapes)
+    return within_memory(_parse_shape(item, f"shapes[{index}]") for index, item in enumerate(items))
 
 
 def _parse_shape(item: object, where: str) -> Shape:

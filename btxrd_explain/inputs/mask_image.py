@@ -9,10 +9,11 @@ import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import Shape, ShapeType
-from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, naming
+from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, naming, within_memory
 from btxrd_explain.inputs.decode import UndecodableError, decode, upright
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Any
 
@@ -48,7 +49,7 @@ def read_mask_image(path: Path) -> Annotation:
         except UndecodableError as error:
             raise InvalidAnnotationError(f"expected a PNG, but it {error.reason}") from error
         values = upright(_values(image), orientation)
-        return Annotation(_lesions(values), Size(*values.shape))
+        return Annotation(within_memory(_lesions(values)), Size(*values.shape))
 
 
 def _values(image: Image.Image) -> NDArray[Any]:
@@ -65,20 +66,20 @@ def _values(image: Image.Image) -> NDArray[Any]:
     return values
 
 
-def _lesions(values: NDArray[Any]) -> tuple[Shape, ...]:
-    """Return the connected regions of each value as mask shapes."""
+def _lesions(values: NDArray[Any]) -> Iterator[Shape]:
+    """Yield the connected regions of each value as mask shapes."""
     present = [int(value) for value in np.unique(values) if value != 0]
     if len(present) > _MAX_VALUES:
         raise InvalidAnnotationError(f"expected at most {_MAX_VALUES} values, got {len(present)}: no mask")
-    shapes: list[Shape] = []
+    lesions = 0
     for value in present:
         region = (values == value).astype(np.uint8)
         count, components, boxes, _ = cv2.connectedComponentsWithStats(region, connectivity=8)
-        if len(shapes) + count - 1 > _MAX_LESIONS:
+        lesions += count - 1
+        if lesions > _MAX_LESIONS:
             raise InvalidAnnotationError(f"expected at most {_MAX_LESIONS:,} regions")
         for component in range(1, count):
             left, top, width, height = boxes[component, :4].tolist()
             window = components[top : top + height, left : left + width] == component
             corners = np.array([[left, top], [left + width - 1, top + height - 1]], dtype=np.float64)
-            shapes.append(Shape(str(value), ShapeType.MASK, corners, window))
-    return tuple(shapes)
+            yield Shape(str(value), ShapeType.MASK, corners, window)
