@@ -42,6 +42,8 @@ def test_it_takes_under_a_minute_and_says_what_to_open(demo: tuple[Path, str, fl
         assert name in output.replace("\n", "")
         with Image.open(folder / "results" / name) as picture:
             assert min(picture.size) > 500
+    assert "report.html" in output.replace("\n", "")
+    assert "SYNTHETIC DATA" in (folder / "results" / "report.html").read_text()
 
 
 def test_the_data_are_laid_out_like_the_download(demo: tuple[Path, str, float]) -> None:

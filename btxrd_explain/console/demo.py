@@ -24,4 +24,5 @@ def show_demo(terminal: Terminal, result: DemoResult) -> None:
     terminal.print("\n[bold]Open these:[/bold]")
     for path in result.pictures():
         terminal.print_path("  picture", path)
+    terminal.print_path("  page for a browser", result.report.page)
     terminal.print_next("btxrd-explain infer BTXRD/ --checkpoint best.pt  (your own radiographs and network)")

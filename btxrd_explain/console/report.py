@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.workflows.report import ReportResult
@@ -19,6 +17,6 @@ def show_report(terminal: Terminal, result: ReportResult) -> None:
         terminal.print_json({"page": str(result.page), "folder": folder} | counts)
         return
     terminal.print(f"{result.images} radiographs, {result.shown} with their picture")
-    terminal.print(f"open this in a browser: {escape(str(result.page))}")
+    terminal.print_path("open in a browser", result.page)
     if result.folder is not None:
-        terminal.print(f"keep this beside it:    {escape(str(result.folder))}")
+        terminal.print_path("keep beside it", result.folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.settings import AnnotationSettings, DataSettings, ModelSettings, OutputSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
-from btxrd_explain.workflows import annotate_iou, gallery, infer
+from btxrd_explain.workflows import annotate_iou, gallery, infer, report
 from btxrd_explain.workflows.progress import Listener, Silent, WithoutRows
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from btxrd_explain.workflows.annotate_iou import AnnotateIouResult
     from btxrd_explain.workflows.gallery import GalleryResult
     from btxrd_explain.workflows.infer import InferResult
+    from btxrd_explain.workflows.report import ReportResult
 
 SEED = 2025
 """Seed of the demo's radiographs; the classifier was trained on others."""
@@ -33,6 +34,7 @@ class DemoResult:
         infer: Predictions.
         gallery: Picture grids.
         annotate_iou: Heat maps against annotations.
+        report: All of it as one page.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class DemoResult:
     infer: InferResult
     gallery: GalleryResult
     annotate_iou: AnnotateIouResult
+    report: ReportResult
 
     def pictures(self) -> Iterator[Path]:
         """Yield the pictures to open."""
@@ -56,6 +59,7 @@ class DemoResult:
             "gallery": {name: str(path) for name, path in self.gallery.figures.items()},
             "annotation_comparison": self.annotate_iou.figure and str(self.annotate_iou.figure),
             "annotation_report": str(self.annotate_iou.document),
+            "report": str(self.report.page),
             "mean_iou": self.annotate_iou.report["mean_iou"],
         }
 
@@ -89,4 +93,5 @@ def run(folder: Path, listener: Listener | None = None) -> DemoResult:
         infer=infer.run(settings, quiet),
         gallery=gallery.run(settings, quiet),
         annotate_iou=annotate_iou.run(settings, quiet),
+        report=report.run(settings, quiet),
     )

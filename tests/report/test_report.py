@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from btxrd_explain.errors import OutputError
 from btxrd_explain.inputs.metadata import Metadata
+from btxrd_explain.predictions.store import write_table
 from btxrd_explain.settings import ReportSettings
 from btxrd_explain.workflows import annotate_iou, report
 from btxrd_explain.workflows.html_report import writing
@@ -95,6 +98,29 @@ def test_beyond_the_limit_there_is_a_folder_and_below_it_none(fresh: Case) -> No
     assert not folder.exists()
     assert "picture-11" in page.read_text()
     assert [path.name for path in page.parent.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_folder_of_somebody_else_is_never_touched(fresh: Case) -> None:
+    folder = fresh.folder / "results" / "report_files"
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    for layout in ("file", "folder"):
+        with pytest.raises(OutputError, match="is in the way"):
+            fresh.write(layout=layout)
+    assert (folder / "thesis.txt").read_text() == "years of work"
+
+
+def test_without_labels_and_annotations_there_is_still_a_page(fresh: Case) -> None:
+    bare = [replace(row, label=None) for row in fresh.rows]
+    write_table(fresh.folder / "results" / "predictions.parquet", fresh.provenance, bare)
+    shutil.rmtree(fresh.folder / "BTXRD" / "Annotations")
+    data = _data(fresh.write())
+    assert [tile["label"] for tile in data["tiles"]] == ["Radiographs"]
+    assert (data["performance"], data["slices"], data["figures"]) == ([], [], [])
+    assert data["excluded"] == [
+        {"reason": "no known true class", "count": 12},
+        {"reason": "no prediction", "count": 1},
+    ]
 
 
 def test_a_report_that_fails_leaves_the_old_one(fresh: Case, monkeypatch: pytest.MonkeyPatch) -> None:

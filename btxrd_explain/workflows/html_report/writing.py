@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ROWS_PER_SCRIPT = 50
 _MEGABYTE = 10**6
+_OURS = "details"
+"""What makes a folder one of ours, which may be replaced."""
 
 
 class Staging:
@@ -125,6 +127,8 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
     staged.finish()
     beside = layout == "folder" or (layout == "auto" and staged.bytes > limit * _MEGABYTE)
     folder = target.with_name(f"{target.stem}_files")
+    if folder.exists() and not (folder / _OURS).is_dir():
+        raise OutputError(f"'{folder}' is in the way", hint="it is no folder of an earlier report: move it")
     if beside:
         document = document | {"folder": {"name": folder.name, "rows_per_script": ROWS_PER_SCRIPT}}
     head = Head(document["title"], document["lead"], _banner(document), beside)

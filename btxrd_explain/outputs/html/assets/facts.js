@@ -37,24 +37,18 @@ export function verdict(row) {
 }
 
 /**
- * Tell how the shown map and the annotation agree, now and in the evaluation.
+ * Tell what the shown IoU is of, and what the evaluation says.
  *
  * @param {Row} row
  * @param {number} classIndex
  * @param {number} threshold
- * @param {number | null} iou
  */
-export function scores(row, classIndex, threshold, iou) {
+export function scores(row, classIndex, threshold) {
   const { operator, space } = report.protocol;
   const place = space === "input" ? ", on the network's input" : "";
   const rule = `map of ${report.classes[classIndex] ?? "no class"} ${sign(operator)} ${decimal(threshold, 2)}${place}`;
-  const live = el("data", { id: "live-iou", value: iou ?? "" }, decimal(iou));
   const known = row.iou === null ? [] : measured(row);
-  return [
-    el("p", { class: "live", role: "status" }, el("span", {}, "IoU "), live),
-    el("p", { class: "rule" }, row.excluded || row.undefined ? reason(row) : rule),
-    el("dl", {}, ...known),
-  ];
+  return [el("p", { class: "rule" }, row.excluded || row.undefined ? reason(row) : rule), el("dl", {}, ...known)];
 }
 
 /**

@@ -74,6 +74,10 @@ export function showConfusion(report, filters, reveal) {
     return el("tr", {}, el("th", { scope: "row" }, label), ...cells);
   });
   const table = byId("confusion");
+  table.closest(".part")?.toggleAttribute(
+    "hidden",
+    rows.every((row) => row.outcome === null),
+  );
   table.append(el("thead", {}, head), el("tbody", {}, ...body));
   const buttons = [...table.querySelectorAll("button")];
   table.addEventListener("click", (event) => {
@@ -131,6 +135,9 @@ export function showPerformance(performance) {
       el("td", {}, ...bounded(auroc, decimal)),
     ),
   );
+  byId("performance")
+    .closest(".part")
+    ?.toggleAttribute("hidden", performance.length === 0);
   byId("performance").append(
     el("thead", {}, el("tr", {}, ...head.map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...rows),

@@ -1,6 +1,6 @@
 /** One radiograph at a time: its layers, its scores, and what is known of it. */
 import { report } from "./data.js";
-import { byId, el } from "./dom.js";
+import { byId, decimal, el } from "./dom.js";
 import { classShown, mapsOf } from "./layers.js";
 import { facts, mapNote, scores, verdict } from "./facts.js";
 import { Stage, STEP } from "./stage.js";
@@ -22,6 +22,7 @@ export class Viewer {
   constructor(view, chosen, closed) {
     this.dialog = /** @type {HTMLDialogElement} */ (byId("viewer"));
     this.stage = new Stage();
+    this.live = /** @type {HTMLDataElement} */ (byId("live-iou"));
     this.view = view;
     this.chosen = chosen;
     this.place = 0;
@@ -110,9 +111,10 @@ export class Viewer {
     const { threshold } = this.view.get();
     this.stage.trace(this.shown, threshold);
     byId("map-note").textContent = mapNote(row, this.shown);
-    byId("scores").replaceChildren(
-      ...scores(row, this.shown, threshold, this.maps?.iou(this.shown, threshold) ?? null),
-    );
+    const iou = this.maps?.iou(this.shown, threshold) ?? null;
+    this.live.value = String(iou ?? "");
+    this.live.textContent = decimal(iou);
+    byId("scores").replaceChildren(...scores(row, this.shown, threshold));
   }
 
   /** @param {KeyboardEvent} event */
