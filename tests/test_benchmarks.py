@@ -54,3 +54,9 @@ def test_the_engine_is_measured(tmp_path: Path) -> None:
     ratios = {ratio["what"].split(": ")[1]: float(ratio["value"].split("-")[0]) for ratio in result["ratios"]}
     assert all(ratio > 0 for ratio in ratios.values())
     assert ratios["time / grad-cam, batch 1"] < 0.5
+
+
+def test_the_pipeline_is_measured(tmp_path: Path) -> None:
+    result = _run(tmp_path, "pipeline", "--files", "32", "--rounds", "1")
+    assert {line[0] for line in result["tables"][0]["rows"]} >= {"infer", "plain loop", "decoding alone"}
+    assert all(line[1] > 0 for line in result["tables"][0]["rows"])

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import OutputError
+from btxrd_explain.model.threads import share_cores
 from btxrd_explain.predictions.store import Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.workflows.inference.amend import amend
@@ -70,6 +71,7 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
         done = sum(part.rows for part in plan.journal.parts)
         listener.note(f"resuming: {done} images were done before the last run was interrupted")
     listener.note(f"computing {len(plan.pending)} images: {'; '.join(plan.reasons)}")
+    share_cores()
     from btxrd_explain.workflows.inference.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds to import
 
     if settings.run.engine == "ray":  # here only to be checked; the devices are the workers'

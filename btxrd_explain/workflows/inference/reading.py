@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.inputs.dataset import ImageRecord
 
-_THREADS = 4
-"""Pillow, OpenCV and the file system release the interpreter lock, so that threads really work side by side."""
+_LEAST_THREADS = 4
+"""On few cores more threads than cores wait for the disk or the network drive while others decode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ def read_ahead(
         The images in the order of the records; one that cannot be read does not stop the others.
     """
     waiting = iter(records)
-    pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="read")
+    # Pillow, OpenCV and the file system release the interpreter lock: threads really work side by side.
+    pool = ThreadPoolExecutor(max(_LEAST_THREADS, os.cpu_count() or 1), thread_name_prefix="read")
 
     def submit(count: int) -> None:
         queue.extend(pool.submit(_prepare, record, preprocessing, folder) for record in islice(waiting, count))
