@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -70,8 +71,11 @@ def write_json(target: Path, document: Any) -> None:  # noqa: ANN401 -- whatever
         OutputError: The file cannot be written.
         ValueError: The document holds NaN or an infinity, which JSON cannot.
     """
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    write_bytes(target, f"{text}\n".encode())
+    with atomic_write(target) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
+        json.dump(document, text, indent=2, ensure_ascii=False, allow_nan=False)  # piece by piece: it may be long
+        text.write("\n")
+        text.detach()
 
 
 def sha256_of(path: Path) -> str:

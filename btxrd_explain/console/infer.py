@@ -66,7 +66,7 @@ def _print_next(terminal: Terminal, result: InferResult) -> None:
     if result.summary().labelled:
         terminal.print_next(f"btxrd-explain gallery{table}")
         terminal.print_next(f"btxrd-explain performance{table}")
-    if result.annotations:
+    if result.annotated:
         terminal.print_next(f"btxrd-explain annotate-iou{table}")
-    if not (result.summary().labelled or result.annotations):
+    if not (result.summary().labelled or result.annotated):
         terminal.print_next(f"btxrd-explain export --to labelme{table}")

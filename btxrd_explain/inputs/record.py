@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from btxrd_explain.inputs.annotation_source import AnnotationPlace
@@ -42,7 +43,7 @@ class Collection:
         notes: What was passed over or done on the way, one line each.
     """
 
-    records: tuple[ImageRecord, ...]
+    records: Sequence[ImageRecord]
     named: bool
     missing: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()

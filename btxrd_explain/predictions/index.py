@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
@@ -54,6 +55,12 @@ class Index(Sequence["Prediction"]):
         if isinstance(numbers, int):
             return next(iter(Index(self._table.slice(numbers, 1))))
         return Index(self._table.take(pa.array(numbers, pa.int64())))
+
+    def find(self, image_id: str) -> Prediction | None:
+        """Return the row of an image; None where there is none."""
+        ids = self.column("image_id")
+        place = bisect_left(range(len(self)), image_id, key=lambda number: ids[number].as_py())
+        return self[place] if place < len(self) and ids[place].as_py() == image_id else None
 
     def where(self, mask: NDArray[np.bool_]) -> Index:
         """Return the rows at which a mask is true.

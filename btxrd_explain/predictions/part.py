@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-ROWS_PER_GROUP = 256
-"""Rows are written and streamed in groups of this size: at 12 x 12 cells and 3 classes half a megabyte."""
-_ROWS_PER_LIGHT_BATCH = 64 * ROWS_PER_GROUP
+ROWS_PER_GROUP = 1024
+"""Rows are written and read in groups of this size: at 12 x 12 cells and 3 classes two megabytes."""
+_ROWS_PER_BATCH = 256
+_GROUPS_AT_ONCE = 16
+"""Row groups that are read together where their rows are kept."""
 _REPETITIVE = ("label", "split", "status", "error")
 """Columns of few different values, which are kept as dictionaries where all rows are in memory."""
 _LOWEST, _HIGHEST = "", "\U0010ffff"
@@ -67,8 +69,9 @@ class Part:
                 for number, bounds in enumerate(_ranges(file.metadata))
                 if image_ids is None or _any_between(image_ids, *bounds)
             ]
-            for batch in file.iter_batches(ROWS_PER_GROUP, row_groups=groups):
-                yield self._with_keys(batch)
+            for group in groups:  # one by one: Arrow keeps all groups of an iteration in memory until its end
+                for batch in file.iter_batches(_ROWS_PER_BATCH, row_groups=[group]):
+                    yield self._with_keys(batch)
 
     def light(self) -> pa.Table:
         """Return all rows without their grids.
@@ -79,8 +82,10 @@ class Part:
         repetitive = [name for name in _REPETITIVE if name not in self.keys]
         with _reading(self.path), pq.ParquetFile(self.path, read_dictionary=repetitive) as file:
             schema = file.schema_arrow.remove(file.schema_arrow.get_field_index(HEAVY_COLUMN)).remove_metadata()
-            batches = file.iter_batches(_ROWS_PER_LIGHT_BATCH, columns=schema.names)
-            table = pa.Table.from_batches((batch.replace_schema_metadata() for batch in batches), schema)
+            numbers = range(file.num_row_groups)
+            runs = [numbers[start : start + _GROUPS_AT_ONCE] for start in numbers[::_GROUPS_AT_ONCE]]
+            tables = [file.read_row_groups(list(run), columns=schema.names) for run in runs]
+        table = pa.concat_tables([table.replace_schema_metadata() for table in tables] or [schema.empty_table()])
         return self._with_keys(table).select([name for name in self.columns if name != HEAVY_COLUMN])
 
     def _with_keys(self, rows: Any) -> Any:  # noqa: ANN401 -- a record batch or a table

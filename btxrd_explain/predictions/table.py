@@ -83,17 +83,14 @@ class PredictionTable:
             if row.image_id == last:
                 raise self._in_two_parts(row.image_id)
             last = row.image_id
-            if image_ids is None or row.image_id in image_ids:
-                yield row
+            yield row
 
     def image_path(self, row: Prediction) -> Path:
         """Return where a row's image file is."""
         return self.folder / row.path
 
     def _in_two_parts(self, image_id: str) -> TableError:
-        holders = [
-            part.path.name for part in self.parts for row in _stream(part, [image_id]) if row.image_id == image_id
-        ]
+        holders = [part.path.name for part in self.parts for _ in _stream(part, [image_id])]
         return TableError(
             f"'{image_id}' is more than once in '{self.path}', in {' and '.join(holders[:2])}",
             hint="keep one of the files there, or merge with 'btxrd-explain merge' what belongs together",
@@ -173,8 +170,9 @@ def _check_alike(first: Part, other: Part) -> None:
 
 
 def _stream(part: Part, wanted: Sequence[str] | None) -> Iterator[Prediction]:
+    values = None if wanted is None else pa.array(wanted, pa.string())
     for batch in part.batches(wanted):
-        yield from from_batch(batch)
+        yield from from_batch(batch if values is None else batch.filter(pc.is_in(batch.column("image_id"), values)))
 
 
 def _overlapping(parts: Iterable[Part]) -> Iterator[list[Part]]:

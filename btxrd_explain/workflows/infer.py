@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from btxrd_explain.inputs.annotation_source import AnnotationPlace
+    from btxrd_explain.inputs.record import Collection
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
@@ -51,16 +51,24 @@ class InferResult:
         rows: The rows of the images asked for, without grids, in the order of the table.
         computed: How many of them went through the network in this run.
         overlays: Overlays that were drawn, by ``image_id``.
-        annotations: Places of annotations by ``image_id``, of the images that have one.
-        named: True where every image was named one by one.
+        collection: The images asked for, with the places of their annotations.
     """
 
     table: PredictionTable
     rows: Index
     computed: int
     overlays: dict[str, Path]
-    annotations: dict[str, AnnotationPlace]
-    named: bool
+    collection: Collection
+
+    @property
+    def annotated(self) -> bool:
+        """True where an image has an annotation."""
+        return any(record.annotation is not None for record in self.collection.records)
+
+    @property
+    def named(self) -> bool:
+        """True where every image was named one by one."""
+        return self.collection.named
 
     @property
     def failed(self) -> tuple[Prediction, ...]:
@@ -114,4 +122,4 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     overlays: dict[str, Path] = {}
     if collection.named if settings.output.overlay is None else settings.output.overlay:
         overlays = draw_overlays(table, frozenset(plan.asked()), settings, listener)
-    return InferResult(table, rows, len(plan.pending), overlays, collection.annotations, collection.named)
+    return InferResult(table, rows, len(plan.pending), overlays, collection)

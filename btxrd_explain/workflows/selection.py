@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.inputs.annotation_source import open_source
+from btxrd_explain.inputs.annotation_source import AnnotationPlace, open_source
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.workflows import infer
 from btxrd_explain.workflows.inference.collecting import collect_images, names_images
 from btxrd_explain.workflows.progress import WithoutRows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
-    from btxrd_explain.inputs.annotation_source import AnnotationPlace
+    from btxrd_explain.inputs.annotation_source import AnnotationSource
     from btxrd_explain.inputs.dataset import Collection
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.progress import Listener
+
+
+class Annotations(Mapping[str, AnnotationPlace]):
+    """Places of annotations by ``image_id``, each looked for when it is asked for: as collected, else near the image.
+
+    Args:
+        table: The table of the rows.
+        rows: The rows.
+        source: Where annotations are.
+        known: What is known already.
+    """
+
+    def __init__(
+        self, table: PredictionTable, rows: Index, source: AnnotationSource, known: Mapping[str, AnnotationPlace]
+    ) -> None:
+        """Look for nothing yet."""
+        self._table, self._rows, self._source, self._known = table, rows, source, known
+
+    def __getitem__(self, image_id: str) -> AnnotationPlace:
+        """Return the place of an image's annotation."""
+        place = self._known.get(image_id)
+        if place is None:
+            row = self._rows.find(image_id)
+            place = None if row is None else self._source.find(self._table.image_path(row))
+        if place is None:
+            raise KeyError(image_id)
+        return place
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the images that have an annotation."""
+        return (row.image_id for row in self._rows if row.image_id in self)
+
+    def __len__(self) -> int:
+        """Return how many images have one."""
+        return sum(1 for _ in self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +82,15 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
     Raises:
         TableError: There is no table and no checkpoint to make one, or the table lacks images that are named.
     """
+    known: Mapping[str, AnnotationPlace]
     if settings.model.checkpoint is not None:
         quiet = settings.model_copy(update={"output": settings.output.model_copy(update={"overlay": False})})
         result = infer.run(quiet, WithoutRows(listener))
-        return _with_annotations(settings, result.table, result.rows, result.annotations, listener)
+        known = result.collection.annotations if names_images(settings) else {}
+        return _with_annotations(settings, result.table, result.rows, known, listener)
     table = open_table(settings.output.predictions_path)
     rows = table.index()
-    known: Mapping[str, AnnotationPlace] = {}
+    known = {}
     if names_images(settings):
         collection = collect_images(settings)
         rows, known = _named_rows(rows, collection), collection.annotations
@@ -83,13 +121,8 @@ def _with_annotations(
     known: Mapping[str, AnnotationPlace],
     listener: Listener,
 ) -> Selected:
-    """Find the annotation of each row's image: as collected, else near the image."""
+    """Return the rows with the annotations of their images."""
     source = open_source(settings.data.annotations)
     if settings.data.annotations is not None:
         listener.note(f"annotations: {source.description}")
-    found = {}
-    for row in rows:
-        place = known.get(row.image_id) or source.find(table.image_path(row))
-        if place is not None:
-            found[row.image_id] = place
-    return Selected(table, rows, found)
+    return Selected(table, rows, Annotations(table, rows, source, known))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
 
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.annotation_source import open_source
@@ -11,8 +12,13 @@ from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
+    from btxrd_explain.inputs.annotation_source import AnnotationSource
+    from btxrd_explain.predictions.index import Index
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.settings import Settings
 
 
@@ -38,13 +44,45 @@ def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Col
     if not path.exists():
         raise InputError("no radiographs are named", hint="name images, a folder, a split CSV or a BTXRD root")
     table, source = open_table(path), open_source(settings.data.annotations)
-    rows = [row for row in table.index() if row.status is not RowStatus.MISSING]
-    records = tuple(
-        ImageRecord(row.image_id, place, row.label, row.split, source.find(place))
-        for row in rows
-        for place in [table.image_path(row)]
-    )
-    return Collection(records, named=False)
+    rows = table.index()
+    there = rows.where(~rows.is_in("status", [RowStatus.MISSING]))
+    return Collection(TableRecords(table, there, source), named=False)
+
+
+class TableRecords(Sequence[ImageRecord]):
+    """The images of a table, each made when it is looked at.
+
+    Args:
+        table: The table.
+        rows: Its rows of images that existed.
+        source: Where annotations are.
+    """
+
+    def __init__(self, table: PredictionTable, rows: Index, source: AnnotationSource) -> None:
+        """Keep the rows."""
+        self._table, self._rows, self._source = table, rows, source
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        """Yield the images in the order of the table."""
+        return map(self._record, self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> ImageRecord: ...
+    @overload
+    def __getitem__(self, place: slice) -> TableRecords: ...
+    def __getitem__(self, place: int | slice) -> ImageRecord | TableRecords:
+        """Return one image, or those of a slice."""
+        if isinstance(place, slice):
+            return TableRecords(self._table, self._rows[place], self._source)
+        return self._record(self._rows[place])
+
+    def _record(self, row: Prediction) -> ImageRecord:
+        path = self._table.image_path(row)
+        return ImageRecord(row.image_id, path, row.label, row.split, self._source.find(path))
 
 
 def names_images(settings: Settings) -> bool:

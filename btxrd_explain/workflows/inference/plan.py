@@ -6,7 +6,7 @@ import heapq
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from btxrd_explain.predictions.store import Journal
 from btxrd_explain.predictions.table import PredictionTable, open_table, table_files, table_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from btxrd_explain.inputs.record import Collection, ImageRecord
@@ -51,7 +51,7 @@ class Plan:
     request: Mapping[str, Any]
     table: PredictionTable | None
     journal: PredictionTable | None
-    records: tuple[ImageRecord, ...]
+    records: Sequence[ImageRecord]
     missing: tuple[str, ...]
     absent: tuple[Prediction, ...]
     pending: tuple[ImageRecord, ...]
@@ -90,9 +90,11 @@ class Plan:
             Each row, and whether its image was asked for.
         """
         missing = set(self.missing)
-        start = 0 if first is None else bisect_left(self.records, first, key=_BY_ID)
-        stop = None if last is None else bisect_right(self.records, last, key=_BY_ID)
-        for row, record in _joined(islice(self.records, start, stop), *rows):
+        records = self.records
+        if first is not None and last is not None:
+            places = bisect_left(records, first, key=_BY_ID), bisect_right(records, last, key=_BY_ID)
+            records = records[slice(*places)]
+        for row, record in _joined(records, *rows):
             if row is not None:
                 refreshed = row if record is None else _refreshed(row, record, self.folder)
                 yield refreshed, record is not None or row.image_id in missing

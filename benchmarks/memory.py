@@ -1,0 +1,141 @@
+"""Peak memory of the commands on tables of 1,000, 10,000 and 100,000 rows that are up to date.
+
+The tables are simulated: random probabilities and grids, and rows that share eight small radiographs, half of them
+annotated, so that a hundred thousand rows need no hundred thousand files. Each command runs in a process of its own;
+its peak is the largest resident set that the kernel saw.
+
+    python benchmarks/memory.py [--rows 1000 10000 100000] [--command gallery ...] [--folder DIR]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.preprocess import Preprocessing
+from btxrd_explain.files import sha256_of
+from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
+from btxrd_explain.predictions.store import write_table
+from btxrd_explain.settings import ModelSettings, Settings
+from btxrd_explain.synthetic import demo_checkpoint
+from btxrd_explain.workflows.inference.request import build_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES = ("Normal", "Benign", "Malignant")
+FILES = 8
+GRID = Size(7, 7)
+COMMANDS = {
+    "infer": ["infer", "-c", str(demo_checkpoint()), "--no-overlay"],
+    "gallery": ["gallery"],
+    "annotate-iou": ["annotate-iou"],
+}
+
+
+def make_images(folder: Path) -> list[Path]:
+    """Draw the radiographs that all rows share, with annotations for every other one."""
+    (folder / "images").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    random = np.random.default_rng(0)
+    paths = []
+    for number in range(FILES):
+        path = folder / "images" / f"IMG{number:06d}.png"
+        coarse = random.integers(0, 256, (12, 9), dtype=np.uint8)
+        Image.fromarray(coarse).resize((360, 480), Image.Resampling.BICUBIC).save(path)
+        paths.append(path)
+        if number % 2:
+            points = [[90.0, 120.0], [200.0, 110.0], [210.0, 300.0], [100.0, 310.0]]
+            shape = {"label": "tumour", "points": points, "shape_type": "polygon", "group_id": None, "flags": {}}
+            document = {"version": "5.4.1", "shapes": [shape], "imageHeight": 480, "imageWidth": 360}
+            (folder / "Annotations" / f"{path.stem}.json").write_text(json.dumps(document))
+    return paths
+
+
+def rows(count: int, images: list[Path], folder: Path) -> Iterator[Prediction]:
+    """Yield simulated rows; every other one is of a tumour with an annotation, the others are Normal."""
+    random = np.random.default_rng(1)
+    facts = [(path, FileStamp(path.stat().st_size, path.stat().st_mtime_ns, sha256_of(path))) for path in images]
+    for number in range(count):
+        path, stamp = facts[number % FILES]
+        yield Prediction(
+            image_id=f"IMG{number:06d}.jpeg",
+            path=os.path.relpath(path, folder),
+            label=NAMES[1 + number % 4 // 2] if number % 2 else NAMES[0],
+            split="test",
+            status=RowStatus.OK,
+            stamp=stamp,
+            size=Size(480, 360),
+            probabilities=random.dirichlet([1, 1, 1]).astype(np.float32),
+            grids=random.normal(size=(3, *GRID)).astype(np.float32),
+            grid_statuses=(MapStatus.OK,) * 3,
+        )
+
+
+def provenance() -> Provenance:
+    """Return what makes the table current for the demo's classifier, so that no network runs."""
+    settings = Settings(model=ModelSettings(checkpoint=demo_checkpoint()))
+    return Provenance(
+        request=build_request(settings),
+        class_names=NAMES,
+        preprocessing=Preprocessing(Size(224, 224), (0.5,) * 3, (0.25,) * 3),
+        checkpoint="demo",
+        architecture="simulated",
+        method="gradcam",
+        target_layer="simulated",
+        grid=GRID,
+    )
+
+
+def peak(command: list[str], table: Path) -> tuple[float, float]:
+    """Run a command; return its peak memory in MiB and its time in seconds."""
+    arguments = [sys.executable, "-m", "btxrd_explain", *command, "--predictions", str(table), "-q"]
+    began = time.monotonic()
+    process = subprocess.Popen(  # noqa: S603 -- our own command
+        [*arguments, "-o", str(table.parent / "out")], stdout=subprocess.DEVNULL, cwd=table.parent
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{command[0]} failed"
+    return usage.ru_maxrss / 1024, time.monotonic() - began
+
+
+def main() -> None:
+    """Print a table of peaks, and the growth per row between the smallest and the largest table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--command", choices=COMMANDS, nargs="+", default=list(COMMANDS))
+    parser.add_argument("--folder", type=Path, help="keep the tables here")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = arguments.folder or Path(temporary)
+        images = make_images(folder / "data")
+        print(f"{platform.platform()}, Python {platform.python_version()}, pyarrow {version('pyarrow')}")
+        print(f"{'command':14}" + "".join(f"{count:>12,} rows" for count in arguments.rows) + "    bytes per row")
+        tables = {count: folder / str(count) / "predictions.parquet" for count in arguments.rows}
+        for count, table in tables.items():
+            write_table(table, provenance(), rows(count, images, table.parent))
+        for name in arguments.command:
+            peaks = {count: peak(COMMANDS[name], table)[0] for count, table in tables.items()}
+            low, high = min(peaks), max(peaks)
+            growth = (peaks[high] - peaks[low]) * 2**20 / max(high - low, 1)
+            print(f"{name:14}" + "".join(f"{peaks[c]:>13.0f} MiB" for c in arguments.rows) + f"{growth:>17.0f}")
+
+
+if __name__ == "__main__":
+    main()
