@@ -203,15 +203,15 @@ def _draw_cell(figure: Figure, cell: Cell, left: float, bottom: float) -> None:
 def _draw_parts(figure: Figure, pictures: Sequence[Picture], left: float, bottom: float) -> None:
     """Draw pictures that share a cell, with captions: side by side, wide ones on top of each other."""
     parts, gap = len(pictures), _GAP / 2
-    beside, strip = (_WIDTH - (parts - 1) * gap) / parts, LINE + 0.04
+    beside, line = (_WIDTH - (parts - 1) * gap) / parts, LINE + 0.04
     height, width = pictures[0].pixels.shape[:2]
-    stacked = min(_WIDTH / width, (_HEIGHT / parts - strip) / height) > min(beside / width, (_HEIGHT - strip) / height)
-    for number, picture in enumerate(pictures):
-        share = _WIDTH if stacked else beside
-        caption = wrapped(picture.caption, share, SMALL, limit=1 if stacked else 2)
-        room = (_HEIGHT / parts if stacked else _HEIGHT) - LINE * len(caption) - 0.04
+    stacked = min(_WIDTH / width, (_HEIGHT / parts - line) / height) > min(beside / width, (_HEIGHT - line) / height)
+    share, part = (_WIDTH, _HEIGHT / parts) if stacked else (beside, _HEIGHT)
+    captions = [wrapped(picture.caption, share, SMALL, limit=1 if stacked else 2) for picture in pictures]
+    room = part - 0.04 - LINE * max(map(len, captions))
+    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         start = left + (0 if stacked else number * (beside + gap))
-        low = bottom + _HEIGHT - room - (number * _HEIGHT / parts if stacked else 0)
+        low = bottom + _HEIGHT - room - (number * part if stacked else 0)
         _draw_picture(figure, picture, (start, low, share, room))
         add_text(figure, start, low - 0.04, "\n".join(caption), fontsize=SMALL, va="top")
 
