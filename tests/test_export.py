@@ -144,6 +144,13 @@ def test_labelme_files_say_probability_and_iou(out: Path) -> None:
     assert "annotates an image of 50 x 60 pixels" in result.stderr
 
 
+def test_regions_follow_the_threshold_rule(out: Path) -> None:
+    _export(out, "labelme", "--tolerance", 0, "--threshold-rule", "percentile", "--percentile", 10)
+    shapes = read_labelme(out / "labelme" / "a.jpeg.json").shapes
+    share = annotation_mask(shapes, SIZES["a.jpeg"]).mean()
+    assert share == pytest.approx(0.1, abs=0.02)
+
+
 def test_simplified_polygons_have_few_vertices_and_the_same_region(out: Path) -> None:
     _export(out, "labelme", "--tolerance", 0)
     exact = json.loads((out / "labelme" / "a.jpeg.json").read_text())["shapes"][0]["points"]
@@ -165,7 +172,7 @@ def test_beside_the_images_no_annotation_is_touched(out: Path) -> None:
     assert not (out / "labelme").exists()
     _export(out, "labelme", "--beside-images", "--threshold", 0.3)  # its own files it writes anew
     document = json.loads((images / "left" / "IMG1.jpeg.attention.json").read_text())
-    assert document["btxrd_explain"]["threshold"] == 0.3
+    assert document["btxrd_explain"]["rule"] == "gradcam heat map >= 0.3"
 
 
 def test_labelme_itself_opens_the_files(out: Path) -> None:
@@ -210,7 +217,7 @@ def test_our_own_coco_reader_reads_the_annotations(out: Path) -> None:
 
 
 def test_a_coco_file_is_whole_or_not_there(tmp_path: Path) -> None:
-    origin = Origin(NAMES, 0.5, ">=", {"method": "gradcam"})
+    origin = Origin(NAMES, "gradcam heat map >= 0.5", {})
     images = [{"id": 1, "file_name": "a", "height": 2, "width": 2}]
     part = Attention("Benign", 0.5, np.zeros((2, 2), np.float32), MapStatus.OK, 1.0, np.ones((2, 2), bool))
     image = ExportedImage("a", tmp_path / "a", Size(2, 2), None, "Benign", 0.5, (part,))

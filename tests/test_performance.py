@@ -73,6 +73,17 @@ def test_the_report_says_what_was_counted_by_hand(results: Path) -> None:
     assert report["provenance"]["checkpoint"] == "best.pt"
 
 
+def test_intervals_draw_groups_where_there_are_some(results: Path) -> None:
+    """All images of one patient: there is nothing to draw."""
+    lines = [f"IMG{number:06d}.jpeg,{'one' if number < 6 else 'two'}" for number in range(8)]
+    (results / "patients.csv").write_text("\n".join(["image_id,patient", *lines]))
+    result = _run("-o", results, "--json", "--group-column", "patient", "--metadata", results / "patients.csv")
+    report = json.loads(result.stdout)
+    assert report["statistics"]["unit"] == "patient"
+    assert report["accuracy"]["value"] == pytest.approx(4 / 6)
+    assert (report["accuracy"]["units"], report["accuracy"]["low"]) == (1, None)
+
+
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_figures_are_written_in_the_format_asked_for(results: Path, kind: str) -> None:
     result = _run("-o", results, "--format", kind)

@@ -121,7 +121,7 @@ def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path]) -> E
         "performance BTXRD/ --checkpoint best.pt --split-csv split.csv --split test --format pdf",
     )
 )
-@command(*IMAGES, *NETWORK, *RESULTS, *FIGURES)
+@command(*IMAGES, *NETWORK, *RESULTS, *FIGURES, "evaluation.group_column", "evaluation.metadata")
 def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """How good the predictions are: accuracy, ROC, precision-recall and calibration, with intervals and figures.
 
@@ -150,7 +150,10 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     "export.tolerance",
     "export.beside_images",
     "annotation.threshold",
+    "annotation.threshold_rule",
+    "annotation.percentile",
     "annotation.mask_policy",
+    "annotation.label_map",
 )
 def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Heat maps for other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne.

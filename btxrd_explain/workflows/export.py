@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import BtxrdExplainError, SettingsError
+from btxrd_explain.workflows.evaluation.protocol import protocol_of
 from btxrd_explain.workflows.exporting.images import ImageMaker
 from btxrd_explain.workflows.exporting.writers import make_writer
 from btxrd_explain.workflows.progress import Listener, Silent
@@ -59,11 +60,12 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
     selected = select_rows(settings, listener)
     _warn_of_size(selected, settings, listener)
     folder = settings.output.directory / wanted.to
-    maker = ImageMaker(selected, settings, listener)
+    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    maker = ImageMaker(selected, settings, protocol, listener)
     make = maker.maps if wanted.to in {"npz", "tiff"} else maker.regions
     exported, failed = 0, {}
     listener.start(f"export to {wanted.to}", len(selected.rows))
-    with make_writer(selected, settings, folder) as add:
+    with make_writer(selected, settings, protocol, folder) as add:
         for row in selected.table.rows(set(selected.rows.column("image_id").to_pylist())):
             try:
                 add(make(row))

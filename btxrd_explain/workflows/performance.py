@@ -16,6 +16,7 @@ from btxrd_explain.files import write_json
 from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs
+from btxrd_explain.workflows.evaluation.extent import read_columns
 from btxrd_explain.workflows.naming import footer
 from btxrd_explain.workflows.progress import Listener, Silent
 from btxrd_explain.workflows.selection import Selected, select_rows
@@ -46,7 +47,7 @@ DEFINITIONS = {
     "calibration_error": "expected calibration error: sum over ten bins of equal width of the share of images times "
     "|share that came true - mean probability|; too large on small samples",
     "brier": "mean squared difference of probability and outcome",
-    "interval": "percentile bootstrap over images; of shares in calibration bins Wilson's interval",
+    "interval": "percentile bootstrap over images, or over groups of them; of shares in calibration bins Wilson's",
     "undefined": "null: a class without images, or without images of the rest, has no such score",
 }
 
@@ -82,21 +83,30 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
     """
     listener = listener or Silent()
     selected = select_rows(settings, listener)
-    probabilities, labels, excluded = _samples(selected)
-    resampling = Resampling.of_images(len(labels))
+    probabilities, labels, groups, excluded = _samples(selected, settings)
+    wanted = settings.evaluation
+    resampling = Resampling.of_groups(groups, resamples=wanted.resamples, seed=wanted.seed)
     performance = measure_performance(probabilities, labels, resampling)
     figures = _draw(performance, selected, settings, listener)
     report = _report(performance, selected, excluded, resampling)
+    report["statistics"]["unit"] = wanted.group_column or "image"
     document = settings.output.directory / "performance.json"
     write_json(document, report)
     return PerformanceResult(report, document, figures)
 
 
-def _samples(selected: Selected) -> tuple[NDArray[np.float32], NDArray[np.intp], dict[str, int]]:
-    """Return probabilities and true classes of the rows that have both, and the number of others by reason."""
+def _samples(
+    selected: Selected, settings: Settings
+) -> tuple[NDArray[np.float32], NDArray[np.intp], list[str | None], dict[str, int]]:
+    """Return probabilities, true classes and groups of the rows that have both, and how many have not, by reason.
+
+    Groups are None where intervals draw images.
+    """
     names = selected.table.provenance.class_names
-    probabilities, labels, excluded = [], [], Counter[str]()
-    for row in selected.rows:
+    columns = read_columns(settings, selected)
+    group_of = columns.get(settings.evaluation.group_column or "", [None] * len(selected.rows))
+    probabilities, labels, groups, excluded = [], [], [], Counter[str]()
+    for row, group in zip(selected.rows, group_of, strict=True):
         if row.predicted is None or row.probabilities is None:
             excluded["no prediction"] += 1
         elif row.label not in names:
@@ -104,12 +114,13 @@ def _samples(selected: Selected) -> tuple[NDArray[np.float32], NDArray[np.intp],
         else:
             probabilities.append(row.probabilities)
             labels.append(names.index(row.label))
+            groups.append(group)
     if not labels:
         raise InputError(
             "no radiograph has both a prediction and a known true class",
             hint="name a split CSV with labels, or a BTXRD root, when running infer",
         )
-    return np.stack(probabilities).clip(0, 1), np.array(labels), dict(sorted(excluded.items()))
+    return np.stack(probabilities).clip(0, 1), np.array(labels), groups, dict(sorted(excluded.items()))
 
 
 def _draw(performance: Performance, selected: Selected, settings: Settings, listener: Listener) -> dict[str, Path]:

@@ -73,20 +73,13 @@ class Origin:
 
     Attributes:
         class_names: All classes, in the network's order.
-        threshold: Level from which a pixel belongs to a region.
-        operator: ``>=`` or ``>``.
+        rule: Which pixels make a region, in words, such as ``gradcam heat map >= 0.5``.
         provenance: Plain JSON values, see :class:`btxrd_explain.predictions.provenance.Provenance`.
     """
 
     class_names: tuple[str, ...]
-    threshold: float
-    operator: str
+    rule: str
     provenance: dict[str, Any]
-
-    @property
-    def rule(self) -> str:
-        """Which pixels make a region, in words."""
-        return f"{self.provenance['method']} heat map {self.operator} {self.threshold:g}"
 
 
 Writer: TypeAlias = "AbstractContextManager[Callable[[ExportedImage], None]]"

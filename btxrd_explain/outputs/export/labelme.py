@@ -69,8 +69,7 @@ class LabelMeWriter:
                 "label": image.label,
                 "predicted": image.predicted,
                 "confidence": image.confidence,
-                "threshold": origin.threshold,
-                "operator": origin.operator,
+                "rule": origin.rule,
                 "tolerance": self._tolerance,
                 "heat_maps": [
                     {"class": part.class_name, "probability": part.probability, "status": part.status, "iou": part.iou}

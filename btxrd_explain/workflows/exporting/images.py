@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.heatmap import MapStatus, Space
+from btxrd_explain.core.metrics import region_of
 from btxrd_explain.core.overlap import count_overlap
-from btxrd_explain.core.threshold import Operator, binarize
 from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.outputs.export.item import Attention, ExportedImage
 from btxrd_explain.workflows.explained import ExplainedImage
-from btxrd_explain.workflows.lesion_rules import lesion_rules
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.evaluation.protocol import Protocol
     from btxrd_explain.workflows.progress import Listener
     from btxrd_explain.workflows.selection import Selected
 
@@ -31,12 +31,14 @@ class ImageMaker:
 
     Attributes:
         selected: The table, and where annotations are.
-        settings: Whose heat maps, on which pixels, and the threshold.
+        settings: Whose heat maps, and on which pixels.
+        protocol: What makes a region, and which shapes are lesions.
         listener: Told of annotations that cannot be used.
     """
 
     selected: Selected
     settings: Settings
+    protocol: Protocol
     listener: Listener
 
     def regions(self, row: Prediction) -> ExportedImage:
@@ -81,17 +83,17 @@ class ImageMaker:
         if place is None:
             return None
         try:
-            return tuple(read_lesions(place, image.frame.original, lesion_rules(self.settings.annotation)))
+            return tuple(read_lesions(place, image.frame.original, self.protocol.rules))
         except AnnotationError as error:
             self.listener.note(str(error))
             return None
 
     def _region(self, image: ExplainedImage, index: int, lesions: tuple[NDArray[np.bool_], ...] | None) -> Attention:
-        heat, wanted = image.heat_map(index), self.settings.annotation
+        heat = image.heat_map(index)
         region = np.zeros(image.frame.original, bool)
         iou = None
         if heat.status is MapStatus.OK:
-            region = binarize(heat.values, wanted.threshold, operator=Operator(wanted.operator))
+            region = region_of(heat.values, self.protocol.threshold)
             iou = count_overlap(region, np.logical_or.reduce(lesions)).iou if lesions else None
         return Attention(
             image.class_name(index), _probability(image, index), heat.values, heat.status, heat.peak, region, iou

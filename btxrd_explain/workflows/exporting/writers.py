@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.outputs.export.item import Origin
+from btxrd_explain.workflows.evaluation.protocol import rule_in_words
 from btxrd_explain.workflows.naming import file_name_of_image
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.outputs.export.item import ExportedImage, Writer
     from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.evaluation.protocol import Protocol
     from btxrd_explain.workflows.selection import Selected
 
 _SCALES = {
@@ -24,20 +26,22 @@ _SCALES = {
 }
 
 
-def make_writer(selected: Selected, settings: Settings, folder: Path) -> Writer:
+def make_writer(selected: Selected, settings: Settings, protocol: Protocol, folder: Path) -> Writer:
     """Return the writer of the format that the settings name; each is imported only where it is used.
 
     Args:
         selected: The rows that are exported.
         settings: The settings.
+        protocol: What makes a region.
         folder: Where the files go.
 
     Returns:
         The writer, not yet begun.
     """
     provenance = selected.table.provenance
-    wanted, annotation = settings.export, settings.annotation
-    origin = Origin(provenance.class_names, annotation.threshold, annotation.operator, provenance.document())
+    wanted = settings.export
+    rule = f"{provenance.method} {rule_in_words(protocol.threshold)}"
+    origin = Origin(provenance.class_names, rule, provenance.document())
     if wanted.to == "labelme":
         from btxrd_explain.outputs.export.labelme import LabelMeWriter  # noqa: PLC0415 -- OpenCV
 
