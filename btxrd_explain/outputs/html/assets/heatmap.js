@@ -8,6 +8,7 @@
  * @typedef {{original: Size, resized: Size, network: Size, offset: [top: number, left: number]}} Frame
  *   How a radiograph maps to the network's input: `input = original * resized / original + offset`.
  * @typedef {{values: Float32Array, rows: number, columns: number}} Grid Signed evidence, row by row.
+ * @typedef {{size: Size, pixels: Uint8Array, annotated: number}} Mask 1 where annotated, row by row, and how many.
  * @typedef {{lower: Int32Array, fraction: Float64Array, start: number, stop: number}} Axis
  *   For each sample the cell below it and the way to the next one; only `start <= index < stop` was seen.
  */
@@ -79,6 +80,8 @@ function eachRow(grid, rows, columns, visit) {
 /**
  * Return the extremes that scale a heat map to [0, 1].
  *
+ * Between two cell centres the map is bilinear, so that its extremes lie on the first and last samples there.
+ *
  * @param {Grid} grid
  * @param {Frame} frame
  * @param {string} [space]
@@ -86,15 +89,32 @@ function eachRow(grid, rows, columns, visit) {
  */
 export function extremes(grid, frame, space = "original") {
   let [low, high] = [Infinity, -Infinity];
-  const rows = axis(frame, 0, grid.rows, { space });
-  const columns = axis(frame, 1, grid.columns, { space });
+  const rows = turns(axis(frame, 0, grid.rows, { space }));
+  const columns = turns(axis(frame, 1, grid.columns, { space }));
   eachRow(grid, rows, columns, (_, values) => {
-    for (let column = columns.start; column < columns.stop; column += 1) {
-      low = Math.min(low, values[column]);
-      high = Math.max(high, values[column]);
-    }
+    low = values.reduce((least, value) => Math.min(least, value), low);
+    high = values.reduce((most, value) => Math.max(most, value), high);
   });
   return low < high ? { low, high } : null;
+}
+
+/**
+ * Keep the first and last samples between any two cells.
+ *
+ * @param {Axis} all
+ * @returns {Axis}
+ */
+function turns({ lower, fraction, start, stop }) {
+  const kept = Array.from({ length: stop - start }, (_, step) => start + step).filter(
+    (index) =>
+      index === start || index === stop - 1 || lower[index] !== lower[index - 1] || lower[index] !== lower[index + 1],
+  );
+  return {
+    lower: Int32Array.from(kept, (index) => lower[index]),
+    fraction: Float64Array.from(kept, (index) => fraction[index]),
+    start: 0,
+    stop: kept.length,
+  };
 }
 
 /**
@@ -123,7 +143,7 @@ export function sample(grid, frame, { low, high }, [height, width]) {
  *
  * @param {Grid} grid
  * @param {Frame} frame
- * @param {{size: Size, pixels: Uint8Array}} mask The annotation on the pixels of the protocol's space.
+ * @param {Mask} mask The annotation on the pixels of the protocol's space.
  * @param {{space: string, operator: string}} protocol
  * @returns {Overlap | null} null where the map is flat.
  */
@@ -141,7 +161,7 @@ export function overlap(grid, frame, mask, { space, operator }) {
     const base = row * mask.size[1];
     for (let column = columns.start; column < columns.stop; column += 1) {
       const heat = Math.fround(Math.fround(values[column] - scale.low) / range);
-      const slot = level(heat * LEVELS) + 1;
+      const slot = level(Math.min(Math.max(heat, 0), 1) * LEVELS) + 1;
       whole[slot] += 1;
       inside[slot] += mask.pixels[base + column];
     }
@@ -154,11 +174,11 @@ export class Overlap {
   /**
    * @param {Float64Array} whole Pixels by the highest level at which they are in the region, plus one.
    * @param {Float64Array} inside The same, of the pixels on the annotation.
-   * @param {{size: Size, pixels: Uint8Array}} mask
+   * @param {Mask} mask
    * @param {string} operator
    */
   constructor(whole, inside, mask, operator) {
-    this.annotation = mask.pixels.reduce((sum, pixel) => sum + pixel, 0);
+    this.annotation = mask.annotated;
     const unseen = [mask.pixels.length - sum(whole), this.annotation - sum(inside)];
     const atZero = operator === ">" ? 0 : 1; // pixels that were not seen have heat 0, which is not above 0
     whole[atZero] += unseen[0];
@@ -184,16 +204,19 @@ export class Overlap {
  * Unpack a mask.
  *
  * @param {{size: Size, runs: number[]}} packed Lengths of runs, row by row: off, on, off, on ...
- * @returns {{size: Size, pixels: Uint8Array}} 1 where annotated.
+ * @returns {Mask}
  */
 export function unpackMask({ size, runs }) {
   const pixels = new Uint8Array(size[0] * size[1]);
-  let place = 0;
+  let [place, annotated] = [0, 0];
   runs.forEach((length, number) => {
-    if (number % 2) pixels.fill(1, place, place + length);
+    if (number % 2) {
+      pixels.fill(1, place, place + length);
+      annotated += length;
+    }
     place += length;
   });
-  return { size, pixels };
+  return { size, pixels, annotated };
 }
 
 /** @param {Float64Array} counts */
