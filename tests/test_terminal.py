@@ -7,6 +7,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import subprocess
 import sys
 from io import StringIO
@@ -32,6 +33,8 @@ COMMANDS = [
     "gallery",
     "annotate-iou",
     "performance",
+    "report",
+    "compare btxrd-explain-out/predictions.parquet other.parquet",
     "export --to labelme",
     "export --to coco",
     "export --to fiftyone",
@@ -50,6 +53,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert CliRunner().invoke(app, ["infer", "data", "-c", "demo"]).exit_code == 0
+    shutil.copy(folder / "btxrd-explain-out" / "predictions.parquet", folder / "other.parquet")
     return folder
 
 
@@ -74,6 +78,7 @@ def test_results_fit_80_columns(place: Path, command: str, monkeypatch: pytest.M
     [
         ("infer data -c demo", ["gallery", "performance", "annotate-iou"]),
         ("gallery", ["annotate-iou"]),
+        ("annotate-iou", ["report"]),
         ("export --to labelme", []),
     ],
 )
@@ -169,6 +174,17 @@ def test_nobody_watching_sees_no_bar_but_may_ask_for_timings() -> None:
     first, second = shown.getvalue().splitlines()
     assert re.fullmatch(r"a phase: 3 in \d+\.\d\d s, .*", first)
     assert re.fullmatch(r"another: 0 in \d+\.\d\d s", second)
+
+
+def test_what_is_long_is_wrapped_and_paths_are_not(capsys: pytest.CaptureFixture[str]) -> None:
+    sentence = "The maps change with the weights " * 5
+    terminal = Terminal()
+    terminal.print(sentence)
+    terminal.print_path("a [file]", "x" * 100)
+    *lines, path = capsys.readouterr().out.splitlines()
+    assert " ".join(lines).split() == sentence.split()
+    assert max(map(len, lines)) <= 80
+    assert path == f"a [file]: {'x' * 100}"
 
 
 def _fail(error: BaseException) -> ExitCode:

@@ -41,9 +41,9 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
     for reason, count in report["excluded"].items():
         terminal.print(escape(f"left out: {count} ({reason})"))
     for method, own in result.methods.items():
-        terminal.print(escape(f"report of {method}: {own.document}"))
+        terminal.print_path(f"report of {method}", own.document)
     for path in result.files.values():
-        terminal.print(escape(str(path)))
+        terminal.print_path("file", path)
 
 
 def _signed(by: Mapping[str, Any]) -> str:

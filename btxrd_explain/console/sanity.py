@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
+from btxrd_explain.console.next_steps import with_results
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def show_sanity(terminal: Terminal, result: SanityResult) -> None:
     terminal.print(f"[bold]{escape(report['verdict'])}[/bold]")
     for remark in report["remarks"]:
         terminal.print(escape(remark))
-    terminal.print(f"report: {escape(str(result.document))}")
+    terminal.print_path("report", result.document)
     for figure in result.figures:
-        terminal.print(f"figure: {escape(str(figure))}")
+        terminal.print_path("figure", figure)
+    terminal.print_next(f"btxrd-explain annotate-iou{with_results(result.document.parent)}")
 
 
 def _interval(estimate: Mapping[str, Any]) -> str:

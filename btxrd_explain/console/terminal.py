@@ -69,8 +69,8 @@ class Terminal:
     # results
 
     def print(self, line: str) -> None:
-        """Print a line of results, in rich's markup: what is not ours must be escaped. Names are never broken."""
-        self._out.print(line, overflow="ignore")
+        """Print a line of results, in rich's markup: what is not ours must be escaped. Long ones are wrapped."""
+        self._out.print(line)
 
     def print_path(self, what: str, path: Path | str) -> None:
         """Name a file or folder; never broken into lines, so that it can be copied."""
