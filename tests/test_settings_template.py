@@ -67,6 +67,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "preprocess.interpolation": words("preprocess.interpolation"),
     "preprocess.antialias": st.booleans(),
     "preprocess.crop_fraction": positive,
+    "preprocess.decode": st.sampled_from(["exact", "fast"]),
     "preprocess.mean": or_null(st.tuples(fractions, fractions, fractions)),
     "preprocess.std": or_null(st.tuples(positive, positive, positive)),
     "gradcam.method": st.just("gradcam"),

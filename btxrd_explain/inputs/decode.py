@@ -6,12 +6,14 @@ import warnings
 from contextlib import contextmanager
 from io import BytesIO
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from btxrd_explain.core.geometry import Size
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -19,6 +21,8 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 """Formats by content, whatever the file's name; Pillow's others are rare, and some start other programs."""
 MAX_PIXELS = 100_000_000
 """More than five times the largest radiograph of BTXRD; more is a mistake or an attack on the memory."""
+SIDEWAYS = (5, 6, 7, 8)
+"""EXIF orientations whose sides are swapped."""
 
 _quiet = Lock()
 
@@ -38,15 +42,31 @@ class UndecodableError(Exception):
         self.hint = hint
 
 
-def decode(data: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[Image.Image, int]:
+class Decoded(NamedTuple):
+    """A decoded image.
+
+    Attributes:
+        image: The image as it is stored.
+        orientation: EXIF orientation, 1 to 8; see :func:`upright`.
+        size: Height and width of the file's image, larger than the decoded one where that is reduced.
+    """
+
+    image: Image.Image
+    orientation: int
+    size: Size
+
+
+def decode(data: bytes, formats: tuple[str, ...] = FORMATS, *, needed: Callable[[Size], Size] | None = None) -> Decoded:
     """Decode an image, or the first one of several (animation, pages).
 
     Args:
         data: Content of the file.
         formats: Pillow's names of the formats to try.
+        needed: From the size of an image the size that it is needed at; JPEG is then decoded at a half, a quarter or
+            an eighth of its size, but no smaller than that.
 
     Returns:
-        The image as it is stored, and its EXIF orientation, 1 to 8; see :func:`upright`.
+        The image.
 
     Raises:
         UndecodableError: The bytes are no such image, or one that is damaged or too large.
@@ -54,7 +74,7 @@ def decode(data: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[Image.Image
     if not data:
         raise UndecodableError("is empty", hint="copy it again from its source")
     try:
-        return _decode(data, formats)
+        return _decode(data, formats, needed)
     except UndecodableError:
         raise
     except Image.DecompressionBombError as error:
@@ -78,7 +98,7 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     Returns:
         A view of the pixels; its sides are swapped for the orientations 5 to 8.
     """
-    if orientation in (5, 6, 7, 8):
+    if orientation in SIDEWAYS:
         pixels = pixels.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):
         pixels = pixels[::-1]
@@ -87,17 +107,20 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
     return pixels
 
 
-def _decode(data: bytes, formats: tuple[str, ...]) -> tuple[Image.Image, int]:
+def _decode(data: bytes, formats: tuple[str, ...], needed: Callable[[Size], Size] | None) -> Decoded:
     with _no_warnings():
         image = Image.open(BytesIO(data), formats=formats)
     if image.width * image.height > MAX_PIXELS:
         raise _too_large()
+    size = Size(image.height, image.width)
+    if needed is not None and (wanted := needed(size)) != size:
+        image.draft(None, (wanted.width, wanted.height))  # only JPEG can
     if image.format == "TIFF":  # turns the image by itself, and warns of tags that it does not understand
         with _no_warnings():
             image.load()
-            return image, 1
+            return Decoded(image, 1, Size(image.height, image.width))
     image.load()
-    return image, _orientation(image)
+    return Decoded(image, _orientation(image), size)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -45,7 +45,7 @@ def read_mask_image(path: Path) -> Annotation:
         if path.stat().st_size > _MAX_BYTES:
             raise InvalidAnnotationError(f"expected at most {_MAX_BYTES // 2**20} MiB")
         try:
-            image, orientation = decode(path.read_bytes(), formats=("PNG",))
+            image, orientation, _ = decode(path.read_bytes(), formats=("PNG",))
         except UndecodableError as error:
             raise InvalidAnnotationError(f"expected a PNG, but it {error.reason}") from error
         values = upright(_values(image), orientation)

@@ -31,7 +31,7 @@ def decode_mask(text: str) -> NDArray[np.bool_]:
         InvalidMaskError: The text is no such PNG.
     """
     try:
-        image, _ = decode(base64.b64decode(text, validate=True), formats=("PNG",))
+        image = decode(base64.b64decode(text, validate=True), formats=("PNG",)).image
     except (binascii.Error, ValueError) as error:
         raise InvalidMaskError(f"expected a PNG in base64 ({error})") from error
     except UndecodableError as error:

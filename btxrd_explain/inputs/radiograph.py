@@ -10,9 +10,10 @@ import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.inputs.decode import UndecodableError, decode, upright
+from btxrd_explain.inputs.decode import SIDEWAYS, UndecodableError, decode, upright
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,18 +30,15 @@ class Radiograph:
     Attributes:
         pixels: Uint8 array of shape ``(height, width)``, or ``(height, width, 3)`` in RGB; read-only.
         sha256: SHA-256 of the file's content, 64 hexadecimal digits.
+        size: Height and width of the radiograph, after EXIF rotation; larger than the pixels' where those are reduced.
     """
 
     pixels: NDArray[np.uint8]
     sha256: str
-
-    @property
-    def size(self) -> Size:
-        """Height and width, after EXIF rotation."""
-        return Size(*self.pixels.shape[:2])
+    size: Size
 
 
-def read_radiograph(path: Path) -> Radiograph:
+def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) -> Radiograph:
     """Read a radiograph; the file is read once.
 
     Grey images keep one channel and colour images become RGB, without their transparency. Grey values of more than
@@ -49,6 +47,8 @@ def read_radiograph(path: Path) -> Radiograph:
 
     Args:
         path: The image file; its content decides about the format, not its name.
+        needed: From the size of a radiograph the size that its pixels are needed at, see
+            :func:`btxrd_explain.inputs.decode.decode`; None for all pixels.
 
     Returns:
         The radiograph.
@@ -58,10 +58,10 @@ def read_radiograph(path: Path) -> Radiograph:
     """
     data = _read(path)
     try:
-        pixels = decode_radiograph(data)
+        pixels, size = _decode(data, needed)
     except UndecodableError as error:
         raise RadiographError(f"'{path}' {error.reason}", hint=error.hint) from error
-    return Radiograph(pixels, hashlib.sha256(data).hexdigest())
+    return Radiograph(pixels, hashlib.sha256(data).hexdigest(), size)
 
 
 def decode_radiograph(data: bytes) -> NDArray[np.uint8]:
@@ -76,10 +76,15 @@ def decode_radiograph(data: bytes) -> NDArray[np.uint8]:
     Raises:
         UndecodableError: It is no image that can be decoded.
     """
-    image, orientation = decode(data)
+    return _decode(data, None)[0]
+
+
+def _decode(data: bytes, needed: Callable[[Size], Size] | None) -> tuple[NDArray[np.uint8], Size]:
+    """Return pixels, upright, and the radiograph's size."""
+    image, orientation, size = decode(data, needed=needed)
     pixels = np.ascontiguousarray(upright(_to_8_bits(image), orientation))
     pixels.flags.writeable = False
-    return pixels
+    return pixels, Size(size.width, size.height) if orientation in SIDEWAYS else size
 
 
 def _read(path: Path) -> bytes:

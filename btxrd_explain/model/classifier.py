@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from btxrd_explain.core.geometry import ResizeMode, Size
-from btxrd_explain.core.preprocess import Interpolation, Preprocessing
+from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.facts import Facts, gather_facts
 from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm
@@ -35,6 +35,7 @@ class Wishes:
         interpolation: Kernel of the resize.
         antialias: Whether the kernel widens when shrinking.
         crop_fraction: Share that a centre crop keeps.
+        decode: How files are decoded.
     """
 
     architecture: str | None = None
@@ -47,6 +48,7 @@ class Wishes:
     interpolation: Interpolation = Interpolation.BILINEAR
     antialias: bool = False
     crop_fraction: float = 1.0
+    decode: Decode = Decode.EXACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ def _preprocessing(
         interpolation=wishes.interpolation,
         antialias=wishes.antialias,
         crop_fraction=wishes.crop_fraction,
+        decode=wishes.decode,
     )
 
 

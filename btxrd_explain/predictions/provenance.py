@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.core.geometry import ResizeMode, Size
-from btxrd_explain.core.preprocess import Interpolation, Preprocessing
+from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
 from btxrd_explain.errors import TableError
 
 if TYPE_CHECKING:
@@ -154,4 +154,5 @@ def _preprocessing(document: Mapping[str, Any]) -> Preprocessing:
         interpolation=Interpolation(document["interpolation"]),
         antialias=document["antialias"],
         crop_fraction=document["crop_fraction"],
+        decode=Decode(document.get("decode", Decode.EXACT)),  # tables of earlier releases do not say
     )

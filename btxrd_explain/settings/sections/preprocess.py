@@ -40,6 +40,14 @@ class PreprocessSettings(Section):
         default=1.0,
         description=("With resize: crop, the share of the shortest side that the crop keeps (timm's crop_pct)."),
     )
+    decode: Literal["exact", "fast"] = Field(
+        default="exact",
+        description=(
+            "How JPEG files are decoded for the network: exact decodes every pixel, fast decodes large files at a "
+            "half, a quarter or an eighth of their size. The table's notes, and reports, then tell how far that moves "
+            "predictions and heat maps on a sample."
+        ),
+    )
     mean: Means | None = Field(
         default=None,
         description=(

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.methods import METHODS
-from btxrd_explain.core.preprocess import Interpolation
+from btxrd_explain.core.preprocess import Decode, Interpolation
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.allocator import keep_freed_memory
 from btxrd_explain.model.checkpoint import read_checkpoint
@@ -190,6 +190,7 @@ def wishes_of(settings: Settings) -> Wishes:
         interpolation=Interpolation(wanted.interpolation),
         antialias=wanted.antialias,
         crop_fraction=wanted.crop_fraction,
+        decode=Decode(wanted.decode),
     )
 
 

@@ -73,10 +73,11 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
     listener.note(f"computing {len(plan.pending)} images: {'; '.join(plan.reasons)}")
     share_cores()
     from btxrd_explain.workflows.inference.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds to import
+    from btxrd_explain.workflows.inference.movement import with_movement  # noqa: PLC0415 -- likewise
 
     if settings.run.engine == "ray":  # here only to be checked; the devices are the workers'
         settings = settings.model_copy(update={"model": settings.model.model_copy(update={"device": "cpu"})})
-    explainer = load_explainer(settings, plan.request)
+    explainer = with_movement(load_explainer(settings, plan.request), plan.pending, plan.folder)
     for note in explainer.provenance.notes:
         listener.note(note)
     return explainer

@@ -79,12 +79,12 @@ def _prepare(record: ImageRecord, preprocessing: Preprocessing, folder: Path) ->
     try:
         status = record.path.stat()
         stamp = FileStamp(status.st_size, status.st_mtime_ns, None)
-        radiograph = read_radiograph(record.path)
+        radiograph = read_radiograph(record.path, preprocessing.needed)
     except (RadiographError, OSError) as error:
         return Prepared(_row(record, folder, RowStatus.UNREADABLE, error=str(error), stamp=stamp), None)
     stamp = FileStamp(stamp.size, stamp.mtime_ns, radiograph.sha256)
     row = _row(record, folder, RowStatus.OK, stamp=stamp, size=radiograph.size)
-    return Prepared(row, preprocessing.apply(radiograph.pixels))
+    return Prepared(row, preprocessing.apply(radiograph.pixels, radiograph.size))
 
 
 def _row(record: ImageRecord, folder: Path, status: RowStatus, **facts: Any) -> Prediction:  # noqa: ANN401 -- the other columns
