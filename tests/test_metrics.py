@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,8 +16,10 @@ from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, Space, heat_map
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS, ImageMetrics, Rule, Threshold, measure, region_of
 from btxrd_explain.core.metrics.catalogue import METRICS, chance_level
+from btxrd_explain.core.metrics.cuts import lowest_value
 from btxrd_explain.core.metrics.histogram import TOP_LEVEL, count_levels, quantise
 from btxrd_explain.core.metrics.pointing import near_annotation, pointing_hit
+from btxrd_explain.core.metrics.rules import otsu_level
 from btxrd_explain.core.threshold import Operator
 
 SHAPE = (6, 7)
@@ -116,6 +119,13 @@ def test_laws(values: np.ndarray, mask: np.ndarray, threshold: float) -> None:
     assert ours.best_iou >= mask.mean()  # at threshold 0 everything is region
 
 
+@given(values=arrays(np.float32, (30, 40), elements=st.floats(0, 1, width=32)).filter(np.any))
+def test_all_energy_is_no_more_than_all(values: np.ndarray) -> None:
+    energy = scores(values, values > 0).energy_in_mask
+    assert energy is not None
+    assert 1 - 1e-12 < energy <= 1
+
+
 @given(values=maps, mask=masks, axis=st.sampled_from([0, 1]))
 def test_flips_change_nothing_but_ties(values: np.ndarray, mask: np.ndarray, axis: int) -> None:
     values = values + np.arange(values.size, dtype=np.float32).reshape(SHAPE) * np.float32(1e-3)
@@ -142,6 +152,24 @@ def test_the_upper_byte_of_a_level_is_what_otsu_sees(values: np.ndarray) -> None
     levels, _ = quantise(values)
     np.testing.assert_array_equal(levels >> 8, (255 * values).astype(np.uint8))
     assert levels.max() <= TOP_LEVEL
+
+
+@given(values=maps | arrays(np.float32, (20, 30), elements=st.floats(0, 1, width=32)))
+def test_otsus_level_is_opencvs(values: np.ndarray) -> None:
+    levels, _ = quantise(values)
+    expected, _ = cv2.threshold((255 * values).astype(np.uint8), 0, 1, cv2.THRESH_OTSU)
+    assert otsu_level(count_levels(levels, levels[:0])) == 256 * (expected + 1)
+
+
+def test_multiples_of_a_twentieth_lie_between_two_levels() -> None:
+    for number in range(21):
+        assert lowest_value(number * TOP_LEVEL // 20) == np.float32(number / 20)
+
+
+def test_more_pixels_than_float32_can_count() -> None:
+    """OpenCV's counts are float32: 16,809,999 black pixels would become 16,810,000."""
+    levels = np.zeros((4101, 4099), np.uint16)
+    assert count_levels(levels, levels[0]).pixels == levels.size
 
 
 @given(values=maps, other=st.floats(0, 1, width=32))

@@ -186,7 +186,8 @@ class _Look:
         histogram = count_levels(levels, levels[window][mask[window]])
         if not histogram.fits(mass):
             raise ValueError("the heat map holds NaN, or values outside [0, 1]")
-        energy = Energy(float(inside.sum(dtype=np.float64)), mass, inside.size)
+        warm = min(float(inside.sum(dtype=np.float64)), mass)  # added up in another order, all may exceed the whole
+        energy = Energy(warm, mass, inside.size)
         return cls(values, mask, window, inside, levels, histogram, energy)
 
 
