@@ -79,6 +79,23 @@ def test_all_ten_tumours_are_scored(out: Path) -> None:
     assert (out / "annotation_comparison.png").stat().st_size > 50_000
 
 
+def test_the_evaluation_stands_between_chance_and_ceiling(out: Path) -> None:
+    report = json.loads((out / "annotation_report.json").read_text())
+    iou = report["summary"]["overall"]["metrics"]["iou"]
+    assert (iou["n"], iou["n_undefined"]) == (10, 0)
+    assert iou["mean"] == pytest.approx(0.050, abs=0.005)
+    assert iou["low"] < iou["mean"] < iou["high"]
+    assert iou["ceiling"]["mean"] == pytest.approx(0.280, abs=0.005)  # 7 x 7 cells, and small lesions
+    assert iou["chance"] < iou["mean"]
+    assert all(0.4 < baseline["mean"] / iou["chance"] < 4 for baseline in iou["baselines"].values())
+    for image in report["per_image"]:
+        assert image["best_iou"] >= image["iou"] - 1e-9
+        rank = image["rank_accuracy"]
+        assert image["area_matched_iou"] == pytest.approx(rank / (2 - rank))
+        assert image["dice"] == pytest.approx(2 * image["iou"] / (1 + image["iou"]))
+    assert {point["number"] for point in report["checklist"] if point["status"] != "met"} == {8, 10, 11, 14}
+
+
 def _reference_areas(real_data: Path) -> list[dict[str, str]]:
     with (real_data / "btxrd_sample" / "mask_area_reference.csv").open(newline="") as file:
         return list(csv.DictReader(file))

@@ -1,18 +1,55 @@
 from __future__ import annotations
 
-import os
+import threading
+import time
 from typing import TYPE_CHECKING
 
-from btxrd_explain.model.threads import share_cores
+import pytest
+
+from btxrd_explain.workflows.threads import available_cores, in_order
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 
-def test_waiting_threads_sleep_unless_the_user_wants_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "environ", {})
-    share_cores()
-    assert os.environ == {"OMP_WAIT_POLICY": "passive"}
-    monkeypatch.setattr(os, "environ", {"OMP_WAIT_POLICY": "active"})
-    share_cores()
-    assert os.environ == {"OMP_WAIT_POLICY": "active"}
+def test_results_come_in_order_whichever_is_done_first() -> None:
+    delays = [0.05, 0.0, 0.03, 0.0]
+
+    def work(place: int) -> int:
+        time.sleep(delays[place])
+        return place
+
+    assert list(in_order(work, range(4), threads=4, ahead=4)) == [0, 1, 2, 3]
+
+
+def test_items_are_taken_no_further_ahead_than_asked() -> None:
+    taken = []
+
+    def items() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    results = in_order(lambda number: number, items(), threads=2, ahead=3)
+    assert taken == []
+    for number in range(10):
+        assert next(results) == number
+        assert len(taken) <= number + 5
+    results.close()  # type: ignore[attr-defined]
+    assert len(taken) < 20
+
+
+def test_work_is_done_in_several_threads() -> None:
+    together = threading.Barrier(2, timeout=5)
+    assert len(list(in_order(lambda _: together.wait(), range(4), threads=2, ahead=4))) == 4
+
+
+def test_what_is_raised_is_raised_in_its_place() -> None:
+    results = in_order(lambda number: 1 // number, [1, 0, 1], threads=2, ahead=3)
+    assert next(results) == 1
+    with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_there_is_a_core() -> None:
+    assert available_cores() >= 1

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.files import relative_path
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
+from btxrd_explain.workflows.threads import available_cores, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -52,25 +49,15 @@ def read_ahead(
         folder: The table's folder, to which the rows' paths are relative.
         window: How many images may be ahead of the caller.
 
-    Yields:
-        The images in the order of the records; one that cannot be read does not stop the others.
+    Returns:
+        The images in the order of the records, as they are read; one that cannot be read does not stop the others.
     """
-    waiting = iter(records)
-    # Pillow, OpenCV and the file system release the interpreter lock: threads really work side by side.
-    pool = ThreadPoolExecutor(max(_LEAST_THREADS, os.cpu_count() or 1), thread_name_prefix="read")
-
-    def submit(count: int) -> None:
-        queue.extend(pool.submit(_prepare, record, preprocessing, folder) for record in islice(waiting, count))
-
-    queue: deque[Future[Prepared]] = deque()
-    try:
-        submit(window)
-        while queue:
-            prepared = queue.popleft().result()
-            submit(1)
-            yield prepared
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    return in_order(
+        lambda record: _prepare(record, preprocessing, folder),
+        records,
+        threads=max(_LEAST_THREADS, available_cores()),
+        ahead=window,
+    )
 
 
 def _prepare(record: ImageRecord, preprocessing: Preprocessing, folder: Path) -> Prepared:
