@@ -78,7 +78,7 @@ def test_results_fit_80_columns(place: Path, command: str, monkeypatch: pytest.M
     [
         ("infer data -c demo", ["gallery", "performance", "annotate-iou"]),
         ("gallery", ["annotate-iou"]),
-        ("annotate-iou", ["report"]),
+        ("annotate-iou", ["report", "export --to labelme"]),
         ("export --to labelme", []),
     ],
 )

@@ -37,7 +37,7 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, *, hint: bo
         terminal.print_path("file", path)
     if hint:
         terminal.print_next(f"btxrd-explain report{with_results(result.document.parent)}")
-        terminal.print_next(f"btxrd-explain report{with_results(result.document.parent)}")
+        terminal.print_next(f"btxrd-explain export --to labelme{with_results(result.document.parent)}")
 
 
 def bounds(mean: Mapping[str, Any]) -> str:
