@@ -133,7 +133,7 @@ def _roc(performance: Performance, names: Sequence[str]) -> dict[str, Any]:
         "x": {"label": "1 − specificity", "min": 0, "max": 1},
         "y": {"label": "sensitivity", "min": 0, "max": 1},
         "series": [
-            {"name": name, "x": GRID.tolist(), "y": part.roc.values.tolist()}
+            {"name": name, "x": [0.0, *GRID.tolist()], "y": [0.0, *part.roc.values.tolist()]}
             for name, part in parts
             if part.roc.area.value is not None
         ],

@@ -117,7 +117,7 @@ const shown = (tick, { log }) => (log ? `${Number((100 * tick).toPrecision(3))} 
  * @param {Scale} y
  */
 function lines(series, number, x, y) {
-  const tone = `series-${number}`;
+  const tone = `series-${number % 8}`;
   const place = (/** @type {number} */ value, /** @type {number} */ index) =>
     `${x(series.x[index]).toFixed(1)} ${y(value).toFixed(1)}`;
   const line = svg("path", {
@@ -151,7 +151,7 @@ function points(series, number, x, y, open) {
     const row = series.rows?.[index];
     const place = `translate(${x(value).toFixed(1)} ${y(series.y[index]).toFixed(1)})`;
     return svg("path", {
-      class: `point series-${number}`,
+      class: `point series-${number % 8}`,
       d: SHAPES[number % SHAPES.length],
       transform: place,
       click: row === undefined ? null : () => open(row),
@@ -175,11 +175,11 @@ function legend({ series, kind }) {
     const mark =
       kind === "points"
         ? svg("path", {
-            class: `point series-${number}`,
+            class: `point series-${number % 8}`,
             d: SHAPES[number % SHAPES.length],
             transform: "translate(12 6)",
           })
-        : svg("path", { class: `line series-${number}${dashed ? " dashed" : ""}`, d: "M0 6H24" });
+        : svg("path", { class: `line series-${number % 8}${dashed ? " dashed" : ""}`, d: "M0 6H24" });
     return el("li", {}, svg("svg", { viewBox: "0 0 24 12", "aria-hidden": "true" }, mark), name);
   });
   return el("ul", { class: "legend" }, ...items);
