@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from base64 import b64encode
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 
 ROWS_PER_SCRIPT = 50
 _MEGABYTE = 10**6
-_OURS = "details"
-"""What makes a folder one of ours, which may be replaced."""
+_DETAILS = "details"
+"""The folder of the scripts; what holds it is one of ours, and may be replaced."""
 
 
 class Staging:
@@ -44,7 +45,7 @@ class Staging:
         self.count = 0
         self.bytes = 0
         self._open: list[Any] = []
-        for name in ("thumbnails", "pictures", "details"):
+        for name in ("thumbnails", "pictures", _DETAILS):
             (folder / name).mkdir()
 
     def add(self, entry: Entry) -> None:
@@ -67,26 +68,38 @@ class Staging:
         """Write the details of the last radiographs."""
         if self._open:
             number = (self.count - 1) // ROWS_PER_SCRIPT
-            call = f"btxrdExplainDetails({number},{to_json(self._open)});\n"
-            (self.folder / "details" / f"{number:06d}.js").write_text(call, "utf-8")
+            (self.folder / _DETAILS / f"{number:06d}.js").write_text(_to_script(number, self._open), "utf-8")
             self._open = []
 
     def blocks(self) -> Iterator[tuple[str, Any]]:
         """Yield the data blocks of a page of one file."""
-        index = 0
-        for script in sorted((self.folder / "details").iterdir()):
-            text = script.read_text("utf-8")
-            for details in json.loads(text[text.index(",") + 1 : text.rindex(")")]):
-                if self._path("pictures", index).exists():
-                    yield f"details-{index}", details | {"thumbnail": self._address("thumbnails", index)}
-                    yield f"picture-{index}", self._address("pictures", index)
-                index += 1
+        scripts = sorted((self.folder / _DETAILS).iterdir())
+        every = chain.from_iterable(_from_script(script.read_text("utf-8")) for script in scripts)
+        for index, details in enumerate(every):
+            if self._path("pictures", index).exists():
+                yield f"details-{index}", details | {"thumbnail": self._address("thumbnails", index)}
+                yield f"picture-{index}", self._address("pictures", index)
 
     def _path(self, kind: str, index: int) -> Path:
         return self.folder / kind / f"{index:06d}.jpg"
 
     def _address(self, kind: str, index: int) -> str:
         return f"data:image/jpeg;base64,{b64encode(self._path(kind, index).read_bytes()).decode()}"
+
+
+def _to_script(number: int, details: list[Any]) -> str:
+    """Return details as a script that hands them to the page."""
+    return f"btxrdExplainDetails({number},{to_json(details)});\n"
+
+
+def _from_script(text: str) -> list[Any]:
+    """Return the details that a script holds.
+
+    >>> _from_script(_to_script(7, [{"outline": "M1 (2, 3);"}, None]))
+    [{'outline': 'M1 (2, 3);'}, None]
+    """
+    details: list[Any] = json.loads(text[text.index(",") + 1 : text.rindex(")")])
+    return details
 
 
 @contextmanager
@@ -125,16 +138,16 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
         OutputError: It cannot be written.
     """
     staged.finish()
-    beside = layout == "folder" or (layout == "auto" and staged.bytes > limit * _MEGABYTE)
+    size = staged.bytes + len(to_json(document))
+    beside = layout == "folder" or (layout == "auto" and size > limit * _MEGABYTE)
     folder = target.with_name(f"{target.stem}_files")
-    if folder.exists() and not (folder / _OURS).is_dir():
+    if folder.exists() and not (folder / _DETAILS).is_dir():
         raise OutputError(f"'{folder}' is in the way", hint="it is no folder of an earlier report: move it")
     if beside:
         document = document | {"folder": {"name": folder.name, "rows_per_script": ROWS_PER_SCRIPT}}
     head = Head(document["title"], document["lead"], _banner(document), beside)
     with atomic_write(target) as file:
-        blocks = [] if beside else staged.blocks()
-        write_page(file, head, [("report-data", document), *blocks])
+        write_page(file, head, chain([("report-data", document)], [] if beside else staged.blocks()))
         if beside:
             _replace_folder(staged.folder, folder)
     if not beside:
