@@ -119,8 +119,11 @@ def test_the_terminal_shows_verdict_and_stages(data: Path, tmp_path: Path) -> No
     command = ["sanity", data, "-c", demo_checkpoint(), "-o", tmp_path, "--sample", 2, "--stages", 2]
     result = CliRunner().invoke(app, [str(argument) for argument in command])
     assert result.exit_code == 0, result.output
-    for text in ("Spearman", "layer4", "different images", "report:", "sanity_curves.png"):
-        assert text in result.stdout.replace("\n", "")
+    report = json.loads((tmp_path / "sanity_report.json").read_text())
+    for text in ("Spearman", "layer4", "different images", "report: ", "sanity_curves.png"):
+        assert text in result.stdout
+    assert report["verdict"] in " ".join(result.stdout.split())
+    assert max(len(line) for line in result.stdout.splitlines() if "/" not in line) <= 80
 
 
 def test_images_without_a_heat_map_are_named(data: Path, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def show_sanity(terminal: Terminal, result: SanityResult) -> None:
 
 
 def _interval(estimate: Mapping[str, Any]) -> str:
-    """Write an estimate with its interval."""
+    """Write an estimate with its interval, short enough for three in a line."""
     if estimate["low"] is None:
         return number(estimate["value"])
-    return f"{estimate['value']:.3f} ({estimate['low']:.3f} to {estimate['high']:.3f})"
+    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
