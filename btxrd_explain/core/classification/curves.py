@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.classification.estimates import draws_of, estimates_of
+from btxrd_explain.core.classification.estimates import as_estimates, draws_of
 from btxrd_explain.core.statistics.bootstrap import ratio
 
 if TYPE_CHECKING:
@@ -61,15 +61,13 @@ def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: R
     """
     ranking = _Ranking(scores, positive, resampling)
 
-    def area(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        true, false = ranking.rates(weights)
-        return _total(np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2)
+    def area_and_curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        true, false = ranking.counts(weights)
+        true, false = ratio(true, true[:, -1:]), ratio(false, false[:, -1:])
+        area = (np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2).sum(axis=1)
+        return np.column_stack([area, [np.interp(GRID, x, y) for x, y in zip(false, true, strict=True)]])
 
-    def curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        true, false = ranking.rates(weights)
-        return np.stack([np.interp(GRID, x, y) for x, y in zip(false, true, strict=True)])
-
-    return _curve(area, curve, resampling)
+    return _curve(area_and_curve, resampling)
 
 
 def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> Curve:
@@ -88,18 +86,14 @@ def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], 
     """
     ranking = _Ranking(scores, positive, resampling)
 
-    def area(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        true, false = ranking.counts(weights)
-        gain = np.diff(ratio(true, true[:, -1:]), axis=1)
-        precision = np.nan_to_num(ratio(true, true + false))[:, 1:]  # undefined only before the first image: no gain
-        return _total(gain * precision)
-
-    def curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def area_and_curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         true, false = ranking.counts(weights)
         recall, precision = ratio(true, true[:, -1:]), ratio(true, true + false)
-        return np.stack([_reached(r[1:], p[1:]) for r, p in zip(recall, precision, strict=True)])
+        gained = np.nan_to_num(precision)[:, 1:]  # undefined only before the first image, where recall gains nothing
+        area = (np.diff(recall, axis=1) * gained).sum(axis=1)
+        return np.column_stack([area, [_reached(r[1:], p[1:]) for r, p in zip(recall, precision, strict=True)]])
 
-    return _curve(area, curve, resampling)
+    return _curve(area_and_curve, resampling)
 
 
 class _Ranking:
@@ -123,16 +117,6 @@ class _Ranking:
         start = np.zeros((len(weights), 1))
         return np.hstack([start, true]), np.hstack([start, false])
 
-    def rates(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return true and false positive rates after each step."""
-        true, false = self.counts(weights)
-        return ratio(true, true[:, -1:]), ratio(false, false[:, -1:])
-
-
-def _total(steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    total: NDArray[np.float64] = steps.sum(axis=1, keepdims=True)
-    return total
-
 
 def _reached(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the precision of the first step that reaches each recall of the grid."""
@@ -142,11 +126,10 @@ def _reached(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDA
     return precision[np.minimum(first, len(precision) - 1)]
 
 
-def _curve(
-    area: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    curve: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    resampling: Resampling,
-) -> Curve:
+def _curve(area_and_curve: Callable[[NDArray[np.float64]], NDArray[np.float64]], resampling: Resampling) -> Curve:
+    """Evaluate a curve: a statistic whose first column is its area, and the others its values over the grid."""
     if not len(resampling.unit_of):
         raise ValueError("there are no images")
-    return Curve(estimates_of(area, resampling)[0], *draws_of(curve, resampling))
+    values, low, high = draws_of(area_and_curve, resampling)
+    (area,) = as_estimates(values[:1], low[:1], high[:1], resampling)
+    return Curve(area, values[1:], low[1:], high[1:])

@@ -39,10 +39,15 @@ def estimates_of(
     statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]], resampling: Resampling
 ) -> list[Estimate]:
     """Return an estimate per column of a statistic; see :func:`draws_of`."""
-    units = len(np.unique(resampling.unit_of))
+    return as_estimates(*draws_of(statistic, resampling), resampling)
+
+
+def as_estimates(
+    values: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], resampling: Resampling
+) -> list[Estimate]:
+    """Return values and the ends of their intervals, each of shape ``(columns,)``, as estimates."""
+    images, units = len(resampling.unit_of), len(np.unique(resampling.unit_of))
+    ends = zip(low, high, strict=True) if units > 1 else [(np.nan, np.nan)] * len(values)
     return [
-        Estimate(
-            number(value), *((number(a), number(b)) if units > 1 else (None, None)), len(resampling.unit_of), units
-        )
-        for value, a, b in zip(*draws_of(statistic, resampling), strict=True)
+        Estimate(number(value), number(a), number(b), images, units) for value, (a, b) in zip(values, ends, strict=True)
     ]
