@@ -396,3 +396,68 @@ def test_the_reference_names_every_key_and_column(folder: Path) -> None:
     )
     assert all(f"`{prefix}<score>`" in text for prefix in prefixes)
     assert {column for column in columns if not column.startswith(prefixes)} <= named
+
+
+def test_nothing_to_score_is_said_and_stops_nothing(folder: Path) -> None:
+    for path in (folder / "BTXRD" / "Annotations").iterdir():
+        path.unlink()
+    report = evaluated(folder, "--by", "center")
+    assert (report["num_images"], report["mean_iou"], report["per_image"]) == (0, None, [])
+    assert report["summary"]["excluded"] == {"no annotation file": 5}
+    assert report["checklist"][0]["status"] == report["checklist"][4]["status"] == "not met"
+    jsonschema.validate(report, json.loads(SCHEMA_FILE.read_text("utf-8")))
+    assert "No image has an IoU." in (folder / "out" / "annotation_report.md").read_text("utf-8")
+    table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
+    result = run(folder, *table)
+    assert "no radiograph could be scored: 6 no annotation file" in result.stderr
+    assert result.stdout.startswith("mean IoU undefined   n = 0")
+    compared = json.loads(
+        run(folder, "compare", folder / "predictions.parquet", _second_table(folder), "--json").stdout
+    )
+    assert compared["n"] > 0  # the second table's making wrote the annotations again
+
+
+def test_images_that_a_column_says_nothing_of_are_counted(folder: Path) -> None:
+    (folder / "some.csv").write_text("image_id,patient,view\na.png,p,\nb.png,p,front\n")
+    table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
+    result = run(folder, *table, "--metadata", folder / "some.csv", "--by", "view", "--group-column", "patient")
+    assert "'view' says nothing of 5 of 6 radiographs: they are in no slice of it" in result.stderr
+    assert "'patient' says nothing of 4 of 6 radiographs: each is a group of its own" in result.stderr
+    report = json.loads((folder / "out" / "annotation_report.json").read_text("utf-8"))
+    assert list(report["summary"]["by_metadata"]["view"]) == ["front"]
+    assert report["summary"]["overall"]["units"] == 2  # a and b together, and c
+
+
+def test_a_table_of_several_methods_is_made_in_one_go(folder: Path, demo_images: Path) -> None:
+    arguments = (demo_images, "--checkpoint", "demo", "--methods", "gradcam,layercam", "--dpi", 50, "--panels", 1)
+    result = run(folder, "annotate-iou", *arguments)
+    assert "layercam against gradcam" in result.stdout
+    for method in ("gradcam", "layercam"):
+        assert (folder / "out" / f"predictions.{method}.parquet").exists()
+        report = json.loads((folder / "out" / method / "annotation_report.json").read_text("utf-8"))
+        assert report["protocol"]["method"] == method
+    compared = json.loads((folder / "out" / "comparison.json").read_text("utf-8"))
+    assert list(compared["tables"]) == ["gradcam", "layercam"]
+    assert compared["n"] == report["num_images"] + report["summary"]["overall"]["n_undefined"] > 0
+    difference = compared["tables"]["layercam"]["difference"]["iou"]["mean"]
+    means = [compared["tables"][method]["means"]["iou"]["mean"] for method in ("gradcam", "layercam")]
+    assert difference == pytest.approx(means[1] - means[0])
+    assert "two or more methods" in run(folder, "annotate-iou", *arguments[:3], "--methods", "gradcam", code=2).stderr
+
+
+@pytest.fixture
+def demo_images(tmp_path: Path) -> Path:
+    """A few images in BTXRD's layout for the classifier that ships with the package."""
+    root = tmp_path / "few"
+    for name in ("images", "Annotations"):
+        (root / name).mkdir(parents=True)
+    lines = ["image_id,tumor,benign,malignant"]
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (60, 40), dtype=np.uint8)
+        Image.fromarray(pixels).save(root / "images" / f"{number}.png")
+        shape = {"label": "x", "points": [[5, 5], [30, 8 + number], [9, 40]], "shape_type": "polygon"}
+        document = {"shapes": [shape], "imageHeight": 60, "imageWidth": 40}
+        (root / "Annotations" / f"{number}.json").write_text(json.dumps(document))
+        lines.append(f"{number}.png,1,{number % 2},{1 - number % 2}")
+    (root / "dataset.csv").write_text("\n".join(lines))
+    return root

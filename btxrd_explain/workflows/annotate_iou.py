@@ -69,7 +69,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     """
     listener = listener or Silent()
     selected = select_rows(settings, listener)
-    columns = read_columns(settings, selected)
+    columns = read_columns(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names)
     tuned = tune(settings, selected, protocol, listener)
     average = None if tuned is None else tuned.average

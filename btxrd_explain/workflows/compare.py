@@ -70,7 +70,7 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
     for name, selected in common.selections.items():
         protocol = protocol_of(settings, selected.table.provenance.class_names).bare()
         evaluations[name] = evaluate(selected, protocol, listener)
-    return _compared(evaluations, common, settings, {})
+    return _compared(evaluations, common, settings, {}, listener)
 
 
 def run_methods(settings: Settings, listener: Listener | None = None) -> CompareResult:
@@ -107,7 +107,7 @@ def run_methods(settings: Settings, listener: Listener | None = None) -> Compare
         results[method] = annotate_iou.run(settings.model_copy(update=own), listener)
     evaluations: dict[str, Evaluation] = {method: result.evaluation for method, result in results.items()}
     common = in_common({method: evaluation.selected for method, evaluation in evaluations.items()})
-    return _compared(evaluations, common, settings, results)
+    return _compared(evaluations, common, settings, results, listener)
 
 
 def table_of(folder: Path, method: str) -> Path:
@@ -124,12 +124,13 @@ def _compared(
     common: Common,
     settings: Settings,
     methods: Mapping[str, AnnotateIouResult],
+    listener: Listener,
 ) -> CompareResult:
     """Pair the scores and write the comparison."""
     wanted = settings.evaluation
     first = next(iter(evaluations.values()))
     column = wanted.group_column
-    groups = None if column is None else read_columns(settings, first.selected)[column]
+    groups = None if column is None else read_columns(settings, first.selected, listener)[column]
     paired = pair(evaluations, groups=groups, resamples=wanted.resamples, seed=wanted.seed)
     report, files = write_comparison(evaluations, paired, common, settings)
     return CompareResult(report.model_dump(mode="json"), files, methods)

@@ -47,8 +47,8 @@ class DemoResult:
     def pictures(self) -> Iterator[Path]:
         """Yield the pictures to open."""
         yield from self.gallery.figures.values()
-        if self.annotate_iou.figure is not None:
-            yield self.annotate_iou.figure
+        kinds = ("annotation_comparison", "annotation_curve", "annotation_size")
+        yield from (self.annotate_iou.files[kind] for kind in kinds if kind in self.annotate_iou.files)
 
     def files(self) -> dict[str, object]:
         """Return what was written, as plain JSON values."""

@@ -83,7 +83,7 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
     """
     listener = listener or Silent()
     selected = select_rows(settings, listener)
-    probabilities, labels, groups, excluded = _samples(selected, settings)
+    probabilities, labels, groups, excluded = _samples(selected, settings, listener)
     wanted = settings.evaluation
     resampling = Resampling.of_groups(groups, resamples=wanted.resamples, seed=wanted.seed)
     performance = measure_performance(probabilities, labels, resampling)
@@ -96,14 +96,14 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
 
 
 def _samples(
-    selected: Selected, settings: Settings
+    selected: Selected, settings: Settings, listener: Listener
 ) -> tuple[NDArray[np.float32], NDArray[np.intp], list[str | None], dict[str, int]]:
     """Return probabilities, true classes and groups of the rows that have both, and how many have not, by reason.
 
     Groups are None where intervals draw images.
     """
     names = selected.table.provenance.class_names
-    columns = read_columns(settings, selected)
+    columns = read_columns(settings, selected, listener)
     group_of = columns.get(settings.evaluation.group_column or "", [None] * len(selected.rows))
     probabilities, labels, groups, excluded = [], [], [], Counter[str]()
     for row, group in zip(selected.rows, group_of, strict=True):

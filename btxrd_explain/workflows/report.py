@@ -78,7 +78,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
 
 def _plan(settings: Settings, selected: Selected, listener: Listener) -> tuple[Extent, Protocol]:
     """Return what `annotate-iou` would report with these settings, but for the baselines, which take time."""
-    columns = read_columns(settings, selected)
+    columns = read_columns(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names)
     tuned = tune(settings, selected, protocol, listener)
     bare = replace(protocol if tuned is None else tuned.protocol, baselines=False, boxes=False)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.evaluation.schema import Tuning
     from btxrd_explain.workflows.evaluation.tuning import Tuned
+    from btxrd_explain.workflows.progress import Listener
     from btxrd_explain.workflows.selection import Selected
 
 
@@ -71,8 +72,13 @@ def extent_of(
     )
 
 
-def read_columns(settings: Settings, selected: Selected) -> dict[str, list[str | None]]:
+def read_columns(settings: Settings, selected: Selected, listener: Listener) -> dict[str, list[str | None]]:
     """Read the columns of the metadata that the settings name, for the selected images.
+
+    Args:
+        settings: The settings.
+        selected: The images.
+        listener: Told of images that a column says nothing of.
 
     Returns:
         The cells of each column, one per image: the columns to slice by, and the group column.
@@ -90,7 +96,12 @@ def read_columns(settings: Settings, selected: Selected) -> dict[str, list[str |
             "no table of metadata is found near the images", hint="name a CSV or Excel file with --metadata"
         )
     image_ids = selected.rows.column("image_id").to_pylist()
-    return {name: metadata.column(name, image_ids) for name in names}
+    columns = {name: metadata.column(name, image_ids) for name in names}
+    for name, cells in columns.items():
+        if absent := cells.count(None):
+            fate = "each is a group of its own" if name == wanted.group_column else "they are in no slice of it"
+            listener.note(f"'{name}' says nothing of {absent} of {len(cells)} radiographs: {fate}")
+    return columns
 
 
 def find_metadata(settings: Settings, selected: Selected) -> Metadata | None:
