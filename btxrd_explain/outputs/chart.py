@@ -11,6 +11,8 @@ from btxrd_explain.outputs.fonts import fitted, printable, wrapped
 from btxrd_explain.outputs.style import FAINT, INK, LINE, SMALL, add_text, new_figure, styled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -21,6 +23,7 @@ GREY = "#8c8c8c"
 """For what is there to compare with: chance, a ceiling, a diagonal."""
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 """Lines of one colour, or of a print in grey, differ by these."""
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 _SIDE, _LEFT, _GAP, _TOP, _AXIS = 2.9, 0.65, 0.75, 0.3, 0.52
 """Inches: side of the axes, room to their left, between charts, for a chart's title, and below for the x axis."""
@@ -100,6 +103,33 @@ def add_band(
     axes.plot(x, band.values, color=colour, linewidth=width, linestyle=dashes, label=label, zorder=order)
     if band.low is not None and band.high is not None:
         axes.fill_between(x, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
+
+
+def add_points(
+    axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], groups: Sequence[str], order: Sequence[str]
+) -> None:
+    """Draw a point per image; a group has both a colour and a shape of its own, and its number in the legend.
+
+    Args:
+        axes: The chart.
+        x: Float64, shape ``(n,)``; a point of which either is NaN is not drawn and not counted.
+        y: Likewise.
+        groups: What each point belongs to, shape ``(n,)``.
+        order: All groups that there are, so that each looks the same in every chart.
+    """
+    for number, name in enumerate(order):
+        own = np.array([group == name for group in groups], dtype=bool) & ~np.isnan(x + y)
+        axes.plot(
+            x[own],
+            y[own],
+            _MARKERS[number % len(_MARKERS)],
+            color=SERIES[number % len(SERIES)],
+            markersize=3.5,
+            alpha=0.7,
+            markeredgewidth=0,
+            clip_on=False,
+            label=fitted(f"{name} ({np.count_nonzero(own)})", _SIDE - 0.4, SMALL),
+        )
 
 
 def add_mark(axes: Axes, x: float, label: str, *, style: int = 2) -> None:

@@ -5,20 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from btxrd_explain.outputs.chart import GREY, SERIES, finish, new_charts
-from btxrd_explain.outputs.fonts import fitted
-from btxrd_explain.outputs.style import SMALL
+from btxrd_explain.outputs.chart import GREY, add_points, finish, new_charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
+    import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,22 +63,6 @@ def build_pair_scatters(
     figure, charts = new_charts(titles, heading=title, footer=footer, entries=len(order) + 1)
     for axes, pair in zip(charts, pairs, strict=True):
         axes.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1, label="no difference")
-        _draw_points(axes, pair, order)
+        add_points(axes, pair.x, pair.y, pair.groups, order)
         finish(axes, x_label=f"{score}, {pair.x_label}", y_label=f"{score}, {pair.y_label}")
     return figure
-
-
-def _draw_points(axes: Axes, pair: PairScatter, order: Sequence[str]) -> None:
-    for number, name in enumerate(order):
-        own = np.array([group == name for group in pair.groups], dtype=bool) & ~np.isnan(pair.x + pair.y)
-        axes.plot(
-            pair.x[own],
-            pair.y[own],
-            _MARKERS[number % len(_MARKERS)],
-            color=SERIES[number % len(SERIES)],
-            markersize=3.5,
-            alpha=0.7,
-            markeredgewidth=0,
-            clip_on=False,
-            label=fitted(f"{name} ({np.count_nonzero(own)})", 2.5, SMALL),
-        )

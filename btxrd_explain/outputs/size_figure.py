@@ -5,21 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from btxrd_explain.outputs.chart import GREY, SERIES, finish, new_charts
-from btxrd_explain.outputs.fonts import fitted
-from btxrd_explain.outputs.style import INK, SMALL
+from btxrd_explain.outputs.chart import GREY, add_points, finish, new_charts
+from btxrd_explain.outputs.style import INK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +88,7 @@ def build_size_figure(
     axes.set_xscale("log")
     if points.ceilings is not None:
         axes.plot(points.shares, points.ceilings, ".", color=GREY, markersize=2.5, label="ceiling of the grid")
-    for number, name in enumerate(points.order):
-        own = np.array([group == name for group in points.groups], dtype=bool)
-        axes.plot(
-            points.shares[own],
-            points.ious[own],
-            _MARKERS[number % len(_MARKERS)],
-            color=SERIES[number % len(SERIES)],
-            markersize=3.5,
-            alpha=0.7,
-            markeredgewidth=0,
-            clip_on=False,
-            label=fitted(f"{name} ({np.count_nonzero(own)})", 2.5, SMALL),
-        )
+    add_points(axes, points.shares, points.ious, points.groups, points.order)
     _draw_bins(axes, bins)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
