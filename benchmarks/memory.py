@@ -1,10 +1,8 @@
 """Peak memory of the commands on tables of 1,000, 10,000 and 100,000 rows that are up to date.
 
-The tables are simulated: random probabilities and grids, and rows that share eight small radiographs, half of them
-annotated, so that a hundred thousand rows need no hundred thousand files. Each command runs in a process of its own;
-its peak is the largest resident set that the kernel saw.
-
-    python benchmarks/memory.py [--rows 1000 10000 100000] [--command gallery ...] [--folder DIR]
+The tables are simulated: random probabilities and grids, and rows that share eight small radiographs, so that a
+hundred thousand rows need no hundred thousand files. As many of them are annotated in each table. Each command runs in
+a process of its own; its peak is the largest resident set that the kernel saw.
 """
 
 from __future__ import annotations
@@ -12,17 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-import time
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from report import RESULTS, Ratio, Result, Table, publish
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
@@ -40,6 +36,8 @@ if TYPE_CHECKING:
 
 NAMES = ("Normal", "Benign", "Malignant")
 FILES = 8
+ANNOTATED = 200
+"""Rows with an annotation, in tables of all sizes: every other one of the first 400."""
 GRID = Size(7, 7)
 COMMANDS = {
     "infer": ["infer", "-c", str(demo_checkpoint()), "--no-overlay"],
@@ -68,15 +66,16 @@ def make_images(folder: Path) -> list[Path]:
 
 
 def rows(count: int, images: list[Path], folder: Path) -> Iterator[Prediction]:
-    """Yield simulated rows; every other one is of a tumour with an annotation, the others are Normal."""
+    """Yield simulated rows; as many as are to be annotated are of a tumour, the others are Normal."""
     random = np.random.default_rng(1)
     facts = [(path, FileStamp(path.stat().st_size, path.stat().st_mtime_ns, sha256_of(path))) for path in images]
     for number in range(count):
-        path, stamp = facts[number % FILES]
+        tumour = number % 2 and number < 2 * ANNOTATED
+        path, stamp = facts[number % FILES // 2 * 2 + (1 if tumour else 0)]
         yield Prediction(
             image_id=f"IMG{number:06d}.jpeg",
             path=os.path.relpath(path, folder),
-            label=NAMES[1 + number % 4 // 2] if number % 2 else NAMES[0],
+            label=NAMES[1 + number % 4 // 2] if tumour else NAMES[0],
             split="test",
             status=RowStatus.OK,
             stamp=stamp,
@@ -102,39 +101,62 @@ def provenance() -> Provenance:
     )
 
 
-def peak(command: list[str], table: Path) -> tuple[float, float]:
-    """Run a command; return its peak memory in MiB and its time in seconds."""
+def peak(command: list[str], table: Path) -> float:
+    """Run a command; return its peak memory in MiB."""
     arguments = [sys.executable, "-m", "btxrd_explain", *command, "--predictions", str(table), "-q"]
-    began = time.monotonic()
     process = subprocess.Popen(  # noqa: S603 -- our own command
         [*arguments, "-o", str(table.parent / "out")], stdout=subprocess.DEVNULL, cwd=table.parent
     )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{command[0]} failed"
-    return usage.ru_maxrss / 1024, time.monotonic() - began
+    return usage.ru_maxrss / 1024
+
+
+def measure(counts: list[int], commands: list[str], folder: Path) -> list[tuple[str | float, ...]]:
+    """Return a line per command: its name, its peak for each size, and the growth per row in bytes."""
+    images = make_images(folder / "data")
+    tables = {count: folder / str(count) / "predictions.parquet" for count in sorted(counts)}
+    for count, table in tables.items():
+        write_table(table, provenance(), rows(count, images, table.parent))
+    lines: list[tuple[str | float, ...]] = []
+    for name in commands:
+        peaks = [peak(COMMANDS[name], table) for table in tables.values()]
+        growth = (peaks[-1] - peaks[0]) * 2**20 / max(max(counts) - min(counts), 1)
+        lines.append((name, *map(round, peaks), round(growth)))
+        print(*lines[-1], flush=True)
+    return lines
 
 
 def main() -> None:
-    """Print a table of peaks, and the growth per row between the smallest and the largest table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Measure, and keep the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--command", choices=COMMANDS, nargs="+", default=list(COMMANDS))
-    parser.add_argument("--folder", type=Path, help="keep the tables here")
-    arguments = parser.parse_args()
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the results")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = arguments.folder or Path(temporary)
-        images = make_images(folder / "data")
-        print(f"{platform.platform()}, Python {platform.python_version()}, pyarrow {version('pyarrow')}")
-        print(f"{'command':14}" + "".join(f"{count:>12,} rows" for count in arguments.rows) + "    bytes per row")
-        tables = {count: folder / str(count) / "predictions.parquet" for count in arguments.rows}
-        for count, table in tables.items():
-            write_table(table, provenance(), rows(count, images, table.parent))
-        for name in arguments.command:
-            peaks = {count: peak(COMMANDS[name], table)[0] for count, table in tables.items()}
-            low, high = min(peaks), max(peaks)
-            growth = (peaks[high] - peaks[low]) * 2**20 / max(high - low, 1)
-            print(f"{name:14}" + "".join(f"{peaks[c]:>13.0f} MiB" for c in arguments.rows) + f"{growth:>17.0f}")
+        lines = measure(options.rows, options.command, Path(temporary))
+    columns = ("command", *(f"{count:,} rows" for count in sorted(options.rows)), "bytes per row")
+    result = Result(
+        name="memory",
+        title="Memory of the commands on a table that is up to date",
+        tables=[Table("Peak resident memory in MiB, and its growth per row", columns, lines)],
+        ratios=[
+            Ratio(
+                f"memory: {line[0]}, peak at {max(options.rows):,} rows / at {min(options.rows):,}",
+                f"{float(line[-2]) / float(line[1]):.2f}",
+                "about 1",
+            )
+            for line in lines
+        ],
+        notes=[
+            f"Simulated tables: three classes, {GRID.height} x {GRID.width} cells, {ANNOTATED} annotated rows in each.",
+            "infer: all images of the table are looked at, and none is computed.",
+        ],
+        packages=("btxrd-explain", "pyarrow", "numpy", "matplotlib", "opencv-python-headless"),
+    )
+    publish(result, options.results)
 
 
 if __name__ == "__main__":
