@@ -138,6 +138,22 @@ def test_images_without_a_heat_map_are_named(data: Path, tmp_path: Path) -> None
     assert "none of the 1 images has a heat map, such as 'broken.png'" in run(tmp_path / "scans", tmp_path, code=4)
 
 
+@pytest.mark.real_data
+def test_maps_of_real_radiographs_change_with_the_weights(
+    real_data: Path, wild_checkpoint: Path, tmp_path: Path
+) -> None:
+    """ImageNet's features, a head fitted on nine images: the maps depend on both, and are much alike."""
+    root = real_data / "btxrd_sample"
+    command = ["sanity", root, "--split-csv", root / "split_test.csv", "-c", wild_checkpoint, "-o", tmp_path, "--json"]
+    result = CliRunner().invoke(app, [str(argument) for argument in command])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["outcome"], report["num_images"]) == ("change", 15)
+    assert [stage["name"] for stage in report["stages"]][:3] == ["classifier", "conv_head", "blocks.6"]
+    assert sum(image["annotated"] for image in report["per_image"]) == 10
+    assert [remark.partition(" (")[0] for remark in report["remarks"]] == ["Maps of different images are alike"]
+
+
 def record(number: int, *, annotated: bool) -> ImageRecord:
     from pathlib import Path  # noqa: PLC0415 -- for this one line
 

@@ -66,7 +66,8 @@ def cascade(network: nn.Module, stages: Sequence[Stage], *, seed: int) -> Iterat
     """Randomise a copy of a network, one more stage at a time.
 
     Modules are initialised anew by their own ``reset_parameters``. Parameters that have none, or that it leaves as they
-    are, are drawn from a normal distribution with their own mean and standard deviation; constant ones stay.
+    are, are drawn from a normal distribution with their own mean and standard deviation; constants and
+    single numbers stay.
 
     Args:
         network: The network; it stays as it is.
