@@ -188,6 +188,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("there is no Chromium: .ci/run should have installed it")
         pytest.skip("there is no Chromium on the PATH")
+    driver.expect.set_options(timeout=20_000)  # a busy machine may take its time
     with driver.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser
@@ -208,7 +209,8 @@ def visit(chromium: Browser, requests: list[str]) -> Iterator[Callable[..., Page
     contexts = []
 
     def open_page(path: Path, **wanted: Any) -> Page:  # noqa: ANN401 -- whatever a browser context takes
-        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}} | wanted))
+        usual = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"}
+        context = chromium.new_context(**(usual | wanted))
         contexts.append(context)
         allowed.extend((path.as_uri(), path.with_name(f"{path.stem}_files").as_uri()))
         page = context.new_page()

@@ -199,6 +199,7 @@ def test_figures_show_their_numbers_on_demand(page: Page) -> None:
     figure = page.locator("figure", has_text="IoU over the threshold")
     assert figure.locator("table").count() == 0
     figure.get_by_text("Numbers").click()
+    figure.locator("tbody tr").first.wait_for()
     assert figure.locator("tbody tr").count() >= 101
 
 

@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from btxrd_explain.cli.app import app
 from btxrd_explain.errors import OutputError
 from btxrd_explain.inputs.metadata import Metadata
 from btxrd_explain.predictions.store import write_table
@@ -147,6 +149,23 @@ def test_a_radiograph_that_is_gone_is_told_and_stops_nothing(fresh: Case) -> Non
     assert row["thumbnail"] is None
     assert "IMG000001.png" in row["error"]
     assert row["iou"] is not None  # table and annotation are enough
+
+
+def test_the_same_input_gives_the_same_page(fresh: Case) -> None:
+    assert fresh.write().read_bytes() == fresh.write().read_bytes()
+
+
+def test_a_table_of_nothing_but_failures_still_gives_a_page(fresh: Case) -> None:
+    write_table(fresh.folder / "results" / "predictions.parquet", fresh.provenance, fresh.rows[-1:])
+    data = _data(fresh.write())
+    assert [row["error"] for row in data["rows"]] == ["it is empty"]
+
+
+def test_json_says_what_was_written(case: Case) -> None:
+    result = CliRunner().invoke(app, ["report", "-o", str(case.folder / "results"), "--json"])
+    assert result.exit_code == 0, result.output
+    page = case.folder / "results" / "report.html"
+    assert json.loads(result.stdout) == {"page": str(page), "folder": None, "images": 13, "shown": 12}
 
 
 def test_columns_become_facts_tags_and_filters(tmp_path: Path) -> None:
