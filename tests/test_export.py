@@ -358,3 +358,28 @@ def test_exporting_imports_no_torch(out: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.real_data
+def test_real_radiographs_go_out_with_the_iou_of_the_evaluation(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From their annotations, and again from what was exported, read back as LabelMe draws it."""
+    sample = real_data / "btxrd_sample"
+    monkeypatch.chdir(tmp_path)
+    source = ["--annotations", str(sample / "Annotations")]
+    CliRunner().invoke(app, ["infer", str(sample / "split_test.csv"), "--images", str(sample / "images"), "-c", "demo"])
+    _export(tmp_path / "btxrd-explain-out", "labelme", "--classes", "true", "--tolerance", 0, *source, code=0)
+    scored = CliRunner().invoke(app, ["annotate-iou", "--json", "--set", "evaluation.baselines=false", *source])
+    expected = {image["image_id"]: image["iou"] for image in json.loads(scored.stdout)["per_image"]}
+    assert len(expected) == 10
+    for path in _labelme_files(tmp_path / "btxrd-explain-out" / "labelme").values():
+        assert_labelme_opens(path)
+        ours = json.loads(path.read_text())["btxrd_explain"]
+        iou = expected.get(ours["image_id"])
+        assert ours["heat_maps"][0]["iou"] == iou
+        if iou is not None:
+            drawn, expert = read_labelme(path), read_labelme(sample / "Annotations" / path.name)
+            assert drawn.image_size is not None
+            region, lesion = (annotation_mask(one.shapes, drawn.image_size) for one in (drawn, expert))
+            assert (region & lesion).sum() / (region | lesion).sum() == pytest.approx(iou, abs=1e-9)
