@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.engine import explain
-from btxrd_explain.model.layers import TargetLayer, find_target_layers
+from btxrd_explain.model.layers import TargetLayer, find_target_layers, list_layers
 from btxrd_explain.model.networks import fill_zero_heads
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {name: {} for name in _PLAIN.split()}
     "mobilenetv5_base": {},
     "naflexvit_base_patch16_gap": _SLIM,
     "naflexvit_base_patch16_map": _SLIM,
-    "nasnetalarge": {"num_stem_features": 24},
+    "nasnetalarge": {},
     "pnasnet5large": {},
     "qwen3_vit_88m": _SLIM,
     "sam2_hiera_tiny": {},
@@ -110,6 +111,7 @@ class Row:
         size: Size of the input.
         layer: The layer that was chosen; None where none can be explained.
         in_place: Correlation between where cells are and what they see of the image.
+        earlier: True where that is so in the first layer of the same order, since random weights mix the cells.
         difference: Largest difference between the heat maps of ours and the library's; None where it cannot run.
         maps: Number of maps, of six, with positive evidence.
         remark: Why something is missing.
@@ -121,6 +123,7 @@ class Row:
     size: Size | None = None
     layer: TargetLayer | None = None
     in_place: float | None = None
+    earlier: bool = False
     difference: float | None = None
     maps: int = 0
     remark: str = ""
@@ -137,7 +140,7 @@ def examine(name: str) -> Row:
         except SettingsError as error:
             row.remark = f"at {row.size.height} × {row.size.width}: {error.message}"
             continue
-        row.in_place = in_place(network, row.layer, images[:1])
+        row.in_place, row.earlier = _in_place(network, row.layer, images[:1])
         compare(network, row, images)
         break
     return row
@@ -168,6 +171,15 @@ def calibrate(network: nn.Module, images: Tensor) -> None:
     with torch.no_grad():
         network(images)
     network.eval()
+
+
+def _in_place(network: nn.Module, layer: TargetLayer, image: Tensor) -> tuple[float, bool]:
+    """Return how well cells lie in place; where the layer has mixed them, in the first layer of the same order."""
+    found = in_place(network, layer, image)
+    if found > 0.8:
+        return found, False
+    listed = list_layers(network, input_size=Size(*image.shape[2:]), channels=image.shape[1])
+    return in_place(network, next(one for one in listed if one.layout.order == layer.layout.order), image), True
 
 
 def in_place(network: nn.Module, layer: TargetLayer, image: Tensor) -> float:
@@ -215,6 +227,8 @@ def compare(network: nn.Module, row: Row, images: Tensor) -> None:
         for c in range(CLASSES)
     ]
     row.difference = float(np.abs(np.array(ours) - np.array(theirs)).max())
+    if not row.maps:
+        row.remark = "with these random weights no cell speaks for any class"
 
 
 def _of_library(network: nn.Module, layer: TargetLayer, images: Tensor, index: int) -> Any:  # noqa: ANN401 -- untyped
@@ -242,7 +256,7 @@ def line(row: Row) -> str:
     cells = f"{layout.grid.height} × {layout.grid.width}"
     return (
         f"| {row.family} | {name} | {size} | `{row.layer.name}` | {order} | {cells} "
-        f"| {row.in_place:.2f} | {difference} ({row.maps}) | {row.remark} |"
+        f"| {row.in_place:.2f}{' *' if row.earlier else ''} | {difference} ({row.maps}) | {row.remark} |"
     )
 
 
@@ -256,8 +270,8 @@ Grad-CAM of {count} architectures from {families} modules of timm {timm}, agains
 - **in place**: for {cells} cells, the correlation between a cell's place in the grid and the centre of what it sees of
   the image (the centroid of the squared gradient of the cell with respect to the pixels, less the average of all
   cells), the smaller one of rows and columns. The experiment knows nothing of names or layouts; a wrong order of cells
-  would be near 0. The deeper a network with random weights, the more it mixes the cells: a small number beside a
-  channels-first grid says nothing against it.
+  would be near 0. Random weights of deep networks mix the cells; where they have done so (correlation up to 0.8), the
+  number is that of the first layer with the same order, marked with \\*.
 - **difference**: largest difference between our heat maps and the library's (which has to be told the layout), in
   [0, 1], over two images and three classes; in brackets, how many of these six maps hold positive evidence.
 - *slim*: fewer and narrower blocks than the architecture of that name, to be quick.
@@ -268,17 +282,20 @@ Grad-CAM of {count} architectures from {families} modules of timm {timm}, agains
 
 
 def main(names: list[str]) -> None:
-    """Examine the named architectures and print them; without names, all of them, and write the page."""
-    lines, families = [], set()
-    for name in names or sorted(ARCHITECTURES):
-        row = examine(name)
-        families.add(row.family)
-        lines.append((row.family, row.name, line(row)))
-        print(lines[-1][2], flush=True)
+    """Examine the named architectures, or all of them, and put their rows into the page."""
+    rows = (
+        {} if not names else dict(re.findall(r"^(\| \w+ \| `\w+`)(.*)$", PAGE.read_text("utf-8"), flags=re.MULTILINE))
+    )
+    for name in names or ARCHITECTURES:
+        text = line(examine(name))
+        print(text, flush=True)
+        key = re.match(r"\| \w+ \| `\w+`", text)
+        assert key is not None
+        rows[key[0]] = text.removeprefix(key[0])
         gc.collect()
-    if not names:
-        facts = {"count": len(lines), "families": len(families), "timm": timm.__version__, "cells": CELLS}
-        PAGE.write_text(HEAD.format(**facts) + "\n".join(text for _, _, text in sorted(lines)) + "\n", "utf-8")
+    families = {key.split()[1] for key in rows}
+    head = HEAD.format(count=len(rows), families=len(families), timm=timm.__version__, cells=CELLS)
+    PAGE.write_text(head + "\n".join(key + rows[key] for key in sorted(rows)) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

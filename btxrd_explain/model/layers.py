@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -79,6 +79,9 @@ def list_layers(network: nn.Module, *, input_size: Size, channels: int = 3) -> l
     return [_layer(network, one) for one in outermost.values()]
 
 
+_Output: TypeAlias = "tuple[str, Tensor, int]"
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
     """A module's output during the probe: a grid of cells on which the scores depend."""
@@ -86,6 +89,8 @@ class _Seen:
     name: str
     output: Tensor
     layout: Layout
+    version: int
+    """How often the output had been changed in place when the module returned it."""
 
     @property
     def depth(self) -> int:
@@ -124,7 +129,7 @@ def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
     handed_over = [one for one in probe.seen if any(_same(one.output, features) for features in probe.features)]
     if handed_over:
         latest = [one for one in handed_over if _same(one.output, handed_over[-1].output)]
-        return _layer(network, min(latest, key=lambda one: one.depth))
+        return _layer(network, min(latest, key=lambda one: (-one.version, one.depth)))
     seen = [one for one in probe.seen if one.width in probe.widths or not probe.widths]
     if not seen:
         raise SettingsError(
@@ -158,7 +163,7 @@ def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:
     with torch.inference_mode(mode=False), torch.enable_grad():
         outputs, features, scores = _watch(network, image)
         mixture = (scores * torch.randn(scores.shape, generator=generator).to(scores)).sum()
-        tensors = [image, *(output for _, output in outputs)]
+        tensors = [image, *(output for _, output, _ in outputs)]
         gradients: tuple[Tensor | None, ...] = torch.autograd.grad(mixture, tensors, allow_unused=True)
     if gradients[0] is None or not gradients[0].any():
         raise _constant(network)
@@ -166,10 +171,10 @@ def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:
     prefixes = tuple(dict.fromkeys((tokens if isinstance(tokens, int) else 0, *_PREFIXES)))
     layout_of = partial(find_layout, input_size=input_size, prefixes=prefixes)
     seen = []
-    for (name, output), gradient in zip(outputs, gradients[1:], strict=True):
+    for (name, output, version), gradient in zip(outputs, gradients[1:], strict=True):
         layout = layout_of(tuple(output.shape))
         if layout is not None and gradient is not None and bool(layout.to_grid(gradient).any()):
-            seen.append(_Seen(name, output, layout))
+            seen.append(_Seen(name, output, layout, version))
     layouts = [layout_of(tuple(one.shape)) for one in features]
     widths = {
         one.shape[-1] if lay is None else lay.to_grid(one).shape[1] for one, lay in zip(features, layouts, strict=True)
@@ -190,9 +195,9 @@ def _constant(network: nn.Module) -> SettingsError:
     return SettingsError(f"the class scores do not depend on the image{reason}", hint="load a trained checkpoint")
 
 
-def _watch(network: nn.Module, image: Tensor) -> tuple[list[tuple[str, Tensor]], list[Tensor], Tensor]:
+def _watch(network: nn.Module, image: Tensor) -> tuple[list[_Output], list[Tensor], Tensor]:
     """Run one image; return the modules' outputs up to the head, what the head receives, and the scores."""
-    outputs: list[tuple[str, Tensor]] = []
+    outputs: list[_Output] = []
     body, head = (_method(network, name) for name in ("forward_features", "forward_head"))
     with ExitStack() as stack:
         for name, module in network.named_modules():
@@ -212,10 +217,10 @@ def _method(network: nn.Module, name: str) -> Callable[[Any], Any] | None:
     return method if callable(method) else None
 
 
-def _recorder(name: str, outputs: list[tuple[str, Tensor]]) -> Any:  # noqa: ANN401 -- torch's hook type
+def _recorder(name: str, outputs: list[_Output]) -> Any:  # noqa: ANN401 -- torch's hook type
     def record(_module: nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401 -- torch's hook type
         if isinstance(output, Tensor) and output.requires_grad:
-            outputs.append((name, output))
+            outputs.append((name, output, output._version))  # noqa: SLF001 -- torch's counter has no public name
 
     return record
 

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_LOST = 0.1
+"""Share of the input that convolutions without padding may lose at the borders."""
+
+
 class Order(StrEnum):
     """In which order a layer's output holds channels and cells."""
 
@@ -95,20 +99,20 @@ def _of_image(shape: tuple[int, ...], input_size: Size, channels: int | None) ->
         (Order.CHANNELS_FIRST, Size(*shape[2:]), shape[1]),
         (Order.CHANNELS_LAST, Size(*shape[1:3]), shape[3]),
     ):
-        if channels in {None, count} and grid.height * grid.width > 1 and _covers(grid, input_size):
+        if channels in {None, count} and grid.height * grid.width > 1 and _covers(grid, input_size, lost=_LOST):
             return Layout(order, grid)
     return None
 
 
-def _covers(grid: Size, input_size: Size) -> bool:
+def _covers(grid: Size, input_size: Size, *, lost: float = 0.0) -> bool:
     """Say whether a grid can be made of square cells of whole pixels.
 
-    That is whether some stride ``s`` fits both sides: ``n`` cells cover ``H`` pixels up to one cell more or less, or up
-    to a tenth that convolutions without padding lose. A matrix of attention between tokens is no grid: its rows would
-    be fractions of a pixel apart.
+    That is whether some stride ``s`` fits both sides: ``n`` cells cover ``H`` pixels up to less than one cell more or
+    less, or up to the share that is lost at the borders. A matrix of attention between tokens is no grid: its rows
+    would be fractions of a pixel apart.
     """
     sides = list(zip(grid, input_size, strict=True))
-    smallest = max(ceil(min(pixels / (cells + 1), 0.9 * pixels / cells)) for cells, pixels in sides)
+    smallest = max(min(pixels // (cells + 1) + 1, ceil((1 - lost) * pixels / cells)) for cells, pixels in sides)
     largest = min(pixels if cells == 1 else ceil(pixels / (cells - 1)) - 1 for cells, pixels in sides)
     return smallest <= largest
 
