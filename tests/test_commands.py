@@ -236,6 +236,14 @@ def test_gallery_shows_and_tells_which_image_stands_where(root: Path, checkpoint
     assert "asked for" in result.stderr
 
 
+def test_galleries_do_without_annotations_that_cannot_be_used(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    for path in (root / "Annotations").iterdir():
+        path.write_text("{")
+    result = run("gallery", root, "--split-csv", root / "split.csv", "-c", checkpoint, cwd=tmp_path)
+    assert "expected JSON" in result.stderr
+    assert (tmp_path / "btxrd-explain-out" / "gallery_Benign.png").exists()
+
+
 def test_annotate_iou_reports_every_image(root: Path, checkpoint: Path, tmp_path: Path) -> None:
     (root / "Annotations" / "IMG000000.json").unlink()
     (root / "Annotations" / "IMG000001.json").write_text("{")

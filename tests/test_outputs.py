@@ -478,3 +478,17 @@ def test_names_that_cannot_be_printed(tmp_path: Path, kind: str) -> None:
     save_figure(
         build_comparison([panel], title=bad, region="heat map >= 0.5", footer=bad), tmp_path / f"c.{kind}", dpi=30
     )
+
+
+@pytest.mark.parametrize("annotated", [False, True])
+def test_galleries_outline_annotations_and_explain_the_outline(*, annotated: bool) -> None:
+    mask = np.zeros((300, 100), bool)
+    mask[100:150, 20:60] = mask[200:210, 50:60] = True
+    picture = replace(_picture(300, 100), annotation=outlines_of(mask) if annotated else ())
+    figure = build_gallery_grid([Row("TP", (Cell((picture,), "a"),), 1)], title="", columns=1)
+    legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+    assert legends == (["expert annotation"] if annotated else [])
+    (cell,) = [axes for axes in figure.axes if axes.images]
+    assert [len(drawn.get_paths()) for drawn in cell.collections] == ([2] if annotated else [])
+    assert not _texts_overlap(figure)
+    assert not _texts_outside(figure)

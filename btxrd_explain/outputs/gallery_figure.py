@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT, _GAP, _LEFT, _BAR = 2.7, 2.3, 0.1, 0.5, 0.55
 """Inches: size of a cell, gap between cells, left margin, height of the colour bar with its labels."""
+_WIDE_ENOUGH = 4.0
+"""Inches: what colour bar and legend need side by side."""
 _HEADING, _LABEL, _TITLE = 11, 9, 8
 """Points: title of the figure, of an outcome and of a cell."""
 _LONGEST_LINE = 6
@@ -127,8 +129,8 @@ def build_gallery_grid(
     """
     if not rows or columns < 1 or any(len(row.cells) > columns for row in rows):
         raise ValueError(f"cannot lay {max((len(row.cells) for row in rows), default=0)} cells into {columns} columns")
-    width = _LEFT + _per_line(columns) * (_WIDTH + _GAP)
     annotated = any(picture.annotation for row in rows for cell in row.cells for picture in cell.pictures)
+    width = max(_LEFT + _per_line(columns) * (_WIDTH + _GAP), _WIDE_ENOUGH if annotated else 0)
     with styled():
         heading = wrapped(title, width - 2 * _GAP, _HEADING, bold=True, limit=3)
         notes = wrapped(footer, width - _LEFT - _GAP, SMALL, limit=8)
