@@ -10,7 +10,7 @@ import numpy as np
 
 from btxrd_explain.core.statistics import mean_intervals
 from btxrd_explain.workflows.evaluation.sample import NAMES, Sample
-from btxrd_explain.workflows.evaluation.schema import Mean
+from btxrd_explain.workflows.evaluation.slice_schema import Mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -6,7 +6,8 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from btxrd_explain.workflows.evaluation.schema import Mean, Part, Statistics
+from btxrd_explain.workflows.evaluation.schema import Statistics  # noqa: TC001 -- pydantic reads it
+from btxrd_explain.workflows.evaluation.slice_schema import Mean, Part
 
 SCHEMA_VERSION: Final = 1
 

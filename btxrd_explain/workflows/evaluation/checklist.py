@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from btxrd_explain.workflows.evaluation.protocol import Protocol
-    from btxrd_explain.workflows.evaluation.schema import Statistics, Summary, Tuning
+    from btxrd_explain.workflows.evaluation.schema import Statistics, Tuning
+    from btxrd_explain.workflows.evaluation.slice_schema import Summary
 
 Status = Literal["met", "not met", "not applicable"]
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from btxrd_explain.workflows.evaluation.evaluate import Evaluation
-    from btxrd_explain.workflows.evaluation.schema import Summary
+    from btxrd_explain.workflows.evaluation.slice_schema import Summary
 
 _FEW = 30
 """Below so many images a percentile interval is known to be too short."""

@@ -10,7 +10,8 @@ from btxrd_explain.workflows.evaluation.protocol import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from btxrd_explain.workflows.evaluation.schema import Correlation, Mean, Metric, Report, SliceSummary
+    from btxrd_explain.workflows.evaluation.schema import Correlation, Report
+    from btxrd_explain.workflows.evaluation.slice_schema import Mean, Metric, SliceSummary
 
 _RULES = {
     "otsu": "the threshold of each map was Otsu's (on 256 levels)",

@@ -23,8 +23,8 @@ from btxrd_explain.workflows.evaluation.schema import (
     Report,
     Rule,
     Statistics,
-    Summary,
 )
+from btxrd_explain.workflows.evaluation.slice_schema import Summary
 from btxrd_explain.workflows.evaluation.summaries import correlate, summarise, summarise_all
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.workflows.evaluation.evaluate import Evaluation
     from btxrd_explain.workflows.evaluation.extent import Extent
+    from btxrd_explain.workflows.evaluation.schema import ChecklistItem
     from btxrd_explain.workflows.evaluation.score import Score
 
 DEFINITIONS = {
@@ -98,23 +99,29 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         attention_patterns=[Pattern.model_validate(_pattern(score, names)) for score in patterns],
         protocol=rule,
         statistics=statistics,
-        checklist=build_checklist(
-            Evidence(
-                protocol=evaluation.protocol,
-                summary=summary,
-                statistics=statistics,
-                tuning=extent.tuning,
-                by=tuple(extent.columns),
-                group_column=extent.group_column,
-                provenance=_provenance_in_words(evaluation),
-                sanity=extent.sanity,
-                limits=tuple(limits),
-            )
-        ),
+        checklist=_checklist(evaluation, summary, statistics, extent, limits),
         limits=limits,
         definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
         files={},
         provenance=evaluation.selected.table.provenance.document(),
+    )
+
+
+def _checklist(
+    evaluation: Evaluation, summary: Summary, statistics: Statistics, extent: Extent, limits: list[str]
+) -> list[ChecklistItem]:
+    return build_checklist(
+        Evidence(
+            protocol=evaluation.protocol,
+            summary=summary,
+            statistics=statistics,
+            tuning=extent.tuning,
+            by=tuple(extent.columns),
+            group_column=extent.group_column,
+            provenance=_provenance_in_words(evaluation),
+            sanity=extent.sanity,
+            limits=tuple(limits),
+        )
     )
 
 

@@ -9,14 +9,8 @@ import numpy as np
 from btxrd_explain.core.statistics import Estimate, mean_intervals, spearman
 from btxrd_explain.workflows.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.workflows.evaluation.sample import NAMES, Sample, Slice
-from btxrd_explain.workflows.evaluation.schema import (
-    Baseline,
-    Correlation,
-    Correlations,
-    Mean,
-    Metric,
-    SliceSummary,
-)
+from btxrd_explain.workflows.evaluation.schema import Correlation, Correlations
+from btxrd_explain.workflows.evaluation.slice_schema import Baseline, Mean, Metric, SliceSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.classification import Performance
     from btxrd_explain.core.statistics import Estimate
-    from btxrd_explain.workflows.evaluation.schema import Metric, Report, SliceSummary
+    from btxrd_explain.workflows.evaluation.schema import Report
     from btxrd_explain.workflows.evaluation.score import Score
+    from btxrd_explain.workflows.evaluation.slice_schema import Metric, SliceSummary
 
 CORRECT = "correct"
 
