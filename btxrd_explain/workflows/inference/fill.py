@@ -11,6 +11,7 @@ from btxrd_explain.model.threads import share_cores
 from btxrd_explain.predictions.store import Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.workflows.inference.amend import amend
+from btxrd_explain.workflows.inference.importing import without_collections
 from btxrd_explain.workflows.inference.target import claim
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
         listener.note(f"resuming: {done} images were done before the last run was interrupted")
     listener.note(f"computing {len(plan.pending)} images: {'; '.join(plan.reasons)}")
     share_cores()
-    from btxrd_explain.workflows.inference.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds to import
-    from btxrd_explain.workflows.inference.movement import with_movement  # noqa: PLC0415 -- likewise
+    with without_collections():
+        from btxrd_explain.workflows.inference.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds
+        from btxrd_explain.workflows.inference.movement import with_movement  # noqa: PLC0415 -- likewise
 
     if settings.run.engine == "ray":  # here only to be checked; the devices are the workers'
         settings = settings.model_copy(update={"model": settings.model.model_copy(update={"device": "cpu"})})
