@@ -248,7 +248,9 @@ def test_a_cluster_loses_driver_and_workers_but_no_row(
     with _infer(images, tmp_path / "ray", environment) as driver:
         _wait_for_a_part(table, set(), driver)
         driver.kill()
+    deadline = time.monotonic() + 60
     while _workers(ancestor):
+        assert time.monotonic() < deadline, "Ray keeps the workers of a driver that is gone"
         time.sleep(0.05)
     kept = {path: path.stat().st_mtime_ns for path in table.glob("part-*.parquet")}
     done = sum(part.rows for part in open_table(table).parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,8 +114,8 @@ def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]
     return Prediction(
         image_id=row["image_id"],
         path=row["path"],
-        label=row["label"],
-        split=row["split"],
+        label=_shared(row["label"]),
+        split=_shared(row["split"]),
         status=RowStatus(row["status"]),
         error=row["error"],
         stamp=stamp,
@@ -123,3 +124,8 @@ def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]
         grids=grids,
         grid_statuses=tuple(MapStatus(status) for status in row["grid_statuses"] or ()),
     )
+
+
+def _shared(text: str | None) -> str | None:
+    """Return the one object of a text that many rows hold."""
+    return None if text is None else sys.intern(text)

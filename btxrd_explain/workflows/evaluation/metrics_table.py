@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _MEASURED = tuple(name for name in METRIC_FIELDS if name != "lesion_share")
 """What is measured of each map; the annotated share is a fact of the image."""
 _CURVE = "iou_curve"
+_ROWS_AT_ONCE = 1024
 
 _FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("image_id", pa.string()),
@@ -100,16 +101,25 @@ def write_metrics(
     Raises:
         OutputError: A file cannot be written.
     """
-    rows = [_row(score, names) for score in scores]
-    for name, cells in columns.items():
-        for row, cell in zip(rows, cells, strict=True):
-            row[f"meta_{name}"] = cell
-    table = pa.Table.from_pylist(rows, metrics_schema(tuple(columns), metadata))
+    schema = metrics_schema(tuple(columns), metadata)
+    light = schema.remove(schema.get_field_index(_CURVE)).remove_metadata()
     parquet, text = folder / "annotation_metrics.parquet", folder / "annotation_metrics.csv"
-    with atomic_write(parquet) as file:
-        pq.write_table(table, file, compression="zstd")
-    with atomic_write(text) as file:
-        pyarrow.csv.write_csv(table.drop_columns([_CURVE]), file)
+    with (
+        atomic_write(parquet) as binary,
+        atomic_write(text) as plain,
+        pq.ParquetWriter(binary, schema, compression="zstd") as tables,
+        pyarrow.csv.CSVWriter(plain, light) as lines,
+    ):
+        for start in range(0, max(len(scores), 1), _ROWS_AT_ONCE):  # as Python objects all rows would be too many
+            part = slice(start, start + _ROWS_AT_ONCE)
+            cells = {f"meta_{name}": values[part] for name, values in columns.items()}
+            rows = [
+                _row(score, names) | {name: values[number] for name, values in cells.items()}
+                for number, score in enumerate(scores[part])
+            ]
+            table = pa.Table.from_pylist(rows, schema)
+            tables.write_table(table)
+            lines.write_table(table.drop_columns([_CURVE]).replace_schema_metadata())
     return parquet, text
 
 
