@@ -147,7 +147,7 @@ def by_values(values: Sequence[str | None]) -> list[Slice]:
     numbers = {value: number for value in distinct if (number := _number(value)) is not None}
     if len(numbers) == len(distinct) > _MANY:
         column = np.array([np.nan if value is None else numbers[value] for value in values])
-        return terciles(column, lambda number: f"{number:g}", ("low", "middle", "high"))
+        return terciles(column, lambda number: f"{number:.4g}", ("low", "middle", "high"))
     ordered = sorted(distinct, key=lambda value: (numbers.get(value, np.inf), value))
     return [Slice(value, np.array([row for row, own in enumerate(values) if own == value])) for value in ordered]
 
