@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,8 @@ from btxrd_explain.core.heatmap import MapStatus, Space, heat_map
 from btxrd_explain.core.overlap import count_overlap
 from btxrd_explain.core.threshold import Operator, binarize
 from btxrd_explain.outputs.overlay import colour_table
+from btxrd_explain.predictions.store import write_table
+from btxrd_explain.workflows import annotate_iou
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Page
 
+    from btxrd_explain.settings import Settings
     from tests.report.conftest import Case
 
 THRESHOLDS = (0.0, 0.25, 0.5, 0.96)
@@ -103,6 +107,27 @@ def test_the_viewer_opens_at_the_number_of_the_evaluation(
             assert _shown(page) == pytest.approx(expected, abs=1e-3)
             assert f"IoU {expected:.3f}, class {row.label}" in page.locator("#scores dl").inner_text()
         page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("rule", ["otsu", "percentile"])
+def test_the_slider_starts_at_the_threshold_that_a_rule_chose(
+    make_case: Callable[..., Case], tmp_path: Path, visit: Callable[..., Page], rule: str
+) -> None:
+    """Also where that is next to nothing, above which the hottest pixels lie."""
+    case = make_case(tmp_path, count=12)
+    flat = [replace(row, grids=np.where(row.grids > 1, row.grids, 0)) for row in case.rows if row.grids is not None]
+    write_table(tmp_path / "results" / "predictions.parquet", case.provenance, flat)
+    page = visit(case.write(threshold_rule=rule, percentile=90))
+    evaluated = [row for row in annotate_iou.run(_settings(case, rule)).report["per_image"] if row["iou"] is not None]
+    assert len(evaluated) >= 3
+    for image in evaluated:
+        _open(page, image["image_id"])
+        assert _shown(page) == pytest.approx(image["iou"], abs=1e-3)
+        page.keyboard.press("Escape")
+
+
+def _settings(case: Case, rule: str) -> Settings:
+    return case.settings(annotation={"threshold_rule": rule, "percentile": 90})
 
 
 def test_the_painted_map_has_the_colours_of_the_figures(

@@ -13,8 +13,11 @@
  *   For each sample the cell below it and the way to the next one; only `start <= index < stop` was seen.
  */
 
-/** Thresholds are told apart in steps of 1 / LEVELS; on these steps the counts of pixels are exact. */
-export const LEVELS = 10000;
+/**
+ * Thresholds are told apart in steps of 1 / LEVELS, on which the counts of pixels are exact: a multiple of the hundredths
+ * of the slider, and of the 65,280 levels from which Python's rules (Otsu, percentile) choose.
+ */
+export const LEVELS = 5 * 65280;
 
 /**
  * Place samples along one axis of the radiograph, or of the network's input, between the cells of the grid.
@@ -151,8 +154,8 @@ export function overlap(grid, frame, mask, { space, operator }) {
   const scale = extremes(grid, frame, space);
   if (!scale) return null;
   const range = Math.fround(scale.high - scale.low);
-  const whole = new Float64Array(LEVELS + 2);
-  const inside = new Float64Array(LEVELS + 2);
+  const whole = new Uint32Array(LEVELS + 2);
+  const inside = new Uint32Array(LEVELS + 2);
   // A pixel of heat h is in the region of every level up to floor(h) with >=, and below ceil(h) with >.
   const level = operator === ">" ? (/** @type {number} */ h) => Math.ceil(h) - 1 : Math.floor;
   const rows = axis(frame, 0, grid.rows, { space });
@@ -172,8 +175,8 @@ export function overlap(grid, frame, mask, { space, operator }) {
 /** How many pixels lie in the region, and in region and annotation, at each threshold. */
 export class Overlap {
   /**
-   * @param {Float64Array} whole Pixels by the highest level at which they are in the region, plus one.
-   * @param {Float64Array} inside The same, of the pixels on the annotation.
+   * @param {Uint32Array} whole Pixels by the highest level at which they are in the region, plus one.
+   * @param {Uint32Array} inside The same, of the pixels on the annotation.
    * @param {Mask} mask
    * @param {string} operator
    */
@@ -219,16 +222,16 @@ export function unpackMask({ size, runs }) {
   return { size, pixels, annotated };
 }
 
-/** @param {Float64Array} counts */
+/** @param {Uint32Array} counts */
 const sum = (counts) => counts.reduce((total, count) => total + count, 0);
 
 /**
  * Add up counts from the highest slot down to each slot.
  *
- * @param {Float64Array} counts
+ * @param {Uint32Array} counts
  */
 function fromTheTop(counts) {
-  const totals = Float64Array.from(counts);
+  const totals = counts.slice();
   for (let slot = totals.length - 2; slot >= 0; slot -= 1) totals[slot] += totals[slot + 1];
   return totals;
 }
