@@ -60,3 +60,10 @@ def test_the_pipeline_is_measured(tmp_path: Path) -> None:
     result = _run(tmp_path, "pipeline", "--files", "32", "--rounds", "1")
     assert {line[0] for line in result["tables"][0]["rows"]} >= {"infer", "plain loop", "decoding alone"}
     assert all(line[1] > 0 for line in result["tables"][0]["rows"])
+
+
+def test_the_start_is_measured(tmp_path: Path) -> None:
+    result = _run(tmp_path, "startup", "--rounds", "1", "--clock", "cpu")
+    ratios = [float(ratio["value"]) for ratio in result["ratios"]]
+    assert len(ratios) == 3
+    assert ratios[0] < 1.3  # one round is too few for the benchmark's own 1.15
