@@ -339,8 +339,8 @@ def test_all_problems_are_reported_together(write: Any) -> None:  # noqa: ANN401
         "4 settings are wrong: "
         "unknown setting 'model.devise' in --set model.devise=cpu: did you mean 'model.device'?; "
         "setting 'gradcam.method' (config file 'x.yaml') is 'cam': give "
-        "gradcam, gradcam++, hirescam, layercam, xgradcam, elementwise, eigencam, eigengradcam, segeigencam, kpcacam, "
-        "finercam, shapleycam, fem, scorecam or ablationcam; "
+        "gradcam, gradcam++, hirescam, layercam, xgradcam, elementwise, eigencam, randomcam, eigengradcam, "
+        "segeigencam, kpcacam, finercam, shapleycam, fem, scorecam or ablationcam; "
         "setting 'annotation.panels' (flag --panels) is 0: give a whole number from 1 to 60; "
         "setting 'output.dpi' (environment BTXRD_EXPLAIN_OUTPUT__DPI) is '9': give a whole number from 50 to 1200"
     )
