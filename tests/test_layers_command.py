@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli.app import app
@@ -170,3 +171,20 @@ def test_named_annotations_take_the_place_of_made_up_ones(real_data: Path) -> No
         (image,) = (root / "images").glob(f"{path.stem}.*")
         expected.append(_ceiling(load_annotation_mask(path, read_radiograph(image).size), 12))
     assert ceilings[Size(12, 12)] == pytest.approx(np.mean(expected), abs=1e-6)
+
+
+def test_a_broken_annotation_is_named_and_the_others_count(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "Annotations").mkdir()
+    for number in range(2):
+        Image.fromarray(np.zeros((60, 40), np.uint8)).save(tmp_path / "images" / f"{number}.png")
+    bare = CliRunner().invoke(app, ["layers", "test_resnet", "--images", str(tmp_path / "images")])
+    assert bare.exit_code == 4
+    assert "none of the radiographs is annotated: name the annotations with --annotations" in bare.output
+    shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
+    (tmp_path / "Annotations" / "0.json").write_text(f'{{"shapes": [{shape}], "imageHeight": 60, "imageWidth": 40}}')
+    (tmp_path / "Annotations" / "1.json").write_text("{broken")
+    result = CliRunner().invoke(app, ["layers", "test_resnet", "--images", str(tmp_path / "images"), "--json"])
+    assert result.exit_code == 0, result.output
+    assert "1.json" in result.stderr
+    assert json.loads(result.stdout)["layers"][-1]["ceiling"] is not None
