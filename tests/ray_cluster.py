@@ -6,6 +6,7 @@ import sys
 
 import ray
 
-ray.init(num_cpus=2, object_store_memory=80 * 2**20, include_dashboard=False)
-print(ray.get_runtime_context().gcs_address, flush=True)  # noqa: T201
-sys.stdin.read()
+if __name__ == "__main__":
+    ray.init(num_cpus=2, object_store_memory=80 * 2**20, include_dashboard=False)
+    print(ray.get_runtime_context().gcs_address, flush=True)  # noqa: T201
+    sys.stdin.read()

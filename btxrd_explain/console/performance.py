@@ -58,4 +58,4 @@ def _with_interval(estimate: dict[str, Any]) -> str:
         return "undefined"
     if estimate["low"] is None:
         return f"{estimate['value']:.2f}"
-    return f"{estimate['value']:.2f} {estimate['low']:.2f}-{estimate['high']:.2f}"
+    return f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"

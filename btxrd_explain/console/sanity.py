@@ -50,4 +50,4 @@ def _interval(estimate: Mapping[str, Any]) -> str:
     """Write an estimate with its interval, short enough for three in a line."""
     if estimate["low"] is None:
         return number(estimate["value"])
-    return f"{estimate['value']:.2f} ({estimate['low']:.2f} to {estimate['high']:.2f})"
+    return f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"

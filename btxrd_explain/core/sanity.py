@@ -97,7 +97,7 @@ def _outcome(last: Estimate, vanished: int) -> tuple[Outcome, str]:
         return Outcome.UNDECIDED, f"with all weights random, only {last.n} maps can be compared"
     reason = (
         f"with all weights random, they correlate with those of the trained network at {last.value:.2f} "
-        f"(95 % interval {last.low:.2f} to {last.high:.2f}, n = {last.n})"
+        f"[{last.low:.2f}, {last.high:.2f}] (95 % interval, n = {last.n})"
     )
     if last.high < LIMIT:
         return Outcome.CHANGE, reason

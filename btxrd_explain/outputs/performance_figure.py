@@ -73,13 +73,13 @@ def described(estimate: Estimate) -> str:
 
     >>> from btxrd_explain.core.statistics import Estimate
     >>> described(Estimate(0.5, 0.25, 0.75, 9, 9)), described(Estimate(None, None, None, 0, 0))
-    ('0.50 (0.25-0.75)', 'undefined')
+    ('0.50 [0.25, 0.75]', 'undefined')
     """
     if estimate.value is None:
         return "undefined"
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.2f}"
-    return f"{estimate.value:.2f} ({estimate.low:.2f}-{estimate.high:.2f})"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
 def _one_chart(heading: str, performance: Performance, footer: str) -> tuple[Figure, Axes]:
