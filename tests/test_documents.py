@@ -118,6 +118,17 @@ def test_the_readmes_other_installers(tool: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only")
+def test_contributings_commands_run(tmp_path: Path) -> None:
+    """Set up in a clone; of what nox runs, the lints as a session, and the types in the environment that was set up."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    *setting_up, nox = _commands(CONTRIBUTING)
+    for command in (*setting_up, f"{nox} -s lint", ".venv/bin/mypy"):
+        done = subprocess.run(["bash", "-c", command], cwd=clone, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
 def test_contributing_names_sessions_that_exist() -> None:
     noxfile = (ROOT / "noxfile.py").read_text()
     sessions = set(re.findall(r"^def (\w+)\(session", noxfile, flags=re.MULTILINE))
