@@ -22,7 +22,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli.app import app
-from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.heatmap import judge
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.predictions.provenance import Provenance
@@ -75,14 +75,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _row(folder: Path, name: str, case: Case) -> Prediction:
+def _row(folder: Path, name: str, case: Case, *, height: int = 40) -> Prediction:
     image = folder / "BTXRD" / "images" / f"{name}.png"
-    Image.fromarray(np.random.default_rng(ord(name)).integers(0, 256, (40, 40), dtype=np.uint8)).save(image)
-    annotation = folder / "BTXRD" / "Annotations" / f"{name}.json"
+    Image.fromarray(np.random.default_rng(ord(name)).integers(0, 256, (height, 40), dtype=np.uint8)).save(image)
     if case.rows is not None:
-        shape = {"label": "lesion", "points": [[0, 0], [39, case.rows - 1]], "shape_type": "rectangle"}
-        document = {"shapes": [shape], "imageHeight": 40, "imageWidth": 40}
-        annotation.write_text("{" if case.rows < 0 else json.dumps(document))
+        path = _annotate(folder, name, case.rows - 1, height=height)
+        if case.rows < 0:
+            path.write_text("{")
     stamp = FileStamp(image.stat().st_size, image.stat().st_mtime_ns, hashlib.sha256(image.read_bytes()).hexdigest())
     grids = {name: np.array(NONE, np.float32) for name in NAMES}
     grids |= {case.predicted: np.array(case.predicted_map, np.float32), case.label: np.array(case.true_map, np.float32)}
@@ -93,15 +92,22 @@ def _row(folder: Path, name: str, case: Case) -> Prediction:
         case.split,
         RowStatus.OK,
         stamp=stamp,
-        size=Size(40, 40),
+        size=Size(height, 40),
         probabilities=np.array([0.6 if own == case.predicted else 0.2 for own in NAMES], np.float32),
         grids=np.stack(list(grids.values())),
         grid_statuses=tuple(judge(grid) for grid in grids.values()),
     )
 
 
-def _provenance(method: str = "gradcam") -> Provenance:
-    preprocessing = Preprocessing(Size(40, 40), (0.5,) * 3, (0.5,) * 3)
+def _annotate(folder: Path, name: str, last_row: int, *, height: int = 40, label: str = "lesion") -> Path:
+    shape = {"label": label, "points": [[0, 0], [39, last_row]], "shape_type": "rectangle"}
+    path = folder / "BTXRD" / "Annotations" / f"{name}.json"
+    path.write_text(json.dumps({"shapes": [shape], "imageHeight": height, "imageWidth": 40}))
+    return path
+
+
+def _provenance(method: str = "gradcam", mode: ResizeMode = ResizeMode.SQUASH) -> Provenance:
+    preprocessing = Preprocessing(Size(40, 40), (0.5,) * 3, (0.5,) * 3, resize=mode)
     request = {"checkpoint": "0" * 64, "method": method, "versions": {}}
     return Provenance(request, NAMES, preprocessing, "best.pt", "resnet18", method, "layer4", Size(2, 1))
 
@@ -127,8 +133,10 @@ def test_the_numbers_are_those_of_the_hand(folder: Path) -> None:
     assert overall["pointing_hits"] == pytest.approx(2 / 3)
     iou = overall["metrics"]["iou"]
     assert (iou["low"], iou["high"]) == (0.0, 1.0)  # of 27 equally likely draws one has the mean 0, another the mean 1
-    assert iou["ceiling"]["mean"] == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)  # defined for all four
-    assert overall["metrics"]["energy_in_mask"]["chance"] == pytest.approx((10 + 10 + 20 + 20) / 4 / 40)
+    # Ceiling and chance are those of the three images that have an IoU, not of d.
+    assert (iou["ceiling"]["mean"], iou["ceiling"]["n"]) == (pytest.approx((0.5 + 0.5 + 1) / 3), 3)
+    assert overall["metrics"]["energy_in_mask"]["chance"] == pytest.approx((10 + 10 + 20) / 3 / 40)
+    assert report["curve"]["ceiling"][50] == pytest.approx((0.5 + 0.5 + 1) / 3)
     assert overall["metrics"]["recall"]["mean"] == pytest.approx(2 / 3)
     assert overall["metrics"]["precision"]["mean"] == pytest.approx((0.5 + 0 + 1) / 3)
     assert report["correlations"]["iou_with_lesion_share"]["rho"] == pytest.approx(np.sqrt(3) / 2)
@@ -199,6 +207,20 @@ def test_a_tuned_threshold_comes_from_other_images(folder: Path) -> None:
     assert report["curve"]["best"]["optimistic"] is True
 
 
+@pytest.mark.parametrize("space", ["original", "input"])
+def test_lesions_that_are_cropped_away_are_excluded_with_the_reason(folder: Path, space: str) -> None:
+    # Of 80 rows the network sees the middle 40: the lesions of a and b end above them, that of c reaches into them.
+    cases = {"a": CASES["a"], "b": replace(CASES["b"], rows=20), "c": replace(CASES["c"], rows=40)}
+    rows = [_row(folder, name, case, height=80) for name, case in cases.items()]
+    write_table(folder / "predictions.parquet", _provenance(mode=ResizeMode.CROP), rows)
+    report = evaluated(folder, "--space", space, "--no-baselines")
+    assert [image["image_id"] for image in report["per_image"]] == ["c.png"]
+    assert report["summary"]["excluded"] == {"lesion outside of what the network sees": 2}
+    # Below the cropped 20 rows, the map of c reaches 0.5 between its rows 19 and 20: 20 of 40 rows, all annotated.
+    assert report["per_image"][0]["iou"] == pytest.approx({"original": 20 / 40, "input": 1.0}[space])
+    assert report["per_image"][0]["ceiling_iou"] == report["per_image"][0]["iou"]
+
+
 def test_images_that_are_scored_have_no_say_in_the_threshold(folder: Path) -> None:
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
     result = run(folder, *table, "--tune-on", folder / "split.csv", code=4)
@@ -221,7 +243,7 @@ def test_the_baselines_know_nothing_of_the_classifier(folder: Path) -> None:
     iou = evaluated(folder)["summary"]["overall"]["metrics"]["iou"]
     assert list(iou["baselines"]) == ["random", "edges", "average"]  # a centre is flat on two rows
     # Left out one by one, the others' average is always brighter above: its region is the upper half.
-    assert iou["baselines"]["average"]["mean"] == pytest.approx((0.5 + 0.5 + 1 + 1) / 4)
+    assert iou["baselines"]["average"]["mean"] == pytest.approx((0.5 + 0.5 + 1) / 3)
     assert iou["baselines"]["average"]["difference"] == pytest.approx((0 - 0.5 + 0) / 3)
     assert iou["chance"] == iou["baselines"]["random"]["mean"]
     bare = evaluated(folder, "--no-baselines")
@@ -234,7 +256,7 @@ def test_edges_need_the_radiograph_and_nothing_else_does(folder: Path) -> None:
     (folder / "BTXRD" / "images" / "a.png").unlink()
     report = evaluated(folder)
     assert report["per_image"] == before["per_image"]
-    assert report["summary"]["overall"]["metrics"]["iou"]["baselines"]["edges"]["n"] == 3
+    assert report["summary"]["overall"]["metrics"]["iou"]["baselines"]["edges"]["n"] == 2  # b and c; d has no IoU
 
 
 def test_every_image_has_a_row_in_the_tables(folder: Path) -> None:

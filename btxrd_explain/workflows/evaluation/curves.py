@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 
 def mean_curve(scores: Sequence[Score], kind: MapKind = MapKind.MODEL) -> NDArray[np.float64] | None:
-    """Return the mean IoU of a map at each threshold, over the images in which it is defined; None without any."""
-    curves = [score.curves[kind] for score in scores if kind in score.curves]
+    """Return the mean IoU of a map at each threshold; None without any.
+
+    It is that of the images in which both the map and the classifier's are defined.
+    """
+    curves = [score.curves[kind] for score in scores if {kind, MapKind.MODEL} <= score.curves.keys()]
     return np.mean(curves, axis=0, dtype=np.float64) if curves else None
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 
+_TOO_SMALL = "it falls between the pixels of the network's input"
+
 
 @dataclass(frozen=True, slots=True)
 class Scored:
@@ -84,6 +86,8 @@ class Scorer:
         score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
         if not lesions.mask.any():
             return Scored(replace(score, excluded=Exclusion.EMPTY_ANNOTATION))
+        if not lesions.mask[image.frame.window_seen].any():
+            return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT))
         return self._compared(score, image, lesions)
 
     def _lesions(self, annotation: AnnotationPlace, image: ExplainedImage, score: Score) -> Lesions:
@@ -104,7 +108,7 @@ class Scorer:
         space = self.protocol.space
         mask = lesions.mask_in(space)
         if not mask.any():
-            return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT))
+            return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT, detail=_TOO_SMALL))
         metrics, curves = {}, {}
         pixels, boxes, undefined = None, None, None
         for kind, heat in self._maps(score, image, lesions):

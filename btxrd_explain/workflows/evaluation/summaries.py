@@ -27,7 +27,7 @@ def summarise(sample: Sample, part: Slice) -> SliceSummary:
     """Summarise one slice.
 
     All columns are drawn together: the classifier's, the ceiling's, the baselines', and the classifier's minus the
-    baselines' (paired).
+    baselines' (paired). What stands beside a metric is the mean over images in which the classifier has it.
 
     Args:
         sample: The evaluated images.
@@ -37,14 +37,15 @@ def summarise(sample: Sample, part: Slice) -> SliceSummary:
         The slice in numbers.
     """
     model = sample.values[part.kind][part.rows]
-    others = {kind: sample.values[kind][part.rows] for kind in (MapKind.CEILING, *BASELINES)}
+    beside = {kind: sample.values[kind][part.rows] for kind in (MapKind.CEILING, *BASELINES)}
+    others = {kind: _where_defined(model, values) for kind, values in beside.items()}
     blocks = [model, *others.values(), *(model - others[kind] for kind in BASELINES)]
     estimates = mean_intervals(np.concatenate(blocks, axis=1), sample.resampling(part.rows))
     width = len(NAMES)
     drawn = [estimates[start : start + width] for start in range(0, len(estimates), width)]
     means = dict(zip((part.kind, *others), drawn, strict=False))
     differences = dict(zip(BASELINES, drawn[-len(BASELINES) :], strict=True))
-    chance = sample.chance[part.rows]
+    chance = _where_defined(model, sample.chance[part.rows])
     metrics = {
         name: _metric(column, len(model), _mean_of(chance[:, column]), part.kind, means, differences)
         for column, name in enumerate(NAMES)
@@ -102,6 +103,11 @@ def _metric(
             if means[baseline][column].n
         },
     )
+
+
+def _where_defined(model: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Drop what the classifier's maps have no value beside: means of different images cannot be held together."""
+    return np.where(np.isnan(model), np.nan, values)
 
 
 def _mean(estimate: Estimate) -> Mean:
