@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from btxrd_explain.errors import OutputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @contextmanager
@@ -64,18 +64,46 @@ def write_bytes(target: Path, data: bytes) -> None:
         file.write(data)
 
 
-def write_json(target: Path, document: Any) -> None:  # noqa: ANN401 -- whatever JSON can hold
+def write_json(
+    target: Path,
+    document: Any,  # noqa: ANN401 -- whatever JSON can hold
+    *,
+    lists: Mapping[str, Iterable[Any]] | None = None,
+) -> None:
     """Write a JSON document (UTF-8, indented, strict: NaN is an error) whole or not at all.
+
+    Args:
+        target: The file to write.
+        document: Its content.
+        lists: What to append to a document that is an object and not empty: lists, by key, whose items are written one
+            after another and never held together.
 
     Raises:
         OutputError: The file cannot be written.
         ValueError: The document holds NaN or an infinity, which JSON cannot.
     """
+    encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
     with atomic_write(target) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
-        json.dump(document, text, indent=2, ensure_ascii=False, allow_nan=False)  # piece by piece: it may be long
+        text.writelines(encoder.iterencode(document))  # piece by piece: it may be long
+        if lists:
+            text.flush()
+            file.seek(-len("\n}"), os.SEEK_END)  # the object goes on
+            text.writelines(_members(lists, encoder))
+            text.write("\n}")
         text.write("\n")
         text.detach()
+
+
+def _members(lists: Mapping[str, Iterable[Any]], encoder: json.JSONEncoder) -> Iterator[str]:
+    """Yield lists as further members of a JSON object that is indented by two."""
+    for key, items in lists.items():
+        yield f",\n  {encoder.encode(key)}: ["
+        count = 0
+        for count, item in enumerate(items, 1):
+            yield "," if count > 1 else ""
+            yield f"\n{encoder.encode(item)}".replace("\n", "\n    ")  # in a string, JSON escapes it
+        yield "\n  ]" if count else "]"
 
 
 def sha256_of(path: Path) -> str:

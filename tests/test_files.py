@@ -57,3 +57,19 @@ def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
 def test_hash(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(b"radiograph")
     assert sha256_of(tmp_path / "f") == hashlib.sha256(b"radiograph").hexdigest()
+
+
+@pytest.mark.parametrize("names", [["a", "b"], ["a"], []])
+def test_streamed_lists_are_written_as_if_they_were_held(names: list[str], tmp_path: Path) -> None:
+    document = {"n": 1, "nested": {"rows": [1, 2]}}
+    # line separators that Python's splitlines() knows, and JSON does not
+    items = [{"id": f"{name}\n\u2028\x85 ü", "of": [], "in": {"x": None}} for name in names]
+    write_json(tmp_path / "streamed.json", document, lists={"items": iter(items), "plain": iter(names)})
+    write_json(tmp_path / "held.json", document | {"items": items, "plain": names})
+    assert (tmp_path / "streamed.json").read_bytes() == (tmp_path / "held.json").read_bytes()
+
+
+def test_a_streamed_list_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        write_json(tmp_path / "r.json", {"n": 1}, lists={"items": (1 // n for n in (1, 0))})
+    assert list(tmp_path.iterdir()) == []

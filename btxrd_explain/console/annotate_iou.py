@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, *, hint: bool = True) -> None:
     """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
     if terminal.json:
-        terminal.print_json(result.report)
+        terminal.print_json(json.loads(result.document.read_text("utf-8")))
         return
     for line in _headline(result.report):
         terminal.print(escape(line))

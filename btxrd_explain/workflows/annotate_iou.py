@@ -14,7 +14,13 @@ from btxrd_explain.workflows.evaluation.markdown import write_markdown
 from btxrd_explain.workflows.evaluation.metrics_table import write_metrics
 from btxrd_explain.workflows.evaluation.panels import draw_comparison
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
-from btxrd_explain.workflows.evaluation.report import build_report, describe_protocol, sample_of
+from btxrd_explain.workflows.evaluation.report import (
+    attention_patterns,
+    build_report,
+    describe_protocol,
+    excluded_images,
+    sample_of,
+)
 from btxrd_explain.workflows.evaluation.tuning import tune
 from btxrd_explain.workflows.progress import Listener, Silent
 from btxrd_explain.workflows.selection import select_rows
@@ -31,7 +37,7 @@ class AnnotateIouResult:
     """What ``annotate-iou`` measured and wrote.
 
     Attributes:
-        report: The content of ``annotation_report.json``.
+        report: The content of ``annotation_report.json``, but for what it lists of images that are not evaluated.
         document: Path of the report.
         figure: Path of the comparison panels; None where there was nothing to compare.
         files: What else was written, by kind.
@@ -74,7 +80,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     tuned = tune(settings, selected, protocol, listener)
     average = None if tuned is None else tuned.average
     evaluation = evaluate(selected, protocol if tuned is None else tuned.protocol, listener, average=average)
-    if not any(score.iou is not None for score in evaluation.scores):
+    if not any(score.iou is not None for score in evaluation.evaluated):
         reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
         listener.note(f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}")
     return _write(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
@@ -102,5 +108,10 @@ def _write(evaluation: Evaluation, extent: Extent, settings: Settings, listener:
     write_bytes(files["summary"], write_markdown(report).encode())
     content = report.model_dump(mode="json", by_alias=True)
     document = folder / "annotation_report.json"
-    write_json(document, content)
+    lists = {"excluded_images": excluded_images(evaluation), "attention_patterns": attention_patterns(evaluation)}
+    write_json(
+        document,
+        content,
+        lists={name: (part.model_dump(mode="json", by_alias=True) for part in parts) for name, parts in lists.items()},
+    )
     return AnnotateIouResult(content, document, figure, files, evaluation)

@@ -9,6 +9,7 @@ from btxrd_explain.workflows.evaluation.evaluate import Evaluation
 from btxrd_explain.workflows.evaluation.extent import Extent, extent_of, find_metadata, read_columns
 from btxrd_explain.workflows.evaluation.protocol import Protocol, protocol_of
 from btxrd_explain.workflows.evaluation.report import sample_of
+from btxrd_explain.workflows.evaluation.scores import Scores
 from btxrd_explain.workflows.evaluation.scoring import Scorer
 from btxrd_explain.workflows.evaluation.tuning import tune
 from btxrd_explain.workflows.html_report.document import build_document
@@ -67,7 +68,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         for entry in _made(selected, maker, listener):
             staged.add(entry)
             entries.append(entry.light())
-        evaluation = Evaluation(selected, protocol, tuple(entry.score for entry in entries))
+        evaluation = Evaluation(selected, protocol, Scores(selected.rows, (entry.score for entry in entries)))
         found = find_report(settings.output.directory, evaluation, sample_of(evaluation, extent), extent, listener)
         described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
         document = build_document(entries, described, found, protocol, selected.table.provenance, settings)

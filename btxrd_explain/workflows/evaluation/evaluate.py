@@ -12,6 +12,7 @@ from btxrd_explain.core.metrics import BoxAccuracy, PixelPrecision
 from btxrd_explain.core.metrics.baselines import AverageMask
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.workflows.evaluation.lesions import lesions_of
+from btxrd_explain.workflows.evaluation.scores import Scores
 from btxrd_explain.workflows.evaluation.scoring import Scored, Scorer
 from btxrd_explain.workflows.threads import available_cores, in_order
 
@@ -46,7 +47,7 @@ class Evaluation:
 
     selected: Selected
     protocol: Protocol
-    scores: tuple[Score, ...]
+    scores: Scores
     pixel_precision: float | None = None
     pixel_precision_chance: float | None = None
     boxes: BoxResult | None = None
@@ -54,7 +55,7 @@ class Evaluation:
     @property
     def evaluated(self) -> list[Score]:
         """The scores of the radiographs that are not excluded."""
-        return [score for score in self.scores if score.excluded is None]
+        return list(self.scores.evaluated.values())
 
 
 def evaluate(
@@ -62,8 +63,8 @@ def evaluate(
 ) -> Evaluation:
     """Score all radiographs of a selection.
 
-    Grids are streamed from the table, and a few images at a time are in work, so that the memory does not grow with
-    their number.
+    Grids are streamed from the table, a few images at a time are in work, and little is kept of those that are
+    excluded, so that the memory hardly grows with their number.
 
     Args:
         selected: The radiographs.
@@ -76,18 +77,21 @@ def evaluate(
         What was measured.
     """
     scorer = Scorer(selected.table, protocol, _average_of(selected, protocol, listener, average))
-    pixels, boxes, scores = PixelPrecision(), BoxAccuracy(), []
+    pixels, boxes = PixelPrecision(), BoxAccuracy()
 
     def score(row: Prediction) -> Scored:
         return scorer.score(row, selected.annotations.get(row.image_id))
 
-    for scored in _each(selected, score, listener, "annotations"):
-        scores.append(scored.score)
-        if scored.pixels is not None:
-            pixels.add(scored.pixels)
-        if scored.boxes is not None:
-            boxes.add(scored.boxes)
-    return Evaluation(selected, protocol, tuple(scores), pixels.value, pixels.chance, boxes.result())
+    def pooled() -> Iterator[Score]:
+        for scored in _each(selected, score, listener, "annotations"):
+            if scored.pixels is not None:
+                pixels.add(scored.pixels)
+            if scored.boxes is not None:
+                boxes.add(scored.boxes)
+            yield scored.score
+
+    scores = Scores(selected.rows, pooled())
+    return Evaluation(selected, protocol, scores, pixels.value, pixels.chance, boxes.result())
 
 
 def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> AverageMask:
@@ -129,7 +133,7 @@ def _each(
     cv2.setNumThreads(1)  # the pool divides the cores, not OpenCV
     threads = available_cores()
     listener.start(what, len(selected.rows))
-    wanted = set(selected.rows.column("image_id").to_pylist())
+    wanted = selected.rows.column("image_id").to_pylist()
     for result in in_order(function, selected.table.rows(wanted), threads=threads, ahead=2 * threads):
         listener.advance()
         yield result

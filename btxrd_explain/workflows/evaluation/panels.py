@@ -21,19 +21,19 @@ from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.naming import footer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.evaluation.protocol import Protocol
     from btxrd_explain.workflows.evaluation.score import Score
+    from btxrd_explain.workflows.evaluation.scores import Scores
     from btxrd_explain.workflows.progress import Listener
     from btxrd_explain.workflows.selection import Selected
 
 
 def draw_comparison(
-    selected: Selected, scores: Sequence[Score], protocol: Protocol, settings: Settings, listener: Listener
+    selected: Selected, scores: Scores, protocol: Protocol, settings: Settings, listener: Listener
 ) -> Path | None:
     """Draw ``annotation_comparison``: scored images in balance over classes and IoU, and one attention pattern.
 
@@ -68,16 +68,16 @@ def draw_comparison(
     return target
 
 
-def _choose(scores: Sequence[Score], count: int) -> list[Score]:
+def _choose(scores: Scores, count: int) -> list[Score]:
     """Choose the panels: one attention pattern where there is room for it, the rest among the scored images."""
-    scored = [score for score in scores if score.iou is not None]
-    patterns = [score for score in scores if score.is_attention_pattern]
-    room = count - 1 if patterns and count > 1 else count
+    scored = [score for score in scores.evaluated.values() if score.iou is not None]
+    patterns = (score for score in scores if score.is_attention_pattern)
+    most_certain = min(patterns, key=lambda score: (-(score.row.confidence or 0), score.row.image_id), default=None)
+    room = count - 1 if most_certain is not None and count > 1 else count
     classes = [score.row.label or "" for score in scored]
     ious = np.array([score.iou for score in scored], dtype=float)
     chosen = [scored[index] for index in balanced_panels(classes, ious, room)]
-    most_certain = sorted(patterns, key=lambda score: (-(score.row.confidence or 0), score.row.image_id))
-    return chosen + most_certain[: count - len(chosen)][:1]
+    return chosen if most_certain is None or len(chosen) >= count else [*chosen, most_certain]
 
 
 def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Protocol, limit: Size) -> Panel:

@@ -28,13 +28,14 @@ from btxrd_explain.workflows.evaluation.slice_schema import Summary
 from btxrd_explain.workflows.evaluation.summaries import correlate, summarise, summarise_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from btxrd_explain.workflows.evaluation.evaluate import Evaluation
     from btxrd_explain.workflows.evaluation.extent import Extent
     from btxrd_explain.workflows.evaluation.schema import ChecklistItem
     from btxrd_explain.workflows.evaluation.score import Score
+    from btxrd_explain.workflows.evaluation.scores import Scores
 
 DEFINITIONS = {
     "heat_map": "ReLU of the raw class-activation grid, bilinearly upsampled (align_corners=False), min-max scaled "
@@ -53,6 +54,9 @@ DEFINITIONS = {
 }
 
 
+_PATTERN = "attention pattern"
+
+
 def sample_of(evaluation: Evaluation, extent: Extent) -> Sample:
     """Put the evaluated images into columns."""
     groups = extent.groups
@@ -66,7 +70,7 @@ def sample_of(evaluation: Evaluation, extent: Extent) -> Sample:
 
 
 def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Report:
-    """Build the content of ``annotation_report.json``.
+    """Build the content of ``annotation_report.json``, but for what it lists of images that are not evaluated.
 
     Args:
         evaluation: What was measured.
@@ -76,8 +80,6 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
     Returns:
         The report.
     """
-    scores, names = evaluation.scores, sample.class_names
-    patterns = [score for score in scores if score.is_attention_pattern]
     summary = _summary(evaluation, sample, extent)
     statistics = _statistics(sample, extent)
     rule = describe_protocol(evaluation, extent)
@@ -90,13 +92,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         data_set=_data_set(evaluation),
         correlations=correlate(sample),
         curve=describe_curve(sample),
-        per_image=[_image(score, names) for score in evaluation.evaluated],
-        excluded_images=[
-            Excluded(image_id=score.row.image_id, reason=score.excluded, detail=score.detail)
-            for score in scores
-            if score.excluded is not None and not score.is_attention_pattern
-        ],
-        attention_patterns=[Pattern.model_validate(_pattern(score, names)) for score in patterns],
+        per_image=[_image(score, sample.class_names) for score in evaluation.evaluated],
         protocol=rule,
         statistics=statistics,
         checklist=_checklist(evaluation, summary, statistics, extent, limits),
@@ -105,6 +101,21 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         files={},
         provenance=evaluation.selected.table.provenance.document(),
     )
+
+
+def excluded_images(evaluation: Evaluation) -> Iterator[Excluded]:
+    """Yield the images that have no part in the evaluation; there may be more of them than memory holds."""
+    for score in evaluation.scores:
+        if score.excluded is not None and not score.is_attention_pattern:
+            yield Excluded(image_id=score.row.image_id, reason=score.excluded, detail=score.detail)
+
+
+def attention_patterns(evaluation: Evaluation) -> Iterator[Pattern]:
+    """Yield the Normal images without a lesion; there may be more of them than memory holds."""
+    names = evaluation.selected.table.provenance.class_names
+    for score in evaluation.scores:
+        if score.is_attention_pattern:
+            yield Pattern.model_validate(_pattern(score, names))
 
 
 def _checklist(
@@ -160,11 +171,8 @@ def read_sanity(folder: Path, fingerprint: str) -> str | None:
 
 
 def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:
-    excluded = Counter(
-        str(score.excluded)
-        for score in evaluation.scores
-        if score.excluded is not None and not score.is_attention_pattern
-    )
+    fates = Counter(_PATTERN if score.is_attention_pattern else score.excluded for score in evaluation.scores)
+    excluded = {str(fate): count for fate, count in fates.items() if fate not in {None, _PATTERN}}
     return Summary(
         overall=summarise(sample, sample.everything()),
         by_class=summarise_all(sample, sample.by_class()),
@@ -176,7 +184,7 @@ def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:
             for name, cells in extent.columns.items()
         },
         excluded=dict(sorted(excluded.items())),
-        num_attention_patterns=sum(score.is_attention_pattern for score in evaluation.scores),
+        num_attention_patterns=fates[_PATTERN],
     )
 
 
@@ -207,9 +215,9 @@ def _data_set(evaluation: Evaluation) -> DataSet:
     )
 
 
-def _evaluated(scores: Sequence[Score], cells: Sequence[str | None]) -> list[str | None]:
+def _evaluated(scores: Scores, cells: Sequence[str | None]) -> list[str | None]:
     """Return the cells of the images that are evaluated."""
-    return [cell for score, cell in zip(scores, cells, strict=True) if score.excluded is None]
+    return [cells[place] for place in scores.evaluated]
 
 
 def _image(score: Score, names: Sequence[str]) -> Image:

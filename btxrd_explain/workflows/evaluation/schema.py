@@ -188,7 +188,7 @@ class Excluded(Part):
 
 
 class Report(Part):
-    """The content of ``annotation_report.json``."""
+    """The content of ``annotation_report.json``, but for what it lists of images that are not evaluated."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
     mean_iou: float | None
@@ -199,8 +199,6 @@ class Report(Part):
     correlations: Correlations
     curve: Curve
     per_image: list[Image]
-    excluded_images: list[Excluded]
-    attention_patterns: list[Pattern]
     protocol: Rule
     statistics: Statistics
     checklist: list[ChecklistItem] = Field(min_length=15, max_length=15)
@@ -210,9 +208,16 @@ class Report(Part):
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")
 
 
+class Document(Report):
+    """The content of ``annotation_report.json``."""
+
+    excluded_images: list[Excluded]
+    attention_patterns: list[Pattern]
+
+
 def report_schema() -> str:
     """Return the JSON Schema of the report as text."""
-    schema = Report.model_json_schema(by_alias=True, mode="serialization")
+    schema = Document.model_json_schema(by_alias=True, mode="serialization")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "annotation_report.json of btxrd-explain"
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from btxrd_explain.workflows.evaluation.report import build_report
-from btxrd_explain.workflows.evaluation.schema import Report
+from btxrd_explain.workflows.evaluation.report import build_report, excluded_images
+from btxrd_explain.workflows.evaluation.schema import Document
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from btxrd_explain.workflows.evaluation.evaluate import Evaluation
     from btxrd_explain.workflows.evaluation.extent import Extent
     from btxrd_explain.workflows.evaluation.sample import Sample
+    from btxrd_explain.workflows.evaluation.schema import Report
     from btxrd_explain.workflows.progress import Listener
 
 
@@ -32,13 +33,13 @@ def find_report(folder: Path, evaluation: Evaluation, sample: Sample, extent: Ex
     now = build_report(evaluation, sample, extent)
     path = folder / "annotation_report.json"
     try:
-        known = Report.model_validate(json.loads(path.read_text("utf-8")))
+        known = Document.model_validate(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return now
     except (OSError, ValueError):
         listener.note(f"'{path}' is damaged or of another release, and is not taken into account")
         return now
-    if _agree(known, now):
+    if _agree(known, now) and known.excluded_images == list(excluded_images(evaluation)):
         return known
     listener.note(
         f"'{path}' is of other radiographs, another table or another protocol, and is not taken into account; "
@@ -54,7 +55,6 @@ def _agree(known: Report, now: Report) -> bool:
         known.provenance.get("fingerprint") == now.provenance["fingerprint"]
         and known.protocol.model_dump(exclude=unrelated) == now.protocol.model_dump(exclude=unrelated)
         and _scores(known) == _scores(now)
-        and known.excluded_images == now.excluded_images
     )
 
 
