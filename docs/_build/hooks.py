@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs.structure.files import File
-from pictures import ceiling_picture, threshold_picture
+from pictures import ceiling_picture, scores_picture, threshold_picture
 from references import commands, demo_summary, demo_tree, exit_codes, settings
 
 from btxrd_explain.workflows import demo
@@ -30,6 +30,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     _TEXTS.update(commands=commands(), settings=settings(), exit_codes=exit_codes())
     pictures["explanation/ceiling.png"] = ceiling_picture()
     pictures["explanation/thresholds.png"] = threshold_picture()
+    pictures["explanation/scores.png"] = scores_picture()
     for name, content in pictures.items():
         files.append(File.generated(config, name, content=content))
     return files

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Circle
 
 from btxrd_explain import compute_cam_iou
 from btxrd_explain.core.ceiling import ideal_grid
@@ -14,6 +15,7 @@ from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.core.masks import lesion_masks
+from btxrd_explain.core.metrics import measure
 from btxrd_explain.synthetic.radiographs import Diagnosis, draw_radiograph
 
 if TYPE_CHECKING:
@@ -58,6 +60,31 @@ def threshold_picture() -> bytes:
     for panel, threshold in zip(axes[1:], (0.2, 0.5, 0.8), strict=True):
         iou = compute_cam_iou(example.heat, example.mask, threshold)
         _show(panel, example, f"above {threshold}: IoU {iou:.2f}", region=example.heat >= threshold)
+    return _png(figure)
+
+
+def scores_picture() -> bytes:
+    """Return a PNG: what IoU, pointing and energy look at, on a map that lies one cell beside its lesion."""
+    example = _example()
+    frame = Frame.fit(Size(*example.mask.shape), _INPUT, ResizeMode.SQUASH)
+    beside = np.roll(ideal_grid(example.mask, frame, Size(12, 12)), 1, axis=0)
+    heat = heat_map(beside, frame, status=MapStatus.OK)
+    scores = measure(heat, example.mask, ()).metrics
+    example = example._replace(heat=heat.values)
+    region = heat.values >= 0.5
+    figure, axes = _row(4)
+    _show(axes[0], example, "heat map and lesion", heat=True)
+    _show(axes[1], example, f"IoU {scores.iou:.2f}, precision {scores.precision:.2f},\nrecall {scores.recall:.2f}")
+    both = np.select([region & example.mask, region | example.mask], [1.0, 0.4], np.nan)
+    axes[1].imshow(both, cmap="viridis", alpha=0.6, vmin=0, vmax=1)
+    _show(axes[2], example, "pointing hit" if scores.pointing_hit else "no pointing hit, but\na hit within the tolerance", heat=True)
+    if heat.hottest is not None and heat.cell is not None:
+        row, column = heat.hottest
+        radius = float(np.sqrt(heat.cell[0] * heat.cell[1])) / 2
+        axes[2].plot(column, row, "+", color="white", markersize=10, markeredgewidth=2)
+        axes[2].add_patch(Circle((column, row), radius, fill=False, color="white", linestyle="--"))
+    _show(axes[3], example, f"energy in the mask {scores.energy_in_mask:.2f},\nchance {scores.lesion_share:.2f}")
+    axes[3].imshow(np.where(example.mask, heat.values, np.nan), cmap=_COLOURS, alpha=0.8, vmin=0, vmax=1)
     return _png(figure)
 
 
