@@ -374,8 +374,53 @@ def test_compare_pairs_images(folder: Path) -> None:
 def test_compare_shows_differences_within_80_columns(folder: Path) -> None:
     lines = run(folder, "compare", folder / "predictions.parquet", _second_table(folder)).stdout.splitlines()
     (iou,) = [line.split() for line in lines if line.startswith("iou ")]
-    assert iou == ["iou", "0.500", "0.500", "0.000", "[0.000,", "0.000]"]
+    assert iou == ["iou", "4", "0.500", "0.500", "0.000", "[0.000,", "0.000]"]
+    (header,) = [line.split() for line in lines if line.startswith("IoU of")]
+    (layercam,) = [line.split() for line in lines if line.startswith("layercam ") and "against" not in line]
+    assert header[2:] == ["n", "chance", "mean", "ceiling", "undefined"]
+    assert (layercam[1], layercam[3:]) == ("4", ["0.500", "0.625", "1"])
     assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
+
+
+def test_compared_means_run_over_the_same_images(folder: Path) -> None:
+    second = _second_table(folder, c=Case("Malignant", "Malignant", NONE, NONE, 20))
+    arguments = ("--label-map", "screw=ignore", "--mask-policy", "rectangles")
+    report = json.loads(run(folder, "compare", folder / "predictions.parquet", second, "--json", *arguments).stdout)
+    first, other = report["tables"].values()
+    assert report["n"] == 5
+    assert (first["n_undefined"], other["n_undefined"]) == (1, 2)  # d in both, c in the second alone
+    for table in (first, other):
+        iou = table["means"]["iou"]
+        assert (iou["n"], iou["mean"]) == (3, pytest.approx((0.5 + 0 + 0.5) / 3))  # a, b and w
+        assert iou["ceiling"] == pytest.approx(0.5)
+        assert table["means"]["energy_in_mask"]["chance"] == pytest.approx(10 / 40)
+    assert first["means"]["iou"]["chance"] == other["means"]["iou"]["chance"] is not None
+    assert other["difference"]["iou"]["mean"] == pytest.approx(0)
+    assert (report["mask_policy"], report["label_map"]) == ("rectangles", {"screw": "ignore"})
+
+
+def test_compare_leaves_out_images_whose_true_class_differs(folder: Path) -> None:
+    second = _second_table(folder, c=replace(CASES["c"], label="Benign"))
+    result = run(folder, "compare", folder / "predictions.parquet", second, "--json")
+    report = json.loads(result.stdout)
+    assert (report["relabelled"], report["changed"], report["n"]) == (["c.png"], [], 4)
+    assert "1 images whose true class differs: c.png" in result.stderr
+    assert (
+        "left out: 1 (the true class differs)" in run(folder, "compare", folder / "predictions.parquet", second).stdout
+    )
+
+
+def test_methods_are_compared_on_the_images_that_all_tables_have(folder: Path) -> None:
+    (folder / "out").mkdir()
+    rows = [_row(folder, name, case) for name, case in CASES.items()]
+    write_table(folder / "out" / "predictions.gradcam.parquet", _provenance(), rows)
+    write_table(folder / "out" / "predictions.layercam.parquet", _provenance("layercam"), rows[1:])
+    arguments = ("--methods", "gradcam,layercam", "--annotations", folder / "BTXRD" / "Annotations", "--panels", 1)
+    result = run(folder, "annotate-iou", *arguments, "--json", "--dpi", 50)
+    assert "1 images only in 'gradcam': a.png" in result.stderr
+    report = json.loads((folder / "out" / "comparison.json").read_text("utf-8"))
+    assert (report["n"], report["tables"]["gradcam"]["only_here"]) == (5, ["a.png"])  # b, c, d, v and w
+    assert report["tables"]["layercam"]["difference"]["iou"]["mean"] == pytest.approx(0)
 
 
 def test_compare_leaves_out_images_whose_file_changed(folder: Path) -> None:

@@ -10,7 +10,7 @@ from btxrd_explain.console.annotate_iou import bounds
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.workflows.compare import CompareResult
@@ -22,28 +22,50 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
     if terminal.json:
         terminal.print_json(report)
         return
-    reference = report["tables"][report["reference"]]
-    drawn = report["statistics"]
+    reference = report["tables"][report["reference"]]["means"]
+    tables, drawn = report["tables"], report["statistics"]
     terminal.print(escape(f"n = {report['n']}, paired bootstrap over {drawn['units']} {drawn['unit']}"))
-    for name, table in report["tables"].items():
+    rows = [[name, *_bounded(table["means"]["iou"]), str(table["n_undefined"])] for name, table in tables.items()]
+    terminal.print_table(["IoU of", "n", "chance", "mean", "ceiling", "undefined"], rows)
+    for name, table in tables.items():
         if table["difference"] is None:
             continue
         terminal.print(escape(f"\n{name} against {report['reference']}"))
         rows = [
-            [metric, number(reference["means"][metric]["mean"]), number(table["means"][metric]["mean"]), _signed(by)]
+            [
+                metric,
+                str(by["n"]),
+                number(reference[metric]["mean"]),
+                number(table["means"][metric]["mean"]),
+                _signed(by),
+            ]
             for metric, by in table["difference"].items()
         ]
-        terminal.print_table(["metric", "first", "this", "difference [95 %]"], rows)
+        terminal.print_table(["metric", "n", "first", "this", "difference [95 %]"], rows)
     terminal.print("* the interval leaves 0 out; not adjusted for the number of metrics")
-    for name, table in report["tables"].items():
-        if table["only_here"]:
-            terminal.print(escape(f"left out: {len(table['only_here'])} images only in {name}"))
-    for reason, count in report["excluded"].items():
-        terminal.print(escape(f"left out: {count} ({reason})"))
+    for text in _left_out(report):
+        terminal.print(escape(f"left out: {text}"))
     for method, own in result.methods.items():
         terminal.print_path(f"report of {method}", own.document)
     for path in result.files.values():
         terminal.print_path("file", path)
+
+
+def _left_out(report: Mapping[str, Any]) -> Iterator[str]:
+    """Say which images are not compared, and why."""
+    for name, table in report["tables"].items():
+        if table["only_here"]:
+            yield f"{len(table['only_here'])} images only in {name}"
+    for key, reason in (("changed", "the file is not the same"), ("relabelled", "the true class differs")):
+        if report[key]:
+            yield f"{len(report[key])} ({reason})"
+    for reason, count in report["excluded"].items():
+        yield f"{count} ({reason})"
+
+
+def _bounded(mean: Mapping[str, Any]) -> list[str]:
+    """Write n, and a mean between chance and ceiling."""
+    return [str(mean["n"]), *(number(mean[of]) for of in ("chance", "mean", "ceiling"))]
 
 
 def _signed(by: Mapping[str, Any]) -> str:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.workflows import annotate_iou
-from btxrd_explain.workflows.comparing.common import Common, in_common
+from btxrd_explain.workflows.comparing.common import Common, in_common, restricted
 from btxrd_explain.workflows.comparing.differences import pair
 from btxrd_explain.workflows.comparing.report import write_comparison
-from btxrd_explain.workflows.evaluation.evaluate import Evaluation, evaluate
+from btxrd_explain.workflows.evaluation.evaluate import evaluate
 from btxrd_explain.workflows.evaluation.extent import read_columns
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
 from btxrd_explain.workflows.progress import Listener, Silent
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.annotate_iou import AnnotateIouResult
+    from btxrd_explain.workflows.evaluation.evaluate import Evaluation
 
 _SHOWN = 5
 
@@ -68,7 +69,7 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
     _tell(common, listener)
     evaluations = {}
     for name, selected in common.selections.items():
-        protocol = protocol_of(settings, selected.table.provenance.class_names).bare()
+        protocol = protocol_of(settings, selected.table.provenance.class_names).bare(chance=True)
         evaluations[name] = evaluate(selected, protocol, listener)
     return _compared(evaluations, common, settings, {}, listener)
 
@@ -105,8 +106,11 @@ def run_methods(settings: Settings, listener: Listener | None = None) -> Compare
             "output": output.model_copy(update=places),
         }
         results[method] = annotate_iou.run(settings.model_copy(update=own), listener)
-    evaluations: dict[str, Evaluation] = {method: result.evaluation for method, result in results.items()}
-    common = in_common({method: evaluation.selected for method, evaluation in evaluations.items()})
+    common = in_common({method: result.evaluation.selected for method, result in results.items()})
+    _tell(common, listener)
+    evaluations = {
+        method: restricted(results[method].evaluation, selected) for method, selected in common.selections.items()
+    }
     return _compared(evaluations, common, settings, results, listener)
 
 
@@ -163,6 +167,8 @@ def _tell(common: Common, listener: Listener) -> None:
             listener.note(f"{len(images)} images only in '{name}': {_listed(images)}")
     if common.changed:
         listener.note(f"{len(common.changed)} images whose file was not the same: {_listed(common.changed)}")
+    if common.relabelled:
+        listener.note(f"{len(common.relabelled)} images whose true class differs: {_listed(common.relabelled)}")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import TableError
+from btxrd_explain.workflows.evaluation.scores import Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from btxrd_explain.predictions.index import Index
+    from btxrd_explain.workflows.evaluation.evaluate import Evaluation
     from btxrd_explain.workflows.selection import Selected
 
 
@@ -22,15 +24,17 @@ class Common:
         selections: The common images in each table, by the table's name.
         only: Images of each table that not all others have a prediction of.
         changed: Images that all have, but whose file was not the same for all.
+        relabelled: Images that all have, but whose true class is not the same in all.
     """
 
     selections: Mapping[str, Selected]
     only: Mapping[str, list[str]]
     changed: list[str]
+    relabelled: list[str]
 
 
 def in_common(selections: Mapping[str, Selected]) -> Common:
-    """Keep the images of which all tables have a prediction, made from the same file.
+    """Keep the images of which all tables have a prediction, made from the same file, and the same true class.
 
     Args:
         selections: What is selected of each table, by the table's name.
@@ -39,10 +43,11 @@ def in_common(selections: Mapping[str, Selected]) -> Common:
         TableError: The tables know other classes, or have no image in common.
     """
     _check_classes(selections)
-    contents = [_contents(selected.rows) for selected in selections.values()]
+    contents = [_predicted(selected.rows, "sha256") for selected in selections.values()]
+    labels = [_predicted(selected.rows, "label") for selected in selections.values()]
     shared = set(contents[0]).intersection(*contents[1:])
-    changed = sorted(name for name in shared if len({content[name] for content in contents}) > 1)
-    kept = sorted(shared.difference(changed))
+    changed, relabelled = _differing(shared, contents), _differing(shared, labels)
+    kept = sorted(shared.difference(changed, relabelled))
     if not kept:
         raise TableError("the tables have no radiograph in common", hint="make them from the same images")
     rows = {name: selected.rows.where(selected.rows.is_in("image_id", kept)) for name, selected in selections.items()}
@@ -50,7 +55,15 @@ def in_common(selections: Mapping[str, Selected]) -> Common:
         {name: replace(selected, rows=rows[name]) for name, selected in selections.items()},
         {name: sorted(set(content).difference(shared)) for name, content in zip(selections, contents, strict=True)},
         changed,
+        relabelled,
     )
+
+
+def restricted(evaluation: Evaluation, selected: Selected) -> Evaluation:
+    """Keep the scores of the images that are selected."""
+    kept = set(selected.rows.column("image_id").to_pylist())
+    scores = (score for score in evaluation.scores if score.row.image_id in kept)
+    return replace(evaluation, selected=selected, scores=Scores(selected.rows, scores))
 
 
 def _check_classes(selections: Mapping[str, Selected]) -> None:
@@ -64,8 +77,13 @@ def _check_classes(selections: Mapping[str, Selected]) -> None:
             )
 
 
-def _contents(rows: Index) -> dict[str, str | None]:
-    """Return the hash of each predicted image's file, by ``image_id``."""
+def _predicted(rows: Index, column: str) -> dict[str, str | None]:
+    """Return what a column holds of each predicted image, by ``image_id``."""
     predicted = rows.where(rows.predicted >= 0)
-    names, hashes = (predicted.column(name).to_pylist() for name in ("image_id", "sha256"))
-    return dict(zip(names, hashes, strict=True))
+    names, values = (predicted.column(name).to_pylist() for name in ("image_id", column))
+    return dict(zip(names, values, strict=True))
+
+
+def _differing(shared: Iterable[str], facts: Sequence[Mapping[str, str | None]]) -> list[str]:
+    """Return the images of which the tables do not say the same, sorted."""
+    return sorted(name for name in shared if len({of[name] for of in facts}) > 1)

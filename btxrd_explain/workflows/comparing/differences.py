@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.statistics import mean_intervals
+from btxrd_explain.workflows.comparing.schema import BoundedMean
+from btxrd_explain.workflows.evaluation.protocol import MapKind
 from btxrd_explain.workflows.evaluation.sample import NAMES, Sample
 from btxrd_explain.workflows.evaluation.slice_schema import Mean
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.statistics import Estimate
     from btxrd_explain.workflows.evaluation.evaluate import Evaluation
 
 
@@ -36,6 +39,39 @@ class Paired:
     def first(self) -> Sample:
         """The columns of the table that the others are held against."""
         return next(iter(self.samples.values()))
+
+    @property
+    def jointly(self) -> NDArray[np.bool_]:
+        """Where all tables define a metric, boolean, shape ``(images, metrics)``: all means run over these."""
+        undefined = np.isnan([sample.values[MapKind.MODEL] for sample in self.samples.values()])
+        return np.asarray(~undefined.any(axis=0))
+
+    def column(self, name: str, metric: str) -> NDArray[np.float64]:
+        """Return a metric of a table, float64, shape ``(images,)``; NaN where one of the tables does not define it."""
+        return np.where(self.jointly[:, NAMES.index(metric)], self.samples[name].column(metric), np.nan)
+
+    def means(self, name: str) -> dict[str, BoundedMean]:
+        """Return the mean of every metric of a table beside chance and ceiling."""
+        sample, width = self.samples[name], len(NAMES)
+        no_formula = np.isnan(sample.chance).all(axis=0)
+        chance = np.where(no_formula, sample.values[MapKind.RANDOM], sample.chance)
+        drawn = self._estimates(sample.values[MapKind.MODEL], chance, sample.values[MapKind.CEILING])
+        parts = zip(NAMES, drawn[:width], drawn[width : 2 * width], drawn[2 * width :], strict=True)
+        return {
+            metric: BoundedMean(**_mean(own).model_dump(), chance=by_chance.value, ceiling=ceiling.value)
+            for metric, own, by_chance, ceiling in parts
+        }
+
+    def difference(self, name: str) -> dict[str, Mean]:
+        """Return the mean difference of every metric, a table minus the first, image by image."""
+        by = self.samples[name].values[MapKind.MODEL] - self.first.values[MapKind.MODEL]
+        return {metric: _mean(estimate) for metric, estimate in zip(NAMES, self._estimates(by), strict=True)}
+
+    def _estimates(self, *blocks: NDArray[np.float64]) -> list[Estimate]:
+        """Estimate the means of columns, block by block, over the images in which all tables define the metric."""
+        jointly = self.jointly
+        columns = np.concatenate([np.where(jointly, block, np.nan) for block in blocks], axis=1)
+        return mean_intervals(columns, self.first.resampling(np.arange(len(columns))))
 
 
 def pair(
@@ -69,20 +105,5 @@ def pair(
     )
 
 
-def means_of(sample: Sample, less: Sample | None = None) -> dict[str, Mean]:
-    """Return the mean of every metric with its interval.
-
-    Args:
-        sample: The images of one table.
-        less: The same images of another table, whose scores are taken away image by image.
-    """
-    values = _model(sample) if less is None else _model(sample) - _model(less)
-    estimates = mean_intervals(values, sample.resampling(np.arange(len(values))))
-    return {
-        name: Mean(mean=own.value, low=own.low, high=own.high, n=own.n)
-        for name, own in zip(NAMES, estimates, strict=True)
-    }
-
-
-def _model(sample: Sample) -> NDArray[np.float64]:
-    return np.stack([sample.column(name) for name in NAMES], axis=1)
+def _mean(estimate: Estimate) -> Mean:
+    return Mean(mean=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n)

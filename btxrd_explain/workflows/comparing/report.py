@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from btxrd_explain.files import write_bytes, write_json
 from btxrd_explain.outputs.scatter_figure import PairScatter, build_pair_scatters
 from btxrd_explain.outputs.style import save_figure
-from btxrd_explain.workflows.comparing.differences import means_of
 from btxrd_explain.workflows.comparing.schema import Compared, Comparison
 from btxrd_explain.workflows.evaluation.protocol import rule_in_words
 from btxrd_explain.workflows.evaluation.sample import NAMES
@@ -68,8 +67,9 @@ def _document(
         name: Compared(
             path=str(evaluation.selected.table.path),
             threshold=rule_in_words(evaluation.protocol.threshold),
-            means=means_of(paired.samples[name]),
-            difference=None if name == reference else means_of(paired.samples[name], less=first),
+            n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
+            means=paired.means(name),
+            difference=None if name == reference else paired.difference(name),
             only_here=common.only[name],
             provenance=evaluation.selected.table.provenance.document(),
         )
@@ -80,9 +80,12 @@ def _document(
         n=len(first.scores),
         tables=tables,
         changed=common.changed,
+        relabelled=common.relabelled,
         excluded=dict(paired.excluded),
         target_class=protocol.target_class,
         space=protocol.space,
+        mask_policy=protocol.rules.policy,
+        label_map=dict(protocol.rules.labels),
         statistics=Statistics(
             level=resampling.level,
             resamples=resampling.resamples,
@@ -118,7 +121,7 @@ def _draw(
             by = table.difference["iou"]
             ends = "" if by.low is None or by.high is None else f" [{by.low:+.3f}, {by.high:+.3f}]"
             title = "no common IoU" if by.mean is None else f"{by.mean:+.3f}{ends}, n = {by.n}"
-            x, y = first.column("iou"), paired.samples[name].column("iou")
+            x, y = paired.column(report.reference, "iou"), paired.column(name, "iou")
             pairs.append(PairScatter(title, report.reference, name, x, y, groups))
     notes = (f"{name}: {footer(evaluation.selected.table.provenance)}" for name, evaluation in evaluations.items())
     figure = build_pair_scatters(

@@ -52,6 +52,7 @@ class Protocol:
         rules: Which shapes of an annotation are lesions.
         target_class: ``true`` or ``predicted``: whose heat map is measured.
         baselines: Whether the maps of :data:`BASELINES` are measured too.
+        chance: Whether random grids are measured even without the other baselines.
         boxes: Whether boxes are compared (MaxBoxAccV2).
         seed: Seed of the random grids.
     """
@@ -61,6 +62,7 @@ class Protocol:
     rules: LesionRules = field(default_factory=LesionRules)
     target_class: str = "true"
     baselines: bool = True
+    chance: bool = False
     boxes: bool = False
     seed: int = 0
 
@@ -70,9 +72,9 @@ class Protocol:
             return None
         return class_names.index(row.label) if self.target_class == "true" else row.predicted
 
-    def bare(self) -> Protocol:
-        """Return the same protocol for the classifier's maps alone, without baselines and boxes."""
-        return replace(self, baselines=False, boxes=False)
+    def bare(self, *, chance: bool = False) -> Protocol:
+        """Return the same protocol without boxes and baselines, but for random grids where chance is asked for."""
+        return replace(self, baselines=False, boxes=False, chance=chance)
 
 
 def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:

@@ -140,9 +140,10 @@ class Scorer:
         shape = self.table.provenance.grid
         ideal = ideal_grid(lesions.mask, image.frame, shape)
         yield MapKind.CEILING, ideal
+        if self.protocol.baselines or self.protocol.chance:
+            yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed)
         if not self.protocol.baselines:
             return
-        yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed)
         yield MapKind.CENTRE, centre_grid(shape)
         try:
             pixels = image.radiograph().pixels
