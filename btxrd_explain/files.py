@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from btxrd_explain.errors import OutputError
+from btxrd_explain.places import is_url, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,6 +34,8 @@ def atomic_write(target: Path) -> Iterator[IO[bytes]]:
     Raises:
         OutputError: The folder or the file cannot be written.
     """
+    if is_url(target):
+        raise OutputError(f"cannot write '{target}'", hint="name a folder on this machine for what is written")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
@@ -112,12 +115,14 @@ def sha256_of(path: Path) -> str:
     Raises:
         OSError: The file cannot be read.
     """
-    with path.open("rb") as file:
+    with reaching(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def relative_path(path: Path, folder: Path) -> str:
-    """Return a path as seen from a folder, with forward slashes, so that both can move together."""
+    """Return a path as seen from a folder, with forward slashes, so that both can move together; a URL as it is."""
+    if is_url(path):
+        return str(path)
     try:
         return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
     except ValueError:  # another drive on Windows

@@ -198,7 +198,7 @@ def cluster() -> Iterator[tuple[int, dict[str, str]]]:
         process.communicate()
 
 
-def _infer(images: Path, out: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+def _infer(images: Path | str, out: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
     command = ["infer", str(images), "-c", str(demo_checkpoint()), "--device", "cpu", "--batch-size", str(BATCH)]
     arguments = [*command, "--engine", "ray", "-o", str(out)]
     return subprocess.Popen(
@@ -275,3 +275,24 @@ def _same(ours: Path, expected: Path) -> None:
         assert replace(left, probabilities=None, grids=None, path="") == replace(
             right, probabilities=None, grids=None, path=""
         )
+
+
+def test_workers_open_urls_themselves(images: Path, tmp_path: Path, cluster: tuple[int, dict[str, str]]) -> None:
+    few = tmp_path / "few"
+    few.mkdir()
+    for number in range(6, 9):
+        (few / f"IMG{number:06d}.png").write_bytes((images / f"IMG{number:06d}.png").read_bytes())
+    _, environment = cluster
+    with _infer(few.as_uri(), tmp_path / "run", environment) as process:
+        _, errors = process.communicate()
+    assert process.returncode == 1, errors  # one file is torn
+    infer.run(_settings(few, tmp_path / "local"))
+    tables = [open_table(tmp_path / name / "predictions.parquet") for name in ("run", "local")]
+    for row, other in zip(*(table.rows() for table in tables), strict=True):
+        assert row.path == f"{few.as_uri()}/{row.image_id}"
+        assert (row.image_id, row.status) == (other.image_id, other.status)
+        assert row.stamp is not None
+        assert other.stamp is not None
+        assert (row.stamp.size, row.stamp.sha256) == (other.stamp.size, other.stamp.sha256)
+        if row.grids is not None and other.grids is not None:
+            np.testing.assert_allclose(row.grids, other.grids, atol=1e-5)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from btxrd_explain.places import is_url
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -17,7 +19,7 @@ def find_annotation(image: Path, annotations: Path | None = None, *, suffix: str
 
     Looked for is ``<stem>.json`` (or another suffix): in ``annotations`` where it is given, first in the subfolder that
     is named like the image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/``
-    inside of it, and beside the image itself.
+    inside of it, and beside the image itself. Near the URL of an image nothing is looked for.
 
     Args:
         image: The image file.
@@ -72,6 +74,8 @@ def _places(folder: Path, annotations: Path | None) -> Iterator[Path]:
         yield annotations / folder.absolute().name
         yield annotations
         return
+    if is_url(folder):
+        return  # annotations are local files
     for place in (folder.absolute().parent, folder):
         yield from (place / name for name in _FOLDER_NAMES)
     yield folder

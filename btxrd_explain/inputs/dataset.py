@@ -13,6 +13,7 @@ from btxrd_explain.inputs.btxrd_root import BtxrdRoot, find_btxrd_root
 from btxrd_explain.inputs.gathering import Gathering
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, subfolder
 from btxrd_explain.inputs.record import Collection, ImageRecord
+from btxrd_explain.places import absolute, is_url, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,11 +35,11 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
     """Collect the images that a run works on.
 
     Args:
-        inputs: Image files, folders, split CSVs, BTXRD roots, or ``-`` for paths on ``stdin``. Where it is empty, the
-            images are those of ``split_csv``, else all of ``images``, else all of ``root``.
+        inputs: Image files, folders, URLs of either, split CSVs, BTXRD roots, or ``-`` for paths on ``stdin``. Where
+            it is empty, the images are those of ``split_csv``, else all of ``images``, else all of ``root``.
         root: A BTXRD root, whose table and annotations also serve images named otherwise.
-        images: Folder of the images that a split CSV names; None takes the root's, else ``images/`` beside the
-            CSV, else the CSV's own folder.
+        images: Folder of the images that a split CSV names, or its URL; None takes the root's, else ``images/`` beside
+            the CSV, else the CSV's own folder.
         annotations: Where the annotations are, see :func:`open_source`; None looks near the images, then in the roots.
         split_csv: Gives the images labels and splits, before the table's.
         split: Keep only images of this split.
@@ -61,7 +62,7 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
             if text == "-":
                 gathering.add_stream(stdin or sys.stdin.buffer)
             else:
-                _add(gathering, Path(text), folder)
+                _add(gathering, place_of(text), folder)
         if split_csv is not None and inputs:
             gathering.describe_by_split_csv(split_csv)
         if base is not None:
@@ -81,7 +82,11 @@ def _implied(inputs: Sequence[str], split_csv: Path | None, images: Path | None,
 
 
 def _check_folder(folder: Path | None) -> None:
-    if folder is not None and not folder.is_dir():
+    if folder is None:
+        return
+    with reaching(folder):
+        found = folder.is_dir()
+    if not found:
         raise InputError(f"'{folder}' is no folder", hint="check the path")
 
 
@@ -96,7 +101,9 @@ def _root(folder: Path) -> BtxrdRoot:
 
 def _add(gathering: Gathering, path: Path, images: Path | None) -> None:
     """Add one input, whatever it is."""
-    if path.is_dir():
+    if is_url(path):
+        _add_remote(gathering, path)
+    elif path.is_dir():
         root = find_btxrd_root(path)
         if root is None:
             gathering.add_folder(path)
@@ -112,6 +119,15 @@ def _add(gathering: Gathering, path: Path, images: Path | None) -> None:
         raise InputError(
             f"'{path}' is neither folder nor split CSV nor image", hint=f"images end in {', '.join(IMAGE_SUFFIXES)}"
         )
+
+
+def _add_remote(gathering: Gathering, url: Path) -> None:
+    """Add the image of a URL, existing or not, or the images of a folder; tables and annotations are local files."""
+    if _is_image(url):
+        gathering.add_named([url])
+        return
+    _check_folder(url)
+    gathering.add_folder(url)
 
 
 def _is_image(path: Path) -> bool:
@@ -191,12 +207,12 @@ def _image_ids(files: Iterable[Path]) -> dict[Path, str]:
 
 
 def _places(group: Sequence[Path]) -> list[str]:
-    """Return the files' paths from their common folder, or whole ones where they have none (drives of Windows)."""
-    whole = [file.absolute() for file in group]
+    """Return the files' paths from their common folder, or whole ones where they have none (drives, URLs)."""
+    whole = [absolute(file) for file in group]
     try:
-        common = os.path.commonpath([file.parent for file in whole])
+        common = os.path.commonpath([os.path.dirname(file) for file in whole])  # noqa: PTH120 -- a Path mars URLs
     except ValueError:
-        return [file.as_posix() for file in whole]
+        return [file.absolute().as_posix() for file in group]
     return [Path(os.path.relpath(file, common)).as_posix() for file in whole]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import IO, TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
@@ -10,6 +9,7 @@ from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.image_files import list_images, read_paths, why_no_file
 from btxrd_explain.inputs.names import NameIndex, UnresolvedNameError
 from btxrd_explain.inputs.split_csv import SplitRow, read_split_csv
+from btxrd_explain.places import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,7 +32,7 @@ class Gathering:
         self.missing: dict[str, tuple[SplitRow, str]] = {}
         """What is named but does not exist, and why, by the name given."""
         self._files: dict[str, Path] = {}
-        """The images by absolute path: the same file through two inputs is one image."""
+        """The images by absolute path or URL: the same file through two inputs is one image."""
         self._rows: dict[Path, SplitRow] = {}
         self._labels: dict[Path, str] = {}
         self._source = open_source(annotations)
@@ -46,7 +46,7 @@ class Gathering:
 
     def add_files(self, files: Iterable[Path]) -> list[Path]:
         """Add existing image files; return them as they are known here."""
-        return [self._files.setdefault(os.path.abspath(file), file) for file in files]  # noqa: PTH100 -- resolves '..'
+        return [self._files.setdefault(absolute(file), file) for file in files]
 
     def add_folder(self, folder: Path) -> list[Path]:
         """Add the images in a folder and its subfolders; see :func:`list_images`."""
@@ -63,6 +63,10 @@ class Gathering:
         """Add the image files that a stream names; see :func:`read_paths`."""
         paths, notes = read_paths(stream)
         self.notes.extend(notes)
+        self.add_named(paths)
+
+    def add_named(self, paths: Iterable[Path]) -> None:
+        """Add image files that may be missing."""
         for path in paths:
             reason = why_no_file(path)
             if reason is None:

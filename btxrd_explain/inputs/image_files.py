@@ -6,9 +6,10 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from btxrd_explain.errors import InputError
+from btxrd_explain.places import is_url, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def list_images(folder: Path) -> FolderListing:
     pending, visited = [folder], set()
     while pending:
         current = pending.pop()
-        real = os.path.realpath(current)
+        real = str(current) if is_url(current) else os.path.realpath(current)
         if real in visited:
             continue
         visited.add(real)
@@ -91,7 +92,8 @@ def why_no_file(path: Path) -> str | None:
         path: A path from anywhere, perhaps one that no file system takes.
     """
     try:
-        return "a folder" if stat.S_ISDIR(path.stat().st_mode) else None
+        with reaching(path):
+            return "a folder" if stat.S_ISDIR(path.stat().st_mode) else None
     except OSError as error:
         return (error.strerror or str(error)).lower()
     except ValueError as error:  # a NUL in the name
@@ -112,7 +114,7 @@ def read_paths(stream: IO[bytes]) -> tuple[list[Path], tuple[str, ...]]:
     """
     data = stream.read().removeprefix(b"\xef\xbb\xbf")
     parts = data.split(b"\0") if b"\0" in data else [line.rstrip(b"\r") for line in data.split(b"\n")]
-    paths = [Path(os.fsdecode(part)) for part in parts if part.strip()]
+    paths = [place_of(os.fsdecode(part)) for part in parts if part.strip()]
     images = [path for path in paths if is_image_name(path.name)]
     return images, _count_note(paths, images)
 
@@ -124,6 +126,8 @@ def _count_note(paths: Sequence[Path], images: Sequence[Path]) -> tuple[str, ...
 
 def _list(folder: Path) -> tuple[list[str], list[str]]:
     """Return the names of a folder's images, sorted, and of its subfolders."""
+    if is_url(folder):
+        return _list_remote(folder)
     images, folders = [], []
     try:
         with os.scandir(folder) as entries:
@@ -135,6 +139,19 @@ def _list(folder: Path) -> tuple[list[str], list[str]]:
     except OSError as error:
         raise InputError(f"cannot list the folder '{folder}' ({error.strerror})", hint="check the path") from error
     return sorted(images), folders
+
+
+def _list_remote(folder: Any) -> tuple[list[str], list[str]]:  # noqa: ANN401 -- a UPath
+    """Do the same for a URL, with one listing: whether each entry is a file costs a request in an object store."""
+    try:
+        with reaching(folder):
+            entries = {entry["name"].rstrip("/"): entry["type"] for entry in folder.fs.ls(folder.path, detail=True)}
+    except OSError as error:
+        raise InputError(f"cannot list the folder '{folder}' ({error.strerror})", hint="check the URL") from error
+    entries.pop(folder.path.rstrip("/"), None)  # some stores list an empty object that stands for the folder
+    kinds = {place.rpartition("/")[2]: kind for place, kind in entries.items()}
+    images = [name for name, kind in kinds.items() if kind == "file" and is_image_name(name)]
+    return sorted(images), [name for name, kind in kinds.items() if kind == "directory" and not _is_hidden(name)]
 
 
 def _is_hidden(name: str) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.decode import SIDEWAYS, UndecodableError, decode, upright
+from btxrd_explain.places import reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,12 +90,13 @@ def _decode(data: bytes, needed: Callable[[Size], Size] | None) -> tuple[NDArray
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise RadiographError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="check the file")
-        return path.read_bytes()
+        with reaching(path):
+            if path.stat().st_size <= _MAX_BYTES:
+                return path.read_bytes()
     except OSError as error:
         reason = error.strerror or str(error)
         raise RadiographError(f"cannot read '{path}' ({reason})", hint="check the path and its permissions") from error
+    raise RadiographError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="check the file")
 
 
 def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:

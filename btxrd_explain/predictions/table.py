@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from btxrd_explain.errors import TableError
+from btxrd_explain.places import is_url, place_of
 from btxrd_explain.predictions.index import Index
 from btxrd_explain.predictions.part import Part, open_part
 from btxrd_explain.predictions.provenance import differences
@@ -87,7 +88,7 @@ class PredictionTable:
 
     def image_path(self, row: Prediction) -> Path:
         """Return where a row's image file is."""
-        return self.folder / row.path
+        return place_of(row.path) if is_url(row.path) else self.folder / row.path
 
     def _in_two_parts(self, image_id: str) -> TableError:
         holders = [part.path.name for part in self.parts for _ in _stream(part, [image_id])]

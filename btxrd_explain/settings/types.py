@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from btxrd_explain.places import is_url, place_of
 from btxrd_explain.settings.document import parse_list
 
 
@@ -19,7 +20,19 @@ def _path(value: object) -> object:
         return value
     if not str(value) or "\0" in str(value):
         raise ValueError("give a path that is not empty and holds no NUL character")
+    if is_url(value):
+        raise ValueError("give a path on this machine; only radiographs (data.inputs, data.images) may be URLs")
     return _expanded(Path(value))
+
+
+def _folder(value: object) -> Path:
+    """Read the URL of a folder, or a path."""
+    if isinstance(value, str | Path) and is_url(value):
+        return place_of(str(value))
+    path = _path(value)
+    if not isinstance(path, Path):
+        raise ValueError("give a path, or a URL")  # noqa: TRY004 -- pydantic shows these alone
+    return path
 
 
 def _input(value: object) -> str:
@@ -80,6 +93,14 @@ def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
 """A file or folder, existing or not; ``~`` is expanded, a relative path starts at the working directory."""
+
+ImageFolder = Annotated[
+    Path,
+    PlainValidator(_folder),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "path"}),
+]
+"""A folder as above, or the URL of one."""
 
 Text = Annotated[str, Field(min_length=1)]
 """Text that says something."""

@@ -7,7 +7,6 @@ form without a version, which names no internals of a release. Radiographs stay 
 from __future__ import annotations
 
 import json
-import os
 import re
 from contextlib import contextmanager
 from itertools import count
@@ -18,7 +17,7 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.contours import regions, simplified
-from btxrd_explain.files import atomic_write, write_bytes, write_json
+from btxrd_explain.files import atomic_write, relative_path, write_bytes, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,7 +77,7 @@ def _sample(image: ExportedImage, folder: Path, tolerance: float) -> dict[str, A
         if part.region is not None
     ]
     sample: dict[str, Any] = {
-        "filepath": os.path.relpath(image.path, folder.absolute()),
+        "filepath": relative_path(image.path, folder),
         "tags": [],
         "metadata": {"_cls": "ImageMetadata", "width": image.size.width, "height": image.size.height},
         "image_id": image.image_id,

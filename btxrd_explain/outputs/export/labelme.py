@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -18,10 +16,11 @@ import numpy as np
 
 from btxrd_explain.core.contours import regions, simplified
 from btxrd_explain.errors import OutputError
-from btxrd_explain.files import write_json
+from btxrd_explain.files import relative_path, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from btxrd_explain.core.contours import Region
     from btxrd_explain.outputs.export.item import Attention, ExportedImage, Origin
@@ -60,7 +59,7 @@ class LabelMeWriter:
             "version": VERSION,
             "flags": {} if image.label is None else {"prediction is correct": image.predicted == image.label},
             "shapes": [shape for part in image.attention for shape in self._shapes(part)],
-            "imagePath": _relative(image.path, target.parent),
+            "imagePath": relative_path(image.path, target.parent),
             "imageData": None,
             "imageHeight": image.size.height,
             "imageWidth": image.size.width,
@@ -102,14 +101,6 @@ def _drawn(region: Region, tolerance: float) -> dict[str, Any]:
     line = simplified(region.border, tolerance)
     line = line if len(line) >= 3 else region.border
     return {"points": line.tolist(), "shape_type": "polygon", "mask": None}
-
-
-def _relative(image: Path, folder: Path) -> str:
-    """Return the way from a LabelMe file to its image, as LabelMe follows it."""
-    try:
-        return Path(os.path.relpath(image, folder.absolute())).as_posix()
-    except ValueError:  # another drive on Windows
-        return image.as_posix()
 
 
 def _is_ours(target: Path) -> bool:

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from btxrd_explain.settings.sections.section import Section
-from btxrd_explain.settings.types import FilePath, Inputs, Text
+from btxrd_explain.settings.types import FilePath, ImageFolder, Inputs, Text
 
 
 class DataSettings(Section):
@@ -19,13 +19,13 @@ class DataSettings(Section):
     inputs: Inputs = Field(
         default=(),
         description=(
-            "Radiographs to work on: image files, folders, a split CSV, a BTXRD root, or - for paths on the "
-            "standard input."
+            "Radiographs to work on: image files, folders, URLs of either (s3://, gs://), a split CSV, a BTXRD root, "
+            "or - for paths on the standard input."
         ),
     )
-    images: FilePath | None = Field(
+    images: ImageFolder | None = Field(
         default=None,
-        description=("Folder of the radiographs that a split CSV names; null takes images/ of the root."),
+        description=("Folder of the radiographs that a split CSV names, or its URL; null takes images/ of the root."),
     )
     annotations: FilePath | None = Field(
         default=None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import TableError
 from btxrd_explain.files import relative_path, sha256_of
+from btxrd_explain.places import reaching
 from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.store import Journal
@@ -241,9 +242,11 @@ def _unchanged(row: Prediction, path: Path) -> bool:
     if row.stamp is None:
         return False
     try:
-        status = path.stat()
+        with reaching(path):
+            status = path.stat()
         if status.st_size != row.stamp.size:
             return False
-        return status.st_mtime_ns == row.stamp.mtime_ns or sha256_of(path) == row.stamp.sha256
+        dated = status.st_mtime_ns != 0  # some object stores tell no time
+        return (dated and status.st_mtime_ns == row.stamp.mtime_ns) or sha256_of(path) == row.stamp.sha256
     except OSError:
         return False  # reading it again will say why

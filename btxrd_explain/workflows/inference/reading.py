@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.files import relative_path
 from btxrd_explain.inputs.radiograph import read_radiograph
+from btxrd_explain.places import reaching
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.workflows.threads import available_cores, in_order
 
@@ -64,7 +65,8 @@ def _prepare(record: ImageRecord, preprocessing: Preprocessing, folder: Path) ->
     """Read and prepare one image; what is wrong with a file stays with its row."""
     stamp = None
     try:
-        status = record.path.stat()
+        with reaching(record.path):
+            status = record.path.stat()
         stamp = FileStamp(status.st_size, status.st_mtime_ns, None)
         radiograph = read_radiograph(record.path, preprocessing.needed)
     except (RadiographError, OSError) as error:
