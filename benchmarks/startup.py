@@ -124,7 +124,7 @@ def _result(took: dict[str, float], options: argparse.Namespace) -> Result:
             "Every program runs in a fresh process, from the interpreter's start.",
             "infer: efficientnet_b0 at 224 x 224 pixels, with the table and an overlay, through the command line.",
             "gallery and annotate-iou: with the command line's imports, until the first image would be drawn, scored.",
-            "Where pandas is installed, pyarrow imports it, which takes half a second of both.",
+            "matplotlib follows once they draw: within the first phase of gallery, after the scoring of annotate-iou.",
         ],
         packages=("torch", "timm", "matplotlib", "pyarrow", "opencv-python-headless"),
     )

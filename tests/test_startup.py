@@ -5,8 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import pytest
+
+from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, Settings
+from btxrd_explain.synthetic.dataset import write_dataset
+from btxrd_explain.workflows import infer
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 HEAVY = ["torch", "torchvision", "timm", "pytorch_grad_cam", "matplotlib", "cv2", "PIL", "pyarrow", "openpyxl", "numpy"]
 
@@ -25,6 +33,51 @@ def _modules_after(program: str) -> set[str]:
 def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     program = f"from btxrd_explain.cli import app\ntry: app({arguments!r})\nexcept SystemExit: pass"
     assert not _modules_after(program) & set(HEAVY)
+
+
+_UNTIL_WORK = """
+import sys
+from btxrd_explain.cli.app import app
+from btxrd_explain.workflows import {workflow}
+from btxrd_explain.workflows.progress import Silent
+from btxrd_explain.settings import OutputSettings, Settings
+from pathlib import Path
+
+class UntilWork(Silent):
+    def start(self, what, total):
+        raise KeyboardInterrupt(what)
+
+try:
+    {workflow}.run(Settings(output=OutputSettings(directory=Path({folder!r}))), UntilWork())
+except KeyboardInterrupt as work:
+    assert str(work) == {phase!r}, work
+"""
+
+
+@pytest.fixture(scope="module")
+def tabled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the table of a few radiographs."""
+    folder = tmp_path_factory.mktemp("tabled")
+    write_dataset(folder / "BTXRD", seed=0, per_class={"test": 2})
+    settings = Settings(
+        data=DataSettings(root=folder / "BTXRD"),
+        model=ModelSettings(checkpoint="demo", device="cpu"),
+        output=OutputSettings(directory=folder, overlay=False),
+    )
+    infer.run(settings)
+    return folder
+
+
+@pytest.mark.parametrize(("workflow", "phase"), [("gallery", "galleries"), ("annotate_iou", "average mask")])
+def test_until_the_work_begins_nothing_is_imported_that_is_needed_only_later(
+    tabled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workflow: str, phase: str
+) -> None:
+    """A stand-in for pandas is installed, which pyarrow would import; it is too old for pyarrow to use."""
+    (tmp_path / "pandas.py").write_text("__version__ = '0.1'\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert "pandas" in _modules_after("import pyarrow; pyarrow.array([1])")
+    loaded = _modules_after(_UNTIL_WORK.format(workflow=workflow, folder=str(tabled), phase=phase))
+    assert not loaded & {"torch", "pandas", "matplotlib", "matplotlib.figure"}
 
 
 def test_the_package_itself_imports_nothing_heavy() -> None:

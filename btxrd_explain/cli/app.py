@@ -1,7 +1,6 @@
 """The application: the commands of the modules beside this one under one name."""
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -26,6 +25,8 @@ app.add_typer(config.app, name="config", rich_help_panel="Settings")
 
 def _version(value: bool) -> None:
     if value:
+        from importlib.metadata import version  # noqa: PLC0415 -- takes long to import, and only this needs it
+
         sys.stdout.write(f"btxrd-explain {version('btxrd-explain')}\n")
         raise typer.Exit
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from btxrd_explain.predictions.columns import as_numpy, mask_column, text_column
 from btxrd_explain.predictions.schema import from_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -68,29 +69,29 @@ class Index(Sequence["Prediction"]):
         Args:
             mask: Boolean array of shape ``(rows,)``.
         """
-        return self if mask.all() else Index(self._table.filter(pa.array(mask)))
+        return self if mask.all() else Index(self._table.filter(mask_column(mask)))
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return a column by its name in :func:`btxrd_explain.predictions.schema.table_schema`."""
         return self._table.column(name)
 
-    def is_in(self, name: str, values: Any) -> NDArray[np.bool_]:  # noqa: ANN401 -- an iterable of what the column holds
-        """Say of each row whether a column holds one of some values.
+    def is_in(self, name: str, values: Iterable[str] | pa.ChunkedArray) -> NDArray[np.bool_]:
+        """Say of each row whether a column of texts holds one of some values.
 
         Returns:
             Boolean array of shape ``(rows,)``; false where the column holds nothing.
         """
         column = self.column(name)
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        mask: NDArray[np.bool_] = pc.is_in(column, pa.array(values, kind)).to_numpy()
-        return mask
+        wanted = values.cast(kind) if isinstance(values, pa.ChunkedArray) else text_column(values)
+        return as_numpy(pc.is_in(column, wanted))
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
         """Softmax per class, float32, shape ``(rows, classes)``; NaN in rows without a prediction."""
         column = self.column("probabilities")
         values = np.full((len(self), column.type.list_size), np.nan, np.float32)
-        values[column.is_valid().to_numpy()] = pc.list_flatten(column).to_numpy().reshape(-1, column.type.list_size)
+        values[as_numpy(column.is_valid())] = as_numpy(pc.list_flatten(column)).reshape(-1, column.type.list_size)
         return values
 
     @property

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.predictions.columns import as_numpy
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float32]] | N
     column = batch.column(HEAVY_COLUMN)
     cells = int(np.prod(column.type.shape))
     start = column.storage.offset * cells
-    flat = column.storage.values.to_numpy(zero_copy_only=False)[start : start + len(column) * cells]
+    flat = as_numpy(column.storage.values)[start : start + len(column) * cells]
     tensors: np.ndarray[Any, np.dtype[np.float32]] = flat.reshape(len(column), *column.type.shape)
     return tensors
 

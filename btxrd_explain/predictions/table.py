@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from btxrd_explain.errors import TableError
 from btxrd_explain.places import is_url, place_of
+from btxrd_explain.predictions.columns import text_column
 from btxrd_explain.predictions.index import Index
 from btxrd_explain.predictions.part import Part, open_part
 from btxrd_explain.predictions.provenance import differences
@@ -171,7 +172,7 @@ def _check_alike(first: Part, other: Part) -> None:
 
 
 def _stream(part: Part, wanted: Sequence[str] | None) -> Iterator[Prediction]:
-    values = None if wanted is None else pa.array(wanted, pa.string())
+    values = None if wanted is None else text_column(wanted)
     for batch in part.batches(wanted):
         yield from from_batch(batch if values is None else batch.filter(pc.is_in(batch.column("image_id"), values)))
 

@@ -11,8 +11,8 @@ from typing import Any
 from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sections import Section
 
-PREFIX = str(Settings.model_config.get("env_prefix"))
-DELIMITER = str(Settings.model_config.get("env_nested_delimiter"))
+PREFIX, DELIMITER = "BTXRD_EXPLAIN_", "__"
+"""What names of environment variables begin with, and what stands in them between section and setting."""
 
 
 @dataclass(frozen=True, slots=True)

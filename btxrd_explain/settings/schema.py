@@ -1,6 +1,6 @@
 """All settings of a run in one immutable object."""
 
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from btxrd_explain.settings.sections import (
     AnnotationSettings,
@@ -17,7 +17,7 @@ from btxrd_explain.settings.sections import (
 )
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Everything a run depends on; immutable.
 
     Made directly, it holds defaults and the given values only, so that a library call never depends on the
@@ -31,9 +31,7 @@ class Settings(BaseSettings):
     'run/predictions.parquet'
     """
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="BTXRD_EXPLAIN_", env_nested_delimiter="__"
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: DataSettings = DataSettings()
     model: ModelSettings = ModelSettings()
@@ -46,15 +44,3 @@ class Settings(BaseSettings):
     export: ExportSettings = ExportSettings()
     run: RunSettings = RunSettings()
     report: ReportSettings = ReportSettings()
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 -- the signature is pydantic-settings'
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 -- likewise
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the given values only."""
-        return (init_settings,)

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.files import write_bytes, write_json
 from btxrd_explain.workflows.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.workflows.evaluation.extent import Extent, extent_of, read_columns
-from btxrd_explain.workflows.evaluation.figures import draw_charts
 from btxrd_explain.workflows.evaluation.markdown import write_markdown
 from btxrd_explain.workflows.evaluation.metrics_table import write_metrics
-from btxrd_explain.workflows.evaluation.panels import draw_comparison
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
 from btxrd_explain.workflows.evaluation.report import (
     attention_patterns,
@@ -88,6 +86,9 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
 
 def _write(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Listener) -> AnnotateIouResult:
     """Write tables and figures, and the report that names them last."""
+    from btxrd_explain.workflows.evaluation.figures import draw_charts  # noqa: PLC0415 -- matplotlib
+    from btxrd_explain.workflows.evaluation.panels import draw_comparison  # noqa: PLC0415 -- matplotlib
+
     folder, selected = settings.output.directory, evaluation.selected
     provenance = selected.table.provenance
     sample = sample_of(evaluation, extent)

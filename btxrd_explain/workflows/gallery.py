@@ -10,10 +10,6 @@ import numpy as np
 from btxrd_explain.core.selection import Examples, Outcome, select_examples
 from btxrd_explain.errors import InputError
 from btxrd_explain.files import write_json
-from btxrd_explain.outputs.gallery_figure import Row, build_gallery_grid, place_of
-from btxrd_explain.outputs.style import save_figure
-from btxrd_explain.workflows.drawing.examples import ExamplePainter
-from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs
 from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.naming import file_name_of_class, footer
 from btxrd_explain.workflows.progress import Listener, Silent
@@ -72,22 +68,8 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     names = selected.table.provenance.class_names
     chosen = _choose(selected, settings)
     images = _images(selected, chosen)
-    painter = ExamplePainter(images, selected.annotations, settings, listener)
-    note_missing_glyphs([*names, *images], listener)
     listener.start("galleries", len(names))
-    figures: dict[str, Path] = {}
-    for index, name in enumerate(names):
-        _warn_of_few(name, chosen[index], settings, listener)
-        figure = build_gallery_grid(
-            [_row(outcome, chosen[index], painter) for outcome in _REASONS],
-            title=f"{name}: where the classifier looks",
-            columns=settings.gradcam.examples_per_class,
-            colormap=settings.output.colormap,
-            footer=footer(selected.table.provenance),
-        )
-        figures[name] = settings.output.directory / f"gallery_{file_name_of_class(name)}.{settings.output.format}"
-        save_figure(figure, figures[name], dpi=settings.output.dpi)
-        listener.advance()
+    figures = _draw(selected, chosen, images, settings, listener)
     document = settings.output.directory / "gallery.json"
     write_json(document, _document(selected, chosen, figures))
     by_name = dict(zip(names, chosen, strict=True))
@@ -97,6 +79,38 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
         shown={name: {str(o): len(e.rows(o)) for o in _REASONS} for name, e in by_name.items()},
         available={name: {str(o): e.available(o) for o in _REASONS} for name, e in by_name.items()},
     )
+
+
+def _draw(
+    selected: Selected,
+    chosen: list[_Chosen],
+    images: dict[str, ExplainedImage],
+    settings: Settings,
+    listener: Listener,
+) -> dict[str, Path]:
+    """Draw the figure of each class; return where it is, by class name."""
+    from btxrd_explain.outputs.gallery_figure import build_gallery_grid  # noqa: PLC0415 -- matplotlib
+    from btxrd_explain.outputs.style import save_figure  # noqa: PLC0415 -- matplotlib
+    from btxrd_explain.workflows.drawing.examples import ExamplePainter  # noqa: PLC0415 -- matplotlib
+    from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs  # noqa: PLC0415 -- matplotlib
+
+    names = selected.table.provenance.class_names
+    figures: dict[str, Path] = {}
+    painter = ExamplePainter(images, selected.annotations, settings, listener)
+    note_missing_glyphs([*names, *images], listener)
+    for index, name in enumerate(names):
+        _warn_of_few(name, chosen[index], settings, listener)
+        figure = build_gallery_grid(
+            [painter.line(o, chosen[index].rows(o), index, chosen[index].available(o)) for o in _REASONS],
+            title=f"{name}: where the classifier looks",
+            columns=settings.gradcam.examples_per_class,
+            colormap=settings.output.colormap,
+            footer=footer(selected.table.provenance),
+        )
+        figures[name] = settings.output.directory / f"gallery_{file_name_of_class(name)}.{settings.output.format}"
+        save_figure(figure, figures[name], dpi=settings.output.dpi)
+        listener.advance()
+    return figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +155,6 @@ def _images(selected: Selected, chosen: list[_Chosen]) -> dict[str, ExplainedIma
     return {row.image_id: ExplainedImage.of(row, selected.table) for row in selected.table.rows(wanted)}
 
 
-def _row(outcome: Outcome, chosen: _Chosen, painter: ExamplePainter) -> Row:
-    """Paint one row of the grid: the examples of one outcome."""
-    cells = tuple(painter.cell(outcome, row, chosen.index) for row in chosen.rows(outcome))
-    return Row(str(outcome), cells, chosen.available(outcome))
-
-
 def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Listener) -> None:
     wanted = settings.gradcam.examples_per_class
     few = [f"{chosen.available(outcome)} {outcome}" for outcome in _REASONS if chosen.available(outcome) < wanted]
@@ -172,6 +180,8 @@ def _document(selected: Selected, chosen: list[_Chosen], figures: Mapping[str, P
 
 
 def _places(chosen: _Chosen, outcome: Outcome, names: tuple[str, ...]) -> dict[str, Any]:
+    from btxrd_explain.outputs.gallery_figure import place_of  # noqa: PLC0415 -- matplotlib
+
     examples = [
         {
             **dict(zip(("line", "column"), (n + 1 for n in place_of(number, chosen.columns)), strict=True)),

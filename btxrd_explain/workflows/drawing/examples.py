@@ -9,14 +9,14 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.selection import Outcome
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.inputs.annotation_source import read_lesions
-from btxrd_explain.outputs.gallery_figure import Cell, Picture, cell_pixels
+from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, cell_pixels
 from btxrd_explain.outputs.outline import outlines_of
 from btxrd_explain.outputs.overlay import as_rgb, create_overlay, shrunk
 from btxrd_explain.outputs.style import picture_dpi
 from btxrd_explain.workflows.lesion_rules import lesion_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -44,6 +44,10 @@ class ExamplePainter:
     annotations: Mapping[str, AnnotationPlace]
     settings: Settings
     listener: Listener
+
+    def line(self, outcome: Outcome, rows: Iterable[Prediction], of_class: int, available: int) -> Row:
+        """Return a row of the grid: the examples of one outcome, of ``available`` that there are."""
+        return Row(str(outcome), tuple(self.cell(outcome, row, of_class) for row in rows), available)
 
     def cell(self, outcome: Outcome, row: Prediction, class_index: int) -> Cell:
         """Paint one example; a false negative shows the predicted and the true class side by side."""
