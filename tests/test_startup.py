@@ -77,7 +77,7 @@ def test_until_the_work_begins_nothing_is_imported_that_is_needed_only_later(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     assert "pandas" in _modules_after("import pyarrow; pyarrow.array([1])")
     loaded = _modules_after(_UNTIL_WORK.format(workflow=workflow, folder=str(tabled), phase=phase))
-    assert not loaded & {"torch", "pandas", "matplotlib", "matplotlib.figure"}
+    assert not loaded & {"torch", "pandas", "matplotlib", "matplotlib.figure", "yaml"}
 
 
 def test_the_package_itself_imports_nothing_heavy() -> None:

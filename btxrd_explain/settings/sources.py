@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.settings.catalogue import DELIMITER, PREFIX, SECTIONS, SETTINGS, closest
-from btxrd_explain.settings.document import read_document
 from btxrd_explain.settings.schema import Settings
 
 _LONGEST = 80
@@ -89,6 +88,8 @@ def load_settings(
 
 
 def _from_file(path: Path) -> list[Given]:
+    from btxrd_explain.settings.document import read_document  # noqa: PLC0415 -- PyYAML, only for a file
+
     origin = f"config file {str(path)!r}"
     given = list(_leaves(read_document(path), origin))
     names = [item.name for item in given]

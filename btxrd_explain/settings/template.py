@@ -3,8 +3,6 @@
 from textwrap import wrap
 from typing import Any, NamedTuple
 
-import yaml
-
 from btxrd_explain.settings.catalogue import SECTIONS, SETTINGS, Setting, section_description
 from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sources import LoadedSettings
@@ -70,6 +68,8 @@ def yaml_value(value: Any) -> str:  # noqa: ANN401 -- whatever JSON can hold
 
 
 def _dump(value: Any, style: str | None) -> str:  # noqa: ANN401 -- whatever JSON can hold
+    import yaml  # noqa: PLC0415 -- takes long to import, and only this needs it
+
     text: str = yaml.safe_dump(
         value, default_style=style, default_flow_style=True, width=float("inf"), allow_unicode=True
     )

@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from btxrd_explain.places import is_url, place_of
-from btxrd_explain.settings.document import parse_list
 
 
 def _path(value: object) -> object:
@@ -58,6 +57,8 @@ def _items(value: object) -> object:
         return value
     if not value.lstrip().startswith("["):
         return [item.strip() for item in value.split(",")]
+    from btxrd_explain.settings.document import parse_list  # noqa: PLC0415 -- PyYAML, only for such a text
+
     return parse_list(value)
 
 
