@@ -112,6 +112,11 @@ def _provenance(method: str = "gradcam", mode: ResizeMode = ResizeMode.SQUASH) -
     return Provenance(request, NAMES, preprocessing, "best.pt", "resnet18", method, "layer4", Size(2, 1))
 
 
+def _write(folder: Path, **changed: Case) -> None:
+    rows = [_row(folder, name, changed.get(name, case)) for name, case in CASES.items()]
+    write_table(folder / "predictions.parquet", _provenance(), rows)
+
+
 def run(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- the result of typer's runner
     result = CliRunner().invoke(app, [*map(str, arguments), "-o", str(folder / "out")])
     assert result.exit_code == code, result.output
@@ -186,6 +191,7 @@ def test_intervals_over_groups_draw_groups(folder: Path) -> None:
         (("--threshold-rule", "otsu"), [0.5, 0.0, 1.0]),
         (("--threshold-rule", "otsu-chexlocalize"), [0.5, 0.0, 1.0]),
         (("--threshold", "1"), [1.0, 0.0, 0.5]),
+        (("--threshold", "1", "--set", "annotation.operator=>"), [0.0, 0.0, 0.0]),  # nothing is hotter
         (("--space", "input"), [0.5, 0.0, 1.0]),
         (("--target-class", "predicted"), [0.5, 0.5, 1.0]),
     ],
@@ -194,6 +200,32 @@ def test_rules_and_protocols(folder: Path, arguments: tuple[str, ...], ious: lis
     report = evaluated(folder, *arguments)
     assert [image["iou"] for image in report["per_image"]][:3] == pytest.approx(ious, abs=0.03)
     assert (report["iou_threshold"] is None) == ("--threshold-rule" in arguments)
+
+
+def test_lesions_are_those_of_the_true_class_whatever_map_is_measured(folder: Path) -> None:
+    for name in "ab":
+        _annotate(folder, name, 9, label="cyst")
+    report = evaluated(folder, "--target-class", "predicted", "--label-map", "cyst=Benign")
+    images = {image["image_id"]: image for image in report["per_image"]}
+    assert (images["b.png"]["target_class"], images["b.png"]["iou"]) == ("Malignant", pytest.approx(0.5))
+    assert report["summary"]["by_class_and_outcome"]["Malignant, FP"]["mean_iou"] == pytest.approx(0.5)
+
+
+def test_the_predicted_class_needs_no_label(folder: Path) -> None:
+    rows = [replace(_row(folder, name, CASES[name]), label=None) for name in "ab"]
+    write_table(folder / "predictions.parquet", _provenance(), rows)
+    assert evaluated(folder)["summary"]["excluded"] == {"no known true class": 2}
+    report = evaluated(folder, "--target-class", "predicted")
+    assert [(image["iou"], image["outcome"]) for image in report["per_image"]] == [(pytest.approx(0.5), None)] * 2
+    assert report["summary"]["by_class"] == report["summary"]["by_outcome"] == {}
+    assert report["summary"]["overall"]["metrics"]["iou"]["baselines"]["average"]["n"] == 2
+
+
+def test_a_false_alarm_stands_beside_the_chance_of_its_own_map(folder: Path) -> None:
+    _write(folder, b=replace(CASES["b"], true_map=NONE))
+    false_alarms = evaluated(folder)["summary"]["by_class_and_outcome"]["Malignant, FP"]["metrics"]["recall"]
+    assert (false_alarms["mean"], false_alarms["chance_from"]) == (1.0, "formula")
+    assert false_alarms["chance"] == pytest.approx(0.5)  # its region is the upper half
 
 
 def test_a_tuned_threshold_comes_from_other_images(folder: Path) -> None:
@@ -302,7 +334,8 @@ def test_the_checklist_says_what_was_really_run(folder: Path) -> None:
     plain = status(evaluated(folder))
     assert list(plain) == list(range(1, 16))
     assert {number for number, text in plain.items() if text != "met"} == {6, 8, 10, 11, 14}  # no centre on two rows
-    verdict = {"verdict": "the map depends on the weights", "provenance": {"fingerprint": _provenance().fingerprint}}
+    verdict: dict[str, Any] = {"verdict": "The maps change.", "outcome": "change"}
+    verdict |= {"provenance": {"fingerprint": _provenance().fingerprint}}
     (folder / "out" / "sanity_report.json").write_text(json.dumps(verdict))
     full = status(evaluated(folder, "--by", "center", "--group-column", "patient"))
     assert {number for number, text in full.items() if text != "met"} == {6, 14}
@@ -312,11 +345,26 @@ def test_the_checklist_says_what_was_really_run(folder: Path) -> None:
     assert status(evaluated(folder, "--threshold-rule", "otsu"))[4] == "not applicable"
 
 
+def test_the_checklist_is_not_met_by_what_shows_nothing(folder: Path) -> None:
+    (folder / "some.csv").write_text("image_id,view,own\n" + "".join(f"{name}.png,front,{name}\n" for name in CASES))
+    (folder / "out").mkdir()
+    verdict: dict[str, Any] = {"verdict": "Undecided: too few.", "outcome": "undecided"}
+    verdict |= {"provenance": {"fingerprint": _provenance().fingerprint}}
+    (folder / "out" / "sanity_report.json").write_text(json.dumps(verdict))
+    report = evaluated(folder, "--metadata", folder / "some.csv", "--by", "view", "--group-column", "own")
+    points = {point["number"]: (point["status"], point["evidence"]) for point in report["checklist"]}
+    assert points[8] == ("not met", "the randomisation was run: Undecided: too few.")
+    assert points[10] == ("not met", "1 by view")
+    assert points[11] == ("not met", "no two of the 3 images share a value of 'own'")
+    assert "Weight randomisation: Undecided: too few." in report["limits"]
+
+
 def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
     evaluated(folder, "--by", "center", "--boxes")
     text = (folder / "out" / "annotation_report.md").read_text("utf-8")
     assert "Over 3 annotated images the mean IoU was 0.500 [0.000, 1.000]" in text
     assert "2 of 3 images" in text
+    assert "percentile bootstrap over 3 images" in text  # d has no IoU
     assert "h >= 0.5, a threshold set beforehand" in text
     assert "1 excluded: annotation cannot be used" in text
     assert "| center | 1 | 2 | 0.750" in text

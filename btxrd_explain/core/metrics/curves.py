@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.metrics.histogram import TOP_LEVEL
+from btxrd_explain.core.threshold import Operator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,17 +20,22 @@ if TYPE_CHECKING:
 
 CURVE_THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 """The thresholds of an IoU curve: 0, 0.01, ... 1."""
-_CURVE_LEVELS = np.ceil(CURVE_THRESHOLDS * TOP_LEVEL - 1e-6).astype(np.intp)
+_LOWEST_LEVELS = {
+    Operator.AT_LEAST: np.ceil(CURVE_THRESHOLDS * TOP_LEVEL - 1e-6).astype(np.intp),
+    Operator.ABOVE: np.floor(CURVE_THRESHOLDS * TOP_LEVEL + 1e-6).astype(np.intp) + 1,
+}
+"""The lowest level of each threshold's region."""
 
 
-def iou_curve(histogram: Histogram) -> NDArray[np.float64]:
-    """Return the IoU of ``h >= t`` for each of :data:`CURVE_THRESHOLDS`.
+def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> NDArray[np.float64]:
+    """Return the IoU of ``h >= t`` (or ``h > t``) for each of :data:`CURVE_THRESHOLDS`.
 
-    ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``. A threshold that is no multiple of 0.05 falls within a level, and is
-    moved up by at most 1/65,280.
+    ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``. A threshold that no level begins at (with ``>``: any) is moved up by at
+    most 1/65,280.
 
     Args:
         histogram: The pixels by level, of which some are annotated.
+        operator: Whether the threshold itself counts.
 
     Returns:
         Float64 array of shape ``(101,)`` in [0, 1].
@@ -41,8 +47,9 @@ def iou_curve(histogram: Histogram) -> NDArray[np.float64]:
     >>> curve[[0, 50, 51, 100]].tolist()
     [0.3333333333333333, 0.5, 1.0, 1.0]
     """
-    both = histogram.inside_from[_CURVE_LEVELS]
-    curve: NDArray[np.float64] = both / (histogram.annotated + histogram.whole_from[_CURVE_LEVELS] - both)
+    lowest = _LOWEST_LEVELS[operator]
+    both = histogram.inside_from[lowest]
+    curve: NDArray[np.float64] = both / (histogram.annotated + histogram.whole_from[lowest] - both)
     return curve
 
 

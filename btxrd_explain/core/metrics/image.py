@@ -130,7 +130,7 @@ def measure(
     cut = threshold.cut(look.histogram)
     overlap, region = _region(look, cut, fill=threshold.rule is Rule.OTSU_CHEXLOCALIZE)
     hits = hits_among_hottest(look.values, look.levels, mask, look.histogram)
-    curve = iou_curve(look.histogram)
+    curve = iou_curve(look.histogram, threshold.operator)
     metrics = ImageMetrics(
         lesion_share=lesion_share,
         threshold=cut.value,
@@ -210,8 +210,8 @@ def _hit(heat: HeatMap, mask: NDArray[np.bool_], tolerance: float | None) -> boo
 
 
 def _lesion_recall(region: NDArray[np.bool_], lesions: Iterable[NDArray[np.bool_]]) -> float | None:
-    """Return the share of the lesions that the region touches; None where there are none."""
-    touched = [bool((region & lesion).any()) for lesion in lesions]
+    """Return the share of the lesions that the region touches, of those that have a pixel; None where none has."""
+    touched = [bool((region & lesion).any()) for lesion in lesions if lesion.any()]
     return sum(touched) / len(touched) if touched else None
 
 

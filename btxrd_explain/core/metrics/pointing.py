@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,27 +11,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def pointing_hit(heatmap: NDArray[np.floating[Any]], mask: NDArray[np.bool_]) -> bool | None:
-    """Say whether the hottest pixel lies on the annotation (pointing game, Zhang et al., IJCV 126:1084, 2018).
-
-    Args:
-        heatmap: Shape ``(height, width)``; the first of equal maxima in row order counts.
-        mask: Boolean array of the same shape.
-
-    Returns:
-        True for a hit; None where nothing is annotated.
-
-    Raises:
-        ValueError: The shapes differ.
-    """
-    if heatmap.shape != mask.shape:
-        raise ValueError(f"heat map {heatmap.shape} and annotation {mask.shape} differ in shape")
-    row, column = divmod(int(np.argmax(heatmap)), heatmap.shape[1])
-    return near_annotation((row, column), mask, 0)
-
-
 def near_annotation(pixel: tuple[int, int], mask: NDArray[np.bool_], radius: float) -> bool | None:
     """Say whether an annotated pixel lies within a distance of a pixel, from centre to centre.
+
+    With the hottest pixel of a heat map this is the pointing game (Zhang et al., IJCV 126:1084, 2018).
 
     Args:
         pixel: Row and column.

@@ -82,9 +82,14 @@ class Resampling:
         keys = [("alone", index) if group is None else ("group", group) for index, group in enumerate(groups)]
         return cls(np.array([known.setdefault(key, len(known)) for key in keys], dtype=np.intp), resamples, seed)
 
+    @property
+    def units(self) -> int:
+        """Number of independent units."""
+        return int(self.unit_of.max(initial=-1)) + 1
+
     def weights(self) -> Iterator[NDArray[np.float64]]:
         """Yield how often each image was drawn: arrays of shape ``(draws, images)``, together ``resamples`` rows."""
-        units = int(self.unit_of.max(initial=-1)) + 1
+        units = self.units
         if not units:
             return
         random = np.random.default_rng(self.seed)

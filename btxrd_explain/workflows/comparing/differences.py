@@ -53,8 +53,8 @@ class Paired:
     def means(self, name: str) -> dict[str, BoundedMean]:
         """Return the mean of every metric of a table beside chance and ceiling."""
         sample, width = self.samples[name], len(NAMES)
-        no_formula = np.isnan(sample.chance).all(axis=0)
-        chance = np.where(no_formula, sample.values[MapKind.RANDOM], sample.chance)
+        by_formula = sample.chance[MapKind.MODEL]
+        chance = np.where(np.isnan(by_formula).all(axis=0), sample.values[MapKind.RANDOM], by_formula)
         drawn = self._estimates(sample.values[MapKind.MODEL], chance, sample.values[MapKind.CEILING])
         parts = zip(NAMES, drawn[:width], drawn[width : 2 * width], drawn[2 * width :], strict=True)
         return {

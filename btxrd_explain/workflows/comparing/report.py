@@ -91,7 +91,7 @@ def _document(
             resamples=resampling.resamples,
             seed=resampling.seed,
             unit="images" if column is None else f"groups of {column}",
-            units=int(resampling.unit_of.max(initial=-1)) + 1,
+            units=resampling.units,
         ),
         files={kind: path.name for kind, path in files.items()},
     )

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from btxrd_explain.core.metrics.rules import Rule
+from btxrd_explain.core.sanity import Outcome
 from btxrd_explain.workflows.evaluation.protocol import BASELINES, rule_in_words
 from btxrd_explain.workflows.evaluation.schema import ChecklistItem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from btxrd_explain.core.sanity import Verdict
     from btxrd_explain.workflows.evaluation.protocol import Protocol
     from btxrd_explain.workflows.evaluation.schema import Statistics, Tuning
     from btxrd_explain.workflows.evaluation.slice_schema import Summary
@@ -41,7 +43,7 @@ class Evidence:
         by: Columns of the metadata that it is reported by.
         group_column: Column whose groups were drawn; None where images were.
         provenance: How the table was made, in a few words.
-        sanity: The verdict of the randomisation of the same network and method; None where there is none.
+        sanity: The verdict on the randomisation of the same network and method; None where there is none.
         limits: Limits that the report states.
     """
 
@@ -52,7 +54,7 @@ class Evidence:
     by: tuple[str, ...]
     group_column: str | None
     provenance: str
-    sanity: str | None
+    sanity: Verdict | None
     limits: tuple[str, ...]
 
 
@@ -139,7 +141,8 @@ def _ceiling(run: Evidence) -> tuple[Status, str]:
 def _randomisation(run: Evidence) -> tuple[Status, str]:
     if run.sanity is None:
         return "not met", "no sanity_report.json of the same table lies beside the report; run 'btxrd-explain sanity'"
-    return "met", f"the randomisation was run: {run.sanity}"
+    decided = run.sanity.outcome is not Outcome.UNDECIDED
+    return "met" if decided else "not met", f"the randomisation was run: {run.sanity.text}"
 
 
 def _slices(run: Evidence) -> tuple[Status, str]:
@@ -157,13 +160,18 @@ def _slices(run: Evidence) -> tuple[Status, str]:
 def _subgroups(run: Evidence) -> tuple[Status, str]:
     if not run.by:
         return "not met", "no column of the metadata was named (--by)"
-    return "met", f"by {', '.join(run.by)}"
+    counts = {name: len(run.summary.by_metadata[name]) for name in run.by}
+    found = ", ".join(f"{count} by {name}" for name, count in counts.items())
+    return "met" if max(counts.values()) > 1 else "not met", found
 
 
 def _groups(run: Evidence) -> tuple[Status, str]:
     if run.group_column is None:
         return "not met", "intervals draw images; several views of one patient are not told apart (--group-column)"
-    return "met", f"intervals draw whole groups of '{run.group_column}', {run.statistics.units} of them"
+    images, units = run.summary.overall.n, run.statistics.units
+    if units == images:
+        return "not met", f"no two of the {images} images share a value of '{run.group_column}'"
+    return "met", f"intervals draw whole groups of '{run.group_column}', {units} of them among {images} images"
 
 
 def _exclusions(run: Evidence) -> tuple[Status, str]:

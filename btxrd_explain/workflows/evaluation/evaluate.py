@@ -99,12 +99,13 @@ def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> 
     made, average = selected.table.provenance, AverageMask()
 
     def ideal_of(row: Prediction) -> NDArray[np.float32] | None:
-        annotation, target = selected.annotations.get(row.image_id), protocol.target_of(row, made.class_names)
-        if annotation is None or target is None or row.size is None:
+        annotation, true = selected.annotations.get(row.image_id), protocol.true_of(row, made.class_names)
+        if annotation is None or protocol.target_of(row, made.class_names) is None or row.size is None:
             return None
         frame = made.preprocessing.frame(row.size)
         try:
-            lesions = lesions_of(annotation, frame, protocol.rules, class_name=made.class_names[target])
+            name = None if true is None else made.class_names[true]
+            lesions = lesions_of(annotation, frame, protocol.rules, class_name=name)
         except AnnotationError:
             return None  # said where it is scored
         return ideal_grid(lesions.mask, frame, made.grid)

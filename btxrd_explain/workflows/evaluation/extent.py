@@ -14,6 +14,7 @@ from btxrd_explain.workflows.evaluation.report import read_sanity
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from btxrd_explain.core.sanity import Verdict
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.evaluation.schema import Tuning
     from btxrd_explain.workflows.evaluation.tuning import Tuned
@@ -43,7 +44,7 @@ class Extent:
     average_mask: str | None = None
     resamples: int = 1000
     seed: int = 0
-    sanity: str | None = None
+    sanity: Verdict | None = None
 
 
 def extent_of(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.sanity import Outcome
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from btxrd_explain.core.sanity import Verdict
     from btxrd_explain.workflows.evaluation.evaluate import Evaluation
     from btxrd_explain.workflows.evaluation.slice_schema import Summary
 
@@ -14,12 +17,14 @@ _FEW = 30
 """Below so many images a percentile interval is known to be too short."""
 
 
-def limits_of(evaluation: Evaluation, summary: Summary, group_column: str | None, sanity: str | None) -> list[str]:
+def limits_of(evaluation: Evaluation, summary: Summary, group_column: str | None, sanity: Verdict | None) -> list[str]:
     """State the limits of an evaluation, one sentence or two each."""
     return list(_limits(evaluation, summary, group_column, sanity))
 
 
-def _limits(evaluation: Evaluation, summary: Summary, group_column: str | None, sanity: str | None) -> Iterator[str]:
+def _limits(
+    evaluation: Evaluation, summary: Summary, group_column: str | None, sanity: Verdict | None
+) -> Iterator[str]:
     provenance, overall = evaluation.selected.table.provenance, summary.overall
     if provenance.synthetic:
         yield "All radiographs are SYNTHETIC: the numbers say nothing about patients."
@@ -44,6 +49,8 @@ def _limits(evaluation: Evaluation, summary: Summary, group_column: str | None, 
     yield "Each image has one annotation; how far experts would agree among themselves is not known."
     if sanity is None:
         yield "Whether the maps depend on what the network has learnt (weight randomisation) was not tested here."
+    elif sanity.outcome is not Outcome.CHANGE:
+        yield f"Weight randomisation: {sanity.text}"
     excluded = sum(summary.excluded.values())
     if excluded:
         yield f"{excluded} images are excluded; the numbers hold for the others."

@@ -68,7 +68,6 @@ def interval(mean: Mean | Correlation | None, value: float | None = None) -> str
 def _methods(report: Report) -> str:
     rule, drawn = report.protocol, report.statistics
     bootstrap = f"percentile bootstrap over {drawn.units} {drawn.unit}, {drawn.resamples} draws, seed {drawn.seed}"
-    bootstrap = f"percentile bootstrap over {drawn.units} {drawn.unit}, {drawn.resamples} draws, seed {drawn.seed}"
     sentences = [
         _maps(report),
         f"They were held against {_POLICIES.get(rule.mask_policy, rule.mask_policy)}; {_rule(report)}.",

@@ -88,7 +88,7 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
     pixels = image.radiograph().pixels
     mask = None
     if row.image_id in selected.annotations and score.excluded is None:
-        place, name = selected.annotations[row.image_id], image.class_name(score.target)
+        place, name = selected.annotations[row.image_id], None if score.true is None else image.class_name(score.true)
         mask = lesions_of(place, image.frame, protocol.rules, class_name=name).mask_in(protocol.space)
     if protocol.space is Space.INPUT:
         wanted = image.table.provenance.preprocessing

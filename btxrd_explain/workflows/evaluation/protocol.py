@@ -66,11 +66,16 @@ class Protocol:
     boxes: bool = False
     seed: int = 0
 
+    @staticmethod
+    def true_of(row: Prediction, class_names: Sequence[str]) -> int | None:
+        """Return the index of the true class, whose lesions all maps are held against; None where it is not known."""
+        return class_names.index(row.label) if row.label in class_names else None
+
     def target_of(self, row: Prediction, class_names: Sequence[str]) -> int | None:
-        """Return the index of the class whose heat map is measured; None without prediction or known label."""
-        if row.predicted is None or row.label not in class_names:
+        """Return the index of the class whose heat map is measured; None without prediction, or the label it needs."""
+        if row.predicted is None:
             return None
-        return class_names.index(row.label) if self.target_class == "true" else row.predicted
+        return self.true_of(row, class_names) if self.target_class == "true" else row.predicted
 
     def bare(self, *, chance: bool = False) -> Protocol:
         """Return the same protocol without boxes and baselines, but for random grids where chance is asked for."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.metrics.rules import Rule as RuleKind
+from btxrd_explain.core.sanity import Outcome, Verdict
 from btxrd_explain.workflows.evaluation.checklist import Evidence, build_checklist
 from btxrd_explain.workflows.evaluation.curves import describe_curve
 from btxrd_explain.workflows.evaluation.limits import limits_of
@@ -81,7 +82,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         The report.
     """
     summary = _summary(evaluation, sample, extent)
-    statistics = _statistics(sample, extent)
+    statistics = _statistics(sample, extent, summary.overall.units)
     rule = describe_protocol(evaluation, extent)
     limits = limits_of(evaluation, summary, extent.group_column, extent.sanity)
     return Report(
@@ -157,7 +158,7 @@ def describe_protocol(evaluation: Evaluation, extent: Extent) -> Rule:
     )
 
 
-def read_sanity(folder: Path, fingerprint: str) -> str | None:
+def read_sanity(folder: Path, fingerprint: str) -> Verdict | None:
     """Return the verdict of a randomisation of the same table; None where none lies in the folder.
 
     A report that is damaged or of another table says nothing about this one.
@@ -165,7 +166,7 @@ def read_sanity(folder: Path, fingerprint: str) -> str | None:
     try:
         document = json.loads((folder / "sanity_report.json").read_text("utf-8"))
         same = document["provenance"]["fingerprint"] == fingerprint
-        return str(document["verdict"]) if same else None
+        return Verdict(Outcome(document["outcome"]), str(document["verdict"])) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -188,14 +189,14 @@ def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:
     )
 
 
-def _statistics(sample: Sample, extent: Extent) -> Statistics:
+def _statistics(sample: Sample, extent: Extent, units: int) -> Statistics:
     resampling = sample.resampling(sample.everything().rows)
     return Statistics(
         level=resampling.level,
         resamples=resampling.resamples,
         seed=resampling.seed,
         unit="images" if extent.group_column is None else f"groups of {extent.group_column}",
-        units=int(resampling.unit_of.max(initial=-1)) + 1,
+        units=units,
     )
 
 

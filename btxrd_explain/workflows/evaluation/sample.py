@@ -49,7 +49,7 @@ class Sample:
         scores: Their scores.
         class_names: Names of the classes.
         values: Float64 array of shape ``(images, metrics)`` per map.
-        chance: Float64 array of shape ``(images, metrics)``: chance levels that follow from a formula.
+        chance: Likewise the chance levels that follow from a formula, which may depend on the map's region.
         groups: What each image belongs to, where intervals draw groups; None where they draw images.
         resamples: Draws of the bootstrap.
         seed: Seed of the bootstrap.
@@ -58,7 +58,7 @@ class Sample:
     scores: Sequence[Score]
     class_names: tuple[str, ...]
     values: Mapping[MapKind, NDArray[np.float64]]
-    chance: NDArray[np.float64]
+    chance: Mapping[MapKind, NDArray[np.float64]]
     groups: Sequence[Hashable] | None = None
     resamples: int = 1000
     seed: int = 0
@@ -75,7 +75,8 @@ class Sample:
     ) -> Sample:
         """Put scores of evaluated radiographs into columns."""
         values = {kind: _matrix([score.metrics.get(kind) for score in scores]) for kind in MapKind}
-        return cls(scores, class_names, values, _chances([score.model for score in scores]), groups, resamples, seed)
+        chance = {kind: _chances([score.metrics.get(kind) for score in scores]) for kind in MapKind}
+        return cls(scores, class_names, values, chance, groups, resamples, seed)
 
     def resampling(self, rows: NDArray[np.intp]) -> Resampling:
         """Return how some of the images are drawn again."""
@@ -123,10 +124,11 @@ class Sample:
         for index, name in enumerate(self.class_names):
             if not is_tumour(name):
                 continue
+            known = np.array([score.true is not None for score in self.scores], dtype=bool)
             true = np.array([score.true == index for score in self.scores], dtype=bool)
             predicted = np.array([score.row.predicted == index for score in self.scores], dtype=bool)
             parts = ("TP", true & predicted, MapKind.MODEL), ("FN", true & ~predicted, MapKind.MODEL)
-            for outcome, member, kind in (*parts, ("FP", ~true & predicted, MapKind.FALSE_ALARM)):
+            for outcome, member, kind in (*parts, ("FP", known & ~true & predicted, MapKind.FALSE_ALARM)):
                 if member.any():
                     found.append(Slice(f"{name}, {outcome}", np.flatnonzero(member), kind))
         return found

@@ -69,7 +69,7 @@ class Statistics(Part):
     resamples: int
     seed: int
     unit: str = Field(description="What was drawn: images, or groups of a column.")
-    units: int = Field(description="Number of independent units among the evaluated images.")
+    units: int = Field(description="Number of independent units among the images with an IoU.")
 
 
 class Best(Part):

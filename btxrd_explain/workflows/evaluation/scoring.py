@@ -91,7 +91,7 @@ class Scorer:
         return self._compared(score, image, lesions)
 
     def _lesions(self, annotation: AnnotationPlace, image: ExplainedImage, score: Score) -> Lesions:
-        name = None if score.target is None else image.class_name(score.target)
+        name = None if score.true is None else image.class_name(score.true)
         return lesions_of(annotation, image.frame, self.protocol.rules, class_name=name)
 
     def _known(self, row: Prediction) -> Score:
@@ -99,9 +99,8 @@ class Scorer:
         names, light = self.table.provenance.class_names, row.without_grids()
         if row.status is not RowStatus.OK or row.predicted is None:
             return Score(light, excluded=Exclusion.NO_PREDICTION, detail=row.error)
-        if row.label not in names:
-            return Score(light, excluded=Exclusion.NO_LABEL)
-        return Score(light, names.index(row.label), self.protocol.target_of(row, names))
+        true, target = self.protocol.true_of(row, names), self.protocol.target_of(row, names)
+        return Score(light, true, target, excluded=Exclusion.NO_LABEL if target is None else None)
 
     def _compared(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
         """Compare all maps with the lesions on the pixels of the protocol's space."""
@@ -130,7 +129,7 @@ class Scorer:
             raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
         yield MapKind.MODEL, image.heat_map(score.target, space=space)
         predicted = score.row.predicted
-        if predicted is not None and predicted != score.true and is_tumour(image.class_name(predicted)):
+        if score.true is not None and predicted not in (None, score.true) and is_tumour(image.class_name(predicted)):
             yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
         for kind, grid in self._grids(image, lesions):
             yield kind, heat_map(grid, image.frame, status=judge(grid), space=space)
@@ -157,5 +156,7 @@ class Scorer:
 
     def _boxes(self, score: Score, image: ExplainedImage, lesions: Lesions) -> NDArray[np.float64] | None:
         """Compare boxes at the input's resolution."""
-        heat = image.heat_map(score.target or 0, space=Space.INPUT)
+        if score.target is None:
+            return None
+        heat = image.heat_map(score.target, space=Space.INPUT)
         return box_overlaps(heat.values, lesions.masks_in(Space.INPUT)) if heat.status is MapStatus.OK else None

@@ -45,7 +45,7 @@ def summarise(sample: Sample, part: Slice) -> SliceSummary:
     drawn = [estimates[start : start + width] for start in range(0, len(estimates), width)]
     means = dict(zip((part.kind, *others), drawn, strict=False))
     differences = dict(zip(BASELINES, drawn[-len(BASELINES) :], strict=True))
-    chance = _where_defined(model, sample.chance[part.rows])
+    chance = _where_defined(model, sample.chance[part.kind][part.rows])
     metrics = {
         name: _metric(column, len(model), _mean_of(chance[:, column]), part.kind, means, differences)
         for column, name in enumerate(NAMES)

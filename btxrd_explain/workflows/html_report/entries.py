@@ -76,7 +76,7 @@ class EntryMaker:
         if row.grids is None or row.size is None or row.predicted is None:
             return Entry(score)
         image = ExplainedImage.of(row, self.scorer.table)
-        details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.target)
+        details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.true)
         entry = Entry(score, image.frame, details=details)
         try:
             pixels = image.radiograph().pixels
@@ -86,12 +86,12 @@ class EntryMaker:
         thumbnail, size = to_jpeg(pixels, _THUMBNAIL_SIDE, quality=_THUMBNAIL_QUALITY)
         return replace(entry, thumbnail_size=size, pictures=Pictures(thumbnail, picture))
 
-    def _lesions(self, image: ExplainedImage, annotation: AnnotationPlace | None, target: int | None) -> dict[str, Any]:
+    def _lesions(self, image: ExplainedImage, annotation: AnnotationPlace | None, true: int | None) -> dict[str, Any]:
         """Return the lesions as outline and as mask on the pixels on which they are compared."""
         nothing = {"outline": None, "mask": None}
         if annotation is None:
             return nothing
-        protocol, name = self.scorer.protocol, None if target is None else image.class_name(target)
+        protocol, name = self.scorer.protocol, None if true is None else image.class_name(true)
         try:
             lesions = lesions_of(annotation, image.frame, protocol.rules, class_name=name)
         except AnnotationError:
