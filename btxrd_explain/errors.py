@@ -90,6 +90,10 @@ class TableError(BtxrdExplainError):
     exit_code = ExitCode.TABLE
 
 
+class OtherFileError(TableError):
+    """A file that is named as a predictions table was never one, and is not to be overwritten as a damaged one."""
+
+
 class OutputError(BtxrdExplainError):
     """A result cannot be written."""
 

@@ -356,6 +356,13 @@ def test_images_without_a_row_are_named(root: Path, checkpoint: Path, tmp_path: 
     assert "11 of 12 images have no row" in result.stderr
 
 
+def test_a_file_that_is_no_table_is_never_overwritten(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    (other := tmp_path / "mine.csv").write_text("image_id,split")
+    result = run("infer", root, "-c", checkpoint, "--predictions", other, cwd=tmp_path, code=5)
+    assert "is no predictions table" in result.stderr
+    assert other.read_text() == "image_id,split"
+
+
 def test_the_reader_of_a_pipe_may_leave(root: Path, checkpoint: Path, tmp_path: Path) -> None:
     command = f"{sys.executable} -m btxrd_explain infer {root}/images -c {checkpoint} --json --batch-size 1"
     shell = subprocess.run(

@@ -147,6 +147,19 @@ def test_what_is_no_table_is_said_to_be_none(tmp_path: Path, content: bytes | No
         open_table(path)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"image_id,split", r"'.*p\.parquet' is no predictions table: name a \.parquet file"),
+        (b"PAR1 no table", r"p\.parquet' is damaged \(.*\): delete it"),
+    ],
+)
+def test_only_a_damaged_table_is_to_be_deleted(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "p.parquet").write_bytes(content)
+    with pytest.raises(TableError, match=told):
+        open_table(tmp_path / "p.parquet")
+
+
 def test_a_parquet_file_of_somebody_else(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), tmp_path / "p.parquet")
     with pytest.raises(TableError, match=r"p\.parquet.*no predictions table.*infer"):

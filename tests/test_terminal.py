@@ -91,10 +91,23 @@ def test_the_next_step_is_told_and_can_be_run_as_it_is(
     assert set(steps) <= set(COMMANDS)  # all of which are run above
 
 
-@pytest.mark.parametrize("command", ["gallery", "export --to labelme"])
-def test_the_next_step_names_the_folder(place: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, stderr = _run(f"{command} --predictions btxrd-explain-out/predictions.parquet -o 'my run'", place, monkeypatch)
-    assert all("o 'my run" in line or "output 'my run" in line for line in stderr.splitlines() if line[:5] == "next:")
+@pytest.mark.parametrize("command", ["gallery", "annotate-iou", "performance"])
+@pytest.mark.parametrize("table", ["btxrd-explain-out/predictions.parquet", "other.parquet"])
+def test_the_next_step_names_the_table_and_the_folder(
+    place: Path, command: str, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(place / "my run", ignore_errors=True)
+    _, stderr = _run(f"{command} --predictions {table} -o 'my run'", place, monkeypatch)
+    told = [line.removeprefix("next: btxrd-explain ") for line in stderr.splitlines() if line[:5] == "next:"]
+    assert told
+    assert [shlex.split(line)[-4:] for line in told] == [["--predictions", table, "-o", "my run"]] * len(told)
+    _run(told[0], place, monkeypatch)
+
+
+def test_the_reader_of_a_pipe_may_leave_before_a_table_is_printed() -> None:
+    command = f"{sys.executable} -m btxrd_explain methods | true; exit ${{PIPESTATUS[0]}}"
+    shell = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (shell.returncode, shell.stderr) == (ExitCode.BROKEN_PIPE, "")
 
 
 @pytest.mark.parametrize("command", ["infer data -c demo", "gallery --examples-per-class 5"])

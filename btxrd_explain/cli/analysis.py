@@ -42,7 +42,7 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """
     from btxrd_explain.workflows import gallery as workflow  # noqa: PLC0415 -- heavy
 
-    show_gallery(terminal, workflow.run(loaded.settings, terminal))
+    show_gallery(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
     return ExitCode.OK
 
 
@@ -84,7 +84,7 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     if loaded.settings.evaluation.methods:
         show_compare(terminal, comparison.run_methods(loaded.settings, terminal))
     else:
-        show_annotate_iou(terminal, workflow.run(loaded.settings, terminal))
+        show_annotate_iou(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
     return ExitCode.OK
 
 
@@ -129,7 +129,7 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """
     from btxrd_explain.workflows import performance as workflow  # noqa: PLC0415 -- heavy
 
-    show_performance(terminal, workflow.run(loaded.settings, terminal))
+    show_performance(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
     return ExitCode.OK
 
 

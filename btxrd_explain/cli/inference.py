@@ -74,4 +74,10 @@ def layers(loaded: LoadedSettings, terminal: Terminal, network: str | None) -> E
 @app.command(epilog=examples("methods"))
 def methods(*, json: Json = False) -> None:
     """List the methods that --method takes, with what each does and costs."""
-    show_methods(Terminal(json=json), METHODS.values())
+    terminal = Terminal(json=json)
+
+    def run() -> ExitCode:
+        show_methods(terminal, METHODS.values())
+        return ExitCode.OK
+
+    raise typer.Exit(terminal.guarded(run))

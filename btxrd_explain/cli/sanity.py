@@ -35,5 +35,5 @@ def sanity(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """
     from btxrd_explain.workflows import sanity as workflow  # noqa: PLC0415 -- heavy
 
-    show_sanity(terminal, workflow.run(loaded.settings, terminal))
+    show_sanity(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
     return ExitCode.OK

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.settings import OutputSettings
     from btxrd_explain.workflows.annotate_iou import AnnotateIouResult
 
 
-def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, *, hint: bool = True) -> None:
+def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: OutputSettings | None = None) -> None:
     """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
     if terminal.json:
         terminal.print_json(json.loads(result.document.read_text("utf-8")))
@@ -36,9 +37,9 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, *, hint: bo
     terminal.print_path("report", result.document)
     for path in result.files.values():
         terminal.print_path("file", path)
-    if hint:
-        terminal.print_next(f"btxrd-explain report{with_results(result.document.parent)}")
-        terminal.print_next(f"btxrd-explain export --to labelme{with_results(result.document.parent)}")
+    if output is not None:
+        terminal.print_next(f"btxrd-explain report{with_results(output)}")
+        terminal.print_next(f"btxrd-explain export --to labelme{with_results(output)}")
 
 
 def bounds(mean: Mapping[str, Any]) -> str:

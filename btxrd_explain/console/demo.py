@@ -19,8 +19,8 @@ def show_demo(terminal: Terminal, result: DemoResult) -> None:
         terminal.print_json(result.files())
         return
     show_infer(terminal, result.infer, hint=False)
-    show_gallery(terminal, result.gallery, hint=False)
-    show_annotate_iou(terminal, result.annotate_iou, hint=False)
+    show_gallery(terminal, result.gallery)
+    show_annotate_iou(terminal, result.annotate_iou)
     terminal.print("\n[bold]Open these:[/bold]")
     for path in result.pictures():
         terminal.print_path("  picture", path)

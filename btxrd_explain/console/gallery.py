@@ -9,10 +9,11 @@ from btxrd_explain.console.next_steps import with_results
 
 if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.settings import OutputSettings
     from btxrd_explain.workflows.gallery import GalleryResult
 
 
-def show_gallery(terminal: Terminal, result: GalleryResult, *, hint: bool = True) -> None:
+def show_gallery(terminal: Terminal, result: GalleryResult, output: OutputSettings | None = None) -> None:
     """Show which pictures were written."""
     if terminal.json:
         terminal.print_json(json.loads(result.document.read_text("utf-8")))
@@ -24,5 +25,5 @@ def show_gallery(terminal: Terminal, result: GalleryResult, *, hint: bool = True
     terminal.print_table(["class", "TP", "FP", "FN"], rows)
     for path in result.figures.values():
         terminal.print_path("picture", path)
-    if hint:
-        terminal.print_next(f"btxrd-explain annotate-iou{with_results(result.document.parent)}")
+    if output is not None:
+        terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")

@@ -10,6 +10,7 @@ from btxrd_explain.console.next_steps import with_results
 
 if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.settings import OutputSettings
     from btxrd_explain.workflows.performance import PerformanceResult
 
 _COLUMNS = {
@@ -21,7 +22,7 @@ _COLUMNS = {
 }
 
 
-def show_performance(terminal: Terminal, result: PerformanceResult) -> None:
+def show_performance(terminal: Terminal, result: PerformanceResult, output: OutputSettings) -> None:
     """Show the scores of all classes, and of each with its interval."""
     report = result.report
     if terminal.json:
@@ -45,7 +46,7 @@ def show_performance(terminal: Terminal, result: PerformanceResult) -> None:
     terminal.print_path("report", result.document)
     for path in result.figures.values():
         terminal.print_path("figure", path)
-    terminal.print_next(f"btxrd-explain gallery{with_results(result.document.parent)}")
+    terminal.print_next(f"btxrd-explain gallery{with_results(output)}")
 
 
 def _line(name: str, estimate: dict[str, Any]) -> list[str]:

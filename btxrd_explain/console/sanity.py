@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.settings import OutputSettings
     from btxrd_explain.workflows.sanity import SanityResult
 
 
-def show_sanity(terminal: Terminal, result: SanityResult) -> None:
+def show_sanity(terminal: Terminal, result: SanityResult, output: OutputSettings) -> None:
     """Show the verdict, and how alike the maps stay stage by stage."""
     report = result.report
     if terminal.json:
@@ -43,7 +44,8 @@ def show_sanity(terminal: Terminal, result: SanityResult) -> None:
     terminal.print_path("report", result.document)
     for figure in result.figures:
         terminal.print_path("figure", figure)
-    terminal.print_next(f"btxrd-explain annotate-iou{with_results(result.document.parent)}")
+    if output.predictions_path.exists():
+        terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")
 
 
 def _interval(estimate: Mapping[str, Any]) -> str:

@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
 
 
+class _Console(Console):
+    """Rich's console, but for its own way to end the process where the reader of a pipe is gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave the error that is being handled to the one boundary."""
+        raise  # noqa: PLE0704 -- rich calls this where it handles the error
+
+
 class Terminal:
     """Listens to workflows, and writes what the modules beside this one show.
 
@@ -37,8 +45,8 @@ class Terminal:
         self.json = json
         self._quiet = quiet
         self._verbose = verbose and not quiet
-        self._out = Console(highlight=False)
-        self._err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self._out = _Console(highlight=False)
+        self._err = _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
 
     # the listener

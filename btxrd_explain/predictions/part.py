@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from btxrd_explain.errors import TableError
+from btxrd_explain.errors import OtherFileError, TableError
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.schema import HEAVY_COLUMN
 
@@ -25,6 +25,7 @@ _GROUPS_AT_ONCE = 16
 """Row groups that are read together where their rows are kept."""
 _REPETITIVE = ("label", "split", "status", "error")
 """Columns of few different values, which are kept as dictionaries where all rows are in memory."""
+_MAGIC = b"PAR1"
 _LOWEST, _HIGHEST = "", "\U0010ffff"
 
 
@@ -140,12 +141,23 @@ def _any_between(image_ids: Sequence[str], first: str, last: str) -> bool:
     return place < len(image_ids) and image_ids[place] <= last
 
 
+def _is_other(path: Path) -> bool:
+    """Say whether a file was never a Parquet file: it does not begin as one. An empty one may have been."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) not in {_MAGIC, b""}
+    except OSError:
+        return False
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file provokes into an error that names it."""
     try:
         yield
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        if _is_other(path):
+            raise OtherFileError(f"'{path}' is no predictions table", hint="name a .parquet file of 'infer'") from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TableError(
             f"the predictions table '{path}' is damaged ({reason})", hint="delete it and run 'btxrd-explain infer'"

@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.errors import TableError
+from btxrd_explain.errors import OtherFileError, TableError
 from btxrd_explain.files import relative_path, sha256_of
 from btxrd_explain.places import reaching
 from btxrd_explain.predictions.provenance import differences, fingerprint
@@ -208,14 +208,15 @@ def _joined(
 def _open(path: Path, request: Mapping[str, Any]) -> tuple[PredictionTable | None, PredictionTable | None, list[str]]:
     """Return the table if its rows can hold, else the outdated one and why.
 
-    A damaged file gives way to a new one; of a folder only its owner can say what may go.
+    A damaged file gives way to a new one; of a folder, and of a file that never was a table, only its owner can say
+    what may go.
     """
     if not table_files(path):
         return None, None, ["there is no table yet"]
     try:
         table = open_table(path)
     except TableError as error:
-        if path.is_dir():
+        if path.is_dir() or isinstance(error, OtherFileError):
             raise
         return None, None, [error.message]
     if table.provenance.fingerprint == fingerprint(request):
