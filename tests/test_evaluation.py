@@ -271,6 +271,17 @@ def test_copies_of_scored_images_have_no_say_either(folder: Path) -> None:
     assert (tuned["images"], tuned["left_out"]) == (1, ["v.png"])
 
 
+def test_patients_of_scored_images_have_no_say_either(folder: Path) -> None:
+    with (folder / "BTXRD" / "dataset.csv").open("a") as file:
+        file.write("\nv.png,1,q,,,\nw.png,2,t,,,")  # c and d, which are scored, are of patient q
+    tuning = ("--tune-on", folder / "split.csv", "--tune-split", "val")
+    report = evaluated(folder, *tuning, "--group-column", "patient")
+    tuned = report["protocol"]["tuned_on"]
+    assert (tuned["images"], tuned["same_group"], tuned["left_out"]) == (1, ["v.png"], [])
+    assert "none of which shares its patient" in report["checklist"][3]["evidence"]
+    assert evaluated(folder, *tuning)["protocol"]["tuned_on"]["images"] == 2
+
+
 def test_the_baselines_know_nothing_of_the_classifier(folder: Path) -> None:
     iou = evaluated(folder)["summary"]["overall"]["metrics"]["iou"]
     assert list(iou["baselines"]) == ["random", "edges", "average"]  # a centre is flat on two rows
@@ -281,6 +292,17 @@ def test_the_baselines_know_nothing_of_the_classifier(folder: Path) -> None:
     bare = evaluated(folder, "--no-baselines")
     assert bare["summary"]["overall"]["metrics"]["iou"]["baselines"] == {}
     assert bare["checklist"][5]["status"] == "not met"
+
+
+def test_an_ambiguous_annotation_excludes_its_image_and_stops_no_other(folder: Path) -> None:
+    names = ["a.jpg", "a.tif", "b.png"]
+    images = [{"id": number, "file_name": name, "height": 40, "width": 40} for number, name in enumerate(names)]
+    box = {"id": 1, "image_id": 2, "category_id": 1, "segmentation": [], "bbox": [0, 0, 40, 10]}
+    content = {"images": images, "annotations": [box], "categories": [{"id": 1, "name": "lesion"}]}
+    (folder / "coco.json").write_text(json.dumps(content))
+    report = evaluated(folder, "--annotations", folder / "coco.json")
+    assert [image["image_id"] for image in report["per_image"]] == ["b.png"]
+    assert report["summary"]["excluded"] == {"annotation cannot be used": 1, "no annotation file": 3}
 
 
 def test_edges_need_the_radiograph_and_nothing_else_does(folder: Path) -> None:

@@ -75,7 +75,8 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     selected = select_rows(settings, listener)
     columns = read_columns(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names)
-    tuned = tune(settings, selected, protocol, listener)
+    groups = columns.get(settings.evaluation.group_column or "")
+    tuned = tune(settings, selected, protocol, listener, groups=groups)
     average = None if tuned is None else tuned.average
     evaluation = evaluate(selected, protocol if tuned is None else tuned.protocol, listener, average=average)
     if not any(score.iou is not None for score in evaluation.evaluated):

@@ -110,7 +110,8 @@ def _rule(run: Evidence) -> tuple[Status, str]:
 
 def _origin(run: Evidence) -> tuple[Status, str]:
     if run.tuning is not None:
-        return "met", f"tuned on {run.tuning.images} other images ({run.tuning.file})"
+        apart = "" if run.group_column is None else f", none of which shares its {run.group_column} with a scored one"
+        return "met", f"tuned on {run.tuning.images} other images ({run.tuning.file}){apart}"
     if run.protocol.threshold.rule is not Rule.FIXED:
         return "not applicable", "each map has its own threshold, which no annotation has a say in"
     return "met", "set before the run; the best threshold in hindsight is reported as optimistic only"

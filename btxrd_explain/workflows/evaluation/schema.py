@@ -41,6 +41,7 @@ class Tuning(Part):
     images: int = Field(description="Images with a defined IoU on which it was chosen; none of them is scored.")
     mean_iou: float = Field(description="Their mean IoU at it.")
     left_out: list[str] = Field(description="Images that were left out because their content is that of a scored one.")
+    same_group: list[str] = Field(description="Images that were left out because a scored one is of their group.")
 
 
 class Rule(Part):

@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from btxrd_explain.core.metrics.rules import Rule, Threshold
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.workflows.evaluation.curves import best_of, mean_curve
 from btxrd_explain.workflows.evaluation.evaluate import average_mask, evaluate
+from btxrd_explain.workflows.evaluation.extent import read_columns
 from btxrd_explain.workflows.evaluation.schema import Tuning
 from btxrd_explain.workflows.selection import Selected, select_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from btxrd_explain.core.metrics.baselines import AverageMask
     from btxrd_explain.settings import Settings
@@ -36,7 +42,14 @@ class Tuned:
     document: Tuning
 
 
-def tune(settings: Settings, scored: Selected, protocol: Protocol, listener: Listener) -> Tuned | None:
+def tune(
+    settings: Settings,
+    scored: Selected,
+    protocol: Protocol,
+    listener: Listener,
+    *,
+    groups: Sequence[str | None] | None = None,
+) -> Tuned | None:
     """Choose the threshold of the highest mean IoU on the radiographs of another split.
 
     Args:
@@ -44,6 +57,7 @@ def tune(settings: Settings, scored: Selected, protocol: Protocol, listener: Lis
         scored: The radiographs that are going to be scored, none of which may have a say.
         protocol: How to compare.
         listener: Told of progress.
+        groups: The group of each scored radiograph, where intervals draw groups: none of them may have a say either.
 
     Returns:
         What was learnt; None where no split is named.
@@ -62,6 +76,9 @@ def tune(settings: Settings, scored: Selected, protocol: Protocol, listener: Lis
             hint="leave one of them out",
         )
     others, left_out = _without_copies(_others(settings, source, listener), scored, source)
+    same_group: list[str] = []
+    if groups is not None:
+        others, same_group = _without_groups(settings, others, groups, listener)
     evaluated = evaluate(others, protocol.bare(), listener).evaluated
     curve = mean_curve(evaluated)
     if curve is None:
@@ -73,6 +90,7 @@ def tune(settings: Settings, scored: Selected, protocol: Protocol, listener: Lis
         images=sum(score.iou is not None for score in evaluated),
         mean_iou=mean_iou,
         left_out=left_out,
+        same_group=same_group,
     )
     average = average_mask(others, protocol, listener) if protocol.baselines else None
     chosen = replace(protocol, threshold=Threshold(Rule.FIXED, value, protocol.threshold.operator))
@@ -98,6 +116,23 @@ def _without_copies(others: Selected, scored: Selected, source: Path) -> tuple[S
             f"'{shared[0]}'",
             hint="name the ones with --split and the others with --tune-split",
         )
-    copied = rows.is_in("sha256", scored.rows.column("sha256").drop_null())
-    copies: list[str] = rows.where(copied).column("image_id").to_pylist()
-    return replace(others, rows=rows.where(~copied)), copies
+    return _split_off(others, rows.is_in("sha256", scored.rows.column("sha256").drop_null()))
+
+
+def _without_groups(
+    settings: Settings, others: Selected, groups: Sequence[str | None], listener: Listener
+) -> tuple[Selected, list[str]]:
+    """Leave out radiographs of groups, such as patients, of which others are scored."""
+    if not len(others.rows):
+        return others, []
+    extent = settings.evaluation.model_copy(update={"by": ()})
+    (cells,) = read_columns(settings.model_copy(update={"evaluation": extent}), others, listener).values()
+    scored = {group for group in groups if group is not None}
+    return _split_off(others, np.array([cell in scored for cell in cells], dtype=bool))
+
+
+def _split_off(others: Selected, leaving: NDArray[np.bool_]) -> tuple[Selected, list[str]]:
+    """Return the radiographs that stay, and the names of those that leave."""
+    rows = others.rows
+    left_out: list[str] = rows.where(leaving).column("image_id").to_pylist()
+    return replace(others, rows=rows.where(~leaving)), left_out
