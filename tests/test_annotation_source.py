@@ -11,14 +11,9 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.lesions import LesionRules
 from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.errors import AnnotationError, InputError
-from btxrd_explain.inputs.annotation_source import (
-    AnnotationPlace,
-    CocoSource,
-    SourceKind,
-    open_source,
-    read_annotation,
-    read_lesions,
-)
+from btxrd_explain.inputs.annotation_place import AnnotationPlace, SourceKind
+from btxrd_explain.inputs.annotation_source import open_source, read_annotation, read_lesions
+from btxrd_explain.inputs.coco_source import CocoSource
 from btxrd_explain.inputs.labelme import load_annotation_mask
 
 if TYPE_CHECKING:
@@ -114,7 +109,7 @@ def test_several_coco_files_and_other_files_are_refused(tmp_path: Path) -> None:
     ("image", "entry"),
     [
         ("images/1.png", 0),
-        ("elsewhere/1.png", 0),  # the only one of that name
+        ("elsewhere/1.png", None),  # the only one of that name, but of another folder
         ("2.jpeg", 1),  # another suffix
         ("left/3.png", 2),
         ("data/right/3.png", 3),
@@ -127,10 +122,38 @@ def test_coco_images_are_found_by_name(tmp_path: Path, image: str, entry: int | 
     assert place == (None if entry is None else AnnotationPlace(tmp_path / "c.json", SourceKind.COCO, entry))
 
 
-def test_ambiguous_coco_names_are_an_error(tmp_path: Path) -> None:
-    source = open_source(coco(tmp_path / "c.json", "left/3.png", "right/3.png"))
-    with pytest.raises(InputError, match=r"several images of '.*c.json' may be '.*3.png': give each file_name"):
-        source.find(tmp_path / "images" / "3.png")
+@pytest.mark.parametrize("name", ["center1/1.png", "/data/center1/1.png", "..\\center1\\1.png"])
+def test_the_one_folder_of_all_coco_images_tells_them_from_those_beside_it(tmp_path: Path, name: str) -> None:
+    (tmp_path / "here" / "data" / "center1").mkdir(parents=True)
+    source = open_source(coco(tmp_path / "c.json", name))
+    assert source.find(tmp_path / "here" / "data" / "center1" / "1.png") is not None
+    assert source.find(tmp_path / "here" / "data" / "center2" / "1.png") is None
+    assert source.find(tmp_path / "there" / "1.png") is not None
+
+
+def test_folders_decide_before_names_do(tmp_path: Path) -> None:
+    source = open_source(coco(tmp_path / "c.json", "left/3.jpg", "right/3.png"))
+    place = source.find(tmp_path / "right" / "3.jpg")
+    assert place is not None
+    assert place.entry == 1
+    assert "2 images in 2 folders, by which images are found" in source.description
+
+
+def test_an_ambiguous_coco_name_is_an_error_of_its_image_alone(tmp_path: Path) -> None:
+    source = open_source(coco(tmp_path / "c.json", "3.png", "3.jpg", "4.png"))
+    place, other = (source.find(tmp_path / name) for name in ("3.tiff", "4.tiff"))
+    assert place is not None
+    assert other == AnnotationPlace(tmp_path / "c.json", SourceKind.COCO, 2)
+    with pytest.raises(AnnotationError, match=r"several images of '.*c.json' may be '.*3.tiff': give each file_name"):
+        read_annotation(place, SIZE)
+
+
+@pytest.mark.parametrize("stray", ['{"scanner": "x"}', "[1]", "{"])
+def test_masks_stay_masks_beside_other_json_files(tmp_path: Path, stray: str) -> None:
+    mask(tmp_path / "masks" / "1.png")
+    (tmp_path / "masks" / "meta.json").write_text(stray)
+    place = open_source(tmp_path / "masks").find(tmp_path / "images" / "1.png")
+    assert place == AnnotationPlace(tmp_path / "masks" / "1.png", SourceKind.MASK)
 
 
 def test_a_coco_file_is_parsed_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

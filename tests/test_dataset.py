@@ -10,7 +10,7 @@ import pytest
 
 from btxrd_explain.errors import ExitCode, InputError
 from btxrd_explain.inputs.annotation_files import AnnotationFinder, find_annotation
-from btxrd_explain.inputs.annotation_source import AnnotationPlace
+from btxrd_explain.inputs.annotation_place import AnnotationPlace
 from btxrd_explain.inputs.dataset import Collection, collect
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from btxrd_explain.cli.app import app
 from btxrd_explain.core.heatmap import judge
 from btxrd_explain.core.sanity import Outcome, judge_randomisation
 from btxrd_explain.core.statistics import Estimate
-from btxrd_explain.inputs.annotation_source import AnnotationPlace
+from btxrd_explain.inputs.annotation_place import AnnotationPlace
 from btxrd_explain.inputs.record import ImageRecord
 from btxrd_explain.model.engine import Explanation
 from btxrd_explain.synthetic import demo_checkpoint

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from btxrd_explain.core.masks import lesion_masks
-from btxrd_explain.errors import InputError
+from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs.annotation import InvalidAnnotationError, check_size
 from btxrd_explain.inputs.annotation_files import AnnotationFinder
 from btxrd_explain.inputs.annotation_json import load_json
+from btxrd_explain.inputs.annotation_place import AnnotationPlace, SourceKind
+from btxrd_explain.inputs.coco_source import CocoSource, cached_coco
 from btxrd_explain.inputs.labelme import read_labelme
 
 if TYPE_CHECKING:
@@ -26,34 +24,10 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.lesions import LesionRules
     from btxrd_explain.inputs.annotation import Annotation
-    from btxrd_explain.inputs.coco import CocoFile
 
 _FEW = 10
-"""A folder of more JSON files holds a file per image; fewer are opened to see what they are."""
+"""As many JSON files of a folder are opened to see what they are; a folder of more holds a file per image."""
 _MAX_BYTES = 2**30
-
-
-class SourceKind(StrEnum):
-    """What annotates a radiograph."""
-
-    LABELME = "LabelMe"
-    MASK = "PNG mask"
-    COCO = "COCO"
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotationPlace:
-    """Where the annotation of one radiograph is.
-
-    Attributes:
-        path: The file.
-        kind: What it is.
-        entry: Of a COCO file, the position of the image in it.
-    """
-
-    path: Path
-    kind: SourceKind = SourceKind.LABELME
-    entry: int = 0
 
 
 def read_annotation(place: AnnotationPlace, radiograph: Size) -> Annotation:
@@ -67,10 +41,13 @@ def read_annotation(place: AnnotationPlace, radiograph: Size) -> Annotation:
         The annotation, whatever its source.
 
     Raises:
-        AnnotationError: The file cannot be read or is invalid, or it annotates an image of another size.
+        AnnotationError: The file cannot be read or is invalid, it annotates an image of another size, or several of its
+            annotations may be the radiograph's.
     """
+    if place.problem is not None:
+        raise AnnotationError(place.problem, hint="give each file_name the folders that tell the images apart")
     if place.kind is SourceKind.COCO:
-        return _coco_file(place.path).read(place.entry, radiograph)
+        return cached_coco(place.path).read(place.entry, radiograph)
     if place.kind is SourceKind.MASK:
         from btxrd_explain.inputs.mask_image import read_mask_image  # noqa: PLC0415 -- imports OpenCV
 
@@ -134,9 +111,10 @@ def open_source(annotations: Path | None) -> AnnotationSource:
     if not annotations.is_dir():
         raise InputError(f"'{annotations}' does not exist", hint="name a folder of annotations, or a COCO file")
     documents = _files(annotations, ".json")
-    if not documents and _files(annotations, ".png"):
-        return FileSource(annotations, SourceKind.MASK)
-    coco = [path for path in documents if _is_coco(path)] if len(documents) <= _FEW else []
+    kinds = {path: _kind_of(path) for path in documents[:_FEW]}
+    if not any(kinds.values()) and _files(annotations, ".png"):
+        return FileSource(annotations, SourceKind.MASK)  # whatever else the JSON files beside them say
+    coco = [path for path, kind in kinds.items() if kind is SourceKind.COCO] if len(documents) <= _FEW else []
     if len(coco) > 1:
         raise InputError(f"'{coco[0]}' and '{coco[1]}' are both COCO files", hint="name one of them as annotations")
     return CocoSource(coco[0]) if coco else FileSource(annotations)
@@ -167,70 +145,17 @@ class FileSource:
         return None if path is None else AnnotationPlace(path, self._kind)
 
 
-class CocoSource:
-    """The entries of a COCO file, by the names of their images.
-
-    Args:
-        path: The file.
-
-    Raises:
-        InputError: It is no COCO file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        """Read the file and sort its images by name."""
-        self._file = _coco_file(path)
-        self._names = [PurePosixPath(image.file_name.replace("\\", "/")) for image in self._file.images]
-        self._by_name: dict[str, list[int]] = defaultdict(list)
-        self._by_stem: dict[str, list[int]] = defaultdict(list)
-        for position, name in enumerate(self._names):
-            self._by_name[name.name].append(position)
-            self._by_stem[name.stem].append(position)
-
-    @property
-    def description(self) -> str:
-        """Kind, file, and what of it serves no image."""
-        stray = f"; {self._file.stray} annotations of images that it does not list" if self._file.stray else ""
-        return f"COCO file '{self._file.path}' of {len(self._names)} images{stray}"
-
-    def find(self, image: Path) -> AnnotationPlace | None:
-        """Find the entry of an image: by its name, where there is none by its stem; folders decide between several.
-
-        Raises:
-            InputError: Several entries may mean the image.
-        """
-        found = self._by_name.get(image.name) or self._by_stem.get(image.stem) or []
-        if len(found) > 1:
-            place = image.absolute().with_suffix("").as_posix()
-            found = [position for position in found if place.endswith(f"/{self._names[position].with_suffix('')}")]
-            if len(found) != 1:
-                raise InputError(
-                    f"several images of '{self._file.path}' may be '{image}'",
-                    hint="give each file_name the folders that tell them apart",
-                )
-        return AnnotationPlace(self._file.path, SourceKind.COCO, found[0]) if found else None
-
-
-def _coco_file(path: Path) -> CocoFile:
-    stamp = path.stat()
-    return _read_coco(path, stamp.st_mtime_ns, stamp.st_size)
-
-
-@lru_cache(maxsize=2)
-def _read_coco(path: Path, _mtime_ns: int, _size: int) -> CocoFile:
-    """Read a COCO file once for all of its images, as long as it stays the same."""
-    from btxrd_explain.inputs.coco import read_coco  # noqa: PLC0415 -- few runs need it
-
-    return read_coco(path)
-
-
-def _is_coco(path: Path) -> bool:
+def _kind_of(document: Path) -> SourceKind | None:
+    """Say what a JSON file is by its content; None where it annotates nothing, or cannot be read."""
     from btxrd_explain.inputs.coco import is_coco  # noqa: PLC0415 -- few runs need it
 
     try:
-        return is_coco(load_json(path, max_bytes=_MAX_BYTES))
+        content = load_json(document, max_bytes=_MAX_BYTES)
     except (InvalidAnnotationError, OSError):
-        return False  # said with its image, should it have one
+        return None  # said with its image, should it have one
+    if is_coco(content):
+        return SourceKind.COCO
+    return SourceKind.LABELME if isinstance(content, dict) and "shapes" in content else None
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from btxrd_explain.inputs.annotation_source import AnnotationPlace, AnnotationSource
+    from btxrd_explain.inputs.annotation_place import AnnotationPlace
+    from btxrd_explain.inputs.annotation_source import AnnotationSource
     from btxrd_explain.inputs.btxrd_root import BtxrdRoot
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from btxrd_explain.inputs.annotation_source import AnnotationPlace
+    from btxrd_explain.inputs.annotation_place import AnnotationPlace
 
 
 @dataclass(frozen=True, slots=True)

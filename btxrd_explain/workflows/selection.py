@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.inputs.annotation_source import AnnotationPlace, open_source
+from btxrd_explain.inputs.annotation_place import AnnotationPlace
+from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.workflows import infer
 from btxrd_explain.workflows.inference.collecting import collect_images, names_images

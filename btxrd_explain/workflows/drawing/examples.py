@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from btxrd_explain.inputs.annotation_source import AnnotationPlace
+    from btxrd_explain.inputs.annotation_place import AnnotationPlace
     from btxrd_explain.outputs.outline import Outlines
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings

@@ -9,7 +9,7 @@ import numpy as np
 
 from btxrd_explain.core.heatmap import Space
 from btxrd_explain.core.masks import lesion_masks
-from btxrd_explain.inputs.annotation_source import AnnotationPlace, read_annotation
+from btxrd_explain.inputs.annotation_source import read_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.lesions import LesionRules
     from btxrd_explain.core.masks import MaskPolicy
     from btxrd_explain.core.shapes import Shape
+    from btxrd_explain.inputs.annotation_place import AnnotationPlace
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.heatmap import HeatMap
     from btxrd_explain.core.metrics import PixelCounts
-    from btxrd_explain.inputs.annotation_source import AnnotationPlace
+    from btxrd_explain.inputs.annotation_place import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 

@@ -12,7 +12,7 @@ from btxrd_explain.workflows.explained import ExplainedImage
 
 if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Frame, Size
-    from btxrd_explain.inputs.annotation_source import AnnotationPlace
+    from btxrd_explain.inputs.annotation_place import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.workflows.evaluation.score import Score
     from btxrd_explain.workflows.evaluation.scoring import Scorer
