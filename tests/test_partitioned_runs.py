@@ -19,9 +19,10 @@ from btxrd_explain.workflows import infer
 from btxrd_explain.workflows.progress import Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from btxrd_explain.core.geometry import Size
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.workflows.infer import InferResult
 
@@ -155,11 +156,11 @@ def _interrupted_at(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     """Let the reading of an image end like Ctrl-C; return the names of the images that are read."""
     names: list[str] = []
 
-    def read(path: Path) -> Radiograph:
+    def read(path: Path, needed: Callable[[Size], Size]) -> Radiograph:
         names.append(path.name)
         if path.name == name:
             raise KeyboardInterrupt
-        return read_radiograph(path)
+        return read_radiograph(path, needed)
 
     monkeypatch.setattr("btxrd_explain.workflows.inference.reading.read_radiograph", read)
     return names

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -110,6 +109,8 @@ def interpolate(grid: NDArray[np.floating[Any]], rows: Line, columns: Line) -> N
     """
     size = (len(columns.coordinates), len(rows.coordinates))
     if rows.even and columns.even:
+        import cv2  # noqa: PLC0415 -- the geometry is also asked where no map is drawn
+
         resized = cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
     else:
         across = grid.astype(np.float64) @ columns.weights(np.arange(size[0])).T

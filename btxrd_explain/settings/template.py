@@ -35,7 +35,7 @@ def describe(loaded: LoadedSettings) -> list[Row]:
     """List all settings in the order of the schema, with where each came from.
 
     >>> from btxrd_explain.settings import load_settings
-    >>> describe(load_settings(assignments=["model.device=cpu"], environ={}))[9]
+    >>> describe(load_settings(assignments=["model.device=cpu"], environ={}))[10]
     Row(name='model.device', value='cpu', origin='--set model.device=cpu')
     """
     values = _values(loaded.settings)
