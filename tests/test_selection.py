@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btxrd_explain.core.selection import Examples, Outcome, balanced_panels, select_examples
+from btxrd_explain.core.panels import balanced_panels
+from btxrd_explain.core.selection import Examples, Outcome, select_examples
 
 if TYPE_CHECKING:
     from random import Random

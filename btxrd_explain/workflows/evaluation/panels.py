@@ -8,7 +8,7 @@ import numpy as np
 
 from btxrd_explain.core.heatmap import MapStatus, Space
 from btxrd_explain.core.metrics import region_of
-from btxrd_explain.core.selection import balanced_panels
+from btxrd_explain.core.panels import balanced_panels
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, cell_pixels
 from btxrd_explain.outputs.outline import outlines_of
