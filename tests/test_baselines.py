@@ -64,15 +64,22 @@ def test_the_average_leaves_out_the_image_that_is_scored() -> None:
     average = AverageMask()
     assert average.grid() is None
     first, second = np.array([[1.0, 0.0]], np.float32), np.array([[0.5, 1.0]], np.float32)
-    average.add(first)
-    assert average.grid(without=first) is None
-    average.add(second)
-    both, others = average.grid(), average.grid(without=first)
+    average.add(first, "a")
+    assert average.grid(without="a") is None
+    average.add(second, "b")
+    both, others = average.grid(), average.grid(without="a")
     assert both is not None
     assert others is not None
     np.testing.assert_allclose(both, [[0.75, 0.5]])
     np.testing.assert_allclose(others, second)
     np.testing.assert_allclose(first, [[1.0, 0.0]])  # what was added is left as it was
+    unknown = average.grid(without="c")
+    assert unknown is not None
+    np.testing.assert_allclose(unknown, both)  # what was never added cannot be left out
+    average.add(np.array([[0.0, 1.0]], np.float32), "a")
+    without_copies = average.grid(without="a")
+    assert without_copies is not None
+    np.testing.assert_allclose(without_copies, second)
 
 
 def test_averaging_a_mask_is_its_ideal_grid() -> None:

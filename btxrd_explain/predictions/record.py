@@ -88,6 +88,11 @@ class Prediction:
             return None
         return float(self.probabilities[predicted])
 
+    @property
+    def content(self) -> str:
+        """What tells its content from others': the file's hash, or its ``image_id`` where there is none."""
+        return (self.stamp and self.stamp.sha256) or self.image_id
+
     def without_grids(self) -> Prediction:
         """Return the row without the one part that is heavy."""
         return replace(self, grids=None)

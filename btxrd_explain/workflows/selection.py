@@ -40,6 +40,11 @@ class Annotations(Mapping[str, AnnotationPlace]):
         """Look for nothing yet."""
         self._table, self._rows, self._source, self._known = table, rows, source, known
 
+    @property
+    def description(self) -> str:
+        """Kind and place of the annotations."""
+        return self._source.description
+
     def __getitem__(self, image_id: str) -> AnnotationPlace:
         """Return the place of an image's annotation."""
         place = self._known.get(image_id)
@@ -71,7 +76,7 @@ class Selected:
 
     table: PredictionTable
     rows: Index
-    annotations: Mapping[str, AnnotationPlace]
+    annotations: Annotations
 
 
 def select_rows(settings: Settings, listener: Listener) -> Selected:

@@ -91,30 +91,36 @@ class AverageMask:
     """The average annotation of a data set: where lesions lie, whatever the radiograph shows.
 
     Attributes:
-        total: Float64 array: the sum of all grids so far; None before the first.
-        count: Number of grids so far.
+        sums: By content, the float64 sum of the grids of all images that have it, and how many they are.
     """
 
-    total: NDArray[np.float64] | None = field(default=None)
-    count: int = 0
+    sums: dict[str, tuple[NDArray[np.float64], int]] = field(default_factory=dict)
+    _total: NDArray[np.float64] | None = None
+    _count: int = 0
 
-    def add(self, ideal: NDArray[np.float32]) -> None:
-        """Add an image's annotation, from :func:`~btxrd_explain.core.ceiling.ideal_grid`; all of one shape."""
-        self.total = ideal.astype(np.float64) if self.total is None else self.total + ideal
-        self.count += 1
+    def add(self, ideal: NDArray[np.float32], content: str) -> None:
+        """Add an image's annotation.
 
-    def grid(self, *, without: NDArray[np.float32] | None = None) -> NDArray[np.float32] | None:
+        Args:
+            ideal: From :func:`~btxrd_explain.core.ceiling.ideal_grid`; all of one shape.
+            content: Tells the image from others; exact copies of it share it.
+        """
+        own, count = self.sums.get(content, (np.zeros(ideal.shape), 0))
+        self.sums[content] = own + ideal, count + 1
+        self._total = ideal.astype(np.float64) if self._total is None else self._total + ideal
+        self._count += 1
+
+    def grid(self, *, without: str | None = None) -> NDArray[np.float32] | None:
         """Return the average.
 
         Args:
-            without: The ideal grid of an image to leave out: one that is among those added and is now scored.
+            without: The content of the image that is now scored: it and its copies are left out.
 
         Returns:
             Float32 array in [0, 1]; None where nothing is left to average.
         """
-        left = self.count - (without is not None)
-        if self.total is None or left < 1:
+        own, count = (0.0, 0) if without is None else self.sums.get(without, (0.0, 0))
+        if self._total is None or self._count == count:
             return None
-        total = self.total if without is None else np.maximum(self.total - without, 0)
-        average: NDArray[np.float32] = (total / left).astype(np.float32)
+        average: NDArray[np.float32] = (np.maximum(self._total - own, 0) / (self._count - count)).astype(np.float32)
         return average

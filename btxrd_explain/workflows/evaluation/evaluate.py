@@ -98,7 +98,7 @@ def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> 
     """Average the lesion masks of a selection on the grid of its table."""
     made, average = selected.table.provenance, AverageMask()
 
-    def ideal_of(row: Prediction) -> NDArray[np.float32] | None:
+    def ideal_of(row: Prediction) -> tuple[NDArray[np.float32], str] | None:
         annotation, true = selected.annotations.get(row.image_id), protocol.true_of(row, made.class_names)
         if annotation is None or protocol.target_of(row, made.class_names) is None or row.size is None:
             return None
@@ -108,23 +108,23 @@ def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> 
             lesions = lesions_of(annotation, frame, protocol.rules, class_name=name)
         except AnnotationError:
             return None  # said where it is scored
-        return ideal_grid(lesions.mask, frame, made.grid)
+        return ideal_grid(lesions.mask, frame, made.grid), row.content
 
-    for ideal in _each(selected, ideal_of, listener, "average mask"):
-        if ideal is not None and ideal.any():
-            average.add(ideal)
+    for found in _each(selected, ideal_of, listener, "average mask"):
+        if found is not None and found[0].any():
+            average.add(*found)
     return average
 
 
 def _average_of(
     selected: Selected, protocol: Protocol, listener: Listener, average: AverageMask | None
-) -> Callable[[NDArray[np.float32]], NDArray[np.float32] | None] | None:
+) -> Callable[[Prediction], NDArray[np.float32] | None] | None:
     if not protocol.baselines:
         return None
     if average is not None:
         return lambda _: average.grid()
     own = average_mask(selected, protocol, listener)
-    return lambda ideal: own.grid(without=ideal)
+    return lambda row: own.grid(without=row.content)
 
 
 def _each(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.sanity import Outcome, Verdict
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.btxrd_root import find_btxrd_root
 from btxrd_explain.inputs.metadata import Metadata, read_metadata
-from btxrd_explain.workflows.evaluation.report import read_sanity
+from btxrd_explain.workflows.evaluation.sample import MOST_SLICES, count_slices
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from btxrd_explain.core.sanity import Verdict
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.evaluation.schema import Tuning
     from btxrd_explain.workflows.evaluation.tuning import Tuned
@@ -99,6 +100,11 @@ def read_columns(settings: Settings, selected: Selected, listener: Listener) -> 
     image_ids = selected.rows.column("image_id").to_pylist()
     columns = {name: metadata.column(name, image_ids) for name in names}
     for name, cells in columns.items():
+        if name in wanted.by and (count := count_slices(cells)) > MOST_SLICES:
+            raise InputError(
+                f"'{name}' holds {count} different values, of which --by would make as many slices",
+                hint=f"name a column of at most {MOST_SLICES}; --group-column is for patients",
+            )
         if absent := cells.count(None):
             fate = "each is a group of its own" if name == wanted.group_column else "they are in no slice of it"
             listener.note(f"'{name}' says nothing of {absent} of {len(cells)} radiographs: {fate}")
@@ -118,6 +124,19 @@ def find_metadata(settings: Settings, selected: Selected) -> Metadata | None:
         if root is not None and root.table is not None:
             return read_metadata(root.table)
     return None
+
+
+def read_sanity(folder: Path, fingerprint: str) -> Verdict | None:
+    """Return the verdict of a randomisation of the same table; None where none lies in the folder.
+
+    A report that is damaged or of another table says nothing about this one.
+    """
+    try:
+        document = json.loads((folder / "sanity_report.json").read_text("utf-8"))
+        same = document["provenance"]["fingerprint"] == fingerprint
+        return Verdict(Outcome(document["outcome"]), str(document["verdict"])) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _folders(settings: Settings, selected: Selected) -> Iterator[Path]:

@@ -33,6 +33,7 @@ class Lesions:
         frame: How the radiograph maps to the network's input.
         mask: All lesions, boolean, shape ``frame.original``.
         count: Number of lesions.
+        found: Number of shapes in the annotation, whether they count or not.
     """
 
     shapes: tuple[Shape, ...]
@@ -40,14 +41,15 @@ class Lesions:
     frame: Frame
     mask: NDArray[np.bool_]
     count: int
+    found: int
 
     def mask_in(self, space: Space) -> NDArray[np.bool_]:
         """Return all lesions as one boolean mask on the pixels of ``space``."""
         return in_space(self.mask, self.frame, space)
 
     def masks_in(self, space: Space) -> Iterator[NDArray[np.bool_]]:
-        """Draw lesion by lesion on the pixels of ``space``, one at a time in memory."""
-        masks = lesion_masks(self.shapes, self.frame.original, self.policy)
+        """Draw lesion by lesion on the pixels of ``space``, one at a time in memory; a single one is drawn already."""
+        masks = iter([self.mask]) if self.count == 1 else lesion_masks(self.shapes, self.frame.original, self.policy)
         return (in_space(mask, self.frame, space) for mask in masks)
 
 
@@ -63,12 +65,13 @@ def lesions_of(place: AnnotationPlace, frame: Frame, rules: LesionRules, *, clas
     Raises:
         AnnotationError: The annotation cannot be used.
     """
-    shapes = tuple(rules.relevant(read_annotation(place, frame.original).shapes, class_name))
+    found = read_annotation(place, frame.original).shapes
+    shapes = tuple(rules.relevant(found, class_name))
     mask, count = np.zeros(frame.original, dtype=bool), 0
     for lesion in lesion_masks(shapes, frame.original, rules.policy):
         mask |= lesion
         count += 1
-    return Lesions(shapes, rules.policy, frame, mask, count)
+    return Lesions(shapes, rules.policy, frame, mask, count, len(found))
 
 
 def in_space(mask: NDArray[np.bool_], frame: Frame, space: Space) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.sanity import Outcome
+from btxrd_explain.workflows.evaluation.score import is_tumour
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +46,7 @@ def _limits(
             "Images are drawn as if they were independent; where several show the same patient, the intervals are too "
             "short."
         )
+    yield from _limits_of_images(evaluation)
     yield "Intervals are not adjusted for the number of metrics and slices."
     yield "Each image has one annotation; how far experts would agree among themselves is not known."
     if sanity is None:
@@ -54,3 +56,16 @@ def _limits(
     excluded = sum(summary.excluded.values())
     if excluded:
         yield f"{excluded} images are excluded; the numbers hold for the others."
+
+
+def _limits_of_images(evaluation: Evaluation) -> Iterator[str]:
+    """State what the evaluated images themselves limit."""
+    names, evaluated = evaluation.selected.table.provenance.class_names, evaluation.evaluated
+    copies = len(evaluated) - len({score.row.content for score in evaluated})
+    if copies:
+        yield f"{copies} images are exact copies of others under another name; copies are drawn together."
+    if all(is_tumour(name) for name in names):
+        yield f"No class is called Normal: each of {', '.join(names)} counts as a tumour class."
+    healthy = sum(score.true is not None and not is_tumour(names[score.true]) for score in evaluated)
+    if healthy:
+        yield f"{healthy} images of a class without tumour have an annotated lesion, and count in the means."

@@ -19,8 +19,9 @@ _RULES = {
     "cheXlocalize does",
 }
 _POLICIES = {
-    "polygons-then-rectangles": "the polygons of an annotation, and each rectangle whose lesion no polygon draws again",
-    "polygons": "the polygons of an annotation",
+    "polygons-then-rectangles": "the outlines of an annotation (polygons, circles, masks), and each rectangle whose "
+    "lesion no outline draws again",
+    "polygons": "the outlines of an annotation (polygons, circles, masks)",
     "rectangles": "the rectangles of an annotation",
     "all": "all shapes of an annotation",
 }
@@ -70,7 +71,7 @@ def _methods(report: Report) -> str:
     bootstrap = f"percentile bootstrap over {drawn.units} {drawn.unit}, {drawn.resamples} draws, seed {drawn.seed}"
     sentences = [
         _maps(report),
-        f"They were held against {_POLICIES.get(rule.mask_policy, rule.mask_policy)}; {_rule(report)}.",
+        f"They were held against {_POLICIES[rule.mask_policy]} ({rule.annotations}); {_rule(report)}.",
         f"Means are given with 95 % intervals ({bootstrap}); differences between maps are paired.",
         "Each score stands beside its chance level and its ceiling, that of the lesion mask averaged onto the grid.",
     ]

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.metrics.rules import Rule as RuleKind
-from btxrd_explain.core.sanity import Outcome, Verdict
 from btxrd_explain.workflows.evaluation.checklist import Evidence, build_checklist
 from btxrd_explain.workflows.evaluation.curves import describe_curve
 from btxrd_explain.workflows.evaluation.limits import limits_of
@@ -30,7 +28,6 @@ from btxrd_explain.workflows.evaluation.summaries import correlate, summarise, s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from btxrd_explain.workflows.evaluation.evaluate import Evaluation
     from btxrd_explain.workflows.evaluation.extent import Extent
@@ -152,23 +149,11 @@ def describe_protocol(evaluation: Evaluation, extent: Extent) -> Rule:
         percentile=threshold.value if threshold.rule is RuleKind.PERCENTILE else None,
         operator=threshold.operator,
         tuned_on=extent.tuning,
+        annotations=evaluation.selected.annotations.description,
         mask_policy=protocol.rules.policy,
         label_map=dict(protocol.rules.labels),
         average_mask=extent.average_mask,
     )
-
-
-def read_sanity(folder: Path, fingerprint: str) -> Verdict | None:
-    """Return the verdict of a randomisation of the same table; None where none lies in the folder.
-
-    A report that is damaged or of another table says nothing about this one.
-    """
-    try:
-        document = json.loads((folder / "sanity_report.json").read_text("utf-8"))
-        same = document["provenance"]["fingerprint"] == fingerprint
-        return Verdict(Outcome(document["outcome"]), str(document["verdict"])) if same else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 NAMES: tuple[str, ...] = tuple(METRICS)
 """The metrics, in the order of the columns."""
+MOST_SLICES = 50
+"""More slices nobody reads, and each takes time; a column of text with more values names patients or images."""
 _MANY = 10
 """A column of numbers with more different values is cut into terciles."""
 
@@ -50,7 +52,7 @@ class Sample:
         class_names: Names of the classes.
         values: Float64 array of shape ``(images, metrics)`` per map.
         chance: Likewise the chance levels that follow from a formula, which may depend on the map's region.
-        groups: What each image belongs to, where intervals draw groups; None where they draw images.
+        units: What intervals draw: the group and the copies that each image belongs to.
         resamples: Draws of the bootstrap.
         seed: Seed of the bootstrap.
     """
@@ -59,7 +61,7 @@ class Sample:
     class_names: tuple[str, ...]
     values: Mapping[MapKind, NDArray[np.float64]]
     chance: Mapping[MapKind, NDArray[np.float64]]
-    groups: Sequence[Hashable] | None = None
+    units: Sequence[Hashable]
     resamples: int = 1000
     seed: int = 0
 
@@ -73,17 +75,15 @@ class Sample:
         resamples: int = 1000,
         seed: int = 0,
     ) -> Sample:
-        """Put scores of evaluated radiographs into columns."""
+        """Put scores of evaluated radiographs into columns; exact copies of one image are drawn as one."""
         values = {kind: _matrix([score.metrics.get(kind) for score in scores]) for kind in MapKind}
         chance = {kind: _chances([score.metrics.get(kind) for score in scores]) for kind in MapKind}
-        return cls(scores, class_names, values, chance, groups, resamples, seed)
+        units = joined(groups or [None] * len(scores), [score.row.content for score in scores])
+        return cls(scores, class_names, values, chance, units, resamples, seed)
 
     def resampling(self, rows: NDArray[np.intp]) -> Resampling:
         """Return how some of the images are drawn again."""
-        if self.groups is None:
-            return Resampling.of_images(len(rows), resamples=self.resamples, seed=self.seed)
-        groups = [self.groups[row] for row in rows]
-        return Resampling.of_groups(groups, resamples=self.resamples, seed=self.seed)
+        return Resampling.of_groups([self.units[row] for row in rows], resamples=self.resamples, seed=self.seed)
 
     def column(self, name: str, kind: MapKind = MapKind.MODEL) -> NDArray[np.float64]:
         """Return one metric of all images, float64, shape ``(images,)``."""
@@ -152,6 +152,38 @@ def by_values(values: Sequence[str | None]) -> list[Slice]:
         return terciles(column, lambda number: f"{number:.4g}", ("low", "middle", "high"))
     ordered = sorted(distinct, key=lambda value: (numbers.get(value, np.inf), value))
     return [Slice(value, np.array([row for row, own in enumerate(values) if own == value])) for value in ordered]
+
+
+def count_slices(values: Iterable[str | None]) -> int:
+    """Return how many slices :func:`by_values` makes at most."""
+    distinct = {value for value in values if value is not None}
+    in_terciles = len(distinct) > _MANY and all(_number(value) is not None for value in distinct)
+    return 3 if in_terciles else len(distinct)
+
+
+def joined(groups: Sequence[Hashable], contents: Sequence[str]) -> list[Hashable]:
+    """Return the independent unit of each image: groups that share an image's content are one.
+
+    Args:
+        groups: The group of each image; None stands for a group of its own.
+        contents: What tells the content of each image from others'.
+
+    >>> joined([None, "p", "q", None, "q"], ["x", "x", "y", "y", "z"])
+    [0, 0, 2, 2, 2]
+    """
+    parents = list(range(len(groups)))
+
+    def first_of(place: int) -> int:
+        while parents[place] != place:
+            parents[place] = place = parents[parents[place]]
+        return place
+
+    seen: dict[Hashable, int] = {}
+    for place, (group, content) in enumerate(zip(groups, contents, strict=True)):
+        for key in (("content", content), *([] if group is None else [("group", group)])):
+            one, other = sorted((first_of(seen.setdefault(key, place)), first_of(place)))
+            parents[other] = one
+    return [first_of(place) for place in range(len(groups))]
 
 
 def terciles(values: NDArray[np.float64], write: Callable[[float], str], names: tuple[str, str, str]) -> list[Slice]:

@@ -57,6 +57,7 @@ class Rule(Part):
     percentile: float | None = Field(description="Per cent of the pixels that are kept; null for other rules.")
     operator: Literal[">=", ">"]
     tuned_on: Tuning | None = Field(description="Null for a threshold that was not tuned.")
+    annotations: str = Field(description="Kind and place of the annotations.")
     mask_policy: str
     label_map: dict[str, str] = Field(description="What labels mean: lesion, ignore, or a class.")
     average_mask: str | None = Field(description="Whose masks the average baseline averages; null without it.")

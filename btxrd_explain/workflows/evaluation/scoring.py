@@ -55,13 +55,13 @@ class Scorer:
     Attributes:
         table: The table of the rows.
         protocol: How to compare.
-        average: Gives the average lesion mask of other images as a grid, from the ideal grid of the one that is scored;
-            None where it is not asked for.
+        average: Gives the average lesion mask of other images than the one that is scored, as a grid; None where it is
+            not asked for.
     """
 
     table: PredictionTable
     protocol: Protocol
-    average: Callable[[NDArray[np.float32]], NDArray[np.float32] | None] | None = None
+    average: Callable[[Prediction], NDArray[np.float32] | None] | None = None
 
     def score(self, row: Prediction, annotation: AnnotationPlace | None) -> Scored:
         """Score one radiograph.
@@ -85,7 +85,7 @@ class Scorer:
             return Scored(replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error)))
         score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
         if not lesions.mask.any():
-            return Scored(replace(score, excluded=Exclusion.EMPTY_ANNOTATION))
+            return Scored(replace(score, excluded=Exclusion.EMPTY_ANNOTATION, detail=_dropped(lesions)))
         if not lesions.mask[image.frame.window_seen].any():
             return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT))
         return self._compared(score, image, lesions)
@@ -137,8 +137,7 @@ class Scorer:
     def _grids(self, image: ExplainedImage, lesions: Lesions) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
         """Make the grids that the classifier's is held against, each of its size."""
         shape = self.table.provenance.grid
-        ideal = ideal_grid(lesions.mask, image.frame, shape)
-        yield MapKind.CEILING, ideal
+        yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape)
         if self.protocol.baselines or self.protocol.chance:
             yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed)
         if not self.protocol.baselines:
@@ -151,7 +150,7 @@ class Scorer:
         else:
             grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
             yield MapKind.EDGES, edge_grid(grey, image.frame, shape)
-        if self.average is not None and (average := self.average(ideal)) is not None:
+        if self.average is not None and (average := self.average(image.row)) is not None:
             yield MapKind.AVERAGE, average
 
     def _boxes(self, score: Score, image: ExplainedImage, lesions: Lesions) -> NDArray[np.float64] | None:
@@ -160,3 +159,10 @@ class Scorer:
             return None
         heat = image.heat_map(score.target, space=Space.INPUT)
         return box_overlaps(heat.values, lesions.masks_in(Space.INPUT)) if heat.status is MapStatus.OK else None
+
+
+def _dropped(lesions: Lesions) -> str | None:
+    """Say of an annotation without a lesion that it holds shapes."""
+    if not lesions.found:
+        return None
+    return f"of its {lesions.found} shapes none counts: by its label, by the mask policy, or outside the image"
