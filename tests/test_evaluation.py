@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import jsonschema
 import numpy as np
@@ -24,10 +25,12 @@ from typer.testing import CliRunner
 from btxrd_explain.cli.app import app
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.heatmap import judge
+from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
+from btxrd_explain.workflows.evaluation import lesions
 from btxrd_explain.workflows.evaluation.schema import SCHEMA_FILE, report_schema
 
 NAMES = ("Normal", "Benign", "Malignant")
@@ -200,6 +203,13 @@ def test_rules_and_protocols(folder: Path, arguments: tuple[str, ...], ious: lis
     report = evaluated(folder, *arguments)
     assert [image["iou"] for image in report["per_image"]][:3] == pytest.approx(ious, abs=0.03)
     assert (report["iou_threshold"] is None) == ("--threshold-rule" in arguments)
+    named = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    rule = report["protocol"]
+    assert rule["threshold_rule"] == named.get("--threshold-rule", "fixed")
+    assert (rule["space"], rule["target_class"]) == (
+        named.get("--space", "original"),
+        named.get("--target-class", "true"),
+    )
 
 
 def test_lesions_are_those_of_the_true_class_whatever_map_is_measured(folder: Path) -> None:
@@ -293,6 +303,25 @@ def test_lesions_that_are_cropped_away_are_excluded_with_the_reason(folder: Path
     # Below the cropped 20 rows, the map of c reaches 0.5 between its rows 19 and 20: 20 of 40 rows, all annotated.
     assert report["per_image"][0]["iou"] == pytest.approx({"original": 20 / 40, "input": 1.0}[space])
     assert report["per_image"][0]["ceiling_iou"] == report["per_image"][0]["iou"]
+
+
+@pytest.mark.parametrize("space", ["original", "input"])
+def test_padding_has_no_part_in_the_scores(folder: Path, space: str) -> None:
+    # Of 80 x 40 pixels the network sees 40 x 20 between black margins; the upper half of the map is rows 0 to 39.
+    cases = {"a": replace(CASES["a"], rows=20), "c": replace(CASES["c"], rows=40)}
+    rows = [_row(folder, name, case, height=80) for name, case in cases.items()]
+    write_table(folder / "predictions.parquet", _provenance(mode=ResizeMode.LETTERBOX), rows)
+    report = evaluated(folder, "--space", space, "--no-baselines")
+    assert [image["iou"] for image in report["per_image"]] == pytest.approx([20 / 40, 1.0])
+    shares = [image["lesion_share"] for image in report["per_image"]]
+    assert shares == pytest.approx([0.25, 0.5] if space == "original" else [0.125, 0.25])
+
+
+def test_a_single_lesion_is_drawn_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = Mock(side_effect=lesion_masks)
+    monkeypatch.setattr(lesions, "lesion_masks", draw)
+    evaluated(folder, "--no-baselines")
+    assert draw.call_count == 4 + 1  # a to d, and the one panel
 
 
 def test_images_that_are_scored_have_no_say_in_the_threshold(folder: Path) -> None:
