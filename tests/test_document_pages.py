@@ -56,6 +56,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(np.tri(50, 40, -9, dtype=np.uint8)).save(folder / "masks" / f"IMG{number:06d}.png")
     _save_coco(folder / "coco.json")
     (folder / "split.csv").write_text("\n".join(lines))
+    torch.manual_seed(0)  # other weights may give no class a map anywhere, and nothing to score
     network: Any = timm.create_model("test_resnet", num_classes=3)
     content = {"state_dict": network.state_dict(), "class_names": NAMES}
     torch.save(content | {"config": {"model": {"backbone": "test_resnet"}}}, folder / "best.pt")
