@@ -70,7 +70,8 @@ def average_onto_grid(values: NDArray[np.floating[Any]], frame: Frame, grid_size
         Float32 array of shape ``grid_size``; a cell that shows nothing of the radiograph is 0.
     """
     rows, columns = (_shares(frame, axis, grid_size[axis]) for axis in (0, 1))
-    averaged: NDArray[np.float32] = rows @ values.astype(np.float32, copy=False) @ columns.T
+    exact = rows.astype(np.float64) @ values @ columns.T.astype(np.float64)  # else BLAS decides on the last digits
+    averaged: NDArray[np.float32] = exact.astype(np.float32)
     return averaged
 
 
