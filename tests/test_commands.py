@@ -356,6 +356,12 @@ def test_images_without_a_row_are_named(root: Path, checkpoint: Path, tmp_path: 
     assert "11 of 12 images have no row" in result.stderr
 
 
+def test_nothing_is_said_to_be_computed_where_the_checkpoint_is_none(root: Path, tmp_path: Path) -> None:
+    (wrong := tmp_path / "wrong.pt").write_bytes(b"no checkpoint")
+    result = run("infer", root, "-c", wrong, cwd=tmp_path, code=3)
+    assert "computing" not in result.stderr
+
+
 def test_a_file_that_is_no_table_is_never_overwritten(root: Path, checkpoint: Path, tmp_path: Path) -> None:
     (other := tmp_path / "mine.csv").write_text("image_id,split")
     result = run("infer", root, "-c", checkpoint, "--predictions", other, cwd=tmp_path, code=5)

@@ -606,23 +606,31 @@ def test_the_reference_names_every_key_and_column(folder: Path) -> None:
     assert {column for column in columns if not column.startswith(prefixes)} <= named
 
 
-def test_nothing_to_score_is_said_and_stops_nothing(folder: Path) -> None:
+def test_nothing_to_score_is_an_error_of_one_line_that_writes_nothing(folder: Path) -> None:
+    table, second = folder / "predictions.parquet", _second_table(folder)
     for path in (folder / "BTXRD" / "Annotations").iterdir():
         path.unlink()
-    report = evaluated(folder, "--by", "center")
-    assert (report["num_images"], report["mean_iou"], report["per_image"]) == (0, None, [])
-    assert report["summary"]["excluded"] == {"no annotation file": 5}
-    assert report["checklist"][0]["status"] == report["checklist"][4]["status"] == "not met"
-    jsonschema.validate(report, json.loads(SCHEMA_FILE.read_text("utf-8")))
-    assert "No image has an IoU." in (folder / "out" / "annotation_report.md").read_text("utf-8")
-    table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
-    result = run(folder, *table)
-    assert "no radiograph could be scored: 6 no annotation file" in result.stderr
-    assert result.stdout.startswith("mean IoU undefined   n = 0")
-    compared = json.loads(
-        run(folder, "compare", folder / "predictions.parquet", _second_table(folder), "--json").stdout
-    )
-    assert compared["n"] > 0  # the second table's making wrote the annotations again
+    result = run(folder, "annotate-iou", "--predictions", table, "--split", "test", code=4)
+    assert result.stderr.startswith("error: no radiograph could be scored: 6 no annotation file: nothing was written")
+    assert result.stderr.count("\n") == 1
+    assert not (folder / "out").exists()
+    result = run(folder, "compare", table, second, code=4)
+    assert "no radiograph could be scored in all tables: 7 no annotation file" in result.stderr
+    assert not (folder / "out").exists()
+
+
+def test_a_split_that_is_not_there_is_held_against_those_that_are(folder: Path) -> None:
+    table = ("--predictions", folder / "predictions.parquet", "--split", "tset")
+    result = run(folder, "annotate-iou", *table, code=5)
+    assert "its splits are test, val: check --split" in result.stderr
+
+
+def test_files_that_changed_are_named_and_the_exit_code_tells(folder: Path) -> None:
+    table = ("--predictions", folder / "predictions.parquet", "--split", "test")
+    (folder / "BTXRD" / "images" / "a.png").write_bytes(b"other")
+    for command in (("report",), ("export", "--to", "labelme")):
+        result = run(folder, *command, *table, code=1)
+        assert "a.png" in result.stderr
 
 
 def test_images_that_a_column_says_nothing_of_are_counted(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,11 +53,12 @@ def out(tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callabl
     The one annotation is of a.jpeg; a.png, whose size it does not have, would find it too.
     """
     statuses = (MapStatus.OK, MapStatus.OK, MapStatus.NO_POSITIVE_EVIDENCE)
-    rows = [
+    rows = [  # without stamps, for the files are not those of a run
         make_row(name, "Benign", (0.1, 0.7, 0.2), path=f"../images/{name}", size=size, grids=_grids(number),
                  grid_statuses=statuses)
         for number, (name, size) in enumerate(SIZES.items())
     ]  # fmt: skip
+    rows = [replace(row, stamp=None) for row in rows]
     rows += [Prediction("z.png", "../images/z.png", "Benign", "test", RowStatus.UNREADABLE, error="it is empty")]
     make_table(tmp_path / "out" / "predictions.parquet", NAMES, rows)
     for name, size in SIZES.items():

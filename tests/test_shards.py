@@ -14,6 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli.app import app
+from btxrd_explain.console.infer import show_infer
+from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import OutputError, TableError
 from btxrd_explain.inputs.record import Collection, ImageRecord
 from btxrd_explain.predictions.table import open_table
@@ -113,6 +115,15 @@ def test_shards_may_be_the_files_of_a_folder(tmp_path: Path, whole: Path) -> Non
     assert [row.image_id for row in open_table(folder).index()] == [f"{n}.png" for n in (*range(COUNT), 99)]
     merged = merge.run([folder], tmp_path / "predictions.parquet").table
     assert len(merged.index()) == COUNT + 1
+
+
+def test_a_shard_leads_to_the_others_and_to_merging(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_infer(Terminal(), _infer(whole / "split.csv", tmp_path, shard=f"1/{SHARDS}"))
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("next:")]
+    merging = f"btxrd-explain merge {tmp_path}/predictions.shard-*-of-{SHARDS}.parquet"
+    assert told == [f"next: the other shards, then {merging} -o {tmp_path}/predictions.parquet"]
 
 
 def test_a_missing_shard_is_named(whole: Path, tmp_path: Path) -> None:

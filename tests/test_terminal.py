@@ -34,7 +34,7 @@ COMMANDS = [
     "annotate-iou",
     "performance",
     "report",
-    "compare btxrd-explain-out/predictions.parquet other.parquet",
+    "compare btxrd-explain-out/predictions.parquet results/other.parquet",
     "export --to labelme",
     "export --to coco",
     "export --to fiftyone",
@@ -53,7 +53,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert CliRunner().invoke(app, ["infer", "data", "-c", "demo"]).exit_code == 0
-    shutil.copy(folder / "btxrd-explain-out" / "predictions.parquet", folder / "other.parquet")
+    (folder / "results").mkdir()
+    shutil.copy(folder / "btxrd-explain-out" / "predictions.parquet", folder / "results" / "other.parquet")
     return folder
 
 
@@ -92,7 +93,7 @@ def test_the_next_step_is_told_and_can_be_run_as_it_is(
 
 
 @pytest.mark.parametrize("command", ["gallery", "annotate-iou", "performance"])
-@pytest.mark.parametrize("table", ["btxrd-explain-out/predictions.parquet", "other.parquet"])
+@pytest.mark.parametrize("table", ["btxrd-explain-out/predictions.parquet", "results/other.parquet"])
 def test_the_next_step_names_the_table_and_the_folder(
     place: Path, command: str, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

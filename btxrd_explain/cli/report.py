@@ -37,5 +37,6 @@ def report(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """
     from btxrd_explain.workflows import report as workflow  # noqa: PLC0415 -- heavy
 
-    show_report(terminal, workflow.run(loaded.settings, terminal))
-    return ExitCode.OK
+    result = workflow.run(loaded.settings, terminal)
+    show_report(terminal, result)
+    return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK

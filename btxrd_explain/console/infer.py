@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -61,12 +63,16 @@ def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...
 
 
 def _print_next(terminal: Terminal, result: InferResult) -> None:
-    """Tell what the table is good for: with labels galleries and scores, with annotations the evaluation."""
+    """Tell what the table is good for: with labels galleries and scores, with annotations too the evaluation."""
     table = with_table(result.table.path)
-    if result.summary().labelled:
+    if result.shard_of is not None:
+        shards = re.sub(r"-\d+-of-", "-*-of-", result.table.path.name)
+        folder, whole = (shlex.quote(str(path)) for path in (result.table.path.parent, result.shard_of))
+        terminal.print_next(f"the other shards, then btxrd-explain merge {folder}/{shards} -o {whole}")
+    elif result.summary().labelled:
         terminal.print_next(f"btxrd-explain gallery{table}")
         terminal.print_next(f"btxrd-explain performance{table}")
-    if result.annotated:
-        terminal.print_next(f"btxrd-explain annotate-iou{table}")
-    if not (result.summary().labelled or result.annotated):
+        if result.annotated:
+            terminal.print_next(f"btxrd-explain annotate-iou{table}")
+    else:
         terminal.print_next(f"btxrd-explain export --to labelme{table}")

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.errors import InputError
 from btxrd_explain.files import write_bytes, write_json
 from btxrd_explain.workflows.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.workflows.evaluation.extent import Extent, extent_of, read_columns
@@ -69,6 +70,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
         What was measured.
 
     Raises:
+        InputError: No radiograph can be scored.
         BtxrdExplainError: Table, images or output cannot be used.
     """
     listener = listener or Silent()
@@ -81,7 +83,10 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     evaluation = evaluate(selected, protocol if tuned is None else tuned.protocol, listener, average=average)
     if not any(score.iou is not None for score in evaluation.evaluated):
         reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
-        listener.note(f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}")
+        raise InputError(
+            f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}",
+            hint="nothing was written; check --annotations and --split",
+        )
     return _write(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 -- the doctest uses it
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.errors import SettingsError
+from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.workflows import annotate_iou
 from btxrd_explain.workflows.comparing.common import Common, in_common, restricted
 from btxrd_explain.workflows.comparing.differences import pair
@@ -136,6 +136,9 @@ def _compared(
     column = wanted.group_column
     groups = None if column is None else read_columns(settings, first.selected, listener)[column]
     paired = pair(evaluations, groups=groups, resamples=wanted.resamples, seed=wanted.seed)
+    if not len(paired.jointly):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in paired.excluded.items())
+        raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint="check --annotations")
     report, files = write_comparison(evaluations, paired, common, settings)
     return CompareResult(report.model_dump(mode="json"), files, methods)
 

@@ -52,6 +52,7 @@ class InferResult:
         computed: How many of them went through the network in this run.
         overlays: Overlays that were drawn, by ``image_id``.
         collection: The images asked for, with the places of their annotations.
+        shard_of: The whole of which the table is a shard; None where it is none, or lies in a folder that is the whole.
     """
 
     table: PredictionTable
@@ -59,6 +60,7 @@ class InferResult:
     computed: int
     overlays: dict[str, Path]
     collection: Collection
+    shard_of: Path | None
 
     @property
     def annotated(self) -> bool:
@@ -122,4 +124,6 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     overlays: dict[str, Path] = {}
     if collection.named if settings.output.overlay is None else settings.output.overlay:
         overlays = draw_overlays(table, frozenset(plan.asked()), settings, listener)
-    return InferResult(table, rows, len(plan.pending), overlays, collection)
+    whole = settings.output.predictions_path
+    shard_of = None if settings.run.shard is None or whole.is_dir() else whole
+    return InferResult(table, rows, len(plan.pending), overlays, collection, shard_of)

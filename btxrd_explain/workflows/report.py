@@ -37,12 +37,14 @@ class ReportResult:
         folder: The folder beside it, without which it shows no pictures; None where the page is all.
         images: How many radiographs it tells of.
         shown: How many of them it shows.
+        failed: How many it cannot show although they were predicted.
     """
 
     page: Path
     folder: Path | None
     images: int
     shown: int
+    failed: int
 
 
 def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
@@ -74,7 +76,9 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         document = build_document(entries, described, found, protocol, selected.table.provenance, settings)
         wanted = settings.report
         folder = write_report(page, staged, document, layout=wanted.layout, limit=wanted.file_limit)
-    return ReportResult(page, folder, len(entries), sum(entry.thumbnail_size is not None for entry in entries))
+    shown = sum(entry.thumbnail_size is not None for entry in entries)
+    failed = sum(entry.problem is not None for entry in entries)
+    return ReportResult(page, folder, len(entries), shown, failed)
 
 
 def _plan(settings: Settings, selected: Selected, listener: Listener) -> tuple[Extent, Protocol]:

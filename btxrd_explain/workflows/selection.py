@@ -103,7 +103,9 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
     elif settings.data.split is not None:
         rows = rows.where(rows.is_in("split", [settings.data.split]))
     if not len(rows):
-        raise TableError(f"no row of '{table.path}' is selected", hint="check --split")
+        splits = sorted(filter(None, table.index().column("split").unique().to_pylist()))
+        known_splits = f"its splits are {', '.join(splits)}" if splits else "it has no splits"
+        raise TableError(f"no row of '{table.path}' is selected: {known_splits}", hint="check --split")
     return _with_annotations(settings, table, rows, known, listener)
 
 

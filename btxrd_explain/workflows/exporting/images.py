@@ -14,6 +14,7 @@ from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.outputs.export.item import Attention, ExportedImage
 from btxrd_explain.workflows.explained import ExplainedImage
+from btxrd_explain.workflows.inference.plan import unchanged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,6 +65,9 @@ class ImageMaker:
     def _image(self, row: Prediction) -> ExplainedImage:
         if row.predicted is None:
             raise InputError(f"'{row.image_id}' has no prediction ({row.error or 'its scores are not finite'})")
+        path = self.selected.table.image_path(row)
+        if row.stamp is not None and path.exists() and not unchanged(row, path):  # one that is gone is not needed
+            raise InputError(f"'{path}' has changed since it was predicted", hint="run 'btxrd-explain infer' again")
         return ExplainedImage.of(row, self.selected.table)
 
     def _classes(self, image: ExplainedImage) -> list[int]:

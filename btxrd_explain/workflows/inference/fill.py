@@ -71,7 +71,6 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
     if plan.journal is not None:
         done = sum(part.rows for part in plan.journal.parts)
         listener.note(f"resuming: {done} images were done before the last run was interrupted")
-    listener.note(f"computing {len(plan.pending)} images: {'; '.join(plan.reasons)}")
     share_cores()
     with without_collections():
         from btxrd_explain.workflows.inference.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds
@@ -80,6 +79,8 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
     if settings.run.engine == "ray":  # here only to be checked; the devices are the workers'
         settings = settings.model_copy(update={"model": settings.model.model_copy(update={"device": "cpu"})})
     explainer = with_movement(load_explainer(settings, plan.request), plan.pending, plan.folder)
+    count = len(plan.pending)
+    listener.note(f"computing {count} image{'' if count == 1 else 's'}: {'; '.join(plan.reasons)}")
     for note in explainer.provenance.notes:
         listener.note(note)
     return explainer

@@ -160,7 +160,7 @@ class _Review:
         """Look at what is known of one image, and what is asked for."""
         if record is None:
             self._look_for(row)
-        elif row is None or not _unchanged(row, record.path):
+        elif row is None or not unchanged(row, record.path):
             self.why["new" if row is None else "changed"] += 1
             self.pending.append(record)
             if row is not None:
@@ -238,7 +238,7 @@ def _missing_row(image_id: str, reason: str) -> Prediction:
     return Prediction(image_id, "", None, None, RowStatus.MISSING, error=reason)
 
 
-def _unchanged(row: Prediction, path: Path) -> bool:
+def unchanged(row: Prediction, path: Path) -> bool:
     """Say whether a file still is what the row was computed from; it is only read where its time has changed."""
     if row.stamp is None:
         return False
