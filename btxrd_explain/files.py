@@ -138,4 +138,7 @@ def _umask() -> int:
 
 def _cannot_write(target: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
+    in_the_way = next((folder for folder in target.parents if folder.is_file()), None)
+    if in_the_way is not None:
+        return OutputError(f"cannot write '{target}': '{in_the_way}' is a file", hint="name a folder with -o")
     return OutputError(f"cannot write '{target}' ({reason})", hint="check the folder and the free space")

@@ -330,7 +330,11 @@ def test_a_current_table_needs_no_torch(root: Path, checkpoint: Path, tmp_path: 
         (["infer", "{root}", "-c", "{checkpoint}", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
         (["gallery"], 5, "btxrd-explain infer"),
         (["annotate-iou", "--predictions", "{root}/split.csv"], 5, "split.csv"),
-        (["infer", "{root}", "-c", "{checkpoint}", "-o", "{root}/split.csv/out"], 6, "cannot write"),
+        (
+            ["infer", "{root}", "-c", "{checkpoint}", "-o", "{root}/split.csv/out"],
+            6,
+            "split.csv' is a file: name a folder",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )

@@ -472,7 +472,7 @@ def test_the_terminal_leads_with_what_a_reader_asks_first(folder: Path) -> None:
     lines = run(folder, *table, "--by", "center").stdout.splitlines()
     assert lines[0] == "mean IoU 0.500 [0.000, 1.000]   n = 3"
     assert [line.split()[0] for line in lines[1:4]] == ["ceiling", "chance", "pointing"]
-    assert lines[3].endswith("2 hits of 3")
+    assert lines[3].endswith("2 of 3 hit")
     assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
 
 

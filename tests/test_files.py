@@ -50,7 +50,7 @@ def test_json_holds_no_nan(tmp_path: Path) -> None:
 
 def test_a_file_in_the_way_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match=r"cannot write '.*r\.json' \("):
+    with pytest.raises(OutputError, match=r"cannot write '.*r\.json': '.*file' is a file: name a folder with -o"):
         write_json(tmp_path / "file" / "r.json", {})
 
 

@@ -160,6 +160,11 @@ def test_only_a_damaged_table_is_to_be_deleted(tmp_path: Path, content: bytes, t
         open_table(tmp_path / "p.parquet")
 
 
+def test_a_folder_without_tables_is_said_to_be_empty(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="holds no Parquet file"):
+        open_table(tmp_path)
+
+
 def test_a_parquet_file_of_somebody_else(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), tmp_path / "p.parquet")
     with pytest.raises(TableError, match=r"p\.parquet.*no predictions table.*infer"):

@@ -57,7 +57,7 @@ def _headline(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"ceiling  {bounds(iou['ceiling'])}   an ideal map of {rule['grid'][0]} x {rule['grid'][1]} cells"
     if iou["chance"] is not None:
         yield f"chance   {number(iou['chance'])}   a random grid{_others(iou['baselines'])}"
-    yield f"pointing {bounds(hit)}   {round((hit['mean'] or 0) * hit['n'])} hits of {hit['n']}"
+    yield f"pointing {bounds(hit)}   {round((hit['mean'] or 0) * hit['n'])} of {hit['n']} hit"
 
 
 def _others(baselines: Mapping[str, Any]) -> str:

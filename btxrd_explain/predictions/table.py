@@ -111,10 +111,8 @@ def open_table(path: Path) -> PredictionTable:
     """
     found = [open_part(file, _keys(path, file)) for file in table_files(path)]
     if not found:
-        raise TableError(
-            f"there is no predictions table '{path}'",
-            hint="run 'btxrd-explain infer' first, or name one with --predictions",
-        )
+        what = f"'{path}' holds no Parquet file" if path.is_dir() else f"there is no predictions table '{path}'"
+        raise TableError(what, hint="run 'btxrd-explain infer' first, or name another table")
     return assemble(path, found)
 
 
