@@ -224,7 +224,8 @@ def test_lesions_are_those_of_the_true_class_whatever_map_is_measured(folder: Pa
 def test_the_predicted_class_needs_no_label(folder: Path) -> None:
     rows = [replace(_row(folder, name, CASES[name]), label=None) for name in "ab"]
     write_table(folder / "predictions.parquet", _provenance(), rows)
-    assert evaluated(folder)["summary"]["excluded"] == {"no known true class": 2}
+    table = ("--predictions", folder / "predictions.parquet", "--split", "test")
+    assert "scored: 2 no known true class" in run(folder, "annotate-iou", *table, code=4).stderr
     report = evaluated(folder, "--target-class", "predicted")
     assert [(image["iou"], image["outcome"]) for image in report["per_image"]] == [(pytest.approx(0.5), None)] * 2
     assert report["summary"]["by_class"] == report["summary"]["by_outcome"] == {}
@@ -251,6 +252,8 @@ def test_the_report_says_what_it_was_scored_on(folder: Path) -> None:
     assert report["protocol"]["annotations"] == f"LabelMe files in {folder / 'BTXRD' / 'Annotations'}"
     assert "(LabelMe files in" in (folder / "out" / "annotation_report.md").read_text("utf-8")
     assert any(limit.startswith("1 images of a class without tumour") for limit in report["limits"])
+    path = folder / "BTXRD" / "Annotations" / "c.json"
+    path.write_text(path.read_text().replace("[[0, 0], [39,", "[[0, 0], [39, 0], [39,").replace("rectangle", "polygon"))
     dropped = evaluated(folder, "--mask-policy", "polygons")["excluded_images"][0]
     assert dropped["reason"] == "annotation without a lesion"
     assert dropped["detail"].startswith("of its 1 shapes none counts")
