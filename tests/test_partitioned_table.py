@@ -157,7 +157,7 @@ def test_a_file_of_somebody_else_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_table(tmp_path: Path) -> None:
-    with pytest.raises(TableError, match="no predictions table"):
+    with pytest.raises(TableError, match="holds no Parquet file"):
         open_table(tmp_path)
 
 
