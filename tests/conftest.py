@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from hypothesis import settings
+from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +31,28 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("BTXRD_EXPLAIN_REAL_DATA names no folder of real radiographs")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def write_root() -> Callable[[Path, int], None]:
+    """Write a BTXRD root of noise, tumours annotated, and a split CSV of a dozen test images before those of val."""
+
+    def write(folder: Path, count: int) -> None:
+        for name in ("images", "Annotations"):
+            (folder / "BTXRD" / name).mkdir(parents=True)
+        random = np.random.default_rng(0)
+        lines = ["image_id,split,label"]
+        for number in range(count):
+            pixels = random.integers(0, 256, (50, 40), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / "BTXRD" / "images" / f"IMG{number:06d}.jpeg")
+            lines.append(f"IMG{number:06d}.jpeg,{('test', 'val')[number // 12]},{NAMES[number % 3]}")
+            if number % 3:
+                shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
+                annotation = f'{{"shapes": [{shape}], "imageHeight": 50, "imageWidth": 40}}'
+                (folder / "BTXRD" / "Annotations" / f"IMG{number:06d}.json").write_text(annotation)
+        (folder / "split.csv").write_text("\n".join(lines))
+
+    return write
 
 
 @pytest.fixture(autouse=True)

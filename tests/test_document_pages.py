@@ -6,7 +6,7 @@ import json
 import shlex
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +16,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DOCS = Path(__file__).parents[1] / "docs"
 ELSEWHERE = {"howto/own-network.md"}
@@ -38,24 +41,14 @@ PAGES = {
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]) -> Path:
     """What the pages assume: a BTXRD root, its lesions as masks and in a COCO file, a split CSV and a checkpoint."""
     folder = tmp_path_factory.mktemp("template")
-    for name in ("BTXRD/images", "BTXRD/Annotations", "masks"):
-        (folder / name).mkdir(parents=True)
-    random = np.random.default_rng(0)
-    lines = ["image_id,split,label"]
-    for number in range(24):
-        pixels = random.integers(0, 256, (50, 40), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "BTXRD" / "images" / f"IMG{number:06d}.jpeg")
-        lines.append(f"IMG{number:06d}.jpeg,{('test', 'val')[number // 12]},{NAMES[number % 3]}")
-        if number % 3:
-            shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
-            annotation = f'{{"shapes": [{shape}], "imageHeight": 50, "imageWidth": 40}}'
-            (folder / "BTXRD" / "Annotations" / f"IMG{number:06d}.json").write_text(annotation)
-            Image.fromarray(np.tri(50, 40, -9, dtype=np.uint8)).save(folder / "masks" / f"IMG{number:06d}.png")
+    write_root(folder, 24)
+    (folder / "masks").mkdir()
+    for annotation in (folder / "BTXRD" / "Annotations").iterdir():
+        Image.fromarray(np.tri(50, 40, -9, dtype=np.uint8)).save(folder / "masks" / f"{annotation.stem}.png")
     _save_coco(folder / "coco.json")
-    (folder / "split.csv").write_text("\n".join(lines))
     torch.manual_seed(0)  # other weights may give no class a map anywhere, and nothing to score
     network: Any = timm.create_model("test_resnet", num_classes=3)
     content = {"state_dict": network.state_dict(), "class_names": NAMES}

@@ -11,17 +11,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 import timm
 import torch
-from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli.app import app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -42,22 +40,10 @@ OWN = [command for command in _commands(README) if "btxrd-explain" in command an
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def workplace(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]) -> Path:
     """A folder in which the README's commands find what they name."""
     folder = tmp_path_factory.mktemp("workplace")
-    (folder / "BTXRD" / "images").mkdir(parents=True)
-    (folder / "BTXRD" / "Annotations").mkdir()
-    random = np.random.default_rng(0)
-    lines = ["image_id,split,label"]
-    for number in range(6):
-        pixels = random.integers(0, 256, (50, 40), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "BTXRD" / "images" / f"IMG{number:06d}.jpeg")
-        lines.append(f"IMG{number:06d}.jpeg,test,{('Normal', 'Benign', 'Malignant')[number % 3]}")
-        if number % 3:
-            shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
-            annotation = f'{{"shapes": [{shape}], "imageHeight": 50, "imageWidth": 40}}'
-            (folder / "BTXRD" / "Annotations" / f"IMG{number:06d}.json").write_text(annotation)
-    (folder / "split.csv").write_text("\n".join(lines))
+    write_root(folder, 6)
     torch.manual_seed(3)  # others may give no map with positive evidence, and then nothing can be scored
     network: Any = timm.create_model("test_resnet", num_classes=3)
     torch.nn.init.normal_(network.fc.weight, std=3.0)
