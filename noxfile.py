@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def coverage(session: nox.Session) -> None:
     """The test suite with branch coverage."""
     _install(session, "test")
     session.run("pytest", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Mutated and made-up input in large numbers, for hours, from a new seed that is shown; arguments go to pytest."""
+    _install(session, "test")
+    seed = f"--hypothesis-seed={secrets.randbelow(2**32)}"
+    session.run("pytest", seed, *(session.posargs or ["tests/fuzz"]), env={"BTXRD_EXPLAIN_FUZZ": "long"})
 
 
 @nox.session(default=False)
