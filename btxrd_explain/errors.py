@@ -36,10 +36,15 @@ class ExitCode(IntEnum):
     BROKEN_PIPE = 141
 
 
+_LONGEST = 1000
+"""Characters of a message: names and reasons that come from a damaged or hostile file can be megabytes."""
+
+
 class BtxrdExplainError(Exception):
     """Base of all errors that this package raises on purpose.
 
-    The message is one line: what is wrong, where, and what to do about it.
+    The message is one line: what is wrong, where, and what to do about it. What it quotes from a file can neither
+    break the line nor reach a terminal as an escape sequence, nor make it endless.
 
     Args:
         message: What is wrong and where.
@@ -53,9 +58,25 @@ class BtxrdExplainError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         """Join message and hint into the one line that users see."""
-        super().__init__(message if hint is None else f"{message}: {hint}")
-        self.message = message
+        ending = "" if hint is None else f": {_line(hint, _LONGEST // 2)}"
+        self.message = _line(message, _LONGEST - len(ending))
         self.hint = hint
+        super().__init__(self.message + ending)
+
+
+def _line(text: str, longest: int) -> str:
+    r"""Return a text as one line of so many characters at most; the middle of a longer one gives way.
+
+    Signs that cannot be printed are written as Python does.
+
+    >>> print(_line("IMG\x1b[31m 1\n.png", 100), _line("0123456789", 9))
+    IMG\x1b[31m 1\n.png 01 ... 89
+    """
+    if len(text) > 2 * longest:  # no sign becomes shorter
+        text = text[:longest] + text[-longest:]
+    line = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    half = (longest - len(" ... ")) // 2
+    return line if len(line) <= longest else f"{line[:half]} ... {line[-half:]}"
 
 
 class SettingsError(BtxrdExplainError):
