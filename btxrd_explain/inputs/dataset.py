@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.btxrd_root import BtxrdRoot, find_btxrd_root
 from btxrd_explain.inputs.gathering import Gathering
-from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, subfolder
+from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, subfolder
 from btxrd_explain.inputs.record import Collection, ImageRecord
 from btxrd_explain.places import absolute, is_url, place_of, reaching
 
@@ -67,7 +67,7 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
             gathering.describe_by_split_csv(split_csv)
         if base is not None:
             gathering.describe_by_root(base, gathering.files)
-        named = bool(inputs) and all(_is_image(Path(text)) for text in inputs)
+        named = bool(inputs) and all(is_image(Path(text)) for text in inputs)
         return _finish(gathering, split, class_names, named=named)
     except OSError as error:
         place = f"'{error.filename}'" if error.filename else "the inputs"
@@ -113,7 +113,7 @@ def _add(gathering: Gathering, path: Path, images: Path | None) -> None:
         raise InputError(f"'{path}' does not exist", hint="check the path")
     elif path.suffix.lower() == ".csv":
         gathering.add_split_csv(path, images or subfolder(path.absolute().parent, "images") or path.parent)
-    elif _is_image(path):
+    elif is_image(path):
         gathering.add_files([path])
     else:
         raise InputError(
@@ -123,15 +123,11 @@ def _add(gathering: Gathering, path: Path, images: Path | None) -> None:
 
 def _add_remote(gathering: Gathering, url: Path) -> None:
     """Add the image of a URL, existing or not, or the images of a folder; tables and annotations are local files."""
-    if _is_image(url):
+    if is_image(url):
         gathering.add_named([url])
         return
     _check_folder(url)
     gathering.add_folder(url)
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] | None, *, named: bool) -> Collection:

@@ -21,6 +21,8 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 """Formats by content, whatever the file's name; Pillow's others are rare, and some start other programs."""
 MAX_PIXELS = 100_000_000
 """More than five times the largest radiograph of BTXRD; more is a mistake or an attack on the memory."""
+INSTALL_DICOM = "pip install 'btxrd-explain[dicom]'"
+"""What to do where DICOM files cannot be decoded."""
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations whose sides are swapped."""
 
@@ -78,7 +80,7 @@ def decode(data: bytes, formats: tuple[str, ...] = FORMATS, *, needed: Callable[
     except UndecodableError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large() from error
+        raise too_large() from error
     except UnidentifiedImageError as error:
         raise UndecodableError(
             f"is no image that can be read ({', '.join(formats)})", hint="convert it to PNG, or leave it out"
@@ -111,7 +113,7 @@ def _decode(data: bytes, formats: tuple[str, ...], needed: Callable[[Size], Size
     with _no_warnings():
         image = Image.open(BytesIO(data), formats=formats)
     if image.width * image.height > MAX_PIXELS:
-        raise _too_large()
+        raise too_large()
     size = Size(image.height, image.width)
     if needed is not None and (wanted := needed(size)) != size:
         image.draft(None, (wanted.width, wanted.height))  # only JPEG can
@@ -148,5 +150,12 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def _too_large() -> UndecodableError:
+def silence(package: str) -> None:
+    """Silence the warnings of a package from now on, in all threads; see :func:`_no_warnings`."""
+    with _quiet:
+        warnings.filterwarnings("ignore", module=rf"{package}(\.|$)")
+
+
+def too_large() -> UndecodableError:
+    """Return the error of an image that memory should not be given to."""
     return UndecodableError(f"has more than {MAX_PIXELS:,} pixels", hint="check the file, or shrink the image")

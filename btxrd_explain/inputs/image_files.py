@@ -14,7 +14,9 @@ from btxrd_explain.places import is_url, place_of, reaching
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom")
+_DICOM_PREAMBLE, _DICOM_PREFIX = 128, b"DICM"
+_DICOM_INDEX = "dicomdir"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,33 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and not _is_hidden(name)
 
 
+def is_dicom(data: bytes) -> bool:
+    """Say whether a file's content, of which its first 132 bytes suffice, is DICOM."""
+    return data[_DICOM_PREAMBLE:].startswith(_DICOM_PREFIX)
+
+
+def is_image(path: Path) -> bool:
+    """Say whether what a user names is an image: by its suffix, or where it has none as a local DICOM file.
+
+    Archives name DICOM files ``IM000001``; the index ``DICOMDIR`` beside them is none.
+    """
+    return path.name.lower().endswith(IMAGE_SUFFIXES) or _is_unnamed_dicom(path)
+
+
+def _is_unnamed_dicom(path: Path) -> bool:
+    if path.suffix or path.name.lower() == _DICOM_INDEX or is_url(path):
+        return False
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
+            return False
+        with path.open("rb") as file:
+            return is_dicom(file.read(_DICOM_PREAMBLE + len(_DICOM_PREFIX)))
+    except (OSError, ValueError):  # a NUL in the name
+        return False
+
+
 def list_images(folder: Path) -> FolderListing:
-    """List the images in a folder and its subfolders, without a look at each file.
+    """List the images in a folder and its subfolders, without a look into files but those without a suffix.
 
     Hidden files, hidden folders and Office's lock files (``~$...``) are passed over, and so is a copy of a folder in
     itself, such as ``images/images``, where the outer one holds images.
@@ -103,8 +130,8 @@ def why_no_file(path: Path) -> str | None:
 def read_paths(stream: IO[bytes]) -> tuple[list[Path], tuple[str, ...]]:
     """Read the paths of image files from a stream, such as ``find`` writes them.
 
-    They are separated by NUL where there is any, else by newlines. Names without an image's suffix (``find`` also
-    names folders) are passed over.
+    They are separated by NUL where there is any, else by newlines. What is named unlike an image (``find`` also names
+    folders) is passed over.
 
     Args:
         stream: A binary stream.
@@ -115,7 +142,7 @@ def read_paths(stream: IO[bytes]) -> tuple[list[Path], tuple[str, ...]]:
     data = stream.read().removeprefix(b"\xef\xbb\xbf")
     parts = data.split(b"\0") if b"\0" in data else [line.rstrip(b"\r") for line in data.split(b"\n")]
     paths = [place_of(os.fsdecode(part)) for part in parts if part.strip()]
-    images = [path for path in paths if is_image_name(path.name)]
+    images = [path for path in paths if is_image(path) and not _is_hidden(path.name)]
     return images, _count_note(paths, images)
 
 
@@ -134,8 +161,12 @@ def _list(folder: Path) -> tuple[list[str], list[str]]:
             for entry in entries:
                 if is_image_name(entry.name) and entry.is_file():
                     images.append(entry.name)
-                elif not _is_hidden(entry.name) and entry.is_dir():
+                elif _is_hidden(entry.name):
+                    continue
+                elif entry.is_dir():
                     folders.append(entry.name)
+                elif _is_unnamed_dicom(Path(entry.path)):
+                    images.append(entry.name)
     except OSError as error:
         raise InputError(f"cannot list the folder '{folder}' ({error.strerror})", hint="check the path") from error
     return sorted(images), folders

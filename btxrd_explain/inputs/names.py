@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, why_no_file
+from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, why_no_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +58,7 @@ class NameIndex:
         if found:
             raise UnresolvedNameError(f"several files match: '{found[0]}', '{found[1]}'")
         direct = self._folder / place
-        if has_suffix and why_no_file(direct) is None:
+        if is_image(direct) and why_no_file(direct) is None:
             return direct
         raise UnresolvedNameError(f"no such file in '{self._folder}'{self._similar(base)}")
 

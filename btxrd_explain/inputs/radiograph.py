@@ -10,7 +10,8 @@ import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.inputs.decode import SIDEWAYS, UndecodableError, decode, upright
+from btxrd_explain.inputs.decode import INSTALL_DICOM, SIDEWAYS, UndecodableError, decode, upright
+from btxrd_explain.inputs.image_files import is_dicom
 from btxrd_explain.places import reaching
 
 if TYPE_CHECKING:
@@ -82,10 +83,22 @@ def decode_radiograph(data: bytes) -> NDArray[np.uint8]:
 
 def _decode(data: bytes, needed: Callable[[Size], Size] | None) -> tuple[NDArray[np.uint8], Size]:
     """Return pixels, upright, and the radiograph's size."""
+    if is_dicom(data):
+        grey = _decode_dicom(data)
+        grey.flags.writeable = False
+        return grey, Size(*grey.shape[:2])
     image, orientation, size = decode(data, needed=needed)
     pixels = np.ascontiguousarray(upright(_to_8_bits(image), orientation))
     pixels.flags.writeable = False
     return pixels, Size(size.width, size.height) if orientation in SIDEWAYS else size
+
+
+def _decode_dicom(data: bytes) -> NDArray[np.uint8]:
+    try:
+        from btxrd_explain.inputs.dicom import decode_dicom  # noqa: PLC0415 -- an extra, and few runs need it
+    except ModuleNotFoundError as error:
+        raise UndecodableError("is DICOM, which needs more packages", hint=INSTALL_DICOM) from error
+    return decode_dicom(data)
 
 
 def _read(path: Path) -> bytes:
