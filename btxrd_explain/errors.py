@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from btxrd_explain.plain import plain
+
 
 class ExitCode(IntEnum):
     """Exit codes of the command line tool."""
@@ -67,14 +69,12 @@ class BtxrdExplainError(Exception):
 def _line(text: str, longest: int) -> str:
     r"""Return a text as one line of so many characters at most; the middle of a longer one gives way.
 
-    Signs that cannot be printed are written as Python does.
-
     >>> print(_line("IMG\x1b[31m 1\n.png", 100), _line("0123456789", 9))
     IMG\x1b[31m 1\n.png 01 ... 89
     """
     if len(text) > 2 * longest:  # no sign becomes shorter
         text = text[:longest] + text[-longest:]
-    line = "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    line = plain(text)
     half = (longest - len(" ... ")) // 2
     return line if len(line) <= longest else f"{line[:half]} ... {line[-half:]}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -219,3 +220,42 @@ def test_unexpected_errors_are_a_line_and_their_place_is_for_those_who_ask(
 def test_expected_errors_have_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     assert Terminal(verbose=True).guarded(lambda: _fail(InputError("x", hint="y"))) == ExitCode.INPUT
     assert capsys.readouterr().err == "error: x: y\n"
+
+
+HOSTILE = "[red]x[/red]:warning:\x1b]0;owned\x07\x1b[31m\r\n\x9b2J\u202etumour\u2028[/]"
+SHOWN = r"[red]x[/red]:warning:\x1b]0;owned\x07\x1b[31m\r\n\x9b2J\u202etumour\u2028[/]"
+
+
+def test_names_of_others_neither_format_nor_steer_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    terminal = Terminal()
+    terminal.print_table(["class"], [[HOSTILE], ["a\\"]])
+    terminal.print_path("file", HOSTILE)
+    terminal.note(HOSTILE)
+    terminal.print_failure("damaged", HOSTILE)
+    terminal.print_next(HOSTILE)
+    assert terminal.guarded(lambda: _fail(InputError(HOSTILE, hint=HOSTILE))) == ExitCode.INPUT
+    out, err = capsys.readouterr()
+    assert [line.rstrip() for line in out.split("\n")] == ["class", SHOWN, "a\\", f"file: {SHOWN}", ""]
+    assert err.split("\n") == [
+        f"note: {SHOWN}",
+        f"damaged: {SHOWN}",
+        f"next: {SHOWN}",
+        f"error: {SHOWN}: {SHOWN}",
+        "",
+    ]
+
+
+def test_a_traceback_shows_what_the_error_says_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal(verbose=True).guarded(lambda: _fail(ZeroDivisionError(HOSTILE)))
+    assert capsys.readouterr().err.replace("\n", "").isprintable()
+
+
+def test_json_lines_are_printable_and_say_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    Terminal(json=True).print_json({HOSTILE: "骨\udcff\x7f\U000e0001"})
+    line = capsys.readouterr().out
+    assert line[:-1].isprintable()
+    assert "骨" in line
+    assert json.loads(line) == {HOSTILE: "骨\udcff\x7f\U000e0001"}

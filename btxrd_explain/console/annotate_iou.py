@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
+from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import with_results
 from btxrd_explain.console.terminal import number
 

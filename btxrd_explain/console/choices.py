@@ -6,8 +6,7 @@ import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
+from btxrd_explain.console.markup import escape
 from btxrd_explain.errors import ExitCode, OutputError
 from btxrd_explain.files import write_bytes
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
-
 from btxrd_explain.console.annotate_iou import bounds
+from btxrd_explain.console.markup import escape
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
     for name, table in tables.items():
         if table["difference"] is None:
             continue
-        terminal.print(escape(f"\n{name} against {report['reference']}"))
+        terminal.print(f"\n{escape(name)} against {escape(report['reference'])}")
         rows = [
             [
                 metric,

@@ -6,8 +6,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
+from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import with_table
 from btxrd_explain.console.terminal import number
 

@@ -9,11 +9,13 @@ import traceback
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from btxrd_explain.console.markup import escape
 from btxrd_explain.console.progress import Phases
 from btxrd_explain.errors import BtxrdExplainError, ExitCode
+from btxrd_explain.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,8 +47,8 @@ class Terminal:
         self.json = json
         self._quiet = quiet
         self._verbose = verbose and not quiet
-        self._out = _Console(highlight=False)
-        self._err = _Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self._out = _Console(highlight=False, emoji=False)
+        self._err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
 
     # the listener
@@ -93,12 +95,15 @@ class Terminal:
         """Print a table of results; its cells are plain text."""
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
-            table.add_row(*map(escape, row))
+            table.add_row(*(Text(plain(cell)) for cell in row))
         self._out.print(table)
 
     def print_json(self, document: object) -> None:
-        """Print a document as one line of strict JSON."""
-        sys.stdout.write(f"{jsonlib.dumps(document, ensure_ascii=False, allow_nan=False)}\n")
+        """Print a document as one line of strict JSON, with JSON's own escapes for what is not to be seen."""
+        text = jsonlib.dumps(document, ensure_ascii=False, allow_nan=False)
+        if not text.isprintable():
+            text = "".join(sign if sign.isprintable() else jsonlib.dumps(sign)[1:-1] for sign in text)
+        sys.stdout.write(f"{text}\n")
 
     def print_failure(self, kind: str, text: str) -> None:
         """Name a file that failed, on stderr; both are plain text."""
@@ -125,7 +130,8 @@ class Terminal:
         except Exception as error:  # noqa: BLE001 -- the last boundary: a user gets a line, whatever went wrong
             self._phases.stop()
             if self._verbose:
-                self._err.print(traceback.format_exc(), markup=False, soft_wrap=True)
+                lines = map(plain, traceback.format_exc().splitlines())
+                self._err.print("\n".join(lines), markup=False, soft_wrap=True)
             what = " ".join(f"{type(error).__name__}: {error}".split())
             self._print_error(f"unexpected {what}: run it with --verbose to see where, and report that")
             return ExitCode.UNEXPECTED

