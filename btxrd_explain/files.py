@@ -6,24 +6,28 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from btxrd_explain.errors import OutputError
+from btxrd_explain.folders import make_folder, sync_folder
+from btxrd_explain.locks import PREFIX, SUFFIX, in_use, sweep
 from btxrd_explain.places import is_url, reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``target`` that takes its place when the block succeeds.
 
-    The data reach the disk (fsync) before the name changes hands (``os.replace``), so that a crash,
-    a full disk or an exception leaves the old file as it was. Missing folders are made.
+    The data reach the disk (fsync) before the name changes hands (``os.replace``), and the name does before this
+    returns (fsync of the folder), so that a crash, a full disk or an exception leaves the old file as it was. Missing
+    folders are made. What a killed process leaves behind, the next one to write into the folder removes.
 
     Args:
         target: The file to write.
@@ -37,24 +41,34 @@ def atomic_write(target: Path) -> Iterator[IO[bytes]]:
     if is_url(target):
         raise OutputError(f"cannot write '{target}'", hint="name a folder on this machine for what is written")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    except OSError as error:
-        raise _cannot_write(target, error) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
+        make_folder(target.parent)
+        with _temporary(target.parent, _new_file) as temporary:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(target)
+        sync_folder(target.parent)
     except BrokenPipeError:  # from the block: not this file, but a reader of the standard output is gone
         raise
     except OSError as error:
-        raise _cannot_write(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise cannot_write(target, error) from error
+
+
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Make a folder beside ``target``, which must be renamed by the end of the block, or is gone then.
+
+    Raises:
+        OutputError: It cannot be made, or something cannot be written.
+    """
+    try:
+        make_folder(target.parent)
+        with _temporary(target.parent, tempfile.mkdtemp) as folder:
+            yield folder
+    except OSError as error:
+        raise cannot_write(target, error) from error
 
 
 def write_bytes(target: Path, data: bytes) -> None:
@@ -65,6 +79,18 @@ def write_bytes(target: Path, data: bytes) -> None:
     """
     with atomic_write(target) as file:
         file.write(data)
+
+
+def remove(target: Path) -> None:
+    """Remove a file, if it is there.
+
+    Raises:
+        OutputError: It cannot be removed.
+    """
+    try:
+        target.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(target, error) from error
 
 
 def write_json(
@@ -129,6 +155,29 @@ def relative_path(path: Path, folder: Path) -> str:
         return path.absolute().as_posix()
 
 
+@contextmanager
+def _temporary(folder: Path, make: Callable[..., str]) -> Iterator[Path]:
+    """Make a temporary file or folder which goes by the end of the block, or when the next process writes there."""
+    sweep(folder)
+    path = Path(make(dir=folder, prefix=PREFIX, suffix=SUFFIX))
+    with in_use(path):
+        try:
+            yield path
+        finally:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+
+
+def _new_file(*, dir: Path, prefix: str, suffix: str) -> str:  # noqa: A002 -- like tempfile's other functions
+    """Make an empty temporary file; return its name."""
+    handle, name = tempfile.mkstemp(suffix, prefix, dir)
+    os.close(handle)
+    return name
+
+
 def _umask() -> int:
     """Return the process's umask; the only portable way to read it is to set it twice."""
     mask = os.umask(0)
@@ -136,7 +185,8 @@ def _umask() -> int:
     return mask
 
 
-def _cannot_write(target: Path, error: OSError) -> OutputError:
+def cannot_write(target: Path, error: OSError) -> OutputError:
+    """Return the error of the package for a file or folder that the system does not let us write."""
     reason = error.strerror or str(error)
     in_the_way = next((folder for folder in target.parents if folder.is_file()), None)
     if in_the_way is not None:

@@ -13,9 +13,10 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import OutputError, TableError
+from btxrd_explain.predictions.log import RowLog
 from btxrd_explain.predictions.provenance import Provenance, differences, fingerprint
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
-from btxrd_explain.predictions.store import Journal, write_part, write_table
+from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
 
 if TYPE_CHECKING:
@@ -105,29 +106,66 @@ def test_the_journal_gives_back_whole_batches(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "p.parquet")
     journal.append(PROVENANCE, [_row(1), _row(2)])
     Journal(tmp_path / "p.parquet").append(PROVENANCE, [BROKEN])
-    table = Journal(tmp_path / "p.parquet").recover(PROVENANCE.fingerprint)
+    table = Journal(tmp_path / "p.parquet").reopen(PROVENANCE.fingerprint)
     assert table is not None
     assert table.provenance == PROVENANCE
     rows = list(table.rows())
     assert [row.image_id for row in rows] == ["IMG000001.jpeg", "IMG000002.jpeg", "IMG000900.jpeg"]
     _assert_same(rows[1], _row(2))
     journal.discard()
-    assert journal.recover(PROVENANCE.fingerprint) is None
+    assert journal.reopen(PROVENANCE.fingerprint) is None
 
 
 def test_a_foreign_journal_is_discarded(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "p.parquet")
     journal.append(PROVENANCE, [_row(1)])
-    assert journal.recover("another request") is None
+    assert journal.reopen("another request") is None
     assert not journal.folder.exists()
 
 
-def test_a_damaged_journal_is_discarded(tmp_path: Path) -> None:
+def test_a_damaged_file_of_the_journal_costs_no_other(tmp_path: Path) -> None:
+    Journal(tmp_path / "p.parquet").append(PROVENANCE, [_row(1)])
     journal = Journal(tmp_path / "p.parquet")
-    journal.append(PROVENANCE, [_row(1)])
-    (journal.folder / "torn.parquet").write_bytes(b"torn")
-    assert journal.recover(PROVENANCE.fingerprint) is None
-    assert not journal.folder.exists()
+    (journal.folder / "torn.parquet").write_bytes(b"PAR1 torn")
+    table = journal.reopen(PROVENANCE.fingerprint)
+    assert table is not None
+    assert [row.image_id for row in table.rows()] == ["IMG000001.jpeg"]
+    assert not (journal.folder / "torn.parquet").exists()
+
+
+def _ids(log: RowLog) -> list[list[str]]:
+    return [[row.image_id for row in rows] for _, rows in log.read()]
+
+
+def test_a_log_that_is_torn_anywhere_gives_its_whole_records(tmp_path: Path) -> None:
+    log = RowLog(tmp_path)
+    log.append(PROVENANCE, [_row(1), _row(2)])
+    first = log.path.stat().st_size
+    log.append(PROVENANCE, [BROKEN])
+    data = log.path.read_bytes()
+    (_, rows), (provenance, broken) = log.read()
+    assert provenance == PROVENANCE
+    _assert_same(rows[1], _row(2))
+    assert broken == [BROKEN]
+    for cut in [*range(0, len(data), 7), first - 1, first, len(data) - 1]:
+        for rest in (b"", bytes(len(data) - cut)):  # a file system may have noted the size, and not the content
+            torn = data[:cut] + rest
+            log.path.write_bytes(torn)
+            whole = (torn[:first] == data[:first]) + (torn == data)
+            assert len(_ids(log)) == whole, cut
+
+
+def test_rows_that_are_in_log_and_file_are_there_once(tmp_path: Path) -> None:
+    """A run may be killed when its file is written, and before the log is gone."""
+    folder = GrowingFolder(tmp_path)
+    folder.append(PROVENANCE, [_row(1), _row(2)])
+    log = RowLog(tmp_path).path.read_bytes()
+    folder.settle(PROVENANCE)
+    RowLog(tmp_path).path.write_bytes(log)
+    RowLog(tmp_path).append(PROVENANCE, [_row(3)])
+    GrowingFolder(tmp_path).recover()
+    assert [row.image_id[:9] for row in open_table(tmp_path).rows()] == ["IMG000001", "IMG000002", "IMG000003"]
+    assert not RowLog(tmp_path).path.exists()
 
 
 def test_a_part_of_the_same_images_takes_the_place_of_the_other(tmp_path: Path) -> None:

@@ -1,24 +1,27 @@
 """Writing tables: a file whole or not at all, or a folder that grows by whole files.
 
-While a run computes, its rows become small files of a folder, each of them whole or not at all. For a partitioned
-table that folder is the table. For a table in a single file it is a journal beside it: when all is done the table is
-written beside its old version and takes its place at once; then the journal goes. A run that is killed leaves whole
-files behind, and the next run with the same fingerprint takes their rows over.
+While a run computes, its rows go to a log, batch by batch, and from there to small files of a folder, each of them
+whole or not at all. For a partitioned table that folder is the table. For a table in a single file it is a journal
+beside it: when all is done the table is written beside its old version and takes its place at once; then the journal
+goes. A run that is killed leaves whole files and a log behind, and the next run with the same fingerprint takes their
+rows over.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
 from btxrd_explain.errors import TableError
 from btxrd_explain.files import atomic_write
-from btxrd_explain.predictions.part import ROWS_PER_GROUP
+from btxrd_explain.predictions.log import RowLog
+from btxrd_explain.predictions.part import ROWS_PER_GROUP, open_part
 from btxrd_explain.predictions.schema import table_schema, to_batch
-from btxrd_explain.predictions.table import open_table
+from btxrd_explain.predictions.table import open_table, table_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
+
+_ROWS_PER_PART = 256
+"""So many rows move from the log to a file together."""
 
 
 def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) -> int:
@@ -74,12 +80,18 @@ def write_part(folder: Path, provenance: Provenance, rows: Sequence[Prediction])
     return path
 
 
-class Journal:
-    """The rows that a run has computed so far for a table in a single file."""
+class GrowingFolder:
+    """A folder of files that grows while a run computes, by a batch at a time.
 
-    def __init__(self, table: Path) -> None:
-        """Name the journal of a table; nothing is written yet."""
-        self.folder = table.with_name(f".{table.name}.journal")
+    Args:
+        folder: The folder of a partitioned table, or a journal.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Name the folder; nothing is written yet."""
+        self.folder = folder
+        self._log = RowLog(folder)
+        self._open: list[Prediction] = []
 
     def append(self, provenance: Provenance, rows: Sequence[Prediction]) -> None:
         """Append some rows; when this returns they survive a crash.
@@ -87,19 +99,69 @@ class Journal:
         Raises:
             OutputError: They cannot be written.
         """
-        write_part(self.folder, provenance, rows)
+        self._log.append(provenance, rows)
+        self._open += rows
+        if len(self._open) >= _ROWS_PER_PART:
+            self.settle(provenance)
 
-    def recover(self, fingerprint: str) -> PredictionTable | None:
+    def settle(self, provenance: Provenance) -> None:
+        """Move the rows of the log to a file, where every reader of the table finds them.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        if self._open:
+            write_part(self.folder, provenance, self._open)
+            self._open = []
+        self._log.clear()
+
+    def recover(self) -> None:
+        """Move what a killed run left in the log to a file.
+
+        Raises:
+            TableError: A file of the folder is damaged.
+            OutputError: The file cannot be written.
+        """
+        for provenance, rows in self._log.read():
+            self._open += self._not_in_files(provenance, rows)
+        if self._open:
+            self.settle(provenance)
+        self._log.clear()
+
+    def _not_in_files(self, provenance: Provenance, rows: list[Prediction]) -> list[Prediction]:
+        """Return rows that no file holds: a run may have ended when the file was there, and before the log was gone."""
+        if not table_files(self.folder):
+            return rows
+        table = open_table(self.folder)
+        if table.provenance.fingerprint != provenance.fingerprint:
+            return []
+        index = table.index()
+        return [row for row in rows if index.find(row.image_id) is None]
+
+
+class Journal(GrowingFolder):
+    """The rows that a run has computed so far for a table in a single file."""
+
+    def __init__(self, table: Path) -> None:
+        """Name the journal of a table; nothing is written yet."""
+        super().__init__(table.with_name(f".{table.name}.journal"))
+
+    def reopen(self, fingerprint: str) -> PredictionTable | None:
         """Open what an interrupted run left behind; None where that is nothing.
 
-        A journal of another fingerprint or with a damaged file is discarded: its rows must be recomputed anyway.
+        Damaged files are removed, and so is a journal of another fingerprint: their rows must be recomputed anyway.
 
         Args:
             fingerprint: Fingerprint of the present request.
+
+        Raises:
+            OutputError: What is in the log cannot be moved to a file.
         """
         if not self.folder.exists():
             return None
+        self._remove_damaged()
         try:
+            self.recover()
             table = open_table(self.folder)
             if table.provenance.fingerprint == fingerprint:
                 table.index()
@@ -112,6 +174,14 @@ class Journal:
     def discard(self) -> None:
         """Remove the journal; its rows stand in the table, or are of no use."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _remove_damaged(self) -> None:
+        for path in table_files(self.folder):
+            try:
+                open_part(path).light()
+            except TableError:
+                with suppress(OSError):
+                    path.unlink()
 
 
 def _groups(rows: Iterable[Prediction]) -> Iterator[list[Prediction]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from btxrd_explain.locks import alone
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.workflows.inference.collecting import collect_images
 from btxrd_explain.workflows.inference.fill import fill_table
 from btxrd_explain.workflows.inference.overlays import draw_overlays
 from btxrd_explain.workflows.inference.plan import make_plan
 from btxrd_explain.workflows.inference.request import build_request
-from btxrd_explain.workflows.inference.target import target_of
+from btxrd_explain.workflows.inference.target import claim, target_of
 from btxrd_explain.workflows.progress import Listener, Silent
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     """Bring the predictions table up to date for the images that the settings name.
 
     Rows that still hold are kept, also those of images not asked for; torch is imported only when something must
-    be computed. An interrupted run is resumed.
+    be computed. An interrupted run is resumed; another process that fills the same table is waited for.
 
     Args:
         settings: The settings.
@@ -117,13 +118,16 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     for note in collection.notes:
         listener.note(note)
     path, collection = target_of(settings, collection)
-    plan = make_plan(path, build_request(settings), collection)
-    table = fill_table(settings, plan, listener)
-    index = table.index()
-    rows = index.where(index.is_in("image_id", list(plan.asked())))
-    overlays: dict[str, Path] = {}
-    if collection.named if settings.output.overlay is None else settings.output.overlay:
-        overlays = draw_overlays(table, frozenset(plan.asked()), settings, listener)
+    with alone(path, listener.note):
+        if settings.run.engine == "ray":
+            claim(path)
+        plan = make_plan(path, build_request(settings), collection)
+        table = fill_table(settings, plan, listener)
+        index = table.index()
+        rows = index.where(index.is_in("image_id", list(plan.asked())))
+        overlays: dict[str, Path] = {}
+        if collection.named if settings.output.overlay is None else settings.output.overlay:
+            overlays = draw_overlays(table, frozenset(plan.asked()), settings, listener)
     whole = settings.output.predictions_path
     shard_of = None if settings.run.shard is None or whole.is_dir() else whole
     return InferResult(table, rows, len(plan.pending), overlays, collection, shard_of)

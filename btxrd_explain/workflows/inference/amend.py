@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from btxrd_explain.files import remove
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import assemble, open_table, table_files
 
@@ -30,5 +31,5 @@ def amend(table: PredictionTable, plan: Plan) -> PredictionTable | None:
         for part in (part for part in table.parts if part.may_hold(stale)):
             rows = plan.up_to_date(assemble(table.path, [part]).rows(), first=part.first, last=part.last)
             if not write_table(part.path, part.provenance, (row for row, _ in rows if row.image_id not in gone)):
-                part.path.unlink()
+                remove(part.path)
     return open_table(table.path) if table_files(table.path) else None

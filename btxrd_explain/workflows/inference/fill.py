@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from time import monotonic
+from itertools import count
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import OutputError
+from btxrd_explain.files import atomic_write, cannot_write
+from btxrd_explain.folders import make_folder
 from btxrd_explain.model.threads import share_cores
-from btxrd_explain.predictions.store import Journal, write_part, write_table
+from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.workflows.inference.amend import amend
 from btxrd_explain.workflows.inference.importing import without_collections
@@ -16,6 +18,7 @@ from btxrd_explain.workflows.inference.target import claim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
@@ -24,10 +27,6 @@ if TYPE_CHECKING:
     from btxrd_explain.workflows.inference.compute import Explainer
     from btxrd_explain.workflows.inference.plan import Plan
     from btxrd_explain.workflows.progress import Listener
-
-_ROWS_AT_ONCE = 256
-_SECONDS_AT_ONCE = 10.0
-"""Computed rows go to disk when there are so many of them, or after so long: no more than that is ever lost."""
 
 
 def fill_table(settings: Settings, plan: Plan, listener: Listener) -> PredictionTable:
@@ -119,30 +118,18 @@ def _fill_folder(
         for count in compute_on_cluster(settings, plan, provenance):
             listener.advance(count)
     else:
+        folder = GrowingFolder(plan.path)
         for rows in _computed(explainer, plan, listener):
-            write_part(plan.path, provenance, rows)
+            folder.append(provenance, rows)
+        folder.settle(provenance)
     if plan.absent:
         write_part(plan.path, provenance, plan.absent)
 
 
 def _computed(explainer: Explainer | None, plan: Plan, listener: Listener) -> Iterator[list[Prediction]]:
-    """Yield the pending rows, saved up until it is worth a file; also those of a batch before an interrupt."""
-    rows: list[Prediction] = []
-    began = monotonic()
-    try:
-        for batch in explainer.predict(plan.pending, plan.folder) if explainer else ():
-            listener.advance(len(batch))
-            rows += batch
-            if len(rows) >= _ROWS_AT_ONCE or monotonic() - began > _SECONDS_AT_ONCE:
-                saved, rows, began = rows, [], monotonic()
-                yield saved
-    except GeneratorExit:
-        raise
-    except BaseException:
-        if rows:
-            yield rows
-        raise
-    if rows:
+    """Yield the pending rows, a list per batch."""
+    for rows in explainer.predict(plan.pending, plan.folder) if explainer else ():
+        listener.advance(len(rows))
         yield rows
     if explainer and explainer.limit.size < explainer.batch_size:
         listener.note(
@@ -158,11 +145,19 @@ def _keep_outdated(plan: Plan, listener: Listener) -> None:
     aside = path.with_name(f"{path.stem}.{plan.outdated.provenance.fingerprint[:8]}{path.suffix}")
     try:
         if path.is_dir():
+            aside = next(place for place in _numbered(aside) if not place.exists())
             path.rename(aside)
-            path.mkdir()
+            make_folder(path)
             claim(path)
         else:
-            shutil.copy2(path, aside)
+            with atomic_write(aside) as copy, path.open("rb") as file:
+                shutil.copyfileobj(file, copy)
     except OSError as error:
-        raise OutputError(f"cannot write '{aside}' ({error.strerror or error})", hint="check the free space") from error
+        raise cannot_write(aside, error) from error
     listener.note(f"the former table is kept as '{aside.name}'")
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    """Yield a path, then the same with numbers."""
+    yield path
+    yield from (path.with_name(f"{path.name}-{number}") for number in count(2))

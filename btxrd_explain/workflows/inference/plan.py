@@ -15,7 +15,7 @@ from btxrd_explain.files import relative_path, sha256_of
 from btxrd_explain.places import reaching
 from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import Prediction, RowStatus
-from btxrd_explain.predictions.store import Journal
+from btxrd_explain.predictions.store import GrowingFolder, Journal
 from btxrd_explain.predictions.table import PredictionTable, open_table, table_files, table_folder
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Plan:
 
 
 def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) -> Plan:
-    """Compare what is asked for with the table and the journal on disk.
+    """Compare what is asked for with the table and the journal on disk, once what a killed run left is put in order.
 
     A row holds when its table has the request's fingerprint and its file is unchanged: same size and time, or else
     the same content.
@@ -115,8 +115,10 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
     Returns:
         The plan.
     """
+    if path.is_dir():
+        GrowingFolder(path).recover()
     table, outdated, reasons = _open(path, request)
-    journal = Journal(path).recover(fingerprint(request))
+    journal = Journal(path).reopen(fingerprint(request))
     sources = [source.index() for source in (table, journal) if source is not None]
     missing = {image_id: _missing_row(image_id, reason) for image_id, reason in sorted(collection.missing)}
     review = _Review(table_folder(path), dict(missing))

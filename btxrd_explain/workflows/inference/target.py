@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from btxrd_explain.errors import OutputError, SettingsError
 from btxrd_explain.files import write_bytes
+from btxrd_explain.folders import make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,6 @@ def target_of(settings: Settings, collection: Collection) -> tuple[Path, Collect
         if settings.run.shard is not None:
             raise SettingsError("a Ray cluster shares the images out by itself", hint="leave out --shard")
         _make_folder(path)
-        claim(path)
         return path, collection
     if settings.run.shard is None:
         return path, collection
@@ -102,6 +102,6 @@ def _make_folder(path: Path) -> None:
             hint="name another place with --predictions",
         )
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
     except OSError as error:
         raise OutputError(f"cannot make '{path}' ({error.strerror or error})", hint="check the folder") from error
