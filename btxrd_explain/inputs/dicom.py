@@ -15,7 +15,7 @@ import numpy as np
 from pydicom import dcmread
 from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset
-from pydicom.pixels.decoders.base import Decoder, get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000TransferSyntaxes, RLELossless
 
@@ -69,7 +69,7 @@ def decode_dicom(data: bytes) -> NDArray[np.uint8]:
     try:
         silence("pydicom")  # it warns of values that it does not expect, and quotes them
         return _decode(data)
-    except UndecodableError:
+    except (UndecodableError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 -- pydicom and the decoders raise whatever a damaged file provokes
         # "from None" and without the reason: both may quote what the file says of the patient.
@@ -80,13 +80,7 @@ def _decode(data: bytes) -> NDArray[np.uint8]:
     syntax = _transfer_syntax(data)
     header = dcmread(BytesIO(data), specific_tags=list(_ATTRIBUTES))
     _check(header)
-    decoder = _decoder(syntax)
-    if decoder.is_encapsulated:
-        _check_frame(header, syntax)
-        plugin = "pydicom" if syntax == RLELossless else "pylibjpeg"
-        pixels, _ = decoder.as_array(header, index=0, decoding_plugin=plugin)
-    else:
-        pixels, _ = decoder.as_array(header, index=0)
+    pixels = _pixels(header, syntax)
     if header.PhotometricInterpretation in _GREY:
         return grey_levels(pixels, header)
     if header.PhotometricInterpretation == _PALETTE:
@@ -127,16 +121,21 @@ def _check(header: Dataset) -> None:
         raise too_large()
 
 
-def _decoder(syntax: UID) -> Decoder:
+def _pixels(header: Dataset, syntax: UID) -> NDArray[Any]:
+    """Decode the stored values, by the same decoder wherever it runs, whatever others are installed."""
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
         raise UndecodableError(
             "is a DICOM file with a compression that is not known", hint="convert it to PNG"
         ) from None
-    if not decoder.is_available:
-        raise UndecodableError("is a DICOM file with a compression that needs pylibjpeg", hint=INSTALL_DICOM)
-    return decoder
+    if not decoder.is_encapsulated:
+        return decoder.as_array(header, index=0)[0]
+    plugin = "pydicom" if syntax == RLELossless else "pylibjpeg"
+    if plugin not in decoder.available_plugins:
+        raise UndecodableError("is DICOM with a compression that needs more packages", hint=INSTALL_DICOM)
+    _check_frame(header, syntax)
+    return decoder.as_array(header, index=0, decoding_plugin=plugin)[0]
 
 
 def _check_frame(header: Dataset, syntax: UID) -> None:

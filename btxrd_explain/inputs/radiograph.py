@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.decode import INSTALL_DICOM, SIDEWAYS, UndecodableError, decode, upright
+from btxrd_explain.inputs.depth import to_8_bits
 from btxrd_explain.inputs.image_files import is_dicom
 from btxrd_explain.places import reaching
 
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from PIL import Image
 
 _MAX_BYTES = 2**30
-_GREY = frozenset({"1", "L", "LA", "La"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +42,10 @@ class Radiograph:
 def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) -> Radiograph:
     """Read a radiograph; the file is read once.
 
-    Grey images keep one channel and colour images become RGB, without their transparency. Grey values of more than
-    8 bits are scaled linearly, the image's smallest value to 0 and its largest to 255, so that nothing is clipped
-    whatever the detector's depth; 16-bit colour keeps its upper 8 bits. Of several images the first one counts.
+    Grey images keep one channel and colour images become RGB, without their transparency. Values of more than 8 bits
+    are scaled linearly, the image's smallest value to 0 and its largest to 255, so that nothing is clipped whatever
+    the detector's depth; DICOM is windowed, see :func:`btxrd_explain.inputs.dicom_grey.grey_levels`. Of several images
+    the first one counts, but DICOM of several frames is refused.
 
     Args:
         path: The image file; its content decides about the format, not its name.
@@ -88,7 +88,7 @@ def _decode(data: bytes, needed: Callable[[Size], Size] | None) -> tuple[NDArray
         grey.flags.writeable = False
         return grey, Size(*grey.shape[:2])
     image, orientation, size = decode(data, needed=needed)
-    pixels = np.ascontiguousarray(upright(_to_8_bits(image), orientation))
+    pixels = np.ascontiguousarray(upright(to_8_bits(image, data), orientation))
     pixels.flags.writeable = False
     return pixels, Size(size.width, size.height) if orientation in SIDEWAYS else size
 
@@ -110,28 +110,3 @@ def _read(path: Path) -> bytes:
         reason = error.strerror or str(error)
         raise RadiographError(f"cannot read '{path}' ({reason})", hint="check the path and its permissions") from error
     raise RadiographError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="check the file")
-
-
-def _to_8_bits(image: Image.Image) -> NDArray[np.uint8]:
-    if image.mode in {"L", "RGB"}:
-        return np.asarray(image)
-    if image.mode in _GREY:
-        return np.asarray(image.convert("L"))
-    if image.mode.startswith("I") or image.mode == "F":
-        return _stretch(np.asarray(image))
-    if image.mode in {"P", "PA"} and "transparency" in image.info:
-        image = image.convert("RGBA")  # by way of RGBA, for Pillow warns of the direct way
-    return np.asarray(image.convert("RGB"))
-
-
-def _stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale grey values linearly to 0-255; an image of one value becomes 0."""
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite([low, high]).all():
-        raise UndecodableError("holds values that are not finite", hint="leave it out, or convert it to 16-bit PNG")
-    scale = 255 / (high - low) if high > low else 0.0
-    if values.dtype.itemsize == 2:  # a look-up table is several times faster than arithmetic on each pixel
-        levels = np.rint((np.arange(2**16) - low).clip(0) * scale).clip(0, 255)
-        return levels.astype(np.uint8).take(values)
-    stretched: NDArray[np.uint8] = np.rint((values.astype(np.float64) - low) * scale).astype(np.uint8)
-    return stretched
