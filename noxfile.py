@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from pathlib import Path
 
 import nox
+from packaging.requirements import Requirement
 
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.sessions = ["lint", "types", "tests"]
@@ -13,6 +13,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
+LOCK = "constraints/released.txt"
 
 
 def _install(session: nox.Session, *groups: str) -> None:
@@ -71,17 +72,81 @@ def pythons(session: nox.Session) -> None:
     session.run("pytest", *session.posargs)
 
 
-@nox.session(default=False)
+@nox.session(default=False, python="3.11", venv_backend="uv")
+def minimums(session: nox.Session) -> None:
+    """The test suite with every direct dependency at its declared lower bound; arguments go to pytest."""
+    # torchvision comes by way of timm: left free, the newest is taken, and torch far above its bound with it.
+    torch = next(entry for entry in PROJECT["project"]["dependencies"] if Requirement(entry).name == "torch")
+    constraints = Path(session.create_tmp(), "torch.txt")
+    constraints.write_text(torch.replace(">=", "~=") + ".0\n", encoding="utf-8")
+    groups = nox.project.dependency_groups(PROJECT, "test")
+    session.install("--resolution=lowest-direct", f"--constraint={constraints}", "-e", ".[ray]", *groups)
+    session.run("pytest", *session.posargs)
+
+
+@nox.session(default=False, reuse_venv=False)
 def package(session: nox.Session) -> None:
-    """Build wheel and sdist, install the wheel in a fresh environment and run the demo from it."""
-    session.install("build")
+    """Build sdist and wheel, run the demo from each in a fresh environment, the tests of the sdist, and list the parts.
+
+    Arguments go to pytest instead of the quick part of the suite that runs from the sdist.
+    """
+    session.install("build", "cyclonedx-bom", "pip")
     shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build")
-    (wheel,) = [name for name in os.listdir("dist") if name.endswith(".whl")]  # noqa: PTH208 -- names suffice
-    session.install("--force-reinstall", "--no-deps", f"dist/{wheel}")
-    session.install(f"dist/{wheel}")
-    session.cd(session.create_tmp())
-    session.run("btxrd-explain", "demo")
+    (sdist,), (wheel,) = Path("dist").glob("*.tar.gz"), Path("dist").glob("*.whl")
+    python = _fresh(session, "wheel", wheel)
+    _list_parts(session, python, wheel)
+    python = _fresh(session, "sdist", sdist)
+    session.run("pip", "--python", python, "install", *nox.project.dependency_groups(PROJECT, "test"))
+    unpacked = Path(session.create_tmp()).resolve() / "unpacked"
+    shutil.rmtree(unpacked, ignore_errors=True)
+    shutil.unpack_archive(sdist, unpacked, filter="data")
+    session.cd(next(unpacked.iterdir()))
+    quick = [
+        "tests/test_package.py",
+        "tests/test_startup.py",
+        "tests/test_commands.py",
+        "tests/test_settings_document.py",
+    ]
+    session.run(python, "-P", "-m", "pytest", *(session.posargs or quick), external=True)
+
+
+def _fresh(session: nox.Session, name: str, artefact: Path) -> str:
+    """Install the file alone into an environment of its own, run the demo there, and return its interpreter."""
+    folder = Path(session.create_tmp()).resolve() / name
+    shutil.rmtree(folder, ignore_errors=True)
+    session.run("python", "-m", "venv", "--without-pip", str(folder / "venv"))
+    python = str(folder / "venv" / "bin" / "python")
+    session.run("pip", "--python", python, "install", str(artefact))
+    with session.chdir(folder):
+        session.run(python, "-P", "-m", "btxrd_explain", "demo", external=True)
+    return python
+
+
+def _list_parts(session: nox.Session, python: str, wheel: Path) -> None:
+    """Write the software bill of materials of what the wheel brings along beside it; checked against its schema."""
+    target = wheel.with_name("-".join(wheel.name.split("-")[:2]) + ".cdx.json")
+    options = ["--pyproject", "pyproject.toml", "--output-reproducible", "--validate", "--output-file", str(target)]
+    session.run("cyclonedx-py", "environment", *options, python)
+
+
+@nox.session(default=False)
+def lock(session: nox.Session) -> None:
+    """Write constraints/ anew: the newest versions that go together, on every platform and supported Python."""
+    session.install("uv")
+    command = ["uv", "pip", "compile", "--universal", "--no-annotate", "--custom-compile-command=nox -s lock"]
+    options = ["--python-version", PYTHONS[0], "--all-extras", "--output-file", LOCK, "--upgrade"]
+    session.run(*command, *options, "pyproject.toml")
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Known vulnerabilities of the versions in constraints/; arguments go to pip-audit, as `-s osv` does.
+
+    Strict: a version that the service does not know counts as a failure, not as free of faults.
+    """
+    session.install("pip-audit")
+    session.run("pip-audit", "--strict", "--desc", "--no-deps", "--disable-pip", "-r", LOCK, *session.posargs)
 
 
 @nox.session(default=False)
