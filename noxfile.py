@@ -79,8 +79,11 @@ def minimums(session: nox.Session) -> None:
     torch = next(entry for entry in PROJECT["project"]["dependencies"] if Requirement(entry).name == "torch")
     constraints = Path(session.create_tmp(), "torch.txt")
     constraints.write_text(torch.replace(">=", "~=") + ".0\n", encoding="utf-8")
-    groups = nox.project.dependency_groups(PROJECT, "test")
-    session.install("--resolution=lowest-direct", f"--constraint={constraints}", "-e", ".[ray]", *groups)
+    extras, groups = (
+        ",".join(PROJECT["project"]["optional-dependencies"]),
+        nox.project.dependency_groups(PROJECT, "test"),
+    )
+    session.install("--resolution=lowest-direct", f"--constraint={constraints}", "-e", f".[{extras}]", *groups)
     session.run("pytest", *session.posargs)
 
 
