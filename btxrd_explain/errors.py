@@ -98,7 +98,22 @@ class InputError(BtxrdExplainError):
 
 
 class RadiographError(InputError):
-    """One image file cannot be read as a radiograph."""
+    """One image file cannot be read as a radiograph.
+
+    Args:
+        message: What is wrong and where.
+        hint: What to do.
+        sha256: Hash of the content that is no radiograph; None where the content could not be read.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, sha256: str | None = None) -> None:
+        """Keep what tells the file from another one of its name."""
+        super().__init__(message, hint=hint)
+        self.sha256 = sha256
+
+
+class FailedFileError(BtxrdExplainError):
+    """A file failed, and --strict stops the run."""
 
 
 class AnnotationError(InputError):

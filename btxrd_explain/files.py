@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 from btxrd_explain.errors import OutputError
 from btxrd_explain.folders import make_folder, sync_folder
 from btxrd_explain.locks import PREFIX, SUFFIX, in_use, sweep
-from btxrd_explain.places import is_url, reaching
+from btxrd_explain.places import as_text, is_url, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -146,13 +146,16 @@ def sha256_of(path: Path) -> str:
 
 
 def relative_path(path: Path, folder: Path) -> str:
-    """Return a path as seen from a folder, with forward slashes, so that both can move together; a URL as it is."""
+    """Return a path as seen from a folder, with forward slashes, so that both can move together; a URL as it is.
+
+    A name that is not UTF-8, which no table can hold, is only told, see :func:`btxrd_explain.places.as_text`.
+    """
     if is_url(path):
         return str(path)
     try:
-        return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
+        return as_text(Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix())
     except ValueError:  # another drive on Windows
-        return path.absolute().as_posix()
+        return as_text(path.absolute().as_posix())
 
 
 @contextmanager

@@ -51,6 +51,15 @@ def absolute(place: Path) -> str:
     return str(place) if is_url(place) else os.path.abspath(place)  # noqa: PTH100 -- resolves '..'
 
 
+def as_text(path: str) -> str:
+    r"""Return a path as text that every format can hold: bytes that are not UTF-8 are written as such.
+
+    >>> print(as_text("Größe.png"), as_text("Gr\udcf6\udcdfe.png"))
+    Größe.png Gr\xf6\xdfe.png
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 @contextmanager
 def reaching(place: str | Path) -> Iterator[None]:
     """Turn whatever goes wrong with a URL into an ``OSError`` of one line that names it.

@@ -326,7 +326,7 @@ def test_relative_inputs_work_from_any_folder(btxrd: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none.png", "'.*none.png' does not exist: check the path"),
+        ("none.png", r"there is no '.*none.png' \(no such file or directory\): check the path"),
         ("x" * 5000, "does not exist|File name too long"),
         ("notes.txt", "is neither folder nor split CSV nor image: images end in .jpeg, .jpg"),
         ("empty", "no radiographs found: name files or folders"),

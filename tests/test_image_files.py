@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,18 @@ def listed(folder: Path) -> list[str]:
 
 def test_images_of_all_suffixes_in_any_case_are_listed_in_order(tmp_path: Path) -> None:
     touch(tmp_path, "c.png", "B.JPEG", "a.jpg", "d.Bmp", "e.tif", "f.TIFF", "g.webp", "h.gif", "readme.txt", "png")
-    assert listed(tmp_path) == ["B.JPEG", "a.jpg", "c.png", "d.Bmp", "e.tif", "f.TIFF", "g.webp"]
+    assert listed(tmp_path) == ["B.JPEG", "a.jpg", "c.png", "d.Bmp", "e.tif", "f.TIFF", "g.webp", "h.gif"]
 
 
 def test_subfolders_are_searched_after_their_folder(tmp_path: Path) -> None:
     touch(tmp_path, "z.png", "b/2.png", "b/1.png", "a/deep/3.png", "folder.png/4.png")
     assert listed(tmp_path) == ["z.png", "a/deep/3.png", "b/1.png", "b/2.png", "folder.png/4.png"]
+
+
+def test_an_empty_folder_that_is_called_like_an_image_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").mkdir()
+    (tmp_path / "empty").mkdir()
+    assert listed(tmp_path) == ["empty.jpg"]
 
 
 def test_hidden_and_lock_files_are_passed_over(tmp_path: Path) -> None:
@@ -58,7 +65,18 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
     (tmp_path / "real" / "loop").symlink_to(tmp_path)
     (tmp_path / "real" / "link.png").symlink_to(tmp_path / "real" / "a.png")
     (tmp_path / "real" / "broken.png").symlink_to(tmp_path / "none.png")
-    assert listed(tmp_path) == ["real/a.png", "real/link.png"]
+    (tmp_path / "real" / "self.png").symlink_to("self.png")
+    assert listed(tmp_path) == ["real/a.png", "real/broken.png", "real/link.png", "real/self.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="no folder is closed to root")
+def test_folders_that_are_closed_do_not_stop_the_others(tmp_path: Path) -> None:
+    touch(tmp_path, "closed/a.png", "open/b.png")
+    (tmp_path / "closed").chmod(0)
+    try:
+        assert listed(tmp_path) == ["closed", "open/b.png"]
+    finally:
+        (tmp_path / "closed").chmod(0o700)
 
 
 def test_folders_that_cannot_be_listed_are_an_error(tmp_path: Path) -> None:
@@ -98,11 +116,11 @@ def test_what_else_find_names_is_passed_over_with_a_note() -> None:
     assert notes == ("passed over 2 of 3 paths that are not named like images",)
 
 
-def test_the_reason_why_a_path_is_no_file(tmp_path: Path) -> None:
+def test_the_reason_why_there_is_nothing_at_a_path(tmp_path: Path) -> None:
     touch(tmp_path, "a.png")
     assert why_no_file(tmp_path / "a.png") is None
     assert why_no_file(tmp_path / "b.png") == "no such file or directory"
-    assert why_no_file(tmp_path) == "a folder"
+    assert why_no_file(tmp_path) is None
     assert why_no_file(tmp_path / ("x" * 5000)) == "file name too long"
     assert why_no_file(tmp_path / "a\0b") == "embedded null byte"
 

@@ -13,7 +13,7 @@ from btxrd_explain.inputs.btxrd_root import BtxrdRoot, find_btxrd_root
 from btxrd_explain.inputs.gathering import Gathering
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, subfolder
 from btxrd_explain.inputs.record import Collection, ImageRecord
-from btxrd_explain.places import absolute, is_url, place_of, reaching
+from btxrd_explain.places import absolute, as_text, is_url, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -109,12 +109,12 @@ def _add(gathering: Gathering, path: Path, images: Path | None) -> None:
             gathering.add_folder(path)
         else:
             gathering.add_root(root)
+    elif is_image(path):
+        gathering.add_named([path])
     elif not path.is_file():
         raise InputError(f"'{path}' does not exist", hint="check the path")
     elif path.suffix.lower() == ".csv":
         gathering.add_split_csv(path, images or subfolder(path.absolute().parent, "images") or path.parent)
-    elif is_image(path):
-        gathering.add_files([path])
     else:
         raise InputError(
             f"'{path}' is neither folder nor split CSV nor image", hint=f"images end in {', '.join(IMAGE_SUFFIXES)}"
@@ -162,6 +162,8 @@ def _unknown_split(split: str, known: Sequence[str]) -> InputError:
 
 
 def _empty(missing: Sequence[tuple[str, str]]) -> InputError:
+    if len(missing) == 1:
+        return InputError("there is no '{}' ({})".format(*missing[0]), hint="check the path")
     if missing:
         image_id, reason = missing[0]
         return InputError(
@@ -194,7 +196,7 @@ def _image_ids(files: Iterable[Path]) -> dict[Path, str]:
     """Name each image: by its file name, or where several files have it, by the path from their common folder."""
     by_name: dict[str, list[Path]] = defaultdict(list)
     for file in files:
-        by_name[file.name].append(file)
+        by_name[as_text(file.name)].append(file)
     ids = {group[0]: name for name, group in by_name.items() if len(group) == 1}
     for group in by_name.values():
         if len(group) > 1:
@@ -208,15 +210,15 @@ def _places(group: Sequence[Path]) -> list[str]:
     try:
         common = os.path.commonpath([os.path.dirname(file) for file in whole])  # noqa: PTH120 -- a Path mars URLs
     except ValueError:
-        return [file.absolute().as_posix() for file in group]
-    return [Path(os.path.relpath(file, common)).as_posix() for file in whole]
+        return [as_text(file.absolute().as_posix()) for file in group]
+    return [as_text(Path(os.path.relpath(file, common)).as_posix()) for file in whole]
 
 
 def _missing(absent: Sequence[tuple[str, str]], taken: set[str]) -> list[tuple[str, str]]:
     """Name what is missing like the images: by the file's name where no other has it."""
-    names = {given: given.replace("\\", "/").rpartition("/")[2] for given, _ in absent}
+    names = {given: as_text(given.replace("\\", "/").rpartition("/")[2]) for given, _ in absent}
     counts = Counter([*names.values(), *taken])
-    return [(names[given] if counts[names[given]] == 1 else given, reason) for given, reason in absent]
+    return [(names[given] if counts[names[given]] == 1 else as_text(given), reason) for given, reason in absent]
 
 
 def _shared_annotations(records: Sequence[ImageRecord]) -> list[str]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.inputs.integrity import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +28,9 @@ INSTALL_DICOM = "pip install 'btxrd-explain[dicom]'"
 """What to do where DICOM files cannot be decoded."""
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations whose sides are swapped."""
+
+_LONGEST_REASON = 200
+"""Some errors quote the file."""
 
 _quiet = Lock()
 
@@ -72,12 +78,27 @@ def decode(data: bytes, formats: tuple[str, ...] = FORMATS, *, needed: Callable[
 
     Raises:
         UndecodableError: The bytes are no such image, or one that is damaged or too large.
+        MemoryError: There is less memory than even an image of a sensible size takes.
     """
     if not data:
         raise UndecodableError("is empty", hint="copy it again from its source")
+    with refusing_damage(formats):
+        return _decode(whole(data), formats, needed)
+
+
+@contextmanager
+def refusing_damage(formats: tuple[str, ...] = FORMATS) -> Iterator[None]:
+    """Turn whatever Pillow raises into what is wrong with the image; a lack of memory stays as it is.
+
+    Args:
+        formats: The formats that were tried.
+
+    Raises:
+        UndecodableError: The image is damaged, too large, or none.
+    """
     try:
-        return _decode(data, formats, needed)
-    except UndecodableError:
+        yield
+    except (UndecodableError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise too_large() from error
@@ -86,7 +107,7 @@ def decode(data: bytes, formats: tuple[str, ...] = FORMATS, *, needed: Callable[
             f"is no image that can be read ({', '.join(formats)})", hint="convert it to PNG, or leave it out"
         ) from error
     except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
         raise UndecodableError(f"is damaged ({reason})", hint="copy it again from its source") from error
 
 
@@ -112,17 +133,25 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 def _decode(data: bytes, formats: tuple[str, ...], needed: Callable[[Size], Size] | None) -> Decoded:
     with _no_warnings():
         image = Image.open(BytesIO(data), formats=formats)
-    if image.width * image.height > MAX_PIXELS:
+    if max(image.width * image.height, _tile_pixels(image)) > MAX_PIXELS:
         raise too_large()
     size = Size(image.height, image.width)
     if needed is not None and (wanted := needed(size)) != size:
         image.draft(None, (wanted.width, wanted.height))  # only JPEG can
     if image.format == "TIFF":  # turns the image by itself, and warns of tags that it does not understand
+        _silence_libtiff()
         with _no_warnings():
             image.load()
             return Decoded(image, 1, Size(image.height, image.width))
     image.load()
     return Decoded(image, _orientation(image), size)
+
+
+def _tile_pixels(image: Image.Image) -> int:
+    """Return the pixels of a TIFF's tile, which may claim more of them, and memory, than the image; 0 without tiles."""
+    tags = getattr(image, "tag_v2", {})
+    width, height = (tags.get(tag, 0) for tag in (ExifTags.Base.TileWidth, ExifTags.Base.TileLength))
+    return int(width) * int(height)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -148,6 +177,15 @@ def _no_warnings() -> Iterator[None]:
     with _quiet, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@cache
+def _silence_libtiff() -> None:
+    """Keep libtiff from telling stderr, past Python, what Pillow raises anyway; where it is a library of its own."""
+    try:
+        ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+    except (AttributeError, OSError):  # Windows, where it is part of Pillow
+        return
 
 
 def silence(package: str) -> None:

@@ -14,9 +14,16 @@ from btxrd_explain.places import is_url, place_of, reaching
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".dcm", ".dicom")
+IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".dcm", ".dicom")
 _DICOM_PREAMBLE, _DICOM_PREFIX = 128, b"DICM"
 _DICOM_INDEX = "dicomdir"
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,8 @@ class FolderListing:
     """The image files of a folder.
 
     Attributes:
-        files: The images in the folder and its subfolders, sorted folder by folder.
+        files: The images in the folder and its subfolders, sorted folder by folder, and whatever else is called like
+            one or cannot be looked into; reading it will say why it is no image.
         notes: What was passed over, one line each.
     """
 
@@ -69,6 +77,8 @@ def _is_unnamed_dicom(path: Path) -> bool:
 def list_images(folder: Path) -> FolderListing:
     """List the images in a folder and its subfolders, without a look into files but those without a suffix.
 
+    What is called like an image counts as one, be it a pipe, a broken link or an empty folder: nothing that may have
+    been meant is passed over in silence. So do subfolders that cannot be listed.
     Hidden files, hidden folders and Office's lock files (``~$...``) are passed over, and so is a copy of a folder in
     itself, such as ``images/images``, where the outer one holds images.
 
@@ -79,7 +89,7 @@ def list_images(folder: Path) -> FolderListing:
         The images and notes.
 
     Raises:
-        InputError: A folder cannot be listed.
+        InputError: The folder cannot be listed.
     """
     files: list[Path] = []
     notes: list[str] = []
@@ -90,12 +100,25 @@ def list_images(folder: Path) -> FolderListing:
         if real in visited:
             continue
         visited.add(real)
-        images, folders = _list(current)
+        try:
+            images, folders = _list(current)
+        except InputError:
+            if current == folder:
+                raise
+            files.append(current)  # with as many images as it may hold
+            continue
+        if is_image_name(current.name) and current != folder and not images and not folders:
+            files.append(current)
         files.extend(current / name for name in images)
         copies = {name for name in folders if images and name.lower() == Path(real).name.lower()}
         notes.extend(f"passed over '{current / name}', a copy of the folder in itself" for name in sorted(copies))
         pending.extend(current / name for name in sorted(set(folders) - copies, reverse=True))
     return FolderListing(tuple(files), tuple(notes))
+
+
+def kind_of(mode: int) -> str | None:
+    """Say what is no file, by the mode that ``stat`` tells; None for a file."""
+    return _KINDS.get(stat.S_IFMT(mode))
 
 
 def subfolder(folder: Path, name: str) -> Path | None:
@@ -113,14 +136,15 @@ def subfolder(folder: Path, name: str) -> Path | None:
 
 
 def why_no_file(path: Path) -> str | None:
-    """Say why a path cannot be opened as a file; None where it can.
+    """Say why there is nothing at a path; None where there is something, whether it is an image or not.
 
     Args:
         path: A path from anywhere, perhaps one that no file system takes.
     """
     try:
         with reaching(path):
-            return "a folder" if stat.S_ISDIR(path.stat().st_mode) else None
+            path.stat()
+            return None
     except OSError as error:
         return (error.strerror or str(error)).lower()
     except ValueError as error:  # a NUL in the name
@@ -159,17 +183,22 @@ def _list(folder: Path) -> tuple[list[str], list[str]]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if is_image_name(entry.name) and entry.is_file():
-                    images.append(entry.name)
-                elif _is_hidden(entry.name):
+                if _is_hidden(entry.name):
                     continue
-                elif entry.is_dir():
+                if _is_folder(entry):
                     folders.append(entry.name)
-                elif _is_unnamed_dicom(Path(entry.path)):
+                elif is_image_name(entry.name) or _is_unnamed_dicom(Path(entry.path)):
                     images.append(entry.name)
     except OSError as error:
         raise InputError(f"cannot list the folder '{folder}' ({error.strerror})", hint="check the path") from error
     return sorted(images), folders
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # links in a circle
+        return False
 
 
 def _list_remote(folder: Any) -> tuple[list[str], list[str]]:  # noqa: ANN401 -- a UPath

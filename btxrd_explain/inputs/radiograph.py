@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.inputs.decode import INSTALL_DICOM, SIDEWAYS, UndecodableError, decode, upright
+from btxrd_explain.inputs.decode import INSTALL_DICOM, SIDEWAYS, UndecodableError, decode, refusing_damage, upright
 from btxrd_explain.inputs.depth import to_8_bits
-from btxrd_explain.inputs.image_files import is_dicom
-from btxrd_explain.places import reaching
+from btxrd_explain.inputs.image_files import is_dicom, kind_of
+from btxrd_explain.places import as_text, reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -62,8 +63,21 @@ def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) ->
     try:
         pixels, size = _decode(data, needed)
     except UndecodableError as error:
-        raise RadiographError(f"'{path}' {error.reason}", hint=error.hint) from error
+        sha256 = hashlib.sha256(data).hexdigest()
+        raise RadiographError(f"'{path}' {error.reason}", hint=error.hint, sha256=sha256) from error
+    except MemoryError as error:
+        raise RadiographError(f"'{path}' takes more memory than is left", hint="free some, and run it again") from error
     return Radiograph(pixels, hashlib.sha256(data).hexdigest(), size)
+
+
+def why_unreadable(path: Path) -> str | None:
+    """Say why a file cannot be read, in the words of :func:`read_radiograph`; None where it can, whatever it holds."""
+    try:
+        with _opened(path) as file:
+            file.read(1)
+    except RadiographError as error:
+        return str(error)
+    return None
 
 
 def decode_radiograph(data: bytes) -> NDArray[np.uint8]:
@@ -88,7 +102,8 @@ def _decode(data: bytes, needed: Callable[[Size], Size] | None) -> tuple[NDArray
         grey.flags.writeable = False
         return grey, Size(*grey.shape[:2])
     image, orientation, size = decode(data, needed=needed)
-    pixels = np.ascontiguousarray(upright(to_8_bits(image, data), orientation))
+    with refusing_damage():
+        pixels = np.ascontiguousarray(upright(to_8_bits(image, data), orientation))
     pixels.flags.writeable = False
     return pixels, Size(size.width, size.height) if orientation in SIDEWAYS else size
 
@@ -102,11 +117,29 @@ def _decode_dicom(data: bytes) -> NDArray[np.uint8]:
 
 
 def _read(path: Path) -> bytes:
+    with _opened(path) as file:
+        return file.read()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """Open an image file; never a pipe, a socket or a device, whose bytes may come late or without end.
+
+    Raises:
+        RadiographError: It cannot be opened or read, is too large, is no file, or has a name that no table can hold.
+    """
+    if as_text(str(path)) != str(path):
+        raise RadiographError(f"the name of '{as_text(str(path))}' is not UTF-8", hint="rename it")
     try:
         with reaching(path):
-            if path.stat().st_size <= _MAX_BYTES:
-                return path.read_bytes()
+            status = path.stat()
+            kind = kind_of(status.st_mode)
+            if kind is not None:
+                raise RadiographError(f"'{path}' is {kind}, no image file", hint="leave it out")
+            if status.st_size > _MAX_BYTES:
+                raise RadiographError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="check the file")
+            with path.open("rb") as file:
+                yield file
     except OSError as error:
         reason = error.strerror or str(error)
         raise RadiographError(f"cannot read '{path}' ({reason})", hint="check the path and its permissions") from error
-    raise RadiographError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="check the file")

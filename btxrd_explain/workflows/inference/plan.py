@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import OtherFileError, TableError
 from btxrd_explain.files import relative_path, sha256_of
+from btxrd_explain.inputs.image_files import kind_of
+from btxrd_explain.inputs.radiograph import why_unreadable
 from btxrd_explain.places import reaching
 from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import Prediction, RowStatus
@@ -241,13 +243,16 @@ def _missing_row(image_id: str, reason: str) -> Prediction:
 
 
 def unchanged(row: Prediction, path: Path) -> bool:
-    """Say whether a file still is what the row was computed from; it is only read where its time has changed."""
-    if row.stamp is None:
-        return False
+    """Say whether a file still is what the row was computed from; it is only read where its time has changed.
+
+    What could not be read at all has no content to compare: it still is what it was where it still cannot.
+    """
+    if row.stamp is None or row.stamp.sha256 is None:
+        return row.error is not None and row.error == why_unreadable(path)
     try:
         with reaching(path):
             status = path.stat()
-        if status.st_size != row.stamp.size:
+        if status.st_size != row.stamp.size or kind_of(status.st_mode) is not None:
             return False
         dated = status.st_mtime_ns != 0  # some object stores tell no time
         return (dated and status.st_mtime_ns == row.stamp.mtime_ns) or sha256_of(path) == row.stamp.sha256

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.workflows.threads import available_cores, in_order
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
@@ -63,17 +65,22 @@ def read_ahead(
 
 def _prepare(record: ImageRecord, preprocessing: Preprocessing, folder: Path) -> Prepared:
     """Read and prepare one image; what is wrong with a file stays with its row."""
-    stamp = None
+    status = None
+    with suppress(OSError), reaching(record.path):  # reading says what is wrong, in words
+        status = record.path.stat()
     try:
-        with reaching(record.path):
-            status = record.path.stat()
-        stamp = FileStamp(status.st_size, status.st_mtime_ns, None)
         radiograph = read_radiograph(record.path, preprocessing.needed)
-    except (RadiographError, OSError) as error:
-        return Prepared(_row(record, folder, RowStatus.UNREADABLE, error=str(error), stamp=stamp), None)
-    stamp = FileStamp(stamp.size, stamp.mtime_ns, radiograph.sha256)
-    row = _row(record, folder, RowStatus.OK, stamp=stamp, size=radiograph.size)
-    return Prepared(row, preprocessing.apply(radiograph.pixels, radiograph.size))
+        tensor = preprocessing.apply(radiograph.pixels, radiograph.size)
+    except RadiographError as error:
+        facts = {"error": str(error), "stamp": _stamp(status, error.sha256)}
+        return Prepared(_row(record, folder, RowStatus.UNREADABLE, **facts), None)
+    stamp = _stamp(status, radiograph.sha256)
+    return Prepared(_row(record, folder, RowStatus.OK, stamp=stamp, size=radiograph.size), tensor)
+
+
+def _stamp(status: os.stat_result | None, sha256: str | None) -> FileStamp | None:
+    """Return what identifies a content that was read; None where none was, so that a later run tries again."""
+    return FileStamp(status.st_size, status.st_mtime_ns, sha256) if status and sha256 else None
 
 
 def _row(record: ImageRecord, folder: Path, status: RowStatus, **facts: Any) -> Prediction:  # noqa: ANN401 -- the other columns

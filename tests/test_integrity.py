@@ -1,0 +1,172 @@
+"""A picture of which a part is missing is an error, never a picture with a grey end."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.inputs.decode import UndecodableError, decode
+from btxrd_explain.inputs.integrity import whole
+from btxrd_explain.inputs.radiograph import decode_radiograph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COARSE = np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
+COLOUR = Image.fromarray(COARSE).resize((76, 101), Image.Resampling.BICUBIC)
+GREY = COLOUR.convert("L")
+DEEP = Image.fromarray(np.asarray(GREY).astype(np.uint16) * 257)
+
+
+def encode(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 -- whatever the format takes
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+JPEGS = {
+    "grey": encode(GREY, "JPEG"),
+    "colour": encode(COLOUR, "JPEG"),
+    "cmyk": encode(COLOUR.convert("CMYK"), "JPEG"),
+    "restarts": encode(COLOUR, "JPEG", restart_marker_rows=2),
+    "progressive": encode(COLOUR, "JPEG", progressive=True),
+    "progressive grey": encode(GREY, "JPEG", progressive=True),
+}
+OTHERS = {
+    **{f"png {mode}": encode(COLOUR.convert(mode), "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")},
+    "png 16": encode(DEEP, "PNG"),
+    **{
+        f"tiff {mode} {compression}": encode(COLOUR.convert(mode), "TIFF", compression=compression)
+        for mode in ("L", "RGB")
+        for compression in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
+    },
+    "tiff 16": encode(DEEP, "TIFF"),
+    "webp": encode(COLOUR, "WEBP"),
+    "webp lossless": encode(COLOUR, "WEBP", lossless=True),
+    **{f"bmp {mode}": encode(COLOUR.convert(mode), "BMP") for mode in ("1", "L", "RGB")},
+    "gif": encode(COLOUR.convert("P"), "GIF"),
+}
+
+
+@pytest.mark.parametrize("name", [*JPEGS, *OTHERS])
+def test_wherever_a_file_is_cut_it_is_refused_or_read_whole(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    data = (JPEGS | OTHERS)[name]
+    pixels, read = decode_radiograph(data), []
+    for cut in sorted({*range(0, len(data), max(len(data) // 60, 1)), *range(len(data) - 40, len(data))}):
+        try:
+            read.append(decode_radiograph(data[:cut]))
+        except UndecodableError:
+            continue
+    assert all(np.array_equal(other, pixels) for other in read)
+    assert len(read) <= 4  # a TIFF of PIL may end with bytes that mean nothing
+    assert capfd.readouterr() == ("", "")  # libtiff and libjpeg would tell stderr
+
+
+@pytest.mark.parametrize("name", JPEGS)
+@pytest.mark.parametrize("reduced", [False, True])
+def test_a_jpeg_whose_missing_part_libjpeg_would_paint_grey_is_refused(name: str, *, reduced: bool) -> None:
+    needed = (lambda size: Size(size.height // 4, size.width // 4)) if reduced else None
+    data = JPEGS[name]
+    reference = Image.open(io.BytesIO(data))
+    if reduced:
+        reference.draft(None, (reference.width // 4, reference.height // 4))
+    assert decode(data, needed=needed).image.tobytes() == reference.tobytes()
+    for share in (0.4, 0.6, 0.7):
+        torn = data[: int(share * len(data))] + b"\xff\xd9"  # as tools leave it that repair the end alone
+        with pytest.raises(UndecodableError, match=r"is damaged .*(truncated|broken data stream)"):
+            decode(torn, needed=needed)
+
+
+def test_pillow_itself_takes_a_torn_jpeg_and_paints_it_grey() -> None:
+    torn = JPEGS["grey"][: int(0.6 * len(JPEGS["grey"]))] + b"\xff\xd9"
+    assert (np.asarray(Image.open(io.BytesIO(torn)))[-8:] == 128).all()
+
+
+def test_a_jpeg_that_goes_on_as_zeros_is_refused() -> None:
+    data = JPEGS["grey"]
+    with pytest.raises(UndecodableError, match="truncated"):
+        decode(data[: len(data) // 2] + bytes(len(data)))
+
+
+def test_what_follows_the_end_of_a_jpeg_does_not_matter() -> None:
+    pixels = decode_radiograph(JPEGS["colour"])
+    data = JPEGS["colour"]
+    thumbnail = encode(GREY.resize((8, 8)), "JPEG")
+    exif = b"\xff\xe1" + struct.pack(">H", 8 + len(thumbnail)) + b"Exif\0\0" + thumbnail
+    for other in (data + bytes(99), data + data, data[:-2] + b"\xff\xff\xff\xd9", data[:2] + exif + data[2:]):
+        assert np.array_equal(decode_radiograph(other), pixels)
+
+
+def test_a_jpeg_of_several_pictures_is_its_first_one() -> None:
+    data = encode(COLOUR, "MPO", save_all=True, append_images=[COLOUR.transpose(Image.Transpose.ROTATE_180)])
+    assert np.array_equal(decode_radiograph(data), decode_radiograph(JPEGS["colour"]))
+
+
+def test_a_jpeg_of_scans_without_number_is_refused() -> None:
+    data = JPEGS["progressive grey"]
+    scan, end = data.rfind(b"\xff\xda"), data.rfind(b"\xff\xd9")
+    with pytest.raises(UndecodableError, match="more than 100 scans"):
+        decode(data[:end] + 100 * data[scan:end] + data[end:])
+    with pytest.raises(ValueError, match="more than 10,000 segments"):
+        whole(data[:2] + 10_001 * b"\xff\xfe\x00\x02" + data[2:])
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(*chunks: bytes, width: int = 8, height: int = 8, pixels: bytes = bytes(72)) -> bytes:
+    """A grey PNG with further chunks before its pixels."""
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    rest = chunk(b"IDAT", zlib.compress(pixels, 9)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + rest
+
+
+def test_a_png_with_a_wrong_checksum_is_refused() -> None:
+    data = OTHERS["png L"]
+    damaged = bytearray(data)
+    damaged[data.find(b"IDAT") + 200] ^= 1  # most decoders only show other pixels
+    with pytest.raises(UndecodableError, match=r"is damaged .the checksum of 'IDAT' is wrong"):
+        decode_radiograph(bytes(damaged))
+    assert decode_radiograph(png(chunk(b"tEXt", b"Comment\0harmless"))).shape == (8, 8)
+
+
+def test_a_png_of_chunks_without_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="more than 262,144 chunks"):
+        whole(png(2**18 * chunk(b"IDAT", b"")))
+
+
+@pytest.mark.parametrize("kind", [b"iCCP", b"zTXt", b"iTXt"])
+def test_a_png_whose_metadata_unpack_to_a_quarter_of_a_gibibyte_is_refused(kind: bytes) -> None:
+    packed = zlib.compress(bytes(2**28), 9)
+    head = {b"iCCP": b"x\0\0", b"zTXt": b"x\0\0", b"iTXt": b"x\0\1\0\0\0"}[kind]
+    with pytest.raises(UndecodableError, match="Decompressed data too large"):
+        decode_radiograph(png(chunk(kind, head + packed)))
+
+
+def test_pixels_beyond_those_of_the_header_are_not_unpacked() -> None:
+    assert not decode_radiograph(png(pixels=bytes(2**28))).any()
+
+
+def test_a_tiff_whose_tile_claims_more_memory_than_an_image_is_refused() -> None:
+    sizes = {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 8, 325: 8}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sizes.items())
+    data = b"II*\0" + struct.pack("<I", 16) + bytes(8) + struct.pack("<H", len(sizes)) + entries + bytes(4)
+    with pytest.raises(UndecodableError, match="has more than 100,000,000 pixels"):
+        decode_radiograph(data)
+
+
+@pytest.mark.real_data
+def test_real_radiographs_are_whole_and_their_halves_are_not(real_data: Path) -> None:
+    for path in sorted((real_data / "btxrd_sample" / "images").iterdir()):
+        data = path.read_bytes()
+        whole(data)
+        with pytest.raises(UndecodableError, match="truncated"):
+            decode(data[: len(data) // 2] + b"\xff\xd9")
