@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 from PIL import ExifTags
 
@@ -100,6 +99,8 @@ def _deep_colours(data: bytes) -> NDArray[np.uint16]:
 
     OpenCV turns TIFF upright as Pillow does; PNG it leaves as it is.
     """
+    import cv2  # noqa: PLC0415 -- few images need it
+
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         raise UndecodableError("holds deep colours of a kind that is not read", hint="convert it to 16-bit grey PNG")
