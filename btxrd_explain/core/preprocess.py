@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ class Decode(StrEnum):
     FAST = "fast"
     """At a half, a quarter or an eighth of the size, as long as the network's input is no larger."""
 
+
+LARGEST_SIDE = 4096
+"""Pixels: the largest side of an input that is taken for one; damaged and hostile files say a billion."""
 
 _OPENCV = {
     Interpolation.NEAREST: cv2.INTER_NEAREST_EXACT,
@@ -72,6 +76,21 @@ class Preprocessing:
     antialias: bool = False
     crop_fraction: float = 1.0
     decode: Decode = Decode.EXACT
+
+    def __post_init__(self) -> None:
+        """Refuse what is no preprocessing.
+
+        Raises:
+            ValueError: A number is out of range, or mean and std differ in their number of channels.
+        """
+        if not all(1 <= side <= LARGEST_SIDE for side in self.size):
+            raise ValueError(f"an input of {self.size[0]} x {self.size[1]} pixels must be 1 to {LARGEST_SIDE} a side")
+        if len(self.mean) != len(self.std) or not self.mean:
+            raise ValueError(f"{len(self.mean)} means and {len(self.std)} standard deviations are not one per channel")
+        if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
+            raise ValueError(f"mean {self.mean} and std {self.std} are not finite, or std is not above 0")
+        if not 0 < self.crop_fraction <= 1:
+            raise ValueError(f"crop_fraction {self.crop_fraction} is not in (0, 1]")
 
     def frame(self, original: Size) -> Frame:
         """Return the mapping between a radiograph of that size and the network's input."""

@@ -1,55 +1,47 @@
 """Reading checkpoints as data, never as code.
 
-Only tensors and plain values are accepted: safetensors, or pickles that torch reads with ``weights_only=True`` and
-a short allow-list. There is no fallback to the unsafe loader.
+Only tensors and plain values are accepted: safetensors, or pickles that are looked through first, see
+:mod:`btxrd_explain.model.pickles`, and that torch then reads with ``weights_only=True``. There is no fallback to the
+unsafe loader. What a file claims to hold is never larger in memory than the file.
 """
 
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
+from torch.nn import Parameter
 
 from btxrd_explain.errors import CheckpointError
+from btxrd_explain.model.archives import pickles_of
+from btxrd_explain.model.pickles import ForeignObjectsError, RefusedPickleError, look_through
+from btxrd_explain.model.vocabulary import STAND_INS
+from btxrd_explain.model.weights import few
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _WEIGHT_KEYS = ("model_state_dict", "state_dict", "model", "net", "weights", "state_dict_ema", "model_ema", "ema")
 """Where checkpoints keep their weights, in order of preference; averaged (EMA) ones where there are no others."""
 
 _METADATA_KEY = "btxrd_explain"
 
-# Pickles name numpy's private constructors; numpy's own way of pickling hands them out without a private import.
-_rebuild_scalar = np.float64(0).__reduce__()[0]
-_rebuild_array = np.zeros(1).__reduce__()[0]
-
-_ALLOWED: list[Any] = [
-    # numpy scalars and arrays, as left behind by metrics such as val_loss
-    np.dtype,
-    np.ndarray,
-    *{type(np.dtype(kind)) for kind in "?bhilqBHILQefdSU"},
-    (_rebuild_scalar, "numpy.core.multiarray.scalar"),
-    (_rebuild_scalar, "numpy._core.multiarray.scalar"),
-    (_rebuild_array, "numpy.core.multiarray._reconstruct"),
-    (_rebuild_array, "numpy._core.multiarray._reconstruct"),
-    # paths, as left behind by configurations; pure paths touch no file system
-    (PurePosixPath, "pathlib.PosixPath"),
-    (PurePosixPath, "pathlib.PurePosixPath"),
-    (PurePosixPath, "pathlib._local.PosixPath"),
-    (PurePosixPath, "pathlib._local.PurePosixPath"),
-    (PureWindowsPath, "pathlib.WindowsPath"),
-    (PureWindowsPath, "pathlib.PureWindowsPath"),
-    (PureWindowsPath, "pathlib._local.WindowsPath"),
-    (PureWindowsPath, "pathlib._local.PureWindowsPath"),
-]
+_LENGTH = 8
+"""Bytes that say how long the header of a safetensors file is, which comes next."""
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+"""How files of torch begin: those of today, and those that it wrote until 2020."""
+_PICKLES = 5
+"""How many pickles the latter have before the numbers."""
+_MOST_SHARED = 8
+"""How many times the file's size its tensors may have together, as some may share their numbers."""
+_SAVE = "save it with torch.save(model.state_dict(), ...)"
+_MOST_HEADER = 16 * 2**20
+"""Bytes of a safetensors header; a network of a thousand tensors takes a hundredth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,75 +78,90 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint '{path}'", hint="check --checkpoint")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    return _checkpoint(path, content)
+    try:
+        with path.open("rb") as file:
+            start = file.read(_LENGTH + 1)
+        return _checkpoint(path, _read_safetensors(path) if start[_LENGTH:] == b"{" else _read_torch(path, start))
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read the checkpoint '{path}' ({error.strerror or error})", hint="check --checkpoint"
+        ) from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
     try:
+        _check_header(path)
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 -- no mapping
             facts = json.loads(metadata.get(_METADATA_KEY, "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(
-            f"'{path}' is no readable safetensors file ({error})", hint="copy or download it again"
-        ) from error
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise _unreadable(path, "safetensors file", error) from error
     if not isinstance(facts, dict):
-        raise CheckpointError(f"the metadata '{_METADATA_KEY}' of '{path}' are no JSON object")
+        raise CheckpointError(
+            f"the metadata '{_METADATA_KEY}' of '{path}' are no JSON object", hint="save the checkpoint again"
+        )
     return {**facts, "state_dict": weights}
 
 
-def _read_torch(path: Path) -> dict[str, Any]:
-    _refuse_programs(path)
+def _check_header(path: Path) -> None:
+    """Refuse a header that is longer than the file, or than any that lists weights."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(_LENGTH), "little")
+    if length > min(_MOST_HEADER, path.stat().st_size - _LENGTH):
+        raise ValueError(f"its header claims {length} bytes")
+
+
+def _read_torch(path: Path, start: bytes) -> dict[str, Any]:
     try:
-        with torch.serialization.safe_globals(_ALLOWED):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        _look_through(path, start)
+        named: list[Any] = [(stand_in, name) for name, stand_in in STAND_INS.items()]
+        with torch.serialization.safe_globals(named), path.open("rb") as file:  # of a path the name would count
+            content = torch.load(file, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except ForeignObjectsError as error:
+        raise _foreign(path, error.names) from error
     except Exception as error:  # a damaged or hostile pickle can raise anything
-        raise _refused(path, error) from error
+        raise _unreadable(path, "checkpoint", error) from error
     if not isinstance(content, dict):
-        raise CheckpointError(
-            f"'{path}' holds a {type(content).__name__}, not a dict of weights",
-            hint="save it with torch.save(model.state_dict(), ...)",
-        )
+        raise CheckpointError(f"'{path}' holds a {type(content).__name__}, not a dict of weights", hint=_SAVE)
     return content
 
 
-def _refuse_programs(path: Path) -> None:
-    """Refuse archives that hold a compiled program instead of weights."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-    if any(name.endswith("constants.pkl") for name in names):
-        kind = "a TorchScript program"
-    elif any("exported_program" in name or name.endswith("archive_format") for name in names):
-        kind = "a torch.export program"
+def _look_through(path: Path, start: bytes) -> None:
+    """Look through the pickles of a torch file before anything of them is built.
+
+    Raises:
+        CheckpointError: It holds a program.
+        ValueError: It is none, is damaged, or asks for more than a checkpoint needs.
+    """
+    size = path.stat().st_size
+    if start.startswith(_ZIP):
+        asked = sum(look_through(pickle) for pickle in pickles_of(path))
+    elif start.startswith(_PICKLE):
+        with path.open("rb") as file:
+            asked = sum(look_through(file) for _ in range(_PICKLES))
     else:
-        return
-    raise CheckpointError(
-        f"'{path}' is {kind}: its layers are fixed and cannot be explained",
-        hint="save the weights of the original network with torch.save(model.state_dict(), ...)",
+        raise ValueError("it is neither one of torch nor a safetensors file")
+    if asked > size:
+        raise ValueError(f"it asks for {asked} bytes of weights, and has {size}")
+
+
+def _foreign(path: Path, names: tuple[str, ...]) -> CheckpointError:
+    """Say what a pickle would have run."""
+    names = tuple(sorted(names, key=lambda name: (name.startswith("torch"), name)))  # the most telling first
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return CheckpointError(
+        f"'{path}' holds Python objects ({shown}) that would run code when loaded",
+        hint="where you trust it, save its weights alone with torch.save(model.state_dict(), ...)",
     )
 
 
-def _refused(path: Path, error: Exception) -> CheckpointError:
-    """Say why torch refused a file: what it would have run, or that it is damaged."""
-    try:
-        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(str(path))
-    except Exception:  # noqa: BLE001 -- a damaged file has no list of names
-        foreign = []
-    allowed = {entry[1] for entry in _ALLOWED if isinstance(entry, tuple)}
-    foreign = [name for name in foreign if name not in allowed and not name.startswith("numpy.")]
-    foreign.sort(key=lambda name: (name.startswith("torch"), name))  # the most telling first
-    if foreign:
-        shown = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
-        return CheckpointError(
-            f"'{path}' holds Python objects ({shown}) that would run code when loaded",
-            hint="where you trust it, save its weights alone with torch.save(model.state_dict(), ...)",
-        )
+def _unreadable(path: Path, kind: str, error: Exception) -> CheckpointError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return CheckpointError(f"'{path}' is no readable checkpoint ({reason})", hint="copy or download it again")
+    hint = _SAVE if isinstance(error, RefusedPickleError) else "copy or download it again"
+    return CheckpointError(f"'{path}' is no readable {kind} ({reason})", hint=hint)
 
 
 def _checkpoint(path: Path, content: dict[str, Any]) -> Checkpoint:
@@ -163,7 +170,7 @@ def _checkpoint(path: Path, content: dict[str, Any]) -> Checkpoint:
         return Checkpoint(path, _checked(path, content))
     present = [key for key in _WEIGHT_KEYS if _is_state_dict(content.get(key))]
     if not present:
-        keys = ", ".join(repr(key) for key in list(content)[:6])
+        keys = few([repr(key) for key in content])
         raise CheckpointError(
             f"'{path}' holds no weights (its keys: {keys or 'none'})",
             hint=f"expected a state dict, or one under {', '.join(_WEIGHT_KEYS[:3])}",
@@ -179,11 +186,34 @@ def _is_state_dict(value: object) -> bool:
 
 
 def _checked(path: Path, weights: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Return the tensors of a state dict, which must be finite."""
+    """Return the tensors of a state dict, which must be plain and finite.
+
+    Raises:
+        CheckpointError: A tensor is larger than its numbers, of a kind that no network has, or not finite.
+    """
     tensors = {str(key): value for key, value in weights.items() if isinstance(value, Tensor)}
-    for key, tensor in tensors.items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
-            raise CheckpointError(
-                f"the weights '{key}' in '{path}' hold NaN or infinities", hint="take an earlier epoch"
-            )
+    odd = [key for key, tensor in tensors.items() if not _is_plain(tensor)]
+    distinct = {} if odd else {_identity(tensor): tensor for tensor in tensors.values()}
+    if odd or sum(tensor.nbytes for tensor in distinct.values()) > _MOST_SHARED * path.stat().st_size:
+        which = f" ({few(odd)})" if odd else ""
+        raise CheckpointError(f"weights in '{path}' are no plain tensors with numbers of their own{which}", hint=_SAVE)
+    infinite = {place for place, tensor in distinct.items() if not bool(torch.isfinite(tensor).all())}
+    found = [key for key, tensor in tensors.items() if _identity(tensor) in infinite]
+    if found:
+        raise CheckpointError(
+            f"{len(found)} of {len(tensors)} weights in '{path}' hold NaN or infinities ({few(found)})",
+            hint="take an earlier epoch",
+        )
     return tensors
+
+
+def _identity(tensor: Tensor) -> tuple[object, ...]:
+    """Return what two names of the same weights share."""
+    return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    """Say whether a tensor is dense, in memory, and no larger than the numbers that it has."""
+    if type(tensor) not in {Tensor, Parameter} or tensor.layout is not torch.strided or tensor.device.type != "cpu":
+        return False
+    return not tensor.is_quantized and tensor.nbytes <= tensor.untyped_storage().nbytes()

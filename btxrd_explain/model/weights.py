@@ -47,7 +47,7 @@ def fit_weights(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
     outside = [key for key in stored if not key.startswith(prefix)]
     if not outside:
         return []
-    return [f"{len(outside)} entries of the checkpoint are not weights of the network: {_few(outside)}"]
+    return [f"{len(outside)} entries of the checkpoint are not weights of the network: {few(outside)}"]
 
 
 def _prefix(stored: Mapping[str, Tensor], wanted: Collection[str]) -> str:
@@ -74,10 +74,11 @@ def _misfits(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list
 
 def _complaints(missing: list[str], unexpected: list[str], shapes: list[str]) -> str:
     kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    return "; ".join(f"{len(keys)} {kind}: {_few(keys)}" for kind, keys in kinds if keys)
+    return "; ".join(f"{len(keys)} {kind}: {few(keys)}" for kind, keys in kinds if keys)
 
 
-def _few(keys: list[str]) -> str:
+def few(keys: list[str]) -> str:
+    """Return the first keys of a list, for a message."""
     return ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
 
 
