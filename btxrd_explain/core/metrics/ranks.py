@@ -41,9 +41,12 @@ def hits_among_hottest(
     if wanted == 0:
         return 0
     level = histogram.level_reached_by(wanted)
-    certain, hits = int(histogram.whole_from[level + 1]), int(histogram.inside_from[level + 1])
+    left = wanted - int(histogram.whole_from[level + 1])
+    hits = int(histogram.inside_from[level + 1])
+    if histogram.inside[level] in (0, histogram.whole[level]):  # whichever are taken, all are alike
+        return hits + (left if histogram.inside[level] else 0)
     tied = pixels_at(level, levels)
-    hottest = np.argsort(-values.ravel()[tied], kind="stable")[: wanted - certain]
+    hottest = np.argsort(-values.ravel()[tied], kind="stable")[:left]
     return hits + int(np.count_nonzero(mask.ravel()[tied[hottest]]))
 
 

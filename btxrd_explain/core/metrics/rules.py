@@ -107,8 +107,9 @@ def otsu_level(histogram: Histogram) -> int:
         A multiple of 256.
     """
     counts = np.add.reduceat(histogram.whole, np.arange(0, TOP_LEVEL + 1, 256)).tolist()
-    shares = [count / histogram.pixels for count in counts]
-    mean = sum(value * count for value, count in enumerate(counts)) / histogram.pixels
+    pixels = histogram.pixels
+    shares = [count / pixels for count in counts]
+    mean = sum(value * count for value, count in enumerate(counts)) / pixels
     best, best_spread = 0, 0.0
     below, mean_below = 0.0, 0.0
     for value, share in enumerate(shares):
