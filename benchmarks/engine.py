@@ -61,7 +61,7 @@ PEERS = [Configuration("grad-cam", 1), Configuration("torch-cam", 16), Configura
 
 def ours() -> Configuration:
     """Return the configuration that the package takes on a CPU."""
-    from btxrd_explain.workflows.inference.compute import CPU_BATCH
+    from btxrd_explain.workflows.inference.device import CPU_BATCH
 
     return Configuration("ours", CPU_BATCH, channels_last=True, kept=True)
 

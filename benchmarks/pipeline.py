@@ -103,10 +103,10 @@ def network_only(job: Job) -> float:
     images = torch.randn(explainer.batch_size, 3, SIDE, SIDE)
 
     def work() -> None:
-        for _ in range(len(job.paths) // len(images)):
-            explainer.explain(images)
+        passes = len(job.paths) // len(images)
+        deque(explainer.side_by_side(type(explainer).explain, [images] * passes, passes), maxlen=0)
 
-    explainer.explain(images)  # libraries set themselves up
+    work()  # libraries set themselves up
     return job.seconds(work)
 
 

@@ -51,5 +51,17 @@ def test_what_is_raised_is_raised_in_its_place() -> None:
         next(results)
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 5])
+def test_an_interrupt_loses_nothing_that_is_done(ahead: int) -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise KeyboardInterrupt
+
+    results = in_order(lambda number: number, items(), threads=2, ahead=ahead)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(KeyboardInterrupt):
+        next(results)
+
+
 def test_there_is_a_core() -> None:
     assert available_cores() >= 1

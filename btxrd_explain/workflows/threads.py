@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
-from typing import TYPE_CHECKING, TypeVar
+from itertools import islice, takewhile
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,7 +29,8 @@ def in_order(
         ahead: How many items may be in work or done before their result is taken; bounds the memory.
 
     Yields:
-        The results in the order of the items; what the function raises is raised in its place.
+        The results in the order of the items; what the function or the items raise, or an interrupt, is raised after
+        the results that come before it: they may have cost much.
     """
     waiting = iter(items)
     pool = ThreadPoolExecutor(threads)
@@ -37,11 +38,21 @@ def in_order(
     try:
         queue.extend(pool.submit(function, item) for item in islice(waiting, ahead))
         while queue:
-            result = queue.popleft().result()
+            queue[0].result()
             queue.extend(pool.submit(function, item) for item in islice(waiting, 1))
-            yield result
+            yield queue.popleft().result()
+    except GeneratorExit:
+        raise
+    except BaseException:
+        pool.shutdown(wait=True, cancel_futures=True)
+        yield from (future.result() for future in takewhile(_has_result, queue))
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _has_result(future: Future[Any]) -> bool:
+    return not future.cancelled() and future.exception() is None
 
 
 def available_cores() -> int:

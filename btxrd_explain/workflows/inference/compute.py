@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import islice
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,20 +21,20 @@ from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.memory import BatchLimit
+from btxrd_explain.model.streams import replica, sharing_cores
 from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.workflows.inference.device import batch_size_of, device_of, streams_of
 from btxrd_explain.workflows.inference.reading import Prepared, read_ahead
 from btxrd_explain.workflows.inference.request import checkpoint_of
+from btxrd_explain.workflows.threads import Item, Result, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from btxrd_explain.inputs.dataset import ImageRecord
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
-
-CPU_BATCH = 8
-"""Batch size on a CPU: enough to share a layer's overhead, and small enough for feature maps to stay in its caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Explainer:
         layers: The layers whose outputs are explained.
         device: Where the network is.
         batch_size: Radiographs per pass.
+        streams: How many passes run at once.
         limit: How many of them fit into memory together, as far as is known.
         method: Name of the class-activation method.
         precision: ``fp32``, ``bf16`` or ``fp16``.
@@ -55,21 +57,50 @@ class Explainer:
     layers: tuple[TargetLayer, ...]
     device: torch.device
     batch_size: int
+    streams: int
     method: str
     precision: str
     provenance: Provenance
     limit: BatchLimit
 
-    def predict(self, records: Iterable[ImageRecord], folder: Path) -> Iterator[list[Prediction]]:
+    def predict(self, records: Sequence[ImageRecord], folder: Path) -> Iterator[list[Prediction]]:
         """Yield the rows of the images in their order, a list per batch.
 
         Args:
             records: The images.
             folder: The table's folder, to which paths are relative.
         """
-        prepared = read_ahead(records, self.classifier.preprocessing, folder=folder, window=2 * self.batch_size)
-        while batch := list(islice(prepared, self.batch_size)):
-            yield self._explained(batch)
+        window = 2 * self.streams * self.batch_size
+        prepared = read_ahead(records, self.classifier.preprocessing, folder=folder, window=window)
+        batches = iter(lambda: list(islice(prepared, self.batch_size)), [])
+        passes = -(-len(records) // self.batch_size)
+        yield from self.side_by_side(Explainer._explained, batches, passes)
+
+    def side_by_side(
+        self, work: Callable[[Explainer, Item], Result], items: Iterable[Item], passes: int
+    ) -> Iterator[Result]:
+        """Work on items, as many at once as the explainer has streams, and yield the results in order.
+
+        Args:
+            work: Takes an explainer like this one, which nobody else uses meanwhile, and an item.
+            items: Taken in the calling thread.
+            passes: How many items there are, at most.
+        """
+        streams = max(min(self.streams, passes), 1)
+        idle: SimpleQueue[Explainer] = SimpleQueue()
+        idle.put(self)
+        for _ in range(streams - 1):
+            idle.put(self.with_network(replica(self.classifier.network)))
+
+        def with_idle(item: Item) -> Result:
+            explainer = idle.get()
+            try:
+                return work(explainer, item)
+            finally:
+                idle.put(explainer)
+
+        with sharing_cores(self.streams):
+            yield from in_order(with_idle, items, threads=streams, ahead=2 * streams)
 
     def _explained(self, batch: list[Prepared]) -> list[Prediction]:
         """Explain the readable images of a batch; the others keep their reason."""
@@ -112,7 +143,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         CheckpointError: The checkpoint cannot be used.
         SettingsError: The device or the target layer does not exist.
     """
-    device = _device(settings.model.device)
+    device = device_of(settings)
     if device.type == "cpu":
         keep_freed_memory()
     path = checkpoint_of(settings)
@@ -129,7 +160,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
             hint="check --class-names",
         )
     classifier.network.to(device).to(memory_format=torch.channels_last)
-    batch_size = _batch_size(settings, device)
+    batch_size = batch_size_of(settings, device)
     remarks = _compiled(classifier.network, layers, settings, torch.zeros(batch_size, *shape, device=device))
     provenance = Provenance(
         request=dict(request),
@@ -148,6 +179,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         layers=layers,
         device=device,
         batch_size=batch_size,
+        streams=streams_of(settings, device),
         limit=BatchLimit(batch_size),
         method=settings.gradcam.method,
         precision=settings.model.precision,
@@ -192,25 +224,3 @@ def wishes_of(settings: Settings) -> Wishes:
         crop_fraction=wanted.crop_fraction,
         decode=Decode(wanted.decode),
     )
-
-
-def _device(name: str) -> torch.device:
-    """Return the device of that name; ``auto`` takes CUDA, then Apple's GPU, then the CPU."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(name)
-    available = {
-        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not available.get(device.type, True):
-        raise SettingsError(f"there is no device '{name}' on this machine", hint="use --device auto or --device cpu")
-    return device
-
-
-def _batch_size(settings: Settings, device: torch.device) -> int:
-    """Return the batch size; a GPU wants to be filled."""
-    wished = settings.model.batch_size
-    if isinstance(wished, int):
-        return wished
-    return CPU_BATCH if device.type == "cpu" else 32
