@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -96,6 +97,67 @@ def test_unusable_tables_are_an_error(tmp_path: Path) -> None:
         read_btxrd_table(broken)
     with pytest.raises(InputError, match="cannot read"):
         read_btxrd_table(tmp_path / "none.xlsx")
+
+
+def rewritten(folder: Path, sheet: str, **parts: str) -> Path:
+    """A workbook whose first sheet is replaced by other XML, with further parts."""
+    source, path = workbook(folder / "source.xlsx", ["image_id"]), folder / "dataset.xlsx"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, sheet if name.endswith("sheet1.xml") else old.read(name))
+        for name, text in parts.items():
+            new.writestr(name, text)
+    return path
+
+
+def sheet_of(rows: str, before: str = "") -> str:
+    namespace = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    return f'<?xml version="1.0"?>{before}<worksheet xmlns="{namespace}"><sheetData>{rows}</sheetData></worksheet>'
+
+
+def text_cell(place: str, text: str) -> str:
+    return f'<c r="{place}" t="inlineStr"><is><t>{text}</t></is></c>'
+
+
+HEAD = f'<row r="1">{text_cell("A1", "image_id")}{text_cell("B1", "center")}</row>'
+
+
+def test_formulas_count_by_the_value_that_was_saved_and_nothing_is_fetched(tmp_path: Path) -> None:
+    formula = '<c r="B2" t="str"><f>WEBSERVICE("http://127.0.0.1:9/")</f><v>kept</v></c>'
+    path = rewritten(tmp_path, sheet_of(HEAD + f'<row r="2">{text_cell("A2", "=1+1")}{formula}</row>'))
+    assert read_btxrd_table(path) == {"=1+1": {"image_id": "=1+1", "center": "kept"}}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        HEAD + f'<row r="1000000000">{text_cell("A1000000000", "a.png")}</row>',
+        HEAD + "".join(f'<row r="{n}">{text_cell(f"XFD{n}", "x")}</row>' for n in range(2, 1000)),
+        HEAD + f'<row r="2">{text_cell("A2", " " * 2**27)}</row>',
+    ],
+    ids=["a billion lines", "wide lines", "a zip bomb"],
+)
+def test_workbooks_that_unfold_are_refused_in_time(tmp_path: Path, rows: str) -> None:
+    started = time.process_time()
+    with pytest.raises(InputError, match="holds more than a table of images"):
+        read_btxrd_table(rewritten(tmp_path, sheet_of(rows)))
+    assert time.process_time() - started < 20
+
+
+def test_entities_of_entities_do_not_unfold(tmp_path: Path) -> None:
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 12))
+    before = f'<!DOCTYPE worksheet [<!ENTITY e0 "{"x" * 100}">{entities}]>'
+    path = rewritten(tmp_path, sheet_of(f'<row r="1">{text_cell("A1", "&e11;")}</row>', before))
+    with pytest.raises(InputError, match="is no Excel workbook"):
+        read_btxrd_table(path)
+
+
+def test_entities_that_name_files_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    before = f'<!DOCTYPE worksheet [<!ENTITY e SYSTEM "file://{tmp_path}/secret">]>'
+    path = rewritten(tmp_path, sheet_of(HEAD + f'<row r="2">{text_cell("A2", "&e;")}</row>', before))
+    with pytest.raises(InputError, match="is no Excel workbook"):
+        read_btxrd_table(path)
 
 
 @pytest.mark.real_data

@@ -165,6 +165,24 @@ def test_the_images_of_a_split_csv_are_where_they_are_said_to_be(tmp_path: Path)
     assert places == ["given/a.png", "root/images/a.png", "lists/a.png", "lists/IMAGES/a.png"]
 
 
+def test_no_name_in_a_split_csv_leads_out_of_the_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "secret.png", "set/images/a.png", "set/images/.hidden/b.png")
+    outside = (
+        "../secret.png",
+        "..\\secret.png",
+        "x/../../secret.png",
+        str(tmp_path / "secret.png"),
+        "../../etc/passwd",
+    )
+    lines = ("image_id,split,label", "a.png,test,Normal", ".hidden/b.png,test,Normal")
+    table = write(tmp_path / "set" / "split.csv", *lines, *(f"{name},test,Normal" for name in outside))
+    collection = collect([str(table)])
+    assert [record.path.name for record in collection.records] == ["a.png", "b.png"]
+    reasons = dict(collection.missing).values()
+    assert len(reasons) == len(outside)
+    assert all("no such file in" in reason and "outside of it is never read" in reason for reason in reasons)
+
+
 def test_the_split_csv_comes_before_the_table(btxrd: Path) -> None:
     split_csv = write(
         btxrd / "split.csv", "image_id,split,label", "IMG000001.jpeg,test,Benign", "IMG001868.jpeg,test,", "x.png,val,"

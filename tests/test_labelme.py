@@ -217,6 +217,33 @@ def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         read_labelme(path)
 
 
+def test_documents_of_too_many_values_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"shapes": [{"[]," * 500_000}[]]}}')
+    with pytest.raises(AnnotationError, match="expected at most 1,000,000 values"):
+        read_labelme(path)
+
+
+@pytest.mark.parametrize("place", ["top", "shape"])
+def test_a_key_that_is_there_twice_is_no_riddle(tmp_path: Path, place: str) -> None:
+    twice = '"shapes": []' if place == "top" else '"label": "a", "label": "b"'
+    path = tmp_path / "a.json"
+    path.write_text(f'{{{twice}, "shapes": [{{{twice}}}]}}')
+    with pytest.raises(AnnotationError, match=r'the key "(shapes|label)" is there twice: open and save'):
+        read_labelme(path)
+
+
+def test_no_depth_falls_between_what_can_be_read_and_what_can_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    messages = set()
+    for depth in range(800, 1010):
+        path.write_text(f'{{"shapes": [{{"label": {"[" * depth}{"]" * depth}}}]}}')
+        with pytest.raises(AnnotationError, match=r"nested too deeply|expected text, got") as caught:
+            read_labelme(path)
+        messages.add("nested" in str(caught.value))
+    assert messages == {True, False}
+
+
 def test_files_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(AnnotationError, match=r"cannot read the annotation .* \(No such file"):
         read_labelme(tmp_path / "none.json")

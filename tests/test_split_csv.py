@@ -79,6 +79,9 @@ def test_an_image_with_two_labels_or_splits_is_an_error(tmp_path: Path, line: st
         ("image_id\na\n", "has no column split and label; it has image_id"),
         ("", "has no column image_id and split and label; it has none"),
         ("image_id,split,label\n,test,Benign\n", "line 2: image_id is empty"),
+        ("image_id,label,split,label\na.png,Benign,test,Normal\n", "has two columns label: keep one of them"),
+        ("image_id,split,label" + ",x" * 1000, "has more than 1,000 columns"),
+        (PLAIN.encode("utf-16"), "is no table of text .*: save it as CSV in UTF-8"),
         ('image_id,split,label\n"a.png,test,Benign\n', "is no table of text"),
         (b"image_id,split,label\n\xe4.png,test,Benign\n", "is no table of text .*: save it as CSV in UTF-8"),
         (b"PK\x03\x04\x14\x00\x08\x08\x08\x00\xff", "is no table of text"),
@@ -89,6 +92,17 @@ def test_unusable_files_are_an_error(tmp_path: Path, text: str | bytes, message:
         read_split_csv(save(tmp_path, text))
     assert "split.csv" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("btxrd_explain.inputs.split_csv._MAX_BYTES", 2**20)
+    with pytest.raises(InputError, match="has more than 1 MiB"):
+        read_split_csv(save(tmp_path, PLAIN + "\n" * 2**20))
+
+
+def test_formulas_and_control_characters_are_text(tmp_path: Path) -> None:
+    rows = read_split_csv(save(tmp_path, 'image_id,split,label\n=cmd|x!A1,+1,@SUM(A1)\n"a\0b\nc",test,\x1b[31m\n')).rows
+    assert rows == (SplitRow("=cmd|x!A1", "+1", "@SUM(A1)"), SplitRow("a\0b\nc", "test", "\x1b[31m"))
 
 
 def test_files_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:

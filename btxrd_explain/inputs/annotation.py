@@ -69,6 +69,8 @@ def naming(path: Path, *, hint: str) -> Iterator[None]:
         yield
     except InvalidAnnotationError as error:
         raise AnnotationError(f"'{path}': {error}", hint=hint) from error
+    except RecursionError as error:  # a value nested as deeply as can just be read is too deep to be shown
+        raise AnnotationError(f"'{path}': nested too deeply", hint=hint) from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise AnnotationError(f"cannot read the annotation '{path}' ({reason})", hint="check the file") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.core.geometry import Size
@@ -14,24 +15,30 @@ if TYPE_CHECKING:
 _MAX_SIDE = 20_000
 
 
-def load_json(path: Path, *, max_bytes: int) -> object:
+def load_json(path: Path, *, max_bytes: int, max_values: int) -> object:
     """Load a JSON file, UTF-8 with or without byte order mark.
 
     Args:
         path: The file.
         max_bytes: Largest size that is read.
+        max_values: How many values it may hold, counted by what separates them: two bytes of text can take a hundred
+            of memory.
 
     Returns:
         Its content.
 
     Raises:
-        InvalidAnnotationError: It is too large or no JSON.
+        InvalidAnnotationError: It is too large or no JSON, or gives one key twice.
         OSError: It cannot be read.
     """
-    if path.stat().st_size > max_bytes:
+    with path.open("rb") as file:
+        data = file.read(max_bytes + 1)
+    if len(data) > max_bytes:
         raise InvalidAnnotationError(f"expected at most {max_bytes // 2**20} MiB")
+    if sum(map(data.count, (b",", b"[", b"{"))) > max_values:
+        raise InvalidAnnotationError(f"expected at most {max_values:,} values")
     try:
-        document: object = json.loads(path.read_bytes().decode("utf-8-sig"))
+        document: object = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise InvalidAnnotationError("expected text in UTF-8") from error
     except RecursionError as error:
@@ -57,6 +64,15 @@ def shown(value: object) -> str:
     """Show a value of any length in an error message of one line."""
     text = json.dumps(value)
     return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members; of two with one key Python would silently keep the last."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise InvalidAnnotationError(f"the key {shown(twice)} is there twice")
+    return members
 
 
 def _parse_side(side: object, where: str) -> int:

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _FEW = 10
 """As many JSON files of a folder are opened to see what they are; a folder of more holds a file per image."""
-_MAX_BYTES = 2**30
 
 
 def read_annotation(place: AnnotationPlace, radiograph: Size) -> Annotation:
@@ -147,10 +146,10 @@ class FileSource:
 
 def _kind_of(document: Path) -> SourceKind | None:
     """Say what a JSON file is by its content; None where it annotates nothing, or cannot be read."""
-    from btxrd_explain.inputs.coco import is_coco  # noqa: PLC0415 -- few runs need it
+    from btxrd_explain.inputs.coco import MAX_BYTES, MAX_VALUES, is_coco  # noqa: PLC0415 -- few runs need it
 
     try:
-        content = load_json(document, max_bytes=_MAX_BYTES)
+        content = load_json(document, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
     except (InvalidAnnotationError, OSError):
         return None  # said with its image, should it have one
     if is_coco(content):

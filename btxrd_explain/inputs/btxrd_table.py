@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import warnings
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
+from zipfile import ZipFile
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.split_csv import read_csv
+from btxrd_explain.inputs.split_csv import check_header, read_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 _NAMES = ("dataset.xlsx", "dataset.csv")
+_MAX_UNPACKED = 2**27
+"""Bytes of a workbook's parts; BTXRD's have 4 MiB."""
+_MAX_LINES = 2**20
+"""As many as Excel knows."""
+_MAX_CELLS = 10_000_000
 
 
 def find_btxrd_table(root: Path) -> Path | None:
@@ -39,7 +45,7 @@ def read_btxrd_table(path: Path) -> dict[str, dict[str, str]]:
     Raises:
         InputError: The table cannot be read, has no column ``image_id``, or names an image twice.
     """
-    rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else [cells for _, cells in read_csv(path, ("image_id",))]
+    rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else (cells for _, cells in read_csv(path, ("image_id",)))
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         image_id = row["image_id"]
@@ -72,30 +78,47 @@ def _read_xlsx(path: Path) -> list[dict[str, str]]:
     from openpyxl import load_workbook  # noqa: PLC0415 -- only data sets with an Excel table need it
 
     try:
-        with warnings.catch_warnings():
+        with path.open("rb") as file, warnings.catch_warnings():
+            _check_unpacked(path, file)
             warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions, which hold no data
-            workbook = load_workbook(path, read_only=True, data_only=True)
-            try:
-                sheet = workbook.worksheets[0]
-                sheet.reset_dimensions()  # some programs write wrong ones, which would hide rows
-                lines = [[_text(value) for value in line] for line in sheet.iter_rows(values_only=True)]
-            finally:
-                workbook.close()
+            sheet = load_workbook(file, read_only=True, data_only=True, keep_links=False).worksheets[0]
+            sheet.reset_dimensions()  # some programs write wrong ones, which would hide rows
+            return _by_column(path, _filled(path, sheet.iter_rows(values_only=True)))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
     except Exception as error:  # openpyxl raises whatever a damaged file provokes
         raise InputError(f"'{path}' is no Excel workbook ({error})", hint="save the table as dataset.csv") from error
-    return _by_column(path, lines)
 
 
-def _by_column(path: Path, lines: Iterable[list[str]]) -> list[dict[str, str]]:
-    filled = (line for line in lines if any(line))
-    header = [name.lower() for name in next(filled, [])]
-    if "image_id" not in header:
-        raise InputError(
-            f"'{path}' has no column image_id", hint="name the columns in the first line of the first sheet"
-        )
-    return [dict(zip_longest(header, line[: len(header)], fillvalue="")) for line in filled]
+def _check_unpacked(path: Path, file: IO[bytes]) -> None:
+    """Refuse a workbook that would fill the memory; no part is unpacked further than to the size that it states."""
+    with ZipFile(file) as parts:
+        if sum(part.file_size for part in parts.infolist()) > _MAX_UNPACKED:
+            raise _too_large(path)
+
+
+def _filled(path: Path, lines: Iterable[tuple[Any, ...]]) -> Iterator[list[str]]:
+    """Yield the lines that are not empty as text; a file may claim any number of empty lines and cells."""
+    cells = 0
+    for number, line in enumerate(lines, 1):
+        cells += len(line)
+        if number > _MAX_LINES or cells > _MAX_CELLS:
+            raise _too_large(path)
+        texts = [_text(value) for value in line]
+        if any(texts):
+            yield texts
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(f"'{path}' holds more than a table of images", hint="save the table alone as dataset.csv")
+
+
+def _by_column(path: Path, lines: Iterator[list[str]]) -> list[dict[str, str]]:
+    header = [name.lower() for name in next(lines, [])]
+    check_header(path, header, ("image_id",))
+    return [dict(zip_longest(header, line[: len(header)], fillvalue="")) for line in lines]
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 -- a cell holds whatever Excel knows

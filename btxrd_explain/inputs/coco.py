@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.geometry import Size
 
-_MAX_BYTES = 2**30
+MAX_BYTES = 2**29
+MAX_VALUES = 10_000_000
+"""A hundred thousand images, each with an outline of fifty points."""
 _MAX_SHAPES = 1_000
 _MAX_OUTLINE = 1_000_000
 """Pixels; pycocotools takes memory in proportion to the length of an outline."""
@@ -125,7 +127,7 @@ def read_coco(path: Path) -> CocoFile:
         AnnotationError: The file cannot be read, or its lists of images, annotations and categories are invalid.
     """
     with naming(path, hint=_HINT):
-        document = load_json(path, max_bytes=_MAX_BYTES)
+        document = load_json(path, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
         if not is_coco(document):
             raise InvalidAnnotationError("expected an object with the lists images and annotations")
         categories = {_id(entry, where): entry.get("name") for where, entry in _objects(document, "categories")}
@@ -164,9 +166,9 @@ def _objects(document: Any, key: str) -> list[tuple[str, dict[str, Any]]]:  # no
 
 def _id(entry: Mapping[str, Any], where: str, key: str = "id") -> int | str:
     value = entry.get(key)
-    if not isinstance(value, int | str) or isinstance(value, bool):
-        raise InvalidAnnotationError(f"{where}.{key}: expected a whole number or text, got {shown(value)}")
-    return value
+    if isinstance(value, str) or (type(value) is int and abs(value) < 2**64):  # of larger ones, many share a hash
+        return value
+    raise InvalidAnnotationError(f"{where}.{key}: expected a whole number or text, got {shown(value)}")
 
 
 def _named(entry: dict[str, Any], where: str) -> dict[str, Any]:

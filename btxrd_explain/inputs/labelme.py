@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 256 * 2**20
 """Files with an embedded image have tens of megabytes."""
+_MAX_VALUES = 1_000_000
 _MAX_SHAPES = 1_000
 """Shapes are compared in pairs, and a radiograph has a few."""
 _MAX_FILE_POINTS = 50_000
@@ -44,7 +45,7 @@ def read_labelme(path: Path) -> Annotation:
         AnnotationError: The file cannot be read, or is no LabelMe annotation.
     """
     with naming(path, hint="open and save the file with LabelMe, or remove it"):
-        return _parse(load_json(path, max_bytes=_MAX_BYTES))
+        return _parse(load_json(path, max_bytes=_MAX_BYTES, max_values=_MAX_VALUES))
 
 
 def load_annotation_mask(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, why_no_file
@@ -38,7 +39,7 @@ class NameIndex:
 
         Args:
             name: Name of a file, with or without folders (of which the last ones count where several files have the
-                name), with or without suffix.
+                name), with or without suffix. No name leads out of the folder.
 
         Returns:
             The one file of that name.
@@ -57,6 +58,8 @@ class NameIndex:
             return found[0]
         if found:
             raise UnresolvedNameError(f"several files match: '{found[0]}', '{found[1]}'")
+        if PurePath(place).anchor or ".." in place.split("/"):
+            raise UnresolvedNameError(f"no such file in '{self._folder}', and what lies outside of it is never read")
         direct = self._folder / place
         if is_image(direct) and why_no_file(direct) is None:
             return direct

@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 from btxrd_explain.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 COLUMNS = ("image_id", "split", "label")
+_MAX_COLUMNS = 1_000
+"""A line that lacks cells gets them all, so that short lines under a long header would take time without bounds."""
+_MAX_BYTES = 2**29
+"""A table of ten million radiographs has 300 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,46 +81,73 @@ def read_split_csv(path: Path) -> SplitTable:
     return SplitTable(tuple(row for row, _ in rows.values()), notes)
 
 
-def read_csv(path: Path, required: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table of text with a header line.
 
     Args:
         path: The file, UTF-8, separated by commas, semicolons or tabs.
         required: Columns that must be there, in lower case.
 
-    Returns:
+    Yields:
         Line number and cells of each line that is not empty; cells are stripped and keyed by the column's name in
         lower case, and those that a short line lacks are empty.
 
     Raises:
-        InputError: The file cannot be read or lacks a column.
+        InputError: The file cannot be read, or a column is not there, or twice.
     """
     lines = _read_lines(path)
-    header = [name.strip().lower() for name in lines[0][1]] if lines else []
+    _, names = next(lines, (1, []))
+    header = [name.strip().lower() for name in names]
+    check_header(path, header, required)
+    for line, values in lines:
+        yield line, _cells(header, values)
+
+
+def check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
+    """Make sure that a table has its columns, each of them once, and no more columns than can be worked with.
+
+    Raises:
+        InputError: It does not.
+    """
     absent = [name for name in required if name not in header]
     if absent:
         raise InputError(
             f"'{path}' has no column {' and '.join(absent)}; it has {', '.join(header) or 'none'}",
             hint=f"name the columns {', '.join(required)} in the first line",
         )
-    return [(line, _cells(header, values)) for line, values in lines[1:]]
+    twice = [name for name in required if header.count(name) > 1]
+    if twice:
+        raise InputError(f"'{path}' has two columns {twice[0]}", hint="keep one of them")
+    if len(header) > _MAX_COLUMNS:
+        raise InputError(f"'{path}' has more than {_MAX_COLUMNS:,} columns", hint="keep those that are needed")
 
 
-def _read_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Return line number and cells of each line that is not empty."""
+def _read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield line number and cells of each line that is not empty."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        reader = csv.reader(StringIO(text), delimiter=_delimiter(text), skipinitialspace=True, strict=True)
-        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
+        text = StringIO(_read_text(path), newline="")
+        reader = csv.reader(text, delimiter=_delimiter(text), skipinitialspace=True, strict=True)
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield reader.line_num, cells
     except OSError as error:
         raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"'{path}' is no table of text ({error})", hint="save it as CSV in UTF-8") from error
 
 
-def _delimiter(text: str) -> str:
-    """Return what separates the header's cells."""
-    header = next((line for line in text.splitlines() if line.strip()), "")
+def _read_text(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise InputError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="name a table of images")
+    return data.decode("utf-8-sig")
+
+
+def _delimiter(text: StringIO) -> str:
+    """Return what separates the header's cells; the text is at its start again."""
+    header = next((line for line in text if line.strip()), "")
+    text.seek(0)
     return max(",;\t", key=header.count)
 
 
