@@ -57,7 +57,7 @@ def dicom_dataset(pixels: NDArray[Any], syntax: UID = ExplicitVRLittleEndian, **
         if value is not None:
             setattr(header, name, value)
     if "BitsStored" in header:
-        header.HighBit = header.BitsStored - 1
+        header.HighBit = max(header.BitsStored - 1, 0)
     data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
     header.PixelData = data + b"\0" * (len(data) % 2)
     header["PixelData"].VR = "OW" if bits > 8 else "OB"

@@ -41,7 +41,9 @@ _ATTRIBUTES = (
 )
 _META = 132
 """Where the file meta information begins, behind preamble and prefix."""
-_MAX_INFLATED = 2**30
+_MAX_INFLATED = 2**28
+_JPEG_END = b"\xff\xd9"
+_MOST_PADDING = 64
 _JPEG_SIZE = re.compile(
     rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7]\x00[\x0b\x0e\x11\x14][\x02-\x10](..)(..)", re.DOTALL
 )
@@ -105,7 +107,7 @@ def _transfer_syntax(data: bytes) -> UID:
 
 def _check(header: Dataset) -> None:
     """Check what is claimed before memory is given to it."""
-    if not header.get("PixelData") or not header.get("PhotometricInterpretation"):
+    if "Rows" not in header:
         raise UndecodableError("is a DICOM file without a picture", hint="leave it out")
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise UndecodableError(
@@ -139,10 +141,10 @@ def _pixels(header: Dataset, syntax: UID) -> NDArray[Any]:
 
 
 def _check_frame(header: Dataset, syntax: UID) -> None:
-    """Check that the compressed picture is no larger than the header says, for the decoders believe the picture.
+    """Check that the compressed picture is whole, and no larger than the header says; the decoders ask for neither.
 
     Raises:
-        UndecodableError: It is.
+        UndecodableError: It is not.
     """
     frame = get_frame(header.PixelData, 0, number_of_frames=1)
     expected = header.Rows * header.Columns
@@ -150,7 +152,10 @@ def _check_frame(header: Dataset, syntax: UID) -> None:
         found = _run_length(frame)
         expected *= header.SamplesPerPixel * header.BitsAllocated // 8
     else:
-        pattern = _JPEG_2000_SIZE if syntax in JPEG2000TransferSyntaxes else _JPEG_SIZE
+        jpeg_2000 = syntax in JPEG2000TransferSyntaxes
+        if not jpeg_2000 and _JPEG_END not in frame[-_MOST_PADDING:]:
+            raise UndecodableError("is a DICOM file whose picture is cut short", hint="copy it again from its source")
+        pattern = _JPEG_2000_SIZE if jpeg_2000 else _JPEG_SIZE
         found = max((_area(*match.groups()) for match in pattern.finditer(frame)), default=0)
     if found > expected + expected // 8 + 1024:
         raise UndecodableError("is a DICOM file whose picture is larger than it claims", hint="check the file")
