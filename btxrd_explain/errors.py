@@ -3,7 +3,7 @@
 | code | meaning |
 |-----:|---------|
 | 0 | all went well |
-| 1 | the run finished, but some files failed (each is named in the table and in the summary) |
+| 1 | the run finished, but some files failed (each is named in table and summary), or `check` found something |
 | 2 | usage or settings: a flag, a key or a value is wrong |
 | 3 | checkpoint: it cannot be read safely, or does not fit the architecture |
 | 4 | input: nothing to work on, or a file that the whole run depends on is unreadable |

@@ -119,6 +119,8 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "report.layout": words("report.layout"),
     "report.file_limit": st.floats(0, 1e6),
     "report.picture_side": st.integers(256, 4096),
+    "check.fail_on": words("check.fail_on"),
+    "check.similarity": positive,
 }
 
 

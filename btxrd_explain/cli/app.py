@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from btxrd_explain.cli import analysis, config, demo, inference, merge, report, sanity
+from btxrd_explain.cli import analysis, check, config, demo, inference, merge, report, sanity
 
 app = typer.Typer(
     name="btxrd-explain",
@@ -15,10 +15,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Show where a bone-tumour X-ray classifier looks, and measure whether it looks at the tumour.",
     epilog="Start with [bold]btxrd-explain demo[/bold]. "
-    "Exit codes: 0 all good, 1 some files failed, 2 usage or settings, 3 checkpoint, 4 input, 5 predictions table, "
-    "6 output, 7 cluster, 70 unexpected, 130 interrupted.",
+    "Exit codes: 0 all good, 1 some files failed or check found something, 2 usage or settings, 3 checkpoint, 4 input, "
+    "5 predictions table, 6 output, 7 cluster, 70 unexpected, 130 interrupted.",
 )
-for group in (inference.app, analysis.app, sanity.app, report.app, merge.app, demo.app):
+for group in (check.app, inference.app, analysis.app, sanity.app, report.app, merge.app, demo.app):
     app.add_typer(group)
 app.add_typer(config.app, name="config", rich_help_panel="Settings")
 

@@ -41,6 +41,7 @@ _PANELS = {
     "annotation": "Annotations",
     "evaluation": "Evaluation",
     "sanity": "Checks",
+    "check": "Checks",
     "output": "Results",
     "run": "Where it runs",
     "export": "Format",

@@ -56,6 +56,14 @@ class AnnotationFinder:
         name = f"{image.stem}{self._suffix}"
         return next((folder / name for folder in self._near[parent] if name in self._files[folder]), None)
 
+    def listed(self) -> list[Path]:
+        """Return the files of the folders that were looked into, but for those in the images' own folders, sorted.
+
+        A file beside an image may be anything.
+        """
+        folders = self._files.keys() - self._near.keys()
+        return sorted(folder / name for folder in folders for name in self._files[folder])
+
     def _list(self, folder: Path) -> frozenset[str]:
         """Return the names of the files of the suffix in a folder; none where it does not exist."""
         if folder not in self._files:

@@ -17,6 +17,11 @@ class SourceKind(StrEnum):
     MASK = "PNG mask"
     COCO = "COCO"
 
+    @property
+    def suffix(self) -> str:
+        """Suffix of the file."""
+        return ".png" if self is SourceKind.MASK else ".json"
+
 
 @dataclass(frozen=True, slots=True)
 class AnnotationPlace:

@@ -14,9 +14,10 @@ from btxrd_explain.inputs.annotation_json import load_json
 from btxrd_explain.inputs.annotation_place import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.coco_source import CocoSource, cached_coco
 from btxrd_explain.inputs.labelme import read_labelme
+from btxrd_explain.places import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -89,6 +90,9 @@ class AnnotationSource(Protocol):
     def find(self, image: Path) -> AnnotationPlace | None:
         """Find the annotation of an image; None where there is none."""
 
+    def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
+        """Name what it holds besides the annotations that were found for images."""
+
 
 def open_source(annotations: Path | None) -> AnnotationSource:
     """Open what a user names as annotations.
@@ -131,7 +135,7 @@ class FileSource:
         """Start without knowledge of any file."""
         self._folder = folder
         self._kind = kind
-        self._finder = AnnotationFinder(folder, suffix=".png" if kind is SourceKind.MASK else ".json")
+        self._finder = AnnotationFinder(folder, suffix=kind.suffix)
 
     @property
     def description(self) -> str:
@@ -142,6 +146,12 @@ class FileSource:
         """Find the file of an image."""
         path = self._finder.find(image)
         return None if path is None else AnnotationPlace(path, self._kind)
+
+    def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
+        """Name the other files of the folder; or where there is none, of the folders of annotations near the images."""
+        known = {absolute(place.path) for place in used}
+        files = self._finder.listed() if self._folder is None else _files(self._folder, self._kind.suffix)
+        return [str(file) for file in files if absolute(file) not in known]
 
 
 def _kind_of(document: Path) -> SourceKind | None:
@@ -158,9 +168,10 @@ def _kind_of(document: Path) -> SourceKind | None:
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:
-    """List the files of that suffix in a folder and in the folders in it, sorted."""
+    """List the files of that suffix in a folder and in the folders in it, but for a copy of the folder, sorted."""
     found = []
-    for place in (folder, *sorted(path for path in folder.iterdir() if path.is_dir())):
+    inner = (path for path in folder.iterdir() if path.is_dir() and path.name.lower() != folder.name.lower())
+    for place in (folder, *sorted(inner)):
         with os.scandir(place) as entries:
             found += sorted(Path(entry.path) for entry in entries if entry.name.endswith(suffix))
     return found

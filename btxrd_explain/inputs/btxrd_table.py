@@ -45,13 +45,23 @@ def read_btxrd_table(path: Path) -> dict[str, dict[str, str]]:
     Raises:
         InputError: The table cannot be read, has no column ``image_id``, or names an image twice.
     """
-    rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else (cells for _, cells in read_csv(path, ("image_id",)))
+    rows = read_table_rows(path)
     table: dict[str, dict[str, str]] = {}
     for row in rows:
         image_id = row["image_id"]
         if image_id and table.setdefault(image_id, row) != row:
             raise InputError(f"'{path}' names '{image_id}' twice", hint="keep one of the lines")
     return table
+
+
+def read_table_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of BTXRD's table as they are, whatever they say; see :func:`read_btxrd_table`.
+
+    Raises:
+        InputError: The table cannot be read, or has no column ``image_id``.
+    """
+    rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else (cells for _, cells in read_csv(path, ("image_id",)))
+    return list(rows)
 
 
 def btxrd_label(row: Mapping[str, str]) -> str | None:

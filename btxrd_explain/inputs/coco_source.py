@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.inputs.annotation_place import AnnotationPlace, SourceKind
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from btxrd_explain.inputs.coco import CocoFile
@@ -57,6 +58,11 @@ class CocoSource:
             if found:
                 return AnnotationPlace(self._file.path, SourceKind.COCO, found[0])
         return None
+
+    def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
+        """Name the images that the file lists besides those."""
+        known = {place.entry for place in used if place.path == self._file.path and place.problem is None}
+        return [str(name) for position, name in enumerate(self._names) if position not in known]
 
     def _may_be(self, name: PurePosixPath, image: Path) -> bool:
         """Say whether an entry's folders allow that it is an image.

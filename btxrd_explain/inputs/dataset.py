@@ -143,7 +143,7 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
     if not rows:
         raise _empty([(row.image_id, reason) for row, reason in absent])
     labels = _known_labels({row.label for row in rows.values() if row.label}, class_names)
-    ids = _image_ids(rows)
+    ids = image_ids(rows)
     records = [
         ImageRecord(ids[file], file, labels.get(row.label or ""), row.split, gathering.annotation(file))
         for file, row in rows.items()
@@ -192,7 +192,7 @@ def _known_labels(labels: set[str], class_names: Sequence[str] | None) -> dict[s
     return {label: classes[label.casefold()] for label in labels}
 
 
-def _image_ids(files: Iterable[Path]) -> dict[Path, str]:
+def image_ids(files: Iterable[Path]) -> dict[Path, str]:
     """Name each image: by its file name, or where several files have it, by the path from their common folder."""
     by_name: dict[str, list[Path]] = defaultdict(list)
     for file in files:

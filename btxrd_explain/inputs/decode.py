@@ -131,7 +131,7 @@ def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 def _decode(data: bytes, formats: tuple[str, ...], needed: Callable[[Size], Size] | None) -> Decoded:
-    with _no_warnings():
+    with without_warnings():
         image = Image.open(BytesIO(data), formats=formats)
     if max(image.width * image.height, _tile_pixels(image)) > MAX_PIXELS:
         raise too_large()
@@ -140,11 +140,11 @@ def _decode(data: bytes, formats: tuple[str, ...], needed: Callable[[Size], Size
         image.draft(None, (wanted.width, wanted.height))  # only JPEG can
     if image.format == "TIFF":  # turns the image by itself, and warns of tags that it does not understand
         _silence_libtiff()
-        with _no_warnings():
+        with without_warnings():
             image.load()
             return Decoded(image, 1, Size(image.height, image.width))
     image.load()
-    return Decoded(image, _orientation(image), size)
+    return Decoded(image, orientation_of(image), size)
 
 
 def _tile_pixels(image: Image.Image) -> int:
@@ -154,13 +154,13 @@ def _tile_pixels(image: Image.Image) -> int:
     return int(width) * int(height)
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation of a loaded image (PNG may hold it behind the pixels), 1 where it has none.
 
     EXIF data that cannot be parsed turn no image in any viewer, and are no reason to refuse its pixels.
     """
     try:
-        with _no_warnings():
+        with without_warnings():
             orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     except Exception:  # noqa: BLE001 -- Pillow raises whatever damaged EXIF data provoke
         return 1
@@ -168,7 +168,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 @contextmanager
-def _no_warnings() -> Iterator[None]:
+def without_warnings() -> Iterator[None]:
     """Silence Pillow's warnings about metadata and sizes, which are checked here; one thread at a time.
 
     Python's warning filters belong to the process. The lock keeps threads that read side by side from restoring
@@ -189,7 +189,7 @@ def _silence_libtiff() -> None:
 
 
 def silence(package: str) -> None:
-    """Silence the warnings of a package from now on, in all threads; see :func:`_no_warnings`."""
+    """Silence the warnings of a package from now on, in all threads; see :func:`without_warnings`."""
     with _quiet:
         warnings.filterwarnings("ignore", module=rf"{package}(\.|$)")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
@@ -13,7 +14,6 @@ from btxrd_explain.places import absolute
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from btxrd_explain.inputs.annotation_place import AnnotationPlace
     from btxrd_explain.inputs.annotation_source import AnnotationSource
@@ -119,6 +119,15 @@ class Gathering:
         if found is None and self._near and file in self._root_sources:
             return self._root_sources[file].find(file)
         return found
+
+    def unused_annotations(self) -> list[str]:
+        """Name the annotations that belong to none of the images."""
+        used = [place for place in map(self.annotation, self.files) if place is not None]
+        others = self._root_sources.values() if self._near else ()
+        sources = {id(source): source for source in (self._source, *others)}
+        return list(
+            {absolute(Path(name)): name for source in sources.values() for name in source.unused(used)}.values()
+        )
 
     def _read(self, path: Path) -> tuple[SplitRow, ...]:
         table = read_split_csv(path)

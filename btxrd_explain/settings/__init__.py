@@ -7,6 +7,7 @@ from btxrd_explain.settings.catalogue import SECTIONS, SETTINGS, Setting, sectio
 from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sections import (
     AnnotationSettings,
+    CheckSettings,
     DataSettings,
     EvaluationSettings,
     ExportSettings,
@@ -24,6 +25,7 @@ __all__ = [
     "SECTIONS",
     "SETTINGS",
     "AnnotationSettings",
+    "CheckSettings",
     "DataSettings",
     "EvaluationSettings",
     "ExportSettings",

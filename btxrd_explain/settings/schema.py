@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from btxrd_explain.settings.sections import (
     AnnotationSettings,
+    CheckSettings,
     DataSettings,
     EvaluationSettings,
     ExportSettings,
@@ -44,3 +45,4 @@ class Settings(BaseModel):
     export: ExportSettings = ExportSettings()
     run: RunSettings = RunSettings()
     report: ReportSettings = ReportSettings()
+    check: CheckSettings = CheckSettings()

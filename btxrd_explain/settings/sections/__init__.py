@@ -5,6 +5,7 @@ the error messages are made from them.
 """
 
 from btxrd_explain.settings.sections.annotation import AnnotationSettings
+from btxrd_explain.settings.sections.check import CheckSettings
 from btxrd_explain.settings.sections.data import DataSettings
 from btxrd_explain.settings.sections.evaluation import EvaluationSettings
 from btxrd_explain.settings.sections.export import ExportSettings
@@ -19,6 +20,7 @@ from btxrd_explain.settings.sections.section import Section
 
 __all__ = [
     "AnnotationSettings",
+    "CheckSettings",
     "DataSettings",
     "EvaluationSettings",
     "ExportSettings",

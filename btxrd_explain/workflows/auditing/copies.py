@@ -1,0 +1,124 @@
+"""Copies of radiographs in a data set, and what leaks by them from one split into another."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.core.duplicates import Groups, crossing_groups, equal_groups
+from btxrd_explain.core.near_duplicates import Likeness, find_near_duplicates
+from btxrd_explain.workflows.auditing.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from btxrd_explain.workflows.auditing.examine import Examined
+
+_SHOWN = 4
+
+
+def find_copies(images: Sequence[Examined], similarity: float) -> Iterator[Finding]:
+    """Find the same file, the same pixels and nearly the same radiograph, each copy told once, by the closest of these.
+
+    Args:
+        images: The images.
+        similarity: Least correlation of near duplicates.
+
+    Yields:
+        A finding per group of copies, and one more where their labels differ; one per patient in several splits.
+    """
+    files = equal_groups(image.sha256 for image in images)
+    pixels = equal_groups(image.pixels for image in images)
+    likenesses = _near_duplicates(images, pixels, similarity)
+    near = Groups(len(images))
+    for pair in likenesses:
+        near.join(pair.first, pair.second)
+    for group in files:
+        yield from _tell(images, group, "same-file", "leak-file", "are the same file")
+    for group in pixels:
+        if len({images[place].sha256 for place in group}) > 1:
+            yield from _tell(images, group, "same-pixels", "leak-pixels", "hold the same pixels")
+    for group in near.of_several():
+        found = [pair for pair in likenesses if pair.first in group]
+        details = {"pairs": [_document(images, pair) for pair in found]}
+        with_copies = sorted({copy for place in group for copy in _copies(place, pixels)})
+        yield from _tell(images, with_copies, "near-duplicate", "leak-near", f"are alike ({_how(found)})", details)
+    patients = equal_groups(image.entry.known.patient for image in images)
+    for group in crossing_groups(patients, [image.entry.known.split for image in images]):
+        text = f"{_listed(images, group)} are of one patient"
+        yield Finding("leak-patient", _ids(images, group), text, _splits(images, group))
+
+
+def _near_duplicates(images: Sequence[Examined], pixels: Iterable[Sequence[int]], similarity: float) -> list[Likeness]:
+    """Find near duplicates among the images that are left when each has the same pixels as no other."""
+    copies = {place for group in pixels for place in group[1:]}
+    left = {k: image.picture for k, image in enumerate(images) if image.picture is not None and k not in copies}
+    if not left:
+        return []
+    places = list(left)
+    found = find_near_duplicates(np.stack(list(left.values())), min_correlation=similarity)
+    return [
+        Likeness(places[pair.first], places[pair.second], pair.turn, pair.inverted, pair.distance, pair.correlation)
+        for pair in found
+    ]
+
+
+def _copies(place: int, groups: Iterable[Sequence[int]]) -> Sequence[int]:
+    """Return the images of the same pixels, or the image alone."""
+    return next((group for group in groups if place in group), (place,))
+
+
+def _tell(
+    images: Sequence[Examined],
+    group: Sequence[int],
+    kind: str,
+    leak: str,
+    how: str,
+    details: Mapping[str, object] | None = None,
+) -> Iterator[Finding]:
+    """Yield the finding of a group of copies, as a leak where it crosses splits, and that their labels differ."""
+    leaks = bool(crossing_groups([group], [image.entry.known.split for image in images]))
+    splits = _splits(images, group) if leaks else {}
+    text = f"{_listed(images, group, with_splits=leaks)} {how}"
+    yield Finding(leak if leaks else kind, _ids(images, group), text, {**(details or {}), **splits})
+    labels = {images[place].entry.known.label for place in group} - {None}
+    if len({str(label).casefold() for label in labels}) > 1:
+        named = ", ".join(
+            f"'{images[place].entry.image_id}' is {images[place].entry.known.label or 'without label'}"
+            for place in group
+        )
+        yield Finding("copies-disagree", _ids(images, group), named)
+
+
+def _ids(images: Sequence[Examined], group: Iterable[int]) -> tuple[str, ...]:
+    return tuple(images[place].entry.image_id for place in group)
+
+
+def _splits(images: Sequence[Examined], group: Iterable[int]) -> dict[str, object]:
+    return {"splits": {images[place].entry.image_id: images[place].entry.known.split for place in group}}
+
+
+def _listed(images: Sequence[Examined], group: Sequence[int], *, with_splits: bool = True) -> str:
+    """Name the images of a group, the first ones of many, with their splits where those matter."""
+    names = []
+    for place in group[:_SHOWN]:
+        split = images[place].entry.known.split
+        names.append(f"'{images[place].entry.image_id}'" + (f" ({split})" if with_splits and split else ""))
+    if len(group) > _SHOWN:
+        names.append(f"{len(group) - _SHOWN} more")
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _how(pairs: Sequence[Likeness]) -> str:
+    """Say in which way near duplicates are alike."""
+    ways = {pair.turn for pair in pairs} - {"as it is"} | {"inverted" for pair in pairs if pair.inverted}
+    correlation = f"correlation {min(pair.correlation for pair in pairs):.2f}"
+    return ", ".join([*sorted(ways), correlation])
+
+
+def _document(images: Sequence[Examined], pair: Likeness) -> dict[str, object]:
+    """Return a pair as plain JSON values."""
+    places = {"first": images[pair.first].entry.image_id, "second": images[pair.second].entry.image_id}
+    return {**asdict(pair), **places, "correlation": round(pair.correlation, 4)}

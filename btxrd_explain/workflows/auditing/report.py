@@ -1,0 +1,80 @@
+"""The content of ``check_report.json``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.core.near_duplicates import HASH_BITS, MAX_DISTANCE
+from btxrd_explain.workflows.auditing.findings import KINDS, SEVERITIES
+from btxrd_explain.workflows.auditing.rules import draws_twice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.auditing.examine import Examined
+    from btxrd_explain.workflows.auditing.findings import Finding
+    from btxrd_explain.workflows.auditing.published import Counted
+    from btxrd_explain.workflows.auditing.survey import Survey
+
+SCHEMA_VERSION = 1
+
+
+def in_order_of_kinds(findings: Iterable[Finding]) -> list[Finding]:
+    """Sort findings: the worst first, then as :data:`KINDS` has their kinds, then by the images."""
+    order = {name: (SEVERITIES.index(kind.severity), place) for place, (name, kind) in enumerate(KINDS.items())}
+    return sorted(findings, key=lambda finding: (*order[finding.kind], finding.images, finding.message))
+
+
+def build_report(
+    survey: Survey, images: Sequence[Examined], counted: Counted, findings: Sequence[Finding], settings: Settings
+) -> dict[str, Any]:
+    """Return the report as plain JSON values."""
+    tables = survey.tables
+    severities = Counter(finding.severity for finding in findings)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "num_images": len(images),
+        "num_unreadable": sum(image.sha256 is None for image in images),
+        "num_annotations": counted.counts["annotations"],
+        "num_findings": {severity.value: severities[severity] for severity in SEVERITIES},
+        "sources": {
+            "table": None if tables.table is None else str(tables.table),
+            "split_csv": None if tables.split_csv is None else str(tables.split_csv),
+            "patient_column": tables.patient_column,
+            "lesions_drawn_twice": draws_twice(images),
+        },
+        "splits": _splits(survey),
+        "stored_as": dict(sorted(Counter(_stored_as(image) for image in images).items())),
+        "published": counted.document(),
+        "near_duplicates": {
+            "hash_bits": HASH_BITS,
+            "max_distance": MAX_DISTANCE,
+            "min_correlation": settings.check.similarity,
+        },
+        "kinds": _kinds(findings),
+        "findings": [finding.document() for finding in findings],
+    }
+
+
+def _splits(survey: Survey) -> dict[str, dict[str, int]]:
+    """Return how many images of each class each split has; without split and class they are under an empty name."""
+    counts: dict[str, Counter[str]] = {}
+    for entry in survey.entries:
+        counts.setdefault(entry.known.split or "", Counter())[entry.known.label or ""] += 1
+    return {split: dict(sorted(classes.items())) for split, classes in sorted(counts.items())}
+
+
+def _stored_as(image: Examined) -> str:
+    return "unknown" if image.header is None else f"{image.header.format} {image.header.mode}"
+
+
+def _kinds(findings: Iterable[Finding]) -> dict[str, dict[str, Any]]:
+    """Return of each kind that was found how bad it is, what it means, what to do, and how often it was found."""
+    counts = Counter(finding.kind for finding in findings)
+    return {
+        name: {"severity": kind.severity.value, "meaning": kind.meaning, "advice": kind.advice, "count": counts[name]}
+        for name, kind in KINDS.items()
+        if counts[name]
+    }
