@@ -14,6 +14,7 @@ nox.options.reuse_existing_virtualenvs = True
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
 LOCK = "constraints/released.txt"
+SUITE = ["pytest", "-n", "2", "--dist", "loadfile"]
 
 
 def _install(session: nox.Session, *groups: str) -> None:
@@ -40,14 +41,14 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The test suite; arguments go to pytest."""
     _install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run(*SUITE, *session.posargs)
 
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
     """The test suite with branch coverage."""
     _install(session, "test")
-    session.run("pytest", "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+    session.run(*SUITE, "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
 
 
 @nox.session(default=False)
@@ -69,7 +70,7 @@ def docs(session: nox.Session) -> None:
 def pythons(session: nox.Session) -> None:
     """The test suite on every supported Python."""
     _install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run(*SUITE, *session.posargs)
 
 
 @nox.session(default=False, python="3.11", venv_backend="uv")
@@ -84,7 +85,7 @@ def minimums(session: nox.Session) -> None:
         nox.project.dependency_groups(PROJECT, "test"),
     )
     session.install("--resolution=lowest-direct", f"--constraint={constraints}", "-e", f".[{extras}]", *groups)
-    session.run("pytest", *session.posargs)
+    session.run(*SUITE, *session.posargs)
 
 
 @nox.session(default=False, reuse_venv=False)
@@ -93,14 +94,14 @@ def package(session: nox.Session) -> None:
 
     Arguments go to pytest instead of the quick part of the suite that runs from the sdist.
     """
-    session.install("build", "cyclonedx-bom", "pip")
+    session.install("build", "cyclonedx-bom", "uv")
     shutil.rmtree("dist", ignore_errors=True)
     session.run("python", "-m", "build")
     (sdist,), (wheel,) = Path("dist").glob("*.tar.gz"), Path("dist").glob("*.whl")
     python = _fresh(session, "wheel", wheel)
     _list_parts(session, python, wheel)
     python = _fresh(session, "sdist", sdist)
-    session.run("pip", "--python", python, "install", *nox.project.dependency_groups(PROJECT, "test"))
+    session.run("uv", "pip", "install", "--python", python, *nox.project.dependency_groups(PROJECT, "test"))
     unpacked = Path(session.create_tmp()).resolve() / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     shutil.unpack_archive(sdist, unpacked, filter="data")
@@ -120,7 +121,7 @@ def _fresh(session: nox.Session, name: str, artefact: Path) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "venv", "--without-pip", str(folder / "venv"))
     python = str(folder / "venv" / "bin" / "python")
-    session.run("pip", "--python", python, "install", str(artefact))
+    session.run("uv", "pip", "install", "--python", python, str(artefact))
     with session.chdir(folder):
         session.run(python, "-P", "-m", "btxrd_explain", "demo", external=True)
     return python

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 settings.register_profile("steady", deadline=None)  # machines that run tests do other things too
 settings.load_profile("steady")
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores, and torch would take all of them in each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 NAMES = ("Normal", "Benign", "Malignant")
 
 
