@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import timm
 import torch
 from safetensors.torch import save
 
 from btxrd_explain.errors import CheckpointError
 from btxrd_explain.model.checkpoint import read_checkpoint
+from btxrd_explain.model.classifier import Wishes, build_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -367,3 +369,144 @@ def test_folders_and_pipes_are_not_waited_for(tmp_path: Path) -> None:
         assert done.returncode == 3, done.stderr
         assert f"{name}'" in done.stderr
         assert "check --checkpoint" in " ".join(done.stderr.split())
+
+
+ARCHITECTURE = "test_resnet"
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    found: dict[str, torch.Tensor] = timm.create_model(ARCHITECTURE, num_classes=3).state_dict()
+    return found
+
+
+def _misused(path: Path, content: dict[str, object], message: str) -> None:
+    """Write a checkpoint of plain values, and expect it to be refused when the classifier is built."""
+    path.write_bytes(_saved(content))
+    with pytest.raises(CheckpointError, match=message) as caught:
+        build_classifier(read_checkpoint(path), Wishes(architecture=ARCHITECTURE, class_names=("a", "b", "c")))
+    assert str(caught.value).isprintable()
+    assert caught.value.hint
+
+
+def _laughs() -> object:
+    value: object = ()
+    for _ in range(60):
+        value = (value, value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"class_names": ["x" * 10**7, "b", "c"]}, "class name 'x"),
+        ({"class_names": ["\x1b[31m", "b", "c"]}, "printable characters"),
+        ({"class_names": ["a\nb", "b", "c"]}, "printable characters"),
+        ({"class_names": ["a", "a", "c"]}, "twice"),
+        ({"class_names": ["", "a", "c"]}, "printable characters"),
+        ({"class_names": []}, "there are 0 class names"),
+        ({"class_names": [str(number) for number in range(20_000)]}, "class names, which must be 1 to 10000"),
+        ({"class_names": "abc"}, "class names are a str"),
+        ({"class_names": [None, 1, 2]}, "a class name is a NoneType"),
+        ({"class_names": [_laughs(), "b", "c"]}, "a class name is a tuple"),
+        ({"class_names": {"a": [1], "b": 2}}, "cannot be used"),
+        ({"class_names": 7}, "cannot be used"),
+        ({"class_names": torch.zeros(())}, "cannot be used"),
+        ({"image_size": 10**9}, "image size of 1000000000"),
+        ({"image_size": -1}, "image size of -1"),
+        ({"image_size": 0}, "image size of 0"),
+        ({"image_size": float("inf")}, "cannot be used"),
+        ({"image_size": float("nan")}, "cannot be used"),
+        ({"image_size": "9" * 10_000}, "cannot be used"),
+        ({"image_size": [32, 64]}, "not square"),
+        ({"image_size": []}, "not square"),
+        ({"image_size": [_laughs(), _laughs()]}, "cannot be used"),
+        ({"image_size": torch.zeros(5)}, "cannot be used"),
+        ({"num_classes": {}}, "cannot be used"),
+        ({"num_classes": 10**9}, "is for 1000000000 classes, but 3 are named"),
+        ({"normalization": {"mean": [float("nan")] * 3}}, "one finite number per channel"),
+        ({"normalization": {"std": [0.0] * 3}}, "not above 0"),
+        ({"normalization": {"std": [1e-30] * 3}}, "not above 0"),
+        ({"normalization": {"mean": [0.5] * 10**5}}, "one finite number per channel"),
+        ({"normalization": {"mean": [0.5] * 2}}, "2 channels"),
+        ({"normalization": {"mean": "abc"}}, "cannot be used"),
+        ({"normalization": {"mean": torch.zeros(3, 3)}}, "cannot be used"),
+        ({"normalization": {"mean": np.zeros(10**6)}}, "one finite number per channel"),
+        ({"arch": "hf-hub:someone/evil"}, "name of no architecture"),
+        ({"arch": "x" * 10**7}, "name of no architecture"),
+        ({"arch": "resnet18.a:b"}, "name of no architecture"),
+        ({"arch": "../../resnet18"}, "name of no architecture"),
+        ({"arch": "[" * 50}, "name of no architecture"),
+        ({"arch": "resnet18.no_such_tag"}, "do not fit the architecture|cannot make"),
+        ({"arch": "vit_giant_patch14_224"}, "do not fit the architecture"),
+    ],
+)
+def test_facts_that_mislead(
+    tmp_path: Path, state: dict[str, torch.Tensor], facts: dict[str, object], message: str
+) -> None:
+    _misused(tmp_path / "c.pt", {"state_dict": state} | facts, message)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        ({"fc.bias": torch.zeros(4)}, r"1 of another shape: fc\.bias \(4,\) instead of \(3,\)"),
+        ({"fc.bias": torch.zeros(3, dtype=torch.int64)}, r"1 of another type: fc\.bias torch\.int64 instead"),
+        ({"fc.bias": torch.zeros(3, dtype=torch.complex64)}, r"1 of another type: fc\.bias torch\.complex64"),
+        ({"conv1.0.weight": torch.zeros(1, 10**6, 1, 1)}, r"of another shape: conv1\.0\.weight"),
+        ({"x" * 10**7: torch.zeros(1)}, "1 unexpected: xxx"),
+        ({"\x1b[31m": torch.zeros(1)}, r"1 unexpected: \\x1b"),
+        ({"fc.bias": torch.full((3,), 1e300, dtype=torch.float64)}, r"NaN or infinities \(fc\.bias\)"),
+    ],
+)
+def test_weights_that_mislead(
+    tmp_path: Path, state: dict[str, torch.Tensor], weights: dict[str, torch.Tensor], message: str
+) -> None:
+    _misused(tmp_path / "c.pt", {"state_dict": state | weights}, message)
+
+
+def test_more_weights_than_any_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("btxrd_explain.model.checkpoint._MOST_WEIGHTS", 1)
+    _refused(tmp_path / "c.pt", _saved(WEIGHTS), "has 2 weights, more than any network")
+
+
+def test_an_image_size_that_the_architecture_does_not_take(tmp_path: Path) -> None:
+    content = {"state_dict": WEIGHTS, "arch": "vit_tiny_patch16_224", "image_size": 7}
+    _misused(tmp_path / "c.pt", content, "cannot make 'vit_tiny_patch16_224'|do not fit")
+
+
+_PEAK = """
+import resource, sys
+from pathlib import Path
+import numpy, timm, torch
+from btxrd_explain.errors import CheckpointError
+from btxrd_explain.model.checkpoint import read_checkpoint
+from btxrd_explain.model.classifier import Wishes, build_classifier
+from btxrd_explain.model.classifier import Wishes, build_classifier
+
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    try:
+        build_classifier(read_checkpoint(path), Wishes(class_names=("a", "b", "c")))
+    except CheckpointError:
+        continue
+    sys.exit(f"{path} was not refused")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives the peak of memory in kilobytes")
+def test_no_bomb_takes_memory(tmp_path: Path) -> None:
+    """All of them in one process, which says by how much its memory has grown at most."""
+    for number, (program, _) in enumerate(PROGRAMS.values()):
+        if len(program) < 10**6:
+            (tmp_path / f"program{number}.pt").write_bytes(_archive(program))
+    for number, header in enumerate(HEADERS.values()):
+        (tmp_path / f"header{number}.safetensors").write_bytes(header)
+    (tmp_path / "zeros.pt").write_bytes(_archive(_dict(_text("\0" * 10**8)), compression=zipfile.ZIP_DEFLATED))
+    (tmp_path / "giant.pt").write_bytes(_saved({"state_dict": WEIGHTS, "arch": "vit_gigantic_patch14_224"}))
+    command = [sys.executable, "-c", _PEAK, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 200

@@ -39,6 +39,8 @@ _PICKLES = 5
 """How many pickles the latter have before the numbers."""
 _MOST_SHARED = 8
 """How many times the file's size its tensors may have together, as some may share their numbers."""
+_MOST_WEIGHTS = 20_000
+"""Tensors of a state dict; the largest networks of timm have two thousand."""
 _SAVE = "save it with torch.save(model.state_dict(), ...)"
 _MOST_HEADER = 16 * 2**20
 """Bytes of a safetensors header; a network of a thousand tensors takes a hundredth of that."""
@@ -192,12 +194,14 @@ def _checked(path: Path, weights: Mapping[str, Any]) -> dict[str, Tensor]:
         CheckpointError: A tensor is larger than its numbers, of a kind that no network has, or not finite.
     """
     tensors = {str(key): value for key, value in weights.items() if isinstance(value, Tensor)}
+    if len(tensors) > _MOST_WEIGHTS:
+        raise CheckpointError(f"'{path}' has {len(tensors)} weights, more than any network", hint=_SAVE)
     odd = [key for key, tensor in tensors.items() if not _is_plain(tensor)]
     distinct = {} if odd else {_identity(tensor): tensor for tensor in tensors.values()}
     if odd or sum(tensor.nbytes for tensor in distinct.values()) > _MOST_SHARED * path.stat().st_size:
         which = f" ({few(odd)})" if odd else ""
         raise CheckpointError(f"weights in '{path}' are no plain tensors with numbers of their own{which}", hint=_SAVE)
-    infinite = {place for place, tensor in distinct.items() if not bool(torch.isfinite(tensor).all())}
+    infinite = {place for place, tensor in distinct.items() if not _is_finite(tensor)}
     found = [key for key, tensor in tensors.items() if _identity(tensor) in infinite]
     if found:
         raise CheckpointError(
@@ -210,6 +214,11 @@ def _checked(path: Path, weights: Mapping[str, Any]) -> dict[str, Tensor]:
 def _identity(tensor: Tensor) -> tuple[object, ...]:
     """Return what two names of the same weights share."""
     return tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride()
+
+
+def _is_finite(tensor: Tensor) -> bool:
+    """Say whether all numbers of a tensor are finite where networks compute, which is in single precision at best."""
+    return bool(torch.isfinite(tensor.float() if tensor.dtype is torch.float64 else tensor).all())
 
 
 def _is_plain(tensor: Tensor) -> bool:

@@ -154,7 +154,7 @@ def _blueprint(
     architecture = choice.of("architecture", facts.architecture, wishes.architecture)
     _require(checkpoint, architecture, "the architecture", "--architecture, for example efficientnet_b0")
     try:
-        return from_timm(architecture, classes, image_size=image_size, weights=checkpoint.weights)
+        return from_timm(architecture, classes, image_size=image_size, checkpoint=checkpoint)
     except SettingsError as error:
         if facts.architecture is None:
             raise

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.core.class_names import MOST_CLASSES, checked_class_names
+from btxrd_explain.core.preprocess import LARGEST_SIDE
 from btxrd_explain.errors import CheckpointError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from btxrd_explain.model.checkpoint import Checkpoint
+
+
+_ARCHITECTURE = re.compile(r"[\w.-]{1,100}")
+_MOST_CHANNELS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ def gather_facts(checkpoint: Checkpoint) -> Facts:
     """Gather what the dialects of checkpoints in the wild say under different names.
 
     Raises:
-        CheckpointError: A value has the wrong type.
+        CheckpointError: A value has the wrong type, or is out of range.
     """
     top = checkpoint.facts
     config = _mapping(top.get("config")) or _mapping(top.get("hyper_parameters")) or _mapping(top.get("args"))
@@ -51,17 +60,17 @@ def gather_facts(checkpoint: Checkpoint) -> Facts:
     size = _first((data, config, top), "image_size", "img_size", "input_size")
     try:
         return Facts(
-            architecture=architecture if isinstance(architecture, str) else None,
+            architecture=_architecture(architecture),
             class_names=_names(names),
             num_classes=_integer(_first((model, config, top), "num_classes")),
-            image_size=_integer(size),
+            image_size=_side(size),
             mean=_floats(normalization.get("mean")),
-            std=_floats(normalization.get("std")),
+            std=_above_zero(_floats(normalization.get("std"))),
             synthetic=top.get("synthetic") is True,
         )
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the latter from tensors of wrong shape
         raise CheckpointError(
-            f"the configuration in '{checkpoint.path}' has a value of the wrong type ({error})",
+            f"the configuration in '{checkpoint.path}' has a value that cannot be used ({error})",
             hint="save the checkpoint with plain numbers and names",
         ) from error
 
@@ -76,26 +85,62 @@ def _first(places: tuple[Mapping[str, Any], ...], *keys: str) -> Any:  # noqa: A
     return next(found, None)
 
 
+def _architecture(value: object) -> str | None:
+    """Return the name of an architecture; what is no text is something else of that key, such as the weights."""
+    if not isinstance(value, str):
+        return None
+    if not _ARCHITECTURE.fullmatch(value):
+        raise ValueError(f"{value[:100]!r} is the name of no architecture")
+    return value
+
+
 def _names(value: Any) -> tuple[str, ...] | None:  # noqa: ANN401 -- any value of a config
     """Return class names in order of their index, from a list or from a mapping of name and index."""
     if value is None:
         return None
+    if isinstance(value, str | bytes | set):
+        raise TypeError(f"the class names are a {type(value).__name__}, which has no order")
     if isinstance(value, dict):
         by_index = value if all(isinstance(key, int) for key in value) else {v: k for k, v in value.items()}
-        return tuple(str(by_index[index]) for index in sorted(by_index))
-    return tuple(str(name) for name in value)
+        value = [by_index[index] for index in sorted(by_index)]
+    return checked_class_names([_name(name) for name in islice(value, MOST_CLASSES + 1)])
+
+
+def _name(value: object) -> str:
+    """Return the name of a class, which may be a number."""
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"a class name is a {type(value).__name__}")
+    return str(value)
 
 
 def _integer(value: Any) -> int | None:  # noqa: ANN401 -- any value of a config
     """Return a whole number; of a pair such as an image size, both sides must be equal."""
     if value is None:
         return None
-    if isinstance(value, list | tuple):
-        if len(set(value[-2:])) != 1:
-            raise ValueError(f"{value} is not square")
-        value = value[-1]
-    return int(value)
+    sides = [int(side) for side in value[-2:]] if isinstance(value, list | tuple) else [int(value)]
+    if len(set(sides)) != 1:
+        raise ValueError(f"{sides} is not square")
+    return sides[0]
+
+
+def _side(value: Any) -> int | None:  # noqa: ANN401 -- any value of a config
+    side = _integer(value)
+    if side is not None and not 1 <= side <= LARGEST_SIDE:
+        raise ValueError(f"an image size of {side} is not 1 to {LARGEST_SIDE} pixels")
+    return side
 
 
 def _floats(value: Any) -> tuple[float, ...] | None:  # noqa: ANN401 -- any value of a config
-    return None if value is None else tuple(round(float(number), 6) for number in value)
+    """Return one finite number per channel."""
+    if value is None:
+        return None
+    numbers = tuple(round(float(number), 6) for number in islice(value, _MOST_CHANNELS + 1))
+    if not 1 <= len(numbers) <= _MOST_CHANNELS or not all(map(math.isfinite, numbers)):
+        raise ValueError("the normalisation is not one finite number per channel")
+    return numbers
+
+
+def _above_zero(numbers: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if numbers and min(numbers) <= 0:
+        raise ValueError("a standard deviation of the normalisation is not above 0")
+    return numbers

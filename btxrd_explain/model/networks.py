@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ from torch import nn
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.factory import call_factory
+from btxrd_explain.model.weights import match_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
+
+    from btxrd_explain.model.checkpoint import Checkpoint
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -44,7 +48,7 @@ class Blueprint:
 
 
 def from_timm(
-    architecture: str, classes: int, *, image_size: int | None = None, weights: Mapping[str, Tensor] | None = None
+    architecture: str, classes: int, *, image_size: int | None = None, checkpoint: Checkpoint | None = None
 ) -> Blueprint:
     """Create a network of timm. Nothing is downloaded.
 
@@ -52,10 +56,12 @@ def from_timm(
         architecture: timm's name.
         classes: Number of classes.
         image_size: Side of the input, for networks that are made for one size.
-        weights: Stored weights, whose first convolution tells the number of input channels.
+        checkpoint: The weights that are to be loaded: their first convolution tells the number of input channels, and
+            the network is only made where they fit, so that a few bytes cannot ask for one of many gigabytes.
 
     Raises:
-        SettingsError: timm has no such architecture.
+        SettingsError: timm has no such architecture, or not of that image size.
+        CheckpointError: The weights do not fit.
     """
     if not timm.is_model(architecture):
         close = timm.list_models(f"*{architecture}*")[:3]
@@ -63,16 +69,37 @@ def from_timm(
             f"timm has no architecture '{architecture}'",
             hint=f"did you mean {', '.join(close)}" if close else "check --architecture against timm.list_models()",
         )
-    registered: Any = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
+    with _telling(f"'{architecture}'"):
+        registered: Any = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     own: dict[str, Any] = registered.to_dict() if registered else {}
-    channels = _input_channels(weights or {}, own)
+    channels = _input_channels(checkpoint.weights if checkpoint else {}, own)
     options: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
     if image_size and own.get("fixed_input_size"):
         options["img_size"] = image_size
-    network: Any = timm.create_model(architecture, pretrained=False, **options)
+    if checkpoint is not None:
+        with torch.device("meta"):
+            outline = _create(architecture, options)
+        match_weights(outline, checkpoint)
+    network = _create(architecture, options)
     own = network.pretrained_cfg
     size = Size(*own["input_size"][1:])
     return Blueprint(network, architecture, channels, size, tuple(own["mean"]), tuple(own["std"]))
+
+
+def _create(architecture: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- more than nn.Module says
+    with _telling(f"'{architecture}' with {', '.join(f'{name} {value}' for name, value in options.items())}"):
+        return timm.create_model(architecture, pretrained=False, **options)
+
+
+@contextmanager
+def _telling(what: str) -> Iterator[None]:
+    """Say what timm cannot make; its constructors raise what they like, assertions among it."""
+    try:
+        yield
+    except Exception as error:
+        raise SettingsError(
+            f"timm cannot make {what} ({type(error).__name__}: {error})", hint="check --architecture and --image-size"
+        ) from error
 
 
 def from_factory(reference: str, classes: int) -> Blueprint:

@@ -15,14 +15,12 @@ if TYPE_CHECKING:
     from btxrd_explain.model.checkpoint import Checkpoint
 
 _COMPILED = "_orig_mod."
+_LONGEST_KEY = 200
+"""Characters of a key in a message."""
 
 
 def fit_weights(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
-    """Load a checkpoint's weights into a network, strictly.
-
-    Wrappers put a prefix before every key (``model.`` a module, ``module.`` DDP, ``_orig_mod.`` torch.compile);
-    the one prefix that fits most of the network's keys is taken off. Weights outside of it, such as a loss function's,
-    are left out and reported.
+    """Load a checkpoint's weights into a network, strictly; see :func:`match_weights`.
 
     Args:
         network: The network to fill.
@@ -32,22 +30,45 @@ def fit_weights(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
         What the user should know: a line on the keys that were left out, or nothing.
 
     Raises:
-        CheckpointError: Keys or shapes do not fit; the message lists a few.
+        CheckpointError: Keys, shapes or kinds of number do not fit; the message lists a few.
+    """
+    inside, outside = match_weights(network, checkpoint)
+    network.load_state_dict(inside)
+    if not outside:
+        return []
+    return [f"{len(outside)} entries of the checkpoint are not weights of the network: {few(outside)}"]
+
+
+def match_weights(network: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str, Tensor], list[str]]:
+    """Find the weights of a network in a checkpoint, strictly.
+
+    Wrappers put a prefix before every key (``model.`` a module, ``module.`` DDP, ``_orig_mod.`` torch.compile);
+    the one prefix that fits most of the network's keys is taken off. Weights outside of it, such as a loss function's,
+    are left out and reported.
+
+    Args:
+        network: The network, which may be without numbers of its own (on torch's device ``meta``).
+        checkpoint: The weights.
+
+    Returns:
+        The weights under the network's keys, and the keys that were left out.
+
+    Raises:
+        CheckpointError: Keys, shapes or kinds of number do not fit; the message lists a few.
     """
     stored = {key.replace(_COMPILED, ""): tensor for key, tensor in checkpoint.weights.items()}
     wanted = network.state_dict()
     prefix = _prefix(stored, wanted)
     inside = {key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)}
-    missing = [key for key in wanted if key not in inside]
-    unexpected = [key for key in inside if key not in wanted]
-    shapes = _misfits(inside, wanted)
-    if missing or unexpected or shapes:
-        raise _misfit(checkpoint, _complaints(missing, unexpected, shapes))
-    network.load_state_dict(inside)
-    outside = [key for key in stored if not key.startswith(prefix)]
-    if not outside:
-        return []
-    return [f"{len(outside)} entries of the checkpoint are not weights of the network: {few(outside)}"]
+    complaints = _complaints(
+        missing=[key for key in wanted if key not in inside],
+        unexpected=[key for key in inside if key not in wanted],
+        of_another_shape=_misshapen(inside, wanted),
+        of_another_type=_mistyped(inside, wanted),
+    )
+    if complaints:
+        raise _misfit(checkpoint, complaints)
+    return inside, [key for key in stored if not key.startswith(prefix)]
 
 
 def _prefix(stored: Mapping[str, Tensor], wanted: Collection[str]) -> str:
@@ -64,7 +85,7 @@ def _prefix(stored: Mapping[str, Tensor], wanted: Collection[str]) -> str:
     return min(votes, key=lambda prefix: (-votes[prefix], len(prefix))) if votes else ""
 
 
-def _misfits(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+def _misshapen(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
     return [
         f"{key} {tuple(tensor.shape)} instead of {tuple(wanted[key].shape)}"
         for key, tensor in inside.items()
@@ -72,14 +93,26 @@ def _misfits(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list
     ]
 
 
-def _complaints(missing: list[str], unexpected: list[str], shapes: list[str]) -> str:
-    kinds = (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-    return "; ".join(f"{len(keys)} {kind}: {few(keys)}" for kind, keys in kinds if keys)
+def _mistyped(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+    return [
+        f"{key} {tensor.dtype} instead of {wanted[key].dtype}"
+        for key, tensor in inside.items()
+        if key in wanted and _kind(tensor) != _kind(wanted[key])
+    ]
+
+
+def _kind(tensor: Tensor) -> tuple[bool, bool]:
+    return tensor.is_floating_point(), tensor.is_complex()
+
+
+def _complaints(**found: list[str]) -> str:
+    """Say how many keys each kind of complaint has, and name a few."""
+    return "; ".join(f"{len(keys)} {kind.replace('_', ' ')}: {few(keys)}" for kind, keys in found.items() if keys)
 
 
 def few(keys: list[str]) -> str:
     """Return the first keys of a list, for a message."""
-    return ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
+    return ", ".join(key[:_LONGEST_KEY] for key in keys[:3]) + (", ..." if len(keys) > 3 else "")
 
 
 def _misfit(checkpoint: Checkpoint, complaints: str) -> CheckpointError:
