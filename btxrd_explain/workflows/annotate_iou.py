@@ -7,20 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.files import write_bytes, write_json
 from btxrd_explain.workflows.evaluation.evaluate import Evaluation, evaluate
-from btxrd_explain.workflows.evaluation.extent import Extent, extent_of, read_columns
-from btxrd_explain.workflows.evaluation.markdown import write_markdown
-from btxrd_explain.workflows.evaluation.metrics_table import write_metrics
+from btxrd_explain.workflows.evaluation.extent import extent_of, read_columns
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
-from btxrd_explain.workflows.evaluation.report import (
-    attention_patterns,
-    build_report,
-    describe_protocol,
-    excluded_images,
-    sample_of,
-)
-from btxrd_explain.workflows.evaluation.tuning import tune
 from btxrd_explain.workflows.progress import Listener, Silent
 from btxrd_explain.workflows.selection import select_rows
 
@@ -78,7 +67,11 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     columns = read_columns(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names)
     groups = columns.get(settings.evaluation.group_column or "")
-    tuned = tune(settings, selected, protocol, listener, groups=groups)
+    tuned = None
+    if settings.annotation.tune_on is not None:
+        from btxrd_explain.workflows.evaluation.tuning import tune  # noqa: PLC0415 -- the report's models
+
+        tuned = tune(settings, selected, protocol, listener, groups=groups)
     average = None if tuned is None else tuned.average
     evaluation = evaluate(selected, protocol if tuned is None else tuned.protocol, listener, average=average)
     if not any(score.iou is not None for score in evaluation.evaluated):
@@ -87,38 +80,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
             f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}",
             hint="nothing was written; check --annotations and --split",
         )
-    return _write(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
+    from btxrd_explain.workflows.evaluation.writing import write_results  # noqa: PLC0415 -- the report's models, figures
 
-
-def _write(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Listener) -> AnnotateIouResult:
-    """Write tables and figures, and the report that names them last."""
-    from btxrd_explain.workflows.evaluation.figures import draw_charts  # noqa: PLC0415 -- matplotlib
-    from btxrd_explain.workflows.evaluation.panels import draw_comparison  # noqa: PLC0415 -- matplotlib
-
-    folder, selected = settings.output.directory, evaluation.selected
-    provenance = selected.table.provenance
-    sample = sample_of(evaluation, extent)
-    report = build_report(evaluation, sample, extent)
-    made = {"protocol": describe_protocol(evaluation, extent).model_dump(mode="json")}
-    table, text = write_metrics(
-        folder,
-        evaluation.scores,
-        provenance.class_names,
-        columns=extent.columns,
-        metadata=made | {"provenance": provenance.document()},
-    )
-    figure = draw_comparison(selected, evaluation.scores, evaluation.protocol, settings, listener)
-    files = {"metrics": table, "metrics_csv": text, "summary": folder / "annotation_report.md"}
-    files |= {} if figure is None else {"annotation_comparison": figure}
-    files |= draw_charts(sample, report.curve, report.iou_threshold, provenance, settings.output)
-    report = report.model_copy(update={"files": {kind: path.name for kind, path in files.items()}})
-    write_bytes(files["summary"], write_markdown(report).encode())
-    content = report.model_dump(mode="json", by_alias=True)
-    document = folder / "annotation_report.json"
-    lists = {"excluded_images": excluded_images(evaluation), "attention_patterns": attention_patterns(evaluation)}
-    write_json(
-        document,
-        content,
-        lists={name: (part.model_dump(mode="json", by_alias=True) for part in parts) for name, parts in lists.items()},
-    )
-    return AnnotateIouResult(content, document, figure, files, evaluation)
+    written = write_results(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
+    return AnnotateIouResult(written.report, written.document, written.figure, written.files, evaluation)
