@@ -172,9 +172,12 @@ def demo_model(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def schema(session: nox.Session) -> None:
-    """Write the JSON Schema of annotation_report.json anew, in the package and in the documentation."""
+    """Write the JSON Schemas of annotation_report.json and check_report.json anew."""
     _install(session)
     program = "from btxrd_explain.workflows.evaluation.schema import report_schema; print(report_schema(), end='')"
     text = session.run("python", "-c", program, silent=True)
     for folder in ("btxrd_explain/workflows/evaluation", "docs/reference"):
         Path(folder, "annotation_report.schema.json").write_text(str(text), encoding="utf-8")
+    program = "from btxrd_explain.workflows.auditing.schema import check_schema; print(check_schema(), end='')"
+    text = session.run("python", "-c", program, silent=True)
+    Path("docs/reference/check_report.schema.json").write_text(str(text), encoding="utf-8")

@@ -12,17 +12,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli.app import app
 from btxrd_explain.synthetic.dataset import write_dataset
-from btxrd_explain.workflows.auditing import published, tables
+from btxrd_explain.workflows.auditing import published
 from btxrd_explain.workflows.auditing.findings import KINDS
 from btxrd_explain.workflows.auditing.published import PUBLISHED
+from btxrd_explain.workflows.auditing.schema import check_schema
+from btxrd_explain.workflows.auditing.table_rows import BENIGN, MALIGNANT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+SCHEMA = Path(__file__).parents[1] / "docs" / "reference" / "check_report.schema.json"
 
 
 @pytest.fixture(scope="session")
@@ -613,8 +618,8 @@ def test_the_published_counts_add_up() -> None:
     ):
         assert sum(PUBLISHED[name] for name in names) == PUBLISHED["images"] == 3746
     assert PUBLISHED["class Benign"] + PUBLISHED["class Malignant"] == PUBLISHED["annotations"]
-    assert sum(PUBLISHED[name] for name in tables.MALIGNANT) == PUBLISHED["class Malignant"]
-    assert sum(PUBLISHED[name] for name in tables.BENIGN) == PUBLISHED["class Benign"] + 1
+    assert sum(PUBLISHED[name] for name in MALIGNANT) == PUBLISHED["class Malignant"]
+    assert sum(PUBLISHED[name] for name in BENIGN) == PUBLISHED["class Benign"] + 1
 
 
 def test_the_real_sample_is_sound(real_data: Path, tmp_path: Path) -> None:
@@ -640,3 +645,17 @@ def test_a_real_lesion_with_a_box_alone(real_data: Path, tmp_path: Path) -> None
     (finding,) = _check(tmp_path / "BTXRD", "-o", tmp_path / "out")["findings"]
     assert finding["kind"] == "rectangle-alone"
     assert finding["message"] == "'IMG001636.jpeg': 1 of 2 rectangles without polygon"
+
+
+def test_the_documented_schema_is_that_of_the_reports(root: Root) -> None:
+    """`nox -s schema` writes it anew."""
+    assert SCHEMA.read_text("utf-8") == check_schema()
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    for plant in (_empty, _mirrored_in_two_splits, _split_repeats, _partly_outside, _nested_copy):
+        plant(root)
+    report = _check(root.path, "--split-csv", root.path / "split.csv", "-o", root.path / "out")
+    assert {finding["severity"] for finding in report["findings"]} == {"error", "warning", "note"}
+    Draft202012Validator(schema).validate(report)
+    changed = report | {"findings": [report["findings"][0] | {"kind": "unheard-of"}]}
+    assert not Draft202012Validator(schema).is_valid(changed)

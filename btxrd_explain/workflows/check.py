@@ -74,7 +74,7 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
             *counted.findings(),
         ]
     )
-    report = build_report(survey, images, counted, findings, settings)
+    report = build_report(survey, images, counted, findings, settings).model_dump(mode="json")
     document = settings.output.directory / "check_report.json"
     write_json(document, report)
     bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]

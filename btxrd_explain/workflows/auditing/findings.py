@@ -61,17 +61,6 @@ class Finding:
         """How bad it is."""
         return KINDS[self.kind].severity
 
-    def document(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return {
-            "kind": self.kind,
-            "severity": self.severity.value,
-            "images": list(self.images),
-            "message": self.message,
-            "advice": KINDS[self.kind].advice,
-            "details": dict(self.details),
-        }
-
 
 _E, _W, _N = SEVERITIES
 

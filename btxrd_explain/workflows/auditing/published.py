@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.core.duplicates import equal_groups
 from btxrd_explain.inputs.btxrd_table import btxrd_label
 from btxrd_explain.workflows.auditing.findings import Finding
+from btxrd_explain.workflows.auditing.schema import Count, Published
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -100,10 +101,10 @@ class Counted:
             if self.whole and what not in _UNCERTAIN and found != PUBLISHED[what]
         ]
 
-    def document(self) -> dict[str, Any]:
-        """Return them as plain JSON values."""
-        lines = [{"what": what, "found": found, "published": PUBLISHED[what]} for what, found in self.counts.items()]
-        return {"compared": self.whole, "counts": lines}
+    def document(self) -> Published:
+        """Return them beside the published ones."""
+        counts = [Count(what=what, found=found, published=PUBLISHED[what]) for what, found in self.counts.items()]
+        return Published(compared=self.whole, counts=counts)
 
 
 def count(survey: Survey, images: Sequence[Examined]) -> Counted:

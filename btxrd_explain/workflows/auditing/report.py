@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.core.near_duplicates import HASH_BITS, MAX_DISTANCE
 from btxrd_explain.workflows.auditing.findings import KINDS, SEVERITIES
 from btxrd_explain.workflows.auditing.rules import draws_twice
+from btxrd_explain.workflows.auditing.schema import CheckReport, Found, FoundKind, NearDuplicates, Sources
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from btxrd_explain.workflows.auditing.published import Counted
     from btxrd_explain.workflows.auditing.survey import Survey
 
-SCHEMA_VERSION = 1
-
 
 def in_order_of_kinds(findings: Iterable[Finding]) -> list[Finding]:
     """Sort findings: the worst first, then as :data:`KINDS` has their kinds, then by the images."""
@@ -29,33 +28,30 @@ def in_order_of_kinds(findings: Iterable[Finding]) -> list[Finding]:
 
 def build_report(
     survey: Survey, images: Sequence[Examined], counted: Counted, findings: Sequence[Finding], settings: Settings
-) -> dict[str, Any]:
-    """Return the report as plain JSON values."""
+) -> CheckReport:
+    """Return the report."""
     tables = survey.tables
     severities = Counter(finding.severity for finding in findings)
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "num_images": len(images),
-        "num_unreadable": sum(image.sha256 is None for image in images),
-        "num_annotations": counted.counts["annotations"],
-        "num_findings": {severity.value: severities[severity] for severity in SEVERITIES},
-        "sources": {
-            "table": None if tables.table is None else str(tables.table),
-            "split_csv": None if tables.split_csv is None else str(tables.split_csv),
-            "patient_column": tables.patient_column,
-            "lesions_drawn_twice": draws_twice(images),
-        },
-        "splits": _splits(survey),
-        "stored_as": dict(sorted(Counter(_stored_as(image) for image in images).items())),
-        "published": counted.document(),
-        "near_duplicates": {
-            "hash_bits": HASH_BITS,
-            "max_distance": MAX_DISTANCE,
-            "min_correlation": settings.check.similarity,
-        },
-        "kinds": _kinds(findings),
-        "findings": [finding.document() for finding in findings],
-    }
+    return CheckReport(
+        num_images=len(images),
+        num_unreadable=sum(image.sha256 is None for image in images),
+        num_annotations=counted.counts["annotations"],
+        num_findings={severity: severities[severity] for severity in SEVERITIES},
+        sources=Sources(
+            table=None if tables.table is None else str(tables.table),
+            split_csv=None if tables.split_csv is None else str(tables.split_csv),
+            patient_column=tables.patient_column,
+            lesions_drawn_twice=draws_twice(images),
+        ),
+        splits=_splits(survey),
+        stored_as=dict(sorted(Counter(_stored_as(image) for image in images).items())),
+        published=counted.document(),
+        near_duplicates=NearDuplicates(
+            hash_bits=HASH_BITS, max_distance=MAX_DISTANCE, min_correlation=settings.check.similarity
+        ),
+        kinds=_kinds(findings),
+        findings=[_found(finding) for finding in findings],
+    )
 
 
 def _splits(survey: Survey) -> dict[str, dict[str, int]]:
@@ -70,11 +66,23 @@ def _stored_as(image: Examined) -> str:
     return "unknown" if image.header is None else f"{image.header.format} {image.header.mode}"
 
 
-def _kinds(findings: Iterable[Finding]) -> dict[str, dict[str, Any]]:
-    """Return of each kind that was found how bad it is, what it means, what to do, and how often it was found."""
-    counts = Counter(finding.kind for finding in findings)
+def _kinds(findings: Iterable[Finding]) -> dict[str, FoundKind]:
+    """Return the kinds that were found."""
+    counts = Counter(finding.kind for finding in findings)  # keeps the order of the findings
     return {
-        name: {"severity": kind.severity.value, "meaning": kind.meaning, "advice": kind.advice, "count": counts[name]}
-        for name, kind in KINDS.items()
-        if counts[name]
+        name: FoundKind(
+            severity=KINDS[name].severity, meaning=KINDS[name].meaning, advice=KINDS[name].advice, count=count
+        )
+        for name, count in counts.items()
     }
+
+
+def _found(finding: Finding) -> Found:
+    return Found(
+        kind=finding.kind,
+        severity=finding.severity,
+        images=list(finding.images),
+        message=finding.message,
+        advice=KINDS[finding.kind].advice,
+        details=dict(finding.details),
+    )

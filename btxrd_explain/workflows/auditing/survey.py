@@ -13,11 +13,12 @@ from btxrd_explain.inputs.gathering import Gathering
 from btxrd_explain.inputs.image_files import is_image, subfolder
 from btxrd_explain.places import is_url, place_of
 from btxrd_explain.workflows.auditing.findings import Finding
-from btxrd_explain.workflows.auditing.tables import Knowledge, Tables, read_tables
+from btxrd_explain.workflows.auditing.tables import read_tables
 
 if TYPE_CHECKING:
     from btxrd_explain.inputs.annotation_place import AnnotationPlace
     from btxrd_explain.settings import Settings
+    from btxrd_explain.workflows.auditing.knowledge import Knowledge, Tables
 
 
 @dataclass(frozen=True, slots=True)
