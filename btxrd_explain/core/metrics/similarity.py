@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from btxrd_explain.core.statistics.ranks import levels_of, rank_correlations
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -33,10 +35,9 @@ def spearman(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]
     0.5
     """
     _check(first, second)
-    ranks = [_ranks(values.ravel()) for values in (first, second)]
-    a, b = (rank - rank.mean() for rank in ranks)
-    scale = float(np.sqrt((a @ a) * (b @ b)))
-    return float(np.clip(a @ b / scale, -1, 1)) if scale > 0 else None
+    levels = [levels_of(values.ravel()) for values in (first, second)]
+    (value,) = rank_correlations(np.ones((1, first.size)), *levels)
+    return None if np.isnan(value) else float(value)
 
 
 def ssim(
@@ -71,14 +72,6 @@ def ssim(
     similarity = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     similarity /= (mean_x**2 + mean_y**2 + c1) * (variances + c2)
     return float(similarity.mean())
-
-
-def _ranks(values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the rank of each value from 1 on; equal values share their mean rank."""
-    _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (last - (counts - 1) / 2)[position]
-    return ranks
 
 
 def _windows(values: NDArray[np.float64]) -> NDArray[np.float64]:

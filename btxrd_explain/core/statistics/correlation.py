@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.statistics.bootstrap import Estimate, Resampling, number
+from btxrd_explain.core.statistics.ranks import levels_of, rank_correlations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,42 +42,9 @@ def spearman(first: NDArray[np.float64], second: NDArray[np.float64], resampling
     units = len(np.unique(unit_of))
     if len(first) < 2:
         return Estimate(None, None, None, len(first), units)
-    levels = [np.unique(column, return_inverse=True)[1] for column in (first, second)]
-    (value,) = _correlations(np.ones((1, len(first))), *levels)
-    drawn = [_correlations(weights[:, both], *levels) for weights in resampling.weights()]
+    levels = [levels_of(column) for column in (first, second)]
+    (value,) = rank_correlations(np.ones((1, len(first))), *levels)
+    drawn = [rank_correlations(weights[:, both], *levels) for weights in resampling.weights()]
     low, high = resampling.interval(np.concatenate(drawn)[:, None])
     ends = (number(low[0]), number(high[0])) if units > 1 and not np.isnan(value) else (None, None)
     return Estimate(number(value), *ends, len(first), units)
-
-
-def _correlations(
-    weights: NDArray[np.float64], first: NDArray[np.intp], second: NDArray[np.intp]
-) -> NDArray[np.float64]:
-    """Correlate the ranks within each draw.
-
-    Args:
-        weights: Float64 array of shape ``(draws, images)``: how often each image was drawn.
-        first: Intp array of shape ``(images,)``: position of each image's value among the distinct values.
-        second: Likewise.
-
-    Returns:
-        Float64 array of shape ``(draws,)``; NaN where a draw holds one value only.
-    """
-    total = weights.sum(axis=1)
-    centred = [_ranks(weights, levels) - ((total + 1) / 2)[:, None] for levels in (first, second)]
-    shared, *spreads = (
-        np.einsum("di,di,di->d", weights, a, b)
-        for a, b in ((centred[0], centred[1]), (centred[0], centred[0]), (centred[1], centred[1]))
-    )
-    scale = np.sqrt(spreads[0] * spreads[1])
-    rho: NDArray[np.float64] = np.divide(shared, scale, out=np.full(len(total), np.nan), where=scale > 0)
-    return rho.clip(-1, 1)  # rounding can pass the limit by one digit
-
-
-def _ranks(weights: NDArray[np.float64], levels: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return each image's rank among the images of a draw; equal values share their mean rank."""
-    order = np.argsort(levels, kind="stable")
-    starts = np.flatnonzero(np.diff(levels[order], prepend=-1))
-    counts = np.add.reduceat(weights[:, order], starts, axis=1)
-    ranks: NDArray[np.float64] = (np.cumsum(counts, axis=1) - (counts - 1) / 2)[:, levels]
-    return ranks
