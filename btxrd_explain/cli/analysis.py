@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from btxrd_explain.cli.options import COLOURS, FIGURES, IMAGES, NETWORK, RESULTS, command, examples
+from btxrd_explain.cli.options import COLOURS, FIGURES, IMAGES, NETWORK, REGIONS, RESULTS, SCORING, command, examples
 from btxrd_explain.console.annotate_iou import show_annotate_iou
 from btxrd_explain.console.compare import show_compare
 from btxrd_explain.console.export import show_export
@@ -16,16 +16,6 @@ from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
 
 app = typer.Typer()
-
-SCORING = (
-    "annotation.threshold",
-    "annotation.threshold_rule",
-    "annotation.percentile",
-    "annotation.target_class",
-    "annotation.mask_policy",
-    "annotation.label_map",
-    "annotation.space",
-)
 
 
 @app.command(
@@ -149,11 +139,7 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     "export.map_size",
     "export.tolerance",
     "export.beside_images",
-    "annotation.threshold",
-    "annotation.threshold_rule",
-    "annotation.percentile",
-    "annotation.mask_policy",
-    "annotation.label_map",
+    *REGIONS,
 )
 def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Heat maps for other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne.

@@ -27,6 +27,14 @@ NETWORK = (
     "gradcam.method",
     "gradcam.target_layer",
 )
+REGIONS = (
+    "annotation.threshold",
+    "annotation.threshold_rule",
+    "annotation.percentile",
+    "annotation.mask_policy",
+    "annotation.label_map",
+)
+SCORING = (*REGIONS, "annotation.target_class", "annotation.space")
 RUN = ("run.engine", "run.shard", "run.workers")
 RESULTS = ("output.directory", "output.predictions")
 COLOURS = ("output.colormap", "output.alpha")

@@ -2,7 +2,7 @@
 
 import typer
 
-from btxrd_explain.cli.options import COLOURS, IMAGES, NETWORK, RESULTS, command, examples
+from btxrd_explain.cli.options import COLOURS, IMAGES, NETWORK, RESULTS, SCORING, command, examples
 from btxrd_explain.console.report import show_report
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
@@ -22,11 +22,7 @@ app = typer.Typer()
     *NETWORK,
     *RESULTS,
     *COLOURS,
-    "annotation.threshold",
-    "annotation.threshold_rule",
-    "annotation.target_class",
-    "annotation.mask_policy",
-    "annotation.space",
+    *SCORING,
     "report.layout",
     "report.picture_side",
 )
