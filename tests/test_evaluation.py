@@ -550,7 +550,7 @@ def test_compare_leaves_out_images_whose_true_class_differs(folder: Path) -> Non
     assert (report["relabelled"], report["changed"], report["n"]) == (["c.png"], [], 4)
     assert "1 images whose true class differs: c.png" in result.stderr
     assert (
-        "left out: 1 (the true class differs)" in run(folder, "compare", folder / "predictions.parquet", second).stdout
+        "excluded: 1 (the true class differs)" in run(folder, "compare", folder / "predictions.parquet", second).stdout
     )
 
 

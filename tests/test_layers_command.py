@@ -143,6 +143,7 @@ def test_the_demos_classifier_has_a_name() -> None:
     ("name", "code", "message"),
     [
         ("resnet1", 2, "timm has no architecture 'resnet1': did you mean"),
+        ("resnet18x", 2, "timm has no architecture 'resnet18x': did you mean resnet18"),
         ("missing.pt", 3, "there is no checkpoint 'missing.pt'"),
         ("folder/resnet18", 3, "there is no checkpoint 'folder/resnet18'"),
     ],

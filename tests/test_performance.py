@@ -92,6 +92,7 @@ def test_figures_are_written_in_the_format_asked_for(results: Path, kind: str) -
         assert (results / f"performance_{name}.{kind}").stat().st_size > 1000
         assert f"performance_{name}.{kind}" in result.stdout
     assert "undefined" in result.stdout
+    assert all(line.count("[") == line.count("]") for line in result.stdout.splitlines())  # no interval is broken
     assert "excluded: 1 (no known true class)" in result.stdout
 
 

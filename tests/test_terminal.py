@@ -206,6 +206,20 @@ def _fail(error: BaseException) -> ExitCode:
     raise error
 
 
+def test_paths_are_shown_straight_unless_a_link_makes_a_difference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "far" / "away")
+    for path in ("plain/../a.png", "link/../a.json"):
+        Terminal().print_file(tmp_path / path)
+    assert capsys.readouterr().out.splitlines() == [
+        f"figure: {tmp_path / 'a.png'}",
+        f"file: {tmp_path / 'link' / '..' / 'a.json'}",
+    ]
+
+
 @pytest.mark.parametrize("verbose", [False, True])
 def test_unexpected_errors_are_a_line_and_their_place_is_for_those_who_ask(
     capsys: pytest.CaptureFixture[str], *, verbose: bool

@@ -35,7 +35,7 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: Out
         terminal.print(f"undefined: {result.report['summary']['overall']['n_undefined']} (counted in no mean)")
     terminal.print_path("report", result.document)
     for path in result.files.values():
-        terminal.print_path("file", path)
+        terminal.print_file(path)
     if output is not None:
         terminal.print_next(f"btxrd-explain report{with_results(output)}")
         terminal.print_next(f"btxrd-explain export --to labelme{with_results(output)}")

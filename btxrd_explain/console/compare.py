@@ -42,15 +42,15 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
         ]
         terminal.print_table(["metric", "n", "first", "this", "difference [95 %]"], rows)
     terminal.print("* the interval leaves 0 out; not adjusted for the number of metrics")
-    for text in _left_out(report):
-        terminal.print(escape(f"left out: {text}"))
+    for text in _excluded(report):
+        terminal.print(escape(f"excluded: {text}"))
     for method, own in result.methods.items():
         terminal.print_path(f"report of {method}", own.document)
     for path in result.files.values():
-        terminal.print_path("file", path)
+        terminal.print_file(path)
 
 
-def _left_out(report: Mapping[str, Any]) -> Iterator[str]:
+def _excluded(report: Mapping[str, Any]) -> Iterator[str]:
     """Say which images are not compared, and why."""
     for name, table in report["tables"].items():
         if table["only_here"]:

@@ -24,6 +24,6 @@ def show_gallery(terminal: Terminal, result: GalleryResult, output: OutputSettin
         rows.append([name, *(f"{shown[o]} of {available[o]}" for o in ("TP", "FP", "FN"))])
     terminal.print_table(["class", "TP", "FP", "FN"], rows)
     for path in result.figures.values():
-        terminal.print_path("figure", path)
+        terminal.print_file(path)
     if output is not None:
         terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")

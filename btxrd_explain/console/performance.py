@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import OutputSettings
     from btxrd_explain.workflows.performance import PerformanceResult
 
-_COLUMNS = {
+_SCORES = {
     "AUROC": "auroc",
     "AP": "average_precision",
     "sensitivity": "sensitivity",
@@ -36,15 +36,16 @@ def show_performance(terminal: Terminal, result: PerformanceResult, output: Outp
     }
     terminal.print_table(["of all classes", "value", "95 % interval"], [_line(*pair) for pair in overall.items()])
     lines = [
-        [name, str(part["n"]), *(_with_interval(part[key]) for key in _COLUMNS.values())]
+        [f"{name} (n = {part['n']})", score, *_with_interval(part[key]).split(" ", 1)]
         for name, part in report["per_class"].items()
+        for score, key in _SCORES.items()
     ]
-    terminal.print_table(["class", "n", *_COLUMNS], lines)
+    terminal.print_table(["class", "score", "value", "95 % interval"], lines)
     for reason, count in report["excluded"].items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
     terminal.print_path("report", result.document)
     for path in result.figures.values():
-        terminal.print_path("figure", path)
+        terminal.print_file(path)
     terminal.print_next(f"btxrd-explain gallery{with_results(output)}")
 
 

@@ -42,7 +42,7 @@ def show_sanity(terminal: Terminal, result: SanityResult, output: OutputSettings
         terminal.print(escape(remark))
     terminal.print_path("report", result.document)
     for figure in result.figures:
-        terminal.print_path("figure", figure)
+        terminal.print_file(figure)
     if output.predictions_path.exists():
         terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")
 

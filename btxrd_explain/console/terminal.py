@@ -6,6 +6,7 @@ import json as jsonlib
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -19,10 +20,11 @@ from btxrd_explain.plain import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from pathlib import Path
 
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
+
+_FIGURES = frozenset({".png", ".svg", ".pdf"})
 
 
 class _Console(Console):
@@ -84,7 +86,11 @@ class Terminal:
 
     def print_path(self, what: str, path: Path | str) -> None:
         """Name a file or folder; never broken into lines, so that it can be copied."""
-        self._out.print(f"{escape(what)}: {escape(str(path))}", soft_wrap=True)
+        self._out.print(f"{escape(what)}: {escape(_straight(path))}", soft_wrap=True)
+
+    def print_file(self, path: Path) -> None:
+        """Name a file of results, and say whether it is a figure to look at."""
+        self.print_path("figure" if path.suffix in _FIGURES else "file", path)
 
     def print_next(self, command: str) -> None:
         """Tell on stderr what a user may want to run next."""
@@ -146,3 +152,11 @@ class Terminal:
 def number(value: float | None) -> str:
     """Write a number for a table; None is undefined, which is not 0."""
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def _straight(path: Path | str) -> str:
+    """Return ``a/../b`` as ``b``, unless a link makes another folder of it."""
+    if not isinstance(path, Path):
+        return path
+    straight = os.path.normpath(path)
+    return straight if os.path.realpath(straight) == os.path.realpath(path) else str(path)

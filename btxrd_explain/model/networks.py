@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 import timm
@@ -64,7 +65,7 @@ def from_timm(
         CheckpointError: The weights do not fit.
     """
     if not timm.is_model(architecture):
-        close = timm.list_models(f"*{architecture}*")[:3]
+        close = timm.list_models(f"*{architecture}*")[:3] or get_close_matches(architecture, timm.list_models())
         raise SettingsError(
             f"timm has no architecture '{architecture}'",
             hint=f"did you mean {', '.join(close)}" if close else "check --architecture against timm.list_models()",
