@@ -285,3 +285,27 @@ def window_range(header: Dataset) -> tuple[float, float]:
     """The ends of what pydicom's windowing gives."""
     ends = apply_voi_lut(np.array([-1e9, 1e9]), header)
     return float(ends[0]), float(ends[1])
+
+
+@pytest.mark.real_data
+def test_a_bone_tumour_in_monochrome1_is_shown_as_radiologists_see_it(real_data: Path) -> None:
+    lossless, lossy = (read_radiograph(real_data / "dicom" / f"RG3_J2K{kind}.dcm") for kind in "RI")
+    header = dcmread(real_data / "dicom" / "RG3_J2KR.dcm")
+    assert (header.PhotometricInterpretation, header.WindowCenter, header.WindowWidth) == ("MONOCHROME1", 550, 1024)
+    expected = [[255 - linear(x, 550, 1024) for x in row] for row in header.pixel_array[::97, ::89].tolist()]
+    assert lossless.pixels[::97, ::89].tolist() == expected
+    assert lossless.size == Size(1760, 1760)
+    bone, air = lossless.pixels[800:1000, 820:900], lossless.pixels[800:1000, 500:580]  # tibia, and beside the leg
+    assert bone.min() > 130
+    assert air.max() < 60
+    assert np.abs(lossless.pixels.astype(int) - lossy.pixels).mean() < 2
+
+
+@pytest.mark.real_data
+def test_the_same_pixels_called_monochrome1_are_the_negative(real_data: Path) -> None:
+    (plain,) = (path for path in (real_data / "dicom").iterdir() if path.name.startswith("1.2.276"))
+    negative = real_data / "dicom" / "Fake_MONOHR1.dcm"
+    assert dcmread(plain).PixelData == dcmread(negative).PixelData
+    positive = read_radiograph(plain).pixels
+    assert np.array_equal(positive, dcmread(plain).pixel_array)
+    assert np.array_equal(read_radiograph(negative).pixels, 255 - positive)
