@@ -136,6 +136,22 @@ def _members(lists: Mapping[str, Iterable[Any]], encoder: json.JSONEncoder) -> I
         yield "\n  ]" if count else "]"
 
 
+def read_whole(path: Path, max_bytes: int) -> bytes | None:
+    """Read a file of bounded size: never a pipe or a device, whose bytes may come late or without end.
+
+    Returns:
+        Its content; None where it is larger.
+
+    Raises:
+        OSError: The file cannot be read, or is none.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file", str(path))
+    if path.stat().st_size > max_bytes:
+        return None
+    return path.read_bytes()
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's content as 64 hexadecimal digits.
 

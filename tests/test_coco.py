@@ -171,6 +171,10 @@ def test_what_is_wrong_with_an_annotation_is_said_with_its_place(
         ({"categories": {"1": "x"}}, "categories: expected a list"),
         ({"images": [{"id": 1, "file_name": None}]}, "images[0].file_name: expected text, got null"),
         ({"images": [{"id": None, "file_name": "a"}]}, "images[0].id: expected a whole number or text, got null"),
+        (
+            {"images": [IMAGES[0] | {"id": 2**64}]},
+            "images[0].id: expected a whole number or text, got 18446744",
+        ),
         ({"images": [IMAGES[0], IMAGES[0]]}, "images: several have one id"),
         ({"annotations": [{"id": 1}]}, "annotations[0].image_id: expected a whole number or text, got null"),
     ],
@@ -182,3 +186,18 @@ def test_what_is_wrong_with_the_file_is_said_with_its_place(
     with pytest.raises(AnnotationError) as caught:
         read_coco(path)
     assert str(caught.value).startswith(f"'{path}': {message}")
+
+
+def test_files_of_too_many_values_are_refused_before_they_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("btxrd_explain.inputs.coco.MAX_VALUES", 100)
+    with pytest.raises(AnnotationError, match="expected at most 100 values"):
+        read_coco(save(tmp_path, entry([list(range(200))])))
+
+
+def test_a_key_that_is_there_twice_is_no_riddle(tmp_path: Path) -> None:
+    path = tmp_path / "coco.json"
+    path.write_text('{"images": [], "annotations": [], "images": []}')
+    with pytest.raises(AnnotationError, match='the key "images" is there twice'):
+        read_coco(path)

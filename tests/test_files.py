@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from btxrd_explain.errors import OutputError
-from btxrd_explain.files import atomic_write, sha256_of, write_json
+from btxrd_explain.files import atomic_write, read_whole, sha256_of, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,3 +73,14 @@ def test_a_streamed_list_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         write_json(tmp_path / "r.json", {"n": 1}, lists={"items": (1 // n for n in (1, 0))})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_whole_files_are_read_up_to_a_size_and_no_pipes(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(b"12345")
+    assert read_whole(path, 5) == b"12345"
+    assert read_whole(path, 4) is None
+    os.mkfifo(tmp_path / "pipe.json")
+    for other in (tmp_path, tmp_path / "pipe.json", tmp_path / "none.json"):
+        with pytest.raises(OSError, match=r"it is no file|No such file"):
+            read_whole(other, 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -315,6 +316,25 @@ def test_wrong_names_in_a_file_get_a_suggestion(write: Any) -> None:  # noqa: AN
 def test_wrong_values_name_setting_source_value_and_what_is_allowed(assignment: str, expected: str) -> None:
     name = assignment.partition("=")[0]
     assert message(assignments=[assignment]) == f"setting '{name}' (--set {assignment}) is {expected}"
+
+
+def test_no_number_is_without_bounds() -> None:
+    for name in SETTINGS:
+        for value in ("inf", "-inf", "nan", "1e999", "9" * 5000):
+            try:
+                loaded = load_settings(assignments=[f"{name}={value}"], environ={})
+            except SettingsError:
+                continue
+            section, _, key = name.partition(".")
+            assert not isinstance(getattr(getattr(loaded.settings, section), key), int | float), name
+
+
+def test_of_very_many_unknown_settings_some_are_named(write: Any) -> None:  # noqa: ANN401
+    started = time.process_time()
+    text = message(config=write("\n".join(f"thresold{number}: 1" for number in range(5000))))
+    assert text.startswith("5000 settings are wrong: unknown setting 'thresold0' in config file 'x.yaml'")
+    assert text.endswith("and 4980 more unknown ones")
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize("value", [3, ["a", 3], [""], {"a": "b"}])

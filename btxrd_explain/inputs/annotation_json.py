@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.files import read_whole
 from btxrd_explain.inputs.annotation import InvalidAnnotationError
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ def load_json(path: Path, *, max_bytes: int, max_values: int) -> object:
         InvalidAnnotationError: It is too large or no JSON, or gives one key twice.
         OSError: It cannot be read.
     """
-    with path.open("rb") as file:
-        data = file.read(max_bytes + 1)
-    if len(data) > max_bytes:
+    data = read_whole(path, max_bytes)
+    if data is None:
         raise InvalidAnnotationError(f"expected at most {max_bytes // 2**20} MiB")
     if sum(map(data.count, (b",", b"[", b"{"))) > max_values:
         raise InvalidAnnotationError(f"expected at most {max_values:,} values")

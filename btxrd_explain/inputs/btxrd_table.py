@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from io import BytesIO
 from itertools import zip_longest
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 from zipfile import ZipFile
 
 from btxrd_explain.errors import InputError
+from btxrd_explain.files import read_whole
 from btxrd_explain.inputs.split_csv import check_header, read_csv
 
 if TYPE_CHECKING:
@@ -88,8 +90,7 @@ def _read_xlsx(path: Path) -> list[dict[str, str]]:
     from openpyxl import load_workbook  # noqa: PLC0415 -- only data sets with an Excel table need it
 
     try:
-        with path.open("rb") as file, warnings.catch_warnings():
-            _check_unpacked(path, file)
+        with BytesIO(_read_bounded(path)) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions, which hold no data
             sheet = load_workbook(file, read_only=True, data_only=True, keep_links=False).worksheets[0]
             sheet.reset_dimensions()  # some programs write wrong ones, which would hide rows
@@ -102,11 +103,15 @@ def _read_xlsx(path: Path) -> list[dict[str, str]]:
         raise InputError(f"'{path}' is no Excel workbook ({error})", hint="save the table as dataset.csv") from error
 
 
-def _check_unpacked(path: Path, file: IO[bytes]) -> None:
-    """Refuse a workbook that would fill the memory; no part is unpacked further than to the size that it states."""
-    with ZipFile(file) as parts:
+def _read_bounded(path: Path) -> bytes:
+    """Read a workbook, unless it would fill the memory; no part is unpacked further than to the size that it states."""
+    data = read_whole(path, _MAX_UNPACKED)
+    if data is None:
+        raise _too_large(path)
+    with ZipFile(BytesIO(data)) as parts:
         if sum(part.file_size for part in parts.infolist()) > _MAX_UNPACKED:
             raise _too_large(path)
+    return data
 
 
 def _filled(path: Path, lines: Iterable[tuple[Any, ...]]) -> Iterator[list[str]]:

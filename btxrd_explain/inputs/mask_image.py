@@ -9,6 +9,7 @@ import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import Shape, ShapeType
+from btxrd_explain.files import read_whole
 from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, naming, within_memory
 from btxrd_explain.inputs.decode import UndecodableError, decode, upright
 
@@ -42,10 +43,11 @@ def read_mask_image(path: Path) -> Annotation:
         AnnotationError: The file cannot be read, or is no mask.
     """
     with naming(path, hint="save it as a PNG of one channel, without smoothing, 0 where there is no lesion"):
-        if path.stat().st_size > _MAX_BYTES:
+        data = read_whole(path, _MAX_BYTES)
+        if data is None:
             raise InvalidAnnotationError(f"expected at most {_MAX_BYTES // 2**20} MiB")
         try:
-            image, orientation, _ = decode(path.read_bytes(), formats=("PNG",))
+            image, orientation, _ = decode(data, formats=("PNG",))
         except UndecodableError as error:
             raise InvalidAnnotationError(f"expected a PNG, but it {error.reason}") from error
         values = upright(_values(image), orientation)

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
+from btxrd_explain.files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -137,9 +138,8 @@ def _read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _read_text(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
+    data = read_whole(path, _MAX_BYTES)
+    if data is None:
         raise InputError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="name a table of images")
     return data.decode("utf-8-sig")
 

@@ -20,6 +20,9 @@ from btxrd_explain.settings.schema import Settings
 _LONGEST = 80
 """Characters of a name or a value that an error shows."""
 
+_MOST = 20
+"""Unknown settings that an error names; to find what each of ten thousand was meant to be takes a minute."""
+
 _ENVIRONMENT = "environment "
 
 
@@ -81,8 +84,8 @@ def load_settings(
         *_from_assignments(assignments),
     ]
     effective = {item.name: item for item in given if item.name in SETTINGS}
-    problems = [_unknown(item) for item in given if item.name not in SETTINGS]
-    settings = _validated(effective, problems)
+    unknown = [item for item in given if item.name not in SETTINGS]
+    settings = _validated(effective, [_unknown(item) for item in unknown[:_MOST]], more=len(unknown[_MOST:]))
     origins = {name: effective[name].origin if name in effective else "default" for name in SETTINGS}
     return LoadedSettings(settings, MappingProxyType(origins))
 
@@ -151,20 +154,21 @@ def _from_text(text: str) -> str | None:
     return None if text in {"", "~", "null", "Null", "NULL"} else text
 
 
-def _validated(effective: Mapping[str, Given], problems: list[str]) -> Settings:
+def _validated(effective: Mapping[str, Given], problems: list[str], more: int) -> Settings:
     """Let pydantic check the values, and report its findings together with the problems that are known already."""
     try:
         settings = Settings.model_validate(_nested(effective.values()))
     except ValidationError as error:
-        raise _joined(problems + _invalid(error, effective)) from error
+        raise _joined(problems + _invalid(error, effective), more) from error
     if problems:
-        raise _joined(problems)
+        raise _joined(problems, more)
     return settings
 
 
-def _joined(problems: list[str]) -> SettingsError:
-    counted = f"{len(problems)} settings are wrong: " if len(problems) > 1 else ""
-    return SettingsError(counted + "; ".join(problems))
+def _joined(problems: list[str], more: int) -> SettingsError:
+    count = len(problems) + more
+    shown = [*problems, f"and {more} more unknown ones"] if more else problems
+    return SettingsError((f"{count} settings are wrong: " if count > 1 else "") + "; ".join(shown))
 
 
 def _nested(given: Iterable[Given]) -> dict[str, dict[str, object]]:

@@ -34,10 +34,9 @@ def test_values_and_documented_errors_are_returned(tmp_path: Path) -> None:
     assert isinstance(outcome(lambda: _refuse("no file"), folder=tmp_path), InputError)
 
 
-@pytest.mark.parametrize("message", ["long" * 999, ""])
-def test_errors_that_are_no_line_for_a_person_fail(tmp_path: Path, message: str) -> None:
+def test_errors_that_say_nothing_fail(tmp_path: Path) -> None:
     with pytest.raises(AssertionError):
-        outcome(lambda: _refuse(message), folder=tmp_path)
+        outcome(lambda: _refuse(""), folder=tmp_path)
 
 
 def test_other_errors_fail(tmp_path: Path) -> None:

@@ -3,14 +3,17 @@ from __future__ import annotations
 import base64
 import io
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.inputs.labelme import load_annotation_mask
+from tests.fuzz.documents import anything, objects, points
 from tests.fuzz.harness import examples, outcome
 from tests.fuzz.mutations import mutated
 
@@ -18,9 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _png() -> str:
+def _png(pixels: Any = np.eye(3, 4, dtype=np.uint8)) -> str:  # noqa: ANN401, B008 -- an array, never changed
     file = io.BytesIO()
-    Image.fromarray(np.eye(3, 4, dtype=np.uint8)).save(file, "PNG")
+    Image.fromarray(pixels).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()
 
 
@@ -64,10 +67,42 @@ TOKENS = (
 )
 
 
-@given(data=mutated(SEEDS, TOKENS))
-@examples(quick=500, long=200_000)
-def test_a_mutated_document_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "IMG000046.json"
+def _read(folder: Path, data: bytes) -> None:
+    path = folder / "IMG000046.json"
     path.write_bytes(data)
-    result = outcome(lambda: load_annotation_mask(path, (8, 10), policy="all"), folder=tmp_path)
-    assert isinstance(result, AnnotationError | np.ndarray)
+    result = outcome(lambda: load_annotation_mask(path, (8, 10), policy="all"), folder=folder)
+    assert isinstance(result, AnnotationError) or (isinstance(result, np.ndarray) and result.shape == (8, 10))
+
+
+@given(data=mutated(SEEDS, TOKENS))
+@examples(quick=400, long=100_000)
+def test_a_mutated_document_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
+    _read(tmp_path, data)
+
+
+shapes = objects(
+    {
+        "label": st.just("osteosarcoma"),
+        "points": points(),
+        "group_id": st.none() | st.integers(0, 2),
+        "shape_type": st.sampled_from(ShapeType) | st.none(),
+        "mask": st.none() | st.sampled_from([_png(), _png(np.zeros((9, 12, 3), np.uint8)), "AAAA"]),
+        "flags": st.just({}),
+    }
+)
+documents = objects(
+    {
+        "version": st.just("5.4.1"),
+        "shapes": st.lists(shapes, max_size=3),
+        "imageHeight": st.just(8),
+        "imageWidth": st.just(10),
+        "imagePath": st.sampled_from(["IMG000046.jpeg", "../../etc/passwd"]),
+        "imageData": st.none() | st.just("AAAA"),
+    }
+)
+
+
+@given(document=documents | anything)
+@examples(quick=400, long=100_000)
+def test_a_made_up_document_is_read_or_refused(tmp_path: Path, document: object) -> None:
+    _read(tmp_path, json.dumps(document).encode())
