@@ -1,4 +1,4 @@
-"""The errors that users meet; each class owns the exit code of the command that it ends.
+"""The errors that users meet, each class with the exit code of the command that it ends; and what they are warned of.
 
 | code | meaning |
 |-----:|---------|
@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 from btxrd_explain.plain import plain
@@ -140,3 +141,25 @@ class EngineError(BtxrdExplainError):
     """The cluster that a run asks for is not there, or cannot do the work."""
 
     exit_code = ExitCode.ENGINE
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """What looks right and may be wrong: users are warned of it, and nothing stops.
+
+    Attributes:
+        code: What kind of thing it is, in a word or two; ``docs/reference/warnings.md`` explains each.
+        message: What was found, with numbers, as a sentence without a full stop.
+        check: What to look at, as an imperative sentence without a full stop.
+
+    >>> print(Caution("duplicates", "2 radiographs are copies", "remove them"))
+    2 radiographs are copies: remove them [duplicates]
+    """
+
+    code: str
+    message: str
+    check: str
+
+    def __str__(self) -> str:
+        """Return the one line that users see."""
+        return f"{self.message}: {self.check} [{self.code}]"

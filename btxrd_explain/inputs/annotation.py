@@ -27,12 +27,14 @@ class Annotation:
     Attributes:
         shapes: The shapes in the order of the file; none in a file that only holds flags.
         image_size: Size of the annotated image (after EXIF rotation); None where the file does not say.
-        image_path: The image's name as the file gives it, only ever to be shown; None where it does not say.
+        image_path: The image's name as the file gives it, only ever shown or compared; None where it does not say.
+        image_data: The image itself in base64, as LabelMe may embed it; None where it does not.
     """
 
     shapes: tuple[Shape, ...]
     image_size: Size | None
     image_path: str | None = None
+    image_data: str | None = None
 
 
 class InvalidAnnotationError(Exception):

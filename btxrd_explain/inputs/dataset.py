@@ -151,7 +151,9 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
     records.sort(key=lambda record: record.image_id)
     missing = _missing([(row.image_id, reason) for row, reason in absent], set(ids.values()))
     notes = [*gathering.notes, *_shared_annotations(records)]
-    return Collection(tuple(records), named, tuple(missing), tuple(dict.fromkeys(notes)))
+    return Collection(
+        tuple(records), named, tuple(missing), tuple(dict.fromkeys(notes)), tuple(gathering.cautions(rows))
+    )
 
 
 def _unknown_split(split: str, known: Sequence[str]) -> InputError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from btxrd_explain.errors import InputError
+from btxrd_explain.errors import Caution, InputError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.image_files import list_images, read_paths, why_no_file
 from btxrd_explain.inputs.names import NameIndex, UnresolvedNameError
@@ -13,7 +13,7 @@ from btxrd_explain.inputs.split_csv import SplitRow, read_split_csv
 from btxrd_explain.places import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from btxrd_explain.inputs.annotation_place import AnnotationPlace
     from btxrd_explain.inputs.annotation_source import AnnotationSource
@@ -112,6 +112,22 @@ class Gathering:
         """Return what is known of an image; the split CSV's label comes before the table's."""
         row = self._rows.get(file, SplitRow(file.name, None, None))
         return SplitRow(row.image_id, row.split, row.label or self._labels.get(file))
+
+    def cautions(self, files: Iterable[Path]) -> Iterator[Caution]:
+        """Look for images to which split CSV and table give different labels."""
+        rows = ((self._rows[file], self._labels.get(file)) for file in files if file in self._rows)
+        apart = [
+            f"'{row.image_id}' ({row.label}, {label} in the table)"
+            for row, label in rows
+            if row.label and label and row.label.casefold() != label.casefold()
+        ]
+        if apart:
+            yield Caution(
+                "labels-disagree",
+                f"the split CSV labels {len(apart)} image{'s' if len(apart) > 1 else ''} otherwise than the data set's "
+                f"table, such as {', '.join(apart[:3])}; the split CSV counts",
+                "find out which of them is right; was the CSV made for another order of classes?",
+            )
 
     def annotation(self, file: Path) -> AnnotationPlace | None:
         """Return where the annotation of an image is; None where there is none."""

@@ -109,8 +109,12 @@ def _parse(document: object) -> Annotation:
     image_path = document.get("imagePath")
     if image_path is not None and not isinstance(image_path, str):
         raise InvalidAnnotationError("imagePath: expected text or null")
+    image_data = document.get("imageData")
     return Annotation(
-        _parse_shapes(document["shapes"]), parse_size(document, ("imageHeight", "imageWidth")), image_path
+        _parse_shapes(document["shapes"]),
+        parse_size(document, ("imageHeight", "imageWidth")),
+        image_path,
+        image_data if isinstance(image_data, str) else None,
     )
 
 

@@ -9,7 +9,8 @@ import torch
 
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
-from btxrd_explain.errors import CheckpointError, SettingsError
+from btxrd_explain.errors import Caution, CheckpointError, SettingsError
+from btxrd_explain.model.doubts import disagreement, doubts_of_network, doubts_of_preprocessing
 from btxrd_explain.model.facts import Facts, gather_facts
 from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm
 from btxrd_explain.model.weights import fit_weights
@@ -61,7 +62,8 @@ class Classifier:
         class_names: Class names in the order of the scores.
         preprocessing: How it wants its input.
         synthetic: True for the demo's classifier.
-        notes: Decisions and disagreements that the user should know of.
+        notes: Decisions that the user should know of.
+        cautions: What may be wrong with network or preprocessing.
     """
 
     network: nn.Module
@@ -70,17 +72,19 @@ class Classifier:
     preprocessing: Preprocessing
     synthetic: bool = False
     notes: tuple[str, ...] = ()
+    cautions: tuple[Caution, ...] = ()
 
 
 @dataclass(slots=True)
 class _Choice:
-    """Picks one value from several sources, and keeps note of disagreements."""
+    """Picks one value from several sources, and keeps note of decisions and of disagreements."""
 
     notes: list[str] = field(default_factory=list)
+    cautions: list[Caution] = field(default_factory=list)
 
     def of(self, what: str, stored: Any, wished: Any, default: Any = None) -> Any:  # noqa: ANN401 -- any setting
         if stored is not None and wished is not None and stored != wished:
-            self.notes.append(f"the checkpoint says {what} {stored}, the settings say {wished}: {stored} is used")
+            self.cautions.append(disagreement(what, stored, wished))
         return next((value for value in (stored, wished, default) if value is not None), None)
 
 
@@ -115,7 +119,17 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
     choice.notes += fit_weights(blueprint.network, checkpoint)
     preprocessing = _preprocessing(blueprint, facts, wishes, choice, image_size)
     return Classifier(
-        blueprint.network.eval(), blueprint.name, class_names, preprocessing, facts.synthetic, tuple(choice.notes)
+        blueprint.network.eval(),
+        blueprint.name,
+        class_names,
+        preprocessing,
+        facts.synthetic,
+        tuple(choice.notes),
+        (
+            *choice.cautions,
+            *doubts_of_preprocessing(preprocessing, blueprint, facts),
+            *doubts_of_network(blueprint.network.eval(), len(class_names)),
+        ),
     )
 
 

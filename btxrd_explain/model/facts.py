@@ -6,10 +6,10 @@ import math
 import re
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from btxrd_explain.core.class_names import MOST_CLASSES, checked_class_names
-from btxrd_explain.core.preprocess import LARGEST_SIDE
+from btxrd_explain.core.preprocess import LARGEST_SIDE, Interpolation
 from btxrd_explain.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _ARCHITECTURE = re.compile(r"[\w.-]{1,100}")
 _MOST_CHANNELS = 64
+
+Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,9 @@ class Facts:
         image_size: Side of the square input, in pixels.
         mean: Mean per channel, of values in [0, 1].
         std: Standard deviation per channel, of values in [0, 1].
+        channels: Channels of the input.
+        interpolation: Kernel of the resize; None also where it is none of those known here.
+        crop_fraction: Share of the shortest side that a centre crop keeps.
         synthetic: True for the demo's classifier.
     """
 
@@ -42,6 +47,9 @@ class Facts:
     image_size: int | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    channels: int | None = None
+    interpolation: Interpolation | None = None
+    crop_fraction: float | None = None
     synthetic: bool = False
 
 
@@ -66,6 +74,9 @@ def gather_facts(checkpoint: Checkpoint) -> Facts:
             image_size=_side(size),
             mean=_floats(normalization.get("mean")),
             std=_above_zero(_floats(normalization.get("std"))),
+            channels=_plain_number(_first((model, data, config, top), "in_chans", "in_channels"), int),
+            interpolation=_interpolation(_first((data, config, top), "interpolation")),
+            crop_fraction=_plain_number(_first((data, config, top), "crop_pct", "crop_fraction"), float),
             synthetic=top.get("synthetic") is True,
         )
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the latter from tensors of wrong shape
@@ -128,6 +139,16 @@ def _side(value: Any) -> int | None:  # noqa: ANN401 -- any value of a config
     if side is not None and not 1 <= side <= LARGEST_SIDE:
         raise ValueError(f"an image size of {side} is not 1 to {LARGEST_SIDE} pixels")
     return side
+
+
+def _interpolation(value: object) -> Interpolation | None:
+    """Return the kernel of that name; training scripts also say ``random``, which is no kernel."""
+    return Interpolation(value) if isinstance(value, str) and value in set(Interpolation) else None
+
+
+def _plain_number(value: object, kind: type[Number]) -> Number | None:
+    """Return a number of that kind; whatever else is kept under its name is no reason to refuse a checkpoint."""
+    return value if isinstance(value, kind) else None
 
 
 def _floats(value: Any) -> tuple[float, ...] | None:  # noqa: ANN401 -- any value of a config

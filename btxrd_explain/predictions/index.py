@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.predictions.columns import as_numpy, mask_column, text_column
 from btxrd_explain.predictions.schema import from_batch
 
@@ -55,6 +56,8 @@ class Index(Sequence["Prediction"]):
         numbers = range(len(self))[place]
         if isinstance(numbers, int):
             return next(iter(Index(self._table.slice(numbers, 1))))
+        if numbers.step == 1:
+            return Index(self._table.slice(numbers.start, len(numbers)))
         return Index(self._table.take(pa.array(numbers, pa.int64())))
 
     def find(self, image_id: str) -> Prediction | None:
@@ -85,6 +88,31 @@ class Index(Sequence["Prediction"]):
         kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
         wanted = values.cast(kind) if isinstance(values, pa.ChunkedArray) else text_column(values)
         return as_numpy(pc.is_in(column, wanted))
+
+    def distinct(self, name: str) -> int:
+        """Return how many different values a column holds."""
+        return int(pc.count_distinct(self.column(name)).as_py())
+
+    def repeated(self, name: str) -> Index:
+        """Return the rows whose value in a column of texts is that of another row, too."""
+        column = self.column(name).drop_null()
+        if len(column) == pc.count_distinct(column).as_py():
+            return self[:0]
+        counted = pc.value_counts(column)
+        values = counted.field("values").filter(mask_column(as_numpy(counted.field("counts")) > 1))
+        return self.where(self.is_in(name, pa.chunked_array([values])))
+
+    @property
+    def grid_statuses(self) -> NDArray[np.str_] | None:
+        """What the grid of each class is worth, shape ``(rows, classes)``; None where it is not known of every row."""
+        classes = self.column("probabilities").type.list_size
+        flat = pc.list_flatten(self.column("grid_statuses"))
+        if len(flat) != len(self) * classes:
+            return None
+        names = np.array(list(MapStatus), dtype=np.str_)
+        held = np.array([as_numpy(pc.is_in(flat, text_column([name]))) for name in names])
+        found: NDArray[np.str_] = names[held.argmax(axis=0)].reshape(len(self), classes)
+        return found
 
     @property
     def probabilities(self) -> NDArray[np.float32]:

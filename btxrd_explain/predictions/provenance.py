@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
-from btxrd_explain.errors import TableError
+from btxrd_explain.errors import Caution, TableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +34,7 @@ class Provenance:
         grid: Rows and columns of the class-activation grids.
         notes: What was decided or reported when the checkpoint was loaded.
         synthetic: True for the demo's made-up radiographs and classifier.
+        cautions: What may be wrong with the network or its input, as found when the checkpoint was loaded.
     """
 
     request: Mapping[str, Any]
@@ -46,6 +47,7 @@ class Provenance:
     grid: Size
     notes: tuple[str, ...] = ()
     synthetic: bool = False
+    cautions: tuple[Caution, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -72,6 +74,7 @@ class Provenance:
             "versions": dict(self.request.get("versions", {})),
             "notes": list(self.notes),
             "synthetic": self.synthetic,
+            "warnings": [asdict(caution) for caution in self.cautions],
         }
 
     def encode(self) -> dict[bytes, bytes]:
@@ -112,6 +115,7 @@ class Provenance:
             grid=Size(*document["grid"]),
             notes=tuple(document["notes"]),
             synthetic=document["synthetic"],
+            cautions=tuple(Caution(**entry) for entry in document.get("warnings", ())),  # earlier releases do not say
         )
 
 

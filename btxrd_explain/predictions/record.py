@@ -25,6 +25,8 @@ class RowStatus(StrEnum):
     """The file exists but is no readable radiograph."""
     MISSING = "missing"
     """The file was named, but does not exist."""
+    NON_FINITE = "non_finite"
+    """The network's scores for it are NaN or infinite."""
 
 
 @dataclass(frozen=True, slots=True)

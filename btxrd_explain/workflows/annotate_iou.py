@@ -11,7 +11,7 @@ from btxrd_explain.workflows.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.workflows.evaluation.extent import extent_of, read_columns
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
 from btxrd_explain.workflows.progress import Listener, Silent
-from btxrd_explain.workflows.selection import select_rows
+from btxrd_explain.workflows.selection import select_to_evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -63,7 +63,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
         BtxrdExplainError: Table, images or output cannot be used.
     """
     listener = listener or Silent()
-    selected = select_rows(settings, listener)
+    selected = select_to_evaluate(settings, listener)
     columns = read_columns(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names)
     groups = columns.get(settings.evaluation.group_column or "")

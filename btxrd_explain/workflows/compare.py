@@ -15,7 +15,7 @@ from btxrd_explain.workflows.evaluation.evaluate import evaluate
 from btxrd_explain.workflows.evaluation.extent import read_columns
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
 from btxrd_explain.workflows.progress import Listener, Silent
-from btxrd_explain.workflows.selection import Selected, select_rows
+from btxrd_explain.workflows.selection import Selected, select_to_evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
     opened = []
     for path in tables:
         output = settings.output.model_copy(update={"predictions": path})
-        opened.append(select_rows(settings.model_copy(update={"model": bare, "output": output}), listener))
+        opened.append(select_to_evaluate(settings.model_copy(update={"model": bare, "output": output}), listener))
     common = in_common(dict(zip(_names(opened), opened, strict=True)))
     _tell(common, listener)
     evaluations = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -175,6 +175,7 @@ def _document(selected: Selected, chosen: list[_Chosen], figures: Mapping[str, P
             }
             for one in chosen
         },
+        "warnings": [asdict(caution) for caution in selected.cautions],
         "provenance": selected.table.provenance.document(),
     }
 

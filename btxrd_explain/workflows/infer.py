@@ -13,12 +13,14 @@ from btxrd_explain.workflows.inference.overlays import draw_overlays
 from btxrd_explain.workflows.inference.plan import make_plan
 from btxrd_explain.workflows.inference.request import build_request
 from btxrd_explain.workflows.inference.target import claim, target_of
+from btxrd_explain.workflows.plausibility.inspection import inspect_table
 from btxrd_explain.workflows.progress import Listener, Silent
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+    from btxrd_explain.errors import Caution
     from btxrd_explain.inputs.record import Collection
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
@@ -53,6 +55,7 @@ class InferResult:
         computed: How many of them went through the network in this run.
         overlays: Overlays that were drawn, by ``image_id``.
         collection: The images asked for, with the places of their annotations.
+        cautions: What may be wrong with input, network or predictions.
         shard_of: The whole of which the table is a shard; None where it is none, or lies in a folder that is the whole.
     """
 
@@ -61,6 +64,7 @@ class InferResult:
     computed: int
     overlays: dict[str, Path]
     collection: Collection
+    cautions: tuple[Caution, ...]
     shard_of: Path | None
 
     @property
@@ -117,6 +121,8 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     collection = collect_images(settings, stdin=stdin)
     for note in collection.notes:
         listener.note(note)
+    for caution in collection.cautions:
+        listener.warn(caution)
     path, collection = target_of(settings, collection)
     with alone(path, listener.note):
         if settings.run.engine == "ray":
@@ -128,6 +134,9 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
         overlays: dict[str, Path] = {}
         if collection.named if settings.output.overlay is None else settings.output.overlay:
             overlays = draw_overlays(table, frozenset(plan.asked()), settings, listener)
+    cautions = collection.cautions + inspect_table(table, index, rows)
+    for caution in cautions:
+        listener.warn(caution)
     whole = settings.output.predictions_path
     shard_of = None if settings.run.shard is None or whole.is_dir() else whole
-    return InferResult(table, rows, len(plan.pending), overlays, collection, shard_of)
+    return InferResult(table, rows, len(plan.pending), overlays, collection, cautions, shard_of)

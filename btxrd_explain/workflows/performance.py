@@ -19,7 +19,7 @@ from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs
 from btxrd_explain.workflows.evaluation.extent import read_columns
 from btxrd_explain.workflows.naming import footer
 from btxrd_explain.workflows.progress import Listener, Silent
-from btxrd_explain.workflows.selection import Selected, select_rows
+from btxrd_explain.workflows.selection import Selected, select_to_evaluate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,7 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
         BtxrdExplainError: Table, images or output cannot be used.
     """
     listener = listener or Silent()
-    selected = select_rows(settings, listener)
+    selected = select_to_evaluate(settings, listener)
     probabilities, labels, groups, excluded = _samples(selected, settings, listener)
     wanted = settings.evaluation
     resampling = Resampling.of_groups(groups, resamples=wanted.resamples, seed=wanted.seed)
@@ -157,6 +157,7 @@ def _report(
             for name, row in zip(names, performance.confusion.tolist(), strict=True)
         },
         "statistics": {"resamples": resampling.resamples, "seed": resampling.seed, "level": resampling.level},
+        "warnings": [asdict(caution) for caution in selected.cautions],
         "definitions": DEFINITIONS,
         "provenance": selected.table.provenance.document(),
     }

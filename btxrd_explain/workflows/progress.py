@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from btxrd_explain.errors import Caution
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
 
@@ -14,6 +15,9 @@ class Listener(Protocol):
 
     def note(self, message: str) -> None:
         """Take one line that the user should know."""
+
+    def warn(self, caution: Caution) -> None:
+        """Take what looks right and may be wrong; the same one may come more than once."""
 
     def start(self, what: str, total: int) -> None:
         """Learn that ``total`` steps of ``what`` begin."""
@@ -29,6 +33,9 @@ class Silent:
     """A listener that ignores everything; the default of the library."""
 
     def note(self, message: str) -> None:
+        """Ignore."""
+
+    def warn(self, caution: Caution) -> None:
         """Ignore."""
 
     def start(self, what: str, total: int) -> None:
@@ -51,6 +58,10 @@ class WithoutRows(Silent):
     def note(self, message: str) -> None:
         """Pass on."""
         self._listener.note(message)
+
+    def warn(self, caution: Caution) -> None:
+        """Pass on."""
+        self._listener.warn(caution)
 
     def start(self, what: str, total: int) -> None:
         """Pass on."""

@@ -18,7 +18,7 @@ from btxrd_explain.workflows.html_report.findings import find_report
 from btxrd_explain.workflows.html_report.metadata import describe
 from btxrd_explain.workflows.html_report.writing import staging, write_report
 from btxrd_explain.workflows.progress import Listener, Silent
-from btxrd_explain.workflows.selection import Selected, select_rows
+from btxrd_explain.workflows.selection import Selected, select_to_evaluate
 from btxrd_explain.workflows.threads import available_cores, in_order
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         BtxrdExplainError: Table or output cannot be used.
     """
     listener = listener or Silent()
-    selected = select_rows(settings, listener)
+    selected = select_to_evaluate(settings, listener)
     extent, protocol = _plan(settings, selected, listener)
     page = settings.output.directory / "report.html"
     maker = EntryMaker(Scorer(selected.table, protocol), settings.report.picture_side)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import TableError
@@ -12,11 +12,15 @@ from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.workflows import infer
 from btxrd_explain.workflows.inference.collecting import collect_images, names_images
+from btxrd_explain.workflows.plausibility.data import doubts_of_split
+from btxrd_explain.workflows.plausibility.inspection import inspect_table
+from btxrd_explain.workflows.plausibility.origin import doubts_of_images, doubts_of_settings
 from btxrd_explain.workflows.progress import WithoutRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from btxrd_explain.errors import Caution
     from btxrd_explain.inputs.annotation_source import AnnotationSource
     from btxrd_explain.inputs.dataset import Collection
     from btxrd_explain.predictions.index import Index
@@ -72,11 +76,13 @@ class Selected:
         table: The table, current as far as can be told.
         rows: The selected rows, without grids, in the order of the table.
         annotations: Places of annotations by ``image_id``, of the images that have one.
+        cautions: What may be wrong with them.
     """
 
     table: PredictionTable
     rows: Index
     annotations: Annotations
+    cautions: tuple[Caution, ...] = ()
 
 
 def select_rows(settings: Settings, listener: Listener) -> Selected:
@@ -93,20 +99,35 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
         quiet = settings.model_copy(update={"output": settings.output.model_copy(update={"overlay": False})})
         result = infer.run(quiet, WithoutRows(listener))
         known = result.collection.annotations if names_images(settings) else {}
-        return _with_annotations(settings, result.table, result.rows, known, listener)
+        return replace(
+            _with_annotations(settings, result.table, result.rows, known, listener), cautions=result.cautions
+        )
     table = open_table(settings.output.predictions_path)
-    rows = table.index()
-    known = {}
+    everything = rows = table.index()
+    known, cautions = {}, tuple(doubts_of_settings(settings, table.provenance))
     if names_images(settings):
         collection = collect_images(settings)
         rows, known = _named_rows(rows, collection), collection.annotations
+        cautions += (*collection.cautions, *doubts_of_images(collection.records, rows, str(table.path)))
     elif settings.data.split is not None:
         rows = rows.where(rows.is_in("split", [settings.data.split]))
     if not len(rows):
-        splits = sorted(filter(None, table.index().column("split").unique().to_pylist()))
+        splits = sorted(filter(None, everything.column("split").unique().to_pylist()))
         known_splits = f"its splits are {', '.join(splits)}" if splits else "it has no splits"
         raise TableError(f"no row of '{table.path}' is selected: {known_splits}", hint="check --split")
-    return _with_annotations(settings, table, rows, known, listener)
+    cautions += inspect_table(table, everything, rows)
+    for caution in cautions:
+        listener.warn(caution)
+    return replace(_with_annotations(settings, table, rows, known, listener), cautions=cautions)
+
+
+def select_to_evaluate(settings: Settings, listener: Listener) -> Selected:
+    """Return the rows of :func:`select_rows`, after a look whether the network was trained on them."""
+    selected = select_rows(settings, listener)
+    cautions = tuple(doubts_of_split(selected.rows))
+    for caution in cautions:
+        listener.warn(caution)
+    return replace(selected, cautions=selected.cautions + cautions)
 
 
 def _named_rows(rows: Index, collection: Collection) -> Index:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from btxrd_explain.files import write_bytes, write_json
@@ -12,7 +13,7 @@ from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.workflows.comparing.schema import Compared, Comparison
 from btxrd_explain.workflows.evaluation.protocol import rule_in_words
 from btxrd_explain.workflows.evaluation.sample import NAMES
-from btxrd_explain.workflows.evaluation.schema import Statistics
+from btxrd_explain.workflows.evaluation.schema import Statistics, Warned
 from btxrd_explain.workflows.naming import footer
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def _document(
             n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
             means=paired.means(name),
             difference=None if name == reference else paired.difference(name),
+            warnings=[Warned(**asdict(one)) for one in (*evaluation.selected.cautions, *evaluation.cautions)],
             only_here=common.only[name],
             provenance=evaluation.selected.table.provenance.document(),
         )

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from btxrd_explain.workflows.evaluation.schema import Statistics  # noqa: TC001 -- pydantic reads it
+from btxrd_explain.workflows.evaluation.schema import Statistics, Warned  # noqa: TC001 -- pydantic reads it
 from btxrd_explain.workflows.evaluation.slice_schema import Mean, Part
 
 SCHEMA_VERSION: Final = 1
@@ -31,6 +31,7 @@ class Compared(Part):
     difference: dict[str, Mean] | None = Field(
         description="This table minus the first, image by image (paired bootstrap); null for the first."
     )
+    warnings: list[Warned] = Field(description="What of it looks right and may be wrong.")
     only_here: list[str] = Field(description="Images that not all tables have a prediction of; left out.")
     provenance: dict[str, Any]
 

@@ -12,8 +12,10 @@ from btxrd_explain.core.metrics import BoxAccuracy, PixelPrecision
 from btxrd_explain.core.metrics.baselines import AverageMask
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.workflows.evaluation.lesions import lesions_of
+from btxrd_explain.workflows.evaluation.score import Exclusion
 from btxrd_explain.workflows.evaluation.scores import Scores
 from btxrd_explain.workflows.evaluation.scoring import Scored, Scorer
+from btxrd_explain.workflows.plausibility.annotations import AnnotationDoubts, doubts_of_exclusions
 from btxrd_explain.workflows.threads import available_cores, in_order
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.metrics import BoxResult
+    from btxrd_explain.errors import Caution
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.workflows.evaluation.protocol import Protocol
     from btxrd_explain.workflows.evaluation.score import Score
@@ -43,6 +46,7 @@ class Evaluation:
         pixel_precision: PxAP, average precision of the pixels of all images together; None where undefined.
         pixel_precision_chance: Its chance level, the annotated share of all pixels.
         boxes: MaxBoxAccV2; None where it was not asked for, or is undefined.
+        cautions: What may be wrong with the annotations.
     """
 
     selected: Selected
@@ -51,6 +55,7 @@ class Evaluation:
     pixel_precision: float | None = None
     pixel_precision_chance: float | None = None
     boxes: BoxResult | None = None
+    cautions: tuple[Caution, ...] = ()
 
     @property
     def evaluated(self) -> list[Score]:
@@ -77,7 +82,7 @@ def evaluate(
         What was measured.
     """
     scorer = Scorer(selected.table, protocol, _average_of(selected, protocol, listener, average))
-    pixels, boxes = PixelPrecision(), BoxAccuracy()
+    pixels, boxes, doubts = PixelPrecision(), BoxAccuracy(), AnnotationDoubts()
 
     def score(row: Prediction) -> Scored:
         return scorer.score(row, selected.annotations.get(row.image_id))
@@ -88,10 +93,14 @@ def evaluate(
                 pixels.add(scored.pixels)
             if scored.boxes is not None:
                 boxes.add(scored.boxes)
+            doubts.add(scored.score.row.image_id, scored.doubt)
             yield scored.score
 
     scores = Scores(selected.rows, pooled())
-    return Evaluation(selected, protocol, scores, pixels.value, pixels.chance, boxes.result())
+    cautions = (*doubts.cautions(), *doubts_of_exclusions(scores, Exclusion.BAD_ANNOTATION))
+    for caution in cautions:
+        listener.warn(caution)
+    return Evaluation(selected, protocol, scores, pixels.value, pixels.chance, boxes.result(), cautions)
 
 
 def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> AverageMask:

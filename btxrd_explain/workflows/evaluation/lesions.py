@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.lesions import LesionRules
     from btxrd_explain.core.masks import MaskPolicy
     from btxrd_explain.core.shapes import Shape
+    from btxrd_explain.inputs.annotation import Annotation
     from btxrd_explain.inputs.annotation_place import AnnotationPlace
 
 
@@ -33,7 +34,7 @@ class Lesions:
         frame: How the radiograph maps to the network's input.
         mask: All lesions, boolean, shape ``frame.original``.
         count: Number of lesions.
-        found: Number of shapes in the annotation, whether they count or not.
+        annotation: The annotation with all of its shapes, whether they count or not.
     """
 
     shapes: tuple[Shape, ...]
@@ -41,7 +42,7 @@ class Lesions:
     frame: Frame
     mask: NDArray[np.bool_]
     count: int
-    found: int
+    annotation: Annotation
 
     def mask_in(self, space: Space) -> NDArray[np.bool_]:
         """Return all lesions as one boolean mask on the pixels of ``space``."""
@@ -65,13 +66,13 @@ def lesions_of(place: AnnotationPlace, frame: Frame, rules: LesionRules, *, clas
     Raises:
         AnnotationError: The annotation cannot be used.
     """
-    found = read_annotation(place, frame.original).shapes
-    shapes = tuple(rules.relevant(found, class_name))
+    annotation = read_annotation(place, frame.original)
+    shapes = tuple(rules.relevant(annotation.shapes, class_name))
     mask, count = np.zeros(frame.original, dtype=bool), 0
     for lesion in lesion_masks(shapes, frame.original, rules.policy):
         mask |= lesion
         count += 1
-    return Lesions(shapes, rules.policy, frame, mask, count, len(found))
+    return Lesions(shapes, rules.policy, frame, mask, count, annotation)
 
 
 def in_space(mask: NDArray[np.bool_], frame: Frame, space: Space) -> NDArray[np.bool_]:

@@ -50,6 +50,10 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"### Slices\n\n{_slices(report)}"
     yield f"### Excluded and undefined\n\n{_exclusions(report)}"
     yield f"## Checklist\n\n{_checklist(report)}"
+    if report.warnings:
+        yield "## Warnings\n\n" + "\n".join(
+            _cell(f"- {one.message}: {one.check} ({one.code})") for one in report.warnings
+        )
     yield "## Limits\n\n" + "\n".join(f"- {limit}" for limit in report.limits)
     yield f"## Provenance\n\n{_provenance(report)}"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.metrics.catalogue import METRICS
@@ -22,6 +23,7 @@ from btxrd_explain.workflows.evaluation.schema import (
     Report,
     Rule,
     Statistics,
+    Warned,
 )
 from btxrd_explain.workflows.evaluation.slice_schema import Summary
 from btxrd_explain.workflows.evaluation.summaries import correlate, summarise, summarise_all
@@ -95,6 +97,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         statistics=statistics,
         checklist=_checklist(evaluation, summary, statistics, extent, limits),
         limits=limits,
+        warnings=[Warned(**asdict(caution)) for caution in (*evaluation.selected.cautions, *evaluation.cautions)],
         definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
         files={},
         provenance=evaluation.selected.table.provenance.document(),

@@ -18,6 +18,7 @@ from btxrd_explain.workflows.evaluation.lesions import Lesions, lesions_of
 from btxrd_explain.workflows.evaluation.protocol import MapKind, Protocol
 from btxrd_explain.workflows.evaluation.score import Exclusion, Score, is_tumour
 from btxrd_explain.workflows.explained import ExplainedImage
+from btxrd_explain.workflows.plausibility.annotations import doubt_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,11 +42,13 @@ class Scored:
         score: The score.
         pixels: Pixel counts of the classifier's map; None where undefined.
         boxes: Best box overlap per threshold, float64; None where undefined or not asked for.
+        doubt: What makes the annotation look as if it were another image's; None without a doubt.
     """
 
     score: Score
     pixels: PixelCounts | None = None
     boxes: NDArray[np.float64] | None = None
+    doubt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,10 @@ class Scorer:
         except AnnotationError as error:
             return Scored(replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error)))
         score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
+        return replace(self._judged(score, image, lesions), doubt=doubt_of(lesions.annotation, image))
+
+    def _judged(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
+        """Exclude a radiograph whose lesions cannot be measured, and compare the others."""
         if not lesions.mask.any():
             return Scored(replace(score, excluded=Exclusion.EMPTY_ANNOTATION, detail=_dropped(lesions)))
         if not lesions.mask[image.frame.window_seen].any():
@@ -163,6 +170,7 @@ class Scorer:
 
 def _dropped(lesions: Lesions) -> str | None:
     """Say of an annotation without a lesion that it holds shapes."""
-    if not lesions.found:
+    shapes = len(lesions.annotation.shapes)
+    if not shapes:
         return None
-    return f"of its {lesions.found} shapes none counts: by its label, by the mask policy, or outside the image"
+    return f"of its {shapes} shapes none counts: by its label, by the mask policy, or outside the image"

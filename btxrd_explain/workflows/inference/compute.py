@@ -18,11 +18,13 @@ from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.allocator import keep_freed_memory
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
+from btxrd_explain.model.doubts import doubts_of_passes
 from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.memory import BatchLimit
 from btxrd_explain.model.streams import replica, sharing_cores
 from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.workflows.inference.device import batch_size_of, device_of, streams_of
 from btxrd_explain.workflows.inference.reading import Prepared, read_ahead
 from btxrd_explain.workflows.inference.request import checkpoint_of
@@ -159,6 +161,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
             f"the network gives {grids.shape[1]} scores for {len(classifier.class_names)} classes",
             hint="check --class-names",
         )
+    doubts = () if settings.model.factory is None else tuple(doubts_of_passes(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
     remarks = _compiled(classifier.network, layers, settings, torch.zeros(batch_size, *shape, device=device))
@@ -172,6 +175,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         target_layer=", ".join(layer.name for layer in layers),
         grid=Size(*grids.shape[2:]),
         notes=classifier.notes + remarks,
+        cautions=(*classifier.cautions, *doubts),
         synthetic=classifier.synthetic,
     )
     return Explainer(
@@ -205,6 +209,10 @@ def _compiled(
 
 
 def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -> Prediction:  # noqa: ANN401
+    """Return the row with what the network gave; scores that are no numbers are no prediction."""
+    if not np.isfinite(probabilities).all():
+        reason = "the network's scores are NaN or infinite: compute with --precision fp32, or check the checkpoint"
+        return replace(row, status=RowStatus.NON_FINITE, error=reason)
     return replace(row, probabilities=probabilities, grids=grids, grid_statuses=statuses)
 
 

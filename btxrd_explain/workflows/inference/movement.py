@@ -35,7 +35,11 @@ def with_movement(explainer: Explainer, records: Sequence[ImageRecord], folder: 
         return explainer
     sample = records[:: -(-len(records) // _SAMPLE)]
     fast, exact = (_rows(explainer, sample, folder, decode) for decode in (Decode.FAST, Decode.EXACT))
-    pairs = [(one, other) for one, other in zip(fast, exact, strict=True) if one.grids is not None]
+    pairs = [
+        (one, other)
+        for one, other in zip(fast, exact, strict=True)
+        if one.grids is not None and other.grids is not None
+    ]
     provenance = explainer.provenance
     note = _note(explainer, pairs) if pairs else "decode: fast could not be compared with exact: no image was readable"
     return replace(explainer, provenance=replace(provenance, notes=(*provenance.notes, note)))

@@ -32,7 +32,7 @@
  * @typedef {{
  *   title: string, synthetic: boolean, classes: string[], grid: [number, number], alpha: number,
  *   protocol: {rule: string, threshold: number | null, operator: string, space: string},
- *   colours: string, slices: Slice[], limits: string[], tiles: {label: string, kind: string, estimate: Estimate, note: string}[],
+ *   colours: string, slices: Slice[], limits: string[], warnings: string[], tiles: {label: string, kind: string, estimate: Estimate, note: string}[],
  *   performance: {
  *     name: string, n: number, sensitivity: Estimate, specificity: Estimate, precision: Estimate, auroc: Estimate,
  *   }[],

@@ -12,6 +12,7 @@ export function showNotes(report) {
       el("span", {}, detail),
     ),
   ]);
+  fill("warnings", report.warnings, (warning) => [el("li", {}, warning)]);
   fill("limits", report.limits, (limit) => [el("li", {}, limit)]);
   fill("exclusions", report.excluded, ({ reason, count }) => [el("li", {}, `${radiographs(count)}: ${reason}`)]);
   fill("provenance-list", report.provenance, pair);
