@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.image_files import list_images, read_paths, subfolder, why_no_file
+from btxrd_explain.inputs.image_files import is_image, list_images, read_paths, subfolder, why_no_file
 from btxrd_explain.inputs.names import NameIndex, UnresolvedNameError
 
 if TYPE_CHECKING:
@@ -82,6 +82,52 @@ def test_folders_that_are_closed_do_not_stop_the_others(tmp_path: Path) -> None:
 def test_folders_that_cannot_be_listed_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot list the folder"):
         list_images(tmp_path / "none")
+
+
+DICOM = b"\0" * 128 + b"DICM"
+
+
+def test_dicom_files_are_listed_by_suffix_and_without_one_by_content(tmp_path: Path) -> None:
+    touch(tmp_path, "a.dcm", "b.DICOM", "IM000002", "notes", ".hidden", "sub/x")
+    names = (
+        "IM000001",
+        "1.2.840.113619",
+        "DICOMDIR",
+        "dicomdir",
+        ".IM000003",
+        "~$IM000004",
+        "report.txt",
+        "sub/IM000005",
+    )
+    for name in names:
+        (tmp_path / name).write_bytes(DICOM)
+    assert listed(tmp_path) == ["IM000001", "a.dcm", "b.DICOM", "sub/IM000005"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes on Windows")
+def test_pipes_without_a_suffix_are_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "IM000001")
+    assert listed(tmp_path) == []
+    assert not is_image(tmp_path / "IM000001")
+
+
+def test_dicom_files_without_a_suffix_may_be_named(tmp_path: Path) -> None:
+    (tmp_path / "IM000001").write_bytes(DICOM)
+    touch(tmp_path, "IM000002")
+    paths, notes = read_paths(io.BytesIO(f"{tmp_path}/IM000001\0{tmp_path}/IM000002\0{tmp_path}\0".encode()))
+    assert paths == [tmp_path / "IM000001"]
+    assert notes == ("passed over 2 of 3 paths that are not named like images",)
+    index = NameIndex([], tmp_path)
+    assert index.resolve("IM000001") == tmp_path / "IM000001"
+    with pytest.raises(UnresolvedNameError):
+        index.resolve("IM000002")
+
+
+def test_split_csvs_may_name_dicom_files_with_or_without_suffix(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("IM000001", "IM000002.dcm", "1.2.840.113.dcm")]
+    index = NameIndex(files, tmp_path)
+    assert [index.resolve(name) for name in ("IM000001", "IM000002", "1.2.840.113")] == files
+    assert index.resolve("x/1.2.840.113.dcm") == files[2]
 
 
 def test_subfolders_are_found_in_any_case(tmp_path: Path) -> None:

@@ -16,7 +16,19 @@ from btxrd_explain.workflows import infer
 if TYPE_CHECKING:
     from pathlib import Path
 
-HEAVY = ["torch", "torchvision", "timm", "pytorch_grad_cam", "matplotlib", "cv2", "PIL", "pyarrow", "openpyxl", "numpy"]
+HEAVY = [
+    "torch",
+    "torchvision",
+    "timm",
+    "pytorch_grad_cam",
+    "matplotlib",
+    "cv2",
+    "PIL",
+    "pyarrow",
+    "openpyxl",
+    "numpy",
+    "pydicom",
+]
 
 
 def _modules_after(program: str) -> set[str]:
