@@ -455,6 +455,18 @@ def test_the_checklist_is_not_met_by_what_shows_nothing(folder: Path) -> None:
     assert "Weight randomisation: Undecided: too few." in report["limits"]
 
 
+def test_scores_of_the_data_set_stand_beside_what_bounds_them(folder: Path) -> None:
+    found = evaluated(folder, "--boxes")["data_set"]
+    for score in (found["pxap"], found["max_box_acc_v2"]):
+        assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
+        assert score["n"] == 3  # d has no evidence
+        assert score["ceiling"] >= score["value"]
+        assert {"random"} <= set(score["baselines"]) <= {"random", "centre", "edges", "average"}
+    assert 0 < found["pxap"]["chance"] < 1
+    assert found["max_box_acc_v2"]["chance"] is None
+    assert evaluated(folder, "--no-baselines")["data_set"]["pxap"]["baselines"] == {}
+
+
 def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
     evaluated(folder, "--by", "center", "--boxes")
     text = (folder / "out" / "annotation_report.md").read_text("utf-8")
@@ -465,7 +477,9 @@ def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
     assert "1 excluded: annotation cannot be used" in text
     assert "| center | 1 | 2 | 0.750" in text
     assert "of 15 points are met" in text
-    assert "MaxBoxAccV2" in text
+    assert "(PxAP): " in text
+    assert "MaxBoxAccV2: " in text
+    assert " on 3 images; ceiling " in text
     tables = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in tables)
 

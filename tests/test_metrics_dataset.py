@@ -12,8 +12,18 @@ from sklearn.metrics import average_precision_score
 
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map
-from btxrd_explain.core.metrics import BoxAccuracy, PixelCounts, PixelPrecision, box_overlaps, measure
+from btxrd_explain.core.metrics import (
+    BoxAccuracy,
+    PixelCounts,
+    PixelPrecision,
+    box_overlaps,
+    found_boxes,
+    max_box_accuracy,
+    measure,
+    pooled_precision,
+)
 from btxrd_explain.core.metrics.boxes import BOX_DELTAS, BOX_THRESHOLDS, box_ious
+from btxrd_explain.core.statistics import Resampling, pooled_interval
 
 Case = tuple[HeatMap, list[np.ndarray]]
 
@@ -185,3 +195,36 @@ corners = arrays(np.int64, (4,), elements=st.integers(0, 6)).map(lambda c: np.so
 def test_box_iou_counts_pixels(a: np.ndarray, b: np.ndarray) -> None:
     expected = _slow_iou(tuple(a.tolist()), tuple(b.tolist()))
     assert box_ious(a[None], b[None])[0, 0] == pytest.approx(expected)
+
+
+def test_the_interval_of_pxap_is_that_of_images_pooled_draw_by_draw() -> None:
+    cases = _cases(5)
+    counts = [measure(heat, np.logical_or.reduce(lesions)).pixels for heat, lesions in cases]
+    assert all(each is not None for each in counts)
+    rows = np.array([np.concatenate([each.inside, each.whole]) for each in counts if each is not None])
+    resampling = Resampling.of_groups(["p", "p", "q", "r", "s"], resamples=200, seed=3)
+    estimate = pooled_interval(rows, lambda sums: pooled_precision(*np.split(sums, 2, axis=-1)), resampling)
+    slow = [_pooled([cases[place] for place in draw]).value for draw in resampling.indices()]
+    defined = [value for value in slow if value is not None]
+    assert estimate.value == pytest.approx(_pooled(cases).value, abs=1e-12)
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(np.quantile(defined, [0.025, 0.975])), abs=1e-12)
+    assert (estimate.n, estimate.units) == (5, 4)
+
+
+def test_the_box_accuracy_of_many_draws_is_that_of_each() -> None:
+    found = np.random.default_rng(0).random((4, 3, 1000)) < 0.3
+    single = BoxAccuracy()
+    for image in found:
+        single.add(np.where(image[2], 0.9, np.where(image[1], 0.6, np.where(image[0], 0.4, 0.0))))
+    nested = np.array([found_boxes(np.where(i[2], 0.9, np.where(i[1], 0.6, np.where(i[0], 0.4, 0.0)))) for i in found])
+    result = single.result()
+    assert result is not None
+    draws = np.stack([nested.sum(axis=0), 2 * nested.sum(axis=0)])
+    assert max_box_accuracy(draws, np.array([4, 8])).tolist() == pytest.approx([result.score] * 2, abs=1e-15)
+
+
+@pytest.mark.parametrize("images", [0, 1])
+def test_too_few_images_have_no_interval(images: int) -> None:
+    rows = np.ones((images, 2), np.uint32)
+    estimate = pooled_interval(rows, lambda sums: sums[:, 0] / sums[:, 1], Resampling.of_images(images))
+    assert (estimate.value, estimate.low, estimate.high) == (1.0 if images else None, None, None)

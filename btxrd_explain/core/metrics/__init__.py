@@ -4,10 +4,10 @@
 and source. Scores that pool pixels or boxes over images have an accumulator of fixed size.
 """
 
-from btxrd_explain.core.metrics.boxes import BoxAccuracy, BoxResult, box_overlaps
+from btxrd_explain.core.metrics.boxes import BoxAccuracy, BoxResult, box_overlaps, found_boxes, max_box_accuracy
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS
 from btxrd_explain.core.metrics.image import ImageMetrics, Measurement, measure
-from btxrd_explain.core.metrics.pixel_precision import PixelCounts, PixelPrecision
+from btxrd_explain.core.metrics.pixel_precision import PixelCounts, PixelPrecision, pooled_precision
 from btxrd_explain.core.metrics.rules import Rule, Threshold, region_of
 
 __all__ = [
@@ -21,6 +21,9 @@ __all__ = [
     "Rule",
     "Threshold",
     "box_overlaps",
+    "found_boxes",
+    "max_box_accuracy",
     "measure",
+    "pooled_precision",
     "region_of",
 ]

@@ -8,7 +8,7 @@ thresholds take their time: the measure is meant for the network's input, not fo
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -59,7 +59,7 @@ class BoxAccuracy:
 
     def add(self, overlaps: NDArray[np.float64]) -> None:
         """Add an image: its overlaps from :func:`box_overlaps`, shape ``(1000,)``."""
-        self.found += overlaps >= np.array(BOX_DELTAS)[:, None]
+        self.found += found_boxes(overlaps)
         self.images += 1
 
     def result(self) -> BoxResult | None:
@@ -70,7 +70,7 @@ class BoxAccuracy:
         best = accuracy.argmax(axis=1)
         joint = accuracy.mean(axis=0)
         return BoxResult(
-            score=float(accuracy.max(axis=1).mean()),
+            score=float(max_box_accuracy(self.found, np.array(self.images))),
             accuracies={
                 delta: (float(accuracy[row, best[row]]), float(BOX_THRESHOLDS[best[row]]))
                 for row, delta in enumerate(BOX_DELTAS)
@@ -79,6 +79,33 @@ class BoxAccuracy:
             joint_threshold=float(BOX_THRESHOLDS[joint.argmax()]),
             images=self.images,
         )
+
+
+def found_boxes(overlaps: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Say by delta and threshold whether a box has found a lesion.
+
+    Args:
+        overlaps: From :func:`box_overlaps`, shape ``(1000,)``.
+
+    Returns:
+        Boolean array of shape ``(3, 1000)``.
+    """
+    found: NDArray[np.bool_] = overlaps >= np.array(BOX_DELTAS)[:, None]
+    return found
+
+
+def max_box_accuracy(found: NDArray[Any], images: NDArray[Any]) -> NDArray[np.float64]:
+    """Return MaxBoxAccV2, the mean over the deltas of the accuracy at the best threshold for each.
+
+    Args:
+        found: Images found by delta and threshold, shape ``(..., 3, 1000)``, whole numbers of any type.
+        images: Number of images, shape ``(...)``, at least 1.
+
+    Returns:
+        Float64 array of shape ``(...)`` in [0, 1].
+    """
+    accuracy: NDArray[np.float64] = (found.max(axis=-1) / images[..., None]).mean(axis=-1)
+    return accuracy
 
 
 def box_overlaps(values: NDArray[np.float32], lesions: Iterable[NDArray[np.bool_]]) -> NDArray[np.float64] | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from btxrd_explain.core.metrics.histogram import TOP_LEVEL
+from btxrd_explain.core.statistics.bootstrap import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,14 +73,30 @@ class PixelPrecision:
     @property
     def value(self) -> float | None:
         """PxAP, ``Σ precision · Δrecall``, in (0, 1]; None where nothing is annotated."""
-        curve = self.curve()
-        if curve is None:
-            return None
-        precision, recall = curve
-        return float(precision @ np.diff(recall, prepend=0.0))
+        value = float(pooled_precision(self.inside, self.whole))
+        return None if np.isnan(value) else value
 
     @property
     def chance(self) -> float | None:
         """The annotations' share of all pixels, which a map without knowledge scores."""
         total = int(self.whole.sum())
         return int(self.inside.sum()) / total if total else None
+
+
+def pooled_precision(inside: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the average precision of pixels by bins, ``Σ precision · Δrecall`` from the highest bin down.
+
+    Args:
+        inside: Annotated pixels by bin, shape ``(..., bins)``, whole numbers of any type.
+        whole: All pixels by bin, of the same shape.
+
+    Returns:
+        Float64 array of shape ``(...)`` in (0, 1]; NaN where nothing is annotated.
+
+    >>> pooled_precision(np.array([[0, 1], [0, 0]]), np.array([[2, 1], [2, 1]])).tolist()
+    [1.0, nan]
+    """
+    hits, pixels = inside[..., ::-1].astype(np.float64), whole[..., ::-1].astype(np.float64)
+    both, region = np.cumsum(hits, axis=-1), np.cumsum(pixels, axis=-1)
+    precision = np.divide(both, region, out=np.zeros_like(both), where=region > 0)
+    return ratio((precision * hits).sum(axis=-1), both[..., -1])

@@ -2,5 +2,6 @@
 
 from btxrd_explain.core.statistics.bootstrap import Estimate, Resampling, mean_intervals
 from btxrd_explain.core.statistics.correlation import spearman
+from btxrd_explain.core.statistics.pooled import pooled_interval
 
-__all__ = ["Estimate", "Resampling", "mean_intervals", "spearman"]
+__all__ = ["Estimate", "Resampling", "mean_intervals", "pooled_interval", "spearman"]

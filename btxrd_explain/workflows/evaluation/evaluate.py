@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import cv2
@@ -19,15 +20,14 @@ from btxrd_explain.workflows.plausibility.annotations import AnnotationDoubts, d
 from btxrd_explain.workflows.threads import available_cores, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.metrics import BoxResult
     from btxrd_explain.errors import Caution
     from btxrd_explain.predictions.record import Prediction
-    from btxrd_explain.workflows.evaluation.protocol import Protocol
+    from btxrd_explain.workflows.evaluation.protocol import MapKind, Protocol
     from btxrd_explain.workflows.evaluation.score import Score
     from btxrd_explain.workflows.progress import Listener
     from btxrd_explain.workflows.selection import Selected
@@ -43,18 +43,16 @@ class Evaluation:
         selected: The radiographs.
         protocol: How heat maps and annotations were compared.
         scores: A score per radiograph, in the order of the table.
-        pixel_precision: PxAP, average precision of the pixels of all images together; None where undefined.
-        pixel_precision_chance: Its chance level, the annotated share of all pixels.
-        boxes: MaxBoxAccV2; None where it was not asked for, or is undefined.
+        pixels: The pixels of all images in which the classifier's map is defined, of each map.
+        boxes: Likewise what boxes find; none where that was not asked for.
         cautions: What may be wrong with the annotations.
     """
 
     selected: Selected
     protocol: Protocol
     scores: Scores
-    pixel_precision: float | None = None
-    pixel_precision_chance: float | None = None
-    boxes: BoxResult | None = None
+    pixels: Mapping[MapKind, PixelPrecision] = field(default_factory=dict)
+    boxes: Mapping[MapKind, BoxAccuracy] = field(default_factory=dict)
     cautions: tuple[Caution, ...] = ()
 
     @property
@@ -82,17 +80,19 @@ def evaluate(
         What was measured.
     """
     scorer = Scorer(selected.table, protocol, _average_of(selected, protocol, listener, average))
-    pixels, boxes, doubts = PixelPrecision(), BoxAccuracy(), AnnotationDoubts()
+    pixels: defaultdict[MapKind, PixelPrecision] = defaultdict(PixelPrecision)
+    boxes: defaultdict[MapKind, BoxAccuracy] = defaultdict(BoxAccuracy)
+    doubts = AnnotationDoubts()
 
     def score(row: Prediction) -> Scored:
         return scorer.score(row, selected.annotations.get(row.image_id))
 
     def pooled() -> Iterator[Score]:
         for scored in _each(selected, score, listener, "annotations"):
-            if scored.pixels is not None:
-                pixels.add(scored.pixels)
-            if scored.boxes is not None:
-                boxes.add(scored.boxes)
+            for kind, counts in scored.pixels.items():
+                pixels[kind].add(counts)
+            for kind, overlaps in scored.boxes.items():
+                boxes[kind].add(overlaps)
             doubts.add(scored.score.row.image_id, scored.doubt)
             yield scored.score
 
@@ -100,7 +100,7 @@ def evaluate(
     cautions = (*doubts.cautions(), *doubts_of_exclusions(scores, Exclusion.BAD_ANNOTATION))
     for caution in cautions:
         listener.warn(caution)
-    return Evaluation(selected, protocol, scores, pixels.value, pixels.chance, boxes.result(), cautions)
+    return Evaluation(selected, protocol, scores, pixels, boxes, cautions)
 
 
 def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> AverageMask:

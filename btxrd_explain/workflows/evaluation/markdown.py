@@ -10,7 +10,7 @@ from btxrd_explain.workflows.evaluation.protocol import BASELINES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from btxrd_explain.workflows.evaluation.schema import Correlation, Report
+    from btxrd_explain.workflows.evaluation.schema import Correlation, Pooled, Report
     from btxrd_explain.workflows.evaluation.slice_schema import Mean, Metric, SliceSummary
 
 _RULES = {
@@ -58,7 +58,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"## Provenance\n\n{_provenance(report)}"
 
 
-def interval(mean: Mean | Correlation | None, value: float | None = None) -> str:
+def interval(mean: Mean | Correlation | Pooled | None, value: float | None = None) -> str:
     """Write a number with its interval, such as ``0.051 [0.012, 0.105]``; an undefined one as a dash."""
     if mean is None:
         return "–"
@@ -155,15 +155,23 @@ def _chance(metric: Metric) -> str:
 
 
 def _data_set(report: Report) -> str:
-    found = report.data_set
-    lines = [f"Pixels of all images together (PxAP): {_number(found.pxap)}, chance {_number(found.pxap_chance)}."]
-    if found.max_box_acc_v2 is not None:
-        accuracies = ", ".join(f"{v:.3f} at IoU {k}" for k, v in found.max_box_acc_v2.accuracies.items())
+    pixels, boxes = report.data_set.pxap, report.data_set.max_box_acc_v2
+    lines = []
+    if pixels is not None:
+        lines.append(f"Pixels of all images together (PxAP): {_pooled(pixels)}.")
+    if boxes is not None:
+        accuracies = ", ".join(f"{value:.3f} at IoU {overlap}" for overlap, value in boxes.accuracies.items())
         lines.append(
-            f"MaxBoxAccV2: {found.max_box_acc_v2.score:.3f} on {found.max_box_acc_v2.n} images ({accuracies}); its "
-            "thresholds are chosen in hindsight, as the measure is defined."
+            f"MaxBoxAccV2: {_pooled(boxes)} ({accuracies}); its thresholds are chosen in hindsight, as the measure is "
+            "defined."
         )
     return " ".join(lines)
+
+
+def _pooled(found: Pooled) -> str:
+    beside = {"chance": found.chance, "ceiling": found.ceiling, **found.baselines}
+    known = (f"{name} {value:.3f}" for name, value in beside.items() if value is not None)
+    return f"{interval(found, found.value)} on {found.n} images; {', '.join(known)}"
 
 
 def _slices(report: Report) -> str:

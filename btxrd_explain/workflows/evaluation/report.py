@@ -10,13 +10,12 @@ from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.metrics.rules import Rule as RuleKind
 from btxrd_explain.workflows.evaluation.checklist import Evidence, build_checklist
 from btxrd_explain.workflows.evaluation.curves import describe_curve
+from btxrd_explain.workflows.evaluation.data_set import describe_data_set
 from btxrd_explain.workflows.evaluation.limits import limits_of
 from btxrd_explain.workflows.evaluation.protocol import MapKind
 from btxrd_explain.workflows.evaluation.sample import Sample, by_values
 from btxrd_explain.workflows.evaluation.schema import (
     METRIC_FIELDS,
-    Boxes,
-    DataSet,
     Excluded,
     Image,
     Pattern,
@@ -89,7 +88,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         num_images=summary.overall.n,
         iou_threshold=rule.threshold,
         summary=summary,
-        data_set=_data_set(evaluation),
+        data_set=describe_data_set(evaluation, sample),
         correlations=correlate(sample),
         curve=describe_curve(sample),
         per_image=[_image(score, sample.class_names) for score in evaluation.evaluated],
@@ -185,22 +184,6 @@ def _statistics(sample: Sample, extent: Extent, units: int) -> Statistics:
         seed=resampling.seed,
         unit="images" if extent.group_column is None else f"groups of {extent.group_column}",
         units=units,
-    )
-
-
-def _data_set(evaluation: Evaluation) -> DataSet:
-    found = evaluation.boxes
-    return DataSet(
-        pxap=evaluation.pixel_precision,
-        pxap_chance=evaluation.pixel_precision_chance,
-        max_box_acc_v2=found
-        and Boxes(
-            score=found.score,
-            accuracies={f"{overlap:g}": accuracy for overlap, (accuracy, _) in found.accuracies.items()},
-            joint_score=found.joint_score,
-            joint_threshold=found.joint_threshold,
-            n=found.images,
-        ),
     )
 
 

@@ -95,24 +95,39 @@ class Curve(Part):
     best: Best
 
 
-class Boxes(Part):
-    """MaxBoxAccV2."""
+class Pooled(Part):
+    """A score of all images together, in which the classifier's map is defined."""
 
-    score: float = Field(description="Mean over 0.3, 0.5 and 0.7 of the accuracy at the best threshold for each.")
+    value: float | None
+    low: float | None = Field(description="Lower end of the bootstrap interval; null for fewer than two units.")
+    high: float | None = Field(description="Upper end; null likewise.")
+    n: int = Field(description="Images that are pooled.")
+    chance: float | None = Field(description="Its chance level, where a formula tells: of PxAP the annotated share.")
+    ceiling: float | None = Field(description="The same score of the ideal maps that a grid of this size can draw.")
+    baselines: dict[str, float | None] = Field(
+        description="The same score of random, centre, edges and average, where they have one."
+    )
+
+
+class Boxes(Pooled):
+    """MaxBoxAccV2: the mean over 0.3, 0.5 and 0.7 of the accuracy at the best threshold for each."""
+
     accuracies: dict[str, float] = Field(description="Best accuracy by the IoU that a box must reach.")
     joint_score: float = Field(description="The highest mean accuracy at one threshold for all three.")
     joint_threshold: float
-    n: int
     optimistic: Literal[True] = Field(
-        default=True, description="The thresholds are chosen on the images that are scored, as the measure is defined."
+        default=True,
+        description=(
+            "The thresholds are chosen on the images that are scored, as the measure is defined; those of baselines, "
+            "ceiling and each draw of the interval likewise."
+        ),
     )
 
 
 class DataSet(Part):
     """Scores of the data set as a whole, which have no value per image."""
 
-    pxap: float | None = Field(description="Average precision of the pixels of all images together.")
-    pxap_chance: float | None = Field(description="Its chance level: the annotated share of all pixels.")
+    pxap: Pooled | None = Field(description="Average precision of the pixels of all images together.")
     max_box_acc_v2: Boxes | None = Field(description="Null where it was not asked for (--boxes) or is undefined.")
 
 

@@ -47,6 +47,10 @@ class Score:
         lesion_share: Share of the radiograph that is annotated.
         metrics: What each map scores; the classifier's map is there wherever the image is evaluated.
         curves: IoU of each map at 101 thresholds, float32, where it is defined.
+        pixels: Pixels by bins of the classifier's map, inside and whole, uint32, shape ``(2, 1001)``; None where
+            undefined.
+        boxes: Whether a box of the classifier's map finds a lesion, boolean, shape ``(3, 1000)``; None where undefined
+            or not asked for.
     """
 
     row: Prediction
@@ -59,6 +63,8 @@ class Score:
     lesion_share: float | None = None
     metrics: Mapping[MapKind, ImageMetrics] = field(default_factory=dict)
     curves: Mapping[MapKind, NDArray[np.float32]] = field(default_factory=dict)
+    pixels: NDArray[np.uint32] | None = None
+    boxes: NDArray[np.bool_] | None = None
 
     @property
     def model(self) -> ImageMetrics | None:

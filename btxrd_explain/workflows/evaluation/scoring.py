@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -10,7 +10,7 @@ import numpy as np
 
 from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.heatmap import MapStatus, Space, heat_map, judge
-from btxrd_explain.core.metrics import box_overlaps, measure
+from btxrd_explain.core.metrics import box_overlaps, found_boxes, measure
 from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.predictions.record import RowStatus
@@ -21,7 +21,7 @@ from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.plausibility.annotations import doubt_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -40,14 +40,15 @@ class Scored:
 
     Attributes:
         score: The score.
-        pixels: Pixel counts of the classifier's map; None where undefined.
-        boxes: Best box overlap per threshold, float64; None where undefined or not asked for.
+        pixels: Pixel counts of each map, where the classifier's is defined.
+        boxes: Best box overlap per threshold of each map, float64, where the classifier's is defined; none where they
+            are not asked for.
         doubt: What makes the annotation look as if it were another image's; None without a doubt.
     """
 
     score: Score
-    pixels: PixelCounts | None = None
-    boxes: NDArray[np.float64] | None = None
+    pixels: Mapping[MapKind, PixelCounts] = field(default_factory=dict)
+    boxes: Mapping[MapKind, NDArray[np.float64]] = field(default_factory=dict)
     doubt: str | None = None
 
 
@@ -115,23 +116,30 @@ class Scorer:
         mask = lesions.mask_in(space)
         if not mask.any():
             return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT, detail=_TOO_SMALL))
-        metrics, curves = {}, {}
-        pixels, boxes, undefined = None, None, None
-        for kind, heat in self._maps(score, image, lesions):
+        metrics, curves, pixels, boxes, undefined = {}, {}, {}, {}, None
+        for kind, heat in self._maps(score, image, lesions, space):
             measured = measure(heat, mask, lesions.masks_in(space), self.protocol.threshold)
             metrics[kind] = measured.metrics
             if measured.curve is not None:
                 curves[kind] = measured.curve.astype(np.float32)
+            if measured.pixels is not None:
+                pixels[kind] = measured.pixels
             if kind is MapKind.MODEL:
-                pixels = measured.pixels
                 undefined = None if heat.status is MapStatus.OK else str(heat.status)
-        if self.protocol.boxes and undefined is None:
+        score = replace(score, metrics=metrics, curves=curves, undefined=undefined)
+        if undefined is not None:
+            return Scored(score)
+        if self.protocol.boxes:
             boxes = self._boxes(score, image, lesions)
-        return Scored(replace(score, metrics=metrics, curves=curves, undefined=undefined), pixels, boxes)
+        own = pixels[MapKind.MODEL]
+        found = found_boxes(boxes[MapKind.MODEL]) if MapKind.MODEL in boxes else None
+        score = replace(score, pixels=np.array([own.inside, own.whole], np.uint32), boxes=found)
+        return Scored(score, pixels, boxes)
 
-    def _maps(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Iterator[tuple[MapKind, HeatMap]]:
+    def _maps(
+        self, score: Score, image: ExplainedImage, lesions: Lesions, space: Space
+    ) -> Iterator[tuple[MapKind, HeatMap]]:
         """Make the heat maps one after another, so that few are in memory at once."""
-        space = self.protocol.space
         if score.target is None:
             raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
         yield MapKind.MODEL, image.heat_map(score.target, space=space)
@@ -160,12 +168,15 @@ class Scorer:
         if self.average is not None and (average := self.average(image.row)) is not None:
             yield MapKind.AVERAGE, average
 
-    def _boxes(self, score: Score, image: ExplainedImage, lesions: Lesions) -> NDArray[np.float64] | None:
+    def _boxes(self, score: Score, image: ExplainedImage, lesions: Lesions) -> dict[MapKind, NDArray[np.float64]]:
         """Compare boxes at the input's resolution."""
-        if score.target is None:
-            return None
-        heat = image.heat_map(score.target, space=Space.INPUT)
-        return box_overlaps(heat.values, lesions.masks_in(Space.INPUT)) if heat.status is MapStatus.OK else None
+        masks = list(lesions.masks_in(Space.INPUT))
+        overlaps = {
+            kind: box_overlaps(heat.values, masks)
+            for kind, heat in self._maps(score, image, lesions, Space.INPUT)
+            if heat.status is MapStatus.OK
+        }
+        return {kind: each for kind, each in overlaps.items() if each is not None}
 
 
 def _dropped(lesions: Lesions) -> str | None:
