@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.data import get_testdata_file
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
@@ -285,6 +288,17 @@ def window_range(header: Dataset) -> tuple[float, float]:
     """The ends of what pydicom's windowing gives."""
     ends = apply_voi_lut(np.array([-1e9, 1e9]), header)
     return float(ends[0]), float(ends[1])
+
+
+def test_threads_may_read_side_by_side_without_a_warning() -> None:
+    header = dicom_dataset(GREY)
+    header.PixelData += b"padded, as some writers do"
+    header.WindowCenterWidthExplanation = "x"
+    padded, tiff = written(header), io.BytesIO()
+    Image.fromarray(GREY).save(tiff, "TIFF")
+    with ThreadPoolExecutor(8) as pool:
+        read = list(pool.map(decode_radiograph, [padded, tiff.getvalue()] * 100))
+    assert all(np.array_equal(pixels, GREY) for pixels in read)
 
 
 @pytest.mark.real_data
