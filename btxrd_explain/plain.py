@@ -1,6 +1,12 @@
-"""Text of others, made safe to show: names of files and classes, cells of tables, messages of libraries."""
+"""Text of others, made safe to show and to name things by: names of files and classes, cells, messages of libraries."""
 
 from __future__ import annotations
+
+from itertools import chain, count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def plain(text: str) -> str:
@@ -13,3 +19,38 @@ def plain(text: str) -> str:
     \x1b[31mbenign\n\u202etumour\xa0\udcff
     """
     return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """Return names with a number behind those that were there before, in whatever case.
+
+    >>> distinct(["giant_cell", "cyst", "Giant_cell", "giant_cell_2"])
+    ['giant_cell', 'cyst', 'Giant_cell_2', 'giant_cell_2_2']
+    """
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        candidates = chain([name], (f"{name}_{number}" for number in count(2)))
+        free = next(candidate for candidate in candidates if candidate.casefold() not in taken)
+        taken.add(free.casefold())
+        result.append(free)
+    return result
+
+
+def as_cell(text: str) -> str:
+    """Return a text as a cell of a CSV file that no spreadsheet runs as a formula.
+
+    What begins like one gets an apostrophe before it, as OWASP advises; numbers stay.
+
+    >>> [as_cell(text) for text in ("=1+1", "@SUM(A1)", "-2+3", "-2.5", "IMG000046.jpeg")]
+    ["'=1+1", "'@SUM(A1)", "'-2+3", '-2.5', 'IMG000046.jpeg']
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and not _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

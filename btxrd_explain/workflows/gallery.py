@@ -11,7 +11,7 @@ from btxrd_explain.core.selection import Examples, Outcome, select_examples
 from btxrd_explain.errors import InputError
 from btxrd_explain.files import write_json
 from btxrd_explain.workflows.explained import ExplainedImage
-from btxrd_explain.workflows.naming import file_name_of_class, footer
+from btxrd_explain.workflows.naming import file_names_of_classes, footer
 from btxrd_explain.workflows.progress import Listener, Silent
 from btxrd_explain.workflows.selection import Selected, select_rows
 
@@ -95,6 +95,7 @@ def _draw(
     from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs  # noqa: PLC0415 -- matplotlib
 
     names = selected.table.provenance.class_names
+    files = file_names_of_classes(names)
     figures: dict[str, Path] = {}
     painter = ExamplePainter(images, selected.annotations, settings, listener)
     note_missing_glyphs([*names, *images], listener)
@@ -107,7 +108,7 @@ def _draw(
             colormap=settings.output.colormap,
             footer=footer(selected.table.provenance),
         )
-        figures[name] = settings.output.directory / f"gallery_{file_name_of_class(name)}.{settings.output.format}"
+        figures[name] = settings.output.directory / f"gallery_{files[name]}.{settings.output.format}"
         save_figure(figure, figures[name], dpi=settings.output.dpi)
         listener.advance()
     return figures

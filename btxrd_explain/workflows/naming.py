@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from btxrd_explain.plain import distinct
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from btxrd_explain.predictions.provenance import Provenance
 
 
-def file_name_of_class(name: str) -> str:
-    """Return a class name as part of a file name: what could be a path or markup becomes ``_``.
+_LONGEST = 150
+"""Bytes of a class name in a file name; file systems take 255, of which a part is ours."""
 
-    >>> file_name_of_class("Malignant"), file_name_of_class("../giant cell/tumor")
-    ('Malignant', '___giant cell_tumor')
+
+def file_names_of_classes(names: Sequence[str]) -> dict[str, str]:
+    """Return class names as parts of file names, each another one: what could be a path or markup becomes ``_``.
+
+    >>> file_names_of_classes(["Malignant", "../giant cell/tumor", "malignant"])
+    {'Malignant': 'Malignant', '../giant cell/tumor': '___giant cell_tumor', 'malignant': 'malignant_2'}
     """
-    return re.sub(r"[^\w \-+()]", "_", name).strip() or "_"
+    safe = (re.sub(r"[^\w \-+()]", "_", name).encode()[:_LONGEST].decode(errors="ignore").strip() for name in names)
+    return dict(zip(names, distinct(name or "_" for name in safe), strict=True))
 
 
 def file_name_of_image(image_id: str, suffix: str) -> Path:
-    """Return a relative file name for what belongs to an image, different for different images.
+    r"""Return a relative file name for what belongs to an image, different for different images.
 
     The image's own suffix stays, so that ``a.png`` and ``a.jpeg`` do not meet; no part of it leaves the folder.
 
     >>> file_name_of_image("left/IMG000046.jpeg", ".png").as_posix()
     'left/IMG000046.jpeg.png'
+    >>> [file_name_of_image(name, ".png").as_posix() for name in ("//etc/../passwd", "..", "a\0b")]
+    ['etc/passwd.png', '_.png', 'a_b.png']
     """
-    parts = [part for part in PurePosixPath(image_id).parts if part not in {"..", "/"}]
-    return Path(*parts[:-1], f"{parts[-1]}{suffix}")
+    text = image_id.replace("\0", "_")
+    if os.name == "nt":  # where these too make a path
+        text = text.replace("\\", "/").replace(":", "_")
+    *folders, name = [part for part in text.split("/") if part not in {"", ".", ".."}] or ["_"]
+    return Path(*folders, f"{name}{suffix}")
 
 
 def footer(provenance: Provenance) -> str:

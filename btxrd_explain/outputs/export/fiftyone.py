@@ -18,6 +18,7 @@ import numpy as np
 
 from btxrd_explain.core.contours import regions, simplified
 from btxrd_explain.files import atomic_write, relative_path, write_bytes, write_json
+from btxrd_explain.plain import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 512
 """Pixels: longest side of a heat map's picture. FiftyOne stretches it over the radiograph, and it is smooth."""
+_LONGEST_NAME = 50
+"""Characters of a class in the name of its field, which is that of a folder too."""
 
 
 @contextmanager
@@ -118,8 +121,5 @@ def _field_names(class_names: tuple[str, ...]) -> dict[str, str]:
     >>> _field_names(("Normal", "Giant cell / other", "giant_cell_other"))
     {'Normal': 'heat_map_normal', 'Giant cell / other': 'heat_map_giant_cell_other', 'giant_cell_other': 'heat_map_giant_cell_other_2'}
     """  # noqa: E501 -- the representation is one line
-    names: dict[str, str] = {}
-    for number, class_name in enumerate(class_names):
-        name = "heat_map_" + re.sub(r"\W+", "_", class_name.casefold()).strip("_")
-        names[class_name] = f"{name}_{number}" if name in names.values() else name
-    return names
+    names = ("heat_map_" + re.sub(r"\W+", "_", name.casefold()).strip("_")[:_LONGEST_NAME] for name in class_names)
+    return dict(zip(class_names, distinct(names), strict=True))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.files import write_bytes, write_json
 from btxrd_explain.outputs.scatter_figure import PairScatter, build_pair_scatters
 from btxrd_explain.outputs.style import save_figure
+from btxrd_explain.plain import as_cell
 from btxrd_explain.workflows.comparing.schema import Compared, Comparison
 from btxrd_explain.workflows.evaluation.protocol import rule_in_words
 from btxrd_explain.workflows.evaluation.sample import NAMES
@@ -107,7 +108,7 @@ def _side_by_side(paired: Paired) -> str:
     for place, score in enumerate(paired.first.scores):
         models = [sample.scores[place].model for sample in paired.samples.values()]
         cells = [None if model is None else getattr(model, metric) for metric in NAMES for model in models]
-        writer.writerow([score.row.image_id, score.row.label, *cells])
+        writer.writerow([as_cell(score.row.image_id), as_cell(score.row.label or ""), *cells])
     return text.getvalue()
 
 

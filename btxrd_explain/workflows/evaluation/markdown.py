@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from html import escape
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.plain import plain
 from btxrd_explain.workflows.evaluation.protocol import BASELINES
 
 if TYPE_CHECKING:
@@ -52,9 +55,9 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"## Checklist\n\n{_checklist(report)}"
     if report.warnings:
         yield "## Warnings\n\n" + "\n".join(
-            _cell(f"- {one.message}: {one.check} ({one.code})") for one in report.warnings
+            f"- {plain_markdown(f'{one.message}: {one.check} ({one.code})')}" for one in report.warnings
         )
-    yield "## Limits\n\n" + "\n".join(f"- {limit}" for limit in report.limits)
+    yield "## Limits\n\n" + "\n".join(f"- {plain_markdown(limit)}" for limit in report.limits)
     yield f"## Provenance\n\n{_provenance(report)}"
 
 
@@ -70,19 +73,33 @@ def interval(mean: Mean | Correlation | Pooled | None, value: float | None = Non
     )
 
 
+def plain_markdown(text: str) -> str:
+    r"""Return text of others, such as names of files, classes and columns, as Markdown that shows it to the letter.
+
+    >>> print(plain_markdown("<img src=x> [a](b) *c* d_e `f` $g$"))
+    &lt;img src=x&gt; \[a\](b) \*c\* d\_e \`f\` \$g\$
+    """
+    return re.sub(r"([\\`*_\[\]~$])", r"\\\1", escape(plain(text), quote=False))
+
+
+def _code(text: str) -> str:
+    """Return text of others as code, in which nothing else is markup."""
+    return "`" + plain(text).replace("`", "'") + "`"
+
+
 def _methods(report: Report) -> str:
     rule, drawn = report.protocol, report.statistics
     bootstrap = f"percentile bootstrap over {drawn.units} {drawn.unit}, {drawn.resamples} draws, seed {drawn.seed}"
     sentences = [
         _maps(report),
-        f"They were held against {_POLICIES[rule.mask_policy]} ({rule.annotations}); {_rule(report)}.",
+        f"They were held against {_POLICIES[rule.mask_policy]} ({plain_markdown(rule.annotations)}); {_rule(report)}.",
         f"Means are given with 95 % intervals ({bootstrap}); differences between maps are paired.",
         "Each score stands beside its chance level and its ceiling, that of the lesion mask averaged onto the grid.",
     ]
     if rule.average_mask is not None:
         sentences.append(
             "Baselines without a classifier were scored alike: a uniform random grid, a centred Gaussian, the "
-            f"radiograph's edges, and the average lesion mask of {rule.average_mask}."
+            f"radiograph's edges, and the average lesion mask of {plain_markdown(rule.average_mask)}."
         )
     return " ".join(sentences)
 
@@ -91,8 +108,9 @@ def _maps(report: Report) -> str:
     rule, made = report.protocol, report.provenance
     place = {"original": "the radiograph's own pixels", "input": "the network's input"}[rule.space]
     return (
-        f"Class-activation maps ({rule.method}, layer `{rule.target_layer}`, {rule.grid[0]} x {rule.grid[1]} cells) of "
-        f"the {rule.target_class} class were computed with {made['architecture']} (checkpoint `{made['checkpoint']}`, "
+        f"Class-activation maps ({rule.method}, layer {_code(rule.target_layer)}, {rule.grid[0]} x {rule.grid[1]} "
+        f"cells) of the {rule.target_class} class were computed with {plain_markdown(made['architecture'])} "
+        f"(checkpoint {_code(made['checkpoint'])}, "
         f"SHA-256 `{made['checkpoint_sha256'][:16]}`), rectified, upsampled bilinearly to {place}, and scaled to "
         "[0, 1] per image."
     )
@@ -106,7 +124,7 @@ def _rule(report: Report) -> str:
             return f"{text}, a threshold set beforehand"
         tuned = rule.tuned_on
         where = tuned.file if tuned.split is None else f"{tuned.file}, split {tuned.split}"
-        return f"{text}, the threshold of the highest mean IoU on {tuned.images} other images ({where})"
+        return f"{text}, the threshold of the highest mean IoU on {tuned.images} other images ({plain_markdown(where)})"
     if rule.threshold_rule == "percentile":
         return f"the hottest {rule.percentile:g} % of the pixels were highlighted"
     return _RULES[rule.threshold_rule]
@@ -186,8 +204,8 @@ def _slices(report: Report) -> str:
     }
     rows = [
         [
-            what,
-            name,
+            plain_markdown(what),
+            plain_markdown(name),
             str(part.n),
             interval(part.metrics["iou"]),
             interval(part.metrics["iou"].ceiling),
@@ -203,17 +221,19 @@ def _slices(report: Report) -> str:
 
 
 def _exclusions(report: Report) -> str:
-    lines = [f"- {count} excluded: {reason}" for reason, count in report.summary.excluded.items()]
+    lines = [f"- {count} excluded: {plain_markdown(reason)}" for reason, count in report.summary.excluded.items()]
     if report.summary.overall.n_undefined:
         reasons = sorted({image.undefined for image in report.per_image if image.undefined})
-        lines.append(f"- {report.summary.overall.n_undefined} without a defined IoU: {', '.join(reasons)}")
+        lines.append(
+            f"- {report.summary.overall.n_undefined} without a defined IoU: {plain_markdown(', '.join(reasons))}"
+        )
     if report.summary.num_attention_patterns:
         lines.append(f"- {report.summary.num_attention_patterns} Normal images without annotation, which have no IoU")
     return "\n".join(lines) or "No image was excluded."
 
 
 def _checklist(report: Report) -> str:
-    rows = [[str(p.number), p.item, f"**{p.status}**", p.evidence, p.source] for p in report.checklist]
+    rows = [[str(p.number), p.item, f"**{p.status}**", plain_markdown(p.evidence), p.source] for p in report.checklist]
     met = sum(point.status == "met" for point in report.checklist)
     return f"{met} of {len(rows)} points are met.\n\n" + _table(["", "point", "status", "evidence", "source"], rows)
 
@@ -225,11 +245,11 @@ def _provenance(report: Report) -> str:
         ["", ""],
         [
             ["fingerprint", made["fingerprint"]],
-            ["checkpoint", f"{made['checkpoint']} ({made['checkpoint_sha256']})"],
-            ["network", made["architecture"]],
-            ["preprocessing", ", ".join(f"{name} {value}" for name, value in made["preprocessing"].items())],
-            ["versions", versions],
-            *([["notes", "; ".join(made["notes"])]] if made["notes"] else []),
+            ["checkpoint", f"{plain_markdown(made['checkpoint'])} ({made['checkpoint_sha256']})"],
+            ["network", plain_markdown(made["architecture"])],
+            ["preprocessing", plain_markdown(", ".join(f"{k} {v}" for k, v in made["preprocessing"].items()))],
+            ["versions", plain_markdown(versions)],
+            *([["notes", plain_markdown("; ".join(made["notes"]))]] if made["notes"] else []),
         ],
     )
 

@@ -1,6 +1,7 @@
 """``annotation_metrics.parquet`` and ``.csv``: one row per selected image, with all that was measured of it.
 
-Undefined is null (an empty cell in the CSV), never 0. The columns are listed in ``docs/reference/report.md``.
+Undefined is null (an empty cell in the CSV), never 0. The Parquet file holds every text to the letter; in the CSV an
+apostrophe stands before what a spreadsheet would run as a formula. ``docs/reference/report.md`` lists the columns.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS
 from btxrd_explain.files import atomic_write
+from btxrd_explain.plain import as_cell
 from btxrd_explain.workflows.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.workflows.evaluation.schema import HITS, METRIC_FIELDS
 
@@ -119,8 +121,18 @@ def write_metrics(
             ]
             table = pa.Table.from_pylist(rows, schema)
             tables.write_table(table)
-            lines.write_table(table.drop_columns([_CURVE]).replace_schema_metadata())
+            lines.write_table(_as_cells(table.drop_columns([_CURVE]).replace_schema_metadata()))
     return parquet, text
+
+
+def _as_cells(table: pa.Table) -> pa.Table:
+    """Return a table whose texts no spreadsheet runs as formulas; see :func:`as_cell`."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = table.column(index).to_pylist()
+            cells = [None if text is None else as_cell(text) for text in texts]
+            table = table.set_column(index, field, pa.array(cells, pa.string()))
+    return table
 
 
 def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
