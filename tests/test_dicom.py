@@ -290,6 +290,41 @@ def window_range(header: Dataset) -> tuple[float, float]:
     return float(ends[0]), float(ends[1])
 
 
+BARS = [(255, 0, 0), (255, 128, 128), (0, 255, 0), (128, 255, 128), (0, 0, 255), (128, 128, 255)]
+BARS += [(0, 0, 0), (64, 64, 64), (192, 192, 192), (255, 255, 255)]
+"""The rows 5, 15, 25 ... of pydicom's examples of secondary captures."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SC_rgb_rle.dcm",
+        "SC_rgb_jpeg_dcmtk.dcm",  # YBR_FULL, baseline
+        "SC_rgb_dcmtk_+eb+cy+np.dcm",  # YBR_FULL_422, baseline
+        "SC_rgb_jpeg_gdcm.dcm",  # lossless
+        "SC_ybr_full_422_uncompressed.dcm",
+    ],
+)
+def test_secondary_captures_in_colour_become_rgb(name: str) -> None:
+    pixels = decode_radiograph(_example(name))
+    assert pixels.shape == (100, 100, 3)
+    assert np.abs(pixels[5::10, 50].astype(int) - BARS).max() <= 5  # they are lossy
+
+
+def test_colours_of_16_bits_keep_their_upper_bits() -> None:
+    colours = np.array([[[0x0FF0, 0x0800, 0x0010]]], np.uint16)
+    assert decode_radiograph(dicom(colours, BitsStored=12)).tolist() == [[[0xFF, 0x80, 0x01]]]
+
+
+def test_palettes_become_rgb() -> None:
+    header = dicom_dataset(np.array([[0, 2, 1]], np.uint8), PhotometricInterpretation="PALETTE COLOR")
+    for number, colour in enumerate(("Red", "Green", "Blue")):
+        entries = np.array([100, 110, 120], np.uint16) * 256 + number * 256
+        setattr(header, f"{colour}PaletteColorLookupTableDescriptor", [3, 0, 16])
+        setattr(header, f"{colour}PaletteColorLookupTableData", entries.astype("<u2").tobytes())
+    assert decode_radiograph(written(header)).tolist() == [[[100, 101, 102], [120, 121, 122], [110, 111, 112]]]
+
+
 def test_threads_may_read_side_by_side_without_a_warning() -> None:
     header = dicom_dataset(GREY)
     header.PixelData += b"padded, as some writers do"

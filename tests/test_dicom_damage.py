@@ -170,9 +170,9 @@ def _jpeg_of(height: int, width: int) -> bytes:
     return frame[:place] + struct.pack(">HH", height, width) + frame[place + 4 :]
 
 
-def _jpeg_2000_of(height: int, width: int) -> bytes:
+def _jpeg_2000_of(height: int, width: int, components: int = 1) -> bytes:
     frame = _frame(JPEG2000Lossless)
-    return frame[:8] + struct.pack(">II", width, height) + frame[16:]
+    return frame[:8] + struct.pack(">II", width, height) + frame[16:40] + struct.pack(">H", components) + frame[42:]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="bounds its memory as Linux does")
@@ -187,6 +187,8 @@ def _jpeg_2000_of(height: int, width: int) -> bytes:
         ),
         (JPEG2000Lossless, _jpeg_2000_of(60000, 60000)),
         (JPEG2000Lossless, _jpeg_2000_of(2**32 - 1, 2**32 - 1)),
+        (JPEG2000Lossless, _jpeg_2000_of(66, 71, components=16384)),
+        (JPEG2000Lossless, b"\0\0\0\x0cjP  \r\n\x87\n" + _jpeg_2000_of(60000, 60000)),
         (RLELossless, struct.pack("<16I", 1, 64, *[0] * 14) + b"\x81\0" * 10**6),
     ],
 )

@@ -6,6 +6,7 @@ nor a message of pydicom's, which may quote one, gets into an error or onto the 
 
 from __future__ import annotations
 
+import math
 import re
 import zlib
 from io import BytesIO
@@ -48,8 +49,8 @@ _JPEG_SIZE = re.compile(
     rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7]\x00[\x0b\x0e\x11\x14][\x02-\x10](..)(..)", re.DOTALL
 )
 """Start of a frame in JPEG and JPEG-LS: height and width, big-endian; 0 says that they come later."""
-_JPEG_2000_SIZE = re.compile(rb"\xff\x4f\xff\x51.{4}(.{4})(.{4})", re.DOTALL)
-"""Start of a codestream of JPEG 2000: width and height of its grid, big-endian."""
+_JPEG_2000_SIZE = re.compile(rb"\xff\x4f\xff\x51.{4}(.{4})(.{4}).{24}(..)", re.DOTALL)
+"""Start of a codestream of JPEG 2000: width, height and components, big-endian."""
 
 
 def decode_dicom(data: bytes) -> NDArray[np.uint8]:
@@ -147,23 +148,24 @@ def _check_frame(header: Dataset, syntax: UID) -> None:
         UndecodableError: It is not.
     """
     frame = get_frame(header.PixelData, 0, number_of_frames=1)
-    expected = header.Rows * header.Columns
+    expected = header.Rows * header.Columns * header.SamplesPerPixel
     if syntax == RLELossless:
+        expected *= header.BitsAllocated // 8
         found = _run_length(frame)
-        expected *= header.SamplesPerPixel * header.BitsAllocated // 8
+    elif syntax in JPEG2000TransferSyntaxes:
+        start = _JPEG_2000_SIZE.match(frame)
+        found = max(map(_volume, [start] if start else _JPEG_2000_SIZE.finditer(frame)))
     else:
-        jpeg_2000 = syntax in JPEG2000TransferSyntaxes
-        if not jpeg_2000 and _JPEG_END not in frame[-_MOST_PADDING:]:
+        if _JPEG_END not in frame[-_MOST_PADDING:]:
             raise UndecodableError("is a DICOM file whose picture is cut short", hint="copy it again from its source")
-        pattern = _JPEG_2000_SIZE if jpeg_2000 else _JPEG_SIZE
-        found = max((_area(*match.groups()) for match in pattern.finditer(frame)), default=0)
+        found = max(map(_volume, _JPEG_SIZE.finditer(frame)))
     if found > expected + expected // 8 + 1024:
         raise UndecodableError("is a DICOM file whose picture is larger than it claims", hint="check the file")
 
 
-def _area(*sides: bytes) -> int:
-    first, second = (int.from_bytes(side) or 2 ** (8 * len(side)) for side in sides)
-    return first * second
+def _volume(size: re.Match[bytes]) -> int:
+    """Return the product of the numbers found; 0 is one that comes later and may be as large as any."""
+    return math.prod(int.from_bytes(number) or 2 ** (8 * len(number)) for number in size.groups())
 
 
 def _run_length(frame: bytes) -> int:
