@@ -11,7 +11,8 @@
 | 6 | output: a result cannot be written |
 | 7 | cluster: Ray is not there, or its workers cannot do the work |
 | 70 | something that should not happen: --verbose shows where |
-| 130 | interrupted |
+| 129, 143 | ended by SIGHUP (the terminal was closed) or SIGTERM (`kill`, a cluster); the same command goes on |
+| 130 | interrupted (Ctrl-C); the same command goes on where it stopped |
 | 141 | the reader of a pipe closed it |
 """
 
@@ -35,8 +36,10 @@ class ExitCode(IntEnum):
     OUTPUT = 6
     ENGINE = 7
     UNEXPECTED = 70
+    HUNG_UP = 129
     INTERRUPTED = 130
     BROKEN_PIPE = 141
+    TERMINATED = 143
 
 
 _LONGEST = 1000

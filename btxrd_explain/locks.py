@@ -39,6 +39,8 @@ def alone(target: Path, tell: Callable[[str], None]) -> Iterator[None]:
     The lock is a hidden file beside the target, which goes when the block ends. One that stays behind because its
     process was killed blocks nobody.
 
+    What processes that were killed left behind in its folder is removed.
+
     Args:
         target: What is worked on; it need not exist.
         tell: Called with one line where there is another process to wait for.
@@ -52,6 +54,8 @@ def alone(target: Path, tell: Callable[[str], None]) -> Iterator[None]:
     with suppress(OSError):  # no folder to write to, or no locks in this file system: the work itself will say why
         make_folder(target.parent)
         lock = _acquired(path, lambda holder: tell(f"waiting for {holder}, which works on '{target}'"))
+    for folder in (target.parent, target):
+        sweep(folder)
     try:
         yield
     finally:

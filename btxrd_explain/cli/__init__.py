@@ -6,8 +6,13 @@ import os
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from btxrd_explain.cli.app import app
+from btxrd_explain.console.stopping import Stopped, exit_code_of, stop_on_signals
 
 
 def main() -> None:
     """Run the command line tool; never returns."""
-    app()
+    try:
+        stop_on_signals()
+        app()
+    except (KeyboardInterrupt, Stopped) as stop:  # before or after the command's own boundary
+        raise SystemExit(exit_code_of(stop)) from None

@@ -6,6 +6,7 @@ import json as jsonlib
 import os
 import sys
 import traceback
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,12 @@ from rich.text import Text
 
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.progress import Phases
-from btxrd_explain.errors import BtxrdExplainError, ExitCode
+from btxrd_explain.console.stopping import Stopped, exit_code_of, swallowed
+from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError
 from btxrd_explain.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from btxrd_explain.errors import Caution
     from btxrd_explain.predictions.provenance import Provenance
@@ -90,11 +92,13 @@ class Terminal:
 
     def print(self, line: str) -> None:
         """Print a line of results, in rich's markup: what is not ours must be escaped. Long ones are wrapped."""
-        self._out.print(line)
+        with _writing():
+            self._out.print(line)
 
     def print_path(self, what: str, path: Path | str) -> None:
         """Name a file or folder; never broken into lines, so that it can be copied."""
-        self._out.print(f"{escape(what)}: {escape(_straight(path))}", soft_wrap=True)
+        with _writing():
+            self._out.print(f"{escape(what)}: {escape(_straight(path))}", soft_wrap=True)
 
     def print_file(self, path: Path) -> None:
         """Name a file of results, and say whether it is a figure to look at."""
@@ -110,14 +114,16 @@ class Terminal:
         table = Table(*columns, box=None, pad_edge=False)
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
-        self._out.print(table)
+        with _writing():
+            self._out.print(table)
 
     def print_json(self, document: object) -> None:
         """Print a document as one line of strict JSON, with JSON's own escapes for what is not to be seen."""
         text = jsonlib.dumps(document, ensure_ascii=False, allow_nan=False)
         if not text.isprintable():
             text = "".join(sign if sign.isprintable() else jsonlib.dumps(sign)[1:-1] for sign in text)
-        sys.stdout.write(f"{text}\n")
+        with _writing():
+            sys.stdout.write(f"{text}\n")
 
     def print_failure(self, kind: str, text: str) -> None:
         """Name a file that failed, on stderr; both are plain text."""
@@ -129,32 +135,58 @@ class Terminal:
         """Run a command; errors of the package become one line on stderr and their exit code."""
         try:
             code = run()
-            sys.stdout.flush()
+            with _writing():
+                sys.stdout.flush()
         except BtxrdExplainError as error:
             self._phases.stop()
             self._print_error(str(error))
             return error.exit_code
-        except KeyboardInterrupt:
-            self._phases.stop()
-            self._err.print("interrupted: run the same command again to go on where it stopped")
-            return ExitCode.INTERRUPTED
+        except (KeyboardInterrupt, Stopped) as stop:
+            return self._interrupted(stop)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered has no reader
+            _drop_output()
             return ExitCode.BROKEN_PIPE
         except Exception as error:  # noqa: BLE001 -- the last boundary: a user gets a line, whatever went wrong
-            self._phases.stop()
-            if self._verbose:
-                lines = map(plain, traceback.format_exc().splitlines())
-                self._err.print("\n".join(lines), markup=False, soft_wrap=True)
-            what = " ".join(f"{type(error).__name__}: {error}".split())
-            self._print_error(f"unexpected {what}: run it with --verbose to see where, and report that")
-            return ExitCode.UNEXPECTED
+            signal = swallowed()
+            return self._interrupted(signal) if signal else self._unexpected(error)
         finally:
             self._phases.stop()
         return code
 
+    def _interrupted(self, stop: BaseException) -> ExitCode:
+        self._phases.stop()
+        self._err.print("interrupted: run the same command again to go on where it stopped")
+        return exit_code_of(stop)
+
+    def _unexpected(self, error: Exception) -> ExitCode:
+        self._phases.stop()
+        if self._verbose:
+            lines = map(plain, traceback.format_exc().splitlines())
+            self._err.print("\n".join(lines), markup=False, soft_wrap=True)
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        self._print_error(f"unexpected {what}: run it with --verbose to see where, and report that")
+        return ExitCode.UNEXPECTED
+
     def _print_error(self, message: str) -> None:
         self._err.print(f"[bold red]error:[/bold red] {escape(message)}")
+
+
+@contextmanager
+def _writing() -> Iterator[None]:
+    """Tell a standard output that cannot be written, such as a file on a full disk, from any other file."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _drop_output()
+        reason = error.strerror or str(error)
+        raise OutputError(f"cannot write to the standard output ({reason})", hint="check where it leads") from error
+
+
+def _drop_output() -> None:
+    """Lead the standard output nowhere, as what is buffered can reach nobody, and would be tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def number(value: float | None) -> str:

@@ -92,7 +92,8 @@ def test_another_evaluation_is_not_taken_over_and_a_note_says_so(fresh: Case) ->
 def test_beyond_the_limit_there_is_a_folder_and_below_it_none(fresh: Case) -> None:
     folder = fresh.folder / "results" / "report_files"
     assert report.run(fresh.settings(report=ReportSettings(file_limit=0))).folder == folder
-    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+    (edition,) = folder.iterdir()
+    names = {path.relative_to(edition).as_posix() for path in edition.rglob("*.*")}
     assert {"details/000000.js", "pictures/000000.jpg", "thumbnails/000011.jpg"} <= names
     assert "details-0" not in (page := fresh.folder / "results" / "report.html").read_text()
     assert report.run(fresh.settings(report=ReportSettings(layout="folder"))).folder == folder

@@ -1,26 +1,29 @@
 """The page on disk: one file, or beyond a stated size a page with a folder beside it.
 
 Pictures and details go to a temporary folder as they come, so that memory does not grow with their number. What they
-amount to decides: up to the limit they move into the page, beyond it the folder takes its final name.
+amount to decides: up to the limit they move into the page, beyond it the folder takes its final name. That name says
+what is in it, and the earlier folder goes after the page that leads to it: at any moment there is a whole report.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import tempfile
 from base64 import b64encode
 from contextlib import contextmanager
+from hashlib import blake2b
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import OutputError
-from btxrd_explain.files import atomic_write
+from btxrd_explain.files import atomic_write, temporary_folder
+from btxrd_explain.folders import make_folder, sync_folder
 from btxrd_explain.outputs.html.page import Head, to_json, write_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from btxrd_explain.workflows.html_report.entries import Entry
 
@@ -45,6 +48,7 @@ class Staging:
         self.count = 0
         self.bytes = 0
         self._open: list[Any] = []
+        self._hash = blake2b(digest_size=8)
         for name in ("thumbnails", "pictures", _DETAILS):
             (folder / name).mkdir()
 
@@ -57,8 +61,11 @@ class Staging:
         if entry.pictures is not None:
             for kind, data in (("thumbnails", entry.pictures.thumbnail), ("pictures", entry.pictures.picture)):
                 self._path(kind, self.count).write_bytes(data)
+                self._hash.update(data)
                 self.bytes += 4 * len(data) // 3  # base64
-        self.bytes += len(to_json(entry.details))
+        details = to_json(entry.details)
+        self._hash.update(details.encode())
+        self.bytes += len(details)
         self._open.append(entry.details)
         self.count += 1
         if len(self._open) == ROWS_PER_SCRIPT:
@@ -70,6 +77,25 @@ class Staging:
             number = (self.count - 1) // ROWS_PER_SCRIPT
             (self.folder / _DETAILS / f"{number:06d}.js").write_text(_to_script(number, self._open), "utf-8")
             self._open = []
+
+    @property
+    def digest(self) -> str:
+        """What tells this content from that of other pages."""
+        return self._hash.hexdigest()
+
+    def move_to(self, edition: Path) -> None:
+        """Give the folder its final name, which only a page that is written afterwards leads to.
+
+        Raises:
+            OSError: It cannot be moved.
+        """
+        if not edition.exists():
+            if hasattr(os, "sync"):
+                os.sync()  # thousands of files at once
+            make_folder(edition.parent)
+            self.folder.chmod(0o755)
+            self.folder.rename(edition)
+            sync_folder(edition.parent)
 
     def blocks(self) -> Iterator[tuple[str, Any]]:
         """Yield the data blocks of a page of one file."""
@@ -109,16 +135,8 @@ def staging(target: Path) -> Iterator[Staging]:
     Raises:
         OutputError: Something cannot be written.
     """
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=target.parent, prefix=f".{target.stem}.", suffix=".tmp", ignore_cleanup_errors=True
-        ) as folder:
-            yield Staging(Path(folder))
-    except OSError as error:
-        raise OutputError(
-            f"cannot write '{target}' ({error.strerror or error})", hint="check the folder and the free space"
-        ) from error
+    with temporary_folder(target) as folder:
+        yield Staging(folder)
 
 
 def write_report(target: Path, staged: Staging, document: dict[str, Any], *, layout: str, limit: float) -> Path | None:
@@ -141,31 +159,34 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
     size = staged.bytes + len(to_json(document))
     beside = layout == "folder" or (layout == "auto" and size > limit * _MEGABYTE)
     folder = target.with_name(f"{target.stem}_files")
-    if folder.exists() and not (folder / _DETAILS).is_dir():
-        raise OutputError(f"'{folder}' is in the way", hint="it is no folder of an earlier report: move it")
+    edition = folder / staged.digest
+    _check_ours(folder)
     if beside:
-        document = document | {"folder": {"name": folder.name, "rows_per_script": ROWS_PER_SCRIPT}}
+        name = f"{folder.name}/{edition.name}"
+        document = document | {"folder": {"name": name, "rows_per_script": ROWS_PER_SCRIPT}}
+        staged.move_to(edition)
     head = Head(document["title"], document["lead"], _banner(document), beside)
     with atomic_write(target) as file:
         write_page(file, head, chain([("report-data", document)], [] if beside else staged.blocks()))
-        if beside:
-            _replace_folder(staged.folder, folder)
-    if not beside:
-        shutil.rmtree(folder, ignore_errors=True)  # of an earlier page
-        return None
-    return folder
+    _remove_others(folder, edition if beside else None)
+    return folder if beside else None
 
 
-def _replace_folder(new: Path, target: Path) -> None:
-    """Give a folder its final name; an earlier one makes room only when the new one is complete."""
-    new.chmod(0o755)
-    if target.exists():
-        aside = new.with_name(f"{new.name}.old")
-        target.rename(aside)
-        new.rename(target)
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        new.rename(target)
+def _check_ours(folder: Path) -> None:
+    """Refuse a folder beside the page that holds anything but editions of a report."""
+    if not folder.exists() or (folder / _DETAILS).is_dir():  # none, or one of an earlier release
+        return
+    if not folder.is_dir() or not all((edition / _DETAILS).is_dir() for edition in folder.iterdir()):
+        raise OutputError(f"'{folder}' is in the way", hint="it is no folder of an earlier report: move it")
+
+
+def _remove_others(folder: Path, edition: Path | None) -> None:
+    """Remove the editions of earlier pages, now that no page leads to them."""
+    for other in folder.iterdir() if folder.exists() else ():
+        if other != edition:
+            shutil.rmtree(other, ignore_errors=True)
+    if edition is None and folder.exists():
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _banner(document: dict[str, Any]) -> str | None:

@@ -1,0 +1,50 @@
+"""A small network with a seed, many tiny radiographs, and a server that forks runs on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from tests.interruption.lives import Lives, serving
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COUNT = 240
+BATCH = 4
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with images/ and model.pt."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "images").mkdir()
+    random = np.random.default_rng(0)
+    for number in range(COUNT):
+        pixels = random.integers(0, 256, (24, 20), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{number:04d}.png")
+    (folder / "images" / "0007.png").write_bytes(b"torn")
+    torch.manual_seed(0)
+    weights = timm.create_model("test_resnet", num_classes=3).state_dict()
+    torch.save({"model_state_dict": weights, "class_names": ["Normal", "Benign", "Malignant"]}, folder / "model.pt")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
+    """Runs commands in processes of their own."""
+    with serving(tmp_path_factory.mktemp("lives")) as lives:
+        yield lives
+
+
+@pytest.fixture(scope="session")
+def network(study: Path) -> tuple[str, ...]:
+    """The flags that name the network."""
+    named = ("--checkpoint", str(study / "model.pt"), "--architecture", "test_resnet", "--image-size", "64")
+    return (*named, "--device", "cpu", "--batch-size", str(BATCH))

@@ -1,0 +1,113 @@
+"""A process that has imported everything, and forks a child for each command line that it reads.
+
+Reads a JSON document per line from the standard input; answers with the child's process id, and when it has ended with
+its exit code, negative for a signal. A child that dies so seldom matters to nobody else, and starts in a moment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import torch
+
+from btxrd_explain import cli
+from btxrd_explain.console.infer import show_infer
+from btxrd_explain.predictions import store
+from btxrd_explain.workflows import infer
+from btxrd_explain.workflows.inference.compute import Explainer
+from btxrd_explain.workflows.inference.movement import with_movement
+
+if TYPE_CHECKING:
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.workflows.inference.reading import Prepared
+
+__all__ = ["infer", "show_infer", "with_movement"]  # imported so that no child has to
+
+_CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"}
+"""Events by which the interpreter tells that something on disk changes."""
+
+
+def main() -> None:
+    """Serve until the standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    store._ROWS_PER_PART = 24  # so that a few hundred rows fill several files
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _live(**order)
+        _say(child)
+        _say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+def _live(arguments: list[str], computed: str, output: str, dies_at: int | None, within: str) -> NoReturn:
+    """Run a command as the whole life of this process."""
+    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(handle, stream)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    torch.set_num_threads(1)
+    _note_batches(Path(computed))
+    if dies_at is not None:
+        _die_at(dies_at, within)
+    sys.argv = ["btxrd-explain", *arguments]
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        cli.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    except KeyboardInterrupt:
+        code = -signal.SIGINT
+    sys.stdout.flush()
+    os._exit(code & 255)
+
+
+def _note_batches(path: Path) -> None:
+    """Note the images of each batch before the network sees them."""
+    explained = Explainer._explained
+
+    def noted(self: Explainer, batch: list[Prepared]) -> list[Prediction]:
+        with path.open("a") as file:
+            file.write(json.dumps([item.row.image_id for item in batch]) + "\n")
+        return explained(self, batch)
+
+    Explainer._explained = noted  # type: ignore[method-assign]
+
+
+def _die_at(number: int, within: str) -> None:
+    """Kill this process just before the change of that number within a folder; count fsync as one."""
+    left = number
+
+    def count() -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        changes = event in _CHANGES and (event != "open" or arguments[2] & os.O_CREAT)
+        if changes and str(arguments[0]).startswith(within):
+            count()
+
+    fsync = os.fsync
+
+    def counted(handle: int) -> None:
+        count()
+        fsync(handle)
+
+    os.fsync = counted  # type: ignore[assignment]
+    sys.addaudithook(hook)
+
+
+if __name__ == "__main__":
+    main()
