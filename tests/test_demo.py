@@ -60,6 +60,11 @@ def test_every_class_has_hits_and_the_whole_has_mistakes(demo: tuple[Path, str, 
     assert gallery["provenance"]["synthetic"] is True
 
 
+def test_nothing_of_it_is_doubted(demo: tuple[Path, str, float]) -> None:
+    assert "warning:" not in demo[1]
+    assert json.loads((demo[0] / "results" / "annotation_report.json").read_text())["warnings"] == []
+
+
 def test_heat_maps_sit_on_lesions(demo: tuple[Path, str, float]) -> None:
     report = json.loads((demo[0] / "results" / "annotation_report.json").read_text())
     correct = report["summary"]["by_outcome"]["TP"]

@@ -68,6 +68,12 @@ def test_the_gallery_shows_real_mistakes(out: Path) -> None:
     assert {(out / f"gallery_{name}.png").stat().st_size > 50_000 for name in NAMES} == {True}
 
 
+def test_nothing_is_doubted(out: Path) -> None:
+    assert not open_table(out / "predictions.parquet").provenance.cautions
+    for name in ("gallery.json", "annotation_report.json"):
+        assert json.loads((out / name).read_text())["warnings"] == []
+
+
 def test_all_ten_tumours_are_scored(out: Path) -> None:
     report = json.loads((out / "annotation_report.json").read_text())
     assert len(report["per_image"]) == 10

@@ -99,7 +99,7 @@ def doubts_of_network(network: nn.Module, classes: int) -> Iterator[Caution]:
     if training := sum(module.training for module in network.modules()):
         yield Caution(
             "train-mode",
-            f"{training} modules stay in training mode after eval()",
+            f"modules that stay in training mode after eval(): {training}",
             "check their train() and eval(): dropout and batch norm act otherwise in training",
         )
 
