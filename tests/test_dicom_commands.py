@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 import warnings
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1
 from typer.testing import CliRunner
 
 from btxrd_explain.cli.app import app
+from btxrd_explain.errors import ExitCode
 from btxrd_explain.inputs.radiograph import decode_radiograph, read_radiograph
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
@@ -256,6 +258,19 @@ def test_nothing_of_the_patient_is_in_any_output(folder: Path, printed: dict[str
     for path in files:
         found |= {f"{path}: {sign!r}" for part in contents(path) for sign in SIGNS + WIDE_SIGNS if sign in part}
     assert found == set()
+
+
+def test_files_are_tried_again_when_the_extra_is_installed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    command = ["infer", "BTXRD/images/IMG000000.dcm", "-c", "best.pt", "-o", "without"]
+    with monkeypatch.context() as patch:
+        for name in ("btxrd_explain.inputs.dicom", "btxrd_explain.inputs.dicom_grey"):
+            patch.delitem(sys.modules, name, raising=False)
+        patch.setitem(sys.modules, "pydicom", None)
+        first = CliRunner().invoke(app, command)
+    assert "is DICOM, which needs more packages: pip install 'btxrd-explain[dicom]'" in " ".join(first.output.split())
+    assert first.exit_code == ExitCode.SOME_FILES_FAILED
+    assert CliRunner().invoke(app, command).exit_code == ExitCode.OK
 
 
 def test_an_unexpected_error_of_a_decoder_tells_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

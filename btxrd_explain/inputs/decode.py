@@ -24,8 +24,6 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 """Formats by content, whatever the file's name; Pillow's others are rare, and some start other programs."""
 MAX_PIXELS = 100_000_000
 """More than five times the largest radiograph of BTXRD; more is a mistake or an attack on the memory."""
-INSTALL_DICOM = "pip install 'btxrd-explain[dicom]'"
-"""What to do where DICOM files cannot be decoded."""
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations whose sides are swapped."""
 
@@ -48,6 +46,18 @@ class UndecodableError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+
+
+class MissingPackagesError(UndecodableError):
+    """What decodes DICOM is not installed: nothing is known of the file, and a later run may read it.
+
+    Args:
+        reason: What is needed, to be read after the file's name.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Say how to install it."""
+        super().__init__(reason, hint="pip install 'btxrd-explain[dicom]'")
 
 
 class Decoded(NamedTuple):

@@ -20,7 +20,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000TransferSyntaxes, RLELossless
 
-from btxrd_explain.inputs.decode import INSTALL_DICOM, MAX_PIXELS, UndecodableError, silence, too_large
+from btxrd_explain.inputs.decode import MAX_PIXELS, MissingPackagesError, UndecodableError, silence, too_large
 from btxrd_explain.inputs.dicom_grey import grey_levels
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _pixels(header: Dataset, syntax: UID) -> NDArray[Any]:
         return decoder.as_array(header, index=0)[0]
     plugin = "pydicom" if syntax == RLELossless else "pylibjpeg"
     if plugin not in decoder.available_plugins:
-        raise UndecodableError("is DICOM with a compression that needs more packages", hint=INSTALL_DICOM)
+        raise MissingPackagesError("is DICOM with a compression that needs more packages")
     _check_frame(header, syntax)
     return decoder.as_array(header, index=0, decoding_plugin=plugin)[0]
 

@@ -11,7 +11,14 @@ import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.inputs.decode import INSTALL_DICOM, SIDEWAYS, UndecodableError, decode, refusing_damage, upright
+from btxrd_explain.inputs.decode import (
+    SIDEWAYS,
+    MissingPackagesError,
+    UndecodableError,
+    decode,
+    refusing_damage,
+    upright,
+)
 from btxrd_explain.inputs.depth import to_8_bits
 from btxrd_explain.inputs.image_files import is_dicom, kind_of
 from btxrd_explain.places import as_text, reaching
@@ -63,7 +70,8 @@ def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) ->
     try:
         pixels, size = _decode(data, needed)
     except UndecodableError as error:
-        sha256 = hashlib.sha256(data).hexdigest()
+        lasting = not isinstance(error, MissingPackagesError)  # else the file is tried again by the next run
+        sha256 = hashlib.sha256(data).hexdigest() if lasting else None
         raise RadiographError(f"'{path}' {error.reason}", hint=error.hint, sha256=sha256) from error
     except MemoryError as error:
         raise RadiographError(f"'{path}' takes more memory than is left", hint="free some, and run it again") from error
@@ -112,7 +120,7 @@ def _decode_dicom(data: bytes) -> NDArray[np.uint8]:
     try:
         from btxrd_explain.inputs.dicom import decode_dicom  # noqa: PLC0415 -- an extra, and few runs need it
     except ModuleNotFoundError as error:
-        raise UndecodableError("is DICOM, which needs more packages", hint=INSTALL_DICOM) from error
+        raise MissingPackagesError("is DICOM, which needs more packages") from error
     return decode_dicom(data)
 
 
