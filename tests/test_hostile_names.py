@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
 
 CLASSES = (
-    "[red]:warning: ../../../etc/\x1b[31mcron",
-    "=cmd|' /C calc'!A1\n<script>alert(1)</script>\u202e$\\frac{x}$ [a](javascript:alert(1))",
-    "x" * 400,
-    "X" * 400,
+    "[red]:warning: ../../../etc/cron",
+    "=cmd|' /C calc'!A1 <script>alert(1)</script> $\\frac{x}$ [a](javascript:alert(1))",
+    "x" * 200,
+    "X" * 200,
 )
 IMAGES = ("=1+1.png", "[b]x\x1b]0;owned\x07.png", "deep/<img src=x onerror=alert(1)>.png", "$\\input{x}$.png")
 COMMANDS = (

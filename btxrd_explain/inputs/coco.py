@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.geometry import Size
 
-MAX_BYTES = 2**29
+MAX_BYTES = 2**28
 MAX_VALUES = 10_000_000
 """A hundred thousand images, each with an outline of fifty points."""
 _MAX_SHAPES = 1_000

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_MAX_BYTES = 256 * 2**20
+_MAX_BYTES = 128 * 2**20
 """Files with an embedded image have tens of megabytes."""
 _MAX_VALUES = 1_000_000
 _MAX_SHAPES = 1_000
