@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -137,6 +138,18 @@ def test_folders_decide_before_names_do(tmp_path: Path) -> None:
     assert place is not None
     assert place.entry == 1
     assert "2 images in 2 folders, by which images are found" in source.description
+
+
+@pytest.mark.parametrize("folder", ["a" * 300, "a/" * 3000, "a\0b", "../../no such folder"])
+def test_folders_in_a_coco_name_that_cannot_be_say_nothing(tmp_path: Path, folder: str) -> None:
+    path = coco(tmp_path / "c.json", f"{folder}/1.png")
+    assert open_source(path).find(tmp_path / "1.png") == AnnotationPlace(path, SourceKind.COCO, 0)
+
+
+def test_a_pipe_that_is_called_like_an_annotation_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "1.json")
+    with pytest.raises(AnnotationError, match="it is no file"):
+        read_annotation(AnnotationPlace(tmp_path / "1.json"), SIZE)
 
 
 def test_an_ambiguous_coco_name_is_an_error_of_its_image_alone(tmp_path: Path) -> None:

@@ -72,7 +72,14 @@ class CocoSource:
         """
         if not name.parent.parts or image.with_suffix("").as_posix().endswith(f"/{name.with_suffix('')}"):
             return True
-        return len(self._folders) == 1 and not any((above / name.parent).is_dir() for above in image.parents)
+        return len(self._folders) == 1 and not any(_is_folder(above / name.parent) for above in image.parents)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # longer than a name can be
+        return False
 
 
 def _relative(file_name: str) -> PurePosixPath:
