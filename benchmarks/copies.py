@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
-CORRELATIONS = (0.85, 0.7)
+CORRELATIONS = (0.9, 0.7)
 
 
 def _saved(quality: int) -> Change:

@@ -106,7 +106,7 @@ def test_a_copy_is_found_among_others(radiographs: list[NDArray[np.uint8]], copy
     assert [(pair.first, pair.second) for pair in found] == [(k, 40 + k) for k in range(12)]
     assert {pair.inverted for pair in found} == {"inverted" in copy}
     assert {pair.turn for pair in found} == {"mirrored" if "mirrored" in copy else "as it is"}
-    assert all(0.85 <= pair.correlation <= 1 and 0 <= pair.distance <= 120 for pair in found)
+    assert all(0.9 <= pair.correlation <= 1 and 0 <= pair.distance <= 120 for pair in found)
 
 
 @pytest.mark.parametrize("turn", TURNS)

@@ -31,7 +31,7 @@ PICTURE_SIDE = 64
 HASH_BITS = 480
 MAX_DISTANCE = 120
 """Of the 480 bits; unrelated radiographs differ in 240 on average."""
-MIN_CORRELATION = 0.85
+MIN_CORRELATION = 0.9
 _CELLS = 16
 _BLUR = 3.0
 """Standard deviation, in pixels of the picture, of what counts as coarse structure."""

@@ -18,7 +18,7 @@ class CheckSettings(Section):
         ),
     )
     similarity: PositiveFraction = Field(
-        default=0.85,
+        default=0.9,
         description=(
             "Least correlation of the fine structure of two radiographs that are reported as near duplicates. Lower "
             "values also find copies that were cropped, and more pairs that merely look alike."

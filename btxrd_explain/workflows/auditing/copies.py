@@ -27,7 +27,8 @@ def find_copies(images: Sequence[Examined], similarity: float) -> Iterator[Findi
         similarity: Least correlation of near duplicates.
 
     Yields:
-        A finding per group of copies, and one more where their labels differ; one per patient in several splits.
+        A finding per group of copies, and one more where labels of the same pixels differ; one per patient in several
+        splits.
     """
     files = equal_groups(image.sha256 for image in images)
     pixels = equal_groups(image.pixels for image in images)
@@ -36,15 +37,16 @@ def find_copies(images: Sequence[Examined], similarity: float) -> Iterator[Findi
     for pair in likenesses:
         near.join(pair.first, pair.second)
     for group in files:
-        yield from _tell(images, group, "same-file", "leak-file", "are the same file")
+        yield _tell(images, group, "same-file", "leak-file", "are the same file")
     for group in pixels:
+        yield from _contradictions(images, group)
         if len({images[place].sha256 for place in group}) > 1:
-            yield from _tell(images, group, "same-pixels", "leak-pixels", "hold the same pixels")
+            yield _tell(images, group, "same-pixels", "leak-pixels", "hold the same pixels")
     for group in near.of_several():
         found = [pair for pair in likenesses if pair.first in group]
         details = {"pairs": [_document(images, pair) for pair in found]}
         with_copies = sorted({copy for place in group for copy in _copies(place, pixels)})
-        yield from _tell(images, with_copies, "near-duplicate", "leak-near", f"are alike ({_how(found)})", details)
+        yield _tell(images, with_copies, "near-duplicate", "leak-near", f"are alike ({_how(found)})", details)
     patients = equal_groups(image.entry.known.patient for image in images)
     for group in crossing_groups(patients, [image.entry.known.split for image in images]):
         text = f"{_listed(images, group)} are of one patient"
@@ -77,18 +79,20 @@ def _tell(
     leak: str,
     how: str,
     details: Mapping[str, object] | None = None,
-) -> Iterator[Finding]:
-    """Yield the finding of a group of copies, as a leak where it crosses splits, and that their labels differ."""
-    leaks = bool(crossing_groups([group], [image.entry.known.split for image in images]))
+) -> Finding:
+    """Return the finding of a group of copies, as a leak where it crosses splits."""
+    leaks = bool(crossing_groups([range(len(group))], [images[place].entry.known.split for place in group]))
     splits = _splits(images, group) if leaks else {}
     text = f"{_listed(images, group, with_splits=leaks)} {how}"
-    yield Finding(leak if leaks else kind, _ids(images, group), text, {**(details or {}), **splits})
-    labels = {images[place].entry.known.label for place in group} - {None}
-    if len({str(label).casefold() for label in labels}) > 1:
-        named = ", ".join(
-            f"'{images[place].entry.image_id}' is {images[place].entry.known.label or 'without label'}"
-            for place in group
-        )
+    return Finding(leak if leaks else kind, _ids(images, group), text, {**(details or {}), **splits})
+
+
+def _contradictions(images: Sequence[Examined], group: Sequence[int]) -> Iterator[Finding]:
+    """Yield that the labels of copies differ; of near duplicates that would be no contradiction before one looks."""
+    entries = [images[place].entry for place in group]
+    labels = {entry.known.label.casefold() for entry in entries if entry.known.label is not None}
+    if len(labels) > 1:
+        named = ", ".join(f"'{entry.image_id}' is {entry.known.label or 'without label'}" for entry in entries)
         yield Finding("copies-disagree", _ids(images, group), named)
 
 

@@ -68,13 +68,13 @@ KINDS: Mapping[str, Kind] = {
     # copies, within and across splits
     "leak-file": Kind(_E, "the same file is in several splits", "Keep all copies in one split, and train again"),
     "leak-pixels": Kind(_E, "the same pixels are in several splits", "Keep all copies in one split, and train again"),
+    "leak-patient": Kind(_E, "a patient's images are in several splits", "Split by patient, and train again"),
+    "copies-disagree": Kind(_E, "copies of a radiograph have different labels", "Find out which label is right"),
     "leak-near": Kind(
-        _E,
+        _W,
         "nearly the same radiograph is in several splits",
         "Look at the images; where they show the same, keep them in one split, and train again",
     ),
-    "leak-patient": Kind(_E, "a patient's images are in several splits", "Split by patient, and train again"),
-    "copies-disagree": Kind(_E, "copies of a radiograph have different labels", "Find out which label is right"),
     "same-file": Kind(_W, "files are the same", "Count them once: keep one, or keep them in one group"),
     "same-pixels": Kind(_W, "files hold the same pixels", "Count them once: keep one, or keep them in one group"),
     "near-duplicate": Kind(
