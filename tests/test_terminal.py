@@ -245,14 +245,14 @@ def test_names_of_others_neither_format_nor_steer_the_terminal(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     terminal = Terminal()
-    terminal.print_table(["class"], [[HOSTILE], ["a\\"]])
+    terminal.print_table([HOSTILE], [[HOSTILE], ["a\\"]])
     terminal.print_path("file", HOSTILE)
     terminal.note(HOSTILE)
     terminal.print_failure("damaged", HOSTILE)
     terminal.print_next(HOSTILE)
     assert terminal.guarded(lambda: _fail(InputError(HOSTILE, hint=HOSTILE))) == ExitCode.INPUT
     out, err = capsys.readouterr()
-    assert [line.rstrip() for line in out.split("\n")] == ["class", SHOWN, "a\\", f"file: {SHOWN}", ""]
+    assert [line.rstrip() for line in out.split("\n")] == [SHOWN, SHOWN, "a\\", f"file: {SHOWN}", ""]
     assert err.split("\n") == [
         f"note: {SHOWN}",
         f"damaged: {SHOWN}",

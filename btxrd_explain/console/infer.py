@@ -53,7 +53,7 @@ def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...
         if summary.labelled:
             cells += [str(sum(summary.confusion[index])), *map(str, summary.confusion[index])]
         rows.append(cells)
-    terminal.print_table(["class", "predicted", *(["true", *map(escape, names)] if summary.labelled else [])], rows)
+    terminal.print_table(["class", "predicted", *(["true", *names] if summary.labelled else [])], rows)
     if summary.labelled:
         terminal.print(
             f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs; "

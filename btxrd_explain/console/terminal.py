@@ -110,8 +110,10 @@ class Terminal:
             self._err.print(f"[dim]next:[/dim] {escape(command)}", soft_wrap=True)
 
     def print_table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-        """Print a table of results; its cells are plain text."""
-        table = Table(*columns, box=None, pad_edge=False)
+        """Print a table of results; its headers and cells are plain text."""
+        table = Table(box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(Text(plain(column)))
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
         with _writing():
