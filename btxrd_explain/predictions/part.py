@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from btxrd_explain.errors import OtherFileError, TableError
+from btxrd_explain.predictions.checks import check_columns, check_extent, check_rows
 from btxrd_explain.predictions.provenance import Provenance
-from btxrd_explain.predictions.schema import HEAVY_COLUMN
+from btxrd_explain.predictions.schema import HEAVY_COLUMN, table_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -70,8 +71,10 @@ class Part:
                 for number, bounds in enumerate(_ranges(file.metadata))
                 if image_ids is None or _any_between(image_ids, *bounds)
             ]
+            last = ""
             for group in groups:  # one by one: Arrow keeps all groups of an iteration in memory until its end
-                for batch in file.iter_batches(_ROWS_PER_BATCH, row_groups=[group]):
+                for batch in file.iter_batches(_ROWS_PER_BATCH, row_groups=[group], columns=list(self._stored)):
+                    last = self._checked(batch, after=last)
                     yield self._with_keys(batch)
 
     def light(self) -> pa.Table:
@@ -82,12 +85,30 @@ class Part:
         """
         repetitive = [name for name in _REPETITIVE if name not in self.keys]
         with _reading(self.path), pq.ParquetFile(self.path, read_dictionary=repetitive) as file:
-            schema = file.schema_arrow.remove(file.schema_arrow.get_field_index(HEAVY_COLUMN)).remove_metadata()
+            names = [name for name in self._stored if name != HEAVY_COLUMN]
+            schema = pa.schema([file.schema_arrow.field(name) for name in names])
             numbers = range(file.num_row_groups)
             runs = [numbers[start : start + _GROUPS_AT_ONCE] for start in numbers[::_GROUPS_AT_ONCE]]
-            tables = [file.read_row_groups(list(run), columns=schema.names) for run in runs]
-        table = pa.concat_tables([table.replace_schema_metadata() for table in tables] or [schema.empty_table()])
+            tables, last = [], ""
+            for run in runs:
+                tables.append(file.read_row_groups(list(run), columns=names).replace_schema_metadata())
+                last = self._checked(tables[-1], after=last)
+        table = pa.concat_tables(tables or [schema.empty_table()])
         return self._with_keys(table).select([name for name in self.columns if name != HEAVY_COLUMN])
+
+    @property
+    def _stored(self) -> list[str]:
+        """The columns to read from the file; whatever else it holds stays there."""
+        return [name for name in self.columns if name not in self.keys]
+
+    def _checked(self, rows: Any, *, after: str) -> str:  # noqa: ANN401 -- a record batch or a table
+        """Make sure that rows mean something and come in order; return their last ``image_id``."""
+        if not rows.num_rows:
+            return after
+        first, last = check_rows(rows, self.provenance)
+        if not after < first or not self.first <= first <= last <= self.last:
+            raise ValueError("its rows are not in the order of 'image_id', or not within the bounds that it gives")
+        return last
 
     def _with_keys(self, rows: Any) -> Any:  # noqa: ANN401 -- a record batch or a table
         for name, value in self.keys.items():
@@ -107,6 +128,8 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
     Raises:
         TableError: The file is damaged, or holds no predictions.
     """
+    if path.exists() and not path.is_file():
+        raise OtherFileError(f"'{path}' is no file", hint="name a .parquet file of 'infer', or a folder of them")
     with _reading(path):
         metadata = pq.read_metadata(path)
         schema = metadata.schema.to_arrow_schema()
@@ -115,8 +138,11 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
     except TableError as error:
         raise TableError(f"'{path}': {error.message}", hint=error.hint) from error
     keys = {name: value for name, value in (keys or {}).items() if name not in schema.names}
-    columns = dict(zip(schema.names, schema.types, strict=True)) | dict.fromkeys(keys, pa.string())
     with _reading(path):
+        check_columns(schema, provenance, keys)
+        check_extent(metadata, provenance, path.stat().st_size)
+        known = [name for name in table_schema(provenance).names if name not in keys]
+        columns = {name: schema.field(name).type for name in known} | dict.fromkeys(keys, pa.string())
         ranges = _ranges(metadata)
     return Part(
         path=path,

@@ -7,12 +7,15 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.core.geometry import ResizeMode, Size
-from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import Caution, TableError
+from btxrd_explain.predictions.metadata import read_document, read_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from btxrd_explain.predictions.metadata import ProvenanceDocument
 
 SCHEMA_VERSION = 1
 _METADATA_KEY = b"btxrd_explain"
@@ -92,30 +95,36 @@ class Provenance:
         if not metadata or _METADATA_KEY not in metadata:
             raise TableError("this is no predictions table", hint="make one with 'btxrd-explain infer'")
         try:
-            return cls._from_document(json.loads(metadata[_METADATA_KEY]))
-        except (ValueError, KeyError, TypeError) as error:
+            version = read_version(metadata[_METADATA_KEY])
+            if version == SCHEMA_VERSION:
+                return cls._from_document(read_document(metadata[_METADATA_KEY]))
+        except ValueError as error:
             raise TableError(f"the table's metadata are damaged ({error})", hint="run 'btxrd-explain infer'") from error
+        raise TableError(
+            f"the table has schema version {version}, this release reads {SCHEMA_VERSION}",
+            hint="run 'btxrd-explain infer' again",
+        )
 
     @classmethod
-    def _from_document(cls, document: Mapping[str, Any]) -> Provenance:
-        version = document["schema_version"]
-        if version != SCHEMA_VERSION:
-            raise TableError(
-                f"the table has schema version {version}, this release reads {SCHEMA_VERSION}",
-                hint="run 'btxrd-explain infer' again",
-            )
+    def _from_document(cls, document: ProvenanceDocument) -> Provenance:
+        """Turn a document into what it stands for.
+
+        Raises:
+            ValueError: There is no such preprocessing.
+        """
+        wanted = document.preprocessing
         return cls(
-            request=document["request"],
-            class_names=tuple(document["class_names"]),
-            preprocessing=_preprocessing(document["preprocessing"]),
-            checkpoint=document["checkpoint"],
-            architecture=document["architecture"],
-            method=document["method"],
-            target_layer=document["target_layer"],
-            grid=Size(*document["grid"]),
-            notes=tuple(document["notes"]),
-            synthetic=document["synthetic"],
-            cautions=tuple(Caution(**entry) for entry in document.get("warnings", ())),  # earlier releases do not say
+            request=document.request,
+            class_names=document.class_names,
+            preprocessing=Preprocessing(**dict(wanted) | {"size": Size(*wanted.size)}),
+            checkpoint=document.checkpoint,
+            architecture=document.architecture,
+            method=document.method,
+            target_layer=document.target_layer,
+            grid=Size(*document.grid),
+            notes=document.notes,
+            synthetic=document.synthetic,
+            cautions=tuple(Caution(**dict(entry)) for entry in document.warnings),
         )
 
 
@@ -147,16 +156,3 @@ def _shown(value: object) -> str:
         return "nothing"
     text = str(value)
     return text[:8] if len(text) == 64 else text
-
-
-def _preprocessing(document: Mapping[str, Any]) -> Preprocessing:
-    return Preprocessing(
-        size=Size(*document["size"]),
-        mean=tuple(document["mean"]),
-        std=tuple(document["std"]),
-        resize=ResizeMode(document["resize"]),
-        interpolation=Interpolation(document["interpolation"]),
-        antialias=document["antialias"],
-        crop_fraction=document["crop_fraction"],
-        decode=Decode(document.get("decode", Decode.EXACT)),  # tables of earlier releases do not say
-    )

@@ -57,7 +57,7 @@ def to_batch(rows: Sequence[Prediction], schema: pa.Schema) -> pa.RecordBatch:
 
 def from_batch(batch: pa.RecordBatch) -> Iterator[Prediction]:
     """Yield the rows of a record batch; without the column ``grids`` their grids are None."""
-    grids = _tensors(batch)
+    grids = tensors(batch)
     light = batch.select([name for name in batch.schema.names if name != HEAVY_COLUMN])
     for index, row in enumerate(light.to_pylist()):
         yield _prediction(row, None if grids is None or row["probabilities"] is None else grids[index])
@@ -95,8 +95,8 @@ def _tensor_column(grids: Sequence[np.ndarray[Any, Any] | None], kind: pa.FixedS
     return pa.ExtensionArray.from_storage(kind, storage.cast(kind.storage_type))
 
 
-def _tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float32]] | None:
-    """Return all grids of a batch as one array of shape ``(rows, classes, height, width)``."""
+def tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float32]] | None:
+    """Return all grids of a batch as one array of shape ``(rows, classes, height, width)``; None without them."""
     if HEAVY_COLUMN not in batch.schema.names:
         return None
     column = batch.column(HEAVY_COLUMN)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.places import is_url, place_of
 
 
@@ -112,7 +113,13 @@ Input = Annotated[str, PlainValidator(_input), WithJsonSchema({"type": "string",
 Inputs = Annotated[tuple[Input, ...], BeforeValidator(_items)]
 """What to work on."""
 
-ClassNames = Annotated[tuple[Text, ...], Field(min_length=2), AfterValidator(_distinct), BeforeValidator(_items)]
+ClassNames = Annotated[
+    tuple[Text, ...],
+    Field(min_length=2),
+    AfterValidator(_distinct),
+    AfterValidator(checked_class_names),
+    BeforeValidator(_items),
+]
 """At least two names, each of them once."""
 
 LabelMap = Annotated[tuple[Text, ...], AfterValidator(_one_each), BeforeValidator(_meanings)]

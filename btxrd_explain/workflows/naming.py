@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 150
 """Bytes of a class name in a file name; file systems take 255, of which a part is ours."""
+_LONGEST_PART = 200
+"""Characters of an image's name in a file name; nearly all are of one byte."""
 
 
 def file_names_of_classes(names: Sequence[str]) -> dict[str, str]:
@@ -32,18 +35,22 @@ def file_names_of_classes(names: Sequence[str]) -> dict[str, str]:
 def file_name_of_image(image_id: str, suffix: str) -> Path:
     r"""Return a relative file name for what belongs to an image, different for different images.
 
-    The image's own suffix stays, so that ``a.png`` and ``a.jpeg`` do not meet; no part of it leaves the folder.
+    The image's own suffix stays, so that ``a.png`` and ``a.jpeg`` do not meet; no part of it leaves the folder. A name
+    that had to be changed for that, or is longer than file systems take, ends with a part of its hash, to meet no other.
 
     >>> file_name_of_image("left/IMG000046.jpeg", ".png").as_posix()
     'left/IMG000046.jpeg.png'
     >>> [file_name_of_image(name, ".png").as_posix() for name in ("//etc/../passwd", "..", "a\0b")]
-    ['etc/passwd.png', '_.png', 'a_b.png']
+    ['etc/passwd-3c8ff4e0.png', '_-5ec1f7e7.png', 'a_b-59b271ae.png']
     """
     text = image_id.replace("\0", "_")
     if os.name == "nt":  # where these too make a path
         text = text.replace("\\", "/").replace(":", "_")
-    *folders, name = [part for part in text.split("/") if part not in {"", ".", ".."}] or ["_"]
-    return Path(*folders, f"{name}{suffix}")
+    parts = [part[:_LONGEST_PART] for part in text.split("/") if part not in {"", ".", ".."}] or ["_"]
+    mark = ""
+    if "/".join(parts) != image_id:
+        mark = f"-{hashlib.sha256(image_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return Path(*parts[:-1], f"{parts[-1]}{mark}{suffix}")
 
 
 def footer(provenance: Provenance) -> str:

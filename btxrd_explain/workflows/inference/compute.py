@@ -23,6 +23,7 @@ from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.memory import BatchLimit
 from btxrd_explain.model.streams import replica, sharing_cores
+from btxrd_explain.plain import plain
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.workflows.inference.device import batch_size_of, device_of, streams_of
@@ -169,7 +170,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         request=dict(request),
         class_names=classifier.class_names,
         preprocessing=preprocessing,
-        checkpoint=path.name,
+        checkpoint=plain(path.name),
         architecture=classifier.architecture,
         method=settings.gradcam.method,
         target_layer=", ".join(layer.name for layer in layers),

@@ -1,0 +1,170 @@
+"""Whether a file is the predictions table that it says it is; it may be damaged, or made by somebody who means ill.
+
+All of it raises ``ValueError``, which the reader turns into an error that names the file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.predictions.columns import as_numpy, mask_column, text_column
+from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.predictions.schema import HEAVY_COLUMN, table_schema, tensors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import pyarrow.parquet as pq
+    from numpy.typing import NDArray
+
+    from btxrd_explain.predictions.provenance import Provenance
+
+_MOST_ROWS_PER_GROUP = 65_536
+_MOST_BYTES_PER_GROUP = 2**30
+_MOST_PIXELS = 100_000_000
+"""Pixels of the largest radiograph that is decoded."""
+_LONGEST_TEXT = 4096
+_ROUNDING = 1e-3
+"""By how much probabilities may miss a sum of 1."""
+_TEXTS = ("image_id", "path", "label", "split", "error", "sha256")
+_NEEDED = ("image_id", "path", "status")
+
+
+def check_columns(schema: pa.Schema, provenance: Provenance, elsewhere: Mapping[str, str | None]) -> None:
+    """Make sure that all columns are there, once, and hold what they should.
+
+    Args:
+        schema: The schema of the file.
+        provenance: What its metadata say of the number of classes and of the grid.
+        elsewhere: Columns that the names of its folders tell, with their values.
+    """
+    if elsewhere.get("status", RowStatus.OK) not in set(RowStatus):
+        raise ValueError("its folder has an unknown 'status'")
+    for field in table_schema(provenance):
+        found = schema.get_all_field_indices(field.name)
+        if not found and field.name in elsewhere:
+            continue
+        if len(found) != 1:
+            raise ValueError(f"it has {len(found)} columns '{field.name}'")
+        if schema.field(found[0]).type != field.type:
+            raise ValueError(f"its column '{field.name}' is of type {schema.field(found[0]).type}, not {field.type}")
+
+
+def check_extent(metadata: pq.FileMetaData, provenance: Provenance, size: int) -> None:
+    """Make sure that a file unfolds to no more than can be read: repeated values take almost no space.
+
+    Args:
+        metadata: The footer of the file.
+        provenance: How its rows were made.
+        size: Bytes of the file.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    if metadata.num_rows != sum(group.num_rows for group in groups) or not 0 <= metadata.num_rows <= size:
+        raise ValueError(f"it claims {metadata.num_rows} rows in {size} bytes")
+    cells = len(provenance.class_names) * provenance.grid.height * provenance.grid.width
+    for group in groups:
+        largest = max(group.total_byte_size, 4 * cells * group.num_rows)
+        if not 0 <= group.num_rows <= _MOST_ROWS_PER_GROUP or not 0 <= largest <= _MOST_BYTES_PER_GROUP:
+            raise ValueError(f"{group.num_rows} of its rows are stored together and unfold to {largest} bytes")
+
+
+def check_rows(rows: pa.RecordBatch | pa.Table, provenance: Provenance) -> tuple[str, str]:
+    """Make sure that rows mean something, and come in their order.
+
+    Scores and grids that are not finite mean something, too: that there is no prediction.
+
+    Args:
+        rows: At least one, all columns, or all but the grids; some may be dictionaries.
+        provenance: How they were made.
+
+    Returns:
+        The first and the last ``image_id``.
+    """
+    rows.validate(full=True)  # also that texts are UTF-8
+    for name in _NEEDED:
+        if name in rows.schema.names and rows.column(name).null_count:
+            raise ValueError(f"'{name}' is missing in a row")
+    for name in _TEXTS:
+        for texts in _texts(rows, name):
+            _all(as_numpy(pc.binary_length(texts)) <= _LONGEST_TEXT, f"'{name}' has more than {_LONGEST_TEXT} bytes")
+            _none(pc.match_substring(texts, "\0"), f"'{name}' has a character that no name has")
+    for statuses in _texts(rows, "status"):
+        _all(_is_one_of(statuses, RowStatus), "it has an unknown 'status'")
+    for paths in _texts(rows, "path"):
+        _none(pc.match_substring(paths, "::"), "'path' chains URLs")
+    _check_files(rows)
+    _check_predictions(rows, len(provenance.class_names))
+    return _check_order(_whole(rows, "image_id"))
+
+
+def _check_order(ids: pa.StringArray) -> tuple[str, str]:
+    _all(as_numpy(pc.binary_length(ids)) > 0, "'image_id' is empty in a row")
+    _all(as_numpy(pc.less(ids[:-1], ids[1:])), "its rows are not in the order of 'image_id', or one is there twice")
+    return ids[0].as_py(), ids[len(ids) - 1].as_py()
+
+
+def _check_files(rows: pa.RecordBatch | pa.Table) -> None:
+    """Check sizes of files and of radiographs."""
+    for first, second in (("file_size", "file_mtime_ns"), ("height", "width")):
+        together = _there(rows, first) == _there(rows, second)
+        _all(together, f"a row has only one of '{first}' and '{second}'")
+    height, width = (as_numpy(_whole(rows, name).drop_null()).astype(np.int64) for name in ("height", "width"))
+    fits = (height > 0) & (width > 0) & (height * width <= _MOST_PIXELS)
+    _all(fits, f"a radiograph is not of 1 to {_MOST_PIXELS} pixels")
+
+
+def _check_predictions(rows: pa.RecordBatch | pa.Table, classes: int) -> None:
+    """Check probabilities, and what goes with them."""
+    there = _there(rows, "probabilities")
+    _all(~there | _there(rows, "height"), "a radiograph has a prediction but no size")
+    statuses = _whole(rows, "grid_statuses").filter(mask_column(there))
+    _all(as_numpy(statuses.is_valid()), "a prediction has no 'grid_statuses'")
+    _all(as_numpy(pc.list_value_length(statuses)) == classes, f"a prediction has not {classes} 'grid_statuses'")
+    statuses = statuses.flatten()
+    _all(_is_one_of(statuses, MapStatus), "it has an unknown 'grid_statuses'")
+    values = as_numpy(pc.list_flatten(_whole(rows, "probabilities"))).reshape(-1, classes)
+    values = values[np.isfinite(values).all(axis=1)]
+    proper = (values >= 0).all(axis=1) & (abs(values.sum(axis=1, dtype=np.float64) - 1) <= _ROUNDING)
+    _all(proper, "probabilities are negative, or do not add up to 1")
+    if isinstance(rows, pa.RecordBatch) and (grids := tensors(rows)) is not None:
+        _all(_there(rows, HEAVY_COLUMN) == there, "a prediction has no grids, or grids have no prediction")
+        finite = np.isfinite(grids[there]).all(axis=(2, 3))
+        expected = ~_is_one_of(statuses, [MapStatus.NON_FINITE]).reshape(-1, classes)
+        _all(finite | ~expected, "grids are not finite, and their status says nothing of it")
+
+
+def _texts(rows: pa.RecordBatch | pa.Table, name: str) -> Iterator[pa.StringArray]:
+    """Yield all different texts of a column, perhaps some of them several times; none of one that the file lacks."""
+    if name not in rows.schema.names:
+        return
+    column = rows.column(name)
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        yield (chunk.dictionary if pa.types.is_dictionary(chunk.type) else chunk).drop_null()
+
+
+def _whole(rows: pa.RecordBatch | pa.Table, name: str) -> pa.Array:
+    column = rows.column(name)
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _there(rows: pa.RecordBatch | pa.Table, name: str) -> NDArray[np.bool_]:
+    """Return where a column holds something, shape ``(rows,)``."""
+    return as_numpy(rows.column(name).is_valid())
+
+
+def _is_one_of(texts: pa.StringArray, known: Iterable[str]) -> NDArray[np.bool_]:
+    return as_numpy(pc.is_in(texts, text_column(known)))
+
+
+def _all(good: NDArray[np.bool_], otherwise: str) -> None:
+    if not good.all():
+        raise ValueError(otherwise)
+
+
+def _none(bad: pa.BooleanArray, otherwise: str) -> None:
+    _all(~as_numpy(bad), otherwise)
