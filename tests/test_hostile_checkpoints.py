@@ -401,10 +401,8 @@ def _laughs() -> object:
     ("facts", "message"),
     [
         ({"class_names": ["x" * 10**7, "b", "c"]}, "class name 'x"),
-        ({"class_names": ["\x1b[31m", "b", "c"]}, "printable characters"),
-        ({"class_names": ["a\nb", "b", "c"]}, "printable characters"),
         ({"class_names": ["a", "a", "c"]}, "twice"),
-        ({"class_names": ["", "a", "c"]}, "printable characters"),
+        ({"class_names": ["", "a", "c"]}, "1 to 1000 characters"),
         ({"class_names": []}, "there are 0 class names"),
         ({"class_names": [str(number) for number in range(20_000)]}, "class names, which must be 1 to 10000"),
         ({"class_names": "abc"}, "class names are a str"),

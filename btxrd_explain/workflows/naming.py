@@ -36,7 +36,7 @@ def file_name_of_image(image_id: str, suffix: str) -> Path:
     r"""Return a relative file name for what belongs to an image, different for different images.
 
     The image's own suffix stays, so that ``a.png`` and ``a.jpeg`` do not meet; no part of it leaves the folder. A name
-    that had to be changed for that, or is longer than file systems take, ends with a part of its hash, to meet no other.
+    that had to be changed for that, or is longer than file systems take, ends with part of its hash, to meet no other.
 
     >>> file_name_of_image("left/IMG000046.jpeg", ".png").as_posix()
     'left/IMG000046.jpeg.png'
