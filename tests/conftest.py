@@ -95,7 +95,7 @@ def _make_table(path: Path, names: Sequence[str], rows: Sequence[Prediction]) ->
     preprocessing = Preprocessing(Size(32, 32), (0.5,), (0.25,))
     request = {"checkpoint": "ab" * 32, "versions": {}}
     provenance = Provenance(request, tuple(names), preprocessing, "best.pt", "resnet18", "gradcam", "layer4", grid)
-    write_table(path, provenance, rows)
+    write_table(path, provenance, sorted(rows, key=lambda row: row.image_id))
 
 
 @pytest.fixture(scope="session")
