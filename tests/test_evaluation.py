@@ -269,7 +269,7 @@ def test_classes_without_a_normal_one_are_all_tumours_and_said_to_be(folder: Pat
 def test_a_column_of_patients_makes_no_slices(folder: Path) -> None:
     lines = [f"{name}.png,p{name}" for name in "abcdef"] + [f"x{number}.png,p{number}" for number in range(60)]
     (folder / "some.csv").write_text("\n".join(["image_id,patient", *lines]))
-    names = dict.fromkeys(f"x{number}" for number in range(60))
+    names = sorted(f"x{number}" for number in range(60))
     rows = [replace(_row(folder, "a", CASES["a"]), image_id=f"{name}.png") for name in names]
     write_table(folder / "predictions.parquet", _provenance(), rows)
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--metadata", folder / "some.csv")
