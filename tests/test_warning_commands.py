@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty synthetic radiographs, ten of each class, and the table that the demo's classifier makes of them."""
+    """Synthetic radiographs, thirteen of each class, and the table that the demo's classifier makes of them."""
     folder = tmp_path_factory.mktemp("made")
-    write_dataset(folder / "BTXRD", seed=5, per_class={"test": 10})
+    write_dataset(folder / "BTXRD", seed=5, per_class={"test": 13})
     assert not warned(run(folder, "infer", *data(folder)))
     return folder
 

@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.predictions.columns import as_numpy, mask_column, text_column
 from btxrd_explain.predictions.schema import from_batch
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.heatmap import MapStatus
     from btxrd_explain.predictions.record import Prediction
 
 _ROWS_AT_ONCE = 256
@@ -102,17 +102,18 @@ class Index(Sequence["Prediction"]):
         values = counted.field("values").filter(mask_column(as_numpy(counted.field("counts")) > 1))
         return self.where(self.is_in(name, pa.chunked_array([values])))
 
-    @property
-    def grid_statuses(self) -> NDArray[np.str_] | None:
-        """What the grid of each class is worth, shape ``(rows, classes)``; None where it is not known of every row."""
+    def grids_are(self, status: MapStatus) -> NDArray[np.bool_] | None:
+        """Say of the grid of each class whether it has a status.
+
+        Returns:
+            Boolean array of shape ``(rows, classes)``; None where the table does not say it of every row.
+        """
         classes = self.column("probabilities").type.list_size
         flat = pc.list_flatten(self.column("grid_statuses"))
         if len(flat) != len(self) * classes:
             return None
-        names = np.array(list(MapStatus), dtype=np.str_)
-        held = np.array([as_numpy(pc.is_in(flat, text_column([name]))) for name in names])
-        found: NDArray[np.str_] = names[held.argmax(axis=0)].reshape(len(self), classes)
-        return found
+        held: NDArray[np.bool_] = as_numpy(pc.is_in(flat, text_column([status]))).reshape(len(self), classes)
+        return held
 
     @property
     def probabilities(self) -> NDArray[np.float32]:

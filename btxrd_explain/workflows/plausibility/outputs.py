@@ -57,18 +57,17 @@ def doubts_of_maps(table: PredictionTable, rows: Index) -> Iterator[Caution]:
         rows: Some of its rows.
     """
     rows = rows.where(rows.predicted >= 0)
-    statuses = rows.grid_statuses
-    if statuses is None or not len(rows):
+    whole, infinite = rows.grids_are(MapStatus.OK), rows.grids_are(MapStatus.NON_FINITE)
+    if whole is None or infinite is None or not len(rows):
         return
-    broken = int((statuses == MapStatus.NON_FINITE).any(axis=1).sum())
+    broken = int(infinite.any(axis=1).sum())
     if broken:
         yield Caution(
             "maps-not-finite",
             f"heat maps of {radiographs(broken)} of {len(rows)} hold NaN or infinities",
             "compute with --precision fp32, and look at the checkpoint",
         )
-    own = statuses[np.arange(len(rows)), rows.predicted]
-    empty = int((own != MapStatus.OK).sum())
+    empty = int((~whole[np.arange(len(rows)), rows.predicted]).sum())
     if len(rows) >= _SOME and empty >= _NEARLY_ALL * len(rows):
         yield Caution(
             "maps-empty",
