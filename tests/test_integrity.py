@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -15,44 +15,10 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.inputs.decode import UndecodableError, decode
 from btxrd_explain.inputs.integrity import whole
 from btxrd_explain.inputs.radiograph import decode_radiograph
+from tests.pictures import GREY, JPEGS, OTHERS, SEVERAL, chunk, encode, png
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-COARSE = np.random.default_rng(0).integers(0, 256, (12, 9, 3), dtype=np.uint8)
-COLOUR = Image.fromarray(COARSE).resize((76, 101), Image.Resampling.BICUBIC)
-GREY = COLOUR.convert("L")
-DEEP = Image.fromarray(np.asarray(GREY).astype(np.uint16) * 257)
-
-
-def encode(image: Image.Image, kind: str, **options: Any) -> bytes:  # noqa: ANN401 -- whatever the format takes
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
-
-
-JPEGS = {
-    "grey": encode(GREY, "JPEG"),
-    "colour": encode(COLOUR, "JPEG"),
-    "cmyk": encode(COLOUR.convert("CMYK"), "JPEG"),
-    "restarts": encode(COLOUR, "JPEG", restart_marker_rows=2),
-    "progressive": encode(COLOUR, "JPEG", progressive=True),
-    "progressive grey": encode(GREY, "JPEG", progressive=True),
-}
-OTHERS = {
-    **{f"png {mode}": encode(COLOUR.convert(mode), "PNG") for mode in ("1", "L", "LA", "P", "RGB", "RGBA")},
-    "png 16": encode(DEEP, "PNG"),
-    **{
-        f"tiff {mode} {compression}": encode(COLOUR.convert(mode), "TIFF", compression=compression)
-        for mode in ("L", "RGB")
-        for compression in (None, "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")
-    },
-    "tiff 16": encode(DEEP, "TIFF"),
-    "webp": encode(COLOUR, "WEBP"),
-    "webp lossless": encode(COLOUR, "WEBP", lossless=True),
-    **{f"bmp {mode}": encode(COLOUR.convert(mode), "BMP") for mode in ("1", "L", "RGB")},
-    "gif": encode(COLOUR.convert("P"), "GIF"),
-}
 
 
 @pytest.mark.parametrize("name", [*JPEGS, *OTHERS])
@@ -105,8 +71,7 @@ def test_what_follows_the_end_of_a_jpeg_does_not_matter() -> None:
 
 
 def test_a_jpeg_of_several_pictures_is_its_first_one() -> None:
-    data = encode(COLOUR, "MPO", save_all=True, append_images=[COLOUR.transpose(Image.Transpose.ROTATE_180)])
-    assert np.array_equal(decode_radiograph(data), decode_radiograph(JPEGS["colour"]))
+    assert np.array_equal(decode_radiograph(SEVERAL["MPO"]), decode_radiograph(JPEGS["colour"]))
 
 
 def test_a_jpeg_of_scans_without_number_is_refused() -> None:
@@ -116,17 +81,6 @@ def test_a_jpeg_of_scans_without_number_is_refused() -> None:
         decode(data[:end] + 100 * data[scan:end] + data[end:])
     with pytest.raises(ValueError, match="more than 10,000 segments"):
         whole(data[:2] + 10_001 * b"\xff\xfe\x00\x02" + data[2:])
-
-
-def chunk(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-
-def png(*chunks: bytes, width: int = 8, height: int = 8, pixels: bytes = bytes(72)) -> bytes:
-    """A grey PNG with further chunks before its pixels."""
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
-    rest = chunk(b"IDAT", zlib.compress(pixels, 9)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + rest
 
 
 def test_a_png_with_a_wrong_checksum_is_refused() -> None:
@@ -144,15 +98,14 @@ def test_a_png_of_chunks_without_number_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"iCCP", b"zTXt", b"iTXt"])
-def test_a_png_whose_metadata_unpack_to_a_quarter_of_a_gibibyte_is_refused(kind: bytes) -> None:
-    packed = zlib.compress(bytes(2**28), 9)
+def test_a_png_whose_metadata_unpack_to_tens_of_mebibytes_is_refused(kind: bytes) -> None:
     head = {b"iCCP": b"x\0\0", b"zTXt": b"x\0\0", b"iTXt": b"x\0\1\0\0\0"}[kind]
     with pytest.raises(UndecodableError, match="Decompressed data too large"):
-        decode_radiograph(png(chunk(kind, head + packed)))
+        decode_radiograph(png(chunk(kind, head + zlib.compress(bytes(2**26), 1))))
 
 
 def test_pixels_beyond_those_of_the_header_are_not_unpacked() -> None:
-    assert not decode_radiograph(png(pixels=bytes(2**28))).any()
+    assert not decode_radiograph(png(pixels=bytes(2**26))).any()
 
 
 def test_a_tiff_whose_tile_claims_more_memory_than_an_image_is_refused() -> None:
