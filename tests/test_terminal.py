@@ -248,14 +248,15 @@ def test_names_of_others_neither_format_nor_steer_the_terminal(
     terminal.print_table([HOSTILE], [[HOSTILE], ["a\\"]])
     terminal.print_path("file", HOSTILE)
     terminal.note(HOSTILE)
-    terminal.print_failure("damaged", HOSTILE)
+    for _ in range(2):  # named once
+        terminal.failed(HOSTILE, "damaged", HOSTILE)
     terminal.print_next(HOSTILE)
     assert terminal.guarded(lambda: _fail(InputError(HOSTILE, hint=HOSTILE))) == ExitCode.INPUT
     out, err = capsys.readouterr()
     assert [line.rstrip() for line in out.split("\n")] == [SHOWN, SHOWN, "a\\", f"file: {SHOWN}", ""]
     assert err.split("\n") == [
         f"note: {SHOWN}",
-        f"damaged: {SHOWN}",
+        f"damaged: {SHOWN}: {SHOWN}",
         f"next: {SHOWN}",
         f"error: {SHOWN}: {SHOWN}",
         "",

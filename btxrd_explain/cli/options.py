@@ -12,7 +12,10 @@ from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, Setting, load_settings
 
-IMAGES = ("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv", "data.split")
+IMAGES = (
+    *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv", "data.split"),
+    "run.strict",
+)
 NETWORK = (
     "model.checkpoint",
     "model.architecture",
@@ -51,7 +54,7 @@ _PANELS = {
     "sanity": "Checks",
     "check": "Checks",
     "output": "Results",
-    "run": "Where it runs",
+    "run": "How it runs",
     "export": "Format",
     "report": "Results",
 }

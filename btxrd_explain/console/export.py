@@ -23,8 +23,6 @@ def show_export(terminal: Terminal, result: ExportResult) -> None:
         terminal.print_json(asdict(result) | {"folder": result.folder and str(result.folder)})
         return
     terminal.print(f"{result.exported} radiographs exported, {len(result.failed)} failed")
-    for reason in result.failed.values():
-        terminal.print_failure("failed", reason)
     terminal.print_path(result.to, "beside the radiographs" if result.folder is None else result.folder)
     if result.folder is not None and result.to in _OPENED_BY:
         terminal.print_next(_OPENED_BY[result.to].format(folder=shlex.quote(str(result.folder))))

@@ -27,7 +27,7 @@ def show_infer(terminal: Terminal, result: InferResult, *, hint: bool = True) ->
     else:
         _show_summary(terminal, result, names)
     for row in result.failed:
-        terminal.print_failure(row.status, f"{row.image_id}: {row.error or ''}")
+        terminal.failed(row.image_id, row.status, row.error or "")
     terminal.print_path("table", result.table.path)
     if hint:
         _print_next(terminal, result)

@@ -13,7 +13,7 @@ def show_report(terminal: Terminal, result: ReportResult) -> None:
     """Show what to open, and what must stay beside it."""
     if terminal.json:
         folder = result.folder and str(result.folder)
-        counts = {"images": result.images, "shown": result.shown}
+        counts = {"images": result.images, "shown": result.shown, "failed": dict(result.failed)}
         terminal.print_json({"page": str(result.page), "folder": folder} | counts)
         return
     terminal.print(f"{result.images} radiographs, {result.shown} with their picture")

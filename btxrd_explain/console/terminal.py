@@ -55,6 +55,7 @@ class Terminal:
         self._out = _Console(highlight=False, emoji=False)
         self._err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
         self._warned: set[Caution] = set()
+        self._failed: set[str] = set()
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
 
     # the listener
@@ -77,6 +78,12 @@ class Terminal:
     def advance(self, count: int = 1) -> None:
         """Move on within the phase."""
         self._phases.advance(count)
+
+    def failed(self, image_id: str, what: str, reason: str) -> None:
+        """Name a file that failed, once, on stderr; the command will end with exit code 1."""
+        if image_id not in self._failed:
+            self._failed.add(image_id)
+            self._err.print(f"[yellow]{escape(what)}:[/yellow] {escape(f'{image_id}: {reason}')}")
 
     def predicted(self, row: Prediction, provenance: Provenance) -> None:
         """Print a row as a JSON line at once, where JSON is asked for."""
@@ -127,16 +134,12 @@ class Terminal:
         with _writing():
             sys.stdout.write(f"{text}\n")
 
-    def print_failure(self, kind: str, text: str) -> None:
-        """Name a file that failed, on stderr; both are plain text."""
-        self._err.print(f"[yellow]{escape(kind)}:[/yellow] {escape(text)}")
-
     # the error boundary
 
     def guarded(self, run: Callable[[], ExitCode]) -> ExitCode:
-        """Run a command; errors of the package become one line on stderr and their exit code."""
+        """Run a command; errors of the package become one line on stderr and their exit code, failed files another."""
         try:
-            code = run()
+            code = run() or (ExitCode.SOME_FILES_FAILED if self._failed else ExitCode.OK)
             with _writing():
                 sys.stdout.flush()
         except BtxrdExplainError as error:

@@ -103,7 +103,7 @@ def _add(gathering: Gathering, path: Path, images: Path | None) -> None:
     """Add one input, whatever it is."""
     if is_url(path):
         _add_remote(gathering, path)
-    elif path.is_dir():
+    elif os.path.isdir(path):  # noqa: PTH112 -- raises nothing, whatever the name
         root = find_btxrd_root(path)
         if root is None:
             gathering.add_folder(path)

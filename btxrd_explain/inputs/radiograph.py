@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -21,7 +23,7 @@ from btxrd_explain.inputs.decode import (
 )
 from btxrd_explain.inputs.depth import to_8_bits
 from btxrd_explain.inputs.image_files import is_dicom, kind_of
-from btxrd_explain.places import as_text, reaching
+from btxrd_explain.places import as_text, is_url, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,6 +144,8 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         with reaching(path):
             status = path.stat()
             kind = kind_of(status.st_mode)
+            if stat.S_ISDIR(status.st_mode) and not is_url(path):
+                os.scandir(path).close()  # one that is closed says so
             if kind is not None:
                 raise RadiographError(f"'{path}' is {kind}, no image file", hint="leave it out")
             if status.st_size > _MAX_BYTES:

@@ -10,7 +10,7 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.workflows.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.workflows.evaluation.extent import extent_of, read_columns
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
-from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.progress import Failures, Listener
 from btxrd_explain.workflows.selection import select_to_evaluate
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
         InputError: No radiograph can be scored.
         BtxrdExplainError: Table, images or output cannot be used.
     """
-    listener = listener or Silent()
+    listener = Failures(listener, strict=settings.run.strict)
     selected = select_to_evaluate(settings, listener)
     columns = read_columns(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names)

@@ -14,7 +14,7 @@ from btxrd_explain.workflows.comparing.report import write_comparison
 from btxrd_explain.workflows.evaluation.evaluate import evaluate
 from btxrd_explain.workflows.evaluation.extent import read_columns
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
-from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.progress import Failures, Listener
 from btxrd_explain.workflows.selection import Selected, select_to_evaluate
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
         SettingsError: There are fewer than two tables.
         BtxrdExplainError: A table, the annotations or the output cannot be used.
     """
-    listener = listener or Silent()
+    listener = Failures(listener, strict=settings.run.strict)
     if len({path.resolve() for path in tables}) < max(len(tables), 2):
         raise SettingsError("compare needs two or more different tables", hint="name their .parquet files")
     bare = settings.model.model_copy(update={"checkpoint": None})
@@ -90,7 +90,7 @@ def run_methods(settings: Settings, listener: Listener | None = None) -> Compare
         SettingsError: There are fewer than two methods, or one table is named for all of them.
         BtxrdExplainError: Checkpoint, input or output cannot be used.
     """
-    listener = listener or Silent()
+    listener = Failures(listener, strict=settings.run.strict)
     methods, output = settings.evaluation.methods, settings.output
     if len(methods) < 2 or output.predictions is not None:
         raise SettingsError(

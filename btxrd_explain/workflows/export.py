@@ -9,7 +9,7 @@ from btxrd_explain.errors import BtxrdExplainError, SettingsError
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
 from btxrd_explain.workflows.exporting.images import ImageMaker
 from btxrd_explain.workflows.exporting.writers import make_writer
-from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.progress import Failures, Listener
 from btxrd_explain.workflows.selection import select_rows
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
         SettingsError: No format is named.
         BtxrdExplainError: Table or output cannot be used.
     """
-    listener = listener or Silent()
+    listener = Failures(listener, strict=settings.run.strict)
     wanted = settings.export
     if wanted.to is None:
         raise SettingsError("no format is named", hint="give --to labelme, coco, npz, tiff or fiftyone")
@@ -72,6 +72,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
                 exported += 1
             except BtxrdExplainError as error:
                 failed[row.image_id] = str(error)
+                listener.failed(row.image_id, "failed", str(error))
             listener.advance()
     beside = wanted.to == "labelme" and wanted.beside_images
     return ExportResult(wanted.to, None if beside else folder, exported, failed)

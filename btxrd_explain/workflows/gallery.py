@@ -12,7 +12,7 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.files import write_json
 from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.naming import file_names_of_classes, footer
-from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.progress import Failures, Listener
 from btxrd_explain.workflows.selection import Selected, select_rows
 
 if TYPE_CHECKING:
@@ -41,12 +41,14 @@ class GalleryResult:
         document: Path of ``gallery.json``: which image stands where, and why.
         shown: How many examples each class shows per outcome.
         available: How many there are.
+        failed: Why the files of some images failed, by ``image_id``; they are not shown.
     """
 
     figures: Mapping[str, Path]
     document: Path
     shown: Mapping[str, Mapping[str, int]]
     available: Mapping[str, Mapping[str, int]]
+    failed: Mapping[str, str]
 
 
 def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
@@ -63,7 +65,7 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
         InputError: No image has a known true class.
         BtxrdExplainError: Table, images or output cannot be used.
     """
-    listener = listener or Silent()
+    listener = Failures(listener, strict=settings.run.strict)
     selected = select_rows(settings, listener)
     names = selected.table.provenance.class_names
     chosen = _choose(selected, settings)
@@ -71,13 +73,14 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     listener.start("galleries", len(names))
     figures = _draw(selected, chosen, images, settings, listener)
     document = settings.output.directory / "gallery.json"
-    write_json(document, _document(selected, chosen, figures))
+    write_json(document, _document(selected, chosen, figures) | {"failed_images": listener.document()})
     by_name = dict(zip(names, chosen, strict=True))
     return GalleryResult(
         figures,
         document,
         shown={name: {str(o): len(e.rows(o)) for o in _REASONS} for name, e in by_name.items()},
         available={name: {str(o): e.available(o) for o in _REASONS} for name, e in by_name.items()},
+        failed=listener.reasons,
     )
 
 

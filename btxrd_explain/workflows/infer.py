@@ -12,6 +12,7 @@ from btxrd_explain.workflows.inference.fill import fill_table
 from btxrd_explain.workflows.inference.overlays import draw_overlays
 from btxrd_explain.workflows.inference.plan import make_plan
 from btxrd_explain.workflows.inference.request import build_request
+from btxrd_explain.workflows.inference.strict import stop_at_failures, stop_at_known_failures
 from btxrd_explain.workflows.inference.target import claim, target_of
 from btxrd_explain.workflows.plausibility.inspection import inspect_table
 from btxrd_explain.workflows.progress import Listener, Silent
@@ -115,6 +116,7 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
         What was done.
 
     Raises:
+        FailedFileError: A file failed, and ``run.strict`` is set; what was computed is in the table.
         BtxrdExplainError: Input, checkpoint, table or output cannot be used.
     """
     listener = listener or Silent()
@@ -128,12 +130,17 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
         if settings.run.engine == "ray":
             claim(path)
         plan = make_plan(path, build_request(settings), collection)
+        if settings.run.strict:
+            stop_at_known_failures(plan)
         table = fill_table(settings, plan, listener)
         index = table.index()
-        rows = index.where(index.is_in("image_id", list(plan.asked())))
+        asked = list(plan.asked())
+        rows = index.where(index.is_in("image_id", asked))
+        if settings.run.strict:
+            stop_at_failures(rows, len(asked))
         overlays: dict[str, Path] = {}
         if collection.named if settings.output.overlay is None else settings.output.overlay:
-            overlays = draw_overlays(table, frozenset(plan.asked()), settings, listener)
+            overlays = draw_overlays(table, frozenset(asked), settings, listener)
     cautions = collection.cautions + inspect_table(table, index, rows)
     for caution in cautions:
         listener.warn(caution)

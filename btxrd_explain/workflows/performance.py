@@ -18,7 +18,7 @@ from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.workflows.drawing.glyphs import note_missing_glyphs
 from btxrd_explain.workflows.evaluation.extent import read_columns
 from btxrd_explain.workflows.naming import footer
-from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.progress import Failures, Listener
 from btxrd_explain.workflows.selection import Selected, select_to_evaluate
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
         InputError: No image has both a prediction and a known true class.
         BtxrdExplainError: Table, images or output cannot be used.
     """
-    listener = listener or Silent()
+    listener = Failures(listener, strict=settings.run.strict)
     selected = select_to_evaluate(settings, listener)
     probabilities, labels, groups, excluded = _samples(selected, settings, listener)
     wanted = settings.evaluation
@@ -90,6 +90,7 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
     figures = _draw(performance, selected, settings, listener)
     report = _report(performance, selected, excluded, resampling)
     report["statistics"]["unit"] = wanted.group_column or "image"
+    report["failed_images"] = listener.document()
     document = settings.output.directory / "performance.json"
     write_json(document, report)
     return PerformanceResult(report, document, figures)

@@ -17,12 +17,12 @@ from btxrd_explain.workflows.html_report.entries import Entry, EntryMaker
 from btxrd_explain.workflows.html_report.findings import find_report
 from btxrd_explain.workflows.html_report.metadata import describe
 from btxrd_explain.workflows.html_report.writing import staging, write_report
-from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.progress import Failures, Listener
 from btxrd_explain.workflows.selection import Selected, select_to_evaluate
 from btxrd_explain.workflows.threads import available_cores, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from btxrd_explain.settings import Settings
@@ -37,14 +37,14 @@ class ReportResult:
         folder: The folder beside it, without which it shows no pictures; None where the page is all.
         images: How many radiographs it tells of.
         shown: How many of them it shows.
-        failed: How many it cannot show although they were predicted.
+        failed: Why the files of some images failed, by ``image_id``; they are not shown.
     """
 
     page: Path
     folder: Path | None
     images: int
     shown: int
-    failed: int
+    failed: Mapping[str, str]
 
 
 def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
@@ -60,7 +60,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
     Raises:
         BtxrdExplainError: Table or output cannot be used.
     """
-    listener = listener or Silent()
+    listener = Failures(listener, strict=settings.run.strict)
     selected = select_to_evaluate(settings, listener)
     extent, protocol = _plan(settings, selected, listener)
     page = settings.output.directory / "report.html"
@@ -77,8 +77,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         wanted = settings.report
         folder = write_report(page, staged, document, layout=wanted.layout, limit=wanted.file_limit)
     shown = sum(entry.thumbnail_size is not None for entry in entries)
-    failed = sum(entry.problem is not None for entry in entries)
-    return ReportResult(page, folder, len(entries), shown, failed)
+    return ReportResult(page, folder, len(entries), shown, listener.reasons)
 
 
 def _plan(settings: Settings, selected: Selected, listener: Listener) -> tuple[Extent, Protocol]:
@@ -102,6 +101,6 @@ def _made(selected: Selected, maker: EntryMaker, listener: Listener) -> Iterator
         ahead=2 * threads,
     ):
         if entry.problem is not None:
-            listener.note(entry.problem)
+            listener.failed(entry.score.row.image_id, "not shown", entry.problem)
         listener.advance()
         yield entry

@@ -17,7 +17,7 @@ from btxrd_explain.workflows.checking.sample import draw_records, load_sample, m
 from btxrd_explain.workflows.inference.collecting import collect_images
 from btxrd_explain.workflows.inference.compute import load_explainer
 from btxrd_explain.workflows.inference.request import build_request
-from btxrd_explain.workflows.progress import Listener, Silent
+from btxrd_explain.workflows.progress import Failures, Listener
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,14 +57,14 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     Raises:
         BtxrdExplainError: Input, checkpoint or output cannot be used, or no image has a heat map.
     """
-    listener, wanted = listener or Silent(), settings.sanity
+    listener, wanted = Failures(listener, strict=settings.run.strict), settings.sanity
     collection = collect_images(settings)
     for note in collection.notes:
         listener.note(note)
     explainer = load_explainer(settings, build_request(settings))
     for note in explainer.provenance.notes:
         listener.note(note)
-    sample = _sample(settings, explainer, draw_records(collection.records, wanted.sample, wanted.random_seed))
+    sample = _sample(settings, explainer, draw_records(collection.records, wanted.sample, wanted.random_seed), listener)
     for image_id, reason in sample.excluded:
         listener.note(f"left out '{image_id}': {reason}")
     network, preprocessing = explainer.classifier.network, explainer.classifier.preprocessing
@@ -97,8 +97,8 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     return SanityResult(report, document, figures)
 
 
-def _sample(settings: Settings, explainer: Explainer, records: Sequence[ImageRecord]) -> Sample:
-    sample = load_sample(records, explainer, settings.output.directory)
+def _sample(settings: Settings, explainer: Explainer, records: Sequence[ImageRecord], listener: Listener) -> Sample:
+    sample = load_sample(records, explainer, settings.output.directory, listener)
     if not sample.subjects:
         image_id, reason = sample.excluded[0]
         raise InputError(f"none of the {len(records)} images has a heat map, such as '{image_id}'", hint=reason)

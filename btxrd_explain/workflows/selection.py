@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.errors import TableError
 from btxrd_explain.inputs.annotation_place import AnnotationPlace
 from btxrd_explain.inputs.annotation_source import open_source
+from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.workflows import infer
 from btxrd_explain.workflows.inference.collecting import collect_images, names_images
@@ -150,8 +151,10 @@ def _with_annotations(
     known: Mapping[str, AnnotationPlace],
     listener: Listener,
 ) -> Selected:
-    """Return the rows with the annotations of their images."""
+    """Return the rows with the annotations of their images, and tell which have no prediction."""
     source = open_source(settings.data.annotations)
     if settings.data.annotations is not None:
         listener.note(f"annotations: {source.description}")
+    for row in rows.where(~rows.is_in("status", [RowStatus.OK])):
+        listener.failed(row.image_id, row.status, row.error or "")
     return Selected(table, rows, Annotations(table, rows, source, known))

@@ -9,8 +9,15 @@ from btxrd_explain.settings.types import CountOrAuto, Shard
 
 
 class RunSettings(Section):
-    """On how many machines the network runs."""
+    """On how many machines the network runs, and what a file that fails means."""
 
+    strict: bool = Field(
+        default=False,
+        description=(
+            "Stop at the first file that fails, with exit code 1; what is done stays in the table. Else the others are "
+            "worked on, and each that fails has a row that says why."
+        ),
+    )
     engine: Literal["local", "ray"] = Field(
         default="local",
         description=(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Frame
     from btxrd_explain.inputs.record import ImageRecord
     from btxrd_explain.workflows.inference.compute import Explainer
+    from btxrd_explain.workflows.progress import Listener
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,17 +78,20 @@ def draw_records(records: Iterable[ImageRecord], count: int, seed: int) -> list[
     return sorted((record for record, _ in drawn), key=lambda record: record.image_id)
 
 
-def load_sample(records: Sequence[ImageRecord], explainer: Explainer, folder: Path) -> Sample:
+def load_sample(records: Sequence[ImageRecord], explainer: Explainer, folder: Path, listener: Listener) -> Sample:
     """Read images, and explain the class that the network predicts for each.
 
     Args:
         records: The images.
         explainer: The trained network.
         folder: Folder of the results.
+        listener: Told of files that cannot be read.
     """
     annotated = {record.image_id for record in records if record.annotation is not None}
     preprocessing = explainer.classifier.preprocessing
     prepared = list(read_ahead(records, preprocessing, folder=folder, window=2 * explainer.batch_size))
+    for row in (item.row for item in prepared if item.tensor is None):
+        listener.failed(row.image_id, row.status, row.error or "")
     readable = [(item.row, item.tensor) for item in prepared if item.tensor is not None]
     explained = _explained(explainer, [tensor for _, tensor in readable])
     subjects = []

@@ -58,7 +58,7 @@ class ExamplePainter:
         try:
             pixels = image.radiograph().pixels
         except RadiographError as error:
-            self.listener.note(str(error))
+            self.listener.failed(row.image_id, "not shown", str(error))
             return Cell((), title, f"{row.image_id} (not readable any more)")
         annotation = self._annotation(image)
         pictures = [self._picture(image, pixels, index, annotation) for index in shown]

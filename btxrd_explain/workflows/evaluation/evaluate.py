@@ -94,6 +94,8 @@ def evaluate(
             for kind, overlaps in scored.boxes.items():
                 boxes[kind].add(overlaps)
             doubts.add(scored.score.row.image_id, scored.doubt)
+            if scored.problem is not None:
+                listener.failed(scored.score.row.image_id, "not readable", scored.problem)
             yield scored.score
 
     scores = Scores(selected.rows, pooled())

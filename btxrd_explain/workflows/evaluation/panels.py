@@ -51,7 +51,7 @@ def draw_comparison(
         try:
             panels.append(_panel(image, score, selected, protocol, limit))
         except RadiographError as error:
-            listener.note(str(error))
+            listener.failed(score.row.image_id, "not shown", str(error))
     if not panels:
         return None
     note_missing_glyphs([*selected.table.provenance.class_names, *(panel.image_id for panel in panels)], listener)

@@ -212,6 +212,13 @@ class Excluded(Part):
     detail: str | None
 
 
+class Failed(Part):
+    """An image whose file failed: it has no prediction, or it can no more be read as it was predicted."""
+
+    image_id: str
+    reason: str
+
+
 class Report(Part):
     """The content of ``annotation_report.json``, but for what it lists of images that are not evaluated."""
 
@@ -239,6 +246,9 @@ class Document(Report):
 
     excluded_images: list[Excluded]
     attention_patterns: list[Pattern]
+    failed_images: list[Failed] = Field(
+        default=[], description="Images without a prediction, or without their picture in panels and baselines."
+    )
 
 
 def report_schema() -> str:

@@ -44,12 +44,14 @@ class Scored:
         boxes: Best box overlap per threshold of each map, float64, where the classifier's is defined; none where they
             are not asked for.
         doubt: What makes the annotation look as if it were another image's; None without a doubt.
+        problem: Why the radiograph itself cannot be read, where it was asked for; None where it can.
     """
 
     score: Score
     pixels: Mapping[MapKind, PixelCounts] = field(default_factory=dict)
     boxes: Mapping[MapKind, NDArray[np.float64]] = field(default_factory=dict)
     doubt: str | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,8 @@ class Scorer:
         if not mask.any():
             return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT, detail=_TOO_SMALL))
         metrics, curves, pixels, boxes, undefined = {}, {}, {}, {}, None
-        for kind, heat in self._maps(score, image, lesions, space):
+        edges, problem = self._edges(image)
+        for kind, heat in self._maps(score, image, lesions, edges, space):
             measured = measure(heat, mask, lesions.masks_in(space), self.protocol.threshold)
             metrics[kind] = measured.metrics
             if measured.curve is not None:
@@ -128,16 +131,27 @@ class Scorer:
                 undefined = None if heat.status is MapStatus.OK else str(heat.status)
         score = replace(score, metrics=metrics, curves=curves, undefined=undefined)
         if undefined is not None:
-            return Scored(score)
+            return Scored(score, problem=problem)
         if self.protocol.boxes:
-            boxes = self._boxes(score, image, lesions)
+            boxes = self._boxes(score, image, lesions, edges)
         own = pixels[MapKind.MODEL]
         found = found_boxes(boxes[MapKind.MODEL]) if MapKind.MODEL in boxes else None
         score = replace(score, pixels=np.array([own.inside, own.whole], np.uint32), boxes=found)
-        return Scored(score, pixels, boxes)
+        return Scored(score, pixels, boxes, problem=problem)
+
+    def _edges(self, image: ExplainedImage) -> tuple[NDArray[np.float32] | None, str | None]:
+        """Return the grid of the radiograph's edges where it is asked for, or why the radiograph cannot be read."""
+        if not self.protocol.baselines:
+            return None, None
+        try:
+            pixels = image.radiograph().pixels
+        except RadiographError as error:
+            return None, str(error)  # the table and the annotations are enough for all others
+        grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        return edge_grid(grey, image.frame, self.table.provenance.grid), None
 
     def _maps(
-        self, score: Score, image: ExplainedImage, lesions: Lesions, space: Space
+        self, score: Score, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None, space: Space
     ) -> Iterator[tuple[MapKind, HeatMap]]:
         """Make the heat maps one after another, so that few are in memory at once."""
         if score.target is None:
@@ -146,10 +160,12 @@ class Scorer:
         predicted = score.row.predicted
         if score.true is not None and predicted not in (None, score.true) and is_tumour(image.class_name(predicted)):
             yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
-        for kind, grid in self._grids(image, lesions):
+        for kind, grid in self._grids(image, lesions, edges):
             yield kind, heat_map(grid, image.frame, status=judge(grid), space=space)
 
-    def _grids(self, image: ExplainedImage, lesions: Lesions) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
+    def _grids(
+        self, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None
+    ) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
         """Make the grids that the classifier's is held against, each of its size."""
         shape = self.table.provenance.grid
         yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape)
@@ -158,22 +174,19 @@ class Scorer:
         if not self.protocol.baselines:
             return
         yield MapKind.CENTRE, centre_grid(shape)
-        try:
-            pixels = image.radiograph().pixels
-        except RadiographError:
-            pass  # the table and the annotations are enough for all others
-        else:
-            grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-            yield MapKind.EDGES, edge_grid(grey, image.frame, shape)
+        if edges is not None:
+            yield MapKind.EDGES, edges
         if self.average is not None and (average := self.average(image.row)) is not None:
             yield MapKind.AVERAGE, average
 
-    def _boxes(self, score: Score, image: ExplainedImage, lesions: Lesions) -> dict[MapKind, NDArray[np.float64]]:
+    def _boxes(
+        self, score: Score, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None
+    ) -> dict[MapKind, NDArray[np.float64]]:
         """Compare boxes at the input's resolution."""
         masks = list(lesions.masks_in(Space.INPUT))
         overlaps = {
             kind: box_overlaps(heat.values, masks)
-            for kind, heat in self._maps(score, image, lesions, Space.INPUT)
+            for kind, heat in self._maps(score, image, lesions, edges, Space.INPUT)
             if heat.status is MapStatus.OK
         }
         return {kind: each for kind, each in overlaps.items() if each is not None}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import Settings
     from btxrd_explain.workflows.evaluation.evaluate import Evaluation
     from btxrd_explain.workflows.evaluation.extent import Extent
-    from btxrd_explain.workflows.progress import Listener
+    from btxrd_explain.workflows.progress import Failures
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Written:
     files: Mapping[str, Path]
 
 
-def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Listener) -> Written:
+def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> Written:
     """Write tables and figures, and the report that names them last."""
     folder, selected = settings.output.directory, evaluation.selected
     provenance = selected.table.provenance
@@ -68,9 +68,6 @@ def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, li
     content = report.model_dump(mode="json", by_alias=True)
     document = folder / "annotation_report.json"
     lists = {"excluded_images": excluded_images(evaluation), "attention_patterns": attention_patterns(evaluation)}
-    write_json(
-        document,
-        content,
-        lists={name: (part.model_dump(mode="json", by_alias=True) for part in parts) for name, parts in lists.items()},
-    )
+    dumped = {name: (part.model_dump(mode="json", by_alias=True) for part in parts) for name, parts in lists.items()}
+    write_json(document, content, lists=dumped | {"failed_images": listener.document()})
     return Written(content, document, figure, files)

@@ -75,6 +75,8 @@ def compute_on_cluster(settings: Settings, plan: Plan, provenance: Provenance) -
     try:
         for result in done.iter_rows():
             yield _checked(result, plan.path)
+            if settings.run.strict and result["failed"]:
+                return
     except ray.exceptions.RayError as error:
         reason = str(error).splitlines()[0]
         raise EngineError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import BtxrdExplainError, EngineError
 from btxrd_explain.predictions.provenance import differences
+from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import write_part
 from btxrd_explain.workflows.inference.request import build_request
 from btxrd_explain.workflows.inference.target import claim_of
@@ -61,17 +62,19 @@ class Worker:
             item: ``chunk`` holds the pickled records of the images.
 
         Returns:
-            ``part``, the name of the file, ``rows``, how many it has, and ``host``; or ``error``, a pickled error of
+            ``part``, the name of the file, ``rows``, how many it has, ``failed``, how many of them say that
+            their file failed, and ``host``; or ``error``, a pickled error of
             the package, which must not be tried again.
         """
-        result: dict[str, Any] = {"part": "", "rows": 0, "host": platform.node(), "error": b""}
+        result: dict[str, Any] = {"part": "", "rows": 0, "failed": 0, "host": platform.node(), "error": b""}
         try:
             rows = self._rows(pickle.loads(item["chunk"]))  # noqa: S301 -- from the process that started the run
             self._check_claim()
             part = write_part(self._job.folder, self._job.provenance, rows)
         except BtxrdExplainError as error:
             return result | {"error": pickle.dumps(error)}
-        return result | {"part": part.name, "rows": len(rows)}
+        failed = sum(row.status is not RowStatus.OK for row in rows)
+        return result | {"part": part.name, "rows": len(rows), "failed": failed}
 
     @cached_property
     def _explainer(self) -> Explainer:

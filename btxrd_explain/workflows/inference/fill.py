@@ -10,6 +10,7 @@ from btxrd_explain.errors import OutputError
 from btxrd_explain.files import atomic_write, cannot_write
 from btxrd_explain.folders import make_folder
 from btxrd_explain.model.threads import share_cores
+from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.workflows.inference.amend import amend
@@ -51,7 +52,7 @@ def fill_table(settings: Settings, plan: Plan, listener: Listener) -> Prediction
     if plan.path.is_dir():
         _fill_folder(settings, plan, explainer, provenance, listener)
         return _told_of(open_table(plan.path), plan, listener)
-    _fill_file(plan, explainer, provenance, listener)
+    _fill_file(settings, plan, explainer, provenance, listener)
     return open_table(plan.path)
 
 
@@ -87,14 +88,16 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
     return explainer
 
 
-def _fill_file(plan: Plan, explainer: Explainer | None, provenance: Provenance, listener: Listener) -> None:
+def _fill_file(
+    settings: Settings, plan: Plan, explainer: Explainer | None, provenance: Provenance, listener: Listener
+) -> None:
     """Write a table in a single file: it changes only when all rows are there; until then the journal keeps them."""
     journal = Journal(plan.path)
     recovered = amend(plan.journal, plan) if plan.journal else None
     sources = [source.rows() for source in (plan.table, recovered) if source is not None]
 
     def computed() -> Iterator[Prediction]:
-        for rows in _computed(explainer, plan, listener):
+        for rows in _computed(settings, explainer, plan, listener):
             journal.append(provenance, rows)
             yield from rows
 
@@ -121,18 +124,22 @@ def _fill_folder(
             listener.advance(count)
     else:
         folder = GrowingFolder(plan.path)
-        for rows in _computed(explainer, plan, listener):
+        for rows in _computed(settings, explainer, plan, listener):
             folder.append(provenance, rows)
         folder.settle(provenance)
     if plan.absent:
         write_part(plan.path, provenance, plan.absent)
 
 
-def _computed(explainer: Explainer | None, plan: Plan, listener: Listener) -> Iterator[list[Prediction]]:
-    """Yield the pending rows, a list per batch."""
+def _computed(
+    settings: Settings, explainer: Explainer | None, plan: Plan, listener: Listener
+) -> Iterator[list[Prediction]]:
+    """Yield the pending rows, a list per batch; no more than that of the first file that fails where that is wanted."""
     for rows in explainer.predict(plan.pending, plan.folder) if explainer else ():
         listener.advance(len(rows))
         yield rows
+        if settings.run.strict and any(row.status is not RowStatus.OK for row in rows):
+            return
     if explainer and explainer.limit.size < explainer.batch_size:
         listener.note(
             f"memory was short: {explainer.limit.size} radiographs per pass instead of {explainer.batch_size}"

@@ -40,7 +40,7 @@ def draw_overlays(
         try:
             picture, status = _overlay(ExplainedImage.of(row, table), row.predicted, settings)
         except RadiographError as error:
-            listener.note(str(error))
+            listener.failed(row.image_id, "not shown", str(error))
             continue
         if status is not MapStatus.OK:
             listener.note(f"'{row.image_id}': the heat map is empty ({status}); the bare radiograph is drawn")
