@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _GREY = frozenset({"1", "L", "LA", "La"})
 _WHITE_IS_ZERO, _SEPARATE_PLANES, _UNCOMPRESSED = 0, 2, 1
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+_VALUES_AT_ONCE = 2**20
+"""Wider types are needed on the way, which for all values at once take many times the memory of the image."""
 _PNG_DEPTH = 24
 """Where a PNG tells the bits per value."""
 
@@ -116,8 +118,13 @@ def _stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
     if not np.isfinite([low, high]).all():
         raise UndecodableError("holds values that are not finite", hint="leave it out, or convert it to 16-bit PNG")
     scale = 255 / (high - low) if high > low else 0.0
-    if values.dtype.itemsize == 2:  # a look-up table is several times faster than arithmetic on each pixel
-        levels = np.rint((np.arange(2**16) - low).clip(0) * scale).clip(0, 255)
-        return levels.astype(np.uint8).take(values)
-    stretched: NDArray[np.uint8] = np.rint((values.astype(np.float64) - low) * scale).astype(np.uint8)
+    levels = np.rint((np.arange(2**16) - low).clip(0) * scale).clip(0, 255).astype(np.uint8)
+    stretched = np.empty(values.shape, np.uint8)
+    rows = max(_VALUES_AT_ONCE * len(values) // values.size, 1)
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows]
+        if values.dtype.itemsize == 2:  # a look-up table is several times faster than arithmetic on each pixel
+            stretched[start : start + rows] = levels.take(part)
+        else:
+            stretched[start : start + rows] = np.rint((part.astype(np.float64) - low) * scale)
     return stretched
