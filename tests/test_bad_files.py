@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
 import tempfile
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from btxrd_explain.predictions.record import Prediction
 
-NAMES = ("Normal", "Benign", "Malignant")
 BOMB = zlib.compress(bytes(2**26), 1)
 
 READ = {
@@ -254,11 +254,19 @@ def test_strict_computes_nothing_where_a_file_is_missing(four: Path) -> None:
 # what became of the files since
 
 
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]) -> Path:
+    """A table of 15 good images."""
+    folder = tmp_path_factory.mktemp("healthy")
+    write_root(folder, 15)
+    infer("BTXRD", "--split-csv", "split.csv", cwd=folder, code=0)
+    return folder
+
+
 @pytest.fixture
-def since(tmp_path: Path, write_root: Callable[[Path, int], None]) -> tuple[Path, set[str]]:
-    """A table of 15 images, of which five were good then."""
-    write_root(tmp_path, 15)
-    infer("BTXRD", "--split-csv", "split.csv", cwd=tmp_path, code=0)
+def since(healthy: Path, tmp_path: Path) -> tuple[Path, set[str]]:
+    """The same, of which five were good then."""
+    shutil.copytree(healthy, tmp_path, dirs_exist_ok=True)
     names = [f"IMG{number:06d}.jpeg" for number in range(1, 6)]
     gone, shrunk, torn, folder, pipe = (tmp_path / "BTXRD" / "images" / name for name in names)
     shrunk.write_bytes(encode(Image.open(shrunk).resize((4, 4)), "JPEG"))
@@ -329,3 +337,18 @@ def test_inference_says_what_became_of_them(since: tuple[Path, set[str]]) -> Non
         "IMG000001.jpeg",  # no more listed
         "IMG000002.jpeg",  # another image, but an image
     }
+
+
+@pytest.mark.parametrize("command", ["gallery", "annotate-iou", "performance", "report", "export"])
+def test_exit_codes_of_commands_that_use_a_table(healthy: Path, command: str) -> None:
+    to = ("--to", "npz") if command == "export" else ()
+    for code, arguments in {
+        0: ("-o", "out"),
+        2: ("-o", "out", "--set", "run.strict=perhaps"),
+        3: ("BTXRD", "-c", "nowhere.pt"),
+        4: ("nowhere.png", "-c", "demo"),
+        5: ("-o", "nothing"),
+        (1 if command == "export" else 6): ("--predictions", "out/predictions.parquet", "-o", "split.csv/out"),
+    }.items():
+        result = run(command, *to, *arguments, "--quiet", cwd=healthy, code=code)
+        assert result.stderr.count("error:") == (code > 1)

@@ -126,9 +126,9 @@ def run(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401
     return result
 
 
-def evaluated(folder: Path, *arguments: object) -> dict[str, Any]:
+def evaluated(folder: Path, *arguments: object, code: int = 0) -> dict[str, Any]:
     table = ("--predictions", folder / "predictions.parquet", "--split", "test", "--dpi", 50, "--panels", 1)
-    report: dict[str, Any] = json.loads(run(folder, "annotate-iou", *table, "--json", *arguments).stdout)
+    report: dict[str, Any] = json.loads(run(folder, "annotate-iou", *table, "--json", *arguments, code=code).stdout)
     return report
 
 
@@ -239,7 +239,7 @@ def test_copies_are_drawn_together_and_named(folder: Path) -> None:
         _provenance(),
         [replace(row, stamp=rows[0].stamp) if row.image_id == "b.png" else row for row in rows],
     )
-    report = evaluated(folder)
+    report = evaluated(folder, code=1)  # the file of b is not the one that its row tells of
     assert report["statistics"]["units"] == report["summary"]["overall"]["units"] == 2
     interval = report["summary"]["overall"]["metrics"]["iou"]
     assert (interval["low"], interval["high"]) == pytest.approx((0.25, 1.0))  # a and b alone, or c alone
@@ -382,7 +382,8 @@ def test_an_ambiguous_annotation_excludes_its_image_and_stops_no_other(folder: P
 def test_edges_need_the_radiograph_and_nothing_else_does(folder: Path) -> None:
     before = evaluated(folder)
     (folder / "BTXRD" / "images" / "a.png").unlink()
-    report = evaluated(folder)
+    report = evaluated(folder, code=1)
+    assert [image["image_id"] for image in report["failed_images"]] == ["a.png"]
     assert report["per_image"] == before["per_image"]
     assert report["summary"]["overall"]["metrics"]["iou"]["baselines"]["edges"]["n"] == 2  # b and c; d has no IoU
 
@@ -574,7 +575,8 @@ def test_methods_are_compared_on_the_images_that_all_tables_have(folder: Path) -
     write_table(folder / "out" / "predictions.gradcam.parquet", _provenance(), rows)
     write_table(folder / "out" / "predictions.layercam.parquet", _provenance("layercam"), rows[1:])
     arguments = ("--methods", "gradcam,layercam", "--annotations", folder / "BTXRD" / "Annotations", "--panels", 1)
-    result = run(folder, "annotate-iou", *arguments, "--json", "--dpi", 50)
+    result = run(folder, "annotate-iou", *arguments, "--json", "--dpi", 50, code=1)
+    assert "not readable: v.png: " in result.stderr  # which has no file
     assert "1 images only in 'gradcam': a.png" in result.stderr
     report = json.loads((folder / "out" / "comparison.json").read_text("utf-8"))
     assert (report["n"], report["tables"]["gradcam"]["only_here"]) == (5, ["a.png"])  # b, c, d, v and w

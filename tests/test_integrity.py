@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -16,9 +19,6 @@ from btxrd_explain.inputs.decode import UndecodableError, decode
 from btxrd_explain.inputs.integrity import whole
 from btxrd_explain.inputs.radiograph import decode_radiograph
 from tests.pictures import GREY, JPEGS, OTHERS, SEVERAL, chunk, encode, png
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize("name", [*JPEGS, *OTHERS])
@@ -108,12 +108,65 @@ def test_pixels_beyond_those_of_the_header_are_not_unpacked() -> None:
     assert not decode_radiograph(png(pixels=bytes(2**26))).any()
 
 
-def test_a_tiff_whose_tile_claims_more_memory_than_an_image_is_refused() -> None:
-    sizes = {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 8, 325: 8}
+def tiff_of_one_tile(side: int) -> bytes:
+    """A TIFF of 16 x 16 pixels in one tile of any size."""
+    sizes = {256: 16, 257: 16, 258: 8, 259: 5, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: 8}
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in sizes.items())
-    data = b"II*\0" + struct.pack("<I", 16) + bytes(8) + struct.pack("<H", len(sizes)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", 16) + bytes(8) + struct.pack("<H", len(sizes)) + entries + bytes(4)
+
+
+def patched(data: bytes, place: int, width: int, *values: int, order: Literal["big", "little"]) -> bytes:
+    """Write numbers over a part of a file."""
+    new = b"".join(value.to_bytes(width, order) for value in values)
+    return data[:place] + new + data[place + len(new) :]
+
+
+BOMBS = {
+    "png": png(width=60_000, height=60_000),
+    "profile": png(chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**28), 1))),
+    "comment": png(chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(2**28), 1))),
+    "tile": tiff_of_one_tile(60_000),
+    "jpeg": patched(JPEGS["grey"], JPEGS["grey"].index(b"\xff\xc0") + 5, 2, 65_500, 65_500, order="big"),
+    "progressive": patched(
+        JPEGS["progressive"], JPEGS["progressive"].index(b"\xff\xc2") + 5, 2, 65_500, 65_500, order="big"
+    ),
+    "gif": patched(OTHERS["gif"], 6, 2, 65_535, 65_535, order="little"),
+    "bmp": patched(OTHERS["bmp L"], 18, 4, 60_000, 60_000, order="little"),
+}
+"""Small files that claim, or unpack to, much more than memory should be given to."""
+READ_ALL = """
+import resource, sys, time
+from pathlib import Path
+from btxrd_explain.errors import RadiographError
+from btxrd_explain.inputs.radiograph import read_radiograph
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + 256 * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+for name in sys.argv[1:]:
+    try:
+        read_radiograph(Path(name))
+    except RadiographError as error:
+        assert not isinstance(error.__cause__, MemoryError), name
+    else:
+        raise AssertionError(name)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, time.process_time() - started)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says how much memory a process has")
+def test_bombs_take_little_memory_and_time(tmp_path: Path) -> None:
+    for name, data in BOMBS.items():
+        (tmp_path / name).write_bytes(data)
+    command = [sys.executable, "-c", READ_ALL, *(str(tmp_path / name) for name in BOMBS)]
+    kibibytes, seconds = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    assert kibibytes < 64 * 1024
+    assert seconds < 10
+
+
+def test_a_tiff_whose_tile_claims_more_memory_than_an_image_is_refused() -> None:
     with pytest.raises(UndecodableError, match="has more than 100,000,000 pixels"):
-        decode_radiograph(data)
+        decode_radiograph(BOMBS["tile"])
 
 
 @pytest.mark.real_data

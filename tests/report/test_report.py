@@ -43,6 +43,9 @@ class _Notes(Silent):
     def note(self, message: str) -> None:
         self.notes.append(message)
 
+    def failed(self, image_id: str, what: str, reason: str) -> None:
+        self.notes.append(f"{what}: {image_id}: {reason}")
+
 
 @pytest.fixture
 def fresh(make_case: Callable[..., Case], tmp_path: Path) -> Case:
@@ -145,7 +148,7 @@ def test_a_radiograph_that_is_gone_is_told_and_stops_nothing(fresh: Case) -> Non
     listener = _Notes()
     result = report.run(fresh.settings(), listener)
     assert (result.images, result.shown) == (13, 11)
-    assert any("IMG000001.png" in note for note in listener.notes)
+    assert any(note.startswith("not shown: IMG000001.png: cannot read '") for note in listener.notes)
     row = _data(result.page)["rows"][1]
     assert row["thumbnail"] is None
     assert "IMG000001.png" in row["error"]
@@ -164,9 +167,10 @@ def test_a_table_of_nothing_but_failures_still_gives_a_page(fresh: Case) -> None
 
 def test_json_says_what_was_written(case: Case) -> None:
     result = CliRunner().invoke(app, ["report", "-o", str(case.folder / "results"), "--json"])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output
     page = case.folder / "results" / "report.html"
-    assert json.loads(result.stdout) == {"page": str(page), "folder": None, "images": 13, "shown": 12}
+    failed = {case.rows[-1].image_id: "it is empty"}
+    assert json.loads(result.stdout) == {"page": str(page), "folder": None, "images": 13, "shown": 12, "failed": failed}
 
 
 def test_columns_become_facts_tags_and_filters(tmp_path: Path) -> None:
@@ -186,7 +190,7 @@ def test_a_current_table_needs_no_torch(case: Case) -> None:
     program = (
         "import sys; from btxrd_explain.cli import app\n"
         f"try: app(['report', '-o', {str(case.folder / 'results')!r}, '--quiet'])\n"
-        "except SystemExit as end: assert end.code == 0, end.code\n"
+        "except SystemExit as end: assert end.code == 1, end.code\n"
         "assert 'torch' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
