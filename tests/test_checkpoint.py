@@ -237,7 +237,7 @@ def test_weights_that_are_not_finite(tmp_path: Path, weights: dict[str, torch.Te
         _load(tmp_path / "c.pt", broken)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit")
 def test_programs_are_refused_with_the_reason(tmp_path: Path) -> None:
     network = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 1)).eval()
     image = torch.zeros(1, 3, 4, 4)
