@@ -86,3 +86,15 @@ def test_averaging_a_mask_is_its_ideal_grid() -> None:
     mask = np.random.default_rng(0).random(FRAME.original) < 0.3
     averaged = average_onto_grid(mask.astype(np.float32), FRAME, Size(5, 4))
     np.testing.assert_allclose(averaged, ideal_grid(mask, FRAME, Size(5, 4)), atol=1e-6)
+
+
+def test_edges_do_not_depend_on_where_arrays_lie_in_memory() -> None:
+    random = np.random.default_rng(0)
+    frame = Frame(original=Size(50, 40), resized=Size(96, 96), network=Size(96, 96))
+    pixels = random.integers(0, 256, frame.original, dtype=np.uint8)
+    seen = set()
+    for size in random.integers(1, 100_000, 30):
+        kept = np.empty(size, np.uint8)  # moves what is allocated next
+        seen.add(edge_grid(pixels, frame, Size(12, 12)).tobytes())
+        del kept
+    assert len(seen) == 1

@@ -7,6 +7,7 @@ power failure tore off at the end is seen by either, and passed over.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -46,8 +47,9 @@ class RowLog:
             OutputError: They cannot be written.
         """
         record = _to_record(provenance, rows)
+        new = not self.path.exists()
+        size = 0 if new else self.path.stat().st_size
         try:
-            new = not self.path.exists()
             if new:
                 make_folder(self.path.parent)
             with self.path.open("ab") as file:
@@ -57,6 +59,8 @@ class RowLog:
             if new:
                 sync_folder(self.path.parent)
         except OSError as error:
+            with suppress(OSError):
+                os.truncate(self.path, size)  # half a record would hide those that other threads may still append
             raise cannot_write(self.path, error) from error
 
     def read(self) -> Iterator[tuple[Provenance, list[Prediction]]]:

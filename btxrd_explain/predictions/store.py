@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 from contextlib import suppress
+from operator import attrgetter
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
@@ -92,17 +94,19 @@ class GrowingFolder:
         self.folder = folder
         self._log = RowLog(folder)
         self._open: list[Prediction] = []
+        self._turn = Lock()
 
     def append(self, provenance: Provenance, rows: Sequence[Prediction]) -> None:
-        """Append some rows; when this returns they survive a crash.
+        """Append some rows, in any order and from any thread; when this returns they survive a crash.
 
         Raises:
             OutputError: They cannot be written.
         """
-        self._log.append(provenance, rows)
-        self._open += rows
-        if len(self._open) >= _ROWS_PER_PART:
-            self.settle(provenance)
+        with self._turn:
+            self._log.append(provenance, rows)
+            self._open += rows
+            if len(self._open) >= _ROWS_PER_PART:
+                self.settle(provenance)
 
     def settle(self, provenance: Provenance) -> None:
         """Move the rows of the log to a file, where every reader of the table finds them.
@@ -111,7 +115,7 @@ class GrowingFolder:
             OutputError: It cannot be written.
         """
         if self._open:
-            write_part(self.folder, provenance, self._open)
+            write_part(self.folder, provenance, sorted(self._open, key=attrgetter("image_id")))
             self._open = []
         self._log.clear()
 

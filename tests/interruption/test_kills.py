@@ -92,7 +92,7 @@ class Witness:
         """Count what was computed again; the table must be the old one, or a partial one of a folder."""
         batches = [image_id for batch in self.run.lives.batches for image_id in batch]
         again = len(self.done.intersection(batches))
-        assert again <= BATCH
+        assert again <= BATCH  # with one thread there is one in work
         self.again += again
         self.done.update(batches)
         self.kills += code != 1

@@ -81,8 +81,8 @@ def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size) -> NDArray[np
         raise ValueError(f"expected a grey radiograph of {tuple(frame.original)}, got {pixels.shape}")
     size = (frame.resized.width, frame.resized.height)
     seen = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
-    gradient = (cv2.Sobel(seen, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE) for x, y in ((1, 0), (0, 1)))
-    magnitude = np.asarray(cv2.magnitude(*gradient), np.float32)
+    across, down = (cv2.Sobel(seen, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE) for x, y in ((1, 0), (0, 1)))
+    magnitude = np.sqrt(np.square(across) + np.square(down))  # last digits of cv2.magnitude depend on where arrays lie
     return average_onto_grid(magnitude, replace(frame, original=frame.resized), grid_size)
 
 

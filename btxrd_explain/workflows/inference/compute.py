@@ -66,18 +66,28 @@ class Explainer:
     provenance: Provenance
     limit: BatchLimit
 
-    def predict(self, records: Sequence[ImageRecord], folder: Path) -> Iterator[list[Prediction]]:
+    def predict(
+        self, records: Sequence[ImageRecord], folder: Path, keep: Callable[[list[Prediction]], None] | None = None
+    ) -> Iterator[list[Prediction]]:
         """Yield the rows of the images in their order, a list per batch.
 
         Args:
             records: The images.
             folder: The table's folder, to which paths are relative.
+            keep: Called with the rows of each batch as soon as they are computed, by several threads and in any order.
         """
+
+        def explained(explainer: Explainer, batch: list[Prepared]) -> list[Prediction]:
+            rows = explainer._explained(batch)
+            if keep is not None:
+                keep(rows)
+            return rows
+
         window = 2 * self.streams * self.batch_size
         prepared = read_ahead(records, self.classifier.preprocessing, folder=folder, window=window)
         batches = iter(lambda: list(islice(prepared, self.batch_size)), [])
         passes = -(-len(records) // self.batch_size)
-        yield from self.side_by_side(Explainer._explained, batches, passes)
+        yield from self.side_by_side(explained, batches, passes)
 
     def side_by_side(
         self, work: Callable[[Explainer, Item], Result], items: Iterable[Item], passes: int

@@ -18,7 +18,7 @@ from btxrd_explain.workflows.inference.importing import without_collections
 from btxrd_explain.workflows.inference.target import claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from btxrd_explain.predictions.provenance import Provenance
@@ -97,8 +97,7 @@ def _fill_file(
     sources = [source.rows() for source in (plan.table, recovered) if source is not None]
 
     def computed() -> Iterator[Prediction]:
-        for rows in _computed(settings, explainer, plan, listener):
-            journal.append(provenance, rows)
+        for rows in _computed(settings, explainer, plan, listener, lambda rows: journal.append(provenance, rows)):
             yield from rows
 
     def told() -> Iterator[Prediction]:
@@ -124,18 +123,25 @@ def _fill_folder(
             listener.advance(count)
     else:
         folder = GrowingFolder(plan.path)
-        for rows in _computed(settings, explainer, plan, listener):
-            folder.append(provenance, rows)
+        for _ in _computed(settings, explainer, plan, listener, lambda rows: folder.append(provenance, rows)):
+            pass
         folder.settle(provenance)
     if plan.absent:
         write_part(plan.path, provenance, plan.absent)
 
 
 def _computed(
-    settings: Settings, explainer: Explainer | None, plan: Plan, listener: Listener
+    settings: Settings,
+    explainer: Explainer | None,
+    plan: Plan,
+    listener: Listener,
+    keep: Callable[[list[Prediction]], None],
 ) -> Iterator[list[Prediction]]:
-    """Yield the pending rows, a list per batch; no more than that of the first file that fails where that is wanted."""
-    for rows in explainer.predict(plan.pending, plan.folder) if explainer else ():
+    """Yield the pending rows, a list per batch; each is kept as soon as it is there, whatever its turn.
+
+    No more are yielded than that of the first file that fails where that is wanted.
+    """
+    for rows in explainer.predict(plan.pending, plan.folder, keep) if explainer else ():
         listener.advance(len(rows))
         yield rows
         if settings.run.strict and any(row.status is not RowStatus.OK for row in rows):
