@@ -537,6 +537,16 @@ def test_annotations_beside_a_plain_folder_may_be_polygons_alone(root: Root, tmp
     assert report["sources"]["lesions_drawn_twice"] is False
 
 
+def test_single_images_have_no_orphans_beside_them(root: Root, tmp_path: Path) -> None:
+    """Annotations and rows of the other images are none of their business."""
+    named = [str(path) for path in root.images[:3]]
+    assert _check(*named, "-o", tmp_path / "out")["findings"] == []
+    piped = CliRunner().invoke(app, ["check", "-", "--json", "-o", str(tmp_path / "out")], input="\n".join(named))
+    report = json.loads(piped.stdout)
+    assert report["findings"] == []
+    assert report["num_images"] == report["num_annotations"] == 3
+
+
 def test_masks_and_coco_files_are_audited_too(root: Root, tmp_path: Path) -> None:
     masks = tmp_path / "masks"
     masks.mkdir()

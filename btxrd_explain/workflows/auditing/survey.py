@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,17 +77,22 @@ def take_survey(settings: Settings) -> Survey:
     missing = [
         Finding("unreadable-image", (), f"'{name}': {reason}") for name, (_, reason) in gathering.missing.items()
     ]
-    orphans = [Finding("orphan-annotation", (), f"no image for '{name}'") for name in gathering.unused_annotations()]
+    unused = gathering.unused_annotations() if sources.whole else []
+    orphans = [Finding("orphan-annotation", (), f"no image for '{name}'") for name in unused]
     return Survey(tuple(entries), tables, (*missing, *tables.findings, *orphans, *passed))
 
 
 @dataclass(frozen=True, slots=True)
 class _Sources:
-    """Where the tables are, and the folder whose images they name."""
+    """Where the tables are, the folder whose images they name, and whether whole folders are looked at.
+
+    Beside single images there may be annotations of others, which are no orphans.
+    """
 
     table: Path | None = None
     split_csv: Path | None = None
     images: Path = Path()
+    whole: bool = False
 
 
 def _gather(settings: Settings, gathering: Gathering) -> _Sources:
@@ -95,9 +101,13 @@ def _gather(settings: Settings, gathering: Gathering) -> _Sources:
     texts = data.inputs or [str(place) for place in (data.root, data.images, data.split_csv) if place is not None][:1]
     if not texts:
         raise InputError("no data set is named", hint="name a BTXRD root, or a folder of radiographs")
-    sources = _Sources(split_csv=data.split_csv)
+    root = None if data.root is None else find_btxrd_root(data.root)
+    sources = _Sources(None if root is None else root.table, data.split_csv)
     for text in texts:
-        sources = _add(gathering, place_of(text), sources, data.images)
+        if text == "-":
+            gathering.add_stream(sys.stdin.buffer)
+        else:
+            sources = _add(gathering, place_of(text), sources, data.images)
     return sources
 
 
@@ -105,16 +115,16 @@ def _add(gathering: Gathering, place: Path, sources: _Sources, images: Path | No
     """Add one input, whatever it is."""
     if is_image(place):
         gathering.add_named([place])
-        return sources
+        return replace(sources, images=place.parent)
     if not is_url(place) and place.suffix.lower() == ".csv" and place.is_file():
         folder = images or subfolder(place.absolute().parent, "images") or place.parent
         gathering.add_folder(folder)
-        return replace(sources, split_csv=place, images=folder)
+        return replace(sources, split_csv=place, images=folder, whole=True)
     if not place.is_dir():
         raise InputError(f"'{place}' is no folder", hint="name a BTXRD root, or a folder of radiographs")
     root = None if is_url(place) else find_btxrd_root(place)
     if root is None:
         gathering.add_folder(place)
-        return replace(sources, images=place)
+        return replace(sources, images=place, whole=True)
     gathering.add_root(replace(root, table=None))
-    return replace(sources, table=root.table, images=root.images)
+    return replace(sources, table=root.table, images=root.images, whole=True)
