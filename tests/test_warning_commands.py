@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Synthetic radiographs, thirteen of each class, and the table that the demo's classifier makes of them."""
+    """Synthetic radiographs, twenty of each class, and the table that the demo's classifier makes of them."""
     folder = tmp_path_factory.mktemp("made")
-    write_dataset(folder / "BTXRD", seed=5, per_class={"test": 13})
+    write_dataset(folder / "BTXRD", seed=0, per_class={"test": 20})
     assert not warned(run(folder, "infer", *data(folder)))
     return folder
 
