@@ -49,11 +49,12 @@ def _run(*arguments: object) -> Any:  # noqa: ANN401 -- typer's result
 
 def test_the_report_says_what_was_counted_by_hand(results: Path) -> None:
     result = _run("-o", results, "--json")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # one image is unreadable, and named
     report = json.loads(result.stdout)
     assert report == json.loads((results / "performance.json").read_text())
     assert report["num_images"] == 6
     assert report["excluded"] == {"no known true class": 1, "no prediction": 1}
+    assert report["failed_images"] == [{"image_id": "IMG000007.jpeg", "reason": "it is empty"}]
     assert report["accuracy"]["value"] == pytest.approx(4 / 6)
     assert report["balanced_accuracy"]["value"] == pytest.approx((1 + 1 / 2) / 2)
     assert report["confusion"]["Benign"] == {"Normal": 1, "Benign": 2, "Malignant": 1}
@@ -87,7 +88,7 @@ def test_intervals_draw_groups_where_there_are_some(results: Path) -> None:
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_figures_are_written_in_the_format_asked_for(results: Path, kind: str) -> None:
     result = _run("-o", results, "--format", kind)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # one image is unreadable, and named
     for name in ("calibration", "roc", "precision_recall"):
         assert (results / f"performance_{name}.{kind}").stat().st_size > 1000
         assert f"performance_{name}.{kind}" in result.stdout
