@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btxrd_explain.errors import BtxrdExplainError, SettingsError
+from btxrd_explain.errors import BtxrdExplainError, OutputError, SettingsError
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
 from btxrd_explain.workflows.exporting.images import ImageMaker
 from btxrd_explain.workflows.exporting.writers import make_writer
@@ -70,6 +70,8 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
             try:
                 add(make(row))
                 exported += 1
+            except OutputError:  # the disk is full: no other radiograph would do better
+                raise
             except BtxrdExplainError as error:
                 failed[row.image_id] = str(error)
                 listener.failed(row.image_id, "failed", str(error))

@@ -149,6 +149,8 @@ def test_a_full_disk_leaves_old_results_whole(
         assert before.keys() <= after.keys()
         assert [path for path in after if ".btxrd-explain-" in path] == []
     ballast.unlink()
+    if command.startswith("config"):
+        (out / "settings.yaml").unlink(missing_ok=True)
     assert lives.run(*arguments) == 0, lives.output.read_text()
 
 
