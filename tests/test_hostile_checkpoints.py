@@ -22,6 +22,7 @@ from safetensors.torch import save
 from btxrd_explain.errors import CheckpointError
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Wishes, build_classifier
+from tests.fuzz.harness import outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -481,7 +482,9 @@ import numpy, timm, torch
 from btxrd_explain.errors import CheckpointError
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Wishes, build_classifier
+from tests.fuzz.harness import outcome
 from btxrd_explain.model.classifier import Wishes, build_classifier
+from tests.fuzz.harness import outcome
 
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 for path in sorted(Path(sys.argv[1]).iterdir()):
@@ -508,3 +511,10 @@ def test_no_bomb_takes_memory(tmp_path: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 200
+
+
+def test_a_text_of_gigabytes_makes_no_room_for_itself(tmp_path: Path) -> None:
+    """A file's own ``read`` would allocate what a damaged length asks for before it reads the little that is there."""
+    (tmp_path / "c.pt").write_bytes(b"\x80\x02X\xff\xff\xff\xff" + b"abc")
+    result = outcome(lambda: read_checkpoint(tmp_path / "c.pt"), folder=tmp_path, megabytes=64)
+    assert isinstance(result, CheckpointError)
