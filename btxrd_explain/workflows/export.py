@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import BtxrdExplainError, OutputError, SettingsError
+from btxrd_explain.outputs.export.item import UnexportedError
 from btxrd_explain.workflows.evaluation.protocol import protocol_of
 from btxrd_explain.workflows.exporting.images import ImageMaker
 from btxrd_explain.workflows.exporting.writers import make_writer
@@ -70,9 +71,9 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
             try:
                 add(make(row))
                 exported += 1
-            except OutputError:  # the disk is full: no other radiograph would do better
-                raise
             except BtxrdExplainError as error:
+                if isinstance(error, OutputError) and not isinstance(error, UnexportedError):
+                    raise  # the disk is full: no other radiograph would do better
                 failed[row.image_id] = str(error)
                 listener.failed(row.image_id, "failed", str(error))
             listener.advance()

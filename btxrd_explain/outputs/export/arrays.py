@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from btxrd_explain.errors import OutputError
 from btxrd_explain.files import write_bytes
+from btxrd_explain.outputs.export.item import UnexportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,5 +96,6 @@ def tiff(image: ExportedImage, facts: dict[str, Any]) -> bytes:
             description=json.dumps(facts),  # TIFF knows ASCII only
         )
     except OSError as error:
-        raise OutputError(f"'{image.image_id}' cannot be written as TIFF ({error})", hint="export it as npz") from error
+        reason = f"'{image.image_id}' cannot be written as TIFF ({error})"
+        raise UnexportedError(reason, hint="export it as npz") from error
     return buffer.getvalue()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from btxrd_explain.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -82,6 +84,10 @@ class Origin:
     provenance: dict[str, Any]
 
 
+class UnexportedError(OutputError):
+    """One radiograph cannot be exported, for a reason that concerns no other."""
+
+
 Writer: TypeAlias = "AbstractContextManager[Callable[[ExportedImage], None]]"
-"""Gives a function that writes one radiograph, and may raise an OutputError that concerns this one alone. What stands
-for all radiographs takes its place when the block ends, and never where it fails."""
+"""Gives a function that writes one radiograph, and may raise an :class:`UnexportedError`; other OutputErrors concern
+all radiographs. What stands for all of them takes its place when the block ends, and never where it fails."""

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.contours import regions, simplified
-from btxrd_explain.errors import OutputError
 from btxrd_explain.files import relative_path, write_json
+from btxrd_explain.outputs.export.item import UnexportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,7 @@ class LabelMeWriter:
         """Write the file of one radiograph; a file of somebody else's is never overwritten."""
         target = self._place(image)
         if not _is_ours(target):
-            raise OutputError(f"'{target}' was not written by this command and stays", hint="move it away")
+            raise UnexportedError(f"'{target}' was not written by this command and stays", hint="move it away")
         write_json(target, self._document(image, target))
 
     def _document(self, image: ExportedImage, target: Path) -> dict[str, Any]:
