@@ -66,15 +66,14 @@ class Part:
             TableError: The file is damaged.
         """
         with _reading(self.path), pq.ParquetFile(self.path) as file:
+            ranges = _ranges(file.metadata)  # of the file as it is now: the same run may have added rows to it
             groups = [
-                number
-                for number, bounds in enumerate(_ranges(file.metadata))
-                if image_ids is None or _any_between(image_ids, *bounds)
+                number for number, bounds in enumerate(ranges) if image_ids is None or _any_between(image_ids, *bounds)
             ]
             last = ""
             for group in groups:  # one by one: Arrow keeps all groups of an iteration in memory until its end
                 for batch in file.iter_batches(_ROWS_PER_BATCH, row_groups=[group], columns=list(self._stored)):
-                    last = self._checked(batch, after=last)
+                    last = self._checked(batch, after=last, within=ranges[group])
                     yield self._with_keys(batch)
 
     def light(self) -> pa.Table:
@@ -87,12 +86,12 @@ class Part:
         with _reading(self.path), pq.ParquetFile(self.path, read_dictionary=repetitive) as file:
             names = [name for name in self._stored if name != HEAVY_COLUMN]
             schema = pa.schema([file.schema_arrow.field(name) for name in names])
-            numbers = range(file.num_row_groups)
+            ranges, numbers = _ranges(file.metadata), range(file.num_row_groups)
             runs = [numbers[start : start + _GROUPS_AT_ONCE] for start in numbers[::_GROUPS_AT_ONCE]]
             tables, last = [], ""
             for run in runs:
                 tables.append(file.read_row_groups(list(run), columns=names).replace_schema_metadata())
-                last = self._checked(tables[-1], after=last)
+                last = self._checked(tables[-1], after=last, within=(ranges[run[0]][0], ranges[run[-1]][1]))
         table = pa.concat_tables(tables or [schema.empty_table()])
         return self._with_keys(table).select([name for name in self.columns if name != HEAVY_COLUMN])
 
@@ -101,12 +100,12 @@ class Part:
         """The columns to read from the file; whatever else it holds stays there."""
         return [name for name in self.columns if name not in self.keys]
 
-    def _checked(self, rows: Any, *, after: str) -> str:  # noqa: ANN401 -- a record batch or a table
+    def _checked(self, rows: Any, *, after: str, within: tuple[str, str]) -> str:  # noqa: ANN401 -- a batch or a table
         """Make sure that rows mean something and come in order; return their last ``image_id``."""
         if not rows.num_rows:
             return after
         first, last = check_rows(rows, self.provenance)
-        if not after < first or not self.first <= first <= last <= self.last:
+        if not after < first or not within[0] <= first <= last <= within[1]:
             raise ValueError("its rows are not in the order of 'image_id', or not within the bounds that it gives")
         return last
 
