@@ -11,9 +11,11 @@ import ctypes
 import multiprocessing
 import statistics
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,20 +41,28 @@ class Configuration:
 
     Attributes:
         who: Name of a contender, see :data:`CONTENDERS`.
-        batch: Images in one call.
+        batch: Images in one pass.
         channels_last: Memory layout of network and images.
         kept: True where the C library keeps freed memory, as this package has it.
+        streams: Passes at once, which share the threads; a call is one of each.
     """
 
     who: str
     batch: int
     channels_last: bool = False
     kept: bool = False
+    streams: int = 1
+
+    @property
+    def images(self) -> int:
+        """Images in one call."""
+        return self.batch * self.streams
 
     def __str__(self) -> str:
         """Say it as a table does."""
         layout = "channels last" if self.channels_last else "contiguous"
-        return f"{self.who}, batch {self.batch}, {layout}{', memory kept' if self.kept else ''}"
+        batch = f"{self.streams} x batch {self.batch}" if self.streams > 1 else f"batch {self.batch}"
+        return f"{self.who}, {batch}, {layout}{', memory kept' if self.kept else ''}"
 
 
 USUAL = Configuration("bare", 16)
@@ -61,15 +71,16 @@ PEERS = [Configuration("grad-cam", 1), Configuration("torch-cam", 16), Configura
 
 def ours() -> Configuration:
     """Return the configuration that the package takes on a CPU."""
+    from btxrd_explain.model.streams import cpu_streams
     from btxrd_explain.workflows.inference.device import CPU_BATCH
 
-    return Configuration("ours", CPU_BATCH, channels_last=True, kept=True)
+    return Configuration("ours", CPU_BATCH, channels_last=True, kept=True, streams=cpu_streams())
 
 
 def configurations(batches: list[int], peers: list[str]) -> list[Configuration]:
     """Return what takes turns: bare in all ways, this package at several batch sizes, and other libraries."""
     ways = [Configuration("bare", *way) for way in product(batches, (False, True), (False, True))]
-    mine = [replace(ours(), batch=batch) for batch in batches]
+    mine = [replace(ours(), batch=batch, streams=1) for batch in batches]
     others = [each for each in PEERS if each.who in peers]
     return list(dict.fromkeys([USUAL, replace(ours(), who="bare"), *ways, ours(), *mine, *others]))
 
@@ -141,8 +152,9 @@ def prepare(architecture: str, configuration: Configuration, threads: int) -> fl
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.model.allocator import keep_freed_memory
     from btxrd_explain.model.layers import find_target_layers
+    from btxrd_explain.model.streams import replica
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(max(threads // configuration.streams, 1))
     if configuration.kept:
         keep_freed_memory()
     torch.manual_seed(0)
@@ -153,8 +165,19 @@ def prepare(architecture: str, configuration: Configuration, threads: int) -> fl
     images = torch.randn(configuration.batch, 3, SIDE, SIDE).to(memory_format=layout)
     contender = CONTENDERS[configuration.who]
     contender(network, layers, images[:1])  # libraries set themselves up
-    _ready.update(network=network, call=lambda: contender(network, layers, images))
+    copies = [network, *(replica(network) for _ in range(configuration.streams - 1))]
+    passes = [partial(contender, each, _layers_of(each, layers), images) for each in copies]
+    _ready.update(network=network, call=_side_by_side(passes) if len(passes) > 1 else passes[0])
     return _peak(_ready["call"])
+
+
+def _layers_of(network: nn.Module, layers: tuple[TargetLayer, ...]) -> tuple[TargetLayer, ...]:
+    return tuple(replace(layer, module=network.get_submodule(layer.name)) for layer in layers)
+
+
+def _side_by_side(passes: list[Callable[[], None]]) -> Callable[[], None]:
+    pool = ThreadPoolExecutor(len(passes))
+    return lambda: deque(pool.map(lambda each: each(), passes), maxlen=0)
 
 
 def _peak(call: Callable[[], None]) -> float:
@@ -232,9 +255,9 @@ def race(architecture: str, options: argparse.Namespace) -> Race:
         }
         for _ in range(options.rounds):
             for each, process in own.items():
-                calls = max(1, (4 if each.who == "grad-cam" else 16) // each.batch)
+                calls = max(1, (4 if each.who == "grad-cam" else 16) // each.images)
                 per_call = process.submit(seconds, calls, options.clock).result()
-                measured[each].append(per_call / each.batch)
+                measured[each].append(per_call / each.images)
         floor = own[ours()].submit(arithmetic, options.clock).result()
     return Race({each: statistics.median(times) for each, times in measured.items()}, peaks, floor)
 
