@@ -348,7 +348,7 @@ def test_exit_codes_of_commands_that_use_a_table(healthy: Path, command: str) ->
         3: ("BTXRD", "-c", "nowhere.pt"),
         4: ("nowhere.png", "-c", "demo"),
         5: ("-o", "nothing"),
-        (1 if command == "export" else 6): ("--predictions", "out/predictions.parquet", "-o", "split.csv/out"),
+        6: ("--predictions", "out/predictions.parquet", "-o", "split.csv/out"),
     }.items():
         result = run(command, *to, *arguments, "--quiet", cwd=healthy, code=code)
         assert result.stderr.count("error:") == (code > 1)
