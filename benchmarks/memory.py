@@ -152,7 +152,7 @@ def main() -> None:
         ],
         notes=[
             f"Simulated tables: three classes, {GRID.height} x {GRID.width} cells, {ANNOTATED} annotated rows in each.",
-            "infer: all images of the table are looked at, and none is computed.",
+            "infer: all images of the table are looked at, and none is computed. All are copies of eight files.",
         ],
         packages=("btxrd-explain", "pyarrow", "numpy", "matplotlib", "opencv-python-headless"),
     )

@@ -23,7 +23,7 @@ def doubts_of_copies(rows: Index) -> Iterator[Caution]:
     Args:
         rows: All rows of a table, whatever is selected of them.
     """
-    copies = list(rows.repeated("sha256"))
+    copies = rows.repeated("sha256")
     groups = equal_groups(row.content for row in copies)
     apart = crossing_groups(groups, [row.split for row in copies])
     contrary = crossing_groups(groups, [row.label for row in copies])
