@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,48 +15,18 @@ import pytest
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import TableError
-from btxrd_explain.predictions.provenance import Provenance
-from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.schema import table_schema, to_batch
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.workflows.naming import file_name_of_image
+from tests.small_table import PROVENANCE, ROWS, make_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-PROVENANCE = Provenance(
-    request={"checkpoint": "ab" * 32, "versions": {"torch": "2.9"}},
-    class_names=("Normal", "Benign"),
-    preprocessing=Preprocessing(Size(32, 32), (0.5,), (0.25,)),
-    checkpoint="best.pth",
-    architecture="resnet18",
-    method="gradcam",
-    target_layer="layer4",
-    grid=Size(3, 4),
-)
-
-
-def _row(number: int, **facts: Any) -> Prediction:  # noqa: ANN401 -- any column
-    row = Prediction(
-        image_id=f"IMG{number:06d}.jpeg",
-        path=f"images/IMG{number:06d}.jpeg",
-        label="Benign",
-        split="test",
-        status=RowStatus.OK,
-        stamp=FileStamp(100, 1, "cd" * 32),
-        size=Size(40, 30),
-        probabilities=np.array([0.25, 0.75], np.float32),
-        grids=np.arange(24, dtype=np.float32).reshape(2, 3, 4),
-        grid_statuses=(MapStatus.OK, MapStatus.OK),
-    )
-    return replace(row, **facts)
-
-
-ROWS = [_row(1), _row(2), Prediction("IMG000003.jpeg", "c.jpeg", None, None, RowStatus.MISSING, error="gone")]
+    from btxrd_explain.predictions.record import Prediction
 
 
 def _read(path: Path) -> list[Prediction]:
@@ -114,13 +83,13 @@ NAN = float("nan")
     ],
 )
 def test_rows_that_cannot_be(tmp_path: Path, facts: dict[str, Any], message: str) -> None:
-    write_table(tmp_path / "p.parquet", PROVENANCE, [_row(1, **facts), *ROWS[1:]])
+    write_table(tmp_path / "p.parquet", PROVENANCE, [make_row(1, **facts), *ROWS[1:]])
     _refused(tmp_path / "p.parquet", message)
 
 
 @pytest.mark.parametrize("values", [(NAN, NAN), (NAN, 1.0), (np.inf, -np.inf)])
 def test_scores_that_are_not_finite_are_no_prediction(tmp_path: Path, values: tuple[float, float]) -> None:
-    odd = _row(1, probabilities=np.array(values, np.float32))
+    odd = make_row(1, probabilities=np.array(values, np.float32))
     write_table(tmp_path / "p.parquet", PROVENANCE, [odd, *ROWS[1:]])
     row = _read(tmp_path / "p.parquet")[0]
     assert (row.predicted, row.confidence) == (None, None)
@@ -128,7 +97,7 @@ def test_scores_that_are_not_finite_are_no_prediction(tmp_path: Path, values: tu
 
 def test_grids_that_say_that_they_are_not_finite_are_read(tmp_path: Path) -> None:
     grids = np.stack([np.full((3, 4), NAN), np.ones((3, 4))]).astype(np.float32)
-    odd = _row(1, grids=grids, grid_statuses=(MapStatus.NON_FINITE, MapStatus.OK))
+    odd = make_row(1, grids=grids, grid_statuses=(MapStatus.NON_FINITE, MapStatus.OK))
     write_table(tmp_path / "p.parquet", PROVENANCE, [odd, *ROWS[1:]])
     assert _read(tmp_path / "p.parquet")[0].grid_statuses[0] is MapStatus.NON_FINITE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,49 +14,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import TableError
-from btxrd_explain.predictions.provenance import Provenance
-from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.schema import table_schema, to_batch
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.workflows.explained import ExplainedImage
 from btxrd_explain.workflows.naming import file_name_of_image
+from tests import small_table
 from tests.fuzz.harness import examples, outcome
 from tests.fuzz.mutations import mutated
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-PROVENANCE = Provenance(
-    request={"checkpoint": "ab" * 32, "versions": {"torch": "2.9"}},
-    class_names=("Normal", "Benign"),
-    preprocessing=Preprocessing(Size(32, 32), (0.5,), (0.25,)),
-    checkpoint="best.pth",
-    architecture="resnet18",
-    method="gradcam",
-    target_layer="layer4",
-    grid=Size(2, 2),
-)
-
-
-def _row(number: int) -> Prediction:
-    return Prediction(
-        image_id=f"IMG{number:06d}.jpeg",
-        path=f"images/IMG{number:06d}.jpeg",
-        label="Benign",
-        split="test",
-        status=RowStatus.OK,
-        stamp=FileStamp(100, 1, "cd" * 32),
-        size=Size(40, 30),
-        probabilities=np.array([0.25, 0.75], np.float32),
-        grids=np.arange(8, dtype=np.float32).reshape(2, 2, 2),
-        grid_statuses=(MapStatus.OK, MapStatus.OK),
-    )
-
-
-ROWS = [_row(1), _row(2), Prediction("IMG000003.jpeg", "c.jpeg", None, None, RowStatus.MISSING, error="gone")]
+PROVENANCE = replace(small_table.PROVENANCE, grid=Size(2, 2))
+GRIDS = np.arange(8, dtype=np.float32).reshape(2, 2, 2)
+ROWS = [*(small_table.make_row(number, grids=GRIDS) for number in (1, 2)), small_table.ROWS[2]]
 SCHEMA = table_schema(PROVENANCE)
 TABLE = pa.Table.from_batches([to_batch(ROWS, SCHEMA)])
 
