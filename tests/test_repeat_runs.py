@@ -117,4 +117,3 @@ def test_the_collector_comes_back_as_it_was() -> None:
         pass
     assert not gc.isenabled()
     gc.enable()
-    gc.unfreeze()
