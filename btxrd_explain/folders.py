@@ -1,13 +1,32 @@
-"""Folders that are there to stay, also after a power failure."""
+"""What the tool keeps in a folder: names that outlast a power failure, and files that are its own.
+
+Folders of results may be shared, or come from somebody else. What lies there under a name of the tool's own is locked,
+written, read or removed only where the tool can have made it: a real file or folder, never a link, a pipe or a device.
+"""
 
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from btxrd_explain.errors import OutputError
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+_OPEN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+"""Follow no link that takes a file's place meanwhile, wait for no pipe, and write bytes as they are."""
+_KINDS = {
+    stat.S_IFLNK: "a link",
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFREG: "a file",
+}
 
 
 def make_folder(folder: Path) -> None:
@@ -30,3 +49,49 @@ def sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def check_own(path: Path, *, folder: bool = False) -> None:
+    """Make sure that what has the name of a file or folder of the tool's own, if anything, can be one.
+
+    Args:
+        path: The name.
+        folder: Whether it is that of a folder.
+
+    Raises:
+        OutputError: It is a link, whatever it leads to, or of another kind.
+    """
+    try:
+        status = path.lstat()
+    except OSError:  # there is nothing, or nothing that can be reached: the work itself will say so
+        return
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != (stat.S_IFDIR if folder else stat.S_IFREG):
+        raise foreign(path, _KINDS.get(kind, "something else"))
+
+
+def open_own(path: Path, flags: int) -> int:
+    """Open a file of the tool's own in place, and never what a link leads to, a pipe, or a file that has another name.
+
+    Args:
+        path: The file.
+        flags: Those of ``os.open``.
+
+    Returns:
+        The open file.
+
+    Raises:
+        OutputError: It is not a file that the tool can have made.
+        OSError: It cannot be opened.
+    """
+    check_own(path)
+    handle = os.open(path, flags | _OPEN, 0o666)
+    if os.fstat(handle).st_nlink > 1:
+        os.close(handle)
+        raise foreign(path, "a file with a second name (a hard link)")
+    return handle
+
+
+def foreign(path: Path, what: str) -> OutputError:
+    """Return the error for a name of the tool's own that belongs to something else, which stays as it is."""
+    return OutputError(f"'{path}' is in the way: it is {what} that btxrd-explain did not make", hint="move it away")

@@ -1,7 +1,8 @@
 """One process at a time: locks that the kernel takes back from a process that ends, however it ends.
 
-A library such as filelock would do for :func:`alone`, but takes as long to import as all else of a command that finds
-its table current. Where there is no ``fcntl`` (Windows), and on file systems without locks, nothing is locked.
+The library filelock, which torch brings along, is not used: it leaves its file behind, takes a pipe for one, polls
+where ``flock`` waits, and does not say who holds a lock. All but one call of ``flock`` would stay here. Where there is
+no ``fcntl`` (Windows), and on file systems without locks, nothing is locked.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import errno
 import os
 import platform
 import shutil
+import stat
 import sys
 import time
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING
 
-from btxrd_explain.folders import make_folder
+from btxrd_explain.folders import foreign, make_folder, open_own
 from btxrd_explain.places import is_url
+from btxrd_explain.plain import plain
 
 if sys.platform != "win32":
     import fcntl
@@ -30,6 +33,8 @@ PREFIX, SUFFIX = ".btxrd-explain-", ".tmp"
 """How the names of temporary files and folders begin and end."""
 _SECONDS_TO_LOCK = 2.0
 """After this a file that is in use is surely locked."""
+_HOLDER = b"process "
+"""How the content of a lock's file begins."""
 
 
 @contextmanager
@@ -44,6 +49,9 @@ def alone(target: Path, tell: Callable[[str], None]) -> Iterator[None]:
     Args:
         target: What is worked on; it need not exist.
         tell: Called with one line where there is another process to wait for.
+
+    Raises:
+        OutputError: What has the lock's name is not a lock of this tool; it stays as it is.
     """
     if is_url(target):
         yield
@@ -87,14 +95,18 @@ def in_use(path: Path) -> Iterator[None]:
 def sweep(folder: Path) -> None:
     """Remove what killed processes left behind in a folder; once per process, as a later look would find nothing new.
 
-    A file of this very moment may not be locked yet, which is why its age counts, too.
+    A file of this very moment may not be locked yet, which is why its age counts, too. Links, pipes and the like were
+    not left by this tool, and stay.
     """
     for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
         with suppress(OSError):
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                continue
             handle = os.open(path, os.O_RDONLY)
             try:
                 if time.time() - path.stat().st_mtime > _SECONDS_TO_LOCK and _lock(handle, wait=False):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    shutil.rmtree(path) if stat.S_ISDIR(mode) else path.unlink()
             finally:
                 os.close(handle)
 
@@ -103,18 +115,22 @@ def _acquired(path: Path, wait_for: Callable[[str], None]) -> int:
     """Return the open and locked file of a lock.
 
     Raises:
+        OutputError: Its name belongs to something else.
         OSError: It cannot be made or locked.
     """
+    if sys.platform == "win32":
+        raise _no_locks()
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        handle = open_own(path, os.O_RDWR | os.O_CREAT)
         try:
+            holder = _holder(path, handle)
             if not _lock(handle, wait=False):
-                wait_for(os.pread(handle, 200, 0).decode("utf-8", "replace") or "another process")
+                wait_for(holder or "another process")
                 _lock(handle)
             if _is_at(path, handle):
                 with suppress(OSError):  # a full disk: only others will not know whom they wait for
                     os.ftruncate(handle, 0)
-                    os.pwrite(handle, f"process {os.getpid()} on '{platform.node()}'".encode(), 0)
+                    os.pwrite(handle, _HOLDER + f"{os.getpid()} on '{platform.node()}'".encode(), 0)
                 return handle
         except BaseException:
             os.close(handle)
@@ -122,10 +138,22 @@ def _acquired(path: Path, wait_for: Callable[[str], None]) -> int:
         os.close(handle)
 
 
+def _holder(path: Path, handle: int) -> str:
+    """Return who holds a lock, or held it last; empty where its file does not say.
+
+    Raises:
+        OutputError: The file is not that of a lock.
+    """
+    content = os.pread(handle, 200, 0)
+    if content and not content.startswith(_HOLDER):
+        raise foreign(path, "a file")
+    return plain(content.decode("utf-8", "replace"))
+
+
 def _is_at(path: Path, handle: int) -> bool:
     """Say whether an open file still has its name."""
     try:
-        return os.path.samestat(os.fstat(handle), path.stat())
+        return os.path.samestat(os.fstat(handle), path.lstat())
     except FileNotFoundError:
         return False
 
@@ -137,9 +165,13 @@ def _lock(handle: int, *, wait: bool = True) -> bool:
         OSError: There are no locks here.
     """
     if sys.platform == "win32":
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        raise _no_locks()
     try:
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _no_locks() -> OSError:
+    return OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

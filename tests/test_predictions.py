@@ -126,11 +126,11 @@ def test_a_foreign_journal_is_discarded(tmp_path: Path) -> None:
 def test_a_damaged_file_of_the_journal_costs_no_other(tmp_path: Path) -> None:
     Journal(tmp_path / "p.parquet").append(PROVENANCE, [_row(1)])
     journal = Journal(tmp_path / "p.parquet")
-    (journal.folder / "torn.parquet").write_bytes(b"PAR1 torn")
+    (journal.folder / "part-0123456789abcdef.parquet").write_bytes(b"PAR1 torn")
     table = journal.reopen(PROVENANCE.fingerprint)
     assert table is not None
     assert [row.image_id for row in table.rows()] == ["IMG000001.jpeg"]
-    assert not (journal.folder / "torn.parquet").exists()
+    assert not (journal.folder / "part-0123456789abcdef.parquet").exists()
 
 
 def _ids(log: RowLog) -> list[list[str]]:

@@ -1,7 +1,8 @@
 """Rows that no file of a table holds yet: a log that grows by a record per batch.
 
 A record is self-contained: its length, a checksum, and a record batch with its schema as an Arrow stream. What a
-power failure tore off at the end is seen by either, and passed over.
+power failure tore off at the end is seen by either, and passed over. A file that does not begin like a log is somebody
+else's: it is neither written nor removed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import pyarrow as pa
 
 from btxrd_explain.errors import TableError
 from btxrd_explain.files import cannot_write, remove
-from btxrd_explain.folders import make_folder, sync_folder
+from btxrd_explain.folders import foreign, make_folder, open_own, sync_folder
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.schema import from_batch, table_schema, to_batch
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 
 _LENGTH_BYTES = 8
 _CHECKSUM_BYTES = 16
+_SPARE = b"\0\0\0\0"
+"""The high bytes of a length: no record has four gigabytes. A text does not begin like that."""
+_STREAM = b"\xff\xff\xff\xff"
+"""How an Arrow stream begins."""
 
 
 class RowLog:
@@ -44,7 +49,7 @@ class RowLog:
         """Append some rows; when this returns they survive a crash.
 
         Raises:
-            OutputError: They cannot be written.
+            OutputError: They cannot be written, or something else has the name of the log.
         """
         record = _to_record(provenance, rows)
         new = not self.path.exists()
@@ -52,7 +57,7 @@ class RowLog:
         try:
             if new:
                 make_folder(self.path.parent)
-            with self.path.open("ab") as file:
+            with os.fdopen(open_own(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
                 file.write(record)
                 file.flush()
                 os.fsync(file.fileno())
@@ -68,13 +73,17 @@ class RowLog:
 
         Raises:
             TableError: The log cannot be read.
+            OutputError: It is not one.
         """
         try:
-            data = self.path.read_bytes()
+            with os.fdopen(open_own(self.path, os.O_RDONLY), "rb") as file:
+                data = file.read()
         except FileNotFoundError:
             return
         except OSError as error:
             raise TableError(f"cannot read '{self.path}' ({error.strerror})", hint="check its permissions") from error
+        if not _begins_like_a_log(data):
+            raise foreign(self.path, "a file")
         while (end := _end_of(data)) is not None:
             try:
                 yield _from_record(data[_LENGTH_BYTES + _CHECKSUM_BYTES : end])
@@ -103,6 +112,13 @@ def _to_record(provenance: Provenance, rows: Sequence[Prediction]) -> bytes:
 def _from_record(content: bytes) -> tuple[Provenance, list[Prediction]]:
     with pa.ipc.open_stream(content) as reader:
         return Provenance.decode(reader.schema.metadata), list(from_batch(reader.read_next_batch()))
+
+
+def _begins_like_a_log(data: bytes) -> bool:
+    """Return whether a file can be a log, also one of which a power failure left a part, or nothing but zeros."""
+    start = _LENGTH_BYTES + _CHECKSUM_BYTES
+    marks = (_SPARE, data[: len(_SPARE)]), (_STREAM, data[start : start + len(_STREAM)])
+    return all(mark.startswith(found.rstrip(b"\0")) for mark, found in marks)
 
 
 def _end_of(data: bytes) -> int | None:

@@ -10,7 +10,7 @@ rows over.
 from __future__ import annotations
 
 import hashlib
-import shutil
+import re
 from contextlib import suppress
 from operator import attrgetter
 from threading import Lock
@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 
 from btxrd_explain.errors import TableError
 from btxrd_explain.files import atomic_write
+from btxrd_explain.folders import check_own, foreign
+from btxrd_explain.locks import PREFIX, SUFFIX
 from btxrd_explain.predictions.log import RowLog
 from btxrd_explain.predictions.part import ROWS_PER_GROUP, open_part
 from btxrd_explain.predictions.schema import table_schema, to_batch
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 _ROWS_PER_PART = 256
 """So many rows move from the log to a file together."""
+_OF_JOURNAL = re.compile(rf"part-[0-9a-f]{{16}}\.parquet|\.log|{re.escape(PREFIX)}.*{re.escape(SUFFIX)}")
+"""The files of a journal; nothing else in its folder was made by this tool."""
 
 
 def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) -> int:
@@ -154,14 +158,22 @@ class Journal(GrowingFolder):
         """Open what an interrupted run left behind; None where that is nothing.
 
         Damaged files are removed, and so is a journal of another fingerprint: their rows must be recomputed anyway.
+        What is not of this tool is never followed, read or removed.
 
         Args:
             fingerprint: Fingerprint of the present request.
 
         Raises:
-            OutputError: What is in the log cannot be moved to a file.
+            OutputError: What is in the log cannot be moved to a file, or something else has the journal's name or is in
+                its folder.
         """
-        if not self.folder.exists():
+        files = self._files()
+        for path in files:
+            if not _OF_JOURNAL.fullmatch(path.name):
+                raise foreign(path, "something")
+            check_own(path)
+        if not files:
+            self.discard()
             return None
         self._remove_damaged()
         try:
@@ -176,8 +188,22 @@ class Journal(GrowingFolder):
         return None
 
     def discard(self) -> None:
-        """Remove the journal; its rows stand in the table, or are of no use."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the journal's own files; its rows stand in the table, or are of no use."""
+        for path in filter(lambda path: _OF_JOURNAL.fullmatch(path.name), self._files()):
+            with suppress(OSError):
+                path.unlink()
+        with suppress(OSError):  # there is something else in it, or it never was
+            self.folder.rmdir()
+
+    def _files(self) -> list[Path]:
+        """Return what is in the folder, sorted; other hidden files, such as file managers leave, are passed over.
+
+        Raises:
+            OutputError: The folder is a link, or not a folder.
+        """
+        check_own(self.folder, folder=True)
+        found = sorted(self.folder.iterdir()) if self.folder.exists() else []
+        return [path for path in found if _OF_JOURNAL.fullmatch(path.name) or not path.name.startswith(".")]
 
     def _remove_damaged(self) -> None:
         for path in table_files(self.folder):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from base64 import b64encode
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import OutputError
 from btxrd_explain.files import atomic_write, temporary_folder
-from btxrd_explain.folders import make_folder, sync_folder
+from btxrd_explain.folders import check_own, make_folder, sync_folder
 from btxrd_explain.outputs.html.page import Head, to_json, write_page
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ ROWS_PER_SCRIPT = 50
 _MEGABYTE = 10**6
 _DETAILS = "details"
 """The folder of the scripts; what holds it is one of ours, and may be replaced."""
+_KINDS = ("thumbnails", "pictures", _DETAILS)
+_EDITION = re.compile(r"[0-9a-f]{16}")
 
 
 class Staging:
@@ -49,7 +52,7 @@ class Staging:
         self.bytes = 0
         self._open: list[Any] = []
         self._hash = blake2b(digest_size=8)
-        for name in ("thumbnails", "pictures", _DETAILS):
+        for name in _KINDS:
             (folder / name).mkdir()
 
     def add(self, entry: Entry) -> None:
@@ -173,11 +176,19 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
 
 
 def _check_ours(folder: Path) -> None:
-    """Refuse a folder beside the page that holds anything but editions of a report."""
-    if not folder.exists() or (folder / _DETAILS).is_dir():  # none, or one of an earlier release
-        return
-    if not folder.is_dir() or not all((edition / _DETAILS).is_dir() for edition in folder.iterdir()):
-        raise OutputError(f"'{folder}' is in the way", hint="it is no folder of an earlier report: move it")
+    """Refuse a link beside the page, and a folder that holds anything but editions of a report."""
+    check_own(folder, folder=True)
+    if folder.exists() and not all(map(_is_ours, folder.iterdir())):
+        raise OutputError(f"'{folder}' is in the way", hint="it is not a folder of an earlier report: move it")
+
+
+def _is_ours(entry: Path) -> bool:
+    """Return whether something in the folder beside a page is an edition, or a part of one of an earlier release."""
+    if entry.is_symlink() or not entry.is_dir():
+        return False
+    if entry.name in _KINDS:
+        return (entry.parent / _DETAILS).is_dir()
+    return bool(_EDITION.fullmatch(entry.name)) and (entry / _DETAILS).is_dir()
 
 
 def _remove_others(folder: Path, edition: Path | None) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from btxrd_explain.errors import OutputError, SettingsError
 from btxrd_explain.files import write_bytes
-from btxrd_explain.folders import make_folder
+from btxrd_explain.folders import check_own, foreign, make_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import Settings
 
 _CLAIM = ".run"
+_IS_CLAIM = re.compile(rb"[0-9a-f]{32}")
 
 
 def target_of(settings: Settings, collection: Collection) -> tuple[Path, Collection]:
@@ -81,9 +83,13 @@ def claim(folder: Path) -> None:
     computes, too.
 
     Raises:
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written, or something else has the name of the claim.
     """
-    write_bytes(folder / _CLAIM, uuid4().hex.encode())
+    path = folder / _CLAIM
+    check_own(path)
+    if path.exists() and not _IS_CLAIM.fullmatch(path.read_bytes()):
+        raise foreign(path, "a file")
+    write_bytes(path, uuid4().hex.encode())
 
 
 def claim_of(folder: Path) -> str:
