@@ -41,6 +41,9 @@ def fill_table(settings: Settings, plan: Plan, listener: Listener) -> Prediction
     Returns:
         The table, now current.
     """
+    if plan.moved:
+        more = f" and {len(plan.moved) - 1} more" if len(plan.moved) > 1 else ""
+        listener.note(f"moved, with the same content: '{plan.moved[0]}'{more}; what the table says of them is kept")
     if plan.current and plan.table is not None:
         return _told_of(plan.table, plan, listener)
     explainer = _explainer(settings, plan, listener)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import heapq
+import os
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.errors import OtherFileError, TableError
+from btxrd_explain.errors import InputError, OtherFileError, TableError
 from btxrd_explain.files import relative_path, sha256_of
-from btxrd_explain.inputs.image_files import kind_of
+from btxrd_explain.inputs.image_files import kind_of, why_no_file
 from btxrd_explain.inputs.radiograph import why_unreadable
-from btxrd_explain.places import reaching
+from btxrd_explain.places import is_url, place_of, reaching
 from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal
@@ -22,7 +24,6 @@ from btxrd_explain.predictions.table import PredictionTable, open_table, table_f
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from btxrd_explain.inputs.record import Collection, ImageRecord
     from btxrd_explain.predictions.provenance import Provenance
@@ -48,6 +49,7 @@ class Plan:
         current: True where the table on disk already says all that is asked.
         reasons: Why something must be computed, one line each; empty where nothing must.
         outdated: A table of another fingerprint that would be replaced; None where there is none.
+        moved: The ``image_id`` of rows whose radiographs are somewhere else now, with the same content.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class Plan:
     current: bool
     reasons: tuple[str, ...]
     outdated: PredictionTable | None
+    moved: tuple[str, ...]
 
     @property
     def folder(self) -> Path:
@@ -107,7 +110,7 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
     """Compare what is asked for with the table and the journal on disk, once what a killed run left is put in order.
 
     A row holds when its table has the request's fingerprint and its file is unchanged: same size and time, or else
-    the same content.
+    the same content. A file of its name from somewhere else is the same radiograph where its content is the same.
 
     Args:
         path: The table.
@@ -116,6 +119,11 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
 
     Returns:
         The plan.
+
+    Raises:
+        InputError: A file has the name of another radiograph in the table.
+        TableError: A table in a folder, or a file that never was a table, cannot be used.
+        OutputError: Something else is where the journal or its log should be.
     """
     if path.is_dir():
         GrowingFolder(path).recover()
@@ -139,6 +147,7 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
         current=table is not None and not any((journal, review.pending, review.stale, review.absent)),
         reasons=(*reasons, *(review.reasons() if sources else ())),
         outdated=outdated,
+        moved=tuple(review.moved),
     )
 
 
@@ -152,6 +161,7 @@ class _Review:
         pending: Images to compute.
         stale: The ``image_id`` of rows that do not hold as they are.
         why: How many images are to be computed for which reason.
+        moved: The ``image_id`` of rows whose files are somewhere else now.
     """
 
     folder: Path
@@ -159,16 +169,24 @@ class _Review:
     pending: list[ImageRecord] = field(default_factory=list)
     stale: set[str] = field(default_factory=set)
     why: Counter[str] = field(default_factory=Counter)
+    moved: list[str] = field(default_factory=list)
 
     def look_at(self, row: Prediction | None, record: ImageRecord | None) -> None:
-        """Look at what is known of one image, and what is asked for."""
+        """Look at what is known of one image, and what is asked for.
+
+        Raises:
+            InputError: The row is that of another file.
+        """
         if record is None:
             self._look_for(row)
-        elif row is None or not unchanged(row, record.path):
-            self.why["new" if row is None else "changed"] += 1
+        elif row is None:
+            self.why["new"] += 1
             self.pending.append(record)
-            if row is not None:
-                self.stale.add(row.image_id)
+        elif not self._holds(row, record.path):
+            self.why["changed"] += 1
+            known = _refreshed(row, record, self.folder)
+            self.pending.append(replace(record, label=known.label, split=known.split))
+            self.stale.add(row.image_id)
         elif _refreshed(row, record, self.folder) is not row:
             self.stale.add(row.image_id)
 
@@ -176,13 +194,57 @@ class _Review:
         """Say how many images are new and how many changed."""
         return (f"{count} {kind} image{'s' if count > 1 else ''}" for kind, count in self.why.items())
 
+    def _holds(self, row: Prediction, path: Path) -> bool:
+        """Return whether a row still says what is in a file: its own, or one of the same content somewhere else."""
+        if not row.path or self._is_of(row, path):
+            return unchanged(row, path)
+        if row.stamp is None or row.stamp.sha256 is None:  # never read: only its place tells it from others
+            if self._is_there(row):
+                raise self._other(row, f"'{path}' is another file of that name")
+            return unchanged(row, path)
+        try:
+            same = sha256_of(path) == row.stamp.sha256
+        except OSError as error:
+            raise self._other(row, f"'{path}' cannot be compared with it ({error.strerror})") from error
+        if not same:
+            raise self._other(row, f"'{path}' is another radiograph of that name")
+        self.moved.append(row.image_id)
+        return True
+
+    def _is_of(self, row: Prediction, path: Path) -> bool:
+        """Return whether a file is that of a row, perhaps by another way to the same place."""
+        if relative_path(path, self.folder) == row.path:
+            return True
+        place = self._place(row)
+        try:
+            return not is_url(place) and not is_url(path) and path.samefile(place)
+        except OSError:  # nothing is there any more
+            return False
+
+    def _place(self, row: Prediction) -> Path:
+        return place_of(row.path) if is_url(row.path) else Path(os.path.normpath(self.folder / row.path))
+
+    def _is_there(self, row: Prediction) -> bool:
+        """Return whether there still is something where a row has its file from."""
+        return bool(row.path) and why_no_file(self._place(row)) is None
+
+    def _other(self, row: Prediction, what: str) -> InputError:
+        return InputError(
+            f"the table has '{row.image_id}' from '{self._place(row)}', and {what}",
+            hint="rename one of them, or name another folder of results with -o",
+        )
+
     def _look_for(self, row: Prediction | None) -> None:
         """Look whether a row of a file that is missing says so."""
-        if row is not None and row.image_id in self.absent:
-            if (row.status, row.error) == (RowStatus.MISSING, self.absent[row.image_id].error):
-                del self.absent[row.image_id]
-            else:
-                self.stale.add(row.image_id)
+        if row is None or row.image_id not in self.absent:
+            return
+        reason = self.absent[row.image_id].error
+        if (row.status, row.error) == (RowStatus.MISSING, reason):
+            del self.absent[row.image_id]
+        elif self._is_there(row):
+            raise self._other(row, f"the one that is named now is not there ({reason})")
+        else:
+            self.stale.add(row.image_id)
 
 
 def _joined(
