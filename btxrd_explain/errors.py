@@ -5,10 +5,10 @@
 | 0 | all went well |
 | 1 | the run finished, but some files failed (each is named in table and summary), or `check` found something |
 | 2 | usage or settings: a flag, a key or a value is wrong |
-| 3 | checkpoint: it cannot be read safely, or does not fit the architecture |
-| 4 | input: nothing to work on, or a file that the whole run depends on is unreadable |
+| 3 | checkpoint: it cannot be read safely, does not fit the architecture, or has one output |
+| 4 | input: nothing to work on, a needed file that cannot be read, or one that is named like another in the table |
 | 5 | predictions table: missing, damaged, or not what the command needs |
-| 6 | output: a result cannot be written |
+| 6 | output: a result cannot be written, or something else lies under a name of the tool's own |
 | 7 | cluster: Ray is not there, or its workers cannot do the work |
 | 70 | something that should not happen: --verbose shows where |
 | 129, 143 | ended by SIGHUP (the terminal was closed) or SIGTERM (`kill`, a cluster); the same command goes on |

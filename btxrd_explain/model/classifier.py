@@ -13,6 +13,7 @@ from btxrd_explain.errors import Caution, CheckpointError, SettingsError
 from btxrd_explain.model.doubts import disagreement, doubts_of_network, doubts_of_preprocessing
 from btxrd_explain.model.facts import Facts, gather_facts
 from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm
+from btxrd_explain.model.scores import one_output
 from btxrd_explain.model.weights import fit_weights
 
 if TYPE_CHECKING:
@@ -101,12 +102,14 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
         The classifier, in eval mode, on the CPU.
 
     Raises:
-        CheckpointError: Architecture or class names are unknown, or the weights do not fit.
+        CheckpointError: Architecture or class names are unknown, there is one class, or the weights do not fit.
         SettingsError: The factory cannot be used, or only the user can say what is missing.
     """
     facts = gather_facts(checkpoint)
     choice = _Choice(list(checkpoint.notes))
     class_names = choice.of("class names", facts.class_names, wishes.class_names)
+    if facts.num_classes == 1:
+        raise one_output(f"the network of '{checkpoint.path}' has one output (num_classes 1)")
     _require(checkpoint, class_names, "the class names", "--class-names, for example Normal,Benign,Malignant")
     if facts.num_classes is not None and facts.num_classes != len(class_names):
         raise CheckpointError(
@@ -114,6 +117,7 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
             f"({', '.join(class_names)})",
             hint="check --class-names",
         )
+    _refuse_one_class(f"the network of '{checkpoint.path}'", class_names)
     image_size = choice.of("image size", facts.image_size, wishes.image_size)
     blueprint = _blueprint(checkpoint, facts, wishes, choice, classes=len(class_names), image_size=image_size)
     choice.notes += fit_weights(blueprint.network, checkpoint)
@@ -144,8 +148,10 @@ def build_untrained(wishes: Wishes) -> Classifier:
 
     Raises:
         SettingsError: No network is named, there is no such architecture, or the factory cannot be used.
+        CheckpointError: There is one class.
     """
     class_names = wishes.class_names or ("Normal", "Benign", "Malignant")
+    _refuse_one_class("the network", class_names)
     choice = _Choice(["the weights are random: layers and grids are those of a trained network, heat maps are not"])
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
@@ -229,3 +235,9 @@ def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 def _require(checkpoint: Checkpoint, value: object, what: str, flag: str) -> None:
     if value is None:
         raise CheckpointError(f"'{checkpoint.path}' does not say {what}", hint=f"give {flag}")
+
+
+def _refuse_one_class(network: str, names: tuple[str, ...]) -> None:
+    """Refuse a network of one class before it is made."""
+    if len(names) == 1:
+        raise one_output(f"{network} is for one class ('{names[0]}')")

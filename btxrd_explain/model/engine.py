@@ -21,6 +21,7 @@ from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers
+from btxrd_explain.model.scores import checked_scores, class_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,6 +76,7 @@ def explain(
 
     Raises:
         SettingsError: A layer does not run exactly once, or does not lead to the scores.
+        CheckpointError: The network has one output.
     """
     with torch.inference_mode(mode=False):
         batch = batch.clone() if batch.is_inference() else batch
@@ -108,6 +110,7 @@ def generate_gradcam(
     Raises:
         ValueError: The image has another shape, or the class does not exist.
         SettingsError: The layer does not exist or cannot be explained.
+        CheckpointError: The network has one output.
     """
     batch = image[None] if image.ndim == 3 else image
     if batch.ndim != 4 or len(batch) != 1:
@@ -135,7 +138,7 @@ def _native(
     with torch.no_grad(), ExitStack() as stack:
         captured = [stack.enter_context(_captured(layer)) for layer in layers]
         with mixed:
-            scores = network(batch)
+            scores = checked_scores(network(batch))
     outputs = [_only(seen, layer) for seen, layer in zip(captured, layers, strict=True)]
     if not scores.requires_grad:
         names = ", ".join(layer.name for layer in layers)
@@ -233,4 +236,4 @@ def _explanation(scores: Tensor, raw: list[RawGrid]) -> Explanation:
         tuple(judge(grid, float(magnitude)) for grid, magnitude in zip(*image, strict=True))
         for image in zip(grids, magnitudes, strict=True)
     )
-    return Explanation(torch.softmax(scores.float(), dim=1).cpu().numpy(), grids, statuses)
+    return Explanation(class_probabilities(scores).cpu().numpy(), grids, statuses)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.layout import Layout, Order, find_layout
+from btxrd_explain.model.scores import checked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,7 @@ def find_target_layers(
     Raises:
         SettingsError: There is no such module, its output is no grid of cells on which the scores depend, or nothing
             of the image reaches the scores.
+        CheckpointError: The network has one output.
     """
     wanted = [name.strip() for name in names.split(",")]
     for name in wanted:
@@ -162,6 +164,7 @@ def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:
     image = image.to(next(network.parameters())).requires_grad_()
     with torch.inference_mode(mode=False), torch.enable_grad():
         outputs, features, scores = _watch(network, image)
+        checked_scores(scores)
         mixture = (scores * torch.randn(scores.shape, generator=generator).to(scores)).sum()
         tensors = [image, *(output for _, output, _ in outputs)]
         gradients: tuple[Tensor | None, ...] = torch.autograd.grad(mixture, tensors, allow_unused=True)

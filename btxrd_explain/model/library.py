@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from btxrd_explain.core.cam import RawGrid
+from btxrd_explain.model.scores import checked_scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def library_grids(network: nn.Module, layer: TargetLayer, batch: Tensor, method:
         The scores, shape ``(B, C)``, and per class the raw grids of the batch.
     """
     with torch.no_grad():
-        scores: Tensor = network(batch)
+        scores = checked_scores(network(batch))
     watched = _Watched(network, layer).eval()
     with _as_expected(network), redirect_stderr(io.StringIO()):  # some methods draw a progress bar per image
         rows = [

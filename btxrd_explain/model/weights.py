@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import CheckpointError
+from btxrd_explain.model.scores import one_output
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -60,6 +61,8 @@ def match_weights(network: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str,
     wanted = network.state_dict()
     prefix = _prefix(stored, wanted)
     inside = {key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)}
+    if (head := _single_head(inside, wanted)) is not None:
+        raise one_output(f"the network of '{checkpoint.path}' has one output ({head} {tuple(inside[head].shape)})")
     complaints = _complaints(
         missing=[key for key in wanted if key not in inside],
         unexpected=[key for key in inside if key not in wanted],
@@ -83,6 +86,13 @@ def _prefix(stored: Mapping[str, Tensor], wanted: Collection[str]) -> str:
             candidate.removesuffix(key) for candidate in candidates if candidate == key or candidate.endswith(f".{key}")
         )
     return min(votes, key=lambda prefix: (-votes[prefix], len(prefix))) if votes else ""
+
+
+def _single_head(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | None:
+    """Return the weights of a head with one output, where only that of several is wanted; None elsewhere."""
+    odd = [key for key in wanted if key in inside and inside[key].shape != wanted[key].shape]
+    single = all(inside[key].shape[:1] == (1,) and inside[key].shape[1:] == wanted[key].shape[1:] for key in odd)
+    return next((key for key in odd if inside[key].ndim > 1), None) if single else None
 
 
 def _misshapen(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:

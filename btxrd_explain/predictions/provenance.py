@@ -90,14 +90,15 @@ class Provenance:
         """Read the provenance back from schema metadata.
 
         Raises:
-            TableError: The metadata are missing, damaged or of another schema version.
+            TableError: The metadata are missing, damaged or of another schema version, or name one class, which has the
+                probability 1 in every row.
         """
         if not metadata or _METADATA_KEY not in metadata:
             raise TableError("this is no predictions table", hint="make one with 'btxrd-explain infer'")
         try:
             version = read_version(metadata[_METADATA_KEY])
             if version == SCHEMA_VERSION:
-                return cls._from_document(read_document(metadata[_METADATA_KEY]))
+                return _of_several_classes(cls._from_document(read_document(metadata[_METADATA_KEY])))
         except ValueError as error:
             raise TableError(f"the table's metadata are damaged ({error})", hint="run 'btxrd-explain infer'") from error
         raise TableError(
@@ -126,6 +127,16 @@ class Provenance:
             synthetic=document.synthetic,
             cautions=tuple(Caution(**dict(entry)) for entry in document.warnings),
         )
+
+
+def _of_several_classes(provenance: Provenance) -> Provenance:
+    """Refuse the table of a network with one output, as earlier releases wrote them."""
+    if len(provenance.class_names) < 2:
+        raise TableError(
+            f"the table has one class ('{provenance.class_names[0]}'), and the softmax of one output is 1 in every row",
+            hint="compute it with a network of two outputs",
+        )
+    return provenance
 
 
 def fingerprint(request: Mapping[str, Any]) -> str:

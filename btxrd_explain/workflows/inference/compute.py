@@ -22,6 +22,7 @@ from btxrd_explain.model.doubts import doubts_of_passes
 from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.memory import BatchLimit
+from btxrd_explain.model.scores import class_probabilities
 from btxrd_explain.model.streams import replica, sharing_cores
 from btxrd_explain.plain import plain
 from btxrd_explain.predictions.provenance import Provenance
@@ -136,7 +137,7 @@ class Explainer:
         mixed = torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32")
         with torch.inference_mode(), mixed:
             scores = self.classifier.network(batch.to(self.device, memory_format=torch.channels_last))
-        return torch.softmax(scores.float(), dim=1)
+        return class_probabilities(scores)
 
     def explain(self, batch: Tensor) -> list[Explanation]:
         """Explain a batch, in parts where the device has too little memory for all of it."""
