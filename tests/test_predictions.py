@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +24,6 @@ from btxrd_explain.predictions.table import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PROVENANCE = Provenance(
     request={"checkpoint": "ab" * 32, "preprocess": {"resize": "squash"}, "versions": {"torch": "2.9"}},
@@ -265,3 +267,12 @@ def test_provenance_as_plain_json() -> None:
     assert document["checkpoint_sha256"] == "ab" * 32
     assert document["versions"] == {"torch": "2.9"}
     assert document["preprocessing"]["size"] == [32, 32]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_folder_may_have_a_name_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/Gr\xf6\xdfe")) / "predictions.parquet"
+    write_table(path, PROVENANCE, [_row(0), _row(1)])
+    table = open_table(path)
+    assert [row.image_id for row in table.rows()] == [_row(0).image_id, _row(1).image_id]
+    assert len(table.index()) == 2

@@ -6,6 +6,7 @@ import os
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from btxrd_explain.cli.app import app
+from btxrd_explain.console.process import leave_warnings_of_dependencies, open_streams
 from btxrd_explain.console.stopping import Stopped, exit_code_of, stop_on_signals
 
 
@@ -13,6 +14,8 @@ def main() -> None:
     """Run the command line tool; never returns."""
     try:
         stop_on_signals()
+        open_streams()
+        leave_warnings_of_dependencies()
         app()
     except (KeyboardInterrupt, Stopped) as stop:  # before or after the command's own boundary
         raise SystemExit(exit_code_of(stop)) from None

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def show_infer(terminal: Terminal, result: InferResult, *, hint: bool = True) -> None:
     """Show images one by one where they were named so, else a summary; as JSON each row was printed as it came."""
+    for row in result.failed:
+        terminal.failed(row.image_id, row.status, row.error or "")
     if terminal.json:
         return
     names = result.table.provenance.class_names
@@ -26,8 +28,6 @@ def show_infer(terminal: Terminal, result: InferResult, *, hint: bool = True) ->
         _show_images(terminal, result, names)
     else:
         _show_summary(terminal, result, names)
-    for row in result.failed:
-        terminal.failed(row.image_id, row.status, row.error or "")
     terminal.print_path("table", result.table.path)
     if hint:
         _print_next(terminal, result)

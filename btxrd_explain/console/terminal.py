@@ -6,7 +6,8 @@ import json as jsonlib
 import os
 import sys
 import traceback
-from contextlib import contextmanager
+import warnings
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from btxrd_explain.console.markup import escape
+from btxrd_explain.console.process import write_utf8
 from btxrd_explain.console.progress import Phases
 from btxrd_explain.console.stopping import Stopped, exit_code_of, swallowed
 from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError
@@ -42,7 +44,7 @@ class Terminal:
     """Listens to workflows, and writes what the modules beside this one show.
 
     Args:
-        json: Results are JSON on stdout.
+        json: Results are JSON on stdout, in UTF-8; what networks and libraries print goes to stderr.
         quiet: No notes, no progress and no next steps.
         verbose: Also a line per image, the time that each phase took, and where an unexpected error came from.
     """
@@ -52,10 +54,14 @@ class Terminal:
         self.json = json
         self._quiet = quiet
         self._verbose = verbose and not quiet
+        self._stdout = sys.stdout
+        if json:
+            write_utf8(self._stdout)
         self._out = _Console(highlight=False, emoji=False)
         self._err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
         self._warned: set[Caution] = set()
         self._failed: set[str] = set()
+        self._heard: set[str] = set()
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
 
     # the listener
@@ -99,12 +105,12 @@ class Terminal:
 
     def print(self, line: str) -> None:
         """Print a line of results, in rich's markup: what is not ours must be escaped. Long ones are wrapped."""
-        with _writing():
+        with self._writing():
             self._out.print(line)
 
     def print_path(self, what: str, path: Path | str) -> None:
         """Name a file or folder; never broken into lines, so that it can be copied."""
-        with _writing():
+        with self._writing():
             self._out.print(f"{escape(what)}: {escape(_straight(path))}", soft_wrap=True)
 
     def print_file(self, path: Path) -> None:
@@ -120,10 +126,10 @@ class Terminal:
         """Print a table of results; its headers and cells are plain text."""
         table = Table(box=None, pad_edge=False)
         for column in columns:
-            table.add_column(Text(plain(column)))
+            table.add_column(Text(plain(column)), overflow="fold")  # what is cut off cannot be copied
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
-        with _writing():
+        with self._writing():
             self._out.print(table)
 
     def print_json(self, document: object) -> None:
@@ -131,17 +137,18 @@ class Terminal:
         text = jsonlib.dumps(document, ensure_ascii=False, allow_nan=False)
         if not text.isprintable():
             text = "".join(sign if sign.isprintable() else jsonlib.dumps(sign)[1:-1] for sign in text)
-        with _writing():
-            sys.stdout.write(f"{text}\n")
+        with self._writing():
+            self._stdout.write(f"{text}\n")
 
     # the error boundary
 
     def guarded(self, run: Callable[[], ExitCode]) -> ExitCode:
         """Run a command; errors of the package become one line on stderr and their exit code, failed files another."""
         try:
-            code = run() or (ExitCode.SOME_FILES_FAILED if self._failed else ExitCode.OK)
-            with _writing():
-                sys.stdout.flush()
+            with self._listening():
+                code = run() or (ExitCode.SOME_FILES_FAILED if self._failed else ExitCode.OK)
+            with self._writing():
+                self._stdout.flush()
         except BtxrdExplainError as error:
             self._phases.stop()
             self._print_error(str(error))
@@ -149,7 +156,7 @@ class Terminal:
         except (KeyboardInterrupt, Stopped) as stop:
             return self._interrupted(stop)
         except BrokenPipeError:
-            _drop_output()
+            self._drop_output()
             return ExitCode.BROKEN_PIPE
         except Exception as error:  # noqa: BLE001 -- the last boundary: a user gets a line, whatever went wrong
             signal = swallowed()
@@ -157,6 +164,37 @@ class Terminal:
         finally:
             self._phases.stop()
         return code
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Show warnings of libraries as notes, and keep what else is printed away from JSON."""
+        with warnings.catch_warnings(), redirect_stdout(sys.stderr) if self.json else nullcontext():
+            warnings.showwarning = self._note_warning
+            yield
+
+    def _note_warning(
+        self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
+    ) -> None:
+        text = f"{category.__name__} of {Path(filename).name}:{lineno}: {' '.join(str(message).split())}"
+        if text not in self._heard:  # Python forgets what it showed whenever its filters change
+            self._heard.add(text)
+            self.note(text)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Tell a standard output that cannot be written, such as a file on a full disk, from any other file."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._drop_output()
+            reason = error.strerror or str(error)
+            raise OutputError(f"cannot write to the standard output ({reason})", hint="check where it leads") from error
+
+    def _drop_output(self) -> None:
+        """Lead standard output nowhere: what is buffered reaches nobody, and would be tried again at the end."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stdout.fileno())
 
     def _interrupted(self, stop: BaseException) -> ExitCode:
         self._phases.stop()
@@ -174,24 +212,6 @@ class Terminal:
 
     def _print_error(self, message: str) -> None:
         self._err.print(f"[bold red]error:[/bold red] {escape(message)}")
-
-
-@contextmanager
-def _writing() -> Iterator[None]:
-    """Tell a standard output that cannot be written, such as a file on a full disk, from any other file."""
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _drop_output()
-        reason = error.strerror or str(error)
-        raise OutputError(f"cannot write to the standard output ({reason})", hint="check where it leads") from error
-
-
-def _drop_output() -> None:
-    """Lead the standard output nowhere, as what is buffered can reach nobody, and would be tried again at the end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def number(value: float | None) -> str:

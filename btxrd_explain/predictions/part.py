@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class Part:
         Raises:
             TableError: The file is damaged.
         """
-        with _reading(self.path), pq.ParquetFile(self.path) as file:
+        with _reading(self.path) as source, pq.ParquetFile(source) as file:
             ranges = _ranges(file.metadata)  # of the file as it is now: the same run may have added rows to it
             groups = [
                 number for number, bounds in enumerate(ranges) if image_ids is None or _any_between(image_ids, *bounds)
@@ -83,7 +84,7 @@ class Part:
             TableError: The file is damaged.
         """
         repetitive = [name for name in _REPETITIVE if name not in self.keys]
-        with _reading(self.path), pq.ParquetFile(self.path, read_dictionary=repetitive) as file:
+        with _reading(self.path) as source, pq.ParquetFile(source, read_dictionary=repetitive) as file:
             names = [name for name in self._stored if name != HEAVY_COLUMN]
             schema = pa.schema([file.schema_arrow.field(name) for name in names])
             ranges, numbers = _ranges(file.metadata), range(file.num_row_groups)
@@ -129,8 +130,8 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
     """
     if path.exists() and not path.is_file():
         raise OtherFileError(f"'{path}' is no file", hint="name a .parquet file of 'infer', or a folder of them")
-    with _reading(path):
-        metadata = pq.read_metadata(path)
+    with _reading(path) as source:
+        metadata = pq.read_metadata(source)
         schema = metadata.schema.to_arrow_schema()
     try:
         provenance = Provenance.decode(schema.metadata)
@@ -176,10 +177,11 @@ def _is_other(path: Path) -> bool:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Turn whatever a damaged file provokes into an error that names it."""
+def _reading(path: Path) -> Iterator[pa.NativeFile]:
+    """Open a file, and turn whatever a damaged one provokes into an error that names it."""
     try:
-        yield
+        with pa.OSFile(os.fsencode(path)) as source:  # Arrow would refuse a name as text that is not UTF-8
+            yield source
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         if _is_other(path):
             raise OtherFileError(f"'{path}' is no predictions table", hint="name a .parquet file of 'infer'") from error

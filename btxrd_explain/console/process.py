@@ -1,0 +1,46 @@
+"""What a process is given by whoever starts it: streams, which may be closed or not UTF-8, and filters of warnings."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from io import TextIOWrapper
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+_FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
+_OTHERS = r"(?!btxrd_explain(\.|$)|__main__$)"
+
+
+def open_streams() -> None:
+    """Make the standard streams such that reading finds an end, and writing never fails for a sign.
+
+    One that is closed (``>&-``, ``pythonw``) leads nowhere; otherwise the next file that is opened would take its
+    number, and whatever C code prints would end up in that file. What an encoding lacks is written as an escape.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))  # noqa: SIM115 -- for as long as the process lives
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def write_utf8(stream: TextIO) -> None:
+    """Let a stream that carries JSON be UTF-8, as RFC 8259 has it, whatever the locale or the code page is."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
+
+
+def leave_warnings_of_dependencies() -> None:
+    """Let no warning of a dependency end a run, whatever ``PYTHONWARNINGS`` says; this package's own are left to it.
+
+    What developers of a dependency are told in advance is ignored: the tests hear it. Anything else may matter to
+    users, such as a driver that is too old, and is shown once.
+    """
+    warnings.filterwarnings("default", module=_OTHERS)
+    for category in _FOR_DEVELOPERS:
+        warnings.filterwarnings("ignore", category=category, module=_OTHERS)
