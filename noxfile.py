@@ -14,17 +14,20 @@ nox.options.reuse_existing_virtualenvs = True
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
 LOCK = "constraints/released.txt"
+LOCKED = f"--constraint={LOCK}"
 SUITE = ["pytest", "-n", "2", "--dist", "loadfile"]
+NOT_LOCKED = {"CI": ""}
+"""For versions other than those of the lock: what installs the lock, and what compares with it, is skipped."""
 
 
 def _install(session: nox.Session, *groups: str) -> None:
-    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups))
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, *groups), LOCKED)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, formatting and the layer contract; nothing of it imports the package."""
-    session.install(*nox.project.dependency_groups(PROJECT, "lint"))
+    session.install(*nox.project.dependency_groups(PROJECT, "lint"), LOCKED)
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports")
@@ -85,7 +88,19 @@ def minimums(session: nox.Session) -> None:
         nox.project.dependency_groups(PROJECT, "test"),
     )
     session.install("--resolution=lowest-direct", f"--constraint={constraints}", "-e", f".[{extras}]", *groups)
-    session.run(*SUITE, *session.posargs)
+    session.run(*SUITE, *session.posargs, env=NOT_LOCKED)
+
+
+@nox.session(default=False, reuse_venv=False)
+def newest(session: nox.Session) -> None:
+    """The test suite with the newest versions of today, whatever the lock says; arguments go to pytest.
+
+    What dependencies say of their own future is reported, and fails nothing; with the versions of the lock it fails.
+    """
+    session.install("-e", ".", *nox.project.dependency_groups(PROJECT, "test"))
+    future = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+    reported = [argument for category in future for argument in ("-W", f"default::{category}")]
+    session.run(*SUITE, *reported, *session.posargs, env=NOT_LOCKED)
 
 
 @nox.session(default=False, reuse_venv=False)
@@ -101,7 +116,7 @@ def package(session: nox.Session) -> None:
     python = _fresh(session, "wheel", wheel)
     _list_parts(session, python, wheel)
     python = _fresh(session, "sdist", sdist)
-    session.run("uv", "pip", "install", "--python", python, *nox.project.dependency_groups(PROJECT, "test"))
+    session.run("uv", "pip", "install", "--python", python, *nox.project.dependency_groups(PROJECT, "test"), LOCKED)
     unpacked = Path(session.create_tmp()).resolve() / "unpacked"
     shutil.rmtree(unpacked, ignore_errors=True)
     shutil.unpack_archive(sdist, unpacked, filter="data")
@@ -121,7 +136,7 @@ def _fresh(session: nox.Session, name: str, artefact: Path) -> str:
     shutil.rmtree(folder, ignore_errors=True)
     session.run("python", "-m", "venv", "--without-pip", str(folder / "venv"))
     python = str(folder / "venv" / "bin" / "python")
-    session.run("uv", "pip", "install", "--python", python, str(artefact))
+    session.run("uv", "pip", "install", "--python", python, str(artefact), LOCKED)
     with session.chdir(folder):
         session.run(python, "-P", "-m", "btxrd_explain", "demo", external=True)
     return python
@@ -136,11 +151,15 @@ def _list_parts(session: nox.Session, python: str, wheel: Path) -> None:
 
 @nox.session(default=False)
 def lock(session: nox.Session) -> None:
-    """Write constraints/ anew: the newest versions that go together, on every platform and supported Python."""
+    """Write constraints/ anew: the newest versions that go together, on every platform and supported Python.
+
+    Those of all extras and groups: what tests, checks and documents the package is locked with it.
+    """
     session.install("uv")
     command = ["uv", "pip", "compile", "--universal", "--no-annotate", "--custom-compile-command=nox -s lock"]
     options = ["--python-version", PYTHONS[0], "--all-extras", "--output-file", LOCK, "--upgrade"]
-    session.run(*command, *options, "pyproject.toml")
+    groups = [f"--group={group}" for group in PROJECT["dependency-groups"]]
+    session.run(*command, *options, *groups, "pyproject.toml")
 
 
 @nox.session(default=False)
@@ -155,10 +174,10 @@ def audit(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Run all of benchmarks/ on a quiet machine, keep the results, and put their ratios into the README."""
+    """Run all of benchmarks/ on a quiet machine, keep the results, and write what they say into both READMEs."""
     _install(session, "bench")
     for script in sorted(Path("benchmarks").glob("*.py")):
-        if script.name != "report.py":
+        if script.name not in {"report.py", "copies.py"}:  # the one measures nothing, the other needs radiographs
             session.run("python", str(script))
     session.run("python", "benchmarks/report.py")
 

@@ -20,7 +20,7 @@ from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from report import RESULTS, Ratio, Result, Table, publish
+from report import RESULTS, Ratio, Result, Table, publish, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -324,7 +324,7 @@ def _result(races: dict[str, Race], options: argparse.Namespace) -> Result:
         ratios=[
             Ratio(
                 f"predictions and the maps of {CLASSES} classes: {what}",
-                _span([line[what] for line in ratios.values()]),
+                span([line[what] for line in ratios.values()]),
                 _WANTED.get(what, "below 1"),
             )
             for what in compared
@@ -340,11 +340,6 @@ def _result(races: dict[str, Race], options: argparse.Namespace) -> Result:
         ],
         packages=("torch", "timm", *(_DISTRIBUTIONS[peer] for peer in options.peers)),
     )
-
-
-def _span(values: list[float]) -> str:
-    """Return the range of a ratio over the networks."""
-    return f"{min(values):.2f}-{max(values):.2f}"
 
 
 def _options() -> argparse.Namespace:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 from PIL import Image
-from report import Ratio, Result, Table, publish
+from report import Ratio, Result, Table, publish, span
 
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
@@ -228,10 +228,10 @@ def main() -> None:
                 ),
             ],
             ratios=[
-                Ratio("all scores / decoding the radiograph as stored", _span(stored), "at most 0.5"),
-                Ratio("all scores / decoding it to RGB", _span(rgb), "at most 0.5"),
-                Ratio("IoU at 101 thresholds / at 1 threshold", _span(curve), "at most 1.3"),
-                Ratio("all scores / a NumPy loop of IoU over 101 thresholds", _span(loop), ""),
+                Ratio("all scores / decoding the radiograph as stored", span(stored), "at most 0.5"),
+                Ratio("all scores / decoding it to RGB", span(rgb), "at most 0.5"),
+                Ratio("IoU at 101 thresholds / at 1 threshold", span(curve), "at most 1.3"),
+                Ratio("all scores / a NumPy loop of IoU over 101 thresholds", span(loop), ""),
                 Ratio("peak memory of 60 images / of 3", f"{many / few:.2f}", "1.0"),
                 Ratio("images per second, 2 threads / 1", f"{speed_up(cases[0], 40):.2f}", "2"),
             ],
@@ -239,11 +239,6 @@ def main() -> None:
             packages=("numpy", "opencv-python-headless", "pillow"),
         )
     )
-
-
-def _span(values: list[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:.2f}" if len(values) == 1 else f"{low:.2f}-{high:.2f}"
 
 
 if __name__ == "__main__":

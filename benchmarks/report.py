@@ -1,6 +1,7 @@
 """How benchmarks keep what they measured: JSON with machine and versions, and the same as Markdown.
 
-``python benchmarks/report.py`` writes the kept results anew as Markdown, and the ratios into the README.
+``python benchmarks/report.py`` writes the kept results anew as Markdown, all ratios beside what is wanted of them into
+``benchmarks/README.md``, and what users gain, in a few lines, into the project's README.
 """
 
 from __future__ import annotations
@@ -8,14 +9,38 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+GOALS = ROOT / "benchmarks" / "README.md"
 START, END = "<!-- made by benchmarks/report.py -->", "<!-- end -->"
+GAINS = (
+    """Predictions with the maps of 3 classes take
+    {predictions and the maps of 3 classes: time / grad-cam, batch 1} times as long as with pytorch-grad-cam,
+    {predictions and the maps of 3 classes: time / torch-cam, batch 16} times as long as with torch-cam, and
+    {predictions and the maps of 3 classes: time / captum, batch 16} times as long as with captum.""",
+    """Compared with the fastest forward pass that only predicts, they take
+    {predictions and the maps of 3 classes: time / fastest bare network} times the time, and
+    {predictions and the maps of 3 classes: memory / bare network with the same batch and layout} times the memory.""",
+    """From files to the table, `infer` is {throughput: infer / plain loop with grad-cam} times as fast as a plain
+    loop with pytorch-grad-cam, and reaches {throughput: infer / what decoding and network allow} of what decoding and
+    network allow.""",
+    """All scores of a heat map take {all scores / a NumPy loop of IoU over 101 thresholds} times as long as a NumPy
+    loop for the IoU at 101 thresholds, and {all scores / decoding the radiograph as stored} times as long as decoding
+    the radiograph.""",
+    """A table of 100,000 radiographs takes {memory: gallery, peak at 100,000 rows / at 1,000} (`gallery`) and
+    {memory: annotate-iou, peak at 100,000 rows / at 1,000} (`annotate-iou`) times the memory of one with 1,000. The
+    first radiograph takes
+    {infer, one radiograph, from start to end / import torch and timm, one forward pass} times as long as importing
+    torch and timm and one forward pass.""",
+)
+"""What the README says, with the ratios where their names stand."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +60,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Ratio:
-    """One line of the README.
+    """An outcome, and what is wanted of it.
 
     Attributes:
         what: What was compared with what.
@@ -75,7 +100,7 @@ class Result:
         name: Name of the script, without suffix.
         title: What was measured.
         tables: The numbers.
-        ratios: What the README says of it.
+        ratios: What follows from them.
         notes: How it was measured, one sentence each.
         packages: Distributions whose versions matter.
         machine: Where it was measured.
@@ -122,21 +147,48 @@ def markdown(result: Result) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def summary() -> str:
-    """Return the README's table: the ratios of all kept results."""
-    results = [load(path) for path in sorted(RESULTS.glob("*.json"))]
-    machines = dict.fromkeys(
-        f"{result.machine['cores']} cores of {result.machine['processor']}" for result in results if result.ratios
-    )
-    table = _ratios([ratio for result in results for ratio in result.ratios])
-    return f"{table}\n\nMeasured on {' and '.join(machines)}; [all numbers](benchmarks/results)." if table else ""
+def span(values: list[float]) -> str:
+    """Return what a ratio comes to over several networks or radiographs."""
+    low, high = f"{min(values):.2f}", f"{max(values):.2f}"
+    return low if low == high else f"{low}-{high}"
+
+
+def kept() -> list[Result]:
+    """Return all kept results."""
+    return [load(path) for path in sorted(RESULTS.glob("*.json"))]
+
+
+def goals() -> str:
+    """Return ``benchmarks/README.md``: the ratios of all kept results, beside what is wanted of them."""
+    parts = [
+        "# What the benchmarks measured, and what is wanted",
+        "Made by `benchmarks/report.py` of what `nox -s bench` keeps; what is compared took turns on one machine.",
+    ]
+    for result in kept():
+        parts += [f"## [{result.title}](results/{result.name}.md)", _ratios(result.ratios)]
+    return "\n\n".join(parts) + "\n"
+
+
+def gains() -> str:
+    """Return what users gain, and compared with what, in a few lines.
+
+    Raises:
+        KeyError: A ratio that these lines name was not measured.
+    """
+    results = kept()
+    values = {ratio.what: ratio.value for result in results for ratio in result.ratios}
+    sentences = (re.sub(r"\{(.*?)\}", lambda found: values[found[1]], " ".join(each.split())) for each in GAINS)
+    lines = [fill(f"- {each}", 120, subsequent_indent="  ", break_on_hyphens=False) for each in sentences]
+    machines = dict.fromkeys(f"{result.machine['cores']} cores of {result.machine['processor']}" for result in results)
+    source = "[all numbers, and what is wanted](benchmarks/README.md)"
+    return "\n".join(lines) + f"\n\nMeasured on {' and '.join(machines)}; {source}."
 
 
 def into_readme(readme: str) -> str:
-    """Return the README's text with the present summary between its two marks."""
+    """Return the README's text with what users gain, as it was measured last, between its two marks."""
     before, _, rest = readme.partition(START)
     _, _, after = rest.partition(END)
-    return f"{before}{START}\n{summary()}\n{END}{after}"
+    return f"{before}{START}\n{gains()}\n{END}{after}"
 
 
 def _ratios(ratios: list[Ratio]) -> str:
@@ -162,7 +214,8 @@ def _shown(value: object) -> str:
 
 
 if __name__ == "__main__":
-    for kept in sorted(RESULTS.glob("*.json")):
-        kept.with_suffix(".md").write_text(markdown(load(kept)), "utf-8")
+    for each in kept():
+        (RESULTS / f"{each.name}.md").write_text(markdown(each), "utf-8")
+    GOALS.write_text(goals(), "utf-8")
     page = ROOT / "README.md"
     page.write_text(into_readme(page.read_text("utf-8")), "utf-8")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from packaging.utils import canonicalize_name
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -56,6 +59,33 @@ def write_root() -> Callable[[Path, int], None]:
         (folder / "split.csv").write_text("\n".join(lines))
 
     return write
+
+
+@pytest.fixture(scope="session")
+def locked() -> dict[str, set[str]]:
+    """The versions in constraints/, by name; they may differ between platforms and Pythons."""
+    text = (Path(__file__).parents[1] / "constraints" / "released.txt").read_text("utf-8")
+    versions: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, flags=re.MULTILINE):
+        versions.setdefault(canonicalize_name(name), set()).add(version)
+    return versions
+
+
+@pytest.fixture(scope="session")
+def unlocked(locked: dict[str, set[str]]) -> Callable[[Path], dict[str, str]]:
+    """Finds what is installed in a folder otherwise than locked, with its version; installers may be of any."""
+
+    def find(packages: Path) -> dict[str, str]:
+        installed = {canonicalize_name(each.name): each.version for each in distributions(path=[str(packages)])}
+        assert installed["torch"]
+        free = {"btxrd-explain", "pip", "setuptools"}
+        return {
+            name: version
+            for name, version in installed.items()
+            if name not in free and version not in locked.get(name, ())
+        }
+
+    return find
 
 
 @pytest.fixture(autouse=True)

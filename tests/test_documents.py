@@ -8,6 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import sysconfig
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,47 +82,71 @@ def test_the_readmes_python_runs() -> None:
 def test_ci_runs_the_readmes_test_command() -> None:
     demo, tests = INSTALLING
     assert demo.endswith("btxrd-explain demo")
+    assert all(" --constraint constraints/released.txt && " in command for command in INSTALLING)
     assert tests.endswith(".venv/bin/pytest -n 2 --dist loadfile")
     assert (ROOT / ".ci" / "run").read_text().endswith(f"\n{tests}\n")
 
 
-@pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only")
-def test_the_readmes_demo_command_runs_on_a_bare_machine(tmp_path: Path) -> None:
-    """In a clone, with nothing but python3 and pip."""
-    clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
-    done = subprocess.run(["bash", "-c", INSTALLING[0]], cwd=clone, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert (clone / "btxrd-explain-demo" / "results" / "annotation_comparison.png").exists()
+IN_CI = pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only")
 
 
+@pytest.fixture
+def clone() -> Iterator[Path]:
+    """A clone that goes with its test: what is installed there takes gigabytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), folder], check=True)
+        yield Path(folder)
+
+
+def _done(command: str, folder: Path, **variables: str) -> None:
+    """Run a command of the documents, which must succeed."""
+    environment = os.environ | variables
+    shell = ["bash", "-c", command]
+    done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def _assert_installed(folder: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
+    """What was installed below a folder is what is locked, and has run the demo there."""
+    (torch,) = folder.rglob("site-packages/torch")
+    assert unlocked(torch.parent) == {}
+    assert (folder / "btxrd-explain-demo" / "results" / "annotation_comparison.png").exists()
+
+
+@IN_CI
+def test_the_readmes_demo_command_runs_on_a_bare_machine(
+    clone: Path, unlocked: Callable[[Path], dict[str, str]]
+) -> None:
+    """With nothing but python3 and pip."""
+    _done(INSTALLING[0], clone)
+    _assert_installed(clone, unlocked)
+
+
+@IN_CI
 @pytest.mark.parametrize("tool", ["pipx", "uv"])
-def test_the_readmes_other_installers(tool: str, tmp_path: Path) -> None:
+def test_the_readmes_other_installers(tool: str, clone: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
+    """Each makes an environment of its own, from which the demo runs; the test group brings both."""
     (command,) = [line for line in _commands(README) if line.startswith(tool)]
-    if shutil.which(tool) is None or not os.environ.get("CI"):
-        pytest.skip(f"{tool} is not on the PATH, or this is not CI")
-    places = {name: str(tmp_path / name) for name in ("PIPX_HOME", "PIPX_BIN_DIR", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")}
-    done = subprocess.run(
-        shlex.split(command), cwd=ROOT, env=os.environ | places, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    tools = sysconfig.get_path("scripts")
+    assert shutil.which(tool, path=tools), f"{tool} is not in the environment of the tests"
+    names = ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR", "PIPX_COMPLETION_DIR", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")
+    places = {name: str(clone / name) for name in names}
+    path = os.pathsep.join([places["PIPX_BIN_DIR"], places["UV_TOOL_BIN_DIR"], tools, os.environ["PATH"]])
+    _done(command, clone, PATH=path, **places)
+    assert Path(shutil.which("btxrd-explain", path=path) or "").is_relative_to(clone)
+    _done("btxrd-explain demo", clone, PATH=path)
+    _assert_installed(clone, unlocked)
 
 
-@pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only")
-def test_contributings_commands_run(tmp_path: Path) -> None:
+@IN_CI
+def test_contributings_commands_run(clone: Path) -> None:
     """Set up in a clone; of what nox runs, the lints as a session, and the types in the environment that was set up.
 
     Bytecode of packages that nothing imports here would take half a minute: pip's ``--no-compile``, spelt its way.
     """
-    clone = tmp_path / "clone"
-    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     *setting_up, nox = _commands(CONTRIBUTING)
-    environment = os.environ | {"PIP_NO_COMPILE": "0"}
     for command in (*setting_up, f"{nox} -s lint", ".venv/bin/mypy"):
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=clone, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        _done(command, clone, PIP_NO_COMPILE="0")
 
 
 def test_contributing_names_sessions_that_exist() -> None:
@@ -131,6 +157,6 @@ def test_contributing_names_sessions_that_exist() -> None:
     assert named <= sessions
     assert list(_commands(CONTRIBUTING)) == [
         "python3 -m venv .venv && .venv/bin/pip install --upgrade pip",
-        ".venv/bin/pip install --editable . --group dev",
+        ".venv/bin/pip install --editable . --group dev --constraint constraints/released.txt",
         ".venv/bin/nox",
     ]

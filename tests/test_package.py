@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hatchling.build import build_sdist, build_wheel
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -94,16 +98,37 @@ def test_the_sdist_holds_what_its_tests_need_and_no_traces_of_work(sources: set[
         assert path.suffix not in {".pyc", ".log", ".parquet", ".whl"}, path
 
 
-def test_every_dependency_has_a_lower_bound_that_the_constraints_keep() -> None:
-    """Constraints name no registry: whoever installs chooses it."""
+def _required() -> Iterator[Requirement]:
+    """Yield what users install, with the extras."""
+    for entries in (PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values()):
+        yield from map(Requirement, entries)
+
+
+def _grouped() -> Iterator[Requirement]:
+    """Yield what developers install besides."""
+    for entries in PROJECT["dependency-groups"].values():
+        yield from (Requirement(entry) for entry in entries if isinstance(entry, str))
+
+
+def test_every_dependency_has_a_lower_bound() -> None:
+    for requirement in _required():
+        assert [clause.operator for clause in requirement.specifier] == [">="], requirement
+
+
+def test_the_lock_holds_what_users_and_developers_install(locked: dict[str, set[str]]) -> None:
+    for requirement in (*_required(), *_grouped()):
+        versions = locked[canonicalize_name(requirement.name)]
+        assert set(requirement.specifier.filter(versions)) == versions, requirement
+
+
+def test_the_lock_names_no_registry() -> None:
+    """Whoever installs chooses it."""
     text = (ROOT / "constraints" / "released.txt").read_text("utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.+!]+( ; .+)?", line)] == []
     assert "://" not in text
-    pins: dict[str, list[str]] = {}
-    for name, version in re.findall(r"^([\w.-]+)==([^\s;]+)", text, flags=re.MULTILINE):
-        pins.setdefault(canonicalize_name(name), []).append(version)
-    extras = PROJECT["project"]["optional-dependencies"].values()
-    for entry in [*PROJECT["project"]["dependencies"], *(entry for extra in extras for entry in extra)]:
-        requirement = Requirement(entry)
-        assert [clause.operator for clause in requirement.specifier] == [">="], entry
-        for version in pins[canonicalize_name(requirement.name)]:
-            assert version in requirement.specifier, entry
+
+
+@pytest.mark.skipif(not os.environ.get("CI"), reason="elsewhere other versions may be tried")
+def test_what_is_tested_is_what_is_locked(unlocked: Callable[[Path], dict[str, str]]) -> None:
+    assert unlocked(Path(sysconfig.get_path("purelib"))) == {}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+import os
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 
 def test_results_come_in_order_whichever_is_done_first() -> None:
-    delays = [0.05, 0.0, 0.03, 0.0]
+    done = [threading.Event() for _ in range(4)]
 
     def work(place: int) -> int:
-        time.sleep(delays[place])
+        assert place == 3 or done[place + 1].wait(timeout=60)  # the last is done first
+        done[place].set()
         return place
 
     assert list(in_order(work, range(4), threads=4, ahead=4)) == [0, 1, 2, 3]
@@ -40,7 +41,7 @@ def test_items_are_taken_no_further_ahead_than_asked() -> None:
 
 
 def test_work_is_done_in_several_threads() -> None:
-    together = threading.Barrier(2, timeout=5)
+    together = threading.Barrier(2, timeout=60)
     assert len(list(in_order(lambda _: together.wait(), range(4), threads=2, ahead=4))) == 4
 
 
@@ -63,5 +64,18 @@ def test_an_interrupt_loses_nothing_that_is_done(ahead: int) -> None:
         next(results)
 
 
-def test_there_is_a_core() -> None:
-    assert available_cores() >= 1
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
+def test_cores_that_are_kept_from_the_process_do_not_count() -> None:
+    before = os.sched_getaffinity(0)
+    assert available_cores() == len(before)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert available_cores() == 1
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def test_where_the_system_binds_no_process_all_cores_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert available_cores() == 7

@@ -27,6 +27,9 @@ LONG = bool(os.environ.get("BTXRD_EXPLAIN_FUZZ"))
 
 _MEMORY_IN_PAGES = Path("/proc/self/statm")
 
+_SECONDS = 5.0 if LONG else 60.0
+"""Processor time for one reading: a bound under ``nox -s fuzz``, and in the suite a guard against hanging."""
+
 Result = TypeVar("Result")
 
 
@@ -47,7 +50,7 @@ def examples(*, quick: int, long: int) -> settings:
 
 
 def outcome(
-    call: Callable[[], Result], *, folder: Path, seconds: float = 5.0, megabytes: int = 256
+    call: Callable[[], Result], *, folder: Path, seconds: float = _SECONDS, megabytes: int = 256
 ) -> Result | BtxrdExplainError:
     """Return what a call returns, or the documented error that it ends with; fail on everything else.
 

@@ -67,7 +67,7 @@ def test_programs_and_pickles_fail(tmp_path: Path) -> None:
 
 
 def test_time_is_bounded(tmp_path: Path) -> None:
-    with pytest.raises(AssertionError, match=r"took 0\.2 s"):
+    with pytest.raises(AssertionError, match=r"took \d+\.\d s"):
         outcome(lambda: _compute(0.2), folder=tmp_path, seconds=0.1)
 
 
