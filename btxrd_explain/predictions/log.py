@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.files import cannot_write, remove
-from btxrd_explain.folders import make_folder, sync_folder
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.schema import from_batch, table_schema, to_batch
+from btxrd_explain.system.files import cannot_write, remove
+from btxrd_explain.system.places import make_folder, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -106,7 +106,7 @@ def _from_record(content: bytes) -> tuple[Provenance, list[Prediction]]:
 
 
 def _end_of(data: bytes) -> int | None:
-    """Return where the first record ends; None where there is no whole one."""
+    """Return where the first record ends; None without a whole one."""
     start = _LENGTH_BYTES + _CHECKSUM_BYTES
     end = start + int.from_bytes(data[:_LENGTH_BYTES])
     whole = start < end <= len(data) and _checksum(data[start:end]) == data[_LENGTH_BYTES:start]

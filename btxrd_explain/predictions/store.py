@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.files import atomic_write
 from btxrd_explain.predictions.log import RowLog
 from btxrd_explain.predictions.part import ROWS_PER_GROUP, open_part
 from btxrd_explain.predictions.schema import table_schema, to_batch
 from btxrd_explain.predictions.table import open_table, table_files
+from btxrd_explain.system.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
