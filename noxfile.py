@@ -59,7 +59,7 @@ def fuzz(session: nox.Session) -> None:
     """Mutated and made-up input in large numbers, for hours, from a new seed that is shown; arguments go to pytest."""
     _install(session, "test")
     seed = f"--hypothesis-seed={secrets.randbelow(2**32)}"
-    session.run("pytest", seed, *(session.posargs or ["tests/fuzz"]), env={"BTXRD_EXPLAIN_FUZZ": "long"})
+    session.run("pytest", seed, *(session.posargs or ["tests/hostile/fuzz"]), env={"BTXRD_EXPLAIN_FUZZ": "long"})
 
 
 @nox.session(default=False)
@@ -122,10 +122,10 @@ def package(session: nox.Session) -> None:
     shutil.unpack_archive(sdist, unpacked, filter="data")
     session.cd(next(unpacked.iterdir()))
     quick = [
-        "tests/test_package.py",
-        "tests/test_startup.py",
-        "tests/test_commands.py",
-        "tests/test_settings_document.py",
+        "tests/project/test_package.py",
+        "tests/project/test_startup.py",
+        "tests/commands/test_commands.py",
+        "tests/settings/test_document.py",
     ]
     session.run(python, "-P", "-m", "pytest", *(session.posargs or quick), external=True)
 
@@ -190,13 +190,20 @@ def demo_model(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def shape(session: nox.Session) -> None:
+    """The sizes of modules, who imports whom, and whether each command has a room of its name, in numbers."""
+    _install(session)
+    session.run("python", "scripts/shape.py")
+
+
+@nox.session(default=False)
 def schema(session: nox.Session) -> None:
     """Write the JSON Schemas of annotation_report.json and check_report.json anew."""
     _install(session)
-    program = "from btxrd_explain.workflows.evaluation.schema import report_schema; print(report_schema(), end='')"
+    program = "from btxrd_explain.evaluation.schema import report_schema; print(report_schema(), end='')"
     text = session.run("python", "-c", program, silent=True)
-    for folder in ("btxrd_explain/workflows/evaluation", "docs/reference"):
+    for folder in ("btxrd_explain/evaluation", "docs/reference"):
         Path(folder, "annotation_report.schema.json").write_text(str(text), encoding="utf-8")
-    program = "from btxrd_explain.workflows.auditing.schema import check_schema; print(check_schema(), end='')"
+    program = "from btxrd_explain.commands.check.schema import check_schema; print(check_schema(), end='')"
     text = session.run("python", "-c", program, silent=True)
     Path("docs/reference/check_report.schema.json").write_text(str(text), encoding="utf-8")

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from btxrd_explain.core.near_duplicates import TURNS, find_near_duplicates, picture_of
+from btxrd_explain.core.duplicates import TURNS, find_near_duplicates, picture_of
 from btxrd_explain.inputs.image_files import list_images
 from btxrd_explain.inputs.radiograph import read_radiograph
 

@@ -71,8 +71,8 @@ PEERS = [Configuration("grad-cam", 1), Configuration("torch-cam", 16), Configura
 
 def ours() -> Configuration:
     """Return the configuration that the package takes on a CPU."""
+    from btxrd_explain.inference.compute import CPU_BATCH
     from btxrd_explain.model.streams import cpu_streams
-    from btxrd_explain.workflows.inference.device import CPU_BATCH
 
     return Configuration("ours", CPU_BATCH, channels_last=True, kept=True, streams=cpu_streams())
 
@@ -150,9 +150,8 @@ def prepare(architecture: str, configuration: Configuration, threads: int) -> fl
     import torch
 
     from btxrd_explain.core.geometry import Size
-    from btxrd_explain.model.allocator import keep_freed_memory
     from btxrd_explain.model.layers import find_target_layers
-    from btxrd_explain.model.streams import replica
+    from btxrd_explain.model.streams import keep_freed_memory, replica
 
     torch.set_num_threads(max(threads // configuration.streams, 1))
     if configuration.kept:

@@ -23,13 +23,13 @@ from report import RESULTS, Ratio, Result, Table, publish
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.preprocess import Preprocessing
-from btxrd_explain.files import sha256_of
+from btxrd_explain.inference.request import build_request
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.settings import ModelSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
-from btxrd_explain.workflows.inference.request import build_request
+from btxrd_explain.system.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,10 +24,10 @@ from report import Ratio, Result, Table, publish, span
 
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
+from btxrd_explain.core.histogram import count_levels, quantise
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS, BoxAccuracy, PixelPrecision, measure
 from btxrd_explain.core.metrics.curves import iou_curve
-from btxrd_explain.core.metrics.cuts import overlap_from
-from btxrd_explain.core.metrics.histogram import count_levels, quantise
+from btxrd_explain.core.threshold import overlap_from
 from btxrd_explain.synthetic.radiographs import Diagnosis, draw_radiograph
 
 if TYPE_CHECKING:

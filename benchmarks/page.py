@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 from memory import make_images, provenance, rows
 from report import RESULTS, Ratio, Result, Table, publish
 
+from btxrd_explain.commands import report
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.settings import OutputSettings, Settings
-from btxrd_explain.workflows import report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

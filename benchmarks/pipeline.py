@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from btxrd_explain.inference.compute import Explainer
     from btxrd_explain.settings import Settings
-    from btxrd_explain.workflows.inference.compute import Explainer
 
 ARCHITECTURE = "efficientnet_b0"
 NAMES = ("Normal", "Benign", "Malignant")
@@ -87,8 +87,8 @@ def make_checkpoint(folder: Path) -> Path:
 
 def decode_only(job: Job) -> float:
     """Read, decode and prepare, with all cores and no network."""
+    from btxrd_explain.inference.reading import read_ahead
     from btxrd_explain.inputs.record import ImageRecord
-    from btxrd_explain.workflows.inference.reading import read_ahead
 
     preprocessing = _explainer(job).classifier.preprocessing
     records = [ImageRecord(path.name, path, None, None, None) for path in job.paths]
@@ -112,11 +112,11 @@ def network_only(job: Job) -> float:
 
 def infer(job: Job) -> float:
     """Run the whole command but its imports: from the folder to the table on disk."""
-    from btxrd_explain.model.threads import share_cores
-    from btxrd_explain.workflows import infer as workflow
+    from btxrd_explain.commands import infer as workflow
+    from btxrd_explain.model.streams import share_cores
 
     share_cores()
-    from btxrd_explain.workflows.inference import compute  # noqa: F401 -- start-up has a benchmark of its own
+    from btxrd_explain.inference import compute  # noqa: F401 -- start-up has a benchmark of its own
 
     with tempfile.TemporaryDirectory() as out:
         settings = _settings(job, Path(out))
@@ -198,7 +198,7 @@ def _settings(job: Job, out: Path) -> Settings:
 
 
 def _explainer(job: Job) -> Explainer:
-    from btxrd_explain.workflows.inference.compute import load_explainer
+    from btxrd_explain.inference.compute import load_explainer
 
     return load_explainer(_settings(job, job.folder), {"checkpoint": ""})
 

@@ -27,9 +27,9 @@ BARE_IMPORTS = "import matplotlib, pyarrow, cv2"
 UNTIL_WORK = """
 import sys
 from btxrd_explain.console import terminal
-from btxrd_explain.cli.app import app
-from btxrd_explain.workflows import {command} as workflow
-from btxrd_explain.workflows.progress import Silent
+from btxrd_explain.cli import app
+from btxrd_explain.commands import {command} as workflow
+from btxrd_explain.progress import Silent
 from btxrd_explain.settings import OutputSettings, Settings
 from pathlib import Path
 
@@ -64,9 +64,9 @@ def prepare(folder: Path) -> str:
     import timm
     import torch
 
+    from btxrd_explain.commands import infer
     from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, Settings
     from btxrd_explain.synthetic.dataset import write_dataset
-    from btxrd_explain.workflows import infer
 
     write_dataset(folder / "BTXRD", seed=0, per_class={"test": 3})
     network = timm.create_model("efficientnet_b0", pretrained=False, num_classes=3)

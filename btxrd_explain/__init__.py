@@ -10,8 +10,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from btxrd_explain.core.overlap import compute_cam_iou
     from btxrd_explain.core.selection import select_examples
+    from btxrd_explain.core.threshold import compute_cam_iou
     from btxrd_explain.inputs.labelme import load_annotation_mask
     from btxrd_explain.model.engine import generate_gradcam
     from btxrd_explain.outputs.gallery_figure import build_gallery_grid
@@ -29,7 +29,7 @@ __all__ = [
 
 _HOMES = {
     "build_gallery_grid": "btxrd_explain.outputs.gallery_figure",
-    "compute_cam_iou": "btxrd_explain.core.overlap",
+    "compute_cam_iou": "btxrd_explain.core.threshold",
     "create_overlay": "btxrd_explain.outputs.overlay",
     "denormalize_tensor": "btxrd_explain.outputs.overlay",
     "generate_gradcam": "btxrd_explain.model.engine",

@@ -107,7 +107,7 @@ class RadiographError(InputError):
     Args:
         message: What is wrong and where.
         hint: What to do.
-        sha256: Hash of the content that is no radiograph; None where the content could not be read.
+        sha256: Hash of the content that is not a radiograph; None where the content could not be read.
     """
 
     def __init__(self, message: str, *, hint: str | None = None, sha256: str | None = None) -> None:

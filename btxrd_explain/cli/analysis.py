@@ -1,4 +1,4 @@
-"""The commands that work on the predictions table. Each passes settings to one workflow and shows its result."""
+"""The commands that work on the predictions table. Each passes settings on and shows the result."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from btxrd_explain.cli.options import COLOURS, FIGURES, IMAGES, NETWORK, REGIONS, RESULTS, SCORING, command, examples
-from btxrd_explain.console.annotate_iou import show_annotate_iou
-from btxrd_explain.console.compare import show_compare
-from btxrd_explain.console.export import show_export
-from btxrd_explain.console.gallery import show_gallery
-from btxrd_explain.console.performance import show_performance
+from btxrd_explain.console.analysis import (
+    show_annotate_iou,
+    show_compare,
+    show_export,
+    show_gallery,
+    show_performance,
+    show_report,
+)
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
@@ -30,7 +33,7 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
-    from btxrd_explain.workflows import gallery as workflow  # noqa: PLC0415 -- heavy
+    from btxrd_explain.commands import gallery as workflow  # noqa: PLC0415 -- heavy
 
     show_gallery(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
     return ExitCode.OK
@@ -68,8 +71,8 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
-    from btxrd_explain.workflows import annotate_iou as workflow  # noqa: PLC0415 -- heavy
-    from btxrd_explain.workflows import compare as comparison  # noqa: PLC0415 -- heavy
+    from btxrd_explain.commands import annotate_iou as workflow  # noqa: PLC0415 -- heavy
+    from btxrd_explain.commands import compare as comparison  # noqa: PLC0415 -- heavy
 
     if loaded.settings.evaluation.methods:
         show_compare(terminal, comparison.run_methods(loaded.settings, terminal))
@@ -99,7 +102,7 @@ def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path]) -> E
 
     Checkpoints, layers or methods. Images that not all tables have are named and left out.
     """
-    from btxrd_explain.workflows import compare as workflow  # noqa: PLC0415 -- heavy
+    from btxrd_explain.commands import compare as workflow  # noqa: PLC0415 -- heavy
 
     show_compare(terminal, workflow.run(loaded.settings, tables, terminal))
     return ExitCode.OK
@@ -117,7 +120,7 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
-    from btxrd_explain.workflows import performance as workflow  # noqa: PLC0415 -- heavy
+    from btxrd_explain.commands import performance as workflow  # noqa: PLC0415 -- heavy
 
     show_performance(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
     return ExitCode.OK
@@ -146,8 +149,35 @@ def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
-    from btxrd_explain.workflows import export as workflow  # noqa: PLC0415 -- heavy
+    from btxrd_explain.commands import export as workflow  # noqa: PLC0415 -- heavy
 
     result = workflow.run(loaded.settings, terminal)
     show_export(terminal, result)
+    return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
+
+
+@app.command(
+    epilog=examples(
+        "report BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+        "report --predictions out/predictions.parquet --layout file",
+    )
+)
+@command(
+    *IMAGES,
+    *NETWORK,
+    *RESULTS,
+    *COLOURS,
+    *SCORING,
+    "report.layout",
+    "report.picture_side",
+)
+def report(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """All radiographs, heat maps and scores as one HTML page that needs no network.
+
+    Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
+    """
+    from btxrd_explain.commands import report as workflow  # noqa: PLC0415 -- heavy
+
+    result = workflow.run(loaded.settings, terminal)
+    show_report(terminal, result)
     return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK

@@ -90,7 +90,7 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
 
     Args:
         names: Dotted names of the settings that get a flag; ``data.inputs`` becomes the argument INPUT.
-        further: Parameters that are no settings, name to Typer annotation; the command gets them as keywords, None
+        further: Parameters that are not settings, name to Typer annotation; the command gets them as keywords, None
             where they are not given.
     """
 

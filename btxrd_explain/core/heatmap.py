@@ -30,7 +30,7 @@ class MapStatus(StrEnum):
     NO_POSITIVE_EVIDENCE = "no_positive_evidence"
     """No cell speaks for the class: after ReLU nothing is left but rounding noise."""
     FLAT = "flat"
-    """All cells speak for the class alike: there is no place to look at."""
+    """All cells speak for the class alike: no place stands out."""
     NON_FINITE = "non_finite"
     """The grid holds NaN or infinities."""
 

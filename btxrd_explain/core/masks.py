@@ -1,12 +1,8 @@
-"""Which of an annotation's shapes are lesions, and their masks.
-
-BTXRD draws each lesion twice, first as a rectangle and then as a polygon inside it, and nothing links the two.
-Filling both yields the bounding box, so :class:`MaskPolicy` says which of them count.
-"""
+"""Which shapes of an annotation are the lesions that a heat map is held against."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +12,16 @@ from PIL import Image, ImageDraw
 from btxrd_explain.core.shapes import Shape, ShapeType, draw_shape, rasterise_union
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Size
+
+# Which of an annotation's shapes are lesions, and their masks.
+#
+# BTXRD draws each lesion twice, first as a rectangle and then as a polygon inside it, and nothing links the two.
+# Filling both yields the bounding box, so :class:`MaskPolicy` says which of them count.
 
 _OUTLINES = frozenset({ShapeType.POLYGON, ShapeType.ORIENTED_RECTANGLE, ShapeType.CIRCLE, ShapeType.MASK})
 """Kinds that follow a lesion's border, as against its bounding box."""
@@ -110,7 +111,7 @@ def annotation_mask(
         policy: Which shapes are lesions.
 
     Returns:
-        Boolean array of shape ``size``; all False where there is no lesion.
+        Boolean array of shape ``size``; all False without a lesion.
     """
     return rasterise_union(select_shapes(shapes, policy), size)
 
@@ -146,7 +147,7 @@ def _extent(outline: Shape) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _drawn_again(rectangle: Shape, outlines: Iterable[_Area]) -> bool:
-    """Say whether outlines draw the rectangle's lesion again; see :func:`select_shapes`."""
+    """Return whether outlines draw the rectangle's lesion again; see :func:`select_shapes`."""
     low, high = rectangle.bounds
     covered = 0.0
     for outline in outlines:
@@ -155,3 +156,47 @@ def _drawn_again(rectangle: Shape, outlines: Iterable[_Area]) -> bool:
             return True
         covered += outline.weight * inside.sum()
     return bool(covered > _SHARE_COVERED * np.prod(high - low + 1))
+
+
+LESION = "lesion"
+"""A label that counts whatever class is measured."""
+IGNORE = "ignore"
+"""A label that never counts, such as an implant or a body mark."""
+OTHERS = "*"
+"""In a label map, all labels that it does not name."""
+
+
+@dataclass(frozen=True, slots=True)
+class LesionRules:
+    """Which shapes are lesions.
+
+    Attributes:
+        policy: Which kinds of shapes count, and which give way to others.
+        labels: What each label means: :data:`LESION`, :data:`IGNORE`, or the name of a class, whose heat map alone is
+            held against it. :data:`OTHERS` speaks for the labels that are not named; without it they are lesions.
+    """
+
+    policy: MaskPolicy = MaskPolicy.POLYGONS_THEN_RECTANGLES
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def counts(self, label: str, class_name: str | None) -> bool:
+        """Return whether a label is a lesion where the heat map of a class is measured.
+
+        Args:
+            label: The shape's label.
+            class_name: The class whose heat map is measured; None asks for the lesions of all classes.
+
+        >>> rules = LesionRules(labels={"osteosarcoma": "Malignant", "screw": "ignore"})
+        >>> [rules.counts("osteosarcoma", name) for name in ("Malignant", "Benign", None)]
+        [True, False, True]
+        >>> rules.counts("screw", None), rules.counts("cyst", "Benign")
+        (False, True)
+        """
+        meaning = self.labels.get(label, self.labels.get(OTHERS, LESION)).casefold()
+        if meaning == IGNORE:
+            return False
+        return meaning == LESION or class_name is None or meaning == class_name.casefold()
+
+    def relevant(self, shapes: Iterable[Shape], class_name: str | None) -> list[Shape]:
+        """Return the shapes whose labels count; which kinds of them do is the policy's to say, afterwards."""
+        return [shape for shape in shapes if self.counts(shape.label, class_name)]

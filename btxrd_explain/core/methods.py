@@ -119,4 +119,4 @@ LEFT_OUT: Mapping[str, str] = MappingProxyType(
         "DeepFeatureFactorization": "finds parts that images have in common; it speaks of no class",
     }
 )
-"""Classes of pytorch-grad-cam that are no methods here, and why."""
+"""Classes of pytorch-grad-cam that are not offered here, and why."""

@@ -7,11 +7,9 @@ Nat Methods 21:182 (2024). Undefined is None, never 0: an empty union has no IoU
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-
-from btxrd_explain.core.threshold import Operator, binarize
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -77,37 +75,6 @@ def count_overlap(region: NDArray[np.bool_], annotation: NDArray[np.bool_]) -> O
         region=int(np.count_nonzero(region)),
         annotation=int(np.count_nonzero(annotation)),
     )
-
-
-def compute_cam_iou(
-    heatmap: NDArray[np.floating[Any]],
-    mask: NDArray[Any],
-    threshold: float = 0.5,
-    *,
-    operator: Operator = Operator.AT_LEAST,
-) -> float:
-    """Return the IoU of a thresholded heat map and an annotation mask.
-
-    ``IoU = |b ∧ m| / |b ∨ m|`` with ``b = heatmap >= threshold``.
-
-    Args:
-        heatmap: Shape ``(height, width)``, values in [0, 1].
-        mask: The same shape; non-zero is annotated.
-        threshold: In [0, 1].
-        operator: ``>=`` (default) or ``>``.
-
-    Returns:
-        IoU in [0, 1]. **0.0 for an empty union**, so that the function is total; the reports of this package
-        call that undefined instead (see :attr:`Overlap.iou`).
-
-    Raises:
-        ValueError: The shapes differ, the heat map holds NaN, or the threshold is out of range.
-
-    >>> compute_cam_iou(np.array([[0.9, 0.6, 0.1]]), np.array([[0, 1, 1]]))
-    0.3333333333333333
-    """
-    iou = count_overlap(binarize(heatmap, threshold, operator=operator), mask.astype(bool)).iou
-    return 0.0 if iou is None else iou
 
 
 def _ratio(numerator: int, denominator: int) -> float | None:

@@ -82,7 +82,7 @@ def find_exchange(confusion: NDArray[np.int64]) -> Exchange | None:
         confusion: Number of images, int64, shape ``(classes, classes)``, ``confusion[true, predicted]``.
 
     Returns:
-        The exchange after which most images are right; None where the present order holds or there is no telling.
+        The exchange after which most images are right; None where the present order holds or nothing tells.
     """
     classes = len(confusion)
     tried = factorial(classes) - 1 if classes <= _MOST_PERMUTED else comb(classes, 2)
@@ -130,7 +130,7 @@ def _judge(confusion: NDArray[np.int64], order: tuple[int, ...], level: float) -
 
 
 def are_constant(probabilities: NDArray[np.float32]) -> bool:
-    """Say whether all images have the same scores: their logarithms differ by less than a thousandth in each class.
+    """Return whether all images have the same scores: their logarithms differ by less than a thousandth in each class.
 
     Logarithms, for sure and right predictions are all near 1 without being the same.
 
@@ -145,7 +145,7 @@ def are_constant(probabilities: NDArray[np.float32]) -> bool:
 
 
 def are_undecided(probabilities: NDArray[np.float32], margin: float = 0.05) -> bool:
-    """Say whether no image has a class that is more probable than an even share by more than a margin.
+    """Return whether no image has a class that is more probable than an even share by more than a margin.
 
     Args:
         probabilities: Softmax per class, float32, shape ``(images, classes)``, finite.
@@ -168,7 +168,7 @@ def saturated(probabilities: NDArray[np.float32], gap: float = 1e-6) -> NDArray[
 
 
 def are_identical(grids: NDArray[np.float32]) -> bool:
-    """Say whether all images have the same heat maps, but for their scale.
+    """Return whether all images have the same heat maps, but for their scale.
 
     Args:
         grids: Raw class-activation grids, float32, shape ``(images, classes, rows, columns)``.

@@ -32,7 +32,7 @@ class Decode(StrEnum):
     EXACT = "exact"
     """Every pixel."""
     FAST = "fast"
-    """At a half, a quarter or an eighth of the size, as long as the network's input is no larger."""
+    """At a half, a quarter or an eighth of the size, as long as the network's input is not larger."""
 
 
 LARGEST_SIDE = 4096
@@ -78,7 +78,7 @@ class Preprocessing:
     decode: Decode = Decode.EXACT
 
     def __post_init__(self) -> None:
-        """Refuse what is no preprocessing.
+        """Refuse what is not a preprocessing.
 
         Raises:
             ValueError: A number is out of range, or mean and std differ in their number of channels.

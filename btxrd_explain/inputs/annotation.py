@@ -1,20 +1,58 @@
-"""What any source says about one radiograph, and what is wrong with it."""
+"""What any source says about one radiograph, where it is, and what is wrong with it."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import AnnotationError
+from btxrd_explain.system.files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.shapes import Shape
 
+# Where the annotation of one radiograph is.
+
+
+class SourceKind(StrEnum):
+    """What annotates a radiograph."""
+
+    LABELME = "LabelMe"
+    MASK = "PNG mask"
+    COCO = "COCO"
+
+    @property
+    def suffix(self) -> str:
+        """Suffix of the file."""
+        return ".png" if self is SourceKind.MASK else ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationPlace:
+    """Where the annotation of one radiograph is.
+
+    Attributes:
+        path: The file.
+        kind: What it is.
+        entry: Of a COCO file, the position of the image in it.
+        problem: Why it cannot be told which annotation is the radiograph's; None where it can.
+    """
+
+    path: Path
+    kind: SourceKind = SourceKind.LABELME
+    entry: int = 0
+    problem: str | None = None
+
+
+# What any source says about one radiograph, and what is wrong with it.
 
 MAX_MASK_PIXELS = 2**28
 """Of all masks of one image, a byte each."""
@@ -95,3 +133,73 @@ def check_size(path: Path, annotated: Size, radiograph: Size) -> None:
             f"{radiograph.width} x {radiograph.height}",
             hint="check that they belong together and that neither was resized or rotated since",
         )
+
+
+# JSON from annotation tools: bounded, and with what is wrong said in one line.
+
+_MAX_SIDE = 20_000
+
+
+def load_json(path: Path, *, max_bytes: int, max_values: int) -> object:
+    """Load a JSON file, UTF-8 with or without byte order mark.
+
+    Args:
+        path: The file.
+        max_bytes: Largest size that is read.
+        max_values: How many values it may hold, counted by what separates them: two bytes of text can take a hundred
+            of memory.
+
+    Returns:
+        Its content.
+
+    Raises:
+        InvalidAnnotationError: It is too large or no JSON, or gives one key twice.
+        OSError: It cannot be read.
+    """
+    data = read_whole(path, max_bytes)
+    if data is None:
+        raise InvalidAnnotationError(f"expected at most {max_bytes // 2**20} MiB")
+    if sum(map(data.count, (b",", b"[", b"{"))) > max_values:
+        raise InvalidAnnotationError(f"expected at most {max_values:,} values")
+    try:
+        document: object = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
+    except UnicodeDecodeError as error:
+        raise InvalidAnnotationError("expected text in UTF-8") from error
+    except RecursionError as error:
+        raise InvalidAnnotationError("expected JSON, got one that is nested too deeply") from error
+    except ValueError as error:  # also of numbers with thousands of digits
+        raise InvalidAnnotationError(f"expected JSON ({error})") from error
+    return document
+
+
+def parse_size(document: dict[str, Any], names: tuple[str, str], where: str = "") -> Size | None:
+    """Return the size that an object states under the names of height and width; None where it states none."""
+    if all(document.get(name) is None for name in names):
+        return None
+    return Size(*(_parse_side(document.get(name), where + name) for name in names))
+
+
+def whole(text: str) -> str:
+    """Replace half characters, which JSON can spell and nothing can write."""
+    return text.encode(errors="replace").decode()
+
+
+def shown(value: object) -> str:
+    """Show a value of any length in an error message of one line."""
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members; of two with one key Python would silently keep the last."""
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise InvalidAnnotationError(f"the key {shown(twice)} is there twice")
+    return members
+
+
+def _parse_side(side: object, where: str) -> int:
+    if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= _MAX_SIDE:
+        raise InvalidAnnotationError(f"{where}: expected a whole number from 1 to {_MAX_SIDE:,}, got {shown(side)}")
+    return side

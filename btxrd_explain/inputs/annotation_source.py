@@ -8,13 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.errors import AnnotationError, InputError
-from btxrd_explain.inputs.annotation import InvalidAnnotationError, check_size
-from btxrd_explain.inputs.annotation_files import AnnotationFinder
-from btxrd_explain.inputs.annotation_json import load_json
-from btxrd_explain.inputs.annotation_place import AnnotationPlace, SourceKind
+from btxrd_explain.inputs.annotation import AnnotationPlace, InvalidAnnotationError, SourceKind, check_size, load_json
 from btxrd_explain.inputs.coco_source import CocoSource, cached_coco
 from btxrd_explain.inputs.labelme import read_labelme
-from btxrd_explain.places import absolute
+from btxrd_explain.system.places import absolute, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -23,8 +20,88 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Size
-    from btxrd_explain.core.lesions import LesionRules
+    from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.inputs.annotation import Annotation
+
+# Which annotation file belongs to which image: the one with the image's stem, in one of a few places.
+
+_FOLDER_NAMES = ("Annotations", "annotations", "ANNOTATIONS")
+
+
+def find_annotation(image: Path, annotations: Path | None = None, *, suffix: str = ".json") -> Path | None:
+    """Find the annotation file of one image.
+
+    Looked for is ``<stem>.json`` (or another suffix): in ``annotations`` where it is given, first in the subfolder that
+    is named like the image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/``
+    inside of it, and beside the image itself. Near the URL of an image nothing is looked for.
+
+    Args:
+        image: The image file.
+        annotations: Folder of the annotations; None looks near the image.
+        suffix: Suffix of the file.
+
+    Returns:
+        The file, or None where there is none.
+    """
+    name = f"{image.stem}{suffix}"
+    return next((folder / name for folder in _places(image.parent, annotations) if (folder / name).is_file()), None)
+
+
+class AnnotationFinder:
+    """:func:`find_annotation` for many images: lists each folder once instead of asking for each file.
+
+    Args:
+        annotations: Folder of the annotations; None looks near the images.
+        suffix: Suffix of the files.
+    """
+
+    def __init__(self, annotations: Path | None = None, *, suffix: str = ".json") -> None:
+        """Start without knowledge of any folder."""
+        self._suffix = suffix
+        self._annotations = annotations
+        self._files: dict[Path, frozenset[str]] = {}
+        self._near: dict[Path, tuple[Path, ...]] = {}
+
+    def find(self, image: Path) -> Path | None:
+        """Find the annotation file of one image; see :func:`find_annotation`."""
+        parent = image.parent
+        if parent not in self._near:
+            self._near[parent] = tuple(folder for folder in _places(parent, self._annotations) if self._list(folder))
+        name = f"{image.stem}{self._suffix}"
+        return next((folder / name for folder in self._near[parent] if name in self._files[folder]), None)
+
+    def listed(self) -> list[Path]:
+        """Return the files of the folders that were looked into, but for those in the images' own folders, sorted.
+
+        A file beside an image may be anything.
+        """
+        folders = self._files.keys() - self._near.keys()
+        return sorted(folder / name for folder in folders for name in self._files[folder])
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        """Return the names of the files of the suffix in a folder; none where it does not exist."""
+        if folder not in self._files:
+            try:
+                with os.scandir(folder) as entries:
+                    names = frozenset(entry.name for entry in entries if entry.name.endswith(self._suffix))
+            except (FileNotFoundError, NotADirectoryError):
+                names = frozenset()
+            self._files[folder] = names
+        return self._files[folder]
+
+
+def _places(folder: Path, annotations: Path | None) -> Iterator[Path]:
+    """Return the folders that may hold the annotations of the images in a folder, nearest first."""
+    if annotations is not None:
+        yield annotations / folder.absolute().name
+        yield annotations
+        return
+    if is_url(folder):
+        return  # annotations are local files
+    for place in (folder.absolute().parent, folder):
+        yield from (place / name for name in _FOLDER_NAMES)
+    yield folder
+
 
 _FEW = 10
 """As many JSON files of a folder are opened to see what they are; a folder of more holds a file per image."""
@@ -71,7 +148,7 @@ def read_lesions(
         class_name: The class whose heat map they are for; None takes the lesions of all classes.
 
     Returns:
-        Boolean arrays of the radiograph's size, in the order of the file; none where there is no lesion.
+        Boolean arrays of the radiograph's size, in the order of the file; none without a lesion.
 
     Raises:
         AnnotationError: The file cannot be read or is invalid, or it annotates an image of another size.

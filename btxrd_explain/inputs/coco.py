@@ -1,9 +1,4 @@
-"""COCO JSON: the annotations of many images in one file.
-
-The file is checked as a whole only as far as all images depend on it; what is wrong with one annotation is said when
-its image is read, and stops no other. Polygons are rasterised by pycocotools, so that a mask is the one that COCO's own
-evaluation sees. Run lengths are decoded here: pycocotools leaves what too few of them do not fill to chance.
-"""
+"""COCO JSON: the annotations of many images in one file."""
 
 from __future__ import annotations
 
@@ -16,8 +11,17 @@ import numpy as np
 from pycocotools import mask as codec
 
 from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType
-from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, check_size, naming, within_memory
-from btxrd_explain.inputs.annotation_json import load_json, parse_size, shown, whole
+from btxrd_explain.inputs.annotation import (
+    Annotation,
+    InvalidAnnotationError,
+    check_size,
+    load_json,
+    naming,
+    parse_size,
+    shown,
+    whole,
+    within_memory,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,7 +154,7 @@ def read_coco(path: Path) -> CocoFile:
 
 
 def is_coco(document: object) -> bool:
-    """Say whether a JSON document is meant to be COCO."""
+    """Return whether a JSON document is meant to be COCO."""
     return isinstance(document, dict) and all(isinstance(document.get(key), list) for key in ("images", "annotations"))
 
 

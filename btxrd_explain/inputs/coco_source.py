@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from btxrd_explain.inputs.annotation_place import AnnotationPlace, SourceKind
+from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -23,7 +23,7 @@ class CocoSource:
         path: The file.
 
     Raises:
-        InputError: It is no COCO file.
+        InputError: It is not a COCO file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,7 +65,7 @@ class CocoSource:
         return [str(name) for position, name in enumerate(self._names) if position not in known]
 
     def _may_be(self, name: PurePosixPath, image: Path) -> bool:
-        """Say whether an entry's folders allow that it is an image.
+        """Return whether an entry's folders allow that it is an image.
 
         The folders of the entry must be those of the image. But where all entries name the same one, it may be no more
         than where they once lay: it says nothing, unless there is such a folder near the image, which is not in it.
@@ -96,7 +96,7 @@ def cached_coco(path: Path) -> CocoFile:
     """Read a COCO file once for all of its images, as long as it stays the same.
 
     Raises:
-        InputError: It is no COCO file.
+        InputError: It is not a COCO file.
     """
     stamp = path.stat()
     return _read_coco(path, stamp.st_mtime_ns, stamp.st_size)

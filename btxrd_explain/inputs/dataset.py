@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.btxrd_root import BtxrdRoot, find_btxrd_root
+from btxrd_explain.inputs.btxrd import BtxrdRoot, find_btxrd_root
 from btxrd_explain.inputs.gathering import Gathering
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, subfolder
 from btxrd_explain.inputs.record import Collection, ImageRecord
-from btxrd_explain.places import absolute, as_text, is_url, place_of, reaching
+from btxrd_explain.system.places import absolute, as_text, is_url, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,14 +87,14 @@ def _check_folder(folder: Path | None) -> None:
     with reaching(folder):
         found = folder.is_dir()
     if not found:
-        raise InputError(f"'{folder}' is no folder", hint="check the path")
+        raise InputError(f"'{folder}' is not a folder", hint="check the path")
 
 
 def _root(folder: Path) -> BtxrdRoot:
     root = find_btxrd_root(folder)
     if root is None:
         raise InputError(
-            f"'{folder}' is no BTXRD root", hint="it holds images/ and Annotations/ or dataset.xlsx or dataset.csv"
+            f"'{folder}' is not a BTXRD root", hint="it holds images/ and Annotations/ or dataset.xlsx or dataset.csv"
         )
     return root
 

@@ -1,10 +1,14 @@
-"""Image files from anywhere, decoded by Pillow: bounded, quiet, and upright."""
+"""How an image file stores its pixels, told without decoding them."""
 
 from __future__ import annotations
 
 import ctypes
+import re
 import warnings
+import zlib
+from collections import defaultdict
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
 from threading import Lock
@@ -13,12 +17,127 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
 
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.inputs.integrity import whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from numpy.typing import NDArray
+
+# Whether a JPEG or PNG file is whole: decoders forgive what a radiograph must not lack.
+#
+# libjpeg paints grey what a file lacks, and goes on; Pillow leaves PNG's checksums unread. What is checked here costs
+# little beside decoding.
+
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+"""A marker, with the fill bytes before it; a zero makes 0xFF data, and restart markers are within the data."""
+_START_OF_IMAGE, _END_OF_IMAGE, _START_OF_SCAN, _TEMPORARY = 0xD8, 0xD9, 0xDA, 0x01
+_PROGRESSIVE = (0xC2, 0xC6, 0xCA, 0xCE)
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_MAX_SEGMENTS = 10_000
+_MAX_SCANS = 100
+"""Encoders write about ten; each costs as much time as a whole image, whatever its few bytes."""
+_MAX_CHUNKS = 2**18
+_PADDING = b"\x55" * 8
+"""Lets libjpeg look ahead behind the last pixel, and is too short to stand for pixels that are missing."""
+
+
+def whole(data: bytes) -> bytes:
+    """Check that nothing of an image file is missing, as far as its format tells.
+
+    Args:
+        data: Content of the file, of any format.
+
+    Returns:
+        What to decode: a JPEG with one scan loses its end, so that libjpeg, which otherwise paints grey up to it, must
+        ask for more where pixels are missing.
+
+    Raises:
+        ValueError: It is truncated, a checksum is wrong, or it has parts without number.
+    """
+    if data.startswith(_JPEG):
+        return _whole_jpeg(data)
+    if data.startswith(_PNG):
+        _check_png(data)
+    return data
+
+
+def _whole_jpeg(data: bytes) -> bytes:
+    """Check a JPEG: it ends with the end of the image, and its scans make the whole picture."""
+    kind, components, scans = 0, b"", 0
+    depths: dict[int, dict[int, int]] = defaultdict(dict)  # per component and coefficient the bits still to come
+    for marker, start, end in _segments(data):
+        body = data[start + 2 : end]
+        if marker in _FRAMES:
+            kind, components = marker, body[6::3]
+        elif marker == _START_OF_SCAN and body:
+            scans += 1
+            count = body[0]
+            if kind not in _PROGRESSIVE and count == len(components):
+                return _up_to(data, data.find(b"\xff\xd9", end))
+            if kind in _PROGRESSIVE and len(body) == 4 + 2 * count:
+                first, last, bits = body[-3:]
+                for component in body[1 : 1 + 2 * count : 2]:
+                    depths[component].update(dict.fromkeys(range(first, min(last, 63) + 1), bits & 15))
+        elif marker == _END_OF_IMAGE:
+            if kind in _PROGRESSIVE and not all(_is_complete(depths[component]) for component in components):
+                raise ValueError("image file is truncated: scans are missing")
+            return data
+        if scans > _MAX_SCANS:
+            raise ValueError(f"more than {_MAX_SCANS} scans")
+    raise _truncated()
+
+
+def _is_complete(depths: dict[int, int]) -> bool:
+    """Return whether scans brought all bits of all 64 coefficients (ITU-T T.81, G.1.1.1)."""
+    return len(depths) == 64 and not any(depths.values())
+
+
+def _up_to(data: bytes, end: int) -> bytes:
+    if end < 0:
+        raise _truncated()
+    return data[:end].rstrip(b"\xff") + _PADDING
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, start and end of a JPEG's segments; those that have no content end where they start."""
+    place = 2
+    for _ in range(_MAX_SEGMENTS):
+        found = _MARKER.search(data, place)
+        if found is None:
+            return
+        marker, start = found[1][0], found.end()
+        if marker in {_START_OF_IMAGE, _END_OF_IMAGE, _TEMPORARY}:
+            place = start
+        else:
+            place = start + max(int.from_bytes(data[start : start + 2]), 2)
+        yield marker, start, place
+    raise ValueError(f"more than {_MAX_SEGMENTS:,} segments")
+
+
+def _check_png(data: bytes) -> None:
+    """Check a PNG: all chunks that it needs have the right checksum, and the last one is there."""
+    view, place = memoryview(data), len(_PNG)
+    for _ in range(_MAX_CHUNKS):
+        end = place + 12 + int.from_bytes(view[place : place + 4])
+        name = bytes(view[place + 4 : place + 8])
+        if end > len(data) or len(name) < 4:
+            raise _truncated()
+        critical = not name[0] & 0x20
+        if critical and zlib.crc32(view[place + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
+            raise ValueError(f"the checksum of {name.decode('ascii', 'backslashreplace')!r} is wrong")
+        if name == b"IEND":
+            return
+        place = end
+    raise ValueError(f"more than {_MAX_CHUNKS:,} chunks")
+
+
+def _truncated() -> ValueError:
+    return ValueError("image file is truncated")
+
+
+# Image files from anywhere, decoded by Pillow: bounded, quiet, and upright.
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
 """Formats by content, whatever the file's name; Pillow's others are rare, and some start other programs."""
@@ -34,7 +153,7 @@ _quiet = Lock()
 
 
 class UndecodableError(Exception):
-    """Some bytes are no image that can be decoded.
+    """Some bytes are not an image that can be decoded.
 
     Args:
         reason: What is wrong, to be read after the file's name: "is truncated".
@@ -87,7 +206,7 @@ def decode(data: bytes, formats: tuple[str, ...] = FORMATS, *, needed: Callable[
         The image.
 
     Raises:
-        UndecodableError: The bytes are no such image, or one that is damaged or too large.
+        UndecodableError: The bytes are not such an image, or one that is damaged or too large.
         MemoryError: There is less memory than even an image of a sensible size takes.
     """
     if not data:
@@ -114,7 +233,7 @@ def refusing_damage(formats: tuple[str, ...] = FORMATS) -> Iterator[None]:
         raise too_large() from error
     except UnidentifiedImageError as error:
         raise UndecodableError(
-            f"is no image that can be read ({', '.join(formats)})", hint="convert it to PNG, or leave it out"
+            f"is not an image that can be read ({', '.join(formats)})", hint="convert it to PNG, or leave it out"
         ) from error
     except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes
         reason = " ".join(str(error).split())[:_LONGEST_REASON] or type(error).__name__
@@ -167,7 +286,7 @@ def _tile_pixels(image: Image.Image) -> int:
 def orientation_of(image: Image.Image) -> int:
     """Return the EXIF orientation of a loaded image (PNG may hold it behind the pixels), 1 where it has none.
 
-    EXIF data that cannot be parsed turn no image in any viewer, and are no reason to refuse its pixels.
+    EXIF data that cannot be parsed do not turn an image in any viewer, and do not make its pixels unusable.
     """
     try:
         with without_warnings():
@@ -207,3 +326,50 @@ def silence(package: str) -> None:
 def too_large() -> UndecodableError:
     """Return the error of an image that memory should not be given to."""
     return UndecodableError(f"has more than {MAX_PIXELS:,} pixels", hint="check the file, or shrink the image")
+
+
+_BITS = {"1": 1, "I": 32, "F": 32}
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """How an image file stores its pixels.
+
+    Attributes:
+        format: Its format by content, as Pillow names it: ``JPEG``, ``PNG`` ...
+        mode: Pillow's name of the kind of pixels: ``L`` is grey, ``RGB`` colour, ``CMYK``, ``P`` a palette ...
+        bits: Bits of one value.
+        frames: Number of images in the file.
+        orientation: EXIF orientation, 1 to 8; 1 is upright.
+        suffixes: Suffixes that files of this format have, in lower case.
+    """
+
+    format: str
+    mode: str
+    bits: int
+    frames: int
+    orientation: int
+    suffixes: frozenset[str]
+
+
+def read_header(path: Path) -> ImageHeader | None:
+    """Read how a file stores its pixels.
+
+    Args:
+        path: The image file.
+
+    Returns:
+        What it says; None where Pillow does not know the format, or the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            with without_warnings():
+                image = Image.open(file, formats=FORMATS)
+                frames = int(getattr(image, "n_frames", 1))
+            bits = 16 if ";16" in image.mode else _BITS.get(image.mode, 8)
+            suffixes = frozenset(
+                suffix for suffix, name in Image.registered_extensions().items() if name == image.format
+            )
+            return ImageHeader(image.format or "", image.mode, bits, frames, orientation_of(image), suffixes)
+    except Exception:  # noqa: BLE001 -- Pillow raises whatever a damaged file provokes, which decoding it will name
+        return None

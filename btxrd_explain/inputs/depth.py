@@ -90,7 +90,7 @@ def _values(image: Image.Image) -> NDArray[Any]:
 
 
 def _is_deep_colour(image: Image.Image, data: bytes) -> bool:
-    """Say whether Pillow kept no more than the upper 8 bits of the channels."""
+    """Return whether Pillow kept no more than the upper 8 bits of the channels."""
     if image.format == "PNG":
         return data[_PNG_DEPTH] == 16
     return _tag(image, ExifTags.Base.BitsPerSample, 1) > 8 and len(image.getbands()) > 1

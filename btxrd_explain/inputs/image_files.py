@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.places import is_url, place_of, reaching
+from btxrd_explain.system.places import is_url, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +32,7 @@ class FolderListing:
 
     Attributes:
         files: The images in the folder and its subfolders, sorted folder by folder, and whatever else is called like
-            one or cannot be looked into; reading it will say why it is no image.
+            one or cannot be looked into; reading it will say why it is not an image.
         notes: What was passed over, one line each.
     """
 
@@ -41,7 +41,7 @@ class FolderListing:
 
 
 def is_image_name(name: str) -> bool:
-    """Say whether a file's name is that of an image: a known suffix in any case, and neither hidden nor a lock file.
+    """Return whether a file's name is that of an image: a known suffix in any case, and neither hidden nor a lock file.
 
     >>> is_image_name("IMG000046.JPEG"), is_image_name("~$dataset.xlsx"), is_image_name("._IMG000046.jpeg")
     (True, False, False)
@@ -50,12 +50,12 @@ def is_image_name(name: str) -> bool:
 
 
 def is_dicom(data: bytes) -> bool:
-    """Say whether a file's content, of which its first 132 bytes suffice, is DICOM."""
+    """Return whether a file's content, of which its first 132 bytes suffice, is DICOM."""
     return data[_DICOM_PREAMBLE:].startswith(_DICOM_PREFIX)
 
 
 def is_image(path: Path) -> bool:
-    """Say whether what a user names is an image: by its suffix, or where it has none as a local DICOM file.
+    """Return whether what a user names is an image: by its suffix, or where it has none as a local DICOM file.
 
     Archives name DICOM files ``IM000001``; the index ``DICOMDIR`` beside them is none.
     """
@@ -117,7 +117,7 @@ def list_images(folder: Path) -> FolderListing:
 
 
 def kind_of(mode: int) -> str | None:
-    """Say what is no file, by the mode that ``stat`` tells; None for a file."""
+    """Say what is not a file, by the mode that ``stat`` tells; None for a file."""
     return _KINDS.get(stat.S_IFMT(mode))
 
 

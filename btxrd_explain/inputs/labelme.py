@@ -6,6 +6,8 @@ the file's name. The image that a file names or embeds is never opened.
 
 from __future__ import annotations
 
+import base64
+import binascii
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +17,54 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import MaskPolicy, annotation_mask
 from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, check_size, naming, within_memory
-from btxrd_explain.inputs.annotation_json import load_json, parse_size, shown, whole
-from btxrd_explain.inputs.mask_png import InvalidMaskError, decode_mask
+from btxrd_explain.inputs.annotation import (
+    Annotation,
+    InvalidAnnotationError,
+    check_size,
+    load_json,
+    naming,
+    parse_size,
+    shown,
+    whole,
+    within_memory,
+)
+from btxrd_explain.inputs.decode import UndecodableError, decode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+# The pixels of LabelMe's mask shapes: a PNG in base64.
+
+
+class InvalidMaskError(Exception):
+    """A text is not the PNG of a mask; says what it was expected to be."""
+
+
+def decode_mask(text: str) -> NDArray[np.bool_]:
+    """Decode the pixels of a mask shape.
+
+    Args:
+        text: A PNG of one channel in base64.
+
+    Returns:
+        Boolean array of shape ``(height, width)``: True where the PNG is not 0.
+
+    Raises:
+        InvalidMaskError: The text is not such a PNG.
+    """
+    try:
+        image = decode(base64.b64decode(text, validate=True), formats=("PNG",)).image
+    except (binascii.Error, ValueError) as error:
+        raise InvalidMaskError(f"expected a PNG in base64 ({error})") from error
+    except UndecodableError as error:
+        raise InvalidMaskError(f"expected a PNG in base64, but it {error.reason}") from error
+    pixels = np.asarray(image)
+    if pixels.ndim != 2:
+        raise InvalidMaskError(f"expected a PNG of one channel, got mode {image.mode}")
+    return pixels.astype(np.bool_)
+
 
 _MAX_BYTES = 128 * 2**20
 """Files with an embedded image have tens of megabytes."""
@@ -42,7 +84,7 @@ def read_labelme(path: Path) -> Annotation:
         The annotation.
 
     Raises:
-        AnnotationError: The file cannot be read, or is no LabelMe annotation.
+        AnnotationError: The file cannot be read, or is not a LabelMe annotation.
     """
     with naming(path, hint="open and save the file with LabelMe, or remove it"):
         return _parse(load_json(path, max_bytes=_MAX_BYTES, max_values=_MAX_VALUES))

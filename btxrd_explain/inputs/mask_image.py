@@ -9,9 +9,9 @@ import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import Shape, ShapeType
-from btxrd_explain.files import read_whole
 from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, naming, within_memory
 from btxrd_explain.inputs.decode import UndecodableError, decode, upright
+from btxrd_explain.system.files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +40,9 @@ def read_mask_image(path: Path) -> Annotation:
         The annotation, a mask shape per lesion, ordered by value and then from the top.
 
     Raises:
-        AnnotationError: The file cannot be read, or is no mask.
+        AnnotationError: The file cannot be read, or is not a mask.
     """
-    with naming(path, hint="save it as a PNG of one channel, without smoothing, 0 where there is no lesion"):
+    with naming(path, hint="save it as a PNG of one channel, without smoothing, 0 outside of lesions"):
         data = read_whole(path, _MAX_BYTES)
         if data is None:
             raise InvalidAnnotationError(f"expected at most {_MAX_BYTES // 2**20} MiB")

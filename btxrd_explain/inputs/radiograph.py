@@ -23,7 +23,7 @@ from btxrd_explain.inputs.decode import (
 )
 from btxrd_explain.inputs.depth import to_8_bits
 from btxrd_explain.inputs.image_files import is_dicom, kind_of
-from btxrd_explain.places import as_text, is_url, reaching
+from btxrd_explain.system.places import as_text, is_url, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) ->
 
     Grey images keep one channel and colour images become RGB, without their transparency. Values of more than 8 bits
     are scaled linearly, the image's smallest value to 0 and its largest to 255, so that nothing is clipped whatever
-    the detector's depth; DICOM is windowed, see :func:`btxrd_explain.inputs.dicom_grey.grey_levels`. Of several images
+    the detector's depth; DICOM is windowed, see :func:`btxrd_explain.inputs.dicom.grey_levels`. Of several images
     the first one counts, but DICOM of several frames is refused.
 
     Args:
@@ -100,7 +100,7 @@ def decode_radiograph(data: bytes) -> NDArray[np.uint8]:
         Uint8 array of shape ``(height, width)``, or ``(height, width, 3)`` in RGB; read-only.
 
     Raises:
-        UndecodableError: It is no image that can be decoded.
+        UndecodableError: It is not an image that can be decoded.
     """
     return _decode(data, None)[0]
 
@@ -136,7 +136,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     """Open an image file; never a pipe, a socket or a device, whose bytes may come late or without end.
 
     Raises:
-        RadiographError: It cannot be opened or read, is too large, is no file, or has a name that no table can hold.
+        RadiographError: It cannot be opened or read, is too large, is not a file, or has a name that no table can hold.
     """
     if as_text(str(path)) != str(path):
         raise RadiographError(f"the name of '{as_text(str(path))}' is not UTF-8", hint="rename it")

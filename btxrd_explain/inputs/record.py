@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from btxrd_explain.errors import Caution
-    from btxrd_explain.inputs.annotation_place import AnnotationPlace
+    from btxrd_explain.inputs.annotation import AnnotationPlace
 
 
 @dataclass(frozen=True, slots=True)

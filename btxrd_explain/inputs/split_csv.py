@@ -8,7 +8,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.files import read_whole
+from btxrd_explain.system.files import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -134,7 +134,7 @@ def _read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
     except OSError as error:
         raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"'{path}' is no table of text ({error})", hint="save it as CSV in UTF-8") from error
+        raise InputError(f"'{path}' is not a table of text ({error})", hint="save it as CSV in UTF-8") from error
 
 
 def _read_text(path: Path) -> str:

@@ -1,13 +1,14 @@
 """Reading checkpoints as data, never as code.
 
 Only tensors and plain values are accepted: safetensors, or pickles that are looked through first, see
-:mod:`btxrd_explain.model.pickles`, and that torch then reads with ``weights_only=True``. There is no fallback to the
+:mod:`btxrd_explain.model.pickles`, and that torch then reads with ``weights_only=True``. Nothing falls back to the
 unsafe loader. What a file claims to hold is never larger in memory than the file.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -18,17 +19,137 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from btxrd_explain.errors import CheckpointError
-from btxrd_explain.model.archives import pickles_of
-from btxrd_explain.model.pickles import ForeignObjectsError, RefusedPickleError, look_through
-from btxrd_explain.model.vocabulary import STAND_INS
-from btxrd_explain.model.weights import few
+from btxrd_explain.model.scores import one_output
+from btxrd_explain.untrusted.archives import pickles_of
+from btxrd_explain.untrusted.pickles import STAND_INS, ForeignObjectsError, RefusedPickleError, look_through
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
+    from torch import nn
+
+# Fitting stored weights to a network, whatever wrapper they were saved from.
+
+_COMPILED = "_orig_mod."
+_LONGEST_KEY = 200
+"""Characters of a key in a message."""
+
+
+def fit_weights(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
+    """Load a checkpoint's weights into a network, strictly; see :func:`match_weights`.
+
+    Args:
+        network: The network to fill.
+        checkpoint: The weights.
+
+    Returns:
+        What the user should know: a line on the keys that were left out, or nothing.
+
+    Raises:
+        CheckpointError: Keys, shapes or kinds of number do not fit; the message lists a few.
+    """
+    inside, outside = match_weights(network, checkpoint)
+    network.load_state_dict(inside)
+    if not outside:
+        return []
+    return [f"{len(outside)} entries of the checkpoint are not weights of the network: {few(outside)}"]
+
+
+def match_weights(network: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str, Tensor], list[str]]:
+    """Find the weights of a network in a checkpoint, strictly.
+
+    Wrappers put a prefix before every key (``model.`` a module, ``module.`` DDP, ``_orig_mod.`` torch.compile);
+    the one prefix that fits most of the network's keys is taken off. Weights outside of it, such as a loss function's,
+    are left out and reported.
+
+    Args:
+        network: The network, which may be without numbers of its own (on torch's device ``meta``).
+        checkpoint: The weights.
+
+    Returns:
+        The weights under the network's keys, and the keys that were left out.
+
+    Raises:
+        CheckpointError: Keys, shapes or kinds of number do not fit; the message lists a few.
+    """
+    stored = {key.replace(_COMPILED, ""): tensor for key, tensor in checkpoint.weights.items()}
+    wanted = network.state_dict()
+    prefix = _prefix(stored, wanted)
+    inside = {key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)}
+    if (head := _single_head(inside, wanted)) is not None:
+        raise one_output(f"the network of '{checkpoint.path}' has one output ({head} {tuple(inside[head].shape)})")
+    complaints = _complaints(
+        missing=[key for key in wanted if key not in inside],
+        unexpected=[key for key in inside if key not in wanted],
+        of_another_shape=_misshapen(inside, wanted),
+        of_another_type=_mistyped(inside, wanted),
+    )
+    if complaints:
+        raise _misfit(checkpoint, complaints)
+    return inside, [key for key in stored if not key.startswith(prefix)]
+
+
+def _prefix(stored: Mapping[str, Tensor], wanted: Collection[str]) -> str:
+    """Return what stands before most of the network's keys in the checkpoint; empty where nothing does."""
+    by_tail: dict[str, list[str]] = {}
+    for key in stored:
+        by_tail.setdefault(key.rsplit(".", 1)[-1], []).append(key)
+    votes: Counter[str] = Counter()
+    for key in wanted:
+        candidates = by_tail.get(key.rsplit(".", 1)[-1], ())
+        votes.update(
+            candidate.removesuffix(key) for candidate in candidates if candidate == key or candidate.endswith(f".{key}")
+        )
+    return min(votes, key=lambda prefix: (-votes[prefix], len(prefix))) if votes else ""
+
+
+def _single_head(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | None:
+    """Return the weights of a head with one output, where only that of several is wanted; None elsewhere."""
+    odd = [key for key in wanted if key in inside and inside[key].shape != wanted[key].shape]
+    single = all(inside[key].shape[:1] == (1,) and inside[key].shape[1:] == wanted[key].shape[1:] for key in odd)
+    return next((key for key in odd if inside[key].ndim > 1), None) if single else None
+
+
+def _misshapen(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+    return [
+        f"{key} {tuple(tensor.shape)} instead of {tuple(wanted[key].shape)}"
+        for key, tensor in inside.items()
+        if key in wanted and tensor.shape != wanted[key].shape
+    ]
+
+
+def _mistyped(inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
+    return [
+        f"{key} {tensor.dtype} instead of {wanted[key].dtype}"
+        for key, tensor in inside.items()
+        if key in wanted and _kind(tensor) != _kind(wanted[key])
+    ]
+
+
+def _kind(tensor: Tensor) -> tuple[bool, bool]:
+    return tensor.is_floating_point(), tensor.is_complex()
+
+
+def _complaints(**found: list[str]) -> str:
+    """Say how many keys each kind of complaint has, and name a few."""
+    return "; ".join(f"{len(keys)} {kind.replace('_', ' ')}: {few(keys)}" for kind, keys in found.items() if keys)
+
+
+def few(keys: list[str]) -> str:
+    """Return the first keys of a list, for a message."""
+    return ", ".join(key[:_LONGEST_KEY] for key in keys[:3]) + (", ..." if len(keys) > 3 else "")
+
+
+def _misfit(checkpoint: Checkpoint, complaints: str) -> CheckpointError:
+    return CheckpointError(
+        f"the weights in '{checkpoint.path}' do not fit the architecture ({complaints})",
+        hint="check --architecture and --class-names",
+    )
+
+
 _WEIGHT_KEYS = ("model_state_dict", "state_dict", "model", "net", "weights", "state_dict_ema", "model_ema", "ema")
-"""Where checkpoints keep their weights, in order of preference; averaged (EMA) ones where there are no others."""
+"""Where checkpoints keep their weights, in order of preference; averaged (EMA) ones where no others exist."""
 
 _METADATA_KEY = "btxrd_explain"
 
@@ -80,7 +201,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: The file is missing, holds more than data, or holds no weights.
     """
     if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint '{path}'", hint="check --checkpoint")
+        raise CheckpointError(f"no checkpoint at '{path}'", hint="check --checkpoint")
     try:
         with path.open("rb") as file:
             start = file.read(_LENGTH + 1)
@@ -102,7 +223,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
         raise _unreadable(path, "safetensors file", error) from error
     if not isinstance(facts, dict):
         raise CheckpointError(
-            f"the metadata '{_METADATA_KEY}' of '{path}' are no JSON object", hint="save the checkpoint again"
+            f"the metadata '{_METADATA_KEY}' of '{path}' are not a JSON object", hint="save the checkpoint again"
         )
     return {**facts, "state_dict": weights}
 
@@ -164,7 +285,7 @@ def _foreign(path: Path, names: tuple[str, ...]) -> CheckpointError:
 def _unreadable(path: Path, kind: str, error: Exception) -> CheckpointError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     hint = _SAVE if isinstance(error, RefusedPickleError) else "copy or download it again"
-    return CheckpointError(f"'{path}' is no readable {kind} ({reason})", hint=hint)
+    return CheckpointError(f"'{path}' is not a readable {kind} ({reason})", hint=hint)
 
 
 def _checkpoint(path: Path, content: dict[str, Any]) -> Checkpoint:
@@ -201,7 +322,7 @@ def _checked(path: Path, weights: Mapping[str, Any]) -> dict[str, Tensor]:
     distinct = {} if odd else {_identity(tensor): tensor for tensor in tensors.values()}
     if odd or sum(tensor.nbytes for tensor in distinct.values()) > _MOST_SHARED * path.stat().st_size:
         which = f" ({few(odd)})" if odd else ""
-        raise CheckpointError(f"weights in '{path}' are no plain tensors with numbers of their own{which}", hint=_SAVE)
+        raise CheckpointError(f"weights in '{path}' are not plain tensors with numbers of their own{which}", hint=_SAVE)
     infinite = {place for place, tensor in distinct.items() if not _is_finite(tensor)}
     found = [key for key, tensor in tensors.items() if _identity(tensor) in infinite]
     if found:
@@ -218,12 +339,12 @@ def _identity(tensor: Tensor) -> tuple[object, ...]:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Say whether all numbers of a tensor are finite where networks compute, which is in single precision at best."""
+    """Return whether all numbers of a tensor are finite as networks compute: in single precision at best."""
     return bool(torch.isfinite(tensor.float() if tensor.dtype is torch.float64 else tensor).all())
 
 
 def _is_plain(tensor: Tensor) -> bool:
-    """Say whether a tensor is dense, in memory, and no larger than the numbers that it has."""
+    """Return whether a tensor is dense, in memory, and no larger than the numbers that it has."""
     if type(tensor) not in {Tensor, Parameter} or tensor.layout is not torch.strided or tensor.device.type != "cpu":
         return False
     return not tensor.is_quantized and tensor.nbytes <= tensor.untyped_storage().nbytes()

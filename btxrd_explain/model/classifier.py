@@ -10,11 +10,11 @@ import torch
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
 from btxrd_explain.errors import Caution, CheckpointError, SettingsError
+from btxrd_explain.model.checkpoint import fit_weights
 from btxrd_explain.model.doubts import disagreement, doubts_of_network, doubts_of_preprocessing
 from btxrd_explain.model.facts import Facts, gather_facts
 from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm
 from btxrd_explain.model.scores import one_output
-from btxrd_explain.model.weights import fit_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -147,7 +147,7 @@ def build_untrained(wishes: Wishes) -> Classifier:
         The classifier, in eval mode, on the CPU.
 
     Raises:
-        SettingsError: No network is named, there is no such architecture, or the factory cannot be used.
+        SettingsError: No network is named, the architecture is unknown, or the factory cannot be used.
         CheckpointError: There is one class.
     """
     class_names = wishes.class_names or ("Normal", "Benign", "Malignant")

@@ -29,7 +29,7 @@ def compile_body(network: nn.Module, layers: Sequence[TargetLayer], batch: Tenso
         batch: A batch like those to come, shape ``(B, channels, height, width)``.
 
     Returns:
-        None where it worked; else why nothing is compiled, such as that there is no C++ compiler.
+        None where it worked; else why nothing is compiled, such as that a C++ compiler is missing.
     """
     modules = modules_before(network, layers, batch)
     for module in modules:

@@ -97,11 +97,11 @@ def _first(places: tuple[Mapping[str, Any], ...], *keys: str) -> Any:  # noqa: A
 
 
 def _architecture(value: object) -> str | None:
-    """Return the name of an architecture; what is no text is something else of that key, such as the weights."""
+    """Return the name of an architecture; what is not text is something else of that key, such as the weights."""
     if not isinstance(value, str):
         return None
     if not _ARCHITECTURE.fullmatch(value):
-        raise ValueError(f"{value[:100]!r} is the name of no architecture")
+        raise ValueError(f"{value[:100]!r} is not the name of an architecture")
     return value
 
 
@@ -142,12 +142,12 @@ def _side(value: Any) -> int | None:  # noqa: ANN401 -- any value of a config
 
 
 def _interpolation(value: object) -> Interpolation | None:
-    """Return the kernel of that name; training scripts also say ``random``, which is no kernel."""
+    """Return the kernel of that name; training scripts also say ``random``, which is not a kernel."""
     return Interpolation(value) if isinstance(value, str) and value in set(Interpolation) else None
 
 
 def _plain_number(value: object, kind: type[Number]) -> Number | None:
-    """Return a number of that kind; whatever else is kept under its name is no reason to refuse a checkpoint."""
+    """Return a number of that kind; whatever else is kept under its name does not make a checkpoint unusable."""
     return value if isinstance(value, kind) else None
 
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.outputs.fonts import elided, fitted, text_width, wrapped
-from btxrd_explain.outputs.outline import add_outlines
-from btxrd_explain.outputs.overlay import as_rgb, create_overlay
+from btxrd_explain.outputs.overlay import add_outlines, as_rgb, create_overlay
 from btxrd_explain.outputs.style import (
     ANNOTATION,
     FAINT,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from btxrd_explain.outputs.outline import Outlines
+    from btxrd_explain.outputs.overlay import Outlines
 
 _COLUMNS = ("radiograph", "annotation", "heat map", "overlay")
 _CELL, _GAP, _CAPTION, _MARGIN, _TOP, _BAR = 1.75, 0.08, 0.38, 0.15, 0.68, 0.62
@@ -132,7 +131,7 @@ def build_comparison(
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
 
     Raises:
-        ValueError: There are no panels.
+        ValueError: No panels are given.
     """
     if not panels:
         raise ValueError("there is nothing to compare")
@@ -163,7 +162,7 @@ def build_comparison(
 def _compose(panel: Panel, colormap: str, alpha: float) -> list[NDArray[np.uint8]]:
     """Compose the four pictures of a panel, RGB uint8.
 
-    Where there is no heat map its picture is the bare radiograph, not a black one that looks like a heat map.
+    Without a heat map its picture is the bare radiograph, not a black one that looks like a heat map.
     """
     bare = as_rgb(panel.radiograph)
     if panel.note is not None:

@@ -61,7 +61,7 @@ def without_glyph(texts: Iterable[str]) -> str:
 def printable(text: str) -> str:
     r"""Return a text on one line of which every character can be drawn.
 
-    White space becomes one blank and what is no character to print U+FFFD. A character that no font has becomes its
+    White space becomes one blank and what cannot be printed becomes U+FFFD. A character that no font has becomes its
     code point, as ``\u9aa8``: other than an empty box it tells one name from another.
 
     >>> printable("left\n  femur\udcff\x07 \U00012000") == "left femur\ufffd\ufffd \\U00012000"

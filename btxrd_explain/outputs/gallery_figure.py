@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.outputs.fonts import fitted, printable, text_width, wrapped
-from btxrd_explain.outputs.outline import add_outlines
+from btxrd_explain.outputs.overlay import add_outlines
 from btxrd_explain.outputs.style import (
     ANNOTATION,
     FAINT,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from btxrd_explain.outputs.outline import Outlines
+    from btxrd_explain.outputs.overlay import Outlines
 
 _WIDTH, _HEIGHT, _GAP, _LEFT, _BAR = 2.7, 2.3, 0.1, 0.5, 0.55
 """Inches: size of a cell, gap between cells, left margin, height of the colour bar with its labels."""
@@ -50,7 +50,7 @@ class Picture:
     Attributes:
         pixels: RGB, uint8, shape ``(height, width, 3)``.
         caption: What it shows, such as the class of its heat map.
-        note: Why there is no heat map on it; empty where there is one.
+        note: Why it shows no heat map; empty where it shows one.
         annotation: Outlines of the expert annotation; none where there is none.
     """
 
@@ -125,7 +125,7 @@ def build_gallery_grid(
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
 
     Raises:
-        ValueError: There are no rows, no columns, or more cells than columns.
+        ValueError: No rows, no columns, or more cells than columns.
     """
     if not rows or columns < 1 or any(len(row.cells) > columns for row in rows):
         raise ValueError(f"cannot lay {max((len(row.cells) for row in rows), default=0)} cells into {columns} columns")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.classification.curves import GRID
+from btxrd_explain.core.roc import GRID
 from btxrd_explain.outputs.chart import GREY, SERIES, Band, add_band, finish, new_charts
 
 if TYPE_CHECKING:
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from btxrd_explain.core.classification import Curve, Performance, Reliability
+    from btxrd_explain.core.classification import Performance, Reliability
+    from btxrd_explain.core.roc import Curve
     from btxrd_explain.core.statistics import Estimate
 
 _LEAST, _MOST = 3.0, 9.0

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from btxrd_explain.errors import OutputError
-from btxrd_explain.files import write_bytes
 from btxrd_explain.outputs.fonts import font_families, wrapped
+from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

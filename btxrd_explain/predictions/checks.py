@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.predictions.columns import as_numpy, mask_column, text_column
 from btxrd_explain.predictions.record import RowStatus
-from btxrd_explain.predictions.schema import HEAVY_COLUMN, table_schema, tensors
+from btxrd_explain.predictions.schema import HEAVY_COLUMN, as_numpy, mask_column, table_schema, tensors, text_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -76,7 +75,7 @@ def check_extent(metadata: pq.FileMetaData, provenance: Provenance, size: int) -
 def check_rows(rows: pa.RecordBatch | pa.Table, provenance: Provenance) -> tuple[str, str]:
     """Make sure that rows mean something, and come in their order.
 
-    Scores and grids that are not finite mean something, too: that there is no prediction.
+    Scores and grids that are not finite mean something, too: that the prediction is missing.
 
     Args:
         rows: At least one, all columns, or all but the grids; some may be dictionaries.

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from btxrd_explain.predictions.columns import as_numpy, mask_column, text_column
-from btxrd_explain.predictions.schema import from_batch
+from btxrd_explain.predictions.schema import as_numpy, from_batch, mask_column, text_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.files import cannot_write, remove
-from btxrd_explain.folders import foreign, make_folder, open_own, sync_folder
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.schema import from_batch, table_schema, to_batch
+from btxrd_explain.system.files import cannot_write, remove
+from btxrd_explain.system.places import foreign, make_folder, open_own, sync_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -122,7 +122,7 @@ def _begins_like_a_log(data: bytes) -> bool:
 
 
 def _end_of(data: bytes) -> int | None:
-    """Return where the first record ends; None where there is no whole one."""
+    """Return where the first record ends; None without a whole one."""
     start = _LENGTH_BYTES + _CHECKSUM_BYTES
     end = start + int.from_bytes(data[:_LENGTH_BYTES])
     whole = start < end <= len(data) and _checksum(data[start:end]) == data[_LENGTH_BYTES:start]

@@ -54,7 +54,7 @@ class Part:
     last: str
 
     def may_hold(self, image_ids: Sequence[str]) -> bool:
-        """Say whether the file can hold one of some images, given sorted."""
+        """Return whether the file can hold one of some images, given sorted."""
         return _any_between(image_ids, self.first, self.last)
 
     def batches(self, image_ids: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -129,7 +129,7 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
         TableError: The file is damaged, or holds no predictions.
     """
     if path.exists() and not path.is_file():
-        raise OtherFileError(f"'{path}' is no file", hint="name a .parquet file of 'infer', or a folder of them")
+        raise OtherFileError(f"'{path}' is not a file", hint="name a .parquet file of 'infer', or a folder of them")
     with _reading(path) as source:
         metadata = pq.read_metadata(source)
         schema = metadata.schema.to_arrow_schema()
@@ -168,7 +168,7 @@ def _any_between(image_ids: Sequence[str], first: str, last: str) -> bool:
 
 
 def _is_other(path: Path) -> bool:
-    """Say whether a file was never a Parquet file: it does not begin as one. An empty one may have been."""
+    """Return whether a file was never a Parquet file: it does not begin as one. An empty one may have been."""
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) not in {_MAGIC, b""}
@@ -184,7 +184,9 @@ def _reading(path: Path) -> Iterator[pa.NativeFile]:
             yield source
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         if _is_other(path):
-            raise OtherFileError(f"'{path}' is no predictions table", hint="name a .parquet file of 'infer'") from error
+            raise OtherFileError(
+                f"'{path}' is not a predictions table", hint="name a .parquet file of 'infer'"
+            ) from error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise TableError(
             f"the predictions table '{path}' is damaged ({reason})", hint="delete it and run 'btxrd-explain infer'"

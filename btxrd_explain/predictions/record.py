@@ -22,7 +22,7 @@ class RowStatus(StrEnum):
 
     OK = "ok"
     UNREADABLE = "unreadable"
-    """The file exists but is no readable radiograph."""
+    """The file exists but is not a readable radiograph."""
     MISSING = "missing"
     """The file was named, but does not exist."""
     NON_FINITE = "non_finite"
@@ -54,12 +54,12 @@ class Prediction:
         label: True class, where known.
         split: Split that the image belongs to, where known.
         status: What became of the image.
-        error: Why there is no prediction; None where there is one.
+        error: Why it has no prediction; None where it has one.
         stamp: The file's content; None for a missing file.
         size: Height and width of the radiograph after EXIF rotation; None where it could not be read.
-        probabilities: Softmax per class, float32, shape ``(classes,)``; None where there is no prediction.
+        probabilities: Softmax per class, float32, shape ``(classes,)``; None without a prediction.
         grids: Raw class-activation grid per class, float32, shape ``(classes, rows, columns)``; None where
-            there is no prediction, or where grids were not asked for.
+            a prediction is missing, or where grids were not asked for.
         grid_statuses: What each class's grid is worth.
     """
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING
 import pyarrow.parquet as pq
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.files import atomic_write
-from btxrd_explain.folders import check_own, foreign
-from btxrd_explain.locks import PREFIX, SUFFIX
 from btxrd_explain.predictions.log import RowLog
 from btxrd_explain.predictions.part import ROWS_PER_GROUP, open_part
 from btxrd_explain.predictions.schema import table_schema, to_batch
 from btxrd_explain.predictions.table import open_table, table_files
+from btxrd_explain.system.files import atomic_write
+from btxrd_explain.system.locks import PREFIX, SUFFIX
+from btxrd_explain.system.places import check_own, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

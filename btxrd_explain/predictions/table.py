@@ -12,12 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.places import is_url, place_of
-from btxrd_explain.predictions.columns import text_column
 from btxrd_explain.predictions.index import Index
 from btxrd_explain.predictions.part import Part, open_part
 from btxrd_explain.predictions.provenance import differences
-from btxrd_explain.predictions.schema import from_batch
+from btxrd_explain.predictions.schema import from_batch, text_column
+from btxrd_explain.system.places import is_url, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -107,11 +106,11 @@ def open_table(path: Path) -> PredictionTable:
             one table. Names that begin with ``.`` or ``_`` are passed over.
 
     Raises:
-        TableError: There is no table, or a file is damaged, holds no predictions or was made in another way.
+        TableError: The table is missing, or a file is damaged, holds no predictions or was made in another way.
     """
     found = [open_part(file, _keys(path, file)) for file in table_files(path)]
     if not found:
-        what = f"'{path}' holds no Parquet file" if path.is_dir() else f"there is no predictions table '{path}'"
+        what = f"'{path}' holds no Parquet file" if path.is_dir() else f"no predictions table at '{path}'"
         raise TableError(what, hint="run 'btxrd-explain infer' first, or name another table")
     return assemble(path, found)
 

@@ -3,19 +3,21 @@
 Relative paths start at the working directory, whichever source they come from.
 """
 
+from btxrd_explain.settings.analysis_sections import (
+    AnnotationSettings,
+    CheckSettings,
+    EvaluationSettings,
+    ExportSettings,
+    ReportSettings,
+)
 from btxrd_explain.settings.catalogue import SECTIONS, SETTINGS, Setting, section_description
 from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sections import (
-    AnnotationSettings,
-    CheckSettings,
     DataSettings,
-    EvaluationSettings,
-    ExportSettings,
     GradcamSettings,
     ModelSettings,
     OutputSettings,
     PreprocessSettings,
-    ReportSettings,
     RunSettings,
 )
 from btxrd_explain.settings.sources import LoadedSettings, load_settings

@@ -89,7 +89,7 @@ def parse_list(text: str) -> object:
     """Read a list as YAML and JSON write it.
 
     Raises:
-        ValueError: The text is no such list.
+        ValueError: The text is not such a list.
 
     >>> parse_list("[Normal, 'Benign', No]")
     ['Normal', 'Benign', 'No']

@@ -2,19 +2,21 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from btxrd_explain.settings.sections import (
+from btxrd_explain.settings.analysis_sections import (
     AnnotationSettings,
     CheckSettings,
-    DataSettings,
     EvaluationSettings,
     ExportSettings,
+    ReportSettings,
+    SanitySettings,
+)
+from btxrd_explain.settings.sections import (
+    DataSettings,
     GradcamSettings,
     ModelSettings,
     OutputSettings,
     PreprocessSettings,
-    ReportSettings,
     RunSettings,
-    SanitySettings,
 )
 
 

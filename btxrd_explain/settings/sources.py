@@ -180,7 +180,7 @@ def _nested(given: Iterable[Given]) -> dict[str, dict[str, object]]:
 
 
 def _unknown(given: Given) -> str:
-    """Say that there is no such setting, and which there are."""
+    """Say that a setting is unknown, and which ones exist."""
     if given.name in SECTIONS:
         example = f"{given.name}.{next(iter(SECTIONS[given.name].model_fields))}"
         return f"'{given.name}' in {given.origin} is a section: give its settings, such as '{example}'"

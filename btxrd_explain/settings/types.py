@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from btxrd_explain.core.class_names import checked_class_names
-from btxrd_explain.places import is_url, place_of
+from btxrd_explain.system.places import is_url, place_of
 
 
 def _path(value: object) -> object:

@@ -1,8 +1,4 @@
-"""What a synthetic radiograph shows, in millimetres: bones, soft tissue and how they lie in the picture.
-
-Lengths are millimetres, the origin is the middle of the picture and y points down. The numbers are plausible,
-not measured: the pictures only have to look like radiographs.
-"""
+"""Cortex, marrow and ends that the bones of all views share, and how people differ."""
 
 from __future__ import annotations
 
@@ -16,6 +12,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Size
+
+# What a synthetic radiograph shows, in millimetres: bones, soft tissue and how they lie in the picture.
+#
+# Lengths are millimetres, the origin is the middle of the picture and y points down. The numbers are plausible,
+# not measured: the pictures only have to look like radiographs.
 
 Point = tuple[float, float]
 Profile = tuple[tuple[float, float], ...]
@@ -155,3 +156,23 @@ def profile(positions: NDArray[np.float32], knots: Profile) -> NDArray[np.float3
     eased = (1 - np.cos(np.pi * share)) / 2
     curve: NDArray[np.float32] = (values[index] + eased * (values[index + 1] - values[index])).astype(np.float32)
     return curve
+
+
+CORTEX: Profile = ((0.0, 1.0), (0.12, 1.5), (0.38, 5.5), (0.65, 5.5), (0.9, 1.5), (1.0, 1.0))
+THIN: Profile = ((0.0, 0.9), (0.2, 1.6), (0.5, 2.8), (0.8, 1.6), (1.0, 0.9))
+SMALL: Profile = ((0.0, 0.5), (0.3, 1.3), (0.7, 1.3), (1.0, 0.5))
+SPONGY: Profile = ((0.0, 0.3), (1.0, 0.3))
+SHEET: Profile = ((0.0, 1.2), (1.0, 1.2))
+FEMUR_END = End(roundness=14, notch=9)
+PLATEAU = End(roundness=3, notch=-4)
+SQUARE = End(roundness=2, notch=1.5)
+
+
+def vary(rng: np.random.Generator, share: float = 0.12) -> float:
+    """Return a factor around 1, so that no two people have the same bones."""
+    return float(rng.uniform(1 - share, 1 + share))
+
+
+def view(rng: np.random.Generator, oblique: float = 0.1) -> str:
+    """Choose the projection."""
+    return str(rng.choice(["frontal", "lateral", "oblique"], p=[0.9 - oblique - 0.15, 0.25, oblique]))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.synthetic.anatomy import Bone, End, Point, Pose
-    from btxrd_explain.synthetic.texture import Texture
+    from btxrd_explain.synthetic.film import Texture
 
 MARGIN = 1.5
 """Room on each side of a bone, in half widths, for what grows out of it."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.synthetic.bones import Canvas
-    from btxrd_explain.synthetic.texture import Texture
+    from btxrd_explain.synthetic.film import Texture
 
 FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_PLAIN)
 

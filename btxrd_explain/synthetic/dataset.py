@@ -2,25 +2,169 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import json
+import re
+import zipfile
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import openpyxl
 from PIL import Image
 
 from btxrd_explain.errors import OutputError
-from btxrd_explain.files import write_bytes
-from btxrd_explain.synthetic.annotations import annotate
 from btxrd_explain.synthetic.radiographs import Diagnosis, draw_radiograph
-from btxrd_explain.synthetic.table import COLUMNS, Row, as_csv, as_spreadsheet, describe
+from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from btxrd_explain.synthetic.radiographs import SyntheticRadiograph
+
+# LabelMe files for synthetic lesions, written as BTXRD's are: each lesion twice, CRLF, no image data.
+
+VERSION = "5.4.1"
+NOTE = "synthetic"
+
+
+def annotate(name: str, radiograph: SyntheticRadiograph, rng: np.random.Generator) -> bytes:
+    """Return the annotation of a synthetic tumour image.
+
+    Args:
+        name: File name of the image.
+        radiograph: The image, with at least one lesion.
+        rng: Source of the rectangles' looseness.
+
+    Returns:
+        A LabelMe file: first a rectangle around each lesion, then the polygons in the same order.
+    """
+    height, width = radiograph.pixels.shape
+    boxes = [_box(outline, (width, height), rng) for outline in radiograph.outlines]
+    label = radiograph.subtype
+    shapes = [_shape(label, "rectangle", box.tolist()) for box in boxes]
+    shapes += [_shape(label, "polygon", outline.tolist()) for outline in radiograph.outlines]
+    document = {
+        "version": VERSION,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": name,
+        "imageData": None,
+        "imageHeight": height,
+        "imageWidth": width,
+    }
+    return json.dumps(document, indent=2).replace("\n", "\r\n").encode()
+
+
+def _box(outline: NDArray[np.float64], size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return the corners ``[[left, top], [right, bottom]]`` of a box drawn loosely around an outline."""
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    slack = rng.uniform(0.005, 0.06, (2, 2)) * (high - low)
+    return np.stack([np.maximum(low - slack[0], 0), np.minimum(high + slack[1], np.array(size, dtype=float))])
+
+
+def _shape(label: str | None, kind: str, points: Sequence[Sequence[float]]) -> dict[str, Any]:
+    return {
+        "label": label,
+        "points": points,
+        "group_id": None,
+        "description": NOTE,
+        "shape_type": kind,
+        "flags": {},
+        "mask": None,
+    }
+
+
+# The synthetic data set's table, with the 37 columns of BTXRD's, as CSV and as a spreadsheet.
+
+BONES = ("hand", "ulna", "radius", "humerus", "foot", "tibia", "fibula", "femur", "hip bone")
+JOINTS = (
+    "ankle-joint", "knee-joint", "hip-joint", "wrist-joint", "elbow-joint", "shoulder-joint",
+)  # fmt: skip
+SUBTYPES = (
+    "osteochondroma", "multiple osteochondromas", "simple bone cyst", "giant cell tumor", "osteofibroma",
+    "synovial osteochondroma", "other bt", "osteosarcoma", "other mt",
+)  # fmt: skip
+PLACES = ("upper limb", "lower limb", "pelvis", "frontal", "lateral", "oblique")
+COLUMNS = (
+    "image_id", "center", "age", "gender", *BONES, *JOINTS, "tumor", "benign", "malignant", *SUBTYPES, *PLACES,
+)  # fmt: skip
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+Row = dict[str, "str | int"]
+
+
+def describe(name: str, radiograph: SyntheticRadiograph, rng: np.random.Generator) -> Row:
+    """Return an image's row of the table.
+
+    Args:
+        name: File name of the image.
+        radiograph: The image.
+        rng: Source of what the picture does not show: centre, age and gender.
+
+    Returns:
+        Column to value, in the order of the columns.
+    """
+    shown = {*radiograph.bones, *radiograph.joints, radiograph.limb, radiograph.view}
+    if radiograph.subtype is not None:
+        shown |= {"tumor", radiograph.diagnosis.value.lower(), radiograph.subtype}
+    facts: Row = {
+        "image_id": name,
+        "center": int(rng.choice([1, 2, 3], p=[0.78, 0.15, 0.07])),
+        "age": int(rng.integers(6, 80)),
+        "gender": str(rng.choice(["M", "F"])),
+    }
+    return {column: facts.get(column, int(column in shown)) for column in COLUMNS}
+
+
+def label_of(row: Mapping[str, str | int]) -> Diagnosis:
+    """Return the class that a row states, by BTXRD's rule.
+
+    >>> label_of({"malignant": 0, "benign": 1}).value
+    'Benign'
+    """
+    if row["malignant"]:
+        return Diagnosis.MALIGNANT
+    return Diagnosis.BENIGN if row["benign"] else Diagnosis.NORMAL
+
+
+def as_csv(columns: Iterable[str], rows: Iterable[Mapping[str, str | int]]) -> bytes:
+    """Return a table as CSV with a head line and newlines as Unix has them."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def as_spreadsheet(rows: Iterable[Mapping[str, str | int]]) -> bytes:
+    """Return the table as an Excel file; the same rows give the same bytes, so no date of writing is kept."""
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    sheet.append(list(COLUMNS))
+    for row in rows:
+        sheet.append([row[column] for column in COLUMNS])
+    written = io.BytesIO()
+    workbook.save(written)
+    return _timeless(written)
+
+
+def _timeless(written: io.BytesIO) -> bytes:
+    """Pack a spreadsheet again, with one fixed date for all of its parts."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(written) as source, zipfile.ZipFile(packed, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "docProps/core.xml":
+                content = re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"1980-01-01T00:00:00Z", content)
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return packed.getvalue()
+
 
 PER_CLASS: Mapping[str, int] = MappingProxyType({"train": 4, "val": 2, "test": 20})
 """Images of each class in each split."""

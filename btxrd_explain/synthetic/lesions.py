@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.synthetic.bones import Canvas
-    from btxrd_explain.synthetic.texture import Texture
+    from btxrd_explain.synthetic.film import Texture
 
     Painter = Callable[["Site", np.random.Generator, Texture], NDArray[np.float64]]
     """Paints one lesion in place and returns its outline on the canvas, shape ``(n, 2)``."""

@@ -12,14 +12,11 @@ import numpy as np
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.synthetic import clutter
 from btxrd_explain.synthetic.anatomy import Pose, Scene
-from btxrd_explain.synthetic.benign import BENIGN
 from btxrd_explain.synthetic.bones import Canvas, centre_of, draw_bone
-from btxrd_explain.synthetic.exposure import Exposure
+from btxrd_explain.synthetic.film import Exposure, Texture
 from btxrd_explain.synthetic.lesions import Site
-from btxrd_explain.synthetic.malignant import MALIGNANT
-from btxrd_explain.synthetic.scenes import draw_scene
-from btxrd_explain.synthetic.texture import Texture
-from btxrd_explain.synthetic.tissue import draw_tissue
+from btxrd_explain.synthetic.scenes import draw_scene, draw_tissue
+from btxrd_explain.synthetic.tumours import BENIGN, MALIGNANT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -28,9 +28,9 @@ from torch.nn import functional
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import Preprocessing
-from btxrd_explain.files import write_bytes
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.radiographs import Diagnosis, draw_radiograph
+from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

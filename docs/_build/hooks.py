@@ -11,7 +11,7 @@ from mkdocs.structure.files import File
 from pictures import ceiling_picture, scores_picture, threshold_picture
 from references import commands, demo_summary, demo_tree, exit_codes, findings, settings
 
-from btxrd_explain.workflows import demo
+from btxrd_explain.commands import demo
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain import errors
 from btxrd_explain.settings import SECTIONS, SETTINGS, describe, load_settings, section_description
-from btxrd_explain.workflows.auditing.findings import KINDS
+from btxrd_explain.commands.check.findings import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from btxrd_explain.workflows.demo import DemoResult
+    from btxrd_explain.commands.demo import DemoResult
 
 
 def commands() -> str:
     """Return the help of all commands, as Typer documents them."""
-    command = [sys.executable, "-m", "typer", "btxrd_explain.cli.app", "utils", "docs", "--name", "btxrd-explain"]
+    command = [sys.executable, "-m", "typer", "btxrd_explain.cli", "utils", "docs", "--name", "btxrd-explain"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     text = re.sub(r"\[/?(?:bold|dim)\]", "", text)
     return text.partition("**Commands**")[0].partition("\n")[2] + "".join(_sections(text))

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from btxrd_explain import cli
-from btxrd_explain.console.infer import show_infer
+from btxrd_explain.commands import infer
+from btxrd_explain.console.network import show_infer
+from btxrd_explain.inference.compute import Explainer
+from btxrd_explain.inference.movement import with_movement
 from btxrd_explain.predictions import store
-from btxrd_explain.workflows import infer
-from btxrd_explain.workflows.inference.compute import Explainer
-from btxrd_explain.workflows.inference.movement import with_movement
 
 if TYPE_CHECKING:
+    from btxrd_explain.inference.reading import Prepared
     from btxrd_explain.predictions.record import Prediction
-    from btxrd_explain.workflows.inference.reading import Prepared
 
 __all__ = ["infer", "show_infer", "with_movement"]  # imported so that no child has to
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from btxrd_explain.predictions.table import open_table
-from tests.fuzz.harness import LONG
+from tests.hostile.fuzz.harness import LONG
 from tests.interruption.conftest import BATCH, COUNT
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from btxrd_explain.files import atomic_write
-from btxrd_explain.locks import PREFIX, SUFFIX, alone, in_use, sweep
+from btxrd_explain.system.files import atomic_write
+from btxrd_explain.system.locks import PREFIX, SUFFIX, alone, in_use, sweep
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _HOLDER = """
 import sys, time
 from pathlib import Path
-from btxrd_explain.locks import alone
+from btxrd_explain.system.locks import alone
 with alone(Path(sys.argv[1]), print):
     print("holding", flush=True)
     time.sleep(60)

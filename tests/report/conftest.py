@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from btxrd_explain.commands import report
 from btxrd_explain.core.geometry import ResizeMode, Size
 from btxrd_explain.core.heatmap import judge
 from btxrd_explain.core.preprocess import Preprocessing
-from btxrd_explain.files import sha256_of
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.settings import AnnotationSettings, OutputSettings, ReportSettings, Settings
-from btxrd_explain.workflows import report
+from btxrd_explain.system.files import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

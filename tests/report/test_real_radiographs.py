@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from btxrd_explain import compute_cam_iou, load_annotation_mask
+from btxrd_explain.commands import report
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, Settings
-from btxrd_explain.workflows import report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

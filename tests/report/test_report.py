@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from typer.testing import CliRunner
 
-from btxrd_explain.cli.app import app
+from btxrd_explain.cli import app
+from btxrd_explain.commands import annotate_iou, report
+from btxrd_explain.commands.report import writing
+from btxrd_explain.commands.report.document import describe
 from btxrd_explain.errors import OutputError
-from btxrd_explain.inputs.metadata import Metadata
+from btxrd_explain.inputs.btxrd import Metadata
 from btxrd_explain.predictions.store import write_table
+from btxrd_explain.progress import Silent
 from btxrd_explain.settings import ReportSettings
-from btxrd_explain.workflows import annotate_iou, report
-from btxrd_explain.workflows.html_report import writing
-from btxrd_explain.workflows.html_report.metadata import describe
-from btxrd_explain.workflows.progress import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from btxrd_explain.core.metrics.boxes import BoxAccuracy, BoxResult, box_overlap
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS
 from btxrd_explain.core.metrics.image import ImageMetrics, Measurement, measure
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts, PixelPrecision, pooled_precision
-from btxrd_explain.core.metrics.rules import Rule, Threshold, region_of
+from btxrd_explain.core.threshold import Rule, Threshold, region_of
 
 __all__ = [
     "CURVE_THRESHOLDS",

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.metrics.histogram import TOP_LEVEL
+from btxrd_explain.core.histogram import TOP_LEVEL
 from btxrd_explain.core.threshold import Operator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.metrics.histogram import Histogram
+    from btxrd_explain.core.histogram import Histogram
 
 CURVE_THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 """The thresholds of an IoU curve: 0, 0.01, ... 1."""
@@ -40,7 +40,7 @@ def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> N
     Returns:
         Float64 array of shape ``(101,)`` in [0, 1].
 
-    >>> from btxrd_explain.core.metrics.histogram import count_levels, quantise
+    >>> from btxrd_explain.core.histogram import count_levels, quantise
     >>> heat = np.array([[1.0, 0.5, 0.0]], np.float32)
     >>> levels, _ = quantise(heat)
     >>> curve = iou_curve(count_levels(levels, levels[:, :1]))

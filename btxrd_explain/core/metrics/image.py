@@ -3,26 +3,172 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
+from btxrd_explain.core.histogram import Histogram, count_levels, pixels_at, quantise
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
-from btxrd_explain.core.metrics.cuts import Cut, count_reached, overlap_from
-from btxrd_explain.core.metrics.energy import Energy
-from btxrd_explain.core.metrics.histogram import Histogram, count_levels, quantise
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts
-from btxrd_explain.core.metrics.pointing import near_annotation
-from btxrd_explain.core.metrics.ranks import area_matched_iou, hits_among_hottest, rank_accuracy
-from btxrd_explain.core.metrics.rules import Rule, Threshold, fill_contours, otsu_level, percentile_level
 from btxrd_explain.core.overlap import Overlap, count_overlap
+from btxrd_explain.core.threshold import (
+    Cut,
+    Rule,
+    Threshold,
+    count_reached,
+    fill_contours,
+    otsu_level,
+    overlap_from,
+    percentile_level,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
+
+# How much of a heat map's mass lies on the annotation, without a threshold.
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """A heat map's mass, within the annotation and in all.
+
+    Attributes:
+        inside: Sum of the heat map over the annotation.
+        total: Sum of the heat map.
+        annotation: Pixels in the annotation.
+    """
+
+    inside: float
+    total: float
+    annotation: int
+
+    @property
+    def share(self) -> float | None:
+        """Energy in the mask, ``Σ(h m) / Σ h``, in [0, 1]; None where the map has no mass or nothing is annotated.
+
+        Also known as relevance mass accuracy (Arras et al., Inf Fusion 81:14, 2022) and energy-based pointing game
+        (Wang et al., CVPR Workshops 2020). Its chance level is the annotation's share of the image.
+        """
+        return self.inside / self.total if self.total > 0 and self.annotation else None
+
+    @property
+    def soft_iou(self) -> float | None:
+        """Soft IoU, ``Σ min(h, m) / Σ max(h, m)``, in [0, 1]; None where nothing is annotated.
+
+        For a mask of 0 and 1 that is the mass inside over the annotation's area plus the mass outside.
+        """
+        return self.inside / (self.annotation + self.total - self.inside) if self.annotation else None
+
+
+# Whether a heat map's hottest pixel lies on the annotation.
+
+
+def near_annotation(pixel: tuple[int, int], mask: NDArray[np.bool_], radius: float) -> bool | None:
+    """Return whether an annotated pixel lies within a distance of a pixel, from centre to centre.
+
+    With the hottest pixel of a heat map this is the pointing game (Zhang et al., IJCV 126:1084, 2018).
+
+    Args:
+        pixel: Row and column.
+        mask: Boolean array of shape ``(height, width)``.
+        radius: Largest distance in pixels, at least 0; 0 asks for the pixel itself.
+
+    Returns:
+        True where one does; None where nothing is annotated.
+
+    Raises:
+        ValueError: The radius is negative.
+
+    >>> mask = np.array([[True, False, False, False]])
+    >>> near_annotation((0, 2), mask, 1.9), near_annotation((0, 2), mask, 2.0)
+    (False, True)
+    """
+    if not radius >= 0:
+        raise ValueError(f"radius must be at least 0, got {radius}")
+    if not mask.any():
+        return None
+    row, column = pixel
+    reach = ceil(radius)
+    top, left = max(row - reach, 0), max(column - reach, 0)
+    rows, columns = np.nonzero(mask[top : row + reach + 1, left : column + reach + 1])
+    squares = (rows + (top - row)) ** 2 + (columns + (left - column)) ** 2
+    return bool((squares <= radius**2).any())
+
+
+# How many of the hottest pixels lie on the annotation.
+
+
+def hits_among_hottest(
+    values: NDArray[np.float32], levels: NDArray[np.uint16], mask: NDArray[np.bool_], histogram: Histogram
+) -> int:
+    """Count the annotated pixels among the ``|m|`` hottest ones.
+
+    The count is exact: the histogram says which level the last of them belongs to, and only that level's pixels are
+    sorted. Of equal values the first in row order comes first.
+
+    Args:
+        values: Float32 heat map of shape ``(height, width)``.
+        levels: Its levels, of the same shape.
+        mask: Boolean array of the same shape.
+        histogram: The pixels by level.
+
+    Returns:
+        The count, at most ``|m|``.
+
+    >>> from btxrd_explain.core.histogram import count_levels, quantise
+    >>> values, mask = np.array([[0.9, 0.8, 0.7, 0.1]], np.float32), np.array([[True, False, True, True]])
+    >>> levels, _ = quantise(values)
+    >>> hits_among_hottest(values, levels, mask, count_levels(levels, levels[mask]))
+    2
+    """
+    wanted = histogram.annotated
+    if wanted == 0:
+        return 0
+    level = histogram.level_reached_by(wanted)
+    left = wanted - int(histogram.whole_from[level + 1])
+    hits = int(histogram.inside_from[level + 1])
+    if histogram.inside[level] in (0, histogram.whole[level]):  # whichever are taken, all are alike
+        return hits + (left if histogram.inside[level] else 0)
+    tied = pixels_at(level, levels)
+    hottest = np.argsort(-values.ravel()[tied], kind="stable")[:left]
+    return hits + int(np.count_nonzero(mask.ravel()[tied[hottest]]))
+
+
+def rank_accuracy(hits: int, annotated: int) -> float | None:
+    """Return the share of the ``|m|`` hottest pixels that are annotated.
+
+    Relevance rank accuracy (Arras et al., Inf Fusion 81:14, 2022); its chance level is the annotation's share of the
+    image.
+
+    Args:
+        hits: Annotated pixels among the ``annotated`` hottest ones.
+        annotated: Pixels in the annotation.
+
+    Returns:
+        Share in [0, 1]; None where nothing is annotated.
+    """
+    return hits / annotated if annotated else None
+
+
+def area_matched_iou(hits: int, annotated: int) -> float | None:
+    """Return the IoU of the ``|m|`` hottest pixels and the annotation.
+
+    With ``|b| = |m|`` it is ``hits / (2 |m| - hits)``, which is ``RRA / (2 - RRA)``: the IoU that no choice of a
+    threshold has influenced.
+
+    Args:
+        hits: Annotated pixels among the ``annotated`` hottest ones.
+        annotated: Pixels in the annotation.
+
+    Returns:
+        IoU in [0, 1]; None where nothing is annotated.
+    """
+    return hits / (2 * annotated - hits) if annotated else None
+
 
 HALF = Threshold()
 """The default rule: 0.5 and more."""
@@ -201,7 +347,7 @@ def _region(look: _Look, cut: Cut, *, fill: bool) -> tuple[Overlap, NDArray[np.b
 
 
 def _hit(heat: HeatMap, mask: NDArray[np.bool_], tolerance: float | None) -> bool | None:
-    """Say whether the hottest pixel lies within the tolerance; None where pixel or tolerance are unknown."""
+    """Return whether the hottest pixel lies within the tolerance; None where pixel or tolerance are unknown."""
     if tolerance is None and heat.cell is not None:
         tolerance = sqrt(heat.cell[0] * heat.cell[1]) / 2
     if heat.hottest is None or tolerance is None:

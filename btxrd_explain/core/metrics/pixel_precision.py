@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.core.metrics.histogram import TOP_LEVEL
-from btxrd_explain.core.statistics.bootstrap import ratio
+from btxrd_explain.core.histogram import TOP_LEVEL
+from btxrd_explain.core.statistics import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.metrics.histogram import Histogram
+    from btxrd_explain.core.histogram import Histogram
 
 BINS = 1000
 """Bins of width 0.001, and one more for the value 1 alone."""

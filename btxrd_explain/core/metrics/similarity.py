@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from btxrd_explain.core.statistics.ranks import levels_of, rank_correlations
+from btxrd_explain.core.statistics import levels_of, rank_correlations
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from btxrd_explain.files import write_bytes
 from btxrd_explain.outputs.export.item import UnexportedError
+from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

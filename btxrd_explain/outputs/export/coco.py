@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pycocotools import mask as codec
 
-from btxrd_explain.files import atomic_write
+from btxrd_explain.system.files import atomic_write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.contours import regions, simplified
-from btxrd_explain.files import atomic_write, relative_path, write_bytes, write_json
 from btxrd_explain.plain import distinct
+from btxrd_explain.system.files import atomic_write, relative_path, write_bytes, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

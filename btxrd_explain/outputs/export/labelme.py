@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.contours import regions, simplified
-from btxrd_explain.files import relative_path, write_json
 from btxrd_explain.outputs.export.item import UnexportedError
+from btxrd_explain.system.files import relative_path, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +104,7 @@ def _drawn(region: Region, tolerance: float) -> dict[str, Any]:
 
 
 def _is_ours(target: Path) -> bool:
-    """Say whether a file may be written: it does not exist, or this command wrote it."""
+    """Return whether a file may be written: it does not exist, or this command wrote it."""
     try:
         document = json.loads(target.read_bytes())
     except FileNotFoundError:

@@ -1,0 +1,108 @@
+"""The commands that look after data sets, tables and settings."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
+from btxrd_explain.console.data import show_check, show_merge
+from btxrd_explain.console.network import show_settings, write_template
+from btxrd_explain.console.terminal import Terminal
+from btxrd_explain.errors import ExitCode
+from btxrd_explain.settings import LoadedSettings, default_yaml, describe, load_settings
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "check BTXRD/ --split-csv split.csv",
+        "check scans/ --split-csv split.csv --group-column patient --metadata patients.csv",
+        "check BTXRD/ --json | jq '.findings[] | select(.severity == \"error\")'",
+    )
+)
+@command(
+    "data.inputs",
+    "data.root",
+    "data.images",
+    "data.annotations",
+    "data.split_csv",
+    "evaluation.group_column",
+    "evaluation.metadata",
+    "check.similarity",
+    "check.fail_on",
+    "output.directory",
+)
+def check(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Audit a data set before work starts: files, tables, annotations, copies, and leaks between splits.
+
+    Ends with 0 where nothing or only notes are found, with 1 where there are errors or warnings (see --fail-on).
+    """
+    from btxrd_explain.commands import check as workflow  # noqa: PLC0415 -- heavy
+
+    result = workflow.run(loaded.settings, terminal)
+    show_check(terminal, result)
+    return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
+
+
+@app.command(epilog=examples("merge out/predictions.shard-*.parquet -o out/predictions.parquet"))
+def merge(
+    parts: Annotated[list[Path], typer.Argument(metavar="PART...", help="Tables: Parquet files, or folders of them.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The table to write.")] = Path(
+        "btxrd-explain-out/predictions.parquet"
+    ),
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Make one predictions table of the shards of a job array, or of the files of a folder.
+
+    All of them must come from one run: the same checkpoint, settings and versions, no image twice, no shard missing.
+    """
+    terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
+
+    def run() -> ExitCode:
+        from btxrd_explain.commands import merge as workflow  # noqa: PLC0415 -- heavy
+
+        result = workflow.run(parts, output, terminal)
+        show_merge(terminal, result)
+        return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
+
+    raise typer.Exit(terminal.guarded(run))
+
+
+config_app = typer.Typer(help="Print the effective settings, or write a settings file to start from.")
+
+
+@config_app.callback(invoke_without_command=True)
+def config(
+    context: typer.Context,
+    *,
+    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
+    assignments: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE")] = None,
+    json: Json = False,
+) -> None:
+    """Print the effective settings and where each of them came from."""
+    if context.invoked_subcommand is not None:
+        return
+    terminal = Terminal(json=json)
+
+    def run() -> ExitCode:
+        loaded = load_settings(config, {}, assignments or ())
+        show_settings(terminal, describe(loaded), loaded.settings.model_dump(mode="json"), loaded.origins)
+        return ExitCode.OK
+
+    raise typer.Exit(terminal.guarded(run))
+
+
+@config_app.command("init")
+def config_init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("btxrd-explain.yaml"),
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Write a commented YAML file with all settings and their defaults."""
+    terminal = Terminal()
+    raise typer.Exit(terminal.guarded(lambda: write_template(terminal, path, default_yaml(), force=force)))

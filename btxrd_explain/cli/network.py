@@ -1,0 +1,136 @@
+"""The commands that run the network. Each passes settings on and shows the result."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from btxrd_explain.cli.options import COLOURS, IMAGES, NETWORK, RESULTS, RUN, Json, Quiet, Verbose, command, examples
+from btxrd_explain.console.network import show_demo, show_infer, show_layers, show_methods, show_sanity
+from btxrd_explain.console.terminal import Terminal
+from btxrd_explain.core.methods import METHODS
+from btxrd_explain.errors import ExitCode
+from btxrd_explain.settings import LoadedSettings
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "infer IMG000046.jpeg --checkpoint best.pt",
+        "infer BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+        "infer split.csv --images BTXRD/images --checkpoint best.pt --json | jq .class",
+        "infer - --checkpoint best.pt < paths.txt",
+    )
+)
+@command(*IMAGES, *NETWORK, *RESULTS, *COLOURS, "output.overlay", *RUN)
+def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Class, confidence and heat maps of images, a folder or a split.
+
+    Fills predictions.parquet, which all commands share. Images that are named one by one also get an overlay.
+    """
+    from btxrd_explain.commands import infer as workflow  # noqa: PLC0415 -- heavy
+
+    result = workflow.run(loaded.settings, terminal, stdin=sys.stdin.buffer)
+    show_infer(terminal, result)
+    return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
+
+
+@app.command(
+    epilog=examples(
+        "layers best.pt",
+        "layers convnext_tiny --image-size 384",
+        "layers best.pt --root BTXRD/ --threshold 0.3",
+    )
+)
+@command(
+    *NETWORK,
+    "data.root",
+    "data.images",
+    "data.annotations",
+    "annotation.threshold",
+    "annotation.mask_policy",
+    network=Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[CHECKPOINT|ARCH]",
+            help="A checkpoint, or the name of an architecture of timm, which then has random weights.",
+        ),
+    ],
+)
+def layers(loaded: LoadedSettings, terminal: Terminal, network: str | None) -> ExitCode:
+    """List the layers that --target-layer takes, with their grids and the best IoU that each grid allows.
+
+    The ceiling is the mean IoU of the ideal map: the lesion itself, drawn with the cells of the grid. It is measured
+    on annotated radiographs where some are named, else on made-up lesions of the size of BTXRD's.
+    """
+    from btxrd_explain.commands import layers as workflow  # noqa: PLC0415 -- heavy
+
+    show_layers(terminal, workflow.run(loaded.settings, terminal, network=network))
+    return ExitCode.OK
+
+
+@app.command(epilog=examples("methods"))
+def methods(*, json: Json = False) -> None:
+    """List the methods that --method takes, with what each does and costs."""
+    terminal = Terminal(json=json)
+
+    def run() -> ExitCode:
+        show_methods(terminal, METHODS.values())
+        return ExitCode.OK
+
+    raise typer.Exit(terminal.guarded(run))
+
+
+@app.command(
+    epilog=examples(
+        "sanity BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+        "sanity BTXRD/images --checkpoint best.pt --method layercam --insertion-deletion",
+    )
+)
+@command(
+    *IMAGES,
+    *NETWORK,
+    *RESULTS,
+    "sanity.sample",
+    "sanity.stages",
+    "sanity.random_seed",
+    "sanity.insertion_deletion",
+    "sanity.steps",
+    "sanity.baseline",
+)
+def sanity(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Whether the heat maps depend on what the network learned: random weights, stage by stage.
+
+    A map that survives random weights says nothing about the model.
+    """
+    from btxrd_explain.commands import sanity as workflow  # noqa: PLC0415 -- heavy
+
+    show_sanity(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
+    return ExitCode.OK
+
+
+@app.command(epilog=examples("demo", "demo my-folder"))
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the demo is written.")] = Path(
+        "btxrd-explain-demo"
+    ),
+    *,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """All of it on SYNTHETIC radiographs with a small model that ships with the package.
+
+    Makes a data set laid out like the BTXRD download and runs infer, gallery and annotate-iou on it.
+    """
+    terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
+
+    def run() -> ExitCode:
+        from btxrd_explain.commands import demo as workflow  # noqa: PLC0415 -- heavy
+
+        show_demo(terminal, workflow.run(folder, terminal))
+        return ExitCode.OK
+
+    raise typer.Exit(terminal.guarded(run))

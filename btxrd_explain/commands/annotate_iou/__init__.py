@@ -1,0 +1,144 @@
+"""What annotate-iou writes once all is scored: tables, figures, and the report that names them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.commands.annotate_iou.figures import draw_charts, draw_comparison
+from btxrd_explain.commands.annotate_iou.markdown import write_markdown
+from btxrd_explain.commands.annotate_iou.metrics_table import write_metrics
+from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
+from btxrd_explain.evaluation.extent import extent_of, read_columns
+from btxrd_explain.evaluation.protocol import protocol_of
+from btxrd_explain.evaluation.report import (
+    attention_patterns,
+    build_report,
+    describe_protocol,
+    excluded_images,
+    sample_of,
+)
+from btxrd_explain.inference.selection import select_to_evaluate
+from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.files import write_bytes, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from btxrd_explain.evaluation.extent import Extent
+    from btxrd_explain.settings import Settings
+
+# Heat maps against expert annotations: every annotated radiograph is scored, and every exclusion has its reason.
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotateIouResult:
+    """What ``annotate-iou`` measured and wrote.
+
+    Attributes:
+        report: The content of ``annotation_report.json``, but for what it lists of images that are not evaluated.
+        document: Path of the report.
+        figure: Path of the comparison panels; None where there was nothing to compare.
+        files: What else was written, by kind.
+        evaluation: What was measured, image by image.
+    """
+
+    report: dict[str, Any]
+    document: Path
+    figure: Path | None
+    files: Mapping[str, Path]
+    evaluation: Evaluation
+
+    def summary_rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the parts of the summary by name: overall, by class, by outcome, and what was asked for."""
+        summary = self.report["summary"]
+        yield "all", summary["overall"]
+        for group in ("by_class", "by_outcome", "by_lesion_size"):
+            yield from summary[group].items()
+        for column, values in summary["by_metadata"].items():
+            yield from ((f"{column}: {value}", part) for value, part in values.items())
+
+
+def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResult:
+    """Score the heat maps of all annotated radiographs, and write tables, figures and the report.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        InputError: No radiograph can be scored.
+        BtxrdExplainError: Table, images or output cannot be used.
+    """
+    listener = Failures(listener, strict=settings.run.strict)
+    selected = select_to_evaluate(settings, listener)
+    columns = read_columns(settings, selected, listener)
+    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    groups = columns.get(settings.evaluation.group_column or "")
+    tuned = None
+    if settings.annotation.tune_on is not None:
+        from btxrd_explain.evaluation.extent import tune  # noqa: PLC0415 -- the report's models
+
+        tuned = tune(settings, selected, protocol, listener, groups=groups)
+    average = None if tuned is None else tuned.average
+    evaluation = evaluate(selected, protocol if tuned is None else tuned.protocol, listener, average=average)
+    if not any(score.iou is not None for score in evaluation.evaluated):
+        reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
+        raise InputError(
+            f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}",
+            hint="nothing was written; check --annotations and --split",
+        )
+
+    written = write_results(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
+    return AnnotateIouResult(written.report, written.document, written.figure, written.files, evaluation)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written.
+
+    Attributes:
+        report: The content of the report, but for its lists of images.
+        document: Path of the report.
+        figure: Path of the comparison panels; None where there was nothing to compare.
+        files: What else was written, by kind.
+    """
+
+    report: dict[str, Any]
+    document: Path
+    figure: Path | None
+    files: Mapping[str, Path]
+
+
+def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> Written:
+    """Write tables and figures, and the report that names them last."""
+    folder, selected = settings.output.directory, evaluation.selected
+    provenance = selected.table.provenance
+    sample = sample_of(evaluation, extent)
+    report = build_report(evaluation, sample, extent)
+    made = {"protocol": describe_protocol(evaluation, extent).model_dump(mode="json")}
+    table, text = write_metrics(
+        folder,
+        evaluation.scores,
+        provenance.class_names,
+        columns=extent.columns,
+        metadata=made | {"provenance": provenance.document()},
+    )
+    figure = draw_comparison(selected, evaluation.scores, evaluation.protocol, settings, listener)
+    files = {"metrics": table, "metrics_csv": text, "summary": folder / "annotation_report.md"}
+    files |= {} if figure is None else {"annotation_comparison": figure}
+    files |= draw_charts(sample, report.curve, report.iou_threshold, provenance, settings.output)
+    report = report.model_copy(update={"files": {kind: path.name for kind, path in files.items()}})
+    write_bytes(files["summary"], write_markdown(report).encode())
+    content = report.model_dump(mode="json", by_alias=True)
+    document = folder / "annotation_report.json"
+    lists = {"excluded_images": excluded_images(evaluation), "attention_patterns": attention_patterns(evaluation)}
+    dumped = {name: (part.model_dump(mode="json", by_alias=True) for part in parts) for name, parts in lists.items()}
+    write_json(document, content, lists=dumped | {"failed_images": listener.document()})
+    return Written(content, document, figure, files)

@@ -1,0 +1,266 @@
+"""``annotation_report.md``: the report in words and tables, for a paper's methods and results sections."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from typing import TYPE_CHECKING
+
+from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.evaluation.protocol import BASELINES
+from btxrd_explain.plain import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from btxrd_explain.evaluation.schema import Correlation, Mean, Metric, Pooled, Report, SliceSummary
+
+_RULES = {
+    "otsu": "the threshold of each map was Otsu's (on 256 levels)",
+    "otsu-chexlocalize": "the threshold of each map was Otsu's (on 256 levels), and all contours were filled, as "
+    "cheXlocalize does",
+}
+_POLICIES = {
+    "polygons-then-rectangles": "the outlines of an annotation (polygons, circles, masks), and each rectangle whose "
+    "lesion no outline draws again",
+    "polygons": "the outlines of an annotation (polygons, circles, masks)",
+    "rectangles": "the rectangles of an annotation",
+    "all": "all shapes of an annotation",
+}
+
+
+def write_markdown(report: Report) -> str:
+    """Write the report as Markdown.
+
+    Args:
+        report: The report.
+
+    Returns:
+        The text, ending in a newline.
+    """
+    return "\n\n".join(_sections(report)) + "\n"
+
+
+def _sections(report: Report) -> Iterator[str]:
+    yield "# Heat maps against expert annotations"
+    if report.provenance["synthetic"]:
+        yield "**SYNTHETIC DATA: made-up radiographs; no medical meaning.**"
+    yield f"## Methods\n\n{_methods(report)}"
+    yield f"## Results\n\n{_results(report)}"
+    yield _metrics_table(report.summary.overall)
+    yield _data_set(report)
+    yield f"### Slices\n\n{_slices(report)}"
+    yield f"### Excluded and undefined\n\n{_exclusions(report)}"
+    yield f"## Checklist\n\n{_checklist(report)}"
+    if report.warnings:
+        yield "## Warnings\n\n" + "\n".join(
+            f"- {plain_markdown(f'{one.message}: {one.check} ({one.code})')}" for one in report.warnings
+        )
+    yield "## Limits\n\n" + "\n".join(f"- {plain_markdown(limit)}" for limit in report.limits)
+    yield f"## Provenance\n\n{_provenance(report)}"
+
+
+def interval(mean: Mean | Correlation | Pooled | None, value: float | None = None) -> str:
+    """Write a number with its interval, such as ``0.051 [0.012, 0.105]``; an undefined one as a dash."""
+    if mean is None:
+        return "–"
+    middle = value if value is not None else getattr(mean, "mean", None)
+    if middle is None:
+        return "–"
+    return (
+        f"{middle:.3f}" if mean.low is None or mean.high is None else f"{middle:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
+    )
+
+
+def plain_markdown(text: str) -> str:
+    r"""Return text of others, such as names of files, classes and columns, as Markdown that shows it to the letter.
+
+    >>> print(plain_markdown("<img src=x> [a](b) *c* d_e `f` $g$"))
+    &lt;img src=x&gt; \[a\](b) \*c\* d\_e \`f\` \$g\$
+    """
+    return re.sub(r"([\\`*_\[\]~$])", r"\\\1", escape(plain(text), quote=False))
+
+
+def _code(text: str) -> str:
+    """Return text of others as code, in which nothing else is markup."""
+    return "`" + plain(text).replace("`", "'") + "`"
+
+
+def _methods(report: Report) -> str:
+    rule, drawn = report.protocol, report.statistics
+    bootstrap = f"percentile bootstrap over {drawn.units} {drawn.unit}, {drawn.resamples} draws, seed {drawn.seed}"
+    sentences = [
+        _maps(report),
+        f"They were held against {_POLICIES[rule.mask_policy]} ({plain_markdown(rule.annotations)}); {_rule(report)}.",
+        f"Means are given with 95 % intervals ({bootstrap}); differences between maps are paired.",
+        "Each score stands beside its chance level and its ceiling, that of the lesion mask averaged onto the grid.",
+    ]
+    if rule.average_mask is not None:
+        sentences.append(
+            "Baselines without a classifier were scored alike: a uniform random grid, a centred Gaussian, the "
+            f"radiograph's edges, and the average lesion mask of {plain_markdown(rule.average_mask)}."
+        )
+    return " ".join(sentences)
+
+
+def _maps(report: Report) -> str:
+    rule, made = report.protocol, report.provenance
+    place = {"original": "the radiograph's own pixels", "input": "the network's input"}[rule.space]
+    return (
+        f"Class-activation maps ({rule.method}, layer {_code(rule.target_layer)}, {rule.grid[0]} x {rule.grid[1]} "
+        f"cells) of the {rule.target_class} class were computed with {plain_markdown(made['architecture'])} "
+        f"(checkpoint {_code(made['checkpoint'])}, "
+        f"SHA-256 `{made['checkpoint_sha256'][:16]}`), rectified, upsampled bilinearly to {place}, and scaled to "
+        "[0, 1] per image."
+    )
+
+
+def _rule(report: Report) -> str:
+    rule = report.protocol
+    if rule.threshold_rule == "fixed":
+        text = f"a pixel h was highlighted where h {rule.operator} {rule.threshold:g}"
+        if rule.tuned_on is None:
+            return f"{text}, a threshold set beforehand"
+        tuned = rule.tuned_on
+        where = tuned.file if tuned.split is None else f"{tuned.file}, split {tuned.split}"
+        return f"{text}, the threshold of the highest mean IoU on {tuned.images} other images ({plain_markdown(where)})"
+    if rule.threshold_rule == "percentile":
+        return f"the hottest {rule.percentile:g} % of the pixels were highlighted"
+    return _RULES[rule.threshold_rule]
+
+
+def _results(report: Report) -> str:
+    overall = report.summary.overall
+    iou, hit = overall.metrics["iou"], overall.metrics["pointing_hit"]
+    if overall.mean_iou is None:
+        return "No image has an IoU."
+    rho = report.correlations.iou_with_confidence
+    sentences = [
+        f"Over {overall.n} annotated images the mean IoU was {interval(iou)}",
+        f"(median {_number(overall.median_iou)}; ceiling {interval(iou.ceiling)}; chance {_number(iou.chance)}).",
+        f"The hottest pixel lay on a lesion in {round((hit.mean or 0) * hit.n)} of {hit.n} images ({interval(hit)}).",
+        f"IoU and the confidence of the prediction correlated with Spearman's rho {interval(rho, rho.rho)}.",
+    ]
+    best = report.curve.best
+    if best.threshold is not None:
+        sentences.append(
+            f"In hindsight the best fixed threshold on these same images would have been {best.threshold:.2f}, with a "
+            f"mean IoU of {_number(best.mean_iou)}: optimistic, and no result."
+        )
+    return " ".join(sentences)
+
+
+def _metrics_table(overall: SliceSummary) -> str:
+    present = [str(kind) for kind in BASELINES if any(str(kind) in m.baselines for m in overall.metrics.values())]
+    header = ["metric", "mean [95 % interval]", "n", "chance", "ceiling", *present]
+    rows = [
+        [
+            METRICS[name].title,
+            interval(metric),
+            str(metric.n),
+            _chance(metric),
+            interval(metric.ceiling),
+            *(interval(metric.baselines.get(kind)) for kind in present),
+        ]
+        for name, metric in overall.metrics.items()
+    ]
+    return f"{_table(header, rows)}\n\nChance: by formula, or (*) what the random grid scores."
+
+
+def _chance(metric: Metric) -> str:
+    return _number(metric.chance) + (" (*)" if metric.chance_from == "random grid" else "")
+
+
+def _data_set(report: Report) -> str:
+    pixels, boxes = report.data_set.pxap, report.data_set.max_box_acc_v2
+    lines = []
+    if pixels is not None:
+        lines.append(f"Pixels of all images together (PxAP): {_pooled(pixels)}.")
+    if boxes is not None:
+        accuracies = ", ".join(f"{value:.3f} at IoU {overlap}" for overlap, value in boxes.accuracies.items())
+        lines.append(
+            f"MaxBoxAccV2: {_pooled(boxes)} ({accuracies}); its thresholds are chosen in hindsight, as the measure is "
+            "defined."
+        )
+    return " ".join(lines)
+
+
+def _pooled(found: Pooled) -> str:
+    beside = {"chance": found.chance, "ceiling": found.ceiling, **found.baselines}
+    known = (f"{name} {value:.3f}" for name, value in beside.items() if value is not None)
+    return f"{interval(found, found.value)} on {found.n} images; {', '.join(known)}"
+
+
+def _slices(report: Report) -> str:
+    summary = report.summary
+    groups: dict[str, Mapping[str, SliceSummary]] = {
+        "all": {"all": summary.overall},
+        "class": summary.by_class,
+        "outcome": summary.by_outcome,
+        "class, outcome": summary.by_class_and_outcome,
+        "lesion size": summary.by_lesion_size,
+        **summary.by_metadata,
+    }
+    rows = [
+        [
+            plain_markdown(what),
+            plain_markdown(name),
+            str(part.n),
+            interval(part.metrics["iou"]),
+            interval(part.metrics["iou"].ceiling),
+            _number(part.metrics["iou"].chance),
+            interval(part.metrics["pointing_hit"]),
+            interval(part.metrics["average_precision"]),
+        ]
+        for what, parts in groups.items()
+        for name, part in parts.items()
+    ]
+    header = ["by", "slice", "n", "mean IoU", "ceiling", "chance", "pointing hits", "average precision"]
+    return f"{_table(header, rows)}\n\n{report.definitions['outcome']}."
+
+
+def _exclusions(report: Report) -> str:
+    lines = [f"- {count} excluded: {plain_markdown(reason)}" for reason, count in report.summary.excluded.items()]
+    if report.summary.overall.n_undefined:
+        reasons = sorted({image.undefined for image in report.per_image if image.undefined})
+        lines.append(
+            f"- {report.summary.overall.n_undefined} without a defined IoU: {plain_markdown(', '.join(reasons))}"
+        )
+    if report.summary.num_attention_patterns:
+        lines.append(f"- {report.summary.num_attention_patterns} Normal images without annotation, which have no IoU")
+    return "\n".join(lines) or "No image was excluded."
+
+
+def _checklist(report: Report) -> str:
+    rows = [[str(p.number), p.item, f"**{p.status}**", plain_markdown(p.evidence), p.source] for p in report.checklist]
+    met = sum(point.status == "met" for point in report.checklist)
+    return f"{met} of {len(rows)} points are met.\n\n" + _table(["", "point", "status", "evidence", "source"], rows)
+
+
+def _provenance(report: Report) -> str:
+    made = report.provenance
+    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
+    return _table(
+        ["", ""],
+        [
+            ["fingerprint", made["fingerprint"]],
+            ["checkpoint", f"{plain_markdown(made['checkpoint'])} ({made['checkpoint_sha256']})"],
+            ["network", plain_markdown(made["architecture"])],
+            ["preprocessing", plain_markdown(", ".join(f"{k} {v}" for k, v in made["preprocessing"].items()))],
+            ["versions", plain_markdown(versions)],
+            *([["notes", plain_markdown("; ".join(made["notes"]))]] if made["notes"] else []),
+        ],
+    )
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.replace("|", "\\|").split())
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,0 +1,160 @@
+"""``annotation_metrics.parquet`` and ``.csv``: one row per selected image, with all that was measured of it.
+
+Undefined is null (an empty cell in the CSV), never 0. The Parquet file holds every text to the letter; in the CSV an
+apostrophe stands before what a spreadsheet would run as a formula. ``docs/reference/report.md`` lists the columns.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from btxrd_explain.core.metrics import CURVE_THRESHOLDS
+from btxrd_explain.evaluation.protocol import BASELINES, MapKind
+from btxrd_explain.evaluation.schema import HITS, METRIC_FIELDS
+from btxrd_explain.plain import as_cell
+from btxrd_explain.system.files import atomic_write
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from btxrd_explain.evaluation.score import Score
+
+_MEASURED = tuple(name for name in METRIC_FIELDS if name != "lesion_share")
+"""What is measured of each map; the annotated share is a fact of the image."""
+_CURVE = "iou_curve"
+_ROWS_AT_ONCE = 1024
+
+_FACTS: tuple[tuple[str, pa.DataType], ...] = (
+    ("image_id", pa.string()),
+    ("class", pa.string()),
+    ("predicted", pa.string()),
+    ("confidence", pa.float64()),
+    ("outcome", pa.string()),
+    ("excluded", pa.string()),
+    ("detail", pa.string()),
+    ("undefined", pa.string()),
+    ("target_class", pa.string()),
+    ("target_probability", pa.float64()),
+    ("lesions", pa.int32()),
+    ("lesion_share", pa.float64()),
+)
+
+
+def prefix_of(kind: MapKind) -> str:
+    """Return what stands before a metric's name in the columns of a map; nothing for the classifier's own.
+
+    >>> [prefix_of(kind) for kind in (MapKind.MODEL, MapKind.CEILING, MapKind.AVERAGE)]
+    ['', 'ceiling_', 'baseline_average_']
+    """
+    if kind is MapKind.MODEL:
+        return ""
+    return f"baseline_{kind}_" if kind in BASELINES else f"{kind}_"
+
+
+def metrics_schema(columns: Sequence[str] = (), metadata: Mapping[str, Any] | None = None) -> pa.Schema:
+    """Return the schema of the table.
+
+    Args:
+        columns: Columns of the metadata that are taken over, as ``meta_<name>``.
+        metadata: How the scores were made; becomes the schema's metadata ``btxrd_explain`` in JSON.
+    """
+    measured = [
+        pa.field(f"{prefix_of(kind)}{name}", pa.bool_() if name in HITS else pa.float64())
+        for kind in MapKind
+        for name in _MEASURED
+    ]
+    return pa.schema(
+        [
+            *(pa.field(name, kind, nullable=name != "image_id") for name, kind in _FACTS),
+            *(pa.field(f"meta_{name}", pa.string()) for name in columns),
+            *measured,
+            pa.field(_CURVE, pa.list_(pa.float32(), len(CURVE_THRESHOLDS))),
+        ],
+        metadata=None if metadata is None else {b"btxrd_explain": json.dumps(metadata, sort_keys=True).encode()},
+    )
+
+
+def write_metrics(
+    folder: Path,
+    scores: Sequence[Score],
+    names: Sequence[str],
+    *,
+    columns: Mapping[str, Sequence[str | None]],
+    metadata: Mapping[str, Any],
+) -> tuple[Path, Path]:
+    """Write both files, each whole or not at all.
+
+    Args:
+        folder: Where to.
+        scores: A score per selected image, in the order of the table.
+        names: Names of the classes.
+        columns: Cells of the metadata columns, one per score.
+        metadata: How the scores were made.
+
+    Returns:
+        The parquet and the CSV file.
+
+    Raises:
+        OutputError: A file cannot be written.
+    """
+    schema = metrics_schema(tuple(columns), metadata)
+    light = schema.remove(schema.get_field_index(_CURVE)).remove_metadata()
+    parquet, text = folder / "annotation_metrics.parquet", folder / "annotation_metrics.csv"
+    with (
+        atomic_write(parquet) as binary,
+        atomic_write(text) as plain,
+        pq.ParquetWriter(binary, schema, compression="zstd") as tables,
+        pyarrow.csv.CSVWriter(plain, light) as lines,
+    ):
+        for start in range(0, max(len(scores), 1), _ROWS_AT_ONCE):  # as Python objects all rows would be too many
+            part = slice(start, start + _ROWS_AT_ONCE)
+            cells = {f"meta_{name}": values[part] for name, values in columns.items()}
+            rows = [
+                _row(score, names) | {name: values[number] for name, values in cells.items()}
+                for number, score in enumerate(scores[part])
+            ]
+            table = pa.Table.from_pylist(rows, schema)
+            tables.write_table(table)
+            lines.write_table(_as_cells(table.drop_columns([_CURVE]).replace_schema_metadata()))
+    return parquet, text
+
+
+def _as_cells(table: pa.Table) -> pa.Table:
+    """Return a table whose texts no spreadsheet runs as formulas; see :func:`as_cell`."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_string(field.type):
+            texts = table.column(index).to_pylist()
+            cells = [None if text is None else as_cell(text) for text in texts]
+            table = table.set_column(index, field, pa.array(cells, pa.string()))
+    return table
+
+
+def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
+    """Return a score as a row; the columns that it lacks become null."""
+    row, predicted = score.row, score.row.predicted
+    curve = score.curves.get(MapKind.MODEL)
+    return {
+        "image_id": row.image_id,
+        "class": row.label,
+        "predicted": None if predicted is None else names[predicted],
+        "confidence": row.confidence,
+        "outcome": score.outcome(names),
+        "excluded": score.excluded,
+        "detail": score.detail,
+        "undefined": score.undefined,
+        "target_class": None if score.target is None else names[score.target],
+        "target_probability": score.target_probability,
+        "lesions": score.lesions,
+        "lesion_share": None if score.model is None else score.model.lesion_share,
+        _CURVE: None if curve is None else curve.tolist(),
+    } | {
+        f"{prefix_of(kind)}{name}": getattr(metrics, name)
+        for kind, metrics in score.metrics.items()
+        for name in _MEASURED
+    }

@@ -1,0 +1,92 @@
+"""Audits a data set before work starts: what is missing, what contradicts itself, and what leaks between splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.commands.check.copies import check_annotations, find_copies
+from btxrd_explain.commands.check.examine import examine
+from btxrd_explain.commands.check.findings import SEVERITIES
+from btxrd_explain.commands.check.published import count
+from btxrd_explain.commands.check.report import build_report, in_order_of_kinds
+from btxrd_explain.commands.check.survey import take_survey
+from btxrd_explain.progress import Listener, Silent
+from btxrd_explain.system.files import write_json
+from btxrd_explain.system.threads import available_cores, in_order
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from btxrd_explain.commands.check.examine import Examined
+    from btxrd_explain.commands.check.findings import Finding
+    from btxrd_explain.commands.check.survey import Survey
+    from btxrd_explain.settings import Settings
+
+_LEAST_THREADS = 4
+"""On few cores some wait for the disk while others decode."""
+_AHEAD = 8
+"""Decoded radiographs that may be in memory at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What ``check`` found.
+
+    Attributes:
+        report: The content of ``check_report.json``.
+        document: Path of the report.
+        findings: What was found, the worst first.
+        failed: Whether there is a finding at least as severe as ``check.fail_on``.
+    """
+
+    report: dict[str, Any]
+    document: Path
+    findings: tuple[Finding, ...]
+    failed: bool
+
+
+def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
+    """Audit a data set; one bad file never stops the others.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was found.
+
+    Raises:
+        InputError: No data set is named.
+        OutputError: The report cannot be written.
+    """
+    listener = listener or Silent()
+    survey = take_survey(settings)
+    images = _examine(survey, listener)
+    counted = count(survey, images)
+    findings = in_order_of_kinds(
+        [
+            *survey.findings,
+            *(finding for image in images for finding in image.findings),
+            *check_annotations(survey.entries, images),
+            *find_copies(images, settings.check.similarity),
+            *counted.findings(),
+        ]
+    )
+    report = build_report(survey, images, counted, findings, settings).model_dump(mode="json")
+    document = settings.output.directory / "check_report.json"
+    write_json(document, report)
+    bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]
+    failed = settings.check.fail_on != "never" and any(finding.severity in bad_enough for finding in findings)
+    return CheckResult(report, document, tuple(findings), failed)
+
+
+def _examine(survey: Survey, listener: Listener) -> list[Examined]:
+    """Read all images and annotations in threads."""
+    threads = max(_LEAST_THREADS, available_cores())
+    listener.start("radiographs", len(survey.entries))
+    images = []
+    for image in in_order(examine, survey.entries, threads=threads, ahead=max(_AHEAD, threads)):
+        images.append(image)
+        listener.advance()
+    return images

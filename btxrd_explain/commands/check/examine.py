@@ -1,0 +1,256 @@
+"""One image of a data set and its annotation, read once; little of it stays in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.commands.check.findings import Finding
+from btxrd_explain.core.duplicates import picture_of
+from btxrd_explain.core.pairing import pair_boxes
+from btxrd_explain.core.shapes import ShapeType
+from btxrd_explain.errors import AnnotationError, RadiographError
+from btxrd_explain.inputs.annotation import SourceKind
+from btxrd_explain.inputs.annotation_source import read_annotation
+from btxrd_explain.inputs.decode import ImageHeader, read_header
+from btxrd_explain.inputs.labelme import read_labelme
+from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.commands.check.survey import Entry
+    from btxrd_explain.core.geometry import Size
+    from btxrd_explain.core.shapes import Shape
+    from btxrd_explain.inputs.annotation import Annotation
+
+# The shapes of one annotation: within the image, of a size that means something, and each lesion drawn twice.
+
+_BEYOND = 1.0
+"""Pixels that a point may lie outside of the image: programs differ in where they count from."""
+_TINY = 2.0
+"""Pixels; a mask of that size is a point."""
+_SLACK_PIXELS = 10.0
+_SLACK_SHARE = 0.1
+"""A rectangle bounds its polygon when each side is that close: in pixels, or in shares of the rectangle's own side."""
+_BY_POINTS = frozenset({ShapeType.POLYGON, ShapeType.RECTANGLE, ShapeType.ORIENTED_RECTANGLE, ShapeType.LINESTRIP})
+_AREAS = frozenset({ShapeType.POLYGON, ShapeType.RECTANGLE, ShapeType.ORIENTED_RECTANGLE})
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What an annotation holds.
+
+    Attributes:
+        counts: Number of shapes of each kind.
+        twice: Where rectangles and polygons do not match; findings only where the data set draws each lesion twice.
+    """
+
+    counts: Counter[str]
+    twice: tuple[Finding, ...]
+
+    @property
+    def in_both_ways(self) -> bool:
+        """Whether it holds rectangles and polygons."""
+        return bool(self.counts[ShapeType.RECTANGLE] and self.counts[ShapeType.POLYGON])
+
+
+def check_shapes(image_id: str, shapes: Sequence[Shape], size: Size | None) -> tuple[Drawn, list[Finding]]:
+    """Look at the shapes of one annotation.
+
+    Args:
+        image_id: The image.
+        shapes: Its shapes.
+        size: Height and width of the image that was annotated; None where it is not known.
+
+    Returns:
+        What there is, and what is wrong with single shapes.
+    """
+    findings = [finding for k, shape in enumerate(shapes) for finding in _check_shape(image_id, k, shape, size)]
+    return Drawn(Counter(shape.shape_type.value for shape in shapes), tuple(_check_twice(image_id, shapes))), findings
+
+
+def _check_shape(image_id: str, number: int, shape: Shape, size: Size | None) -> Iterable[Finding]:
+    """Yield what is wrong with one shape: outside of the image, or too small."""
+    name = f"{shape.shape_type} {number + 1} of '{image_id}'"
+    details = {"shape": number, "shape_type": shape.shape_type.value}
+    if shape.shape_type in _BY_POINTS and size is not None:
+        corner = np.array([size.width, size.height])
+        low, high = shape.bounds
+        beyond = float(np.concatenate([-low, high - corner]).max())
+        if (high < 0).any() or (low > corner).any():
+            yield Finding("shape-outside", (image_id,), f"{name} lies outside of the image", details)
+        elif beyond > _BEYOND:
+            text = f"{name} reaches {beyond:.0f} pixels out of the image"
+            yield Finding("points-outside", (image_id,), text, {**details, "pixels": beyond})
+    if shape.shape_type in _AREAS and (np.ptp(shape.points, axis=0) < _TINY).any():
+        yield Finding("tiny-shape", (image_id,), f"{name} is less than {_TINY:.0f} pixels wide or high", details)
+
+
+def _check_twice(image_id: str, shapes: Sequence[Shape]) -> Iterable[Finding]:
+    """Yield where rectangles and polygons are not the same lesions, each drawn twice."""
+    rectangles, polygons = (_boxes(shapes, kind) for kind in (ShapeType.RECTANGLE, ShapeType.POLYGON))
+    pairing = pair_boxes(rectangles, polygons)
+    if pairing.first_alone:
+        text = f"'{image_id}': {_number(len(pairing.first_alone), len(rectangles), 'rectangle')} without polygon"
+        yield Finding("rectangle-alone", (image_id,), text, {"count": len(pairing.first_alone)})
+    if pairing.second_alone:
+        text = f"'{image_id}': {_number(len(pairing.second_alone), len(polygons), 'polygon')} without rectangle"
+        yield Finding("polygon-alone", (image_id,), text, {"count": len(pairing.second_alone)})
+    for i, j in pairing.pairs:
+        sides = np.tile(rectangles[i, 2:] - rectangles[i, :2], 2)
+        apart = np.abs(rectangles[i] - polygons[j])
+        if (apart > np.maximum(_SLACK_PIXELS, _SLACK_SHARE * sides)).any():
+            text = f"'{image_id}': rectangle {i + 1} and its polygon are {apart.max():.0f} pixels apart"
+            yield Finding("rectangle-differs", (image_id,), text, {"pixels": float(apart.max())})
+
+
+def _boxes(shapes: Iterable[Shape], kind: ShapeType) -> NDArray[np.float64]:
+    """Return the bounds of the shapes of one kind: left, top, right, bottom."""
+    return np.array([shape.bounds.ravel() for shape in shapes if shape.shape_type is kind]).reshape(-1, 4)
+
+
+def _number(count: int, total: int, what: str) -> str:
+    return f"{count} of {total} {what}s" if total > 1 else f"a {what}"
+
+
+_USUAL_MODES = frozenset({"L", "RGB"})
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What is known of one image.
+
+    Attributes:
+        entry: The image.
+        sha256: Of the file; None where it cannot be read.
+        pixels: A hash of the decoded pixels and their size; None where it cannot be read.
+        picture: The image at 64 x 64 pixels, by which near duplicates are found; None where it cannot be read.
+        size: Height and width, upright; None where it cannot be read.
+        header: How the file stores its pixels; None where that is not known.
+        drawn: What the annotation holds; None where there is none that can be read.
+        findings: What is wrong with image and annotation.
+    """
+
+    entry: Entry
+    sha256: str | None = None
+    pixels: bytes | None = None
+    picture: NDArray[np.uint8] | None = None
+    size: Size | None = None
+    header: ImageHeader | None = None
+    drawn: Drawn | None = None
+    findings: tuple[Finding, ...] = field(default_factory=tuple)
+
+
+def examine(entry: Entry) -> Examined:
+    """Read an image and its annotation, whatever is wrong with them."""
+    try:
+        radiograph = read_radiograph(entry.path)
+    except RadiographError as error:
+        drawn, findings = _examine_annotation(entry, None)
+        unreadable = Finding("unreadable-image", (entry.image_id,), error.message)
+        return Examined(entry, drawn=drawn, findings=(unreadable, *findings))
+    header = read_header(entry.path)
+    drawn, findings = _examine_annotation(entry, radiograph.size)
+    return Examined(
+        entry,
+        radiograph.sha256,
+        _hash_pixels(radiograph.pixels),
+        picture_of(radiograph.pixels),
+        radiograph.size,
+        header,
+        drawn,
+        (*_check_file(entry, radiograph, header), *findings),
+    )
+
+
+def _hash_pixels(pixels: NDArray[np.uint8]) -> bytes:
+    """Hash decoded pixels with their size; RGB whose channels are equal is grey."""
+    if pixels.ndim == 3 and (pixels[..., :1] == pixels[..., 1:]).all():
+        pixels = pixels[..., 0]
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.digest()
+
+
+def _check_file(entry: Entry, radiograph: Radiograph, header: ImageHeader | None) -> Iterator[Finding]:
+    """Yield what is odd about an image file that can be read."""
+    image_id = entry.image_id
+    if radiograph.pixels.min() == radiograph.pixels.max():
+        text = f"'{image_id}' has the value {radiograph.pixels.flat[0]} everywhere"
+        yield Finding("blank-image", (image_id,), text)
+    if header is None:
+        return
+    if header.frames > 1:
+        yield Finding("several-frames", (image_id,), f"'{image_id}' holds {header.frames} images")
+    if header.orientation in range(2, 9):
+        text = f"'{image_id}' has the EXIF orientation {header.orientation}"
+        yield Finding("exif-rotation", (image_id,), text)
+    if header.bits > 8:
+        yield Finding("deep-grey", (image_id,), f"'{image_id}' has {header.bits} bits per value")
+    elif header.mode not in _USUAL_MODES:
+        yield Finding("unusual-mode", (image_id,), f"'{image_id}' has the mode {header.mode}")
+    if entry.path.suffix.lower() not in header.suffixes:
+        yield Finding("suffix", (image_id,), f"'{image_id}' is {header.format}")
+
+
+def _examine_annotation(entry: Entry, size: Size | None) -> tuple[Drawn | None, list[Finding]]:
+    """Return what the annotation of an image holds and what is wrong with it.
+
+    Args:
+        entry: The image.
+        size: Its height and width, upright; None where it cannot be read.
+    """
+    if entry.annotation is None:
+        return None, []
+    try:
+        annotation = _read(entry, size)
+    except AnnotationError as error:
+        return None, [Finding("unreadable-annotation", (entry.image_id,), error.message)]
+    if annotation is None:
+        return None, []
+    findings = list(_check_annotation(entry, annotation, size))
+    drawn, wrong = check_shapes(entry.image_id, annotation.shapes, annotation.image_size or size)
+    return drawn, findings + wrong
+
+
+def _read(entry: Entry, size: Size | None) -> Annotation | None:
+    """Read an annotation; LabelMe's also where it is of an image of another size, which is a finding of its own."""
+    place = entry.annotation
+    if place is None:
+        return None
+    if place.kind is SourceKind.LABELME and place.problem is None:
+        return read_labelme(place.path)
+    return None if size is None else read_annotation(place, size)
+
+
+def _check_annotation(entry: Entry, annotation: Annotation, size: Size | None) -> Iterator[Finding]:
+    """Yield what is wrong with an annotation as a whole."""
+    image_id, own = entry.image_id, annotation.image_size
+    if size is not None and own is not None and own != size:
+        turned = "; the sides are swapped" if (own.height, own.width) == (size.width, size.height) else ""
+        text = (
+            f"'{image_id}' has {size.width} x {size.height} pixels, its annotation {own.width} x {own.height}{turned}"
+        )
+        details = {"image": [size.width, size.height], "annotation": [own.width, own.height]}
+        yield Finding("annotation-size", (image_id,), text, details)
+    named = (annotation.image_path or "").replace("\\", "/").rpartition("/")[2]
+    if named and Path(named).stem != entry.path.stem:
+        yield Finding("other-image", (image_id,), f"the annotation of '{image_id}' names '{named}'")
+    if entry.is_normal and annotation.shapes:
+        text = f"'{image_id}' is {entry.known.label}, but has {len(annotation.shapes)} shapes"
+        yield Finding("annotated-normal", (image_id,), text)
+    if entry.is_normal is False and not annotation.shapes:
+        yield Finding("empty-annotation", (image_id,), f"the annotation of '{image_id}' holds no shape")
+    row = entry.known.row
+    for label in sorted({shape.label.strip().casefold() for shape in annotation.shapes}):
+        if row.get(label, "1") != "1":
+            text = f"'{image_id}' is annotated as {label}, which its row of the table denies"
+            yield Finding("other-tumour", (image_id,), text)

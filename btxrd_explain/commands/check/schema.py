@@ -1,0 +1,94 @@
+"""The content of ``check_report.json``, from which its JSON Schema is made (``nox -s schema``)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, Literal
+
+from pydantic import Field
+
+from btxrd_explain.commands.check.findings import KINDS, Severity
+from btxrd_explain.evaluation.schema import Part
+
+SCHEMA_VERSION: Final = 1
+
+
+class Sources(Part):
+    """What the data set was read from."""
+
+    table: str | None = Field(description="BTXRD's table; null where there is none that can be read.")
+    split_csv: str | None = Field(description="The split CSV; null likewise.")
+    patient_column: str | None = Field(description="The column that names patients; null where no table has one.")
+    lesions_drawn_twice: bool = Field(
+        description="Whether each lesion is drawn as rectangle and as polygon, so that the two are held together."
+    )
+
+
+class Count(Part):
+    """One count beside the published one."""
+
+    what: str
+    found: int
+    published: int
+
+
+class Published(Part):
+    """Counts of what BTXRD is published to hold."""
+
+    compared: bool = Field(description="Whether the data set is meant to be all of BTXRD; else a difference is none.")
+    counts: list[Count] = Field(description="Of the table's columns those that it has.")
+
+
+class NearDuplicates(Part):
+    """When two radiographs are near duplicates."""
+
+    hash_bits: int
+    max_distance: int = Field(description="Most bits of the difference hash in which they may differ.")
+    min_correlation: float = Field(description="Least correlation of their fine structure.")
+
+
+class FoundKind(Part):
+    """A kind of finding of which there is at least one."""
+
+    severity: Severity
+    meaning: str
+    advice: str = Field(description="What to do.")
+    count: int
+
+
+class Found(Part):
+    """One finding."""
+
+    kind: str = Field(json_schema_extra={"enum": list(KINDS)})
+    severity: Severity
+    images: list[str] = Field(description="The images that it is about, by image_id; empty where it is about none.")
+    message: str
+    advice: str = Field(description="What to do.")
+    details: dict[str, Any] = Field(description="Numbers and names behind the message; they depend on the kind.")
+
+
+class CheckReport(Part):
+    """The content of ``check_report.json``."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    num_images: int
+    num_unreadable: int = Field(description="Images that are there and cannot be read.")
+    num_annotations: int = Field(description="Images with an annotation.")
+    num_findings: dict[Severity, int]
+    sources: Sources
+    splits: dict[str, dict[str, int]] = Field(
+        description="Images by split and class; an empty name stands for no split and for no class."
+    )
+    stored_as: dict[str, int] = Field(description="Images by format and mode of their files, as Pillow names them.")
+    published: Published
+    near_duplicates: NearDuplicates
+    kinds: dict[str, FoundKind] = Field(description="The kinds of the findings, the worst first.")
+    findings: list[Found] = Field(description="Everything that was found, the worst first.")
+
+
+def check_schema() -> str:
+    """Return the JSON Schema of the report as text."""
+    schema = CheckReport.model_json_schema(mode="serialization")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "check_report.json of btxrd-explain"
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,177 @@
+"""Two or more predictions tables on the same images: checkpoints, layers or methods, with paired differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 -- the doctest uses it
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.commands import annotate_iou
+from btxrd_explain.commands.compare.differences import Common, in_common, pair, restricted
+from btxrd_explain.commands.compare.report import write_comparison
+from btxrd_explain.errors import InputError, SettingsError
+from btxrd_explain.evaluation.evaluate import evaluate
+from btxrd_explain.evaluation.extent import read_columns
+from btxrd_explain.evaluation.protocol import protocol_of
+from btxrd_explain.inference.selection import Selected, select_to_evaluate
+from btxrd_explain.progress import Failures, Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from btxrd_explain.commands.annotate_iou import AnnotateIouResult
+    from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.settings import Settings
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CompareResult:
+    """What ``compare`` measured and wrote.
+
+    Attributes:
+        report: The content of ``comparison.json``.
+        files: What was written, by kind.
+        methods: The results of each method, where several were run in one go.
+    """
+
+    report: dict[str, Any]
+    files: Mapping[str, Path]
+    methods: Mapping[str, AnnotateIouResult]
+
+
+def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = None) -> CompareResult:
+    """Compare predictions tables on the images that all of them have.
+
+    Args:
+        settings: The settings; the table and the checkpoint that they name have no part.
+        tables: The tables, two or more; the first is what the others are held against.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        SettingsError: There are fewer than two tables.
+        BtxrdExplainError: A table, the annotations or the output cannot be used.
+    """
+    listener = Failures(listener, strict=settings.run.strict)
+    if len({path.resolve() for path in tables}) < max(len(tables), 2):
+        raise SettingsError("compare needs two or more different tables", hint="name their .parquet files")
+    bare = settings.model.model_copy(update={"checkpoint": None})
+    opened = []
+    for path in tables:
+        output = settings.output.model_copy(update={"predictions": path})
+        opened.append(select_to_evaluate(settings.model_copy(update={"model": bare, "output": output}), listener))
+    common = in_common(dict(zip(_names(opened), opened, strict=True)))
+    _tell(common, listener)
+    evaluations = {}
+    for name, selected in common.selections.items():
+        protocol = protocol_of(settings, selected.table.provenance.class_names).bare(chance=True)
+        evaluations[name] = evaluate(selected, protocol, listener)
+    return _compared(evaluations, common, settings, {}, listener)
+
+
+def run_methods(settings: Settings, listener: Listener | None = None) -> CompareResult:
+    """Evaluate several methods of class-activation mapping, a table and a report for each, and compare them.
+
+    The table of a method is ``predictions.<method>.parquet``, its report lies in a folder of the method's name.
+
+    Args:
+        settings: The settings; ``evaluation.methods`` names the methods.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        SettingsError: There are fewer than two methods, or one table is named for all of them.
+        BtxrdExplainError: Checkpoint, input or output cannot be used.
+    """
+    listener = Failures(listener, strict=settings.run.strict)
+    methods, output = settings.evaluation.methods, settings.output
+    if len(methods) < 2 or output.predictions is not None:
+        raise SettingsError(
+            "--methods takes two or more methods, and has a table for each in the folder of results",
+            hint="name several methods, and leave out --predictions",
+        )
+    results: dict[str, AnnotateIouResult] = {}
+    for method in methods:
+        listener.note(f"method {method}")
+        places = {"directory": output.directory / method, "predictions": table_of(output.directory, method)}
+        own = {
+            "gradcam": settings.gradcam.model_copy(update={"method": method}),
+            "output": output.model_copy(update=places),
+        }
+        results[method] = annotate_iou.run(settings.model_copy(update=own), listener)
+    common = in_common({method: result.evaluation.selected for method, result in results.items()})
+    _tell(common, listener)
+    evaluations = {
+        method: restricted(results[method].evaluation, selected) for method, selected in common.selections.items()
+    }
+    return _compared(evaluations, common, settings, results, listener)
+
+
+def table_of(folder: Path, method: str) -> Path:
+    """Return the table of one of several methods.
+
+    >>> table_of(Path("out"), "layercam").as_posix()
+    'out/predictions.layercam.parquet'
+    """
+    return folder / f"predictions.{method}.parquet"
+
+
+def _compared(
+    evaluations: Mapping[str, Evaluation],
+    common: Common,
+    settings: Settings,
+    methods: Mapping[str, AnnotateIouResult],
+    listener: Listener,
+) -> CompareResult:
+    """Pair the scores and write the comparison."""
+    wanted = settings.evaluation
+    first = next(iter(evaluations.values()))
+    column = wanted.group_column
+    groups = None if column is None else read_columns(settings, first.selected, listener)[column]
+    paired = pair(evaluations, groups=groups, resamples=wanted.resamples, seed=wanted.seed)
+    if not len(paired.jointly):
+        reasons = ", ".join(f"{count} {reason}" for reason, count in paired.excluded.items())
+        raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint="check --annotations")
+    report, files = write_comparison(evaluations, paired, common, settings)
+    return CompareResult(report.model_dump(mode="json"), files, methods)
+
+
+def _names(tables: Sequence[Selected]) -> list[str]:
+    """Name tables by what tells them apart: method, layer, checkpoint; else by their paths.
+
+    Raises:
+        SettingsError: Two names would be the same.
+    """
+    made = [selected.table.provenance for selected in tables]
+    facts = [
+        [str(of.method) for of in made],
+        [of.target_layer for of in made],
+        [of.checkpoint for of in made],
+        [of.architecture for of in made],
+    ]
+    telling = [column for column in facts if len(set(column)) > 1]
+    names = [", ".join(parts) for parts in zip(*telling, strict=True)] if telling else []
+    if len(set(names)) == len(tables):
+        return names
+    return [str(selected.table.path) for selected in tables]
+
+
+def _tell(common: Common, listener: Listener) -> None:
+    """Count and name the images that are left out."""
+    for name, images in common.only.items():
+        if images:
+            listener.note(f"{len(images)} images only in '{name}': {_listed(images)}")
+    if common.changed:
+        listener.note(f"{len(common.changed)} images whose file was not the same: {_listed(common.changed)}")
+    if common.relabelled:
+        listener.note(f"{len(common.relabelled)} images whose true class differs: {_listed(common.relabelled)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -1,0 +1,238 @@
+"""The images that several predictions tables have in common, and how their scores differ on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from pydantic import Field
+
+from btxrd_explain.core.statistics import mean_intervals
+from btxrd_explain.errors import TableError
+from btxrd_explain.evaluation.evaluate import Scores
+from btxrd_explain.evaluation.protocol import MapKind
+from btxrd_explain.evaluation.sample import NAMES, Sample
+from btxrd_explain.evaluation.schema import Mean, Part, Statistics, Warned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.statistics import Estimate
+    from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.inference.selection import Selected
+    from btxrd_explain.predictions.index import Index
+
+# The images that several predictions tables have in common.
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """Several tables on the same images.
+
+    Attributes:
+        selections: The common images in each table, by the table's name.
+        only: Images of each table that not all others have a prediction of.
+        changed: Images that all have, but whose file was not the same for all.
+        relabelled: Images that all have, but whose true class is not the same in all.
+    """
+
+    selections: Mapping[str, Selected]
+    only: Mapping[str, list[str]]
+    changed: list[str]
+    relabelled: list[str]
+
+
+def in_common(selections: Mapping[str, Selected]) -> Common:
+    """Keep the images of which all tables have a prediction, made from the same file, and the same true class.
+
+    Args:
+        selections: What is selected of each table, by the table's name.
+
+    Raises:
+        TableError: The tables know other classes, or have no image in common.
+    """
+    _check_classes(selections)
+    contents = [_predicted(selected.rows, "sha256") for selected in selections.values()]
+    labels = [_predicted(selected.rows, "label") for selected in selections.values()]
+    shared = set(contents[0]).intersection(*contents[1:])
+    changed, relabelled = _differing(shared, contents), _differing(shared, labels)
+    kept = sorted(shared.difference(changed, relabelled))
+    if not kept:
+        raise TableError("the tables have no radiograph in common", hint="make them from the same images")
+    rows = {name: selected.rows.where(selected.rows.is_in("image_id", kept)) for name, selected in selections.items()}
+    return Common(
+        {name: replace(selected, rows=rows[name]) for name, selected in selections.items()},
+        {name: sorted(set(content).difference(shared)) for name, content in zip(selections, contents, strict=True)},
+        changed,
+        relabelled,
+    )
+
+
+def restricted(evaluation: Evaluation, selected: Selected) -> Evaluation:
+    """Keep the scores of the images that are selected."""
+    kept = set(selected.rows.column("image_id").to_pylist())
+    scores = (score for score in evaluation.scores if score.row.image_id in kept)
+    return replace(evaluation, selected=selected, scores=Scores(selected.rows, scores))
+
+
+def _check_classes(selections: Mapping[str, Selected]) -> None:
+    classes = {name: selected.table.provenance.class_names for name, selected in selections.items()}
+    (first, known), *others = classes.items()
+    for name, own in others:
+        if set(own) != set(known):
+            raise TableError(
+                f"the classes of '{name}' are {', '.join(own)}, those of '{first}' are {', '.join(known)}",
+                hint="compare tables of the same classes",
+            )
+
+
+def _predicted(rows: Index, column: str) -> dict[str, str | None]:
+    """Return what a column holds of each predicted image, by ``image_id``."""
+    predicted = rows.where(rows.predicted >= 0)
+    names, values = (predicted.column(name).to_pylist() for name in ("image_id", column))
+    return dict(zip(names, values, strict=True))
+
+
+def _differing(shared: Iterable[str], facts: Sequence[Mapping[str, str | None]]) -> list[str]:
+    """Return the images of which the tables do not say the same, sorted."""
+    return sorted(name for name in shared if len({of[name] for of in facts}) > 1)
+
+
+# The content of ``comparison.json``.
+
+SCHEMA_VERSION: Final = 1
+
+
+class BoundedMean(Mean):
+    """A mean beside what bounds it, over the same images."""
+
+    chance: float | None = Field(description="What chance scores, by a formula or else by a uniform random grid.")
+    ceiling: float | None = Field(description="What the ideal map scores that a grid of the table's size can draw.")
+
+
+class Compared(Part):
+    """One of the tables."""
+
+    path: str
+    threshold: str = Field(description="How its heat maps became regions, in words.")
+    n_undefined: int = Field(description="Compared images without an IoU in this table; they count in no mean.")
+    means: dict[str, BoundedMean] = Field(
+        description="Every metric on the images in which all tables define it, so that each n holds for all tables."
+    )
+    difference: dict[str, Mean] | None = Field(
+        description="This table minus the first, image by image (paired bootstrap); null for the first."
+    )
+    warnings: list[Warned] = Field(description="What of it looks right and may be wrong.")
+    only_here: list[str] = Field(description="Images that not all tables have a prediction of; left out.")
+    provenance: dict[str, Any]
+
+
+class Comparison(Part):
+    """The content of ``comparison.json``."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    reference: str = Field(description="Name of the first table, which the others are held against.")
+    n: int = Field(description="Images that were compared.")
+    tables: dict[str, Compared]
+    changed: list[str] = Field(description="Images whose file was another one in one of the tables; left out.")
+    relabelled: list[str] = Field(description="Images whose true class was another one in one of the tables; left out.")
+    excluded: dict[str, int] = Field(description="Common images without a score in one of the tables, by reason.")
+    target_class: Literal["true", "predicted"]
+    space: Literal["original", "input"]
+    mask_policy: str
+    label_map: dict[str, str] = Field(description="What labels mean: lesion, ignore, or a class.")
+    statistics: Statistics
+    files: dict[str, str]
+
+
+# How the scores of several tables differ on the same images.
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """The images that are evaluated in all tables, in columns, in the same order in each.
+
+    Attributes:
+        samples: The columns of each table, by its name.
+        excluded: Number of images that one of the tables has no score of, by reason.
+    """
+
+    samples: Mapping[str, Sample]
+    excluded: Mapping[str, int]
+
+    @property
+    def first(self) -> Sample:
+        """The columns of the table that the others are held against."""
+        return next(iter(self.samples.values()))
+
+    @property
+    def jointly(self) -> NDArray[np.bool_]:
+        """Where all tables define a metric, boolean, shape ``(images, metrics)``: all means run over these."""
+        undefined = np.isnan([sample.values[MapKind.MODEL] for sample in self.samples.values()])
+        return np.asarray(~undefined.any(axis=0))
+
+    def column(self, name: str, metric: str) -> NDArray[np.float64]:
+        """Return a metric of a table, float64, shape ``(images,)``; NaN where one of the tables does not define it."""
+        return np.where(self.jointly[:, NAMES.index(metric)], self.samples[name].column(metric), np.nan)
+
+    def means(self, name: str) -> dict[str, BoundedMean]:
+        """Return the mean of every metric of a table beside chance and ceiling."""
+        sample, width = self.samples[name], len(NAMES)
+        by_formula = sample.chance[MapKind.MODEL]
+        chance = np.where(np.isnan(by_formula).all(axis=0), sample.values[MapKind.RANDOM], by_formula)
+        drawn = self._estimates(sample.values[MapKind.MODEL], chance, sample.values[MapKind.CEILING])
+        parts = zip(NAMES, drawn[:width], drawn[width : 2 * width], drawn[2 * width :], strict=True)
+        return {
+            metric: BoundedMean(**_mean(own).model_dump(), chance=by_chance.value, ceiling=ceiling.value)
+            for metric, own, by_chance, ceiling in parts
+        }
+
+    def difference(self, name: str) -> dict[str, Mean]:
+        """Return the mean difference of every metric, a table minus the first, image by image."""
+        by = self.samples[name].values[MapKind.MODEL] - self.first.values[MapKind.MODEL]
+        return {metric: _mean(estimate) for metric, estimate in zip(NAMES, self._estimates(by), strict=True)}
+
+    def _estimates(self, *blocks: NDArray[np.float64]) -> list[Estimate]:
+        """Estimate the means of columns, block by block, over the images in which all tables define the metric."""
+        jointly = self.jointly
+        columns = np.concatenate([np.where(jointly, block, np.nan) for block in blocks], axis=1)
+        return mean_intervals(columns, self.first.resampling(np.arange(len(columns))))
+
+
+def pair(
+    evaluations: Mapping[str, Evaluation], *, groups: Sequence[str | None] | None, resamples: int, seed: int
+) -> Paired:
+    """Pair the scores of several tables, which hold the same images in the same order.
+
+    Args:
+        evaluations: What was measured on each table, by its name.
+        groups: The group of each image, where intervals draw groups.
+        resamples: Draws of the bootstrap.
+        seed: Its seed.
+    """
+    columns = [evaluation.scores for evaluation in evaluations.values()]
+    reasons = [
+        next((score.excluded for score in image if score.excluded), None) for image in zip(*columns, strict=True)
+    ]
+    kept = [place for place, reason in enumerate(reasons) if reason is None]
+    return Paired(
+        {
+            name: Sample.of(
+                [evaluation.scores[place] for place in kept],
+                evaluation.selected.table.provenance.class_names,
+                groups=None if groups is None else [groups[place] for place in kept],
+                resamples=resamples,
+                seed=seed,
+            )
+            for name, evaluation in evaluations.items()
+        },
+        dict(Counter(str(reason) for reason in reasons if reason is not None)),
+    )
+
+
+def _mean(estimate: Estimate) -> Mean:
+    return Mean(mean=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n)

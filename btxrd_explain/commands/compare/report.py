@@ -1,0 +1,136 @@
+"""Writing a comparison: the figure, the scores side by side, and the report last."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from btxrd_explain.commands.compare.differences import Compared, Comparison
+from btxrd_explain.commands.drawing import footer
+from btxrd_explain.evaluation.protocol import rule_in_words
+from btxrd_explain.evaluation.sample import NAMES
+from btxrd_explain.evaluation.schema import Statistics, Warned
+from btxrd_explain.outputs.scatter_figure import PairScatter, build_pair_scatters
+from btxrd_explain.outputs.style import save_figure
+from btxrd_explain.plain import as_cell
+from btxrd_explain.system.files import write_bytes, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from btxrd_explain.commands.compare.differences import Common, Paired
+    from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.settings import Settings
+
+
+def write_comparison(
+    evaluations: Mapping[str, Evaluation], paired: Paired, common: Common, settings: Settings
+) -> tuple[Comparison, dict[str, Path]]:
+    """Write ``comparison.json``, ``comparison_metrics.csv`` and ``comparison_scatter``.
+
+    Args:
+        evaluations: What was measured on each table, by its name; the first is what the others are held against.
+        paired: Their scores, image by image.
+        common: Which images were left out.
+        settings: Where the files go and what they look like.
+
+    Returns:
+        The report, and the files by kind.
+    """
+    folder = settings.output.directory
+    files = {
+        "comparison": folder / "comparison.json",
+        "metrics": folder / "comparison_metrics.csv",
+        "scatter": folder / f"comparison_scatter.{settings.output.format}",
+    }
+    report = _document(evaluations, paired, common, settings, files)
+    write_bytes(files["metrics"], _side_by_side(paired).encode())
+    _draw(report, evaluations, paired, files["scatter"], settings)
+    write_json(files["comparison"], report.model_dump(mode="json"))
+    return report, files
+
+
+def _document(
+    evaluations: Mapping[str, Evaluation],
+    paired: Paired,
+    common: Common,
+    settings: Settings,
+    files: Mapping[str, Path],
+) -> Comparison:
+    first, protocol = paired.first, next(iter(evaluations.values())).protocol
+    reference = next(iter(evaluations))
+    resampling = first.resampling(first.everything().rows)
+    column = settings.evaluation.group_column
+    tables = {
+        name: Compared(
+            path=str(evaluation.selected.table.path),
+            threshold=rule_in_words(evaluation.protocol.threshold),
+            n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
+            means=paired.means(name),
+            difference=None if name == reference else paired.difference(name),
+            warnings=[Warned(**asdict(one)) for one in (*evaluation.selected.cautions, *evaluation.cautions)],
+            only_here=common.only[name],
+            provenance=evaluation.selected.table.provenance.document(),
+        )
+        for name, evaluation in evaluations.items()
+    }
+    return Comparison(
+        reference=reference,
+        n=len(first.scores),
+        tables=tables,
+        changed=common.changed,
+        relabelled=common.relabelled,
+        excluded=dict(paired.excluded),
+        target_class=protocol.target_class,
+        space=protocol.space,
+        mask_policy=protocol.rules.policy,
+        label_map=dict(protocol.rules.labels),
+        statistics=Statistics(
+            level=resampling.level,
+            resamples=resampling.resamples,
+            seed=resampling.seed,
+            unit="images" if column is None else f"groups of {column}",
+            units=resampling.units,
+        ),
+        files={kind: path.name for kind, path in files.items()},
+    )
+
+
+def _side_by_side(paired: Paired) -> str:
+    """Write a row per image with every metric of every table; what is undefined is an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["image_id", "class", *(f"{metric} [{name}]" for metric in NAMES for name in paired.samples)])
+    for place, score in enumerate(paired.first.scores):
+        models = [sample.scores[place].model for sample in paired.samples.values()]
+        cells = [None if model is None else getattr(model, metric) for metric in NAMES for model in models]
+        writer.writerow([as_cell(score.row.image_id), as_cell(score.row.label or ""), *cells])
+    return text.getvalue()
+
+
+def _draw(
+    report: Comparison, evaluations: Mapping[str, Evaluation], paired: Paired, target: Path, settings: Settings
+) -> None:
+    """Draw the IoU of each image in every other table over that in the first."""
+    first = paired.first
+    groups = [score.row.label or "" for score in first.scores]
+    pairs = []
+    for name, table in report.tables.items():
+        if table.difference is not None:
+            by = table.difference["iou"]
+            ends = "" if by.low is None or by.high is None else f" [{by.low:+.3f}, {by.high:+.3f}]"
+            title = "no common IoU" if by.mean is None else f"{by.mean:+.3f}{ends}, n = {by.n}"
+            x, y = paired.column(report.reference, "iou"), paired.column(name, "iou")
+            pairs.append(PairScatter(title, report.reference, name, x, y, groups))
+    notes = (f"{name}: {footer(evaluation.selected.table.provenance)}" for name, evaluation in evaluations.items())
+    figure = build_pair_scatters(
+        pairs,
+        [name for name in first.class_names if name in groups],
+        title="IoU image by image: mean difference with its 95 % interval",
+        score="IoU",
+        footer="  |  ".join(notes),
+    )
+    save_figure(figure, target, dpi=settings.output.dpi)

@@ -1,0 +1,81 @@
+"""What the figures of several commands need: file names, the line in the margin, missing glyphs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from btxrd_explain.outputs.fonts import without_glyph
+from btxrd_explain.plain import distinct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from btxrd_explain.predictions.provenance import Provenance
+    from btxrd_explain.progress import Listener
+
+# Names that reach the file system or a figure's margin.
+
+_LONGEST = 150
+"""Bytes of a class name in a file name; file systems take 255, of which a part is ours."""
+_LONGEST_PART = 200
+"""Characters of an image's name in a file name; nearly all are of one byte."""
+
+
+def file_names_of_classes(names: Sequence[str]) -> dict[str, str]:
+    """Return class names as parts of file names, each another one: what could be a path or markup becomes ``_``.
+
+    >>> file_names_of_classes(["Malignant", "../giant cell/tumor", "malignant"])
+    {'Malignant': 'Malignant', '../giant cell/tumor': '___giant cell_tumor', 'malignant': 'malignant_2'}
+    """
+    safe = (re.sub(r"[^\w \-+()]", "_", name).encode()[:_LONGEST].decode(errors="ignore").strip() for name in names)
+    return dict(zip(names, distinct(name or "_" for name in safe), strict=True))
+
+
+def file_name_of_image(image_id: str, suffix: str) -> Path:
+    r"""Return a relative file name for what belongs to an image, different for different images.
+
+    The image's own suffix stays, so that ``a.png`` and ``a.jpeg`` do not meet; no part of it leaves the folder. A name
+    that had to be changed for that, or is longer than file systems take, ends with part of its hash, to meet no other.
+
+    >>> file_name_of_image("left/IMG000046.jpeg", ".png").as_posix()
+    'left/IMG000046.jpeg.png'
+    >>> [file_name_of_image(name, ".png").as_posix() for name in ("//etc/../passwd", "..", "a\0b")]
+    ['etc/passwd-3c8ff4e0.png', '_-5ec1f7e7.png', 'a_b-59b271ae.png']
+    """
+    text = image_id.replace("\0", "_")
+    if os.name == "nt":  # where these too make a path
+        text = text.replace("\\", "/").replace(":", "_")
+    parts = [part[:_LONGEST_PART] for part in text.split("/") if part not in {"", ".", ".."}] or ["_"]
+    mark = ""
+    if "/".join(parts) != image_id:
+        mark = f"-{hashlib.sha256(image_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
+    return Path(*parts[:-1], f"{parts[-1]}{mark}{suffix}")
+
+
+def footer(provenance: Provenance) -> str:
+    """Return the line under a figure that says how its heat maps were made."""
+    parts = [
+        f"{provenance.method} of {provenance.target_layer}, {provenance.grid.height} x {provenance.grid.width} cells",
+        f"{provenance.architecture}, {provenance.checkpoint} ({provenance.checkpoint_sha256[:8]})",
+    ]
+    if provenance.synthetic:
+        parts.insert(0, "SYNTHETIC DATA")
+    return "  |  ".join(parts)
+
+
+# What to tell where names hold characters that no font of the machine draws.
+
+
+def note_missing_glyphs(names: Iterable[str], listener: Listener) -> None:
+    """Tell which characters of class and file names figures show by their code points, and what helps."""
+    missing = without_glyph(names)
+    if missing:
+        shown = missing if len(missing) <= 12 else f"{missing[:12]}..."
+        listener.note(
+            f"no font on this machine draws {shown!r}: figures show code points instead; "
+            "install a font that does, such as Noto Sans CJK"
+        )

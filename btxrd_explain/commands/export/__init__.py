@@ -1,0 +1,186 @@
+"""Heat maps for other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.commands.drawing import file_name_of_image
+from btxrd_explain.commands.export.images import ImageMaker
+from btxrd_explain.errors import BtxrdExplainError, OutputError, SettingsError
+from btxrd_explain.evaluation.protocol import protocol_of, rule_in_words
+from btxrd_explain.inference.selection import select_rows
+from btxrd_explain.outputs.export.item import Origin, UnexportedError
+from btxrd_explain.progress import Failures, Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from btxrd_explain.evaluation.protocol import Protocol
+    from btxrd_explain.inference.selection import Selected
+    from btxrd_explain.outputs.export.item import ExportedImage, Writer
+    from btxrd_explain.settings import Settings
+
+# Which writer serves a format, and where its files go.
+
+_SCALES = {
+    "original": "ReLU, upsampled to the radiograph, min-max scaled per image to [0, 1]",
+    "input": "ReLU, upsampled to the network's input, min-max scaled per image to [0, 1]",
+    "grid": "raw class-activation grid, signed, in units of the class score",
+}
+
+
+def make_writer(selected: Selected, settings: Settings, protocol: Protocol, folder: Path) -> Writer:
+    """Return the writer of the format that the settings name; each is imported only where it is used.
+
+    Args:
+        selected: The rows that are exported.
+        settings: The settings.
+        protocol: What makes a region.
+        folder: Where the files go.
+
+    Returns:
+        The writer, not yet begun.
+    """
+    provenance = selected.table.provenance
+    wanted = settings.export
+    rule = f"{provenance.method} {rule_in_words(protocol.threshold)}"
+    origin = Origin(provenance.class_names, rule, provenance.document())
+    if wanted.to == "labelme":
+        from btxrd_explain.outputs.export.labelme import LabelMeWriter  # noqa: PLC0415 -- OpenCV
+
+        place = _beside if wanted.beside_images else _labelme_names(selected, folder)
+        return nullcontext(LabelMeWriter(origin, place, tolerance=wanted.tolerance).add)
+    if wanted.to == "coco":
+        from btxrd_explain.outputs.export.coco import coco_writer  # noqa: PLC0415 -- pycocotools
+
+        return coco_writer(folder, origin, _coco_images(selected))
+    if wanted.to == "fiftyone":
+        from btxrd_explain.outputs.export.fiftyone import fiftyone_writer  # noqa: PLC0415 -- OpenCV
+
+        every = wanted.classes == "all"
+        return fiftyone_writer(folder, origin, _named(".png"), every_class=every, tolerance=wanted.tolerance)
+    from btxrd_explain.outputs.export.arrays import ArrayWriter, npz, tiff  # noqa: PLC0415 -- Pillow
+
+    encode, suffix = (npz, ".npz") if wanted.to == "npz" else (tiff, ".tif")
+    name = _named(suffix)
+    scale = _SCALES[wanted.map_size]
+    return nullcontext(ArrayWriter(encode, origin, lambda image: folder / name(image), scale=scale).add)
+
+
+def _named(suffix: str) -> Callable[[ExportedImage], Path]:
+    return lambda image: file_name_of_image(image.image_id, suffix)
+
+
+def _beside(image: ExportedImage) -> Path:
+    """Return the place beside an image; never ``<stem>.json``, which is where an expert's annotation is looked for."""
+    return image.path.with_name(f"{image.path.name}.attention.json")
+
+
+def _labelme_names(selected: Selected, folder: Path) -> Callable[[ExportedImage], Path]:
+    """Return the places in a folder: ``<stem>.json``, where LabelMe looks for an image's file.
+
+    Images that share a stem, such as ``a.png`` and ``a.jpeg``, keep their suffixes. Of all images of the table, so that
+    an image's file has the same name however many are exported.
+    """
+    stems = Counter(map(_stem, _image_ids(selected)))
+
+    def place(image: ExportedImage) -> Path:
+        name = file_name_of_image(image.image_id, ".json")
+        return folder / (name if stems[_stem(image.image_id)] > 1 else name.with_name(f"{Path(name.stem).stem}.json"))
+
+    return place
+
+
+def _stem(image_id: str) -> str:
+    """Return an image's name without its suffix, as file systems compare it that know no case."""
+    return str(PurePosixPath(image_id).with_suffix("")).casefold()
+
+
+def _image_ids(selected: Selected) -> Iterable[str]:
+    ids: list[str] = selected.table.index().column("image_id").to_pylist()
+    return ids
+
+
+def _coco_images(selected: Selected) -> Iterator[dict[str, Any]]:
+    for number, row in enumerate(selected.rows, start=1):
+        if row.size is not None:
+            yield {"id": number, "file_name": row.image_id, "height": row.size.height, "width": row.size.width}
+
+
+_MUCH = 2**30
+"""Bytes of float32 from which the user is told beforehand."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportResult:
+    """What ``export`` wrote.
+
+    Attributes:
+        to: The format.
+        folder: Where the files are; None where each lies beside its image.
+        exported: Number of images that were exported.
+        failed: Why the others were not, by ``image_id``.
+    """
+
+    to: str
+    folder: Path | None
+    exported: int
+    failed: dict[str, str]
+
+
+def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
+    """Export heat maps, image by image: memory does not grow with their number, and none stops the others.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was written.
+
+    Raises:
+        SettingsError: No format is named.
+        BtxrdExplainError: Table or output cannot be used.
+    """
+    listener = Failures(listener, strict=settings.run.strict)
+    wanted = settings.export
+    if wanted.to is None:
+        raise SettingsError("no format is named", hint="give --to labelme, coco, npz, tiff or fiftyone")
+    selected = select_rows(settings, listener)
+    _warn_of_size(selected, settings, listener)
+    folder = settings.output.directory / wanted.to
+    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    maker = ImageMaker(selected, settings, protocol, listener)
+    make = maker.maps if wanted.to in {"npz", "tiff"} else maker.regions
+    exported, failed = 0, {}
+    listener.start(f"export to {wanted.to}", len(selected.rows))
+    with make_writer(selected, settings, protocol, folder) as add:
+        for row in selected.table.rows(set(selected.rows.column("image_id").to_pylist())):
+            try:
+                add(make(row))
+                exported += 1
+            except BtxrdExplainError as error:
+                if isinstance(error, OutputError) and not isinstance(error, UnexportedError):
+                    raise  # the disk is full: no other radiograph would do better
+                failed[row.image_id] = str(error)
+                listener.failed(row.image_id, "failed", str(error))
+            listener.advance()
+    beside = wanted.to == "labelme" and wanted.beside_images
+    return ExportResult(wanted.to, None if beside else folder, exported, failed)
+
+
+def _warn_of_size(selected: Selected, settings: Settings, listener: Listener) -> None:
+    """Tell beforehand where arrays of the radiographs' size will fill a disk."""
+    wanted = settings.export
+    if wanted.to not in {"npz", "tiff"} or wanted.map_size != "original":
+        return
+    classes = len(selected.table.provenance.class_names) if wanted.classes == "all" else 1
+    total = sum(4 * classes * row.size.height * row.size.width for row in selected.rows if row.size is not None)
+    if total > _MUCH:
+        listener.note(
+            f"{total / 2**30:.1f} GiB of float32 before compression; --map-size input or grid takes much less"
+        )

@@ -1,0 +1,282 @@
+"""Per class a picture grid of true positives, false positives and false negatives, with their heat maps."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btxrd_explain.commands.drawing import file_names_of_classes, footer
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.selection import Examples, Outcome, select_examples
+from btxrd_explain.errors import AnnotationError, InputError, RadiographError
+from btxrd_explain.evaluation.protocol import lesion_rules
+from btxrd_explain.inference.explained import ExplainedImage
+from btxrd_explain.inference.selection import Selected, select_rows
+from btxrd_explain.inputs.annotation_source import read_lesions
+from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, cell_pixels
+from btxrd_explain.outputs.overlay import as_rgb, create_overlay, outlines_of, shrunk
+from btxrd_explain.outputs.style import picture_dpi
+from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.files import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.inputs.annotation import AnnotationPlace
+    from btxrd_explain.outputs.overlay import Outlines
+    from btxrd_explain.predictions.index import Index
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.settings import Settings
+
+# Examples of a gallery: from a row of the table to the cell of a picture grid.
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePainter:
+    """Turns examples into the cells of a picture grid.
+
+    Attributes:
+        images: The images of all examples, by ``image_id``.
+        annotations: Where their annotations are, of those that have one.
+        settings: Colours, resolution, and which shapes of an annotation count.
+        listener: Told of files that cannot be used.
+    """
+
+    images: Mapping[str, ExplainedImage]
+    annotations: Mapping[str, AnnotationPlace]
+    settings: Settings
+    listener: Listener
+
+    def line(self, outcome: Outcome, rows: Iterable[Prediction], of_class: int, available: int) -> Row:
+        """Return a row of the grid: the examples of one outcome, of ``available`` that there are."""
+        return Row(str(outcome), tuple(self.cell(outcome, row, of_class) for row in rows), available)
+
+    def cell(self, outcome: Outcome, row: Prediction, class_index: int) -> Cell:
+        """Paint one example; a false negative shows the predicted and the true class side by side."""
+        image = self.images[row.image_id]
+        title = title_of(outcome, row, image)
+        predicted = row.predicted if row.predicted is not None else class_index
+        shown = [predicted, class_index] if outcome is Outcome.FN else [predicted]
+        try:
+            pixels = image.radiograph().pixels
+        except RadiographError as error:
+            self.listener.failed(row.image_id, "not shown", str(error))
+            return Cell((), title, f"{row.image_id} (not readable any more)")
+        annotation = self._annotation(image)
+        pictures = [self._picture(image, pixels, index, annotation) for index in shown]
+        return Cell(tuple(pictures), title, row.image_id)
+
+    def _annotation(self, image: ExplainedImage) -> Outlines:
+        """Return the outlines of an example's annotation; none where there is none that can be used."""
+        place = self.annotations.get(image.row.image_id)
+        if place is None:
+            return ()
+        try:
+            lesions = read_lesions(place, image.frame.original, lesion_rules(self.settings.annotation))
+            return tuple(line for lesion in lesions for line in outlines_of(lesion))
+        except AnnotationError as error:
+            self.listener.note(str(error))
+            return ()
+
+    def _picture(self, image: ExplainedImage, pixels: NDArray[np.uint8], index: int, annotation: Outlines) -> Picture:
+        """Paint the heat map of a class over a radiograph, at the size at which it is shown."""
+        heat, output = image.heat_map(index), self.settings.output
+        small, small_heat = shrunk(pixels, heat.values, cell_pixels(picture_dpi(output.format, output.dpi)))
+        caption = f"map of {image.class_name(index)}"
+        if heat.status is not MapStatus.OK:
+            return Picture(as_rgb(small), caption, str(heat.status), annotation)
+        overlay = create_overlay(small, small_heat, alpha=output.alpha, colormap=output.colormap)
+        return Picture(overlay, caption, annotation=annotation)
+
+
+def title_of(outcome: Outcome, row: Prediction, image: ExplainedImage) -> str:
+    """Return the title of an example, such as ``TP: Benign -> Benign (0.93)``: true -> predicted (confidence)."""
+    predicted = "none" if row.predicted is None else image.class_name(row.predicted)
+    return f"{outcome}: {row.label} -> {predicted} ({row.confidence:.2f})"
+
+
+# Per class a picture grid of true positives, false positives and false negatives, with their heat maps.
+
+SCHEMA_VERSION = 1
+
+_REASONS = {
+    Outcome.TP: "predicted and true class; highest confidence first",
+    Outcome.FP: "predicted, but another class is true; highest confidence first",
+    Outcome.FN: "true class, but another is predicted; lowest probability of the true class first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GalleryResult:
+    """What ``gallery`` wrote.
+
+    Attributes:
+        figures: The picture grid of each class, by class name.
+        document: Path of ``gallery.json``: which image stands where, and why.
+        shown: How many examples each class shows per outcome.
+        available: How many there are.
+        failed: Why the files of some images failed, by ``image_id``; they are not shown.
+    """
+
+    figures: Mapping[str, Path]
+    document: Path
+    shown: Mapping[str, Mapping[str, int]]
+    available: Mapping[str, Mapping[str, int]]
+    failed: Mapping[str, str]
+
+
+def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
+    """Draw the galleries of all classes.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was written.
+
+    Raises:
+        InputError: No image has a known true class.
+        BtxrdExplainError: Table, images or output cannot be used.
+    """
+    listener = Failures(listener, strict=settings.run.strict)
+    selected = select_rows(settings, listener)
+    names = selected.table.provenance.class_names
+    chosen = _choose(selected, settings)
+    images = _images(selected, chosen)
+    listener.start("galleries", len(names))
+    figures = _draw(selected, chosen, images, settings, listener)
+    document = settings.output.directory / "gallery.json"
+    write_json(document, _document(selected, chosen, figures) | {"failed_images": listener.document()})
+    by_name = dict(zip(names, chosen, strict=True))
+    return GalleryResult(
+        figures,
+        document,
+        shown={name: {str(o): len(e.rows(o)) for o in _REASONS} for name, e in by_name.items()},
+        available={name: {str(o): e.available(o) for o in _REASONS} for name, e in by_name.items()},
+        failed=listener.reasons,
+    )
+
+
+def _draw(
+    selected: Selected,
+    chosen: list[_Chosen],
+    images: dict[str, ExplainedImage],
+    settings: Settings,
+    listener: Listener,
+) -> dict[str, Path]:
+    """Draw the figure of each class; return where it is, by class name."""
+    from btxrd_explain.commands.drawing import note_missing_glyphs  # noqa: PLC0415 -- matplotlib
+    from btxrd_explain.outputs.gallery_figure import build_gallery_grid  # noqa: PLC0415 -- matplotlib
+    from btxrd_explain.outputs.style import save_figure  # noqa: PLC0415 -- matplotlib
+
+    names = selected.table.provenance.class_names
+    files = file_names_of_classes(names)
+    figures: dict[str, Path] = {}
+    painter = ExamplePainter(images, selected.annotations, settings, listener)
+    note_missing_glyphs([*names, *images], listener)
+    for index, name in enumerate(names):
+        _warn_of_few(name, chosen[index], settings, listener)
+        figure = build_gallery_grid(
+            [painter.line(o, chosen[index].rows(o), index, chosen[index].available(o)) for o in _REASONS],
+            title=f"{name}: where the classifier looks",
+            columns=settings.gradcam.examples_per_class,
+            colormap=settings.output.colormap,
+            footer=footer(selected.table.provenance),
+        )
+        figures[name] = settings.output.directory / f"gallery_{files[name]}.{settings.output.format}"
+        save_figure(figure, figures[name], dpi=settings.output.dpi)
+        listener.advance()
+    return figures
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The examples of one class: rows of the table, by outcome."""
+
+    index: int
+    examples: Examples
+    table_rows: Index
+    columns: int
+
+    def rows(self, outcome: Outcome) -> list[Prediction]:
+        """Return the rows of an outcome in the order in which they are shown."""
+        return [self.table_rows[number] for number in self.examples.of(outcome)]
+
+    def available(self, outcome: Outcome) -> int:
+        """Return how many rows have that outcome."""
+        return self.examples.available[outcome]
+
+
+def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
+    """Select the examples of every class among the rows with a prediction and a known true class."""
+    names = selected.table.provenance.class_names
+    rows = selected.rows.where((selected.rows.predicted >= 0) & selected.rows.is_in("label", names))
+    if not len(rows):
+        raise InputError(
+            "no radiograph has both a prediction and a known true class",
+            hint="name a split CSV with labels, or a BTXRD root, when running infer",
+        )
+    labels = np.array([names.index(label) for label in rows.column("label").to_pylist()])
+    keys = rows.column("image_id").to_pylist()
+    count = settings.gradcam.examples_per_class
+    return [
+        _Chosen(index, select_examples(rows.probabilities, labels, index, count, order_keys=keys), rows, count)
+        for index in range(len(names))
+    ]
+
+
+def _images(selected: Selected, chosen: list[_Chosen]) -> dict[str, ExplainedImage]:
+    """Load the grids of the images that are shown, and of no others."""
+    wanted = {row.image_id for one in chosen for outcome in _REASONS for row in one.rows(outcome)}
+    return {row.image_id: ExplainedImage.of(row, selected.table) for row in selected.table.rows(wanted)}
+
+
+def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Listener) -> None:
+    wanted = settings.gradcam.examples_per_class
+    few = [f"{chosen.available(outcome)} {outcome}" for outcome in _REASONS if chosen.available(outcome) < wanted]
+    if few:
+        listener.note(f"class {name}: only {', '.join(few)} of the {wanted} asked for")
+
+
+def _document(selected: Selected, chosen: list[_Chosen], figures: Mapping[str, Path]) -> dict[str, Any]:
+    """Return the content of ``gallery.json``: which image stands where, and why."""
+    names = selected.table.provenance.class_names
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "order": {str(outcome): reason for outcome, reason in _REASONS.items()},
+        "classes": {
+            names[one.index]: {
+                "figure": figures[names[one.index]].name,
+                **{str(outcome): _places(one, outcome, names) for outcome in _REASONS},
+            }
+            for one in chosen
+        },
+        "warnings": [asdict(caution) for caution in selected.cautions],
+        "provenance": selected.table.provenance.document(),
+    }
+
+
+def _places(chosen: _Chosen, outcome: Outcome, names: tuple[str, ...]) -> dict[str, Any]:
+    from btxrd_explain.outputs.gallery_figure import place_of  # noqa: PLC0415 -- matplotlib
+
+    examples = [
+        {
+            **dict(zip(("line", "column"), (n + 1 for n in place_of(number, chosen.columns)), strict=True)),
+            "image_id": row.image_id,
+            "true": row.label,
+            "predicted": None if row.predicted is None else names[row.predicted],
+            "confidence": row.confidence,
+            "probability_of_class": None if row.probabilities is None else float(row.probabilities[chosen.index]),
+            "maps": [names[row.predicted or 0], names[chosen.index]]
+            if outcome is Outcome.FN
+            else [names[row.predicted or 0]],
+        }
+        for number, row in enumerate(chosen.rows(outcome))
+    ]
+    return {"available": chosen.available(outcome), "shown": examples}

@@ -1,0 +1,100 @@
+"""Fill the predictions table; draw the overlays of images that were named one by one."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from btxrd_explain.commands.drawing import file_name_of_image
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.errors import RadiographError
+from btxrd_explain.inference.explained import ExplainedImage
+from btxrd_explain.inference.run import Inference, up_to_date
+from btxrd_explain.progress import Listener, Silent
+from btxrd_explain.system.files import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+    from typing import IO
+
+    from btxrd_explain.predictions.table import PredictionTable
+    from btxrd_explain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class InferResult(Inference):
+    """What ``infer`` did.
+
+    Attributes:
+        overlays: Overlays that were drawn, by ``image_id``.
+    """
+
+    overlays: dict[str, Path]
+
+
+def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes] | None = None) -> InferResult:
+    """Bring the predictions table up to date for the images that the settings name, and draw their overlays.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+        stdin: Where the paths come from when an input is ``-``.
+
+    Returns:
+        What was done.
+
+    Raises:
+        FailedFileError: A file failed, and ``run.strict`` is set; what was computed is in the table.
+        BtxrdExplainError: Input, checkpoint, table or output cannot be used.
+    """
+    listener = listener or Silent()
+    with up_to_date(settings, listener, stdin=stdin) as current:
+        overlays: dict[str, Path] = {}
+        if current.named if settings.output.overlay is None else settings.output.overlay:
+            image_ids = current.rows.column("image_id").to_pylist()
+            overlays = draw_overlays(current.table, image_ids, settings, listener)
+    return InferResult(**{field.name: getattr(current, field.name) for field in fields(current)}, overlays=overlays)
+
+
+def draw_overlays(
+    table: PredictionTable, image_ids: Collection[str], settings: Settings, listener: Listener
+) -> dict[str, Path]:
+    """Write ``overlays/<image_id>.png`` for each image: the heat map of the predicted class over the radiograph.
+
+    Returns:
+        The files by ``image_id``. Images without a prediction have none; a degenerate heat map is drawn as the bare
+        radiograph and noted.
+    """
+    folder = settings.output.directory / "overlays"
+    drawn: dict[str, Path] = {}
+    listener.start("overlays", len(image_ids))
+    for row in table.rows(image_ids):
+        listener.advance()
+        if row.grids is None or row.predicted is None:
+            continue
+        target = folder / file_name_of_image(row.image_id, ".png")
+        try:
+            picture, status = _overlay(ExplainedImage.of(row, table), row.predicted, settings)
+        except RadiographError as error:
+            listener.failed(row.image_id, "not shown", str(error))
+            continue
+        if status is not MapStatus.OK:
+            listener.note(f"'{row.image_id}': the heat map is empty ({status}); the bare radiograph is drawn")
+        write_bytes(target, picture)
+        drawn[row.image_id] = target
+    return drawn
+
+
+def _overlay(image: ExplainedImage, class_index: int, settings: Settings) -> tuple[bytes, MapStatus]:
+    from PIL import Image
+
+    from btxrd_explain.outputs.overlay import create_overlay  # noqa: PLC0415 -- matplotlib's colour maps
+
+    heat = image.heat_map(class_index)
+    output = settings.output
+    picture = create_overlay(image.radiograph().pixels, heat.values, alpha=output.alpha, colormap=output.colormap)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, format="PNG", compress_level=1)
+    return buffer.getvalue(), heat.status

@@ -1,0 +1,110 @@
+"""Make one table of several: the shards of a job array, or the files of a partitioned table."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from btxrd_explain.errors import OutputError, TableError
+from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.predictions.store import write_table
+from btxrd_explain.predictions.table import assemble, open_table, table_files
+from btxrd_explain.progress import Listener, Silent
+from btxrd_explain.system.files import relative_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
+
+_SHARD = re.compile(r"(?P<table>.+)\.shard-(?P<number>\d+)-of-(?P<count>\d+)\.parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class MergeResult:
+    """What ``merge`` wrote.
+
+    Attributes:
+        table: The one table.
+        rows: How many rows it has.
+        failed: How many of them have no prediction.
+    """
+
+    table: PredictionTable
+    rows: int
+    failed: int
+
+
+def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -> MergeResult:
+    """Merge tables into one, which is written whole or not at all; its rows are those of a run that was never split.
+
+    Args:
+        parts: Parquet files, or folders of them.
+        target: The Parquet file to write; it may be none of the parts.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was written.
+
+    Raises:
+        TableError: A part is not a table, belongs to another run or has an image of another one, or a shard is missing.
+        OutputError: The table cannot be written.
+    """
+    if target.is_dir():
+        raise OutputError(f"'{target}' is a folder", hint="name the file to write")
+    _check_shards([file for path in parts for file in table_files(path)])
+    tables = [open_table(path) for path in parts]
+    whole = assemble(target, [part for table in tables for part in table.parts])
+    listener = listener or Silent()
+    listener.start("rows", sum(part.rows for part in whole.parts))
+    failed = 0
+
+    def rows() -> Iterator[Prediction]:
+        nonlocal failed
+        for row in _merged(tables, target):
+            failed += row.status is not RowStatus.OK
+            listener.advance()
+            yield row
+
+    count = write_table(target, whole.provenance, rows())
+    return MergeResult(open_table(target), count, failed)
+
+
+def _check_shards(files: Sequence[Path]) -> None:
+    """Refuse to merge a job array of which a task has not finished."""
+    found: dict[tuple[str, int], set[int]] = {}
+    for match in filter(None, (_SHARD.fullmatch(file.name) for file in files)):
+        found.setdefault((match["table"], int(match["count"])), set()).add(int(match["number"]))
+    for (_, count), numbers in found.items():
+        missing = sorted(set(range(1, count + 1)) - numbers)
+        if missing:
+            named = ", ".join(f"{number}/{count}" for number in missing[:10])
+            more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
+            raise TableError(f"shards are missing: {named}{more}", hint="run 'btxrd-explain infer --shard' for them")
+
+
+def _merged(tables: Sequence[PredictionTable], target: Path) -> Iterator[Prediction]:
+    """Yield the rows of all tables in order, with paths as the target keeps them."""
+    last = None
+    for row in heapq.merge(*(_moved(table, target.parent) for table in tables), key=attrgetter("image_id")):
+        if row.image_id == last:
+            holders = [f"'{table.path}'" for table in tables if any(table.rows([row.image_id]))]
+            raise TableError(
+                f"'{row.image_id}' is in {' and '.join(holders[:2])}", hint="merge tables that share no image"
+            )
+        last = row.image_id
+        yield row
+
+
+def _moved(table: PredictionTable, folder: Path) -> Iterator[Prediction]:
+    """Yield the rows of a table with paths that start at another folder."""
+    if table.folder.absolute() == folder.absolute():
+        yield from table.rows()
+        return
+    for row in table.rows():
+        yield replace(row, path=row.path and relative_path(table.image_path(row), folder))

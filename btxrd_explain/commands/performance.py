@@ -1,0 +1,184 @@
+"""How good the classifier is: accuracy, calibration, ROC and precision-recall, with intervals and figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btxrd_explain.commands.drawing import footer, note_missing_glyphs
+from btxrd_explain.core.classification import measure_performance
+from btxrd_explain.core.statistics import Resampling, number
+from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.extent import read_columns
+from btxrd_explain.inference.selection import Selected, select_to_evaluate
+from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
+from btxrd_explain.outputs.style import save_figure
+from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.files import write_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.classification import Performance, Reliability
+    from btxrd_explain.settings import Settings
+
+SCHEMA_VERSION = 1
+
+_FIGURES = {"calibration": build_reliability, "roc": build_roc, "precision_recall": build_precision_recall}
+
+DEFINITIONS = {
+    "accuracy": "share of images whose predicted class, the most probable one, is the true class",
+    "balanced_accuracy": "mean sensitivity over the classes that occur",
+    "macro_f1": "mean F1 over the classes that occur",
+    "auroc": "area under the ROC curve of the class's probability, the class against the rest; ties count half",
+    "average_precision": "sum of precision times gain in recall, the class against the rest; its chance level is "
+    "prevalence",
+    "sensitivity": "TP / (TP + FN), the class against the rest",
+    "specificity": "TN / (TN + FP), the class against the rest",
+    "precision": "TP / (TP + FP), the class against the rest",
+    "f1": "2 TP / (2 TP + FP + FN), the class against the rest",
+    "calibration_error": "expected calibration error: sum over ten bins of equal width of the share of images times "
+    "|share that came true - mean probability|; too large on small samples",
+    "brier": "mean squared difference of probability and outcome",
+    "interval": "percentile bootstrap over images, or over groups of them; of shares in calibration bins Wilson's",
+    "undefined": "null: a class without images, or without images of the rest, has no such score",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceResult:
+    """What ``performance`` measured and wrote.
+
+    Attributes:
+        report: The content of ``performance.json``.
+        document: Path of the report.
+        figures: Paths of the figures by what they show.
+    """
+
+    report: dict[str, Any]
+    document: Path
+    figures: dict[str, Path]
+
+
+def run(settings: Settings, listener: Listener | None = None) -> PerformanceResult:
+    """Score the predictions against the known true classes.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        InputError: No image has both a prediction and a known true class.
+        BtxrdExplainError: Table, images or output cannot be used.
+    """
+    listener = Failures(listener, strict=settings.run.strict)
+    selected = select_to_evaluate(settings, listener)
+    probabilities, labels, groups, excluded = _samples(selected, settings, listener)
+    wanted = settings.evaluation
+    resampling = Resampling.of_groups(groups, resamples=wanted.resamples, seed=wanted.seed)
+    performance = measure_performance(probabilities, labels, resampling)
+    figures = _draw(performance, selected, settings, listener)
+    report = _report(performance, selected, excluded, resampling)
+    report["statistics"]["unit"] = wanted.group_column or "image"
+    report["failed_images"] = listener.document()
+    document = settings.output.directory / "performance.json"
+    write_json(document, report)
+    return PerformanceResult(report, document, figures)
+
+
+def _samples(
+    selected: Selected, settings: Settings, listener: Listener
+) -> tuple[NDArray[np.float32], NDArray[np.intp], list[str | None], dict[str, int]]:
+    """Return probabilities, true classes and groups of the rows that have both, and how many have not, by reason.
+
+    Groups are None where intervals draw images.
+    """
+    names = selected.table.provenance.class_names
+    columns = read_columns(settings, selected, listener)
+    group_of = columns.get(settings.evaluation.group_column or "", [None] * len(selected.rows))
+    probabilities, labels, groups, excluded = [], [], [], Counter[str]()
+    for row, group in zip(selected.rows, group_of, strict=True):
+        if row.predicted is None or row.probabilities is None:
+            excluded["no prediction"] += 1
+        elif row.label not in names:
+            excluded["no known true class"] += 1
+        else:
+            probabilities.append(row.probabilities)
+            labels.append(names.index(row.label))
+            groups.append(group)
+    if not labels:
+        raise InputError(
+            "no radiograph has both a prediction and a known true class",
+            hint="name a split CSV with labels, or a BTXRD root, when running infer",
+        )
+    return np.stack(probabilities).clip(0, 1), np.array(labels), groups, dict(sorted(excluded.items()))
+
+
+def _draw(performance: Performance, selected: Selected, settings: Settings, listener: Listener) -> dict[str, Path]:
+    """Draw the figures; return their paths by what they show."""
+    provenance = selected.table.provenance
+    note_missing_glyphs(provenance.class_names, listener)
+    drawn = {}
+    listener.start("figures", len(_FIGURES))
+    for name, build in _FIGURES.items():
+        figure = build(performance, provenance.class_names, footer=footer(provenance))
+        drawn[name] = settings.output.directory / f"performance_{name}.{settings.output.format}"
+        save_figure(figure, drawn[name], dpi=settings.output.dpi)
+        listener.advance()
+    return drawn
+
+
+def _report(
+    performance: Performance, selected: Selected, excluded: dict[str, int], resampling: Resampling
+) -> dict[str, Any]:
+    """Return the content of ``performance.json``; what is undefined is None."""
+    names = selected.table.provenance.class_names
+    rates = performance.rates
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "num_images": performance.images,
+        "excluded": excluded,
+        "accuracy": asdict(rates.accuracy),
+        "balanced_accuracy": asdict(rates.balanced_accuracy),
+        "macro_f1": asdict(rates.macro_f1),
+        "calibration": _calibration(performance.reliability),
+        "per_class": {name: _class_report(performance, index) for index, name in enumerate(names)},
+        "confusion": {
+            name: dict(zip(names, row, strict=True))
+            for name, row in zip(names, performance.confusion.tolist(), strict=True)
+        },
+        "statistics": {"resamples": resampling.resamples, "seed": resampling.seed, "level": resampling.level},
+        "warnings": [asdict(caution) for caution in selected.cautions],
+        "definitions": DEFINITIONS,
+        "provenance": selected.table.provenance.document(),
+    }
+
+
+def _class_report(performance: Performance, index: int) -> dict[str, Any]:
+    part = performance.per_class[index]
+    return {
+        "n": part.positives,
+        "prevalence": part.positives / performance.images,
+        "auroc": asdict(part.roc.area),
+        "average_precision": asdict(part.precision_recall.area),
+        **{name: asdict(estimates[index]) for name, estimates in performance.rates.per_class.items()},
+        "calibration": _calibration(part.reliability),
+    }
+
+
+def _calibration(part: Reliability) -> dict[str, Any]:
+    """Return a reliability diagram as plain JSON values."""
+    columns = {"probability": part.probability, "share": part.right, "low": part.low, "high": part.high}
+    bins = [
+        {"count": int(count)} | {name: number(column[index]) for name, column in columns.items()}
+        for index, count in enumerate(part.counts)
+    ]
+    return {"calibration_error": asdict(part.error), "brier": asdict(part.brier), "bins": bins}

@@ -1,0 +1,152 @@
+"""All radiographs with their heat maps and scores as one page that works without a network."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from btxrd_explain.commands.report.document import build_document, describe
+from btxrd_explain.commands.report.entries import Entry, EntryMaker
+from btxrd_explain.commands.report.writing import staging, write_report
+from btxrd_explain.evaluation.evaluate import Evaluation, Scores
+from btxrd_explain.evaluation.extent import Extent, extent_of, find_metadata, read_columns, tune
+from btxrd_explain.evaluation.protocol import Protocol, protocol_of
+from btxrd_explain.evaluation.report import build_report, excluded_images, sample_of
+from btxrd_explain.evaluation.schema import Document
+from btxrd_explain.evaluation.scoring import Scorer
+from btxrd_explain.inference.selection import Selected, select_to_evaluate
+from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.threads import available_cores, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from btxrd_explain.evaluation.sample import Sample
+    from btxrd_explain.evaluation.schema import Report
+    from btxrd_explain.settings import Settings
+
+# What the annotations say of all heat maps together: as `annotate-iou` has found it, else as measured now.
+
+
+def find_report(folder: Path, evaluation: Evaluation, sample: Sample, extent: Extent, listener: Listener) -> Report:
+    """Return the report of `annotate-iou` where it says the same of every radiograph, else one made now.
+
+    The one on disk may know more: baselines take time, and slices by metadata must be asked for.
+
+    Args:
+        folder: The folder of results.
+        evaluation: What was measured now.
+        sample: Its evaluated images in columns.
+        extent: What is reported beyond the scores.
+        listener: Told of a report that does not fit.
+    """
+    now = build_report(evaluation, sample, extent)
+    path = folder / "annotation_report.json"
+    try:
+        known = Document.model_validate(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return now
+    except (OSError, ValueError):
+        listener.note(f"'{path}' is damaged or of another release, and is not taken into account")
+        return now
+    if _agree(known, now) and known.excluded_images == list(excluded_images(evaluation)):
+        return known
+    listener.note(
+        f"'{path}' is of other radiographs, another table or another protocol, and is not taken into account; "
+        "run 'btxrd-explain annotate-iou' with the same settings to have its baselines and slices in the page"
+    )
+    return now
+
+
+def _agree(known: Report, now: Report) -> bool:
+    """Return whether two reports are of the same table, protocol and radiographs, with the same scores."""
+    unrelated = {"average_mask"}  # what the baselines were made of
+    return (
+        known.provenance.get("fingerprint") == now.provenance["fingerprint"]
+        and known.protocol.model_dump(exclude=unrelated) == now.protocol.model_dump(exclude=unrelated)
+        and _scores(known) == _scores(now)
+    )
+
+
+def _scores(report: Report) -> list[tuple[str, float | None]]:
+    return [(image.image_id, getattr(image, "iou", None)) for image in report.per_image]
+
+
+@dataclass(frozen=True, slots=True)
+class ReportResult:
+    """What ``report`` wrote.
+
+    Attributes:
+        page: The HTML file.
+        folder: The folder beside it, without which it shows no pictures; None where the page is all.
+        images: How many radiographs it tells of.
+        shown: How many of them it shows.
+        failed: Why the files of some images failed, by ``image_id``; they are not shown.
+    """
+
+    page: Path
+    folder: Path | None
+    images: int
+    shown: int
+    failed: Mapping[str, str]
+
+
+def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
+    """Write the report.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was written.
+
+    Raises:
+        BtxrdExplainError: Table or output cannot be used.
+    """
+    listener = Failures(listener, strict=settings.run.strict)
+    selected = select_to_evaluate(settings, listener)
+    extent, protocol = _plan(settings, selected, listener)
+    page = settings.output.directory / "report.html"
+    maker = EntryMaker(Scorer(selected.table, protocol), settings.report.picture_side)
+    entries: list[Entry] = []
+    with staging(page) as staged:
+        for entry in _made(selected, maker, listener):
+            staged.add(entry)
+            entries.append(entry.light())
+        evaluation = Evaluation(selected, protocol, Scores(selected.rows, (entry.score for entry in entries)))
+        found = find_report(settings.output.directory, evaluation, sample_of(evaluation, extent), extent, listener)
+        described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
+        document = build_document(entries, described, found, protocol, selected.table.provenance, settings)
+        wanted = settings.report
+        folder = write_report(page, staged, document, layout=wanted.layout, limit=wanted.file_limit)
+    shown = sum(entry.thumbnail_size is not None for entry in entries)
+    return ReportResult(page, folder, len(entries), shown, listener.reasons)
+
+
+def _plan(settings: Settings, selected: Selected, listener: Listener) -> tuple[Extent, Protocol]:
+    """Return what `annotate-iou` would report with these settings, but for the baselines, which take time."""
+    columns = read_columns(settings, selected, listener)
+    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    tuned = tune(settings, selected, protocol, listener)
+    bare = replace(protocol if tuned is None else tuned.protocol, baselines=False, boxes=False)
+    return replace(extent_of(settings, selected, columns, tuned), average_mask=None), bare
+
+
+def _made(selected: Selected, maker: EntryMaker, listener: Listener) -> Iterator[Entry]:
+    """Make the entries in the order of the table, streaming its grids."""
+    listener.start("radiographs", len(selected.rows))
+    wanted = set(selected.rows.column("image_id").to_pylist())
+    threads = available_cores()
+    for entry in in_order(
+        lambda row: maker.make(row, selected.annotations.get(row.image_id)),
+        selected.table.rows(wanted),
+        threads=threads,
+        ahead=2 * threads,
+    ):
+        if entry.problem is not None:
+            listener.failed(entry.score.row.image_id, "not shown", entry.problem)
+        listener.advance()
+        yield entry

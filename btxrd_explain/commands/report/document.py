@@ -1,0 +1,228 @@
+"""The data of the page, as plain JSON values; what is undefined is None."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btxrd_explain.commands.report.figures import figures
+from btxrd_explain.commands.report.summary import by_class, exclusions, outcome_of, slices, tiles
+from btxrd_explain.core.classification import measure_performance
+from btxrd_explain.core.statistics import Resampling
+from btxrd_explain.core.threshold import Rule
+from btxrd_explain.evaluation.protocol import rule_in_words
+from btxrd_explain.outputs.overlay import colour_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from btxrd_explain.commands.report.entries import Entry
+    from btxrd_explain.core.classification import Performance
+    from btxrd_explain.core.geometry import Frame
+    from btxrd_explain.evaluation.protocol import Protocol
+    from btxrd_explain.evaluation.schema import Report
+    from btxrd_explain.evaluation.score import Score
+    from btxrd_explain.inputs.btxrd import Metadata
+    from btxrd_explain.predictions.provenance import Provenance
+    from btxrd_explain.settings import Settings
+
+# What the data set's table says of the radiographs, sorted into facts and tags.
+
+_FLAGS = frozenset({"0", "1", ""})
+_MOST_CHOICES = 12
+"""A column of more values than this is offered as a range where it holds numbers, else not as a filter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is known of the radiographs besides class and prediction.
+
+    Attributes:
+        columns: The columns that can be filtered by: name, and whether the page offers a range of numbers.
+        facts: Of each radiograph the cells that say something, by column.
+        tags: Of each radiograph the names of the yes-or-no columns that say yes.
+    """
+
+    columns: tuple[dict[str, Any], ...]
+    facts: tuple[Mapping[str, str], ...]
+    tags: tuple[tuple[str, ...], ...]
+
+
+def describe(metadata: Metadata | None, image_ids: Sequence[str]) -> Described:
+    """Sort the columns of a table into facts and tags.
+
+    A column of 0 and 1 gives a tag of its name; so BTXRD's 30 columns of bones, joints, tumours and views read as one
+    line. Columns that say the same of every radiograph stay facts, but do not become filters.
+
+    Args:
+        metadata: The table; None where there is none.
+        image_ids: The radiographs.
+    """
+    if metadata is None:
+        return Described((), ({},) * len(image_ids), ((),) * len(image_ids))
+    names = [name for name in metadata.columns if name not in {"image_id", ""}]
+    cells = {name: [cell or "" for cell in metadata.column(name, image_ids)] for name in names}
+    flags = [name for name in names if _FLAGS.issuperset(cells[name])]
+    others = [name for name in names if name not in flags]
+    return Described(
+        columns=tuple(column for name in others if (column := _column(name, cells[name])) is not None),
+        facts=tuple({name: cells[name][row] for name in others if cells[name][row]} for row in range(len(image_ids))),
+        tags=tuple(tuple(name for name in flags if cells[name][row] == "1") for row in range(len(image_ids))),
+    )
+
+
+def _column(name: str, cells: Sequence[str]) -> dict[str, Any] | None:
+    """Return how a column is filtered by; None where it is not."""
+    values = {cell for cell in cells if cell}
+    if len(values) < 2:
+        return None
+    if len(values) <= _MOST_CHOICES:
+        return {"name": name, "numeric": False}
+    return {"name": name, "numeric": True} if all(map(_is_number, values)) else None
+
+
+def _is_number(text: str) -> bool:
+    """Return whether a cell is a plain decimal number, as JavaScript reads it too.
+
+    >>> [_is_number(text) for text in ("48", "-1.5", ".", "1e3", "nan", "٣")]
+    [True, True, False, False, False, False]
+    """
+    return text.isascii() and text.removeprefix("-").replace(".", "", 1).isdigit()
+
+
+def build_document(
+    entries: Sequence[Entry],
+    described: Described,
+    report: Report,
+    protocol: Protocol,
+    provenance: Provenance,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Build what the page needs to know at once; what is heavy follows by radiograph.
+
+    Args:
+        entries: The radiographs, in the order of the table; their details and pictures are not used.
+        described: What the data set's table says of them.
+        report: What the annotations say of all of them.
+        protocol: How heat maps and annotations were compared.
+        provenance: How the table was made.
+        settings: The look of the heat maps.
+    """
+    names, scores = provenance.class_names, [entry.score for entry in entries]
+    performance = _performance(scores)
+    return {
+        "title": "Where the classifier looks",
+        "lead": f"{len(entries)} radiographs; {provenance.architecture} ({provenance.checkpoint}); heat maps: "
+        f"{provenance.method} of {provenance.target_layer}.",
+        "synthetic": provenance.synthetic,
+        "classes": list(names),
+        "grid": list(provenance.grid),
+        "alpha": settings.output.alpha,
+        "colours": b64encode(np.rint(colour_table(settings.output.colormap)).astype(np.uint8).tobytes()).decode(),
+        "protocol": _protocol(protocol),
+        "tiles": tiles(scores, performance, report),
+        "performance": by_class(performance, names),
+        "slices": slices(report),
+        "figures": figures(scores, names, performance, report),
+        "columns": list(described.columns),
+        "rows": [
+            _row(entry, names) | {"facts": dict(facts), "tags": list(tags)}
+            for entry, facts, tags in zip(entries, described.facts, described.tags, strict=True)
+        ],
+        "checklist": [
+            {"item": point.item, "status": point.status, "detail": point.evidence} for point in report.checklist
+        ],
+        "limits": list(report.limits),
+        "warnings": [f"{one.message}: {one.check}" for one in report.warnings],
+        "excluded": exclusions(scores),
+        "definitions": _pairs(report.definitions),
+        "provenance": _provenance(provenance, protocol, report),
+        "folder": None,
+    }
+
+
+def _performance(scores: Sequence[Score]) -> Performance | None:
+    """Score the predictions of the radiographs whose class is known; None where there are none."""
+    judged = [(score.row.probabilities, score.true) for score in scores if score.true is not None]
+    if not judged:
+        return None
+    probabilities = np.array([row for row, _ in judged], dtype=np.float32).clip(0, 1)
+    labels = np.array([true for _, true in judged], dtype=np.intp)
+    return measure_performance(probabilities, labels, Resampling.of_images(len(labels)))
+
+
+def _protocol(protocol: Protocol) -> dict[str, Any]:
+    threshold = protocol.threshold
+    return {
+        "rule": rule_in_words(threshold),
+        "threshold": threshold.value if threshold.rule is Rule.FIXED else None,
+        "operator": threshold.operator,
+        "space": protocol.space,
+    }
+
+
+def _row(entry: Entry, names: Sequence[str]) -> dict[str, Any]:
+    score, row, model = entry.score, entry.score.row, entry.score.model
+    known = None if row.predicted is None or row.probabilities is None else row.probabilities
+    return {
+        "id": row.image_id,
+        "label": row.label,
+        "split": row.split,
+        "predicted": None if row.predicted is None else names[row.predicted],
+        "confidence": row.confidence,
+        "probabilities": None if known is None else known.tolist(),
+        "maps": list(row.grid_statuses),
+        "outcome": outcome_of(score, names),
+        "error": row.error or entry.problem,
+        "target": None if score.target is None else names[score.target],
+        "threshold": model and model.threshold,
+        "iou": score.iou,
+        "dice": model and model.dice,
+        "hit": model and model.pointing_hit,
+        "energy": model and model.energy_in_mask,
+        "lesions": score.lesions,
+        "lesion_share": score.lesion_share,
+        "excluded": score.excluded,
+        "undefined": score.undefined,
+        "frame": entry.frame and _frame(entry.frame),
+        "thumbnail": entry.thumbnail_size and list(entry.thumbnail_size),
+    }
+
+
+def _frame(frame: Frame) -> dict[str, list[int]]:
+    return {
+        "original": list(frame.original),
+        "resized": list(frame.resized),
+        "network": list(frame.network),
+        "offset": [frame.top, frame.left],
+    }
+
+
+def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> list[dict[str, str]]:
+    """Put into words how the numbers came about."""
+    size, grid, drawn = provenance.preprocessing.size, provenance.grid, report.statistics
+    versions = provenance.document()["versions"]
+    return _pairs(
+        {
+            "Classifier": f"{provenance.architecture}, {provenance.checkpoint}",
+            "Checkpoint (SHA-256)": provenance.checkpoint_sha256,
+            "Heat maps": f"{provenance.method} of {provenance.target_layer}, {grid.height} × {grid.width} cells",
+            "Input": f"{size.width} × {size.height} pixels, {provenance.preprocessing.resize}",
+            "Region": rule_in_words(protocol.threshold),
+            "Compared on": "the radiograph's pixels" if protocol.space == "original" else "the network's input",
+            "Class that is measured": f"the {protocol.target_class} class",
+            "Shapes that count": str(protocol.rules.policy),
+            "Intervals": f"{drawn.level:.0%}, {drawn.interval} over {drawn.unit}, {drawn.resamples} draws, "
+            f"seed {drawn.seed}",
+            "Table's fingerprint": provenance.fingerprint,
+            "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
+            **({"Notes": "; ".join(provenance.notes)} if provenance.notes else {}),
+        }
+    )
+
+
+def _pairs(entries: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name.replace("_", " "), "value": value} for name, value in entries.items()]

@@ -1,0 +1,103 @@
+"""One radiograph as the page shows it: its facts, its layers and its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.errors import AnnotationError, RadiographError
+from btxrd_explain.evaluation.lesions import lesions_of
+from btxrd_explain.inference.explained import ExplainedImage
+from btxrd_explain.outputs.html.encode import grids_to_text, mask_to_path, mask_to_runs, to_jpeg
+
+if TYPE_CHECKING:
+    from btxrd_explain.core.geometry import Frame, Size
+    from btxrd_explain.evaluation.score import Score
+    from btxrd_explain.evaluation.scoring import Scorer
+    from btxrd_explain.inputs.annotation import AnnotationPlace
+    from btxrd_explain.predictions.record import Prediction
+
+_THUMBNAIL_SIDE, _THUMBNAIL_QUALITY, _PICTURE_QUALITY = 320, 80, 88
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """A radiograph as JPEG, small for the gallery and large for a closer look.
+
+    Attributes:
+        thumbnail: The small one.
+        picture: The large one.
+    """
+
+    thumbnail: bytes
+    picture: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One radiograph.
+
+    Attributes:
+        score: Its row of the table, without grids, and how its heat map and annotation agree.
+        frame: How it maps to the network's input; None where it could not be read.
+        thumbnail_size: Size of its small picture; None where it cannot be shown.
+        problem: Why it cannot be shown although it was predicted; None where it can.
+        details: What its layers are drawn from: plain JSON values; None without a prediction.
+        pictures: The radiograph itself; None where it cannot be shown.
+    """
+
+    score: Score
+    frame: Frame | None = None
+    thumbnail_size: Size | None = None
+    problem: str | None = None
+    details: dict[str, Any] | None = None
+    pictures: Pictures | None = None
+
+    def light(self) -> Entry:
+        """Return the entry without the parts that are heavy."""
+        return replace(self, details=None, pictures=None)
+
+
+@dataclass(frozen=True, slots=True)
+class EntryMaker:
+    """Makes entries; may be used from several threads.
+
+    Attributes:
+        scorer: Holds heat maps against annotations.
+        picture_side: Longest side of the large picture in pixels.
+    """
+
+    scorer: Scorer
+    picture_side: int
+
+    def make(self, row: Prediction, annotation: AnnotationPlace | None) -> Entry:
+        """Make the entry of a row with grids; a file that cannot be read does not stop the others."""
+        score = self.scorer.score(row, annotation).score
+        if row.grids is None or row.size is None or row.predicted is None:
+            return Entry(score)
+        image = ExplainedImage.of(row, self.scorer.table)
+        details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.true)
+        entry = Entry(score, image.frame, details=details)
+        try:
+            pixels = image.radiograph().pixels
+        except RadiographError as error:
+            return replace(entry, problem=str(error))
+        picture, _ = to_jpeg(pixels, self.picture_side, quality=_PICTURE_QUALITY)
+        thumbnail, size = to_jpeg(pixels, _THUMBNAIL_SIDE, quality=_THUMBNAIL_QUALITY)
+        return replace(entry, thumbnail_size=size, pictures=Pictures(thumbnail, picture))
+
+    def _lesions(self, image: ExplainedImage, annotation: AnnotationPlace | None, true: int | None) -> dict[str, Any]:
+        """Return the lesions as outline and as mask on the pixels on which they are compared."""
+        nothing = {"outline": None, "mask": None}
+        if annotation is None:
+            return nothing
+        protocol, name = self.scorer.protocol, None if true is None else image.class_name(true)
+        try:
+            lesions = lesions_of(annotation, image.frame, protocol.rules, class_name=name)
+        except AnnotationError:
+            return nothing  # the score says why
+        if not lesions.mask.any():
+            return nothing
+        compared = lesions.mask_in(protocol.space)
+        packed = {"size": list(compared.shape), "runs": mask_to_runs(compared)}
+        return {"outline": mask_to_path(lesions.mask), "mask": packed}

@@ -1,0 +1,136 @@
+"""The numbers at the top of the page, each with its interval."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.evaluation.score import is_tumour
+from btxrd_explain.predictions.record import RowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from btxrd_explain.core.classification import Performance
+    from btxrd_explain.core.statistics import Estimate
+    from btxrd_explain.evaluation.schema import Metric, Report, SliceSummary
+    from btxrd_explain.evaluation.score import Score
+
+CORRECT = "correct"
+
+_TILES = (
+    ("iou", "Mean IoU", "score"),
+    ("pointing_hit", "Hottest point on the annotation", "share"),
+    ("energy_in_mask", "Heat on the annotation", "share"),
+    ("average_precision", "Average precision", "score"),
+)
+
+
+def outcome_of(score: Score, names: Sequence[str]) -> str | None:
+    """Say what a prediction is worth to a reader; None without a prediction or a known true class.
+
+    With a class Normal, wrong predictions are told apart: ``false alarm`` (Normal taken for a tumour), ``missed`` (a
+    tumour taken for Normal) and ``wrong class``.
+    """
+    predicted = score.row.predicted
+    if predicted is None or score.true is None:
+        return None
+    if predicted == score.true:
+        return CORRECT
+    if not is_tumour(names[score.true]):
+        return "false alarm"
+    return "wrong class" if is_tumour(names[predicted]) else "missed"
+
+
+def by_class(performance: Performance | None, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the rows of the table of classes, each against all others; none where no true class is known."""
+    if performance is None:
+        return []
+    rates = performance.rates.per_class
+    return [
+        {"name": name, "n": part.positives, "auroc": _estimate(part.roc.area)}
+        | {key: _estimate(rates[key][index]) for key in ("sensitivity", "specificity", "precision")}
+        for index, (name, part) in enumerate(zip(names, performance.per_class, strict=True))
+    ]
+
+
+def tiles(scores: Sequence[Score], performance: Performance | None, report: Report) -> list[dict[str, Any]]:
+    """Return the tiles of the summary; those about which nothing is known are left out."""
+    failed = sum(score.row.status is not RowStatus.OK for score in scores)
+    everything = {"value": len(scores), "low": None, "high": None, "n": len(scores)}
+    found = [_tile("Radiographs", "count", everything, f"{failed} could not be read" if failed else "all were read")]
+    if performance is not None:
+        accuracy, balanced = performance.rates.accuracy, performance.rates.balanced_accuracy
+        found.append(_tile("Accuracy", "share", _estimate(accuracy), "predicted class = true class"))
+        found.append(_tile("Balanced accuracy", "share", _estimate(balanced), "mean sensitivity of the classes"))
+    metrics = report.summary.overall.metrics
+    found += [
+        _tile(label, kind, _interval(metrics[name]), _context(metrics[name], kind)) for name, label, kind in _TILES
+    ]
+    return [tile for tile in found if tile["estimate"]["value"] is not None]
+
+
+def slices(report: Report) -> list[dict[str, Any]]:
+    """Return the rows of the table of agreement: all evaluated radiographs, and every slice of them."""
+    summary = report.summary
+    groups = {
+        "": {"all": summary.overall},
+        "class": summary.by_class,
+        "outcome": summary.by_outcome,
+        "lesion size": summary.by_lesion_size,
+        **summary.by_metadata,
+    }
+    return [_slice(group, name, part) for group, parts in groups.items() for name, part in parts.items() if part.n]
+
+
+def exclusions(scores: Sequence[Score]) -> list[dict[str, Any]]:
+    """Count what was not measured, by reason."""
+    return [{"reason": reason, "count": count} for reason, count in Counter(_reasons(scores)).most_common()]
+
+
+def _reasons(scores: Sequence[Score]) -> Iterator[str]:
+    for score in scores:
+        if score.is_attention_pattern:
+            yield "no tumour and no annotation: there is nothing to measure"
+        elif score.excluded is not None:
+            yield str(score.excluded)
+        elif score.undefined is not None:
+            yield f"the heat map is undefined: {score.undefined.replace('_', ' ')}"
+
+
+def _tile(label: str, kind: str, estimate: dict[str, Any], note: str) -> dict[str, Any]:
+    return {"label": label, "kind": kind, "estimate": estimate, "note": note}
+
+
+def _slice(group: str, name: str, part: SliceSummary) -> dict[str, Any]:
+    iou = part.metrics["iou"]
+    return {
+        "group": group,
+        "name": name,
+        "n": part.n,
+        "iou": _interval(iou),
+        "ceiling": None if iou.ceiling is None else iou.ceiling.mean,
+        "chance": iou.chance,
+        "hit": _interval(part.metrics["pointing_hit"]),
+        "energy": _interval(part.metrics["energy_in_mask"]),
+    }
+
+
+def _context(metric: Metric, kind: str) -> str:
+    """Say what bounds a metric: chance below, the grid's ceiling above."""
+    ceiling = None if metric.ceiling is None else metric.ceiling.mean
+    levels = {"by chance": metric.chance, "the grid's ceiling": ceiling}
+    shown = {
+        name: f"{100 * level:.1f} %" if kind == "share" else f"{level:.3f}"
+        for name, level in levels.items()
+        if level is not None
+    }
+    return ", ".join(f"{name} {level}" for name, level in shown.items())
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
+
+
+def _interval(metric: Metric) -> dict[str, Any]:
+    return {"value": metric.mean, "low": metric.low, "high": metric.high, "n": metric.n}

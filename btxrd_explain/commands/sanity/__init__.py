@@ -1,0 +1,104 @@
+"""Do the heat maps depend on what the network learned? Random weights, and insertion and deletion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.commands.sanity.figures import EXAMPLES, draw_figures
+from btxrd_explain.commands.sanity.perturbed import perturb
+from btxrd_explain.commands.sanity.randomised import randomise
+from btxrd_explain.commands.sanity.report import build_report
+from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
+from btxrd_explain.core.perturbation import Baseline
+from btxrd_explain.errors import InputError
+from btxrd_explain.inference.compute import load_explainer
+from btxrd_explain.inference.request import build_request, collect_images
+from btxrd_explain.model.randomise import find_stages
+from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.files import write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from btxrd_explain.commands.sanity.sample import Sample
+    from btxrd_explain.inference.compute import Explainer
+    from btxrd_explain.inputs.record import ImageRecord
+    from btxrd_explain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SanityResult:
+    """What ``sanity`` found and wrote.
+
+    Attributes:
+        report: The content of ``sanity_report.json``.
+        document: Path of the report.
+        figures: Paths of the figures.
+    """
+
+    report: dict[str, Any]
+    document: Path
+    figures: tuple[Path, ...]
+
+
+def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
+    """Check the heat maps of a sample of images.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress; None is silent.
+
+    Returns:
+        What was found.
+
+    Raises:
+        BtxrdExplainError: Input, checkpoint or output cannot be used, or no image has a heat map.
+    """
+    listener, wanted = Failures(listener, strict=settings.run.strict), settings.sanity
+    collection = collect_images(settings)
+    for note in collection.notes:
+        listener.note(note)
+    explainer = load_explainer(settings, build_request(settings))
+    for note in explainer.provenance.notes:
+        listener.note(note)
+    sample = _sample(settings, explainer, draw_records(collection.records, wanted.sample, wanted.random_seed), listener)
+    for image_id, reason in sample.excluded:
+        listener.note(f"left out '{image_id}': {reason}")
+    network, preprocessing = explainer.classifier.network, explainer.classifier.preprocessing
+    stages = find_stages(
+        network, input_size=preprocessing.size, channels=len(preprocessing.mean), at_least=wanted.stages
+    )
+    randomised = randomise(
+        network,
+        stages,
+        sample.subjects,
+        lambda scrambled: maps_of(explainer.with_network(scrambled), sample.subjects),
+        seed=wanted.random_seed,
+        examples=EXAMPLES,
+        listener=listener,
+    )
+    perturbed = None
+    if wanted.insertion_deletion:
+        perturbed = perturb(
+            explainer,
+            sample.subjects,
+            baseline=Baseline(wanted.baseline),
+            steps=wanted.steps,
+            seed=wanted.random_seed,
+            listener=listener,
+        )
+    figures = draw_figures(sample.subjects, randomised, perturbed, settings, explainer.provenance)
+    report = build_report(sample, randomised, perturbed, wanted, explainer.provenance)
+    document = settings.output.directory / "sanity_report.json"
+    write_json(document, report)
+    return SanityResult(report, document, figures)
+
+
+def _sample(settings: Settings, explainer: Explainer, records: Sequence[ImageRecord], listener: Listener) -> Sample:
+    sample = load_sample(records, explainer, settings.output.directory, listener)
+    if not sample.subjects:
+        image_id, reason = sample.excluded[0]
+        raise InputError(f"none of the {len(records)} images has a heat map, such as '{image_id}'", hint=reason)
+    return sample

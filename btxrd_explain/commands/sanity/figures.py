@@ -1,0 +1,125 @@
+"""The figures of ``sanity``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.commands.drawing import footer
+from btxrd_explain.core.heatmap import HeatMap, MapStatus
+from btxrd_explain.outputs.chart import Band
+from btxrd_explain.outputs.overlay import denormalize_tensor
+from btxrd_explain.outputs.sanity_figure import Decline, Strip, build_decline, build_perturbation, build_strips
+from btxrd_explain.outputs.style import save_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from btxrd_explain.commands.sanity.perturbed import Perturbed
+    from btxrd_explain.commands.sanity.randomised import Randomised
+    from btxrd_explain.commands.sanity.sample import Subject
+    from btxrd_explain.core.statistics import Estimate
+    from btxrd_explain.predictions.provenance import Provenance
+    from btxrd_explain.settings import Settings
+    from btxrd_explain.settings.sections import OutputSettings
+
+EXAMPLES = 4
+"""Images whose maps are shown."""
+_SHOWN = 6
+"""Stages of which they are shown, at most."""
+_FOOTNOTE = "In the map of a stage, it and all stages before it hold random weights"
+_BASELINES = {"blur": "blurred radiograph", "mean": "mean of the radiograph"}
+
+
+def draw_figures(
+    subjects: Sequence[Subject],
+    randomised: Randomised,
+    perturbed: Perturbed | None,
+    settings: Settings,
+    provenance: Provenance,
+) -> tuple[Path, ...]:
+    """Draw ``sanity_curves``, ``sanity_maps`` and, where they were followed, ``sanity_insertion_deletion``.
+
+    Returns:
+        The files.
+    """
+    made, output = footer(provenance), settings.output
+    figures = {
+        "sanity_curves": _decline(randomised, made),
+        "sanity_maps": _strips(subjects, randomised, output, provenance),
+    }
+    if perturbed is not None:
+        figures["sanity_insertion_deletion"] = _perturbation(perturbed, settings.sanity.baseline, made)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(output.directory / f"{name}.{output.format}")
+        save_figure(figure, paths[-1], dpi=output.dpi)
+    return tuple(paths)
+
+
+def _decline(randomised: Randomised, made: str) -> Figure:
+    """Build the curves of similarity."""
+    stages = [stage.name for stage in randomised.stages]
+    estimates = [randomised.estimates(index) for index in range(len(stages))]
+    label = f"mean of {randomised.similarity.shape[1]} images, with 95 % interval"
+    declines = [
+        Decline(title, _band(label, [of_stage[column] for of_stage in estimates]), randomised.chance()[column].value)
+        for column, title in enumerate(("Spearman correlation", "SSIM"))
+    ]
+    return build_decline(declines, stages, verdict=randomised.verdict().text, footer=made)
+
+
+def _strips(
+    subjects: Sequence[Subject], randomised: Randomised, output: OutputSettings, provenance: Provenance
+) -> Figure:
+    """Build the maps of the first images, before and after some of the stages."""
+    names = [stage.name for stage in randomised.stages]
+    shown = sorted({round(index) for index in np.linspace(0, len(names) - 1, min(_SHOWN, len(names)))})
+    wanted = provenance.preprocessing
+    strips = [
+        Strip(
+            f"{subject.image_id}: map of {provenance.class_names[subject.target]} ({subject.confidence:.2f})",
+            denormalize_tensor(subject.tensor, wanted.mean, wanted.std),
+            [_values(one) for one in (subject.original, *(randomised.examples[stage][row] for stage in shown))],
+        )
+        for row, subject in enumerate(subjects[:EXAMPLES])
+    ]
+    columns = ["trained network", *(f"stage {index + 1}\n{names[index]}" for index in shown)]
+    return build_strips(
+        strips, columns, colormap=output.colormap, alpha=output.alpha, footer=f"{_FOOTNOTE}  |  {footer(provenance)}"
+    )
+
+
+def _perturbation(perturbed: Perturbed, baseline: str, made: str) -> Figure:
+    """Build the curves of insertion and deletion."""
+    curves = perturbed.mean_curves()
+    charts = []
+    for kind, estimates in perturbed.estimates().items():
+        ours, random = (
+            _band(f"{name}, area {_number(estimates[area].value)}", curves[key])
+            for name, area, key in (("heat maps", "auc", kind), ("random maps", "auc_random", f"random_{kind}"))
+        )
+        charts.append((kind.capitalize(), ours, random))
+    facts = f"n = {len(perturbed.curves)}; deleted pixels become the {_BASELINES[baseline]}; bands: 95 % intervals"
+    return build_perturbation(charts, footer=f"{facts}  |  {made}")
+
+
+def _band(label: str, estimates: Sequence[Estimate]) -> Band:
+    values, low, high = (
+        np.array([np.nan if end is None else end for end in ends])
+        for ends in zip(*((one.value, one.low, one.high) for one in estimates), strict=True)
+    )
+    return Band(label, values, low, high)
+
+
+def _values(one: HeatMap) -> NDArray[np.float32] | None:
+    return one.values if one.status is MapStatus.OK else None
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.2f}"

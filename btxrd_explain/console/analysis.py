@@ -1,0 +1,244 @@
+"""The results of the commands that work on the predictions table."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.console.markup import escape
+from btxrd_explain.console.next_steps import with_results
+from btxrd_explain.console.terminal import number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from btxrd_explain.commands.annotate_iou import AnnotateIouResult
+    from btxrd_explain.commands.compare import CompareResult
+    from btxrd_explain.commands.export import ExportResult
+    from btxrd_explain.commands.gallery import GalleryResult
+    from btxrd_explain.commands.performance import PerformanceResult
+    from btxrd_explain.commands.report import ReportResult
+    from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.settings import OutputSettings
+
+# The results of `gallery`.
+
+
+def show_gallery(terminal: Terminal, result: GalleryResult, output: OutputSettings | None = None) -> None:
+    """Show which pictures were written."""
+    if terminal.json:
+        terminal.print_json(json.loads(result.document.read_text("utf-8")))
+        return
+    rows = []
+    for name in result.figures:
+        shown, available = result.shown[name], result.available[name]
+        rows.append([name, *(f"{shown[o]} of {available[o]}" for o in ("TP", "FP", "FN"))])
+    terminal.print_table(["class", "TP", "FP", "FN"], rows)
+    for path in result.figures.values():
+        terminal.print_file(path)
+    if output is not None:
+        terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")
+
+
+# The results of `annotate-iou`.
+
+
+def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: OutputSettings | None = None) -> None:
+    """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
+    if terminal.json:
+        terminal.print_json(json.loads(result.document.read_text("utf-8")))
+        return
+    for line in _headline(result.report):
+        terminal.print(escape(line))
+    rows = [
+        [name, str(part["n"]), bounds(part["metrics"]["iou"]), number(part["pointing_hits"])]
+        for name, part in result.summary_rows()
+    ]
+    terminal.print_table(["radiographs", "n", "mean IoU [95 %]", "hits"], rows)
+    for reason, count in result.report["summary"]["excluded"].items():
+        terminal.print(f"excluded: {count} ({escape(reason)})")
+    if result.report["summary"]["overall"]["n_undefined"]:
+        terminal.print(f"undefined: {result.report['summary']['overall']['n_undefined']} (counted in no mean)")
+    terminal.print_path("report", result.document)
+    for path in result.files.values():
+        terminal.print_file(path)
+    if output is not None:
+        terminal.print_next(f"btxrd-explain report{with_results(output)}")
+        terminal.print_next(f"btxrd-explain export --to labelme{with_results(output)}")
+
+
+def bounds(mean: Mapping[str, Any]) -> str:
+    """Write a mean with its interval, such as ``0.051 [0.012, 0.105]``."""
+    ends = "" if mean["low"] is None else f" [{number(mean['low'])}, {number(mean['high'])}]"
+    return f"{number(mean['mean'])}{ends}"
+
+
+def _headline(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that lead, each within 80 columns."""
+    overall, rule = report["summary"]["overall"], report["protocol"]
+    iou, hit = overall["metrics"]["iou"], overall["metrics"]["pointing_hit"]
+    yield f"mean IoU {bounds(iou)}   n = {overall['n']}"
+    if iou["ceiling"] is not None:
+        yield f"ceiling  {bounds(iou['ceiling'])}   an ideal map of {rule['grid'][0]} x {rule['grid'][1]} cells"
+    if iou["chance"] is not None:
+        yield f"chance   {number(iou['chance'])}   a random grid{_others(iou['baselines'])}"
+    yield f"pointing {bounds(hit)}   {round((hit['mean'] or 0) * hit['n'])} of {hit['n']} hit"
+
+
+def _others(baselines: Mapping[str, Any]) -> str:
+    """Write the other baselines, in brackets."""
+    others = [f"{name} {number(one['mean'])}" for name, one in baselines.items() if name != "random"]
+    return f" ({', '.join(others)})" if others else ""
+
+
+# The results of `compare`.
+
+
+def show_compare(terminal: Terminal, result: CompareResult) -> None:
+    """Show each table beside the first, with the paired difference of every metric."""
+    report = result.report
+    if terminal.json:
+        terminal.print_json(report)
+        return
+    reference = report["tables"][report["reference"]]["means"]
+    tables, drawn = report["tables"], report["statistics"]
+    terminal.print(escape(f"n = {report['n']}, paired bootstrap over {drawn['units']} {drawn['unit']}"))
+    rows = [[name, *_bounded(table["means"]["iou"]), str(table["n_undefined"])] for name, table in tables.items()]
+    terminal.print_table(["IoU of", "n", "chance", "mean", "ceiling", "undefined"], rows)
+    for name, table in tables.items():
+        if table["difference"] is None:
+            continue
+        terminal.print(f"\n{escape(name)} against {escape(report['reference'])}")
+        rows = [
+            [
+                metric,
+                str(by["n"]),
+                number(reference[metric]["mean"]),
+                number(table["means"][metric]["mean"]),
+                _signed(by),
+            ]
+            for metric, by in table["difference"].items()
+        ]
+        terminal.print_table(["metric", "n", "first", "this", "difference [95 %]"], rows)
+    terminal.print("* the interval leaves 0 out; not adjusted for the number of metrics")
+    for text in _excluded(report):
+        terminal.print(escape(f"excluded: {text}"))
+    for method, own in result.methods.items():
+        terminal.print_path(f"report of {method}", own.document)
+    for path in result.files.values():
+        terminal.print_file(path)
+
+
+def _excluded(report: Mapping[str, Any]) -> Iterator[str]:
+    """Say which images are not compared, and why."""
+    for name, table in report["tables"].items():
+        if table["only_here"]:
+            yield f"{len(table['only_here'])} images only in {name}"
+    for key, reason in (("changed", "the file is not the same"), ("relabelled", "the true class differs")):
+        if report[key]:
+            yield f"{len(report[key])} ({reason})"
+    for reason, count in report["excluded"].items():
+        yield f"{count} ({reason})"
+
+
+def _bounded(mean: Mapping[str, Any]) -> list[str]:
+    """Write n, and a mean between chance and ceiling."""
+    return [str(mean["n"]), *(number(mean[of]) for of in ("chance", "mean", "ceiling"))]
+
+
+def _signed(by: Mapping[str, Any]) -> str:
+    """Write a difference with its sign and its interval; a star marks an interval without 0."""
+    if by["mean"] is None:
+        return bounds(by)
+    sure = by["low"] is not None and (by["low"] > 0 or by["high"] < 0)
+    return f"{'+' if by['mean'] > 0 else ''}{bounds(by)}{' *' if sure else ''}"
+
+
+# The results of `performance`.
+
+_SCORES = {
+    "AUROC": "auroc",
+    "AP": "average_precision",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "F1": "f1",
+}
+
+
+def show_performance(terminal: Terminal, result: PerformanceResult, output: OutputSettings) -> None:
+    """Show the scores of all classes, and of each with its interval."""
+    report = result.report
+    if terminal.json:
+        terminal.print_json(report)
+        return
+    overall = {
+        "accuracy": report["accuracy"],
+        "balanced accuracy": report["balanced_accuracy"],
+        "macro F1": report["macro_f1"],
+        "calibration error": report["calibration"]["calibration_error"],
+        "Brier score": report["calibration"]["brier"],
+    }
+    terminal.print_table(["of all classes", "value", "95 % interval"], [_line(*pair) for pair in overall.items()])
+    lines = [
+        [f"{name} (n = {part['n']})", score, *_with_interval(part[key]).split(" ", 1)]
+        for name, part in report["per_class"].items()
+        for score, key in _SCORES.items()
+    ]
+    terminal.print_table(["class", "score", "value", "95 % interval"], lines)
+    for reason, count in report["excluded"].items():
+        terminal.print(f"excluded: {count} ({escape(reason)})")
+    terminal.print_path("report", result.document)
+    for path in result.figures.values():
+        terminal.print_file(path)
+    terminal.print_next(f"btxrd-explain gallery{with_results(output)}")
+
+
+def _line(name: str, estimate: dict[str, Any]) -> list[str]:
+    return [name, *_with_interval(estimate).split(" ", 1)]
+
+
+def _with_interval(estimate: dict[str, Any]) -> str:
+    """Write an estimate for a table, two digits and its interval."""
+    if estimate["value"] is None:
+        return "undefined"
+    if estimate["low"] is None:
+        return f"{estimate['value']:.2f}"
+    return f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"
+
+
+# The results of `export`.
+
+_OPENED_BY = {
+    "labelme": "labelme FOLDER_OF_RADIOGRAPHS --output {folder}",
+    "fiftyone": "fiftyone datasets create --dataset-dir {folder} --type fiftyone.types.FiftyOneDataset",
+}
+"""What shows the files in the program that they are for."""
+
+
+def show_export(terminal: Terminal, result: ExportResult) -> None:
+    """Show how many images were exported and where to, and name those that were not."""
+    if terminal.json:
+        terminal.print_json(asdict(result) | {"folder": result.folder and str(result.folder)})
+        return
+    terminal.print(f"{result.exported} radiographs exported, {len(result.failed)} failed")
+    terminal.print_path(result.to, "beside the radiographs" if result.folder is None else result.folder)
+    if result.folder is not None and result.to in _OPENED_BY:
+        terminal.print_next(_OPENED_BY[result.to].format(folder=shlex.quote(str(result.folder))))
+
+
+# The results of `report`.
+
+
+def show_report(terminal: Terminal, result: ReportResult) -> None:
+    """Show what to open, and what must stay beside it."""
+    if terminal.json:
+        folder = result.folder and str(result.folder)
+        counts = {"images": result.images, "shown": result.shown, "failed": dict(result.failed)}
+        terminal.print_json({"page": str(result.page), "folder": folder} | counts)
+        return
+    terminal.print(f"{result.images} radiographs, {result.shown} with their picture")
+    terminal.print_path("open in a browser", result.page)
+    if result.folder is not None:
+        terminal.print_path("keep beside it", result.folder)

@@ -1,0 +1,207 @@
+"""The results of the commands that run the network."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.console.analysis import show_annotate_iou, show_gallery
+from btxrd_explain.console.markup import escape
+from btxrd_explain.console.next_steps import with_results, with_table
+from btxrd_explain.console.terminal import number
+from btxrd_explain.errors import ExitCode, OutputError
+from btxrd_explain.system.files import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from btxrd_explain.commands.demo import DemoResult
+    from btxrd_explain.commands.infer import InferResult
+    from btxrd_explain.commands.layers import LayersResult
+    from btxrd_explain.commands.sanity import SanityResult
+    from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.core.methods import Method
+    from btxrd_explain.settings import OutputSettings, Row
+
+# The results of `infer`.
+
+
+def show_infer(terminal: Terminal, result: InferResult, *, hint: bool = True) -> None:
+    """Show images one by one where they were named so, else a summary; as JSON each row was printed as it came."""
+    for row in result.failed:
+        terminal.failed(row.image_id, row.status, row.error or "")
+    if terminal.json:
+        return
+    names = result.table.provenance.class_names
+    if result.table.provenance.synthetic:
+        terminal.print("[bold]SYNTHETIC DATA: made-up radiographs and a demo classifier; no medical meaning[/bold]")
+    if result.named:
+        _show_images(terminal, result, names)
+    else:
+        _show_summary(terminal, result, names)
+    terminal.print_path("table", result.table.path)
+    if hint:
+        _print_next(terminal, result)
+
+
+def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
+    for row in result.rows:
+        if row.predicted is None or row.probabilities is None:
+            continue
+        scores = "  ".join(f"{escape(n)} {p:.3f}" for n, p in zip(names, row.probabilities, strict=True))
+        terminal.print(f"[bold]{escape(row.image_id)}[/bold]  {escape(names[row.predicted])} ({row.confidence:.3f})")
+        terminal.print(f"  scores:  {scores}")
+        if row.image_id in result.overlays:
+            terminal.print_path("  overlay", result.overlays[row.image_id])
+
+
+def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
+    summary = result.summary()
+    terminal.print(f"{len(result.rows)} radiographs, {result.computed} computed now, {len(result.failed)} failed")
+    rows = []
+    for index, name in enumerate(names):
+        cells = [name, str(summary.predicted[index])]
+        if summary.labelled:
+            cells += [str(sum(summary.confusion[index])), *map(str, summary.confusion[index])]
+        rows.append(cells)
+    terminal.print_table(["class", "predicted", *(["true", *names] if summary.labelled else [])], rows)
+    if summary.labelled:
+        terminal.print(
+            f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs; "
+            "rows are true, columns predicted"
+        )
+
+
+def _print_next(terminal: Terminal, result: InferResult) -> None:
+    """Tell what the table is good for: with labels galleries and scores, with annotations too the evaluation."""
+    table = with_table(result.table.path)
+    if result.shard_of is not None:
+        shards = re.sub(r"-\d+-of-", "-*-of-", result.table.path.name)
+        folder, whole = (shlex.quote(str(path)) for path in (result.table.path.parent, result.shard_of))
+        terminal.print_next(f"the other shards, then btxrd-explain merge {folder}/{shards} -o {whole}")
+    elif result.summary().labelled:
+        terminal.print_next(f"btxrd-explain gallery{table}")
+        terminal.print_next(f"btxrd-explain performance{table}")
+        if result.annotated:
+            terminal.print_next(f"btxrd-explain annotate-iou{table}")
+    else:
+        terminal.print_next(f"btxrd-explain export --to labelme{table}")
+
+
+# What can be chosen: layers, methods and settings.
+
+
+def show_layers(terminal: Terminal, result: LayersResult) -> None:
+    """Show the layers that can be explained; the one in effect is marked."""
+    if terminal.json:
+        terminal.print_json(asdict(result))
+        return
+    for note in result.notes:
+        terminal.note(note)
+    rows = [
+        [
+            layer.name,
+            f"{layer.grid.height} x {layer.grid.width}",
+            layer.order,
+            "-" if layer.ceiling is None else f"{layer.ceiling:.2f}",
+            "in effect" if layer.chosen else "",
+        ]
+        for layer in result.layers
+    ]
+    terminal.print_table(["layer", "grid", "order", "IoU ceiling", ""], rows)
+    height, width = result.input_size
+    terminal.print(
+        f"{escape(result.architecture)}, input {height} x {width}. The ceiling is the mean IoU of the ideal map of the "
+        f"grid at threshold {result.threshold:g}, on {result.lesions}."
+    )
+
+
+def show_methods(terminal: Terminal, methods: Iterable[Method]) -> None:
+    """Show the methods, with what each does and costs."""
+    if terminal.json:
+        terminal.print_json([asdict(method) for method in methods])
+        return
+    rows = [[method.name, method.cost, method.summary, method.source] for method in methods]
+    terminal.print_table(["method", "forward passes", "what it does", "source"], rows)
+
+
+def show_settings(
+    terminal: Terminal, rows: Iterable[Row], values: Mapping[str, Any], origins: Mapping[str, str]
+) -> None:
+    """Show the settings in effect and where each came from."""
+    if terminal.json:
+        terminal.print_json({"settings": values, "origins": dict(origins)})
+        return
+    terminal.print_table(["setting", "value", "from"], rows)
+
+
+def write_template(terminal: Terminal, path: Path, text: str, *, force: bool) -> ExitCode:
+    """Write the settings template; an existing file stays unless forced."""
+    if path.exists() and not force:
+        raise OutputError(f"'{path}' exists", hint="name another file, or give --force")
+    write_bytes(path, text.encode())
+    terminal.print_path("settings", path)
+    terminal.print_next(f"btxrd-explain infer BTXRD/ --config {shlex.quote(str(path))}  (after editing it)")
+    return ExitCode.OK
+
+
+# The results of `sanity`.
+
+
+def show_sanity(terminal: Terminal, result: SanityResult, output: OutputSettings) -> None:
+    """Show the verdict, and how alike the maps stay stage by stage."""
+    report = result.report
+    if terminal.json:
+        terminal.print_json(report)
+        return
+    rows = [
+        [str(index), stage["name"], _interval(stage["spearman"]), _interval(stage["ssim"]), str(stage["n_vanished"])]
+        for index, stage in enumerate(report["stages"], 1)
+    ]
+    rows.append(
+        ["", "different images", _interval(report["chance"]["spearman"]), _interval(report["chance"]["ssim"]), ""]
+    )
+    terminal.print_table(["", "random up to", "Spearman", "SSIM", "vanished"], rows)
+    changes = report["insertion_deletion"]
+    if changes is not None:
+        rows = [
+            [kind, *(_interval(changes[kind][name]) for name in ("auc", "auc_random", "difference"))]
+            for kind in ("insertion", "deletion")
+        ]
+        terminal.print_table(["area under", "heat maps", "random maps", "difference"], rows)
+    terminal.print(f"[bold]{escape(report['verdict'])}[/bold]")
+    for remark in report["remarks"]:
+        terminal.print(escape(remark))
+    terminal.print_path("report", result.document)
+    for figure in result.figures:
+        terminal.print_file(figure)
+    if output.predictions_path.exists():
+        terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")
+
+
+def _interval(estimate: Mapping[str, Any]) -> str:
+    """Write an estimate with its interval, short enough for three in a line."""
+    if estimate["low"] is None:
+        return number(estimate["value"])
+    return f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"
+
+
+# The results of `demo`.
+
+
+def show_demo(terminal: Terminal, result: DemoResult) -> None:
+    """Show what the demo made, and what to open."""
+    if terminal.json:
+        terminal.print_json(result.files())
+        return
+    show_infer(terminal, result.infer, hint=False)
+    show_gallery(terminal, result.gallery)
+    show_annotate_iou(terminal, result.annotate_iou)
+    terminal.print("\n[bold]Open these:[/bold]")
+    for path in result.pictures():
+        terminal.print_path("  picture", path)
+    terminal.print_path("  page for a browser", result.report.page)
+    terminal.print_next("btxrd-explain infer BTXRD/ --checkpoint best.pt  (your own radiographs and network)")

@@ -1,0 +1,134 @@
+"""ROC and precision-recall curves of one class against the rest, with their areas and bootstrap intervals.
+
+Both are step functions of the threshold on the class's probability; images with equal probabilities pass it together.
+The area under the ROC curve is the chance that a random image of the class has a higher probability than a random
+image of the rest, ties counting half (Hanley and McNeil, Radiology 143:29, 1982). Average precision is the sum of
+precision times the gain in recall, without interpolation, which would flatter (Davis and Goadrich, ICML 2006).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.core.statistics import as_estimates, draws_of, ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.statistics import Estimate, Resampling
+
+GRID: NDArray[np.float64] = np.linspace(0, 1, 201)
+"""Where curves are evaluated along their x axis, so that those of all draws can be compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """A curve over :data:`GRID`, with pointwise intervals.
+
+    Attributes:
+        area: The area under the curve (ROC), or average precision.
+        values: True positive rate at each false positive rate, or precision at each recall; float64, shape
+            ``(201,)``, NaN where the class or the rest has no image.
+        low: Lower ends of the pointwise intervals, likewise.
+        high: Upper ends.
+    """
+
+    area: Estimate
+    values: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> Curve:
+    """Return the ROC curve: true positive rate over false positive rate.
+
+    Args:
+        scores: Probability of the class, shape ``(images,)``, finite.
+        positive: Whether the image is of the class, shape ``(images,)``.
+        resampling: How images are drawn.
+
+    Returns:
+        The curve; undefined where all images or none are of the class.
+
+    Raises:
+        ValueError: The shapes disagree or a score is not finite.
+    """
+    ranking = _Ranking(scores, positive, resampling)
+
+    def area_and_curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        true, false = ranking.counts(weights)
+        true, false = ratio(true, true[:, -1:]), ratio(false, false[:, -1:])
+        area = (np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2).sum(axis=1)
+        return np.column_stack([area, [np.interp(GRID, x, y) for x, y in zip(false, true, strict=True)]])
+
+    return _curve(area_and_curve, resampling)
+
+
+def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> Curve:
+    """Return the precision-recall curve: precision at the highest threshold that reaches a recall.
+
+    Args:
+        scores: Probability of the class, shape ``(images,)``, finite.
+        positive: Whether the image is of the class, shape ``(images,)``.
+        resampling: How images are drawn.
+
+    Returns:
+        The curve; its chance level is the share of the class. Undefined where no image is of the class.
+
+    Raises:
+        ValueError: The shapes disagree or a score is not finite.
+    """
+    ranking = _Ranking(scores, positive, resampling)
+
+    def area_and_curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        true, false = ranking.counts(weights)
+        recall, precision = ratio(true, true[:, -1:]), ratio(true, true + false)
+        gained = np.nan_to_num(precision)[:, 1:]  # undefined only before the first image, where recall gains nothing
+        area = (np.diff(recall, axis=1) * gained).sum(axis=1)
+        return np.column_stack([area, [_reached(r[1:], p[1:]) for r, p in zip(recall, precision, strict=True)]])
+
+    return _curve(area_and_curve, resampling)
+
+
+class _Ranking:
+    """Images in the order of falling scores, equal scores as one step."""
+
+    def __init__(self, scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> None:
+        if not scores.shape == positive.shape == resampling.unit_of.shape:
+            raise ValueError(f"{scores.shape} scores, {positive.shape} labels and {resampling.unit_of.shape} units")
+        if not np.isfinite(scores).all():
+            raise ValueError("a score is not finite")
+        self._order = np.argsort(-scores, kind="stable")
+        self._positive = positive[self._order]
+        self._steps = np.flatnonzero(np.diff(scores[self._order], append=np.nan))
+
+    def counts(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return true and false positives after each step, from none at all, shape ``(draws, 1 + steps)``."""
+        ranked = weights[:, self._order]
+        true, false = (
+            np.cumsum(np.where(kind, ranked, 0), axis=1)[:, self._steps] for kind in (self._positive, ~self._positive)
+        )
+        start = np.zeros((len(weights), 1))
+        return np.hstack([start, true]), np.hstack([start, false])
+
+
+def _reached(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the precision of the first step that reaches each recall of the grid."""
+    if np.isnan(recall).any():
+        return np.full(GRID.shape, np.nan)
+    first = np.searchsorted(recall, GRID, side="left")
+    return precision[np.minimum(first, len(precision) - 1)]
+
+
+def _curve(area_and_curve: Callable[[NDArray[np.float64]], NDArray[np.float64]], resampling: Resampling) -> Curve:
+    """Evaluate a curve: a statistic whose first column is its area, and the others its values over the grid."""
+    if not len(resampling.unit_of):
+        raise ValueError("no images are given")
+    values, low, high = draws_of(area_and_curve, resampling)
+    (area,) = as_estimates(values[:1], low[:1], high[:1], resampling)
+    return Curve(area, values[1:], low[1:], high[1:])

@@ -1,0 +1,1 @@
+"""Heat maps against annotations: how they are compared, scored, summarised and reported."""

@@ -1,0 +1,207 @@
+"""All radiographs of a selection against their annotations, streamed and in threads."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar, overload
+
+import cv2
+
+from btxrd_explain.core.ceiling import ideal_grid
+from btxrd_explain.core.metrics import BoxAccuracy, PixelPrecision
+from btxrd_explain.core.metrics.baselines import AverageMask
+from btxrd_explain.errors import AnnotationError
+from btxrd_explain.evaluation.doubts import AnnotationDoubts, doubts_of_exclusions
+from btxrd_explain.evaluation.lesions import lesions_of
+from btxrd_explain.evaluation.score import Exclusion, Score
+from btxrd_explain.evaluation.scoring import Scored, Scorer
+from btxrd_explain.system.threads import available_cores, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from btxrd_explain.errors import Caution
+    from btxrd_explain.evaluation.protocol import MapKind, Protocol
+    from btxrd_explain.inference.selection import Selected
+    from btxrd_explain.predictions.index import Index
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.progress import Listener
+
+# The scores of all radiographs, of which most may have no annotation.
+
+_Facts = tuple["int | None", "int | None", "Exclusion | None", "str | None", None, "int | None", "float | None"]
+"""What a score says of an excluded radiograph beyond its row, in the order of the attributes of a score."""
+
+
+class Scores(Sequence[Score]):
+    """A score per radiograph, in the order of the table.
+
+    Scores of evaluated radiographs are kept as they are. Of an excluded one only the reason is kept, once for all
+    radiographs of which the same is to be said: 8 bytes each. Its score is made anew, from its row, wherever somebody
+    looks at it.
+
+    Args:
+        rows: The radiographs, without grids.
+        scores: A score for each of them, in their order.
+    """
+
+    def __init__(self, rows: Index, scores: Iterable[Score]) -> None:
+        """Keep the scores."""
+        self._rows = rows
+        shared: dict[_Facts, _Facts] = {}
+        self._known = [
+            score if score.excluded is None else shared.setdefault(facts := _facts(score), facts) for score in scores
+        ]
+        self.evaluated = {place: score for place, score in enumerate(self._known) if isinstance(score, Score)}
+        """Scores of the radiographs that are not excluded, by their places."""
+
+    def __len__(self) -> int:
+        """Return the number of radiographs."""
+        return len(self._known)
+
+    def __iter__(self) -> Iterator[Score]:
+        """Yield the scores; those of excluded radiographs are not kept."""
+        return (_score(row, known) for row, known in zip(self._rows, self._known, strict=True))
+
+    @overload
+    def __getitem__(self, place: int) -> Score: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Score]: ...
+    def __getitem__(self, place: int | slice) -> Score | list[Score]:
+        """Return one score, or those of a slice."""
+        if isinstance(place, slice):
+            return [_score(row, known) for row, known in zip(self._rows[place], self._known[place], strict=True)]
+        known = self._known[place]
+        return known if isinstance(known, Score) else _score(self._rows[place], known)
+
+
+def _facts(score: Score) -> _Facts:
+    return score.true, score.target, score.excluded, score.detail, None, score.lesions, score.lesion_share
+
+
+def _score(row: Prediction, known: Score | _Facts) -> Score:
+    return known if isinstance(known, Score) else Score(row, *known)
+
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was measured on a selection of radiographs.
+
+    Attributes:
+        selected: The radiographs.
+        protocol: How heat maps and annotations were compared.
+        scores: A score per radiograph, in the order of the table.
+        pixels: The pixels of all images in which the classifier's map is defined, of each map.
+        boxes: Likewise what boxes find; none where that was not asked for.
+        cautions: What may be wrong with the annotations.
+    """
+
+    selected: Selected
+    protocol: Protocol
+    scores: Scores
+    pixels: Mapping[MapKind, PixelPrecision] = field(default_factory=dict)
+    boxes: Mapping[MapKind, BoxAccuracy] = field(default_factory=dict)
+    cautions: tuple[Caution, ...] = ()
+
+    @property
+    def evaluated(self) -> list[Score]:
+        """The scores of the radiographs that are not excluded."""
+        return list(self.scores.evaluated.values())
+
+
+def evaluate(
+    selected: Selected, protocol: Protocol, listener: Listener, *, average: AverageMask | None = None
+) -> Evaluation:
+    """Score all radiographs of a selection.
+
+    Grids are streamed from the table, a few images at a time are in work, and little is kept of those that are
+    excluded, so that the memory hardly grows with their number.
+
+    Args:
+        selected: The radiographs.
+        protocol: How to compare.
+        listener: Told of progress.
+        average: The average lesion mask of other radiographs; None averages those of the selection, leaving out the
+            one that is scored.
+
+    Returns:
+        What was measured.
+    """
+    scorer = Scorer(selected.table, protocol, _average_of(selected, protocol, listener, average))
+    pixels: defaultdict[MapKind, PixelPrecision] = defaultdict(PixelPrecision)
+    boxes: defaultdict[MapKind, BoxAccuracy] = defaultdict(BoxAccuracy)
+    doubts = AnnotationDoubts()
+
+    def score(row: Prediction) -> Scored:
+        return scorer.score(row, selected.annotations.get(row.image_id))
+
+    def pooled() -> Iterator[Score]:
+        for scored in _each(selected, score, listener, "annotations"):
+            for kind, counts in scored.pixels.items():
+                pixels[kind].add(counts)
+            for kind, overlaps in scored.boxes.items():
+                boxes[kind].add(overlaps)
+            doubts.add(scored.score.row.image_id, scored.doubt)
+            if scored.problem is not None:
+                listener.failed(scored.score.row.image_id, "not readable", scored.problem)
+            yield scored.score
+
+    scores = Scores(selected.rows, pooled())
+    cautions = (*doubts.cautions(), *doubts_of_exclusions(scores, Exclusion.BAD_ANNOTATION))
+    for caution in cautions:
+        listener.warn(caution)
+    return Evaluation(selected, protocol, scores, pixels, boxes, cautions)
+
+
+def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> AverageMask:
+    """Average the lesion masks of a selection on the grid of its table."""
+    made, average = selected.table.provenance, AverageMask()
+
+    def ideal_of(row: Prediction) -> tuple[NDArray[np.float32], str] | None:
+        annotation, true = selected.annotations.get(row.image_id), protocol.true_of(row, made.class_names)
+        if annotation is None or protocol.target_of(row, made.class_names) is None or row.size is None:
+            return None
+        frame = made.preprocessing.frame(row.size)
+        try:
+            name = None if true is None else made.class_names[true]
+            lesions = lesions_of(annotation, frame, protocol.rules, class_name=name)
+        except AnnotationError:
+            return None  # said where it is scored
+        return ideal_grid(lesions.mask, frame, made.grid), row.content
+
+    for found in _each(selected, ideal_of, listener, "average mask"):
+        if found is not None and found[0].any():
+            average.add(*found)
+    return average
+
+
+def _average_of(
+    selected: Selected, protocol: Protocol, listener: Listener, average: AverageMask | None
+) -> Callable[[Prediction], NDArray[np.float32] | None] | None:
+    if not protocol.baselines:
+        return None
+    if average is not None:
+        return lambda _: average.grid()
+    own = average_mask(selected, protocol, listener)
+    return lambda row: own.grid(without=row.content)
+
+
+def _each(
+    selected: Selected, function: Callable[[Prediction], Result], listener: Listener, what: str
+) -> Iterator[Result]:
+    """Call a function on each selected row, with its grids, in threads; results come in the order of the table."""
+    cv2.setNumThreads(1)  # the pool divides the cores, not OpenCV
+    threads = available_cores()
+    listener.start(what, len(selected.rows))
+    wanted = selected.rows.column("image_id").to_pylist()
+    for result in in_order(function, selected.table.rows(wanted), threads=threads, ahead=2 * threads):
+        listener.advance()
+        yield result

@@ -1,0 +1,283 @@
+"""The report of ``annotate-iou``: all slices in numbers, each image, and all that is needed to repeat it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.core.sanity import Outcome
+from btxrd_explain.core.threshold import Rule as RuleKind
+from btxrd_explain.evaluation.checklist import Evidence, build_checklist
+from btxrd_explain.evaluation.protocol import MapKind
+from btxrd_explain.evaluation.sample import Sample, by_values
+from btxrd_explain.evaluation.schema import (
+    METRIC_FIELDS,
+    Excluded,
+    Image,
+    Pattern,
+    Report,
+    Rule,
+    Statistics,
+    Summary,
+    Warned,
+)
+from btxrd_explain.evaluation.score import is_tumour
+from btxrd_explain.evaluation.summaries import correlate, describe_curve, describe_data_set, summarise, summarise_all
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from btxrd_explain.core.sanity import Verdict
+    from btxrd_explain.evaluation.evaluate import Evaluation, Scores
+    from btxrd_explain.evaluation.extent import Extent
+    from btxrd_explain.evaluation.schema import ChecklistItem
+    from btxrd_explain.evaluation.score import Score
+
+# What the numbers of an evaluation cannot say, from what was and was not done.
+
+_FEW = 30
+"""Below so many images a percentile interval is known to be too short."""
+
+
+def limits_of(evaluation: Evaluation, summary: Summary, group_column: str | None, sanity: Verdict | None) -> list[str]:
+    """State the limits of an evaluation, one sentence or two each."""
+    return list(_limits(evaluation, summary, group_column, sanity))
+
+
+def _limits(
+    evaluation: Evaluation, summary: Summary, group_column: str | None, sanity: Verdict | None
+) -> Iterator[str]:
+    provenance, overall = evaluation.selected.table.provenance, summary.overall
+    if provenance.synthetic:
+        yield "All radiographs are SYNTHETIC: the numbers say nothing about patients."
+    yield (
+        "A low overlap has two causes that it cannot tell apart: a classifier that looks elsewhere, and a map that "
+        "does not show where it looks."
+    )
+    ceiling = overall.metrics["iou"].ceiling
+    if ceiling is not None and ceiling.mean is not None:
+        yield (
+            f"A grid of {provenance.grid.height} x {provenance.grid.width} cells cannot outline small lesions: even "
+            f"its ideal map reaches a mean IoU of {ceiling.mean:.3f} only."
+        )
+    if overall.n < _FEW:
+        yield f"There are only {overall.n} images with an IoU; percentile intervals from so few are too short."
+    if group_column is None:
+        yield (
+            "Images are drawn as if they were independent; where several show the same patient, the intervals are too "
+            "short."
+        )
+    yield from _limits_of_images(evaluation)
+    yield "Intervals are not adjusted for the number of metrics and slices."
+    yield "Each image has one annotation; how far experts would agree among themselves is not known."
+    if sanity is None:
+        yield "Whether the maps depend on what the network has learnt (weight randomisation) was not tested here."
+    elif sanity.outcome is not Outcome.CHANGE:
+        yield f"Weight randomisation: {sanity.text}"
+    excluded = sum(summary.excluded.values())
+    if excluded:
+        yield f"{excluded} images are excluded; the numbers hold for the others."
+
+
+def _limits_of_images(evaluation: Evaluation) -> Iterator[str]:
+    """State what the evaluated images themselves limit."""
+    names, evaluated = evaluation.selected.table.provenance.class_names, evaluation.evaluated
+    copies = len(evaluated) - len({score.row.content for score in evaluated})
+    if copies:
+        yield f"{copies} images are exact copies of others under another name; copies are drawn together."
+    if all(is_tumour(name) for name in names):
+        yield f"No class is called Normal: each of {', '.join(names)} counts as a tumour class."
+    healthy = sum(score.true is not None and not is_tumour(names[score.true]) for score in evaluated)
+    if healthy:
+        yield f"{healthy} images of a class without tumour have an annotated lesion, and count in the means."
+
+
+DEFINITIONS = {
+    "heat_map": "ReLU of the raw class-activation grid, bilinearly upsampled (align_corners=False), min-max scaled "
+    "per image",
+    "ceiling": "the same metric of the ideal map that a grid of this size can draw: the annotation mask averaged onto "
+    "the grid, then treated like a class-activation grid",
+    "baselines": "the same metric of maps that know nothing of the classifier, on the same grid: random (uniform), "
+    "centre (a Gaussian), edges (the radiograph's gradient magnitude), average (the mean lesion mask of other images)",
+    "outcome": "TP: a tumour class, rightly predicted; FN: a tumour class, but another class was predicted; FP: no "
+    "tumour, but a tumour class was predicted; TN: no tumour, rightly. In slices by outcome, FP holds the annotated "
+    "images that were wrongly predicted as a tumour class, with the map of that class",
+    "undefined": "an evaluated image without IoU, because its raw grid holds no positive evidence, is flat or not "
+    "finite; it counts in n_undefined and in no mean",
+    "excluded": "an image that is not evaluated, with the reason; Normal images without annotation are listed under "
+    "attention_patterns instead",
+}
+
+
+_PATTERN = "attention pattern"
+
+
+def sample_of(evaluation: Evaluation, extent: Extent) -> Sample:
+    """Put the evaluated images into columns."""
+    groups = extent.groups
+    return Sample.of(
+        evaluation.evaluated,
+        evaluation.selected.table.provenance.class_names,
+        groups=None if groups is None else _evaluated(evaluation.scores, groups),
+        resamples=extent.resamples,
+        seed=extent.seed,
+    )
+
+
+def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Report:
+    """Build the content of ``annotation_report.json``, but for what it lists of images that are not evaluated.
+
+    Args:
+        evaluation: What was measured.
+        sample: Its evaluated images in columns.
+        extent: What is reported beyond the scores.
+
+    Returns:
+        The report.
+    """
+    summary = _summary(evaluation, sample, extent)
+    statistics = _statistics(sample, extent, summary.overall.units)
+    rule = describe_protocol(evaluation, extent)
+    limits = limits_of(evaluation, summary, extent.group_column, extent.sanity)
+    return Report(
+        mean_iou=summary.overall.mean_iou,
+        num_images=summary.overall.n,
+        iou_threshold=rule.threshold,
+        summary=summary,
+        data_set=describe_data_set(evaluation, sample),
+        correlations=correlate(sample),
+        curve=describe_curve(sample),
+        per_image=[_image(score, sample.class_names) for score in evaluation.evaluated],
+        protocol=rule,
+        statistics=statistics,
+        checklist=_checklist(evaluation, summary, statistics, extent, limits),
+        limits=limits,
+        warnings=[Warned(**asdict(caution)) for caution in (*evaluation.selected.cautions, *evaluation.cautions)],
+        definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
+        files={},
+        provenance=evaluation.selected.table.provenance.document(),
+    )
+
+
+def excluded_images(evaluation: Evaluation) -> Iterator[Excluded]:
+    """Yield the images that have no part in the evaluation; there may be more of them than memory holds."""
+    for score in evaluation.scores:
+        if score.excluded is not None and not score.is_attention_pattern:
+            yield Excluded(image_id=score.row.image_id, reason=score.excluded, detail=score.detail)
+
+
+def attention_patterns(evaluation: Evaluation) -> Iterator[Pattern]:
+    """Yield the Normal images without a lesion; there may be more of them than memory holds."""
+    names = evaluation.selected.table.provenance.class_names
+    for score in evaluation.scores:
+        if score.is_attention_pattern:
+            yield Pattern.model_validate(_pattern(score, names))
+
+
+def _checklist(
+    evaluation: Evaluation, summary: Summary, statistics: Statistics, extent: Extent, limits: list[str]
+) -> list[ChecklistItem]:
+    return build_checklist(
+        Evidence(
+            protocol=evaluation.protocol,
+            summary=summary,
+            statistics=statistics,
+            tuning=extent.tuning,
+            by=tuple(extent.columns),
+            group_column=extent.group_column,
+            provenance=_provenance_in_words(evaluation),
+            sanity=extent.sanity,
+            limits=tuple(limits),
+        )
+    )
+
+
+def describe_protocol(evaluation: Evaluation, extent: Extent) -> Rule:
+    """Return how heat maps and annotations were compared."""
+    protocol, provenance = evaluation.protocol, evaluation.selected.table.provenance
+    threshold = protocol.threshold
+    return Rule(
+        method=provenance.method,
+        target_layer=provenance.target_layer,
+        grid=list(provenance.grid),
+        target_class=protocol.target_class,
+        space=protocol.space,
+        threshold_rule=threshold.rule,
+        threshold=threshold.value if threshold.rule is RuleKind.FIXED else None,
+        percentile=threshold.value if threshold.rule is RuleKind.PERCENTILE else None,
+        operator=threshold.operator,
+        tuned_on=extent.tuning,
+        annotations=evaluation.selected.annotations.description,
+        mask_policy=protocol.rules.policy,
+        label_map=dict(protocol.rules.labels),
+        average_mask=extent.average_mask,
+    )
+
+
+def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:
+    fates = Counter(_PATTERN if score.is_attention_pattern else score.excluded for score in evaluation.scores)
+    excluded = {str(fate): count for fate, count in fates.items() if fate not in {None, _PATTERN}}
+    return Summary(
+        overall=summarise(sample, sample.everything()),
+        by_class=summarise_all(sample, sample.by_class()),
+        by_outcome=summarise_all(sample, sample.by_outcome()),
+        by_class_and_outcome=summarise_all(sample, sample.by_class_and_outcome()),
+        by_lesion_size=summarise_all(sample, sample.by_lesion_size()),
+        by_metadata={
+            name: summarise_all(sample, by_values(_evaluated(evaluation.scores, cells)))
+            for name, cells in extent.columns.items()
+        },
+        excluded=dict(sorted(excluded.items())),
+        num_attention_patterns=fates[_PATTERN],
+    )
+
+
+def _statistics(sample: Sample, extent: Extent, units: int) -> Statistics:
+    resampling = sample.resampling(sample.everything().rows)
+    return Statistics(
+        level=resampling.level,
+        resamples=resampling.resamples,
+        seed=resampling.seed,
+        unit="images" if extent.group_column is None else f"groups of {extent.group_column}",
+        units=units,
+    )
+
+
+def _evaluated(scores: Scores, cells: Sequence[str | None]) -> list[str | None]:
+    """Return the cells of the images that are evaluated."""
+    return [cells[place] for place in scores.evaluated]
+
+
+def _image(score: Score, names: Sequence[str]) -> Image:
+    ceiling = score.metrics.get(MapKind.CEILING)
+    facts = {
+        "target_class": None if score.target is None else names[score.target],
+        "target_probability": score.target_probability,
+        "undefined": score.undefined,
+        "lesions": score.lesions,
+        "ceiling_iou": None if ceiling is None else ceiling.iou,
+    }
+    return Image.model_validate(
+        _pattern(score, names) | facts | {name: getattr(score.model, name) for name in METRIC_FIELDS}
+    )
+
+
+def _pattern(score: Score, names: Sequence[str]) -> dict[str, object]:
+    row = score.row
+    return {
+        "image_id": row.image_id,
+        "class_": row.label,
+        "predicted": None if row.predicted is None else names[row.predicted],
+        "confidence": row.confidence,
+        "outcome": score.outcome(names),
+    }
+
+
+def _provenance_in_words(evaluation: Evaluation) -> str:
+    made = evaluation.selected.table.provenance
+    return (
+        f"{made.architecture}, checkpoint {made.checkpoint} (SHA-256 {made.checkpoint_sha256[:8]}), {made.method} of "
+        f"{made.target_layer}, fingerprint {made.fingerprint}"
+    )

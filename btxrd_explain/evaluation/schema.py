@@ -1,0 +1,324 @@
+"""The content of ``annotation_report.json``, and the JSON Schema that is made from it.
+
+The models here are the one place that describes the report. ``annotation_report.schema.json`` beside this module is
+generated from them (``nox -s schema``).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from btxrd_explain.core.metrics import ImageMetrics
+from btxrd_explain.core.metrics.catalogue import METRICS
+
+# The parts of the report that hold numbers of many images: means, metrics, slices.
+
+
+class Part(BaseModel):
+    """A part of the report; no other keys, and what is undefined is null."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Mean(Part):
+    """A mean with its bootstrap interval."""
+
+    mean: float | None = Field(description="Mean over the images in which it is defined; null where there are none.")
+    low: float | None = Field(description="Lower end of the interval; null for fewer than two independent units.")
+    high: float | None = Field(description="Upper end of the interval; null likewise.")
+    n: int = Field(description="Images in which it is defined.")
+
+
+class Baseline(Mean):
+    """What a map scores that knows nothing of the classifier."""
+
+    difference: float | None = Field(description="Mean of classifier minus baseline, image by image.")
+    difference_low: float | None = Field(description="Lower end of its interval (paired bootstrap).")
+    difference_high: float | None = Field(description="Upper end of its interval (paired bootstrap).")
+
+
+class Metric(Mean):
+    """A metric of the classifier's maps beside what bounds it."""
+
+    n_undefined: int = Field(description="Evaluated images in which it is undefined.")
+    chance: float | None = Field(description="What chance scores on the same images.")
+    chance_from: Literal["formula", "random grid"] | None = Field(
+        description="Whether chance follows from a formula or is what a uniform random grid scores."
+    )
+    ceiling: Mean | None = Field(description="The same metric of the ideal map that a grid of this size can draw.")
+    baselines: dict[str, Baseline] = Field(description="The same metric of random, centre, edges and average.")
+
+
+class SliceSummary(Part):
+    """Some of the evaluated images in numbers."""
+
+    n: int = Field(description="Images with an IoU.")
+    n_undefined: int = Field(description="Evaluated images without one; they count in no mean.")
+    units: int = Field(description="Independent units among the images with an IoU: groups, or the images themselves.")
+    mean_iou: float | None
+    median_iou: float | None
+    mean_dice: float | None
+    pointing_hits: float | None = Field(description="Share of the images whose hottest pixel lies on a lesion.")
+    mean_energy_in_mask: float | None
+    mean_lesion_share: float | None = Field(description="Mean annotated share of the image.")
+    metrics: dict[str, Metric] = Field(description="Every metric, by name; definitions says what they are.")
+
+
+class Summary(Part):
+    """All slices."""
+
+    overall: SliceSummary
+    by_class: dict[str, SliceSummary] = Field(description="By true class.")
+    by_outcome: dict[str, SliceSummary] = Field(description="TP, FN and FP of the tumour classes together.")
+    by_class_and_outcome: dict[str, SliceSummary] = Field(description="Such as 'Benign, FN'.")
+    by_lesion_size: dict[str, SliceSummary] = Field(description="Terciles of the annotated share of the image.")
+    by_metadata: dict[str, dict[str, SliceSummary]] = Field(description="By column of the metadata, then by value.")
+    excluded: dict[str, int] = Field(description="Number of images by reason of exclusion.")
+    num_attention_patterns: int = Field(description="Normal images without annotation, which are not excluded.")
+
+
+SCHEMA_VERSION: Final = 2
+SCHEMA_FILE = Path(__file__).with_name("annotation_report.schema.json")
+
+
+METRIC_FIELDS = tuple(field.name for field in fields(ImageMetrics))
+"""What is known of a heat map and an annotation."""
+HITS = frozenset({"pointing_hit", "tolerance_hit"})
+"""Those that are true or false; all others are numbers."""
+_MEANINGS = {
+    "lesion_share": "annotated share of the image, on the pixels on which heat map and annotation meet",
+    "threshold": "the threshold of this image: the fixed one, or what the rule chose",
+    "region_share": "share of the image that is highlighted",
+    "best_threshold": "the threshold of best_iou",
+}
+
+
+class Tuning(Part):
+    """Where a tuned threshold comes from."""
+
+    file: str
+    split: str | None
+    images: int = Field(description="Images with a defined IoU on which it was chosen; none of them is scored.")
+    mean_iou: float = Field(description="Their mean IoU at it.")
+    left_out: list[str] = Field(description="Images that were left out because their content is that of a scored one.")
+    same_group: list[str] = Field(description="Images that were left out because a scored one is of their group.")
+
+
+class Rule(Part):
+    """How heat maps and annotations were compared."""
+
+    method: str
+    target_layer: str
+    grid: list[int] = Field(description="Rows and columns of the class-activation grids.")
+    target_class: Literal["true", "predicted"] = Field(description="Whose heat map was measured.")
+    space: Literal["original", "input"]
+    threshold_rule: Literal["fixed", "otsu", "otsu-chexlocalize", "percentile"]
+    threshold: float | None = Field(description="The fixed threshold; null where each image has its own.")
+    percentile: float | None = Field(description="Per cent of the pixels that are kept; null for other rules.")
+    operator: Literal[">=", ">"]
+    tuned_on: Tuning | None = Field(description="Null for a threshold that was not tuned.")
+    annotations: str = Field(description="Kind and place of the annotations.")
+    mask_policy: str
+    label_map: dict[str, str] = Field(description="What labels mean: lesion, ignore, or a class.")
+    average_mask: str | None = Field(description="Whose masks the average baseline averages; null without it.")
+
+
+class Statistics(Part):
+    """How intervals were made."""
+
+    interval: Literal["percentile bootstrap"] = "percentile bootstrap"
+    level: float
+    resamples: int
+    seed: int
+    unit: str = Field(description="What was drawn: images, or groups of a column.")
+    units: int = Field(description="Number of independent units among the images with an IoU.")
+
+
+class Best(Part):
+    """The best threshold on the very images that are scored."""
+
+    threshold: float | None
+    mean_iou: float | None
+    optimistic: Literal[True] = Field(default=True, description="Chosen in hindsight; never a result.")
+
+
+class Curve(Part):
+    """Mean IoU at 101 thresholds; null where undefined."""
+
+    n: int
+    thresholds: list[float]
+    mean: list[float | None]
+    low: list[float | None]
+    high: list[float | None]
+    ceiling: list[float | None]
+    baselines: dict[str, list[float | None]]
+    best: Best
+
+
+class Pooled(Part):
+    """A score of all images together, in which the classifier's map is defined."""
+
+    value: float | None
+    low: float | None = Field(description="Lower end of the bootstrap interval; null for fewer than two units.")
+    high: float | None = Field(description="Upper end; null likewise.")
+    n: int = Field(description="Images that are pooled.")
+    chance: float | None = Field(description="Its chance level, where a formula tells: of PxAP the annotated share.")
+    ceiling: float | None = Field(description="The same score of the ideal maps that a grid of this size can draw.")
+    baselines: dict[str, float | None] = Field(
+        description="The same score of random, centre, edges and average, where they have one."
+    )
+
+
+class Boxes(Pooled):
+    """MaxBoxAccV2: the mean over 0.3, 0.5 and 0.7 of the accuracy at the best threshold for each."""
+
+    accuracies: dict[str, float] = Field(description="Best accuracy by the IoU that a box must reach.")
+    joint_score: float = Field(description="The highest mean accuracy at one threshold for all three.")
+    joint_threshold: float
+    optimistic: Literal[True] = Field(
+        default=True,
+        description=(
+            "The thresholds are chosen on the images that are scored, as the measure is defined; those of baselines, "
+            "ceiling and each draw of the interval likewise."
+        ),
+    )
+
+
+class DataSet(Part):
+    """Scores of the data set as a whole, which have no value per image."""
+
+    pxap: Pooled | None = Field(description="Average precision of the pixels of all images together.")
+    max_box_acc_v2: Boxes | None = Field(description="Null where it was not asked for (--boxes) or is undefined.")
+
+
+class Correlation(Part):
+    """Spearman's rank correlation with its bootstrap interval."""
+
+    rho: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Correlations(Part):
+    """What goes together with IoU."""
+
+    iou_with_confidence: Correlation = Field(description="With the probability of the predicted class.")
+    iou_with_target_probability: Correlation = Field(description="With that of the class whose map is measured.")
+    iou_with_lesion_share: Correlation
+
+
+class ChecklistItem(Part):
+    """One of the points that reviewers ask for."""
+
+    number: int
+    item: str
+    status: Literal["met", "not met", "not applicable"]
+    evidence: str = Field(description="What of this run the status rests on.")
+    source: str = Field(description="Who asks for it.")
+
+
+class Warned(Part):
+    """What looks right and may be wrong."""
+
+    code: str = Field(description="What kind of thing it is; docs/reference/warnings.md explains each.")
+    message: str = Field(description="What was found.")
+    check: str = Field(description="What to look at.")
+
+
+class Pattern(Part):
+    """A Normal image: where the network looks with no lesion to be found."""
+
+    image_id: str
+    class_: str | None = Field(alias="class", description="True class.")
+    predicted: str | None
+    confidence: float | None = Field(description="Probability of the predicted class.")
+    outcome: Literal["TP", "FN", "FP", "TN"] | None = Field(description="Seen from the tumour classes.")
+
+
+class _Image(Pattern):
+    """An evaluated image."""
+
+    target_class: str | None = Field(description="Class whose heat map was measured.")
+    target_probability: float | None
+    undefined: str | None = Field(description="Why it has no IoU; null where it has one.")
+    lesions: int
+    ceiling_iou: float | None = Field(description="IoU of the ideal map that a grid of this size can draw.")
+
+
+def _kind(name: str) -> Any:  # noqa: ANN401 -- a type
+    if name == "lesion_share":
+        return float
+    return bool | None if name in HITS else float | None
+
+
+def _meaning(name: str) -> str:
+    return METRICS[name].definition if name in METRICS else _MEANINGS[name]
+
+
+Image = create_model(
+    "Image",
+    __base__=_Image,
+    __doc__="An evaluated image; all that was measured of it is in annotation_metrics.parquet.",
+    **{name: (_kind(name), Field(description=_meaning(name))) for name in METRIC_FIELDS},  # type: ignore[call-overload]
+)
+
+
+class Excluded(Part):
+    """An image that has no part in the evaluation."""
+
+    image_id: str
+    reason: str
+    detail: str | None
+
+
+class Failed(Part):
+    """An image whose file failed: it has no prediction, or it can no more be read as it was predicted."""
+
+    image_id: str
+    reason: str
+
+
+class Report(Part):
+    """The content of ``annotation_report.json``, but for what it lists of images that are not evaluated."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    mean_iou: float | None
+    num_images: int = Field(description="Images with an IoU.")
+    iou_threshold: float | None = Field(description="Null where each image has its own.")
+    summary: Summary
+    data_set: DataSet
+    correlations: Correlations
+    curve: Curve
+    per_image: list[Image]
+    protocol: Rule
+    statistics: Statistics
+    checklist: list[ChecklistItem] = Field(min_length=15, max_length=15)
+    limits: list[str] = Field(description="What the numbers cannot say.")
+    warnings: list[Warned] = Field(description="What looks right and may be wrong; empty where nothing does.")
+    definitions: dict[str, str]
+    files: dict[str, str] = Field(description="What else was written, by kind; names in the folder of the report.")
+    provenance: dict[str, Any] = Field(description="How the predictions table was made.")
+
+
+class Document(Report):
+    """The content of ``annotation_report.json``."""
+
+    excluded_images: list[Excluded]
+    attention_patterns: list[Pattern]
+    failed_images: list[Failed] = Field(
+        default=[], description="Images without a prediction, or without their picture in panels and baselines."
+    )
+
+
+def report_schema() -> str:
+    """Return the JSON Schema of the report as text."""
+    schema = Document.model_json_schema(by_alias=True, mode="serialization")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "annotation_report.json of btxrd-explain"
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

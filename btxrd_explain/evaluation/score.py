@@ -1,0 +1,112 @@
+"""What one radiograph contributes to an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from btxrd_explain.evaluation.protocol import MapKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.metrics import ImageMetrics
+    from btxrd_explain.predictions.record import Prediction
+
+
+class Exclusion(StrEnum):
+    """Why a radiograph has no part in an evaluation."""
+
+    NO_PREDICTION = "no prediction"
+    NO_LABEL = "no known true class"
+    NO_ANNOTATION = "no annotation file"
+    EMPTY_ANNOTATION = "annotation without a lesion"
+    BAD_ANNOTATION = "annotation cannot be used"
+    OUT_OF_SIGHT = "lesion outside of what the network sees"
+
+
+_NO_LESION = (Exclusion.NO_ANNOTATION, Exclusion.EMPTY_ANNOTATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one radiograph contributes.
+
+    Attributes:
+        row: Its row of the table, without grids.
+        true: Index of its true class; None where it is not known.
+        target: Index of the class whose heat map was measured; None where none was.
+        excluded: Why it has no part in the evaluation; None where it has.
+        detail: More on the reason, such as the error of an annotation.
+        undefined: Why it has no IoU although it is evaluated (its heat map's status); None where it has one.
+        lesions: Number of lesions in the annotation.
+        lesion_share: Share of the radiograph that is annotated.
+        metrics: What each map scores; the classifier's map is there wherever the image is evaluated.
+        curves: IoU of each map at 101 thresholds, float32, where it is defined.
+        pixels: Pixels by bins of the classifier's map, inside and whole, uint32, shape ``(2, 1001)``; None where
+            undefined.
+        boxes: Whether a box of the classifier's map finds a lesion, boolean, shape ``(3, 1000)``; None where undefined
+            or not asked for.
+    """
+
+    row: Prediction
+    true: int | None = None
+    target: int | None = None
+    excluded: Exclusion | None = None
+    detail: str | None = None
+    undefined: str | None = None
+    lesions: int | None = None
+    lesion_share: float | None = None
+    metrics: Mapping[MapKind, ImageMetrics] = field(default_factory=dict)
+    curves: Mapping[MapKind, NDArray[np.float32]] = field(default_factory=dict)
+    pixels: NDArray[np.uint32] | None = None
+    boxes: NDArray[np.bool_] | None = None
+
+    @property
+    def model(self) -> ImageMetrics | None:
+        """What the classifier's map scores; None where the image is not evaluated."""
+        return self.metrics.get(MapKind.MODEL)
+
+    @property
+    def iou(self) -> float | None:
+        """Intersection over union of the classifier's map; None where undefined."""
+        return None if self.model is None else self.model.iou
+
+    @property
+    def target_probability(self) -> float | None:
+        """Probability of the class whose heat map was measured."""
+        if self.target is None or self.row.probabilities is None:
+            return None
+        return float(self.row.probabilities[self.target])
+
+    def outcome(self, names: Sequence[str]) -> str | None:
+        """Say what the prediction is worth, seen from the tumour classes.
+
+        Args:
+            names: Names of the classes; ``Normal``, in any case, is the one without a tumour.
+
+        Returns:
+            ``TP``: a tumour class, rightly predicted. ``FN``: a tumour class, but another class was predicted (also
+            where that is the other tumour class, whose false alarm it is at the same time). ``FP``: no tumour, but a
+            tumour class was predicted. ``TN``: no tumour, rightly. None without prediction or label.
+        """
+        predicted = self.row.predicted
+        if predicted is None or self.true is None:
+            return None
+        if is_tumour(names[self.true]):
+            return "TP" if predicted == self.true else "FN"
+        return "FP" if is_tumour(names[predicted]) else "TN"
+
+    @property
+    def is_attention_pattern(self) -> bool:
+        """Whether it shows where the network looks with no lesion to be found: Normal, with no lesion annotated."""
+        return self.excluded in _NO_LESION and not is_tumour(self.row.label or "")
+
+
+def is_tumour(name: str) -> bool:
+    """Return whether a class is a tumour: every class is, except the one that is called Normal."""
+    return name.casefold() != "normal"

@@ -1,0 +1,200 @@
+"""One radiograph's heat maps against its annotation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from btxrd_explain.core.ceiling import ideal_grid
+from btxrd_explain.core.heatmap import MapStatus, Space, heat_map, judge
+from btxrd_explain.core.metrics import box_overlaps, found_boxes, measure
+from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
+from btxrd_explain.errors import AnnotationError, RadiographError
+from btxrd_explain.evaluation.doubts import doubt_of
+from btxrd_explain.evaluation.lesions import Lesions, lesions_of
+from btxrd_explain.evaluation.protocol import MapKind, Protocol
+from btxrd_explain.evaluation.score import Exclusion, Score, is_tumour
+from btxrd_explain.inference.explained import ExplainedImage
+from btxrd_explain.predictions.record import RowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.heatmap import HeatMap
+    from btxrd_explain.core.metrics import PixelCounts
+    from btxrd_explain.inputs.annotation import AnnotationPlace
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
+
+_TOO_SMALL = "it falls between the pixels of the network's input"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A score, with what is pooled over the data set and then dropped.
+
+    Attributes:
+        score: The score.
+        pixels: Pixel counts of each map, where the classifier's is defined.
+        boxes: Best box overlap per threshold of each map, float64, where the classifier's is defined; none where they
+            are not asked for.
+        doubt: What makes the annotation look as if it were another image's; None without a doubt.
+        problem: Why the radiograph itself cannot be read, where it was asked for; None where it can.
+    """
+
+    score: Score
+    pixels: Mapping[MapKind, PixelCounts] = field(default_factory=dict)
+    boxes: Mapping[MapKind, NDArray[np.float64]] = field(default_factory=dict)
+    doubt: str | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """Scores the radiographs of one table by one protocol; safe to use from several threads.
+
+    Attributes:
+        table: The table of the rows.
+        protocol: How to compare.
+        average: Gives the average lesion mask of other images than the one that is scored, as a grid; None where it is
+            not asked for.
+    """
+
+    table: PredictionTable
+    protocol: Protocol
+    average: Callable[[Prediction], NDArray[np.float32] | None] | None = None
+
+    def score(self, row: Prediction, annotation: AnnotationPlace | None) -> Scored:
+        """Score one radiograph.
+
+        Args:
+            row: Its row, with grids.
+            annotation: Its annotation; None where there is none.
+
+        Returns:
+            The score, or the reason why there is none; one bad annotation does not stop the others.
+        """
+        score = self._known(row)
+        if score.excluded is not None:
+            return Scored(score)
+        if annotation is None:
+            return Scored(replace(score, excluded=Exclusion.NO_ANNOTATION))
+        image = ExplainedImage.of(row, self.table)
+        try:
+            lesions = self._lesions(annotation, image, score)
+        except AnnotationError as error:
+            return Scored(replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error)))
+        score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
+        return replace(self._judged(score, image, lesions), doubt=doubt_of(lesions.annotation, image))
+
+    def _judged(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
+        """Exclude a radiograph whose lesions cannot be measured, and compare the others."""
+        if not lesions.mask.any():
+            return Scored(replace(score, excluded=Exclusion.EMPTY_ANNOTATION, detail=_dropped(lesions)))
+        if not lesions.mask[image.frame.window_seen].any():
+            return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT))
+        return self._compared(score, image, lesions)
+
+    def _lesions(self, annotation: AnnotationPlace, image: ExplainedImage, score: Score) -> Lesions:
+        name = None if score.true is None else image.class_name(score.true)
+        return lesions_of(annotation, image.frame, self.protocol.rules, class_name=name)
+
+    def _known(self, row: Prediction) -> Score:
+        """Return what is known without a look at the annotation."""
+        names, light = self.table.provenance.class_names, row.without_grids()
+        if row.status is not RowStatus.OK or row.predicted is None:
+            return Score(light, excluded=Exclusion.NO_PREDICTION, detail=row.error)
+        true, target = self.protocol.true_of(row, names), self.protocol.target_of(row, names)
+        return Score(light, true, target, excluded=Exclusion.NO_LABEL if target is None else None)
+
+    def _compared(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
+        """Compare all maps with the lesions on the pixels of the protocol's space."""
+        space = self.protocol.space
+        mask = lesions.mask_in(space)
+        if not mask.any():
+            return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT, detail=_TOO_SMALL))
+        metrics, curves, pixels, boxes, undefined = {}, {}, {}, {}, None
+        edges, problem = self._edges(image)
+        for kind, heat in self._maps(score, image, lesions, edges, space):
+            measured = measure(heat, mask, lesions.masks_in(space), self.protocol.threshold)
+            metrics[kind] = measured.metrics
+            if measured.curve is not None:
+                curves[kind] = measured.curve.astype(np.float32)
+            if measured.pixels is not None:
+                pixels[kind] = measured.pixels
+            if kind is MapKind.MODEL:
+                undefined = None if heat.status is MapStatus.OK else str(heat.status)
+        score = replace(score, metrics=metrics, curves=curves, undefined=undefined)
+        if undefined is not None:
+            return Scored(score, problem=problem)
+        if self.protocol.boxes:
+            boxes = self._boxes(score, image, lesions, edges)
+        own = pixels[MapKind.MODEL]
+        found = found_boxes(boxes[MapKind.MODEL]) if MapKind.MODEL in boxes else None
+        score = replace(score, pixels=np.array([own.inside, own.whole], np.uint32), boxes=found)
+        return Scored(score, pixels, boxes, problem=problem)
+
+    def _edges(self, image: ExplainedImage) -> tuple[NDArray[np.float32] | None, str | None]:
+        """Return the grid of the radiograph's edges where it is asked for, or why the radiograph cannot be read."""
+        if not self.protocol.baselines:
+            return None, None
+        try:
+            pixels = image.radiograph().pixels
+        except RadiographError as error:
+            return None, str(error)  # the table and the annotations are enough for all others
+        grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        return edge_grid(grey, image.frame, self.table.provenance.grid), None
+
+    def _maps(
+        self, score: Score, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None, space: Space
+    ) -> Iterator[tuple[MapKind, HeatMap]]:
+        """Make the heat maps one after another, so that few are in memory at once."""
+        if score.target is None:
+            raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
+        yield MapKind.MODEL, image.heat_map(score.target, space=space)
+        predicted = score.row.predicted
+        if score.true is not None and predicted not in (None, score.true) and is_tumour(image.class_name(predicted)):
+            yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
+        for kind, grid in self._grids(image, lesions, edges):
+            yield kind, heat_map(grid, image.frame, status=judge(grid), space=space)
+
+    def _grids(
+        self, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None
+    ) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
+        """Make the grids that the classifier's is held against, each of its size."""
+        shape = self.table.provenance.grid
+        yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape)
+        if self.protocol.baselines or self.protocol.chance:
+            yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed)
+        if not self.protocol.baselines:
+            return
+        yield MapKind.CENTRE, centre_grid(shape)
+        if edges is not None:
+            yield MapKind.EDGES, edges
+        if self.average is not None and (average := self.average(image.row)) is not None:
+            yield MapKind.AVERAGE, average
+
+    def _boxes(
+        self, score: Score, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None
+    ) -> dict[MapKind, NDArray[np.float64]]:
+        """Compare boxes at the input's resolution."""
+        masks = list(lesions.masks_in(Space.INPUT))
+        overlaps = {
+            kind: box_overlaps(heat.values, masks)
+            for kind, heat in self._maps(score, image, lesions, edges, Space.INPUT)
+            if heat.status is MapStatus.OK
+        }
+        return {kind: each for kind, each in overlaps.items() if each is not None}
+
+
+def _dropped(lesions: Lesions) -> str | None:
+    """Say of an annotation without a lesion that it holds shapes."""
+    shapes = len(lesions.annotation.shapes)
+    if not shapes:
+        return None
+    return f"of its {shapes} shapes none counts: by its label, by the mask policy, or outside the image"

@@ -1,0 +1,285 @@
+"""Images through the network, batch by batch; the one workflow module that needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from btxrd_explain.core.geometry import ResizeMode, Size
+from btxrd_explain.core.methods import METHODS
+from btxrd_explain.core.preprocess import Decode, Interpolation
+from btxrd_explain.errors import SettingsError
+from btxrd_explain.inference.reading import Prepared, read_ahead
+from btxrd_explain.inference.request import checkpoint_of
+from btxrd_explain.model.checkpoint import read_checkpoint
+from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
+from btxrd_explain.model.doubts import doubts_of_passes
+from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
+from btxrd_explain.model.layers import TargetLayer, find_target_layers
+from btxrd_explain.model.scores import class_probabilities
+from btxrd_explain.model.streams import BatchLimit, cpu_streams, keep_freed_memory, replica, sharing_cores
+from btxrd_explain.plain import plain
+from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.system.threads import Item, Result, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from btxrd_explain.inputs.dataset import ImageRecord
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.settings import Settings
+
+# Where the network runs, and how many radiographs and passes at once.
+
+CPU_BATCH = 4
+"""Batch size of a core: enough to share a layer's overhead, and small enough for feature maps to stay in its caches."""
+GPU_BATCH = 32
+"""Batch size elsewhere: a GPU wants to be filled."""
+
+
+def device_of(settings: Settings) -> torch.device:
+    """Return the device that the settings name; ``auto`` takes CUDA, then Apple's GPU, then the CPU.
+
+    Raises:
+        SettingsError: The device does not exist.
+    """
+    name = settings.model.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    device = torch.device(name)
+    available = {
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not available.get(device.type, True):
+        raise SettingsError(f"no device '{name}' on this machine", hint="use --device auto or --device cpu")
+    return device
+
+
+def batch_size_of(settings: Settings, device: torch.device) -> int:
+    """Return the batch size; a GPU wants to be filled."""
+    wished = settings.model.batch_size
+    if isinstance(wished, int):
+        return wished
+    return CPU_BATCH if device.type == "cpu" else GPU_BATCH
+
+
+def streams_of(settings: Settings, device: torch.device) -> int:
+    """Return how many passes to run at once; one of a network that may not bear more."""
+    own = settings.model.factory is not None  # may keep anything between two passes
+    if device.type != "cpu" or own or settings.model.compile or not METHODS[settings.gradcam.method].native:
+        return 1
+    return cpu_streams()
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """A classifier on its device, with the layer to explain.
+
+    Attributes:
+        classifier: The classifier.
+        layers: The layers whose outputs are explained.
+        device: Where the network is.
+        batch_size: Radiographs per pass.
+        streams: How many passes run at once.
+        limit: How many of them fit into memory together, as far as is known.
+        method: Name of the class-activation method.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        provenance: How its rows are made.
+    """
+
+    classifier: Classifier
+    layers: tuple[TargetLayer, ...]
+    device: torch.device
+    batch_size: int
+    streams: int
+    method: str
+    precision: str
+    provenance: Provenance
+    limit: BatchLimit
+
+    def predict(
+        self, records: Sequence[ImageRecord], folder: Path, keep: Callable[[list[Prediction]], None] | None = None
+    ) -> Iterator[list[Prediction]]:
+        """Yield the rows of the images in their order, a list per batch.
+
+        Args:
+            records: The images.
+            folder: The table's folder, to which paths are relative.
+            keep: Called with the rows of each batch as soon as they are computed, by several threads and in any order.
+        """
+
+        def explained(explainer: Explainer, batch: list[Prepared]) -> list[Prediction]:
+            rows = explainer._explained(batch)
+            if keep is not None:
+                keep(rows)
+            return rows
+
+        window = 2 * self.streams * self.batch_size
+        prepared = read_ahead(records, self.classifier.preprocessing, folder=folder, window=window)
+        batches = iter(lambda: list(islice(prepared, self.batch_size)), [])
+        passes = -(-len(records) // self.batch_size)
+        yield from self.side_by_side(explained, batches, passes)
+
+    def side_by_side(
+        self, work: Callable[[Explainer, Item], Result], items: Iterable[Item], passes: int
+    ) -> Iterator[Result]:
+        """Work on items, as many at once as the explainer has streams, and yield the results in order.
+
+        Args:
+            work: Takes an explainer like this one, which nobody else uses meanwhile, and an item.
+            items: Taken in the calling thread.
+            passes: How many items there are, at most.
+        """
+        streams = max(min(self.streams, passes), 1)
+        idle: SimpleQueue[Explainer] = SimpleQueue()
+        idle.put(self)
+        for _ in range(streams - 1):
+            idle.put(self.with_network(replica(self.classifier.network)))
+
+        def with_idle(item: Item) -> Result:
+            explainer = idle.get()
+            try:
+                return work(explainer, item)
+            finally:
+                idle.put(explainer)
+
+        with sharing_cores(self.streams):
+            yield from in_order(with_idle, items, threads=streams, ahead=2 * streams)
+
+    def _explained(self, batch: list[Prepared]) -> list[Prediction]:
+        """Explain the readable images of a batch; the others keep their reason."""
+        tensors = [item.tensor for item in batch if item.tensor is not None]
+        if not tensors:
+            return [item.row for item in batch]
+        explained = self.explain(torch.from_numpy(np.stack(tensors)))
+        results = (
+            result for part in explained for result in zip(part.probabilities, part.grids, part.statuses, strict=True)
+        )
+        return [item.row if item.tensor is None else _completed(item.row, *next(results)) for item in batch]
+
+    def with_network(self, network: nn.Module) -> Explainer:
+        """Return the same explainer of another network of the same modules, such as one with other weights."""
+        layers = tuple(replace(layer, module=network.get_submodule(layer.name)) for layer in self.layers)
+        return replace(self, classifier=replace(self.classifier, network=network), layers=layers)
+
+    def probabilities(self, batch: Tensor) -> Tensor:
+        """Return the class probabilities of a batch, float32, shape ``(B, classes)``."""
+        mixed = torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32")
+        with torch.inference_mode(), mixed:
+            scores = self.classifier.network(batch.to(self.device, memory_format=torch.channels_last))
+        return class_probabilities(scores)
+
+    def explain(self, batch: Tensor) -> list[Explanation]:
+        """Explain a batch, in parts where the device has too little memory for all of it."""
+
+        def work(part: Tensor) -> Explanation:
+            on_device = part.to(self.device, memory_format=torch.channels_last)
+            network = self.classifier.network
+            return explain(network, self.layers, on_device, method=self.method, precision=self.precision)
+
+        return self.limit.run(work, batch)
+
+
+def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
+    """Load the classifier that the settings name, and find the layer to explain.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be used.
+        SettingsError: The device or the target layer does not exist.
+    """
+    device = device_of(settings)
+    if device.type == "cpu":
+        keep_freed_memory()
+    path = checkpoint_of(settings)
+    classifier = build_classifier(read_checkpoint(path), wishes_of(settings))
+    preprocessing = classifier.preprocessing
+    shape = len(preprocessing.mean), *preprocessing.size
+    layers = find_target_layers(
+        classifier.network, settings.gradcam.target_layer, input_size=preprocessing.size, channels=shape[0]
+    )
+    grids = explain(classifier.network, layers, torch.zeros(1, *shape)).grids
+    if grids.shape[1] != len(classifier.class_names):
+        raise SettingsError(
+            f"the network gives {grids.shape[1]} scores for {len(classifier.class_names)} classes",
+            hint="check --class-names",
+        )
+    doubts = () if settings.model.factory is None else tuple(doubts_of_passes(classifier.network, shape))
+    classifier.network.to(device).to(memory_format=torch.channels_last)
+    batch_size = batch_size_of(settings, device)
+    remarks = _compiled(classifier.network, layers, settings, torch.zeros(batch_size, *shape, device=device))
+    provenance = Provenance(
+        request=dict(request),
+        class_names=classifier.class_names,
+        preprocessing=preprocessing,
+        checkpoint=plain(path.name),
+        architecture=classifier.architecture,
+        method=settings.gradcam.method,
+        target_layer=", ".join(layer.name for layer in layers),
+        grid=Size(*grids.shape[2:]),
+        notes=classifier.notes + remarks,
+        cautions=(*classifier.cautions, *doubts),
+        synthetic=classifier.synthetic,
+    )
+    return Explainer(
+        classifier=classifier,
+        layers=layers,
+        device=device,
+        batch_size=batch_size,
+        streams=streams_of(settings, device),
+        limit=BatchLimit(batch_size),
+        method=settings.gradcam.method,
+        precision=settings.model.precision,
+        provenance=provenance,
+    )
+
+
+def _compiled(
+    network: nn.Module, layers: tuple[TargetLayer, ...], settings: Settings, batch: Tensor
+) -> tuple[str, ...]:
+    """Compile the network where that is wanted; return why it was not."""
+    if not settings.model.compile:
+        return ()
+    if not METHODS[settings.gradcam.method].native:
+        return (f"the network is not compiled: {settings.gradcam.method} works with all of it",)
+    from btxrd_explain.model.compiling import compile_body  # noqa: PLC0415 -- only here
+
+    with torch.autocast(
+        batch.device.type, PRECISIONS[settings.model.precision], enabled=settings.model.precision != "fp32"
+    ):
+        reason = compile_body(network, layers, batch.to(memory_format=torch.channels_last))
+    return () if reason is None else (reason,)
+
+
+def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -> Prediction:  # noqa: ANN401
+    """Return the row with what the network gave; scores that are not numbers are not a prediction."""
+    if not np.isfinite(probabilities).all():
+        reason = "the network's scores are NaN or infinite: compute with --precision fp32, or check the checkpoint"
+        return replace(row, status=RowStatus.NON_FINITE, error=reason)
+    return replace(row, probabilities=probabilities, grids=grids, grid_statuses=statuses)
+
+
+def wishes_of(settings: Settings) -> Wishes:
+    """Return what the settings say about the network and its input."""
+    wanted = settings.preprocess
+    return Wishes(
+        architecture=settings.model.architecture,
+        factory=settings.model.factory,
+        class_names=settings.model.class_names,
+        image_size=wanted.image_size,
+        mean=wanted.mean,
+        std=wanted.std,
+        resize=ResizeMode(wanted.resize),
+        interpolation=Interpolation(wanted.interpolation),
+        antialias=wanted.antialias,
+        crop_fraction=wanted.crop_fraction,
+        decode=Decode(wanted.decode),
+    )

@@ -1,0 +1,160 @@
+"""Which images the settings name, and what decides about their rows, known before torch is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, overload
+
+from btxrd_explain.errors import CheckpointError, InputError, SettingsError
+from btxrd_explain.inputs.annotation_source import open_source
+from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
+from btxrd_explain.model.networks import factory_source
+from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.predictions.table import open_table
+from btxrd_explain.synthetic import demo_checkpoint
+from btxrd_explain.system.files import sha256_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
+
+    from btxrd_explain.inputs.annotation_source import AnnotationSource
+    from btxrd_explain.predictions.index import Index
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
+    from btxrd_explain.settings import Settings
+
+# Which images the settings name.
+
+
+def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Collection:
+    """Collect the images that the settings name; where they name none, those of the table on disk.
+
+    Raises:
+        InputError: No image is named, or what is named cannot be used.
+    """
+    if names_images(settings):
+        data = settings.data
+        return collect(
+            data.inputs,
+            root=data.root,
+            images=data.images,
+            annotations=data.annotations,
+            split_csv=data.split_csv,
+            split=data.split,
+            class_names=settings.model.class_names,
+            stdin=stdin,
+        )
+    path = settings.output.predictions_path
+    if not path.exists():
+        raise InputError("no radiographs are named", hint="name images, a folder, a split CSV or a BTXRD root")
+    table, source = open_table(path), open_source(settings.data.annotations)
+    rows = table.index()
+    there = rows.where(~rows.is_in("status", [RowStatus.MISSING]))
+    return Collection(TableRecords(table, there, source), named=False)
+
+
+class TableRecords(Sequence[ImageRecord]):
+    """The images of a table, each made when it is looked at.
+
+    Args:
+        table: The table.
+        rows: Its rows of images that existed.
+        source: Where annotations are.
+    """
+
+    def __init__(self, table: PredictionTable, rows: Index, source: AnnotationSource) -> None:
+        """Keep the rows."""
+        self._table, self._rows, self._source = table, rows, source
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[ImageRecord]:
+        """Yield the images in the order of the table."""
+        return map(self._record, self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> ImageRecord: ...
+    @overload
+    def __getitem__(self, place: slice) -> TableRecords: ...
+    def __getitem__(self, place: int | slice) -> ImageRecord | TableRecords:
+        """Return one image, or those of a slice."""
+        if isinstance(place, slice):
+            return TableRecords(self._table, self._rows[place], self._source)
+        return self._record(self._rows[place])
+
+    def _record(self, row: Prediction) -> ImageRecord:
+        path = self._table.image_path(row)
+        return ImageRecord(row.image_id, path, row.label, row.split, self._source.find(path))
+
+
+def names_images(settings: Settings) -> bool:
+    """Return whether the settings name images, rather than leaving it to the table."""
+    data = settings.data
+    return bool(data.inputs) or any((data.root, data.images, data.split_csv))
+
+
+# What decides about a table's rows, known before torch is imported.
+
+_VERSIONS = ("btxrd-explain", "torch", "timm", "opencv-python-headless", "pillow")
+"""Distributions whose release can change predictions or grids."""
+
+DEMO = Path("demo")
+"""Names the demo's classifier, unless a file has that name."""
+
+
+def build_request(settings: Settings) -> dict[str, Any]:
+    """Gather what the rows depend on: the checkpoint's content, the settings as asked for, and versions.
+
+    Returns:
+        Plain JSON values; see :class:`btxrd_explain.predictions.provenance.Provenance`.
+
+    Raises:
+        SettingsError: No checkpoint is named.
+        CheckpointError: The checkpoint cannot be read.
+    """
+    model = settings.model
+    return {
+        "checkpoint": _hash(checkpoint_of(settings)),
+        "architecture": model.architecture,
+        **_factory(model.factory),
+        "class_names": model.class_names and list(model.class_names),
+        "preprocess": settings.preprocess.model_dump(mode="json"),
+        "method": settings.gradcam.method,
+        "target_layer": settings.gradcam.target_layer,
+        "precision": model.precision,
+        "versions": {name: version(name) for name in _VERSIONS},
+    }
+
+
+def checkpoint_of(settings: Settings) -> Path:
+    """Return the checkpoint that the settings name; ``demo`` is the demo's own where no file is called so.
+
+    Raises:
+        SettingsError: They name none.
+    """
+    checkpoint = settings.model.checkpoint
+    if checkpoint is None:
+        raise SettingsError("no checkpoint is named", hint="give --checkpoint, or set model.checkpoint")
+    return demo_checkpoint() if checkpoint == DEMO and not checkpoint.exists() else checkpoint
+
+
+def _factory(reference: str | None) -> dict[str, Any]:
+    """Return the factory and the hash of the file that holds it; modules that it imports in turn are not looked at."""
+    if reference is None:
+        return {}
+    source = factory_source(reference)
+    return {"factory": reference, "factory_source": None if source is None else sha256_of(source)}
+
+
+def _hash(checkpoint: Path) -> str:
+    try:
+        return sha256_of(checkpoint)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot read the checkpoint '{checkpoint}' ({error.strerror or error})", hint="check --checkpoint"
+        ) from error

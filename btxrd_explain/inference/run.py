@@ -1,0 +1,144 @@
+"""Bring the predictions table up to date: for ``infer``, and for every other command that has a checkpoint."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from btxrd_explain.findings.outputs import inspect_table
+from btxrd_explain.inference.fill import fill_table
+from btxrd_explain.inference.plan import make_plan
+from btxrd_explain.inference.request import build_request, collect_images
+from btxrd_explain.inference.target import claim, stop_at_failures, stop_at_known_failures, target_of
+from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.system.locks import alone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import IO
+
+    from btxrd_explain.errors import Caution
+    from btxrd_explain.inputs.record import Collection
+    from btxrd_explain.predictions.index import Index
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
+    from btxrd_explain.progress import Listener
+    from btxrd_explain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How predictions and known labels go together.
+
+    Attributes:
+        predicted: Number of images per predicted class.
+        confusion: Number of labelled images, ``confusion[true][predicted]``.
+        labelled: Images with both a prediction and a label.
+        accuracy: Share of those that are right; None where there are none.
+    """
+
+    predicted: tuple[int, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    labelled: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Inference:
+    """A table that is current for the images that the settings name.
+
+    Attributes:
+        table: The table, now current.
+        rows: The rows of the images asked for, without grids, in the order of the table.
+        computed: How many of them went through the network in this run.
+        collection: The images asked for, with the places of their annotations.
+        cautions: What may be wrong with input, network or predictions.
+        shard_of: The whole of which the table is a shard; None where it is none, or lies in a folder that is the whole.
+    """
+
+    table: PredictionTable
+    rows: Index
+    computed: int
+    collection: Collection
+    cautions: tuple[Caution, ...]
+    shard_of: Path | None
+
+    @property
+    def annotated(self) -> bool:
+        """True where an image has an annotation."""
+        return any(record.annotation is not None for record in self.collection.records)
+
+    @property
+    def named(self) -> bool:
+        """True where every image was named one by one."""
+        return self.collection.named
+
+    @property
+    def failed(self) -> tuple[Prediction, ...]:
+        """Rows of images without a prediction."""
+        return tuple(self.rows.where(~self.rows.is_in("status", [RowStatus.OK])))
+
+    def summary(self) -> Summary:
+        """Count predictions by class, and against the labels where there are any."""
+        names = self.table.provenance.class_names
+        predicted = self.rows.predicted
+        confusion = []
+        for name in names:
+            of_class = predicted[self.rows.is_in("label", [name])]
+            confusion.append(tuple(int((of_class == column).sum()) for column in range(len(names))))
+        labelled = sum(map(sum, confusion))
+        right = sum(confusion[index][index] for index in range(len(names)))
+        return Summary(
+            predicted=tuple(int((predicted == index).sum()) for index in range(len(names))),
+            confusion=tuple(confusion),
+            labelled=labelled,
+            accuracy=right / labelled if labelled else None,
+        )
+
+
+@contextmanager
+def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | None = None) -> Iterator[Inference]:
+    """Bring the predictions table up to date for the images that the settings name.
+
+    Rows that still hold are kept, also those of images not asked for; torch is imported only when something must
+    be computed. An interrupted run is resumed. Another process that fills the same table is waited for, and none
+    changes it while the block runs.
+
+    Args:
+        settings: The settings.
+        listener: Told of progress.
+        stdin: Where the paths come from when an input is ``-``.
+
+    Yields:
+        The table and its rows.
+
+    Raises:
+        FailedFileError: A file failed, and ``run.strict`` is set; what was computed is in the table.
+        BtxrdExplainError: Input, checkpoint, table or output cannot be used.
+    """
+    collection = collect_images(settings, stdin=stdin)
+    for note in collection.notes:
+        listener.note(note)
+    for caution in collection.cautions:
+        listener.warn(caution)
+    path, collection = target_of(settings, collection)
+    with alone(path, listener.note):
+        if settings.run.engine == "ray":
+            claim(path)
+        plan = make_plan(path, build_request(settings), collection)
+        if settings.run.strict:
+            stop_at_known_failures(plan)
+        table = fill_table(settings, plan, listener)
+        index = table.index()
+        asked = list(plan.asked())
+        rows = index.where(index.is_in("image_id", asked))
+        if settings.run.strict:
+            stop_at_failures(rows, len(asked))
+        cautions = collection.cautions + inspect_table(table, index, rows)
+        for caution in cautions:
+            listener.warn(caution)
+        whole = settings.output.predictions_path
+        shard_of = None if settings.run.shard is None or whole.is_dir() else whole
+        yield Inference(table, rows, len(plan.pending), collection, cautions, shard_of)

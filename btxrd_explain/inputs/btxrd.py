@@ -1,0 +1,276 @@
+"""The BTXRD download: its folder, and its table, from which class and metadata follow."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from difflib import get_close_matches
+from io import BytesIO
+from itertools import zip_longest
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from zipfile import ZipFile
+
+from btxrd_explain.errors import InputError
+from btxrd_explain.inputs.image_files import subfolder
+from btxrd_explain.inputs.split_csv import check_header, read_csv
+from btxrd_explain.system.files import read_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# BTXRD's table of images: metadata, and the class that follows from it.
+
+_NAMES = ("dataset.xlsx", "dataset.csv")
+_MAX_UNPACKED = 2**27
+"""Bytes of a workbook's parts; BTXRD's have 4 MiB."""
+_MAX_LINES = 2**20
+"""As many as Excel knows."""
+_MAX_CELLS = 10_000_000
+
+
+def find_btxrd_table(root: Path) -> Path | None:
+    """Return the table in a BTXRD root, ``dataset.xlsx`` before ``dataset.csv``, in any case; None without one.
+
+    Args:
+        root: An existing folder.
+    """
+    files = {path.name.lower(): path for path in sorted(root.iterdir())}
+    return next((files[name] for name in _NAMES if name in files), None)
+
+
+def read_btxrd_table(path: Path) -> dict[str, dict[str, str]]:
+    """Read all columns of BTXRD's table.
+
+    Args:
+        path: ``dataset.xlsx``, of which the first sheet counts, or the same as CSV.
+
+    Returns:
+        The cells of each image as text (whole numbers without decimals, empty cells as ``""``), by ``image_id`` and
+        then by the column's name in lower case.
+
+    Raises:
+        InputError: The table cannot be read, has no column ``image_id``, or names an image twice.
+    """
+    rows = read_table_rows(path)
+    table: dict[str, dict[str, str]] = {}
+    for row in rows:
+        image_id = row["image_id"]
+        if image_id and table.setdefault(image_id, row) != row:
+            raise InputError(f"'{path}' names '{image_id}' twice", hint="keep one of the lines")
+    return table
+
+
+def read_table_rows(path: Path) -> list[dict[str, str]]:
+    """Read the rows of BTXRD's table as they are, whatever they say; see :func:`read_btxrd_table`.
+
+    Raises:
+        InputError: The table cannot be read, or has no column ``image_id``.
+    """
+    rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else (cells for _, cells in read_csv(path, ("image_id",)))
+    return list(rows)
+
+
+def btxrd_label(row: Mapping[str, str]) -> str | None:
+    """Return the class that BTXRD's columns give an image.
+
+    Args:
+        row: An image's cells; see :func:`read_btxrd_table`.
+
+    Returns:
+        ``Malignant``, ``Benign`` or ``Normal``; None where the columns are absent or empty.
+
+    >>> btxrd_label({"tumor": "1", "benign": "0", "malignant": "1"})
+    'Malignant'
+    """
+    malignant, benign = row.get("malignant"), row.get("benign")
+    if malignant == "1":
+        return "Malignant"
+    if benign == "1":
+        return "Benign"
+    return "Normal" if malignant == benign == "0" else None
+
+
+def _read_xlsx(path: Path) -> list[dict[str, str]]:
+    from openpyxl import load_workbook  # noqa: PLC0415 -- only data sets with an Excel table need it
+
+    try:
+        with BytesIO(_read_bounded(path)) as file, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions, which hold no data
+            sheet = load_workbook(file, read_only=True, data_only=True, keep_links=False).worksheets[0]
+            sheet.reset_dimensions()  # some programs write wrong ones, which would hide rows
+            return _by_column(path, _filled(path, sheet.iter_rows(values_only=True)))
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
+    except Exception as error:  # openpyxl raises whatever a damaged file provokes
+        raise InputError(
+            f"'{path}' is not an Excel workbook ({error})", hint="save the table as dataset.csv"
+        ) from error
+
+
+def _read_bounded(path: Path) -> bytes:
+    """Read a workbook, unless it would fill the memory; no part is unpacked further than to the size that it states."""
+    data = read_whole(path, _MAX_UNPACKED)
+    if data is None:
+        raise _too_large(path)
+    with ZipFile(BytesIO(data)) as parts:
+        if sum(part.file_size for part in parts.infolist()) > _MAX_UNPACKED:
+            raise _too_large(path)
+    return data
+
+
+def _filled(path: Path, lines: Iterable[tuple[Any, ...]]) -> Iterator[list[str]]:
+    """Yield the lines that are not empty as text; a file may claim any number of empty lines and cells."""
+    cells = 0
+    for number, line in enumerate(lines, 1):
+        cells += len(line)
+        if number > _MAX_LINES or cells > _MAX_CELLS:
+            raise _too_large(path)
+        texts = [_text(value) for value in line]
+        if any(texts):
+            yield texts
+
+
+def _too_large(path: Path) -> InputError:
+    return InputError(f"'{path}' holds more than a table of images", hint="save the table alone as dataset.csv")
+
+
+def _by_column(path: Path, lines: Iterator[list[str]]) -> list[dict[str, str]]:
+    header = [name.lower() for name in next(lines, [])]
+    check_header(path, header, ("image_id",))
+    return [dict(zip_longest(header, line[: len(header)], fillvalue="")) for line in lines]
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 -- a cell holds whatever Excel knows
+    """Return a cell's value as text; Excel keeps whole numbers as floats."""
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
+
+
+# The folder of a BTXRD download: where its images, annotations and table are.
+
+
+@dataclass(frozen=True, slots=True)
+class BtxrdRoot:
+    """A BTXRD download, or a data set laid out like one.
+
+    Attributes:
+        images: Folder of the images.
+        annotations: Folder of the LabelMe files; None where there is none.
+        table: ``dataset.xlsx`` or ``dataset.csv``; None where there is none.
+        notes: What was passed over, one line each.
+    """
+
+    images: Path
+    annotations: Path | None
+    table: Path | None
+    notes: tuple[str, ...] = ()
+
+    def labels(self, images: Iterable[Path]) -> dict[Path, str]:
+        """Look images up in the table.
+
+        Args:
+            images: Image files; what counts is the name, or else the stem where the table has it once.
+
+        Returns:
+            The classes of the images that the table has.
+
+        Raises:
+            InputError: The table cannot be read.
+        """
+        if self.table is None:
+            return {}
+        by_name = {name: btxrd_label(row) for name, row in read_btxrd_table(self.table).items()}
+        by_stem: dict[str, str | None] = {}
+        for name, label in by_name.items():
+            stem = Path(name).stem
+            by_stem[stem] = None if stem in by_stem else label
+        found = ((path, by_name.get(path.name) or by_stem.get(path.stem)) for path in images)
+        return {path: label for path, label in found if label is not None}
+
+
+def find_btxrd_root(folder: Path) -> BtxrdRoot | None:
+    """Find out whether a folder is a BTXRD root: it has ``images/`` and besides ``Annotations/`` or a table.
+
+    Args:
+        folder: An existing folder; names count in any case.
+
+    Returns:
+        The root, or None for another folder.
+
+    Raises:
+        InputError: The folder cannot be listed.
+    """
+    images = subfolder(folder, "images")
+    if images is None:
+        return None
+    annotations, table = subfolder(folder, "annotations"), find_btxrd_table(folder)
+    if annotations is None and table is None:
+        return None
+    copy = subfolder(annotations, "annotations") if annotations else None
+    notes = (f"passed over '{copy}', a copy of the folder in itself",) if copy else ()
+    return BtxrdRoot(images, annotations, table, notes)
+
+
+# What a table says of images beyond their class: centre, view, patient, whatever its columns are.
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """A table of images.
+
+    Attributes:
+        path: Where it was read from.
+        rows: The cells of each image as text, by ``image_id`` and then by the column's name in lower case.
+    """
+
+    path: Path
+    rows: Mapping[str, Mapping[str, str]]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in lower case."""
+        return tuple(next(iter(self.rows.values()), {}))
+
+    def column(self, name: str, image_ids: Iterable[str]) -> list[str | None]:
+        """Look a column up for images.
+
+        Args:
+            name: Name of the column, in any case.
+            image_ids: The images; what counts is the file's name, or else its stem where the table has it once.
+
+        Returns:
+            The cell of each image; None where it is empty or the table does not have the image.
+
+        Raises:
+            InputError: The table has no such column.
+        """
+        wanted = name.strip().lower()
+        if wanted not in self.columns:
+            near = get_close_matches(wanted, self.columns, n=1)
+            hint = f"did you mean '{near[0]}'?" if near else f"its columns are {', '.join(self.columns)}"
+            raise InputError(f"'{self.path}' has no column '{name}'", hint=hint)
+        by_stem = self._by_stem()
+        names = [PurePosixPath(image_id).name for image_id in image_ids]
+        found = (self.rows.get(name) or by_stem.get(PurePosixPath(name).stem, {}) for name in names)
+        return [cells.get(wanted) or None for cells in found]
+
+    def _by_stem(self) -> dict[str, Mapping[str, str]]:
+        stems = Counter(PurePosixPath(name).stem for name in self.rows)
+        by_stem = {PurePosixPath(name).stem: cells for name, cells in self.rows.items()}
+        return {stem: cells for stem, cells in by_stem.items() if stems[stem] == 1}
+
+
+def read_metadata(path: Path) -> Metadata:
+    """Read a table of images: BTXRD's, or any CSV or Excel file with a column ``image_id``.
+
+    Raises:
+        InputError: The table cannot be read, has no column ``image_id``, or names an image twice.
+    """
+    return Metadata(path, read_btxrd_table(path))

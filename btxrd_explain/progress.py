@@ -1,0 +1,124 @@
+"""How a command tells what it is doing, without printing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from btxrd_explain.errors import FailedFileError
+
+if TYPE_CHECKING:
+    from btxrd_explain.errors import Caution
+    from btxrd_explain.predictions.provenance import Provenance
+    from btxrd_explain.predictions.record import Prediction
+
+
+class Listener(Protocol):
+    """Told of a workflow's progress; an exception that it raises ends the workflow cleanly."""
+
+    def note(self, message: str) -> None:
+        """Take one line that the user should know."""
+
+    def warn(self, caution: Caution) -> None:
+        """Take what looks right and may be wrong; the same one may come more than once."""
+
+    def start(self, what: str, total: int) -> None:
+        """Learn that ``total`` steps of ``what`` begin."""
+
+    def advance(self, count: int = 1) -> None:
+        """Learn that ``count`` steps are done."""
+
+    def failed(self, image_id: str, what: str, reason: str) -> None:
+        """Learn that the file of an image cannot be used; the others go on, and the command ends with exit code 1.
+
+        Args:
+            image_id: The image.
+            what: What became of it, such as ``unreadable``.
+            reason: Why.
+        """
+
+    def predicted(self, row: Prediction, provenance: Provenance) -> None:
+        """Take the row of a requested image as soon as it is known; rows come in the order of the table."""
+
+
+class Silent:
+    """A listener that ignores everything; the default of the library."""
+
+    def note(self, message: str) -> None:
+        """Ignore."""
+
+    def warn(self, caution: Caution) -> None:
+        """Ignore."""
+
+    def start(self, what: str, total: int) -> None:
+        """Ignore."""
+
+    def advance(self, count: int = 1) -> None:
+        """Ignore."""
+
+    def failed(self, image_id: str, what: str, reason: str) -> None:
+        """Ignore."""
+
+    def predicted(self, row: Prediction, provenance: Provenance) -> None:
+        """Ignore."""
+
+
+class WithoutRows(Silent):
+    """Passes progress on to another listener, but no rows: for a workflow that uses inference on the way."""
+
+    def __init__(self, listener: Listener) -> None:
+        """Wrap a listener."""
+        self._listener = listener
+
+    def note(self, message: str) -> None:
+        """Pass on."""
+        self._listener.note(message)
+
+    def warn(self, caution: Caution) -> None:
+        """Pass on."""
+        self._listener.warn(caution)
+
+    def start(self, what: str, total: int) -> None:
+        """Pass on."""
+        self._listener.start(what, total)
+
+    def advance(self, count: int = 1) -> None:
+        """Pass on."""
+        self._listener.advance(count)
+
+    def failed(self, image_id: str, what: str, reason: str) -> None:
+        """Pass on."""
+        self._listener.failed(image_id, what, reason)
+
+
+class Failures(WithoutRows):
+    """Passes progress on to another listener, and keeps what failed.
+
+    Args:
+        listener: The other listener.
+        strict: The first file that fails ends the workflow.
+    """
+
+    def __init__(self, listener: Listener | None, *, strict: bool) -> None:
+        """Start without failures; no listener is a silent one."""
+        super().__init__(listener or Silent())
+        self._strict = strict
+        self.reasons: dict[str, str] = {}
+        """Why the file of an image failed, the first time, by ``image_id``."""
+
+    def failed(self, image_id: str, what: str, reason: str) -> None:
+        """Keep, and pass on.
+
+        Raises:
+            FailedFileError: That is wanted.
+        """
+        if self._strict:
+            raise FailedFileError(
+                f"stopped at '{image_id}', which is {what} ({reason})",
+                hint="mend it or leave it out, or do without --strict",
+            )
+        self.reasons.setdefault(image_id, reason)
+        super().failed(image_id, what, reason)
+
+    def document(self) -> list[dict[str, str]]:
+        """Return what failed as plain JSON values, sorted by image."""
+        return [{"image_id": image_id, "reason": reason} for image_id, reason in sorted(self.reasons.items())]

@@ -1,0 +1,269 @@
+"""The settings of what is done with predictions, section by section."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from btxrd_explain.settings.sections import Section
+from btxrd_explain.settings.types import (
+    FilePath,
+    Fraction,
+    LabelMap,
+    MethodNames,
+    Names,
+    Percentage,
+    PositiveFraction,
+    Text,
+)
+
+# The settings of the section `annotation`.
+
+
+class AnnotationSettings(Section):
+    """How heat maps are held against annotations."""
+
+    threshold: Fraction = Field(
+        default=0.5,
+        description="Level of the min-max scaled heat map from which a pixel counts as highlighted.",
+    )
+    threshold_rule: Literal["fixed", "otsu", "otsu-chexlocalize", "percentile"] = Field(
+        default="fixed",
+        description=(
+            "How a heat map becomes a region: fixed cuts at threshold, otsu where Otsu's rule cuts each map, "
+            "otsu-chexlocalize likewise with all holes filled, percentile keeps the hottest pixels."
+        ),
+    )
+    percentile: Percentage = Field(
+        default=5.0, description="With threshold_rule: percentile, the hottest pixels that are kept, in per cent."
+    )
+    tune_on: FilePath | None = Field(
+        default=None,
+        description=(
+            "Split CSV of other radiographs on which the threshold is chosen: that of the highest mean IoU there. None "
+            "of them may be among those that are scored."
+        ),
+    )
+    tune_split: Text | None = Field(
+        default=None, description="Only the radiographs of this split of tune_on, such as val; null takes all."
+    )
+    operator: Literal[">=", ">"] = Field(
+        default=">=",
+        description=("Whether a pixel that equals the threshold counts (>=) or not (>, as in cheXlocalize)."),
+    )
+    space: Literal["original", "input"] = Field(
+        default="original",
+        description=(
+            "Where heat map and annotation meet: on the pixels of the original radiograph, or on the network's input."
+        ),
+    )
+    mask_policy: Literal["polygons-then-rectangles", "polygons", "rectangles", "all"] = Field(
+        default="polygons-then-rectangles",
+        description=(
+            "Which shapes make the lesion's mask. BTXRD draws each lesion twice, as rectangle and as polygon: "
+            "polygons-then-rectangles takes the polygons, and each rectangle that no polygon overlaps; all "
+            "takes every shape, which yields bounding boxes."
+        ),
+    )
+    label_map: LabelMap = Field(
+        default=(),
+        description=(
+            "Which labels are lesions, as label=meaning: lesion, ignore, or a class, whose heat map alone is held "
+            "against it. The label * speaks for all others, which are lesions without it. Labels are LabelMe's, "
+            "COCO's categories, or the values of a mask, such as 1."
+        ),
+    )
+    panels: int = Field(
+        default=6,
+        ge=1,
+        le=60,
+        description=(
+            "Radiographs in the comparison picture, balanced over classes and over best, median and worst IoU."
+        ),
+    )
+    target_class: Literal["true", "predicted"] = Field(
+        default="true",
+        description=(
+            "Class whose heat map is measured. For correct predictions both are the same. For misses, true "
+            "asks whether the network saw the lesion at all and valued it too low, predicted asks what it "
+            "looked at instead; the map of a wrong class has no reason to lie on the lesion, so true is the "
+            "default."
+        ),
+    )
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """The label map as labels and what they mean.
+
+        >>> AnnotationSettings(label_map=("osteosarcoma=Malignant", "*=ignore")).meanings
+        {'osteosarcoma': 'Malignant', '*': 'ignore'}
+        """
+        pairs = (item.rpartition("=") for item in self.label_map)
+        return {label: meaning for label, _, meaning in pairs}
+
+
+# The settings of the section `evaluation`.
+
+
+class EvaluationSettings(Section):
+    """What is reported of the scores, and how sure it is."""
+
+    by: Names = Field(
+        default=(),
+        description=(
+            "Columns of the metadata table to report by, such as center or frontal; numbers of many values, such as "
+            "age, are reported by terciles."
+        ),
+    )
+    group_column: Text | None = Field(
+        default=None,
+        description=(
+            "Column of the metadata table that names what belongs together, such as a patient; intervals then draw "
+            "whole groups. null draws single images."
+        ),
+    )
+    metadata: FilePath | None = Field(
+        default=None,
+        description=(
+            "Table with a column image_id (CSV or Excel) that by and group_column refer to; null takes dataset.xlsx "
+            "or dataset.csv of the BTXRD root."
+        ),
+    )
+    methods: MethodNames = Field(
+        default=(),
+        description=(
+            "Several methods in one go, such as gradcam,layercam: a table and a report for each, then their "
+            "comparison; empty takes the one method."
+        ),
+    )
+    baselines: bool = Field(
+        default=True,
+        description=(
+            "Whether maps that know nothing of the classifier (centre, random, edges, average mask) are scored too."
+        ),
+    )
+    boxes: bool = Field(
+        default=False,
+        description="Whether MaxBoxAccV2 is computed, which needs contours at every threshold and costs time.",
+    )
+    resamples: int = Field(default=1000, ge=100, le=100_000, description="Draws of the bootstrap.")
+    seed: int = Field(default=0, ge=0, description="Seed of the bootstrap and of the random baseline.")
+
+
+# The settings of the section `check`.
+
+
+class CheckSettings(Section):
+    """The audit of a data set before work starts."""
+
+    fail_on: Literal["error", "warning", "note", "never"] = Field(
+        default="warning",
+        description=(
+            "The least severe finding with which check ends with exit code 1; never ends with 0 whatever is found."
+        ),
+    )
+    similarity: PositiveFraction = Field(
+        default=0.9,
+        description=(
+            "Least correlation of the fine structure of two radiographs that are reported as near duplicates. Lower "
+            "values also find copies that were cropped, and more pairs that merely look alike."
+        ),
+    )
+
+
+# The settings of the section `export`.
+
+
+class ExportSettings(Section):
+    """What is handed to other programs."""
+
+    to: Literal["labelme", "coco", "npz", "tiff", "fiftyone"] | None = Field(
+        default=None,
+        description=(
+            "Format: labelme and coco hold the regions of heat maps at the threshold, npz and tiff the heat maps as "
+            "float32, fiftyone a folder that FiftyOne imports."
+        ),
+    )
+    classes: Literal["predicted", "true", "all"] = Field(
+        default="predicted", description="Whose heat maps are exported: of the predicted class, the true one, or all."
+    )
+    map_size: Literal["original", "input", "grid"] = Field(
+        default="original",
+        description=(
+            "Pixels of npz and tiff: those of the radiograph (original), those of the network's input, or the cells of "
+            "the raw grid, signed and not scaled."
+        ),
+    )
+    tolerance: Annotated[float, Field(ge=0, le=100)] = Field(
+        default=1.0,
+        description=(
+            "By how many pixels the outlines of labelme and fiftyone may leave a region's border, so that they have "
+            "few vertices; 0 keeps every pixel."
+        ),
+    )
+    beside_images: bool = Field(
+        default=False,
+        description=(
+            "Whether labelme files go beside the radiographs, as <image>.attention.json, instead of into the folder of "
+            "results; annotations are never overwritten."
+        ),
+    )
+
+
+# The settings of the section `report`.
+
+
+class ReportSettings(Section):
+    """The page that shows all radiographs with their heat maps."""
+
+    layout: Literal["auto", "file", "folder"] = Field(
+        default="auto",
+        description=(
+            "Whether the page is one file that holds all pictures, or has a folder beside it from which they are "
+            "loaded as they are looked at; auto takes one file up to file_limit."
+        ),
+    )
+    file_limit: float = Field(
+        default=18.0,
+        ge=0,
+        description=(
+            "With layout: auto, the largest page of one file, in megabytes; the default still travels by mail where "
+            "attachments may have 25."
+        ),
+    )
+    picture_side: int = Field(
+        default=1024, ge=256, le=4096, description="Longest side of the radiographs in the page, in pixels."
+    )
+
+
+# The settings of the section `sanity`.
+
+
+class SanitySettings(Section):
+    """How it is checked that heat maps depend on what the network learned."""
+
+    sample: int = Field(
+        default=32,
+        ge=2,
+        le=512,
+        description="Radiographs that are checked, drawn at random from those named, the annotated ones first.",
+    )
+    stages: int = Field(
+        default=8,
+        ge=2,
+        le=100,
+        description="Stages in which the weights become random, at least; blocks of the network stay whole.",
+    )
+    random_seed: int = Field(
+        default=0, ge=0, lt=2**32, description="Seed of the sample, the random weights and the order of equal pixels."
+    )
+    insertion_deletion: bool = Field(
+        default=False,
+        description="Also follow the class probability while the pixels are inserted and deleted in the order of the "
+        "heat map.",
+    )
+    steps: int = Field(default=50, ge=2, le=1000, description="Steps of the insertion and deletion curves.")
+    baseline: Literal["blur", "mean"] = Field(
+        default="blur",
+        description="What a deleted pixel becomes, and what insertion starts from: the radiograph blurred (by 5 % of "
+        "its shorter side), or its mean.",
+    )

@@ -1,0 +1,296 @@
+"""The settings of data, network and output, section by section."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from btxrd_explain.settings.types import (
+    BatchSize,
+    ClassNames,
+    CountOrAuto,
+    Deviations,
+    Device,
+    FilePath,
+    Fraction,
+    ImageFolder,
+    Inputs,
+    InputSide,
+    Means,
+    MethodName,
+    PositiveFraction,
+    Shard,
+    Text,
+)
+
+# What all sections of the settings share.
+
+
+class Section(BaseModel):
+    """Settings that belong together; immutable, and no place for names that are not known or numbers that are none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# The settings of the section `data`.
+
+
+class DataSettings(Section):
+    """Which radiographs, with which annotations and labels."""
+
+    root: FilePath | None = Field(
+        default=None,
+        description=(
+            "Root folder of a BTXRD download: its images/, Annotations/ and dataset.xlsx or dataset.csv are "
+            "found by themselves."
+        ),
+    )
+    inputs: Inputs = Field(
+        default=(),
+        description=(
+            "Radiographs to work on: image files, folders, URLs of either (s3://, gs://), a split CSV, a BTXRD root, "
+            "or - for paths on the standard input."
+        ),
+    )
+    images: ImageFolder | None = Field(
+        default=None,
+        description=("Folder of the radiographs that a split CSV names, or its URL; null takes images/ of the root."),
+    )
+    annotations: FilePath | None = Field(
+        default=None,
+        description=(
+            "Annotations: a folder of LabelMe files (<stem of the image>.json) or of PNG masks (<stem>.png), or a COCO "
+            "JSON file; null takes Annotations/ of the root, else looks for LabelMe files near the images."
+        ),
+    )
+    split_csv: FilePath | None = Field(
+        default=None,
+        description=("Table with the columns image_id, split and label that selects and labels the radiographs."),
+    )
+    split: Text | None = Field(
+        default=None,
+        description=("Only the radiographs of this split, as the split column names it, such as test; null takes all."),
+    )
+
+
+# The settings of the section `model`.
+
+
+class ModelSettings(Section):
+    """The classifier and where it runs."""
+
+    checkpoint: FilePath | None = Field(
+        default=None,
+        description=(
+            "Trained weights: a PyTorch checkpoint or a .safetensors file, or demo for the classifier that ships with "
+            "the package. Pickled code is never run."
+        ),
+    )
+    architecture: Text | None = Field(
+        default=None,
+        description=("Name of the network in timm, such as efficientnet_b0; needed where the checkpoint does not say."),
+    )
+    factory: Text | None = Field(
+        default=None,
+        description=(
+            "For a network that is not in timm: package.module:callable, which is called with num_classes and "
+            "returns the network; modules in the current directory are found. Your code is run."
+        ),
+    )
+    class_names: ClassNames | None = Field(
+        default=None,
+        description=(
+            "Classes in the order of the network's outputs, such as [Normal, Benign, Malignant]; needed where "
+            "the checkpoint does not say."
+        ),
+    )
+    device: Device = Field(
+        default="auto",
+        description="Where the network runs; auto takes CUDA, then Apple's GPU (mps), then the CPU.",
+    )
+    precision: Literal["fp32", "bf16", "fp16"] = Field(
+        default="fp32",
+        description="Precision of the network; bf16 and fp16 are faster on GPUs, slower on most CPUs. Heat maps are "
+        "summed in float32 always.",
+    )
+    batch_size: BatchSize = Field(
+        default="auto",
+        description=(
+            "Radiographs in one forward pass; auto fits it to the device. Where memory is short it is halved. Results "
+            "do not depend on it."
+        ),
+    )
+    compile: bool = Field(
+        default=False,
+        description=(
+            "Whether torch.compile translates the network up to the explained layer: a minute or more at the start, "
+            "for passes that are faster on GPUs and on some CPUs. Results stay the same within rounding."
+        ),
+    )
+
+
+# The settings of the section `preprocess`.
+
+
+class PreprocessSettings(Section):
+    """From a radiograph's pixels to the network's input, as in training.
+
+    The checkpoint wins over image_size, mean and std where it holds them, and a disagreement is reported.
+    """
+
+    image_size: InputSide | None = Field(
+        default=None,
+        description=(
+            "Side of the square input in pixels. What the checkpoint says wins over it, and a disagreement is "
+            "reported; null takes what timm says of the architecture."
+        ),
+    )
+    resize: Literal["squash", "crop", "letterbox"] = Field(
+        default="squash",
+        description=(
+            "How a radiograph of any shape becomes a square: squash resizes both sides and loses the aspect "
+            "ratio, crop resizes the shortest side and cuts out the centre, letterbox resizes the longest "
+            "side and pads with black."
+        ),
+    )
+    interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = Field(
+        default="bilinear", description="Kernel of the resize."
+    )
+    antialias: bool = Field(
+        default=False,
+        description=("True widens the kernel when shrinking, as Pillow and torchvision do; false samples, as OpenCV."),
+    )
+    crop_fraction: PositiveFraction = Field(
+        default=1.0,
+        description=("With resize: crop, the share of the shortest side that the crop keeps (timm's crop_pct)."),
+    )
+    decode: Literal["exact", "fast"] = Field(
+        default="exact",
+        description=(
+            "How JPEG files are decoded for the network: exact decodes every pixel, fast decodes large files at a "
+            "half, a quarter or an eighth of their size. The table's notes, and reports, then tell how far that moves "
+            "predictions and heat maps on a sample."
+        ),
+    )
+    mean: Means | None = Field(
+        default=None,
+        description=(
+            "Mean of each colour channel, of values in [0, 1]. What the checkpoint says wins over it, and a "
+            "disagreement is reported; null takes what timm says of the architecture."
+        ),
+    )
+    std: Deviations | None = Field(
+        default=None,
+        description=(
+            "Standard deviation of each colour channel, of values in [0, 1]. What the checkpoint says wins "
+            "over it, and a disagreement is reported; null takes what timm says of the architecture."
+        ),
+    )
+
+
+# The settings of the section `gradcam`.
+
+
+class GradcamSettings(Section):
+    """How heat maps are made, and how many of them the gallery shows."""
+
+    method: MethodName = Field(
+        default="gradcam",
+        description="Method of class-activation mapping; 'btxrd-explain methods' tells what each does and costs.",
+    )
+    target_layer: Text = Field(
+        default="auto",
+        description=(
+            "Layer that is explained, by its dotted name in the network (several, separated by commas, are averaged); "
+            "auto takes what the classification head receives. 'btxrd-explain layers' lists them."
+        ),
+    )
+    examples_per_class: int = Field(
+        default=3,
+        ge=1,
+        le=20,
+        description="Columns of each gallery: at most so many TP, FP and FN of a class.",
+    )
+
+
+# The settings of the section `run`.
+
+
+class RunSettings(Section):
+    """On how many machines the network runs, and what a file that fails means."""
+
+    strict: bool = Field(
+        default=False,
+        description=(
+            "Stop at the first file that fails, with exit code 1; what is done stays in the table. Else the others are "
+            "worked on, and each that fails has a row that says why."
+        ),
+    )
+    engine: Literal["local", "ray"] = Field(
+        default="local",
+        description=(
+            "Where images go through the network: local is this process; ray is the worker processes of a Ray cluster "
+            "(pip install 'btxrd-explain[ray]'), whose table is a folder of Parquet files."
+        ),
+    )
+    shard: Shard | None = Field(
+        default=None,
+        description=(
+            "Work on one of several shares of the images, such as 1/8, 2/8 and so on for the tasks of a job array. "
+            "Each writes a table of its own, predictions.shard-1-of-8.parquet; 'btxrd-explain merge' makes them one."
+        ),
+    )
+    workers: CountOrAuto = Field(
+        default="auto",
+        description=(
+            "With engine: ray, the number of worker processes; auto takes one per GPU of the cluster, without GPUs as "
+            "many as its CPUs allow."
+        ),
+    )
+    cpus_per_worker: CountOrAuto = Field(
+        default="auto",
+        description=(
+            "With engine: ray, the CPUs that each worker reserves and uses; auto shares them out among the GPUs, and "
+            "takes one where there is none."
+        ),
+    )
+
+
+# The settings of the section `output`.
+
+
+class OutputSettings(Section):
+    """Where results go and what they look like."""
+
+    directory: FilePath = Field(
+        default=Path("btxrd-explain-out"), description="Folder of all results; made if missing."
+    )
+    predictions: FilePath | None = Field(
+        default=None,
+        description="The predictions table; null takes predictions.parquet in the folder of results.",
+    )
+    overlay: bool | None = Field(
+        default=None,
+        description=(
+            "Whether infer writes an overlay of the predicted class for each radiograph; null: only for those "
+            "named one by one."
+        ),
+    )
+    colormap: Literal["inferno", "viridis", "magma", "cividis", "turbo", "jet"] = Field(
+        default="inferno",
+        description=(
+            "Colours of heat maps. The first four are perceptually uniform; turbo and jet are not, and show "
+            "edges where there are none."
+        ),
+    )
+    alpha: Fraction = Field(
+        default=0.45,
+        description="Opacity of the heat map over the radiograph: 0 hides it, 1 hides the radiograph.",
+    )
+    dpi: int = Field(default=150, ge=50, le=1200, description="Resolution of figures in dots per inch.")
+    format: Literal["png", "svg", "pdf"] = Field(default="png", description="File format of figures.")
+
+    @property
+    def predictions_path(self) -> Path:
+        """The predictions table: as named, else ``predictions.parquet`` in the folder of results."""
+        return self.predictions or self.directory / "predictions.parquet"

@@ -1,0 +1,1 @@
+"""The machine below: files, folders, places, locks and threads."""

@@ -1,0 +1,176 @@
+"""One process at a time: locks that the kernel takes back from a process that ends, however it ends.
+
+The library filelock, which torch brings along, is not used: it leaves its file behind, takes a pipe for one, polls
+where ``flock`` waits, and does not say who holds a lock. All but one call of ``flock`` would stay here. Where there is
+no ``fcntl`` (Windows), and on file systems without locks, nothing is locked.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import platform
+import shutil
+import stat
+import sys
+import time
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import TYPE_CHECKING
+
+from btxrd_explain.plain import plain
+from btxrd_explain.system.places import foreign, is_url, make_folder, open_own
+
+if sys.platform != "win32":
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PREFIX, SUFFIX = ".btxrd-explain-", ".tmp"
+"""How the names of temporary files and folders begin and end."""
+_SECONDS_TO_LOCK = 2.0
+"""After this a file that is in use is surely locked."""
+_HOLDER = b"process "
+"""How the content of a lock's file begins."""
+
+
+@contextmanager
+def alone(target: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Let no other process that asks for the same work on a file or folder; wait where one does.
+
+    The lock is a hidden file beside the target, which goes when the block ends. One that stays behind because its
+    process was killed blocks nobody.
+
+    What processes that were killed left behind in its folder is removed.
+
+    Args:
+        target: What is worked on; it need not exist.
+        tell: Called with one line where there is another process to wait for.
+
+    Raises:
+        OutputError: What has the lock's name is not a lock of this tool; it stays as it is.
+    """
+    if is_url(target):
+        yield
+        return
+    made = [folder for folder in target.parents if not folder.exists()]
+    path = target.with_name(f".{target.name}.lock")
+    lock = None
+    with suppress(OSError):  # no folder to write to, or no locks in this file system: the work itself will say why
+        make_folder(target.parent)
+        lock = _acquired(path, lambda holder: tell(f"waiting for {holder}, which works on '{target}'"))
+    for folder in (target.parent, target):
+        sweep(folder)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            with suppress(OSError):
+                path.unlink()  # before the lock goes: who waited for this file then makes another one
+            os.close(lock)
+        for folder in made:
+            with suppress(OSError):  # there is something in it
+                folder.rmdir()
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Mark a temporary file or folder as that of a living process, so that :func:`sweep` leaves it alone."""
+    handle = None
+    if sys.platform != "win32":  # there, what is open keeps its name
+        with suppress(OSError):
+            handle = os.open(path, os.O_RDONLY)
+            _lock(handle)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+@cache
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left behind in a folder; once per process, as a later look would find nothing new.
+
+    A file of this very moment may not be locked yet, which is why its age counts, too. Links, pipes and the like were
+    not left by this tool, and stay.
+    """
+    for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
+        with suppress(OSError):
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                continue
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                if time.time() - path.stat().st_mtime > _SECONDS_TO_LOCK and _lock(handle, wait=False):
+                    shutil.rmtree(path) if stat.S_ISDIR(mode) else path.unlink()
+            finally:
+                os.close(handle)
+
+
+def _acquired(path: Path, wait_for: Callable[[str], None]) -> int:
+    """Return the open and locked file of a lock.
+
+    Raises:
+        OutputError: Its name belongs to something else.
+        OSError: It cannot be made or locked.
+    """
+    if sys.platform == "win32":
+        raise _no_locks()
+    while True:
+        handle = open_own(path, os.O_RDWR | os.O_CREAT)
+        try:
+            holder = _holder(path, handle)
+            if not _lock(handle, wait=False):
+                wait_for(holder or "another process")
+                _lock(handle)
+            if _is_at(path, handle):
+                with suppress(OSError):  # a full disk: only others will not know whom they wait for
+                    os.ftruncate(handle, 0)
+                    os.pwrite(handle, _HOLDER + f"{os.getpid()} on '{platform.node()}'".encode(), 0)
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _holder(path: Path, handle: int) -> str:
+    """Return who holds a lock, or held it last; empty where its file does not say.
+
+    Raises:
+        OutputError: The file is not that of a lock.
+    """
+    content = os.pread(handle, 200, 0)
+    if content and not content.startswith(_HOLDER):
+        raise foreign(path, "a file")
+    return plain(content.decode("utf-8", "replace"))
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Return whether an open file still has its name."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(handle: int, *, wait: bool = True) -> bool:
+    """Lock an open file; return whether it is locked now.
+
+    Raises:
+        OSError: This system has no locks.
+    """
+    if sys.platform == "win32":
+        raise _no_locks()
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _no_locks() -> OSError:
+    return OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

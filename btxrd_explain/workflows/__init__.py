@@ -1,1 +1,0 @@
-"""One module per command: ``run(settings) -> frozen result``. Never prints, never exits."""

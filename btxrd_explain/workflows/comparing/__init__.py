@@ -1,1 +1,0 @@
-"""Parts of `compare`: which images several tables share, and how their scores differ on them."""

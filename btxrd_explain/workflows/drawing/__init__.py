@@ -1,1 +1,0 @@
-"""What the figures of several commands are made of."""

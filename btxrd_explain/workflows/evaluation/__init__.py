@@ -1,1 +1,0 @@
-"""Parts of `annotate-iou`: heat maps held against annotations, and what is reported of it."""

@@ -1,0 +1,671 @@
+"""`check` finds the fault that is planted, and nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.commands.check import published
+from btxrd_explain.commands.check.findings import KINDS
+from btxrd_explain.commands.check.published import PUBLISHED
+from btxrd_explain.commands.check.schema import check_schema
+from btxrd_explain.commands.check.tables import BENIGN, MALIGNANT
+from btxrd_explain.synthetic.dataset import write_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "check_report.schema.json"
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fifteen synthetic radiographs in the layout of BTXRD, tumours first; its table as CSV alone."""
+    root = tmp_path_factory.mktemp("template") / "BTXRD"
+    write_dataset(root, seed=0, per_class={"train": 3, "test": 2})
+    (root / "dataset.xlsx").unlink()
+    return root
+
+
+@dataclass(frozen=True)
+class Root:
+    """A copy of the template to plant faults in."""
+
+    path: Path
+
+    @property
+    def images(self) -> list[Path]:
+        return sorted((self.path / "images").iterdir())
+
+    def annotation(self, number: int) -> Path:
+        return self.path / "Annotations" / f"{self.images[number].stem}.json"
+
+    def read(self, number: int) -> dict[str, Any]:
+        document: dict[str, Any] = json.loads(self.annotation(number).read_text())
+        return document
+
+    def annotate(self, number: int, **changes: object) -> None:
+        self.annotation(number).write_text(json.dumps(self.read(number) | changes))
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        with (self.path / name).open(newline="") as file:
+            return list(csv.DictReader(file))
+
+    def write(self, name: str, rows: list[dict[str, str]]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        (self.path / name).write_text(text.getvalue())
+
+    def change(self, name: str, number: int, **cells: str) -> None:
+        """Change cells of the row of an image."""
+        rows = self.rows(name)
+        next(row for row in rows if row["image_id"] == self.images[number].name).update(cells)
+        self.write(name, rows)
+
+    def split_alike(self, *numbers: int) -> None:
+        """Put images into one split, with the class and the annotation of the first."""
+        first = next(row for row in self.rows("split.csv") if row["image_id"] == self.images[numbers[0]].name)
+        for number in numbers[1:]:
+            self.change("split.csv", number, split=first["split"], label=first["label"])
+
+    def check(self, *arguments: object) -> Any:  # noqa: ANN401 -- typer's result
+        results = self.path.parent / "results"
+        return CliRunner().invoke(
+            app, ["check", str(self.path), "--split-csv", str(self.path / "split.csv"), "-o", str(results),
+                  *map(str, arguments)],
+        )  # fmt: skip
+
+
+@pytest.fixture
+def root(template: Path, tmp_path: Path) -> Root:
+    return Root(Path(shutil.copytree(template, tmp_path / "BTXRD")))
+
+
+def _kinds(findings: Iterable[dict[str, Any]]) -> list[str]:
+    return sorted(finding["kind"] for finding in findings)
+
+
+def _pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("L"))
+
+
+def _save(pixels: object, path: Path, **how: object) -> None:
+    Image.fromarray(np.ascontiguousarray(pixels)).save(path, "JPEG", **({"quality": 95} | how))
+
+
+# the last six images are normal: without annotation, so that only the image file changes
+NORMAL = 12
+
+
+def test_a_clean_root_has_no_finding(root: Root) -> None:
+    result = root.check()
+    assert result.exit_code == 0, result.output
+    assert "0 errors, 0 warnings, 0 notes" in result.stdout
+    report = json.loads((root.path.parent / "results" / "check_report.json").read_text())
+    assert report["num_images"] == 15
+    assert report["num_annotations"] == 10
+    assert report["num_findings"] == {"error": 0, "warning": 0, "note": 0}
+    assert report["splits"] == {
+        "test": {"Benign": 2, "Malignant": 2, "Normal": 2},
+        "train": {"Benign": 3, "Malignant": 3, "Normal": 3},
+    }
+    assert report["sources"]["lesions_drawn_twice"] is True
+    assert report["published"]["compared"] is False
+
+
+def _unreadable(root: Root) -> None:
+    root.images[NORMAL].write_bytes(root.images[NORMAL].read_bytes()[:900])
+
+
+def _empty(root: Root) -> None:
+    root.images[0].write_bytes(b"")
+
+
+def _blank(root: Root) -> None:
+    _save(np.full((90, 70), 17, np.uint8), root.images[NORMAL])
+
+
+def _animated(root: Root) -> None:
+    pixels = _pixels(root.images[NORMAL])
+    frames = [Image.fromarray(pixels), Image.fromarray(255 - pixels)]
+    target = root.images[NORMAL].with_suffix(".webp")
+    root.images[NORMAL].unlink()
+    frames[0].save(target, save_all=True, append_images=frames[1:], lossless=True)
+
+
+def _turned(root: Root) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    _save(_pixels(root.images[NORMAL]), root.images[NORMAL], exif=exif)
+
+
+def _turned_after_annotation(root: Root) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    _save(_pixels(root.images[0]), root.images[0], exif=exif)
+
+
+def _cmyk(root: Root) -> None:
+    with Image.open(root.images[NORMAL]) as image:
+        image.convert("CMYK").save(root.images[NORMAL], "JPEG")
+
+
+def _deep(root: Root) -> None:
+    pixels = _pixels(root.images[NORMAL]).astype(np.uint16) * 200
+    Image.fromarray(pixels).save(root.images[NORMAL].with_suffix(".png"))
+    root.images[NORMAL].unlink()
+
+
+def _renamed(root: Root) -> None:
+    Image.fromarray(_pixels(root.images[NORMAL])).save(root.images[NORMAL], "PNG")
+
+
+def _no_annotation(root: Root) -> None:
+    root.annotation(0).unlink()
+
+
+def _orphan(root: Root) -> None:
+    shutil.copy(root.annotation(0), root.path / "Annotations" / "IMG009999.json")
+
+
+def _annotated_normal(root: Root) -> None:
+    height, width = _pixels(root.images[NORMAL]).shape
+    document = root.read(0) | {"imagePath": root.images[NORMAL].name, "imageHeight": height, "imageWidth": width}
+    corners = [[10, 10], [40, 10], [40, 60], [10, 60]]
+    shape: dict[str, Any] = {"label": "odd", "group_id": None, "flags": {}}
+    document["shapes"] = [
+        shape | {"shape_type": "rectangle", "points": [corners[0], corners[2]]},
+        shape | {"shape_type": "polygon", "points": corners},
+    ]
+    root.annotation(NORMAL).write_text(json.dumps(document))
+
+
+def _no_shapes(root: Root) -> None:
+    root.annotate(0, shapes=[])
+
+
+def _broken_annotation(root: Root) -> None:
+    root.annotation(0).write_text('{"shapes": [{"label": 3}]}')
+
+
+def _other_size(root: Root) -> None:
+    pixels = _pixels(root.images[0])
+    _save(pixels[:-7], root.images[0])
+
+
+def _other_image(root: Root) -> None:
+    root.annotate(0, imagePath="..\\images\\IMG000077.jpeg")
+
+
+def _without_polygon(root: Root) -> None:
+    root.annotate(0, shapes=[shape for shape in root.read(0)["shapes"] if shape["shape_type"] == "rectangle"])
+
+
+def _without_rectangle(root: Root) -> None:
+    root.annotate(0, shapes=[shape for shape in root.read(0)["shapes"] if shape["shape_type"] == "polygon"])
+
+
+def _wide_rectangle(root: Root) -> None:
+    """A quarter higher and wider than it was, and by at least 14 pixels."""
+    shapes = root.read(0)["shapes"]
+    for shape in shapes:
+        if shape["shape_type"] == "rectangle":
+            (left, top), (right, bottom) = shape["points"]
+            shape["points"] = [[left, top], [right + max(14, (right - left) / 4), bottom]]
+    root.annotate(0, shapes=shapes)
+
+
+def _moved(root: Root, beyond: float) -> None:
+    """Move the first lesion to the right, until its polygon's left edge is that far from the image's right edge."""
+    document = root.read(0)
+    rectangle, polygon = (
+        next(shape for shape in document["shapes"] if shape["shape_type"] == kind) for kind in ("rectangle", "polygon")
+    )
+    left = min(x for x, _ in polygon["points"])
+    for shape in (rectangle, polygon):
+        shape["points"] = [[x - left + document["imageWidth"] + beyond, y] for x, y in shape["points"]]
+    root.annotate(0, shapes=[rectangle, polygon])
+
+
+def _partly_outside(root: Root) -> None:
+    _moved(root, -3)
+
+
+def _outside(root: Root) -> None:
+    _moved(root, 30)
+
+
+def _slip(root: Root) -> None:
+    """A polygon of a pixel, with a rectangle of its own."""
+    shapes = root.read(0)["shapes"]
+    corners = [[20.0, 20.0], [21.0, 20.0], [21.0, 21.0]]
+    shapes.append(shapes[0] | {"shape_type": "rectangle", "points": [corners[0], corners[2]]})
+    shapes.append(shapes[0] | {"shape_type": "polygon", "points": corners})
+    root.annotate(0, shapes=shapes)
+
+
+def _other_tumour(root: Root) -> None:
+    shapes = root.read(0)["shapes"]
+    other = "osteosarcoma" if shapes[0]["label"] != "osteosarcoma" else "osteofibroma"
+    root.annotate(0, shapes=[shape | {"label": other} for shape in shapes])
+
+
+def _same_stem(root: Root) -> None:
+    """The annotation of the first image is now also that of another, whose stem is the same."""
+    twin = root.images[0].with_suffix(".png")
+    pixels = np.random.default_rng(0).integers(0, 255, _pixels(root.images[0]).shape, dtype=np.uint8)
+    Image.fromarray(pixels).save(twin)
+    for name in ("split.csv", "dataset.csv"):
+        rows = root.rows(name)
+        first = next(row for row in rows if row["image_id"] == root.images[0].name)
+        root.write(name, [*rows, first | {"image_id": twin.name}])
+
+
+def _without_table_row(root: Root) -> None:
+    root.write("dataset.csv", root.rows("dataset.csv")[1:])
+
+
+def _table_names_more(root: Root) -> None:
+    rows = root.rows("dataset.csv")
+    root.write("dataset.csv", [*rows, rows[-1] | {"image_id": "IMG000900.jpeg"}])
+
+
+def _split_names_more(root: Root) -> None:
+    rows = root.rows("split.csv")
+    root.write("split.csv", [*rows, rows[-1] | {"image_id": "IMG000900.jpeg"}])
+
+
+def _not_in_split(root: Root) -> None:
+    root.write("split.csv", root.rows("split.csv")[1:])
+
+
+def _split_repeats(root: Root) -> None:
+    rows = root.rows("split.csv")
+    root.write("split.csv", [*rows, rows[0]])
+
+
+def _split_contradicts(root: Root) -> None:
+    rows = root.rows("split.csv")
+    root.write("split.csv", [*rows, rows[0] | {"split": "val"}])
+
+
+def _split_without_id(root: Root) -> None:
+    rows = root.rows("split.csv")
+    root.write("split.csv", [*rows, rows[0] | {"image_id": ""}])
+
+
+def _split_without_label(root: Root) -> None:
+    root.change("split.csv", NORMAL, label="")
+
+
+def _label_disagrees(root: Root) -> None:
+    row = root.rows("split.csv")[0]
+    other = {"Benign": "Malignant", "Malignant": "Benign"}[row["label"]]
+    root.change("split.csv", 0, label=other)
+
+
+def _table_repeats(root: Root) -> None:
+    rows = root.rows("dataset.csv")
+    root.write("dataset.csv", [*rows, rows[0]])
+
+
+def _table_contradicts(root: Root) -> None:
+    rows = root.rows("dataset.csv")
+    root.write("dataset.csv", [*rows, rows[0] | {"age": "101"}])
+
+
+def _contradictory(root: Root) -> None:
+    root.change("dataset.csv", NORMAL, tumor="1")
+
+
+def _no_table(root: Root) -> None:
+    (root.path / "dataset.csv").write_bytes(b"\xff\xfe\x00")
+
+
+def _suffix_in_table(root: Root) -> None:
+    name = root.images[NORMAL].name
+    root.change("dataset.csv", NORMAL, image_id=name.replace(".jpeg", ".jpg"))
+
+
+def _nested_copy(root: Root) -> None:
+    shutil.copytree(root.path / "Annotations", root.path / "copy")
+    (root.path / "copy").rename(root.path / "Annotations" / "Annotations")
+
+
+def _same_file(root: Root) -> None:
+    shutil.copy(root.images[NORMAL], root.images[NORMAL + 1])
+    root.split_alike(NORMAL, NORMAL + 1)
+
+
+def _same_file_in_two_splits(root: Root) -> None:
+    _same_file(root)
+    root.change("split.csv", NORMAL, split="train")
+    root.change("split.csv", NORMAL + 1, split="test")
+
+
+def _same_pixels(root: Root) -> None:
+    _same_file(root)
+    (root.images[NORMAL + 1]).write_bytes(root.images[NORMAL].read_bytes() + b"\0")
+
+
+def _same_pixels_in_two_splits(root: Root) -> None:
+    _same_pixels(root)
+    root.change("split.csv", NORMAL, split="train")
+    root.change("split.csv", NORMAL + 1, split="test")
+
+
+def _saved_again(root: Root) -> None:
+    _save(_pixels(root.images[NORMAL])[::2, ::2], root.images[NORMAL + 1], quality=60)
+    root.split_alike(NORMAL, NORMAL + 1)
+
+
+def _mirrored_in_two_splits(root: Root) -> None:
+    _save(_pixels(root.images[NORMAL])[:, ::-1], root.images[NORMAL + 1])
+    root.change("split.csv", NORMAL, split="train")
+    root.change("split.csv", NORMAL + 1, split="test")
+
+
+def _copies_disagree(root: Root) -> None:
+    """Two normal images are one file; the tables call one of them benign."""
+    _same_file(root)
+    root.change("split.csv", NORMAL, label="Benign")
+    root.change("dataset.csv", NORMAL, tumor="1", benign="1", osteofibroma="1")
+
+
+def _one_patient(root: Root) -> None:
+    """Patients of one image each, but for one of two."""
+    rows = root.rows("split.csv")
+    patients = {row["image_id"]: f"P{number}" for number, row in enumerate(rows)}
+    train, test = (next(row["image_id"] for row in rows if row["split"] == split) for split in ("train", "test"))
+    patients[train] = patients[test] = "P99"
+    root.write("split.csv", [row | {"Patient_ID": patients[row["image_id"]]} for row in rows])
+
+
+@pytest.mark.parametrize(
+    ("plant", "kinds"),
+    [
+        (_unreadable, ["unreadable-image"]),
+        (_empty, ["unreadable-image"]),
+        (_blank, ["blank-image"]),
+        (_animated, ["other-suffix", "row-without-image", "several-frames", "image-without-split"]),
+        (_turned, ["exif-rotation"]),
+        (_turned_after_annotation, ["annotation-size", "exif-rotation"]),
+        (_cmyk, ["unusual-mode"]),
+        (_deep, ["deep-grey", "image-without-split", "other-suffix", "row-without-image"]),
+        (_renamed, ["suffix"]),
+        (_no_annotation, ["missing-annotation"]),
+        (_orphan, ["orphan-annotation"]),
+        (_annotated_normal, ["annotated-normal"]),
+        (_no_shapes, ["empty-annotation"]),
+        (_broken_annotation, ["unreadable-annotation"]),
+        (_other_size, ["annotation-size"]),
+        (_other_image, ["other-image"]),
+        (_without_polygon, ["rectangle-alone"]),
+        (_without_rectangle, ["polygon-alone"]),
+        (_wide_rectangle, ["rectangle-differs"]),
+        (_partly_outside, ["points-outside", "points-outside"]),
+        (_outside, ["shape-outside", "shape-outside"]),
+        (_slip, ["tiny-shape", "tiny-shape"]),
+        (_other_tumour, ["other-tumour"]),
+        (_same_stem, ["shared-annotation"]),
+        (_without_table_row, ["image-without-row"]),
+        (_table_names_more, ["row-without-image"]),
+        (_split_names_more, ["row-without-image"]),
+        (_not_in_split, ["image-without-split"]),
+        (_split_repeats, ["repeated-row"]),
+        (_split_contradicts, ["conflicting-rows"]),
+        (_split_without_id, ["row-without-id"]),
+        (_split_without_label, ["incomplete-row"]),
+        (_label_disagrees, ["label-disagrees"]),
+        (_table_repeats, ["repeated-row"]),
+        (_table_contradicts, ["conflicting-rows"]),
+        (_contradictory, ["contradictory-row"]),
+        (_no_table, ["unreadable-table"]),
+        (_suffix_in_table, ["other-suffix"]),
+        (_nested_copy, ["passed-over"]),
+        (_same_file, ["same-file"]),
+        (_same_file_in_two_splits, ["leak-file"]),
+        (_same_pixels, ["same-pixels"]),
+        (_same_pixels_in_two_splits, ["leak-pixels"]),
+        (_saved_again, ["near-duplicate"]),
+        (_mirrored_in_two_splits, ["leak-near"]),
+        (_copies_disagree, ["copies-disagree", "missing-annotation", "same-file"]),
+        (_one_patient, ["leak-patient"]),
+    ],
+)
+def test_a_planted_fault_is_found_and_nothing_else(root: Root, plant: Callable[[Root], None], kinds: list[str]) -> None:
+    plant(root)
+    result = root.check("--json")
+    findings = json.loads(result.stdout)["findings"]
+    assert _kinds(findings) == sorted(kinds), findings
+    assert result.exit_code == int(any(KINDS[kind].severity != "note" for kind in kinds))
+
+
+def _check(*arguments: object) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["check", "--json", *map(str, arguments)])
+    assert result.exit_code in {0, 1}, result.output
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+def test_every_finding_says_what_where_and_what_to_do(root: Root) -> None:
+    _mirrored_in_two_splits(root)
+    report = _check(root.path, "--split-csv", root.path / "split.csv", "-o", root.path / "out")
+    (finding,) = report["findings"]
+    first, second = (path.name for path in root.images[NORMAL : NORMAL + 2])
+    assert finding["severity"] == "warning"
+    assert finding["images"] == [first, second]
+    assert finding["message"].startswith(f"'{first}' (train) and '{second}' (test) are alike (mirrored, correlation ")
+    assert finding["advice"] == KINDS["leak-near"].advice
+    assert finding["details"]["splits"] == {first: "train", second: "test"}
+    (pair,) = finding["details"]["pairs"]
+    assert (pair["first"], pair["second"], pair["turn"], pair["inverted"]) == (first, second, "mirrored", False)
+    assert pair["correlation"] >= report["near_duplicates"]["min_correlation"]
+    assert report["kinds"]["leak-near"]["count"] == 1
+    assert json.loads((root.path / "out" / "check_report.json").read_text()) == report
+
+
+def test_the_same_data_give_the_same_bytes(root: Root) -> None:
+    _mirrored_in_two_splits(root)
+    _no_annotation(root)
+    written = []
+    for name in ("one", "two"):
+        _check(root.path, "--split-csv", root.path / "split.csv", "-o", root.path.parent / name)
+        written.append((root.path.parent / name / "check_report.json").read_bytes())
+    assert written[0] == written[1]
+
+
+@pytest.mark.parametrize(
+    ("plant", "fail_on", "code"),
+    [
+        (_cmyk, "warning", 0),
+        (_cmyk, "note", 1),
+        (_blank, "error", 0),
+        (_blank, "note", 1),
+        (_empty, "error", 1),
+        (_empty, "never", 0),
+    ],
+)
+def test_the_exit_code_is_that_of_what_is_minded(
+    root: Root, plant: Callable[[Root], None], fail_on: str, code: int
+) -> None:
+    plant(root)
+    assert root.check("--fail-on", fail_on).exit_code == code
+
+
+def test_a_plain_folder_with_a_split_csv(root: Root, tmp_path: Path) -> None:
+    """No table, no annotations, another name of each place."""
+    scans = tmp_path / "scans"
+    shutil.copytree(root.path / "images", scans)
+    shutil.copy(root.path / "split.csv", tmp_path / "parts.csv")
+    named = _check(scans, "--split-csv", tmp_path / "parts.csv", "-o", tmp_path / "out")
+    assert _kinds(named["findings"]) == ["no-annotations"]
+    assert named["num_images"] == 15
+    assert named["sources"]["table"] is None
+    by_table = _check(tmp_path / "parts.csv", "--images", scans, "-o", tmp_path / "out")
+    assert by_table["findings"] == named["findings"]
+
+
+def test_annotations_beside_a_plain_folder_may_be_polygons_alone(root: Root, tmp_path: Path) -> None:
+    """Where a data set does not draw twice, no rectangle is missed, and other JSON files are nobody's annotation."""
+    scans = tmp_path / "scans"
+    shutil.copytree(root.path / "images", scans)
+    for number in range(10):
+        _without_rectangle(root)
+        document = root.read(number)
+        document["shapes"] = [shape for shape in document["shapes"] if shape["shape_type"] == "polygon"]
+        (scans / root.annotation(number).name).write_text(json.dumps(document))
+    (scans / "settings.json").write_text("{}")
+    report = _check(scans, "-o", tmp_path / "out")
+    assert report["findings"] == []
+    assert report["num_annotations"] == 10
+    assert report["sources"]["lesions_drawn_twice"] is False
+
+
+def test_single_images_have_no_orphans_beside_them(root: Root, tmp_path: Path) -> None:
+    """Annotations and rows of the other images are none of their business."""
+    named = [str(path) for path in root.images[:3]]
+    assert _check(*named, "-o", tmp_path / "out")["findings"] == []
+    piped = CliRunner().invoke(app, ["check", "-", "--json", "-o", str(tmp_path / "out")], input="\n".join(named))
+    report = json.loads(piped.stdout)
+    assert report["findings"] == []
+    assert report["num_images"] == report["num_annotations"] == 3
+
+
+def test_masks_and_coco_files_are_audited_too(root: Root, tmp_path: Path) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for number in range(10):
+        pixels = _pixels(root.images[number])
+        mask = np.zeros(pixels.shape, np.uint8)
+        mask[20:40, 10:30] = 255
+        Image.fromarray(mask if number else mask[:-1]).save(masks / f"{root.images[number].stem}.png")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(masks / "IMG000500.png")
+    report = _check(root.path, "--annotations", masks, "-o", tmp_path / "out")
+    assert _kinds(report["findings"]) == ["orphan-annotation", "unreadable-annotation"]
+    entries = [{"id": number, "file_name": path.name} for number, path in enumerate(root.images[:10])]
+    entries.append({"id": 99, "file_name": "IMG000500.jpeg"})
+    boxes = [{"image_id": number, "category_id": 1, "bbox": [5, 5, 16, 26]} for number in range(10)]
+    categories = [{"id": 1, "name": "tumour"}]
+    document = {"images": entries, "annotations": boxes, "categories": categories}
+    (tmp_path / "coco.json").write_text(json.dumps(document))
+    report = _check(root.path, "--annotations", tmp_path / "coco.json", "-o", tmp_path / "out")
+    assert _kinds(report["findings"]) == ["orphan-annotation"]
+    assert "IMG000500.jpeg" in report["findings"][0]["message"]
+
+
+def test_patients_of_a_further_table(root: Root, tmp_path: Path) -> None:
+    lines = [
+        f"{path.name},{'same' if number in (NORMAL, NORMAL + 1) else number}" for number, path in enumerate(root.images)
+    ]
+    (tmp_path / "patients.csv").write_text("\n".join(["image_id,Person", *lines]))
+    root.change("split.csv", NORMAL, split="train")
+    root.change("split.csv", NORMAL + 1, split="test")
+    arguments = ("--split-csv", root.path / "split.csv", "--group-column", "person", "-o", tmp_path / "out")
+    report = _check(root.path, "--metadata", tmp_path / "patients.csv", *arguments)
+    (finding,) = report["findings"]
+    assert finding["kind"] == "leak-patient"
+    assert finding["images"] == [path.name for path in root.images[NORMAL : NORMAL + 2]]
+    assert "same" not in finding["message"]  # it may name a patient
+    result = CliRunner().invoke(app, ["check", str(root.path), *map(str, arguments)])
+    assert result.exit_code == 4
+    assert "no table has a column 'person'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [([], "no data set is named"), (["nowhere"], "'nowhere' is not a folder"), (["."], "no radiographs found")],
+)
+def test_without_a_data_set_the_error_says_so(
+    arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["check", *arguments])
+    assert result.exit_code == 4
+    assert message in result.stderr
+
+
+def test_published_counts_are_compared_with_a_whole_data_set(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Were BTXRD fifteen images, this root would be all of it, and nearly every count would differ."""
+    monkeypatch.setattr(published, "IMAGES", 15)
+    report = _check(root.path, "-o", root.path / "out")
+    found = {line["what"]: line["found"] for line in report["published"]["counts"]}
+    assert report["published"]["compared"]
+    assert found.keys() == PUBLISHED.keys()
+    assert (found["class Normal"], found["class Benign"], found["class Malignant"]) == (5, 5, 5)
+    assert found["frontal"] + found["lateral"] + found["oblique"] == 15
+    assert found["center 1"] + found["center 2"] + found["center 3"] == 15
+    assert found["rectangles"] == found["polygons"] >= 10
+    differing = {finding["details"]["what"] for finding in report["findings"]}
+    assert {finding["kind"] for finding in report["findings"]} == {"other-count"}
+    assert {"images", "class Normal", "frontal", "osteosarcoma"} <= differing
+    assert "tibia" not in differing  # of one source only
+
+
+def test_the_published_counts_add_up() -> None:
+    """Each image has one class, one centre, one limb, one view and one suffix; one tumour has two subtypes."""
+    for names in (
+        ("class Normal", "class Benign", "class Malignant"),
+        ("center 1", "center 2", "center 3"),
+        ("upper limb", "lower limb", "pelvis"),
+        ("frontal", "lateral", "oblique"),
+        ("images .jpeg", "images .jpg"),
+    ):
+        assert sum(PUBLISHED[name] for name in names) == PUBLISHED["images"] == 3746
+    assert PUBLISHED["class Benign"] + PUBLISHED["class Malignant"] == PUBLISHED["annotations"]
+    assert sum(PUBLISHED[name] for name in MALIGNANT) == PUBLISHED["class Malignant"]
+    assert sum(PUBLISHED[name] for name in BENIGN) == PUBLISHED["class Benign"] + 1
+
+
+def test_the_real_sample_is_sound(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "btxrd_sample"
+    report = _check(folder, "--split-csv", folder / "split_test.csv", "-o", tmp_path)
+    assert report["findings"] == []
+    assert report["num_annotations"] == 10
+    assert report["sources"]["lesions_drawn_twice"] is True
+
+
+def test_a_real_lesion_with_a_box_alone(real_data: Path, tmp_path: Path) -> None:
+    """IMG001636 has two rectangles and one polygon; its image is not at hand, one of its size stands in for it."""
+    source = real_data / "btxrd_sample"
+    shutil.copytree(source / "images", tmp_path / "BTXRD" / "images")
+    shutil.copytree(source / "Annotations", tmp_path / "BTXRD" / "Annotations")
+    document = source / "annotations_without_image" / "IMG001636.json"
+    shutil.copy(document, tmp_path / "BTXRD" / "Annotations")
+    (orphan,) = _check(tmp_path / "BTXRD", "-o", tmp_path / "out")["findings"]
+    assert orphan["kind"] == "orphan-annotation"
+    size = json.loads(document.read_text())
+    noise = np.random.default_rng(0).integers(0, 256, (size["imageHeight"], size["imageWidth"]), dtype=np.uint8)
+    _save(noise, tmp_path / "BTXRD" / "images" / "IMG001636.jpeg")
+    (finding,) = _check(tmp_path / "BTXRD", "-o", tmp_path / "out")["findings"]
+    assert finding["kind"] == "rectangle-alone"
+    assert finding["message"] == "'IMG001636.jpeg': 1 of 2 rectangles without polygon"
+
+
+def test_the_documented_schema_is_that_of_the_reports(root: Root) -> None:
+    """`nox -s schema` writes it anew."""
+    assert SCHEMA.read_text("utf-8") == check_schema()
+    schema = json.loads(SCHEMA.read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    for plant in (_empty, _mirrored_in_two_splits, _split_repeats, _partly_outside, _nested_copy):
+        plant(root)
+    report = _check(root.path, "--split-csv", root.path / "split.csv", "-o", root.path / "out")
+    assert {finding["severity"] for finding in report["findings"]} == {"error", "warning", "note"}
+    Draft202012Validator(schema).validate(report)
+    changed = report | {"findings": [report["findings"][0] | {"kind": "unheard-of"}]}
+    assert not Draft202012Validator(schema).is_valid(changed)

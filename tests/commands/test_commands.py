@@ -1,0 +1,433 @@
+"""The commands as a user runs them, on small made-up images and a seeded network."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
+from btxrd_explain.predictions.table import open_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from typer.testing import Result
+
+NAMES = ("Normal", "Benign", "Malignant")
+COUNT = 12
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(3)
+    network: Any = timm.create_model("test_resnet", num_classes=3)
+    torch.nn.init.normal_(network.fc.weight, std=3.0)
+    path = tmp_path_factory.mktemp("checkpoint") / "best.pt"
+    content = {
+        "model_state_dict": network.state_dict(),
+        "config": {"model": {"backbone": "test_resnet"}, "data": {"image_size": 96}},
+        "class_names": NAMES,
+    }
+    torch.save(content, path)
+    return path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A data set in BTXRD's layout: Malignant, Benign and Normal in turn, the first two annotated."""
+    root = tmp_path / "BTXRD"
+    (root / "images").mkdir(parents=True)
+    (root / "Annotations").mkdir()
+    random = np.random.default_rng(0)
+    lines = ["image_id,split,label"]
+    for number in range(COUNT):
+        name, label = f"IMG{number:06d}.jpeg", NAMES[2 - number % 3]
+        coarse = random.integers(0, 256, (6, 4), dtype=np.uint8)
+        Image.fromarray(coarse).resize((80 + number, 120), Image.Resampling.BICUBIC).save(root / "images" / name)
+        lines.append(f"{name},{'test' if number < 9 else 'train'},{label}")
+        if label != "Normal":
+            _annotate(root / "Annotations" / f"IMG{number:06d}.json", width=80 + number)
+    (root / "split.csv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def _annotate(path: Path, width: int) -> None:
+    points = [[20.0, 30.0], [60.0, 90.0]]
+    polygon = [[22.0, 32.0], [58.0, 32.0], [58.0, 88.0], [22.0, 88.0]]
+    shapes: list[dict[str, Any]] = [
+        {"label": "osteosarcoma", "points": points, "shape_type": "rectangle", "group_id": None, "flags": {}},
+        {"label": "osteosarcoma", "points": polygon, "shape_type": "polygon", "group_id": None, "flags": {}},
+    ]
+    document = {"version": "5.4.1", "shapes": shapes, "imageData": None, "imageHeight": 120, "imageWidth": width}
+    path.write_text(json.dumps(document | {"flags": {}, "imagePath": f"{path.stem}.jpeg"}))
+
+
+def run(*arguments: object, cwd: Path | None = None, code: int = 0, stdin: bytes | None = None) -> Result:
+    """Run a command in this process, in a folder of its own."""
+    previous = os.getcwd()  # noqa: PTH109 -- to be restored as it was
+    try:
+        if cwd is not None:
+            os.chdir(cwd)
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
+    finally:
+        os.chdir(previous)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_infer_on_a_split_gives_a_summary_and_a_table(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    arguments = ("infer", root, "--split-csv", root / "split.csv", "--split", "test", "-c", checkpoint, "-o", "out")
+    result = run(*arguments, cwd=tmp_path)
+    assert "9 radiographs, 9 computed now, 0 failed" in result.stdout
+    assert "accuracy" in result.stdout
+    table = open_table(tmp_path / "out" / "predictions.parquet")
+    rows = list(table.rows())
+    assert [row.image_id for row in rows] == [f"IMG{number:06d}.jpeg" for number in range(9)]
+    assert {row.label for row in rows} == set(NAMES)
+    assert table.provenance.class_names == NAMES
+    assert table.image_path(rows[0]).resolve() == (root / "images" / "IMG000000.jpeg").resolve()
+    assert not (tmp_path / "out" / "overlays").exists()
+    assert "9 radiographs, 0 computed now, 0 failed" in run(*arguments, cwd=tmp_path).stdout
+
+
+def test_images_named_one_by_one_get_overlays_and_scores(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    names = [root / "images" / f"IMG00000{number}.jpeg" for number in (3, 1)]
+    result = run("infer", *names, "--checkpoint", checkpoint, cwd=tmp_path)
+    out = tmp_path / "btxrd-explain-out"
+    for name in names:
+        assert name.name in result.stdout
+        with Image.open(out / "overlays" / f"{name.name}.png") as overlay, Image.open(name) as image:
+            assert overlay.size == image.size
+    assert result.stdout.count("scores:") == 2
+    run("infer", names[0], "--checkpoint", checkpoint, "--no-overlay", "-o", "bare", cwd=tmp_path)
+    assert not (tmp_path / "bare" / "overlays").exists()
+
+
+def test_files_of_one_name_do_not_overwrite_each_other(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    for number, folder in enumerate(("left", "right")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(root / "images" / f"IMG00000{number}.jpeg", tmp_path / folder / "scan.jpeg")
+    run("infer", "left/scan.jpeg", "right/scan.jpeg", "-c", checkpoint, "-o", "out", cwd=tmp_path)
+    overlays = {path.relative_to(tmp_path).as_posix() for path in (tmp_path / "out" / "overlays").rglob("*.png")}
+    assert overlays == {"out/overlays/left/scan.jpeg.png", "out/overlays/right/scan.jpeg.png"}
+
+
+def test_json_lines_on_stdout_and_nothing_else(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    arguments = ("infer", root / "images", "-c", checkpoint, "--json")
+    first, again = (lines(run(*arguments, cwd=tmp_path)) for _ in range(2))
+    assert first == again
+    assert len(first) == COUNT
+    assert set(first[0]) >= {"image_id", "class", "confidence", "probabilities", "status", "error", "heat_map"}
+    assert sum(first[0]["probabilities"].values()) == pytest.approx(1)
+    assert first[0]["confidence"] == max(first[0]["probabilities"].values())
+
+
+@pytest.mark.parametrize("separator", [b"\n", b"\0"])
+def test_paths_on_the_standard_input(root: Path, checkpoint: Path, tmp_path: Path, separator: bytes) -> None:
+    paths = separator.join(os.fsencode(path) for path in sorted((root / "images").iterdir())[:2]) + separator
+    result = run("infer", "-", "-c", checkpoint, "--json", cwd=tmp_path, stdin=paths)
+    assert [line["image_id"] for line in lines(result)] == ["IMG000000.jpeg", "IMG000001.jpeg"]
+
+
+def test_one_bad_file_does_not_stop_the_others(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    (root / "images" / "IMG000001.jpeg").write_bytes(b"no image")
+    result = run("infer", root / "images", "-c", checkpoint, "--json", cwd=tmp_path, code=1)
+    rows = {line["image_id"]: line for line in lines(result)}
+    assert rows["IMG000001.jpeg"]["status"] == "unreadable"
+    assert "IMG000001.jpeg" in rows["IMG000001.jpeg"]["error"]
+    assert rows["IMG000001.jpeg"]["class"] is None
+    assert sum(row["status"] == "ok" for row in rows.values()) == COUNT - 1
+
+
+def test_a_file_that_is_named_but_missing_is_a_row(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    (root / "images" / "IMG000002.jpeg").unlink()
+    csv = root / "split.csv"
+    result = run("infer", csv, "--images", root / "images", "-c", checkpoint, "--json", cwd=tmp_path, code=1)
+    rows = {line["image_id"]: line for line in lines(result)}
+    assert rows["IMG000002.jpeg"]["status"] == "missing"
+    assert len(rows) == COUNT
+
+
+def test_what_changed_is_computed_again_and_said(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    arguments = ("infer", root / "images", "-c", checkpoint)
+    run(*arguments, cwd=tmp_path)
+    shutil.copy(root / "images" / "IMG000003.jpeg", root / "images" / "IMG000001.jpeg")
+    result = run(*arguments, cwd=tmp_path)
+    assert "12 radiographs, 1 computed now" in result.stdout
+    assert "1 changed image" in result.stderr
+    result = run(*arguments, "--resize", "letterbox", cwd=tmp_path)
+    assert "12 radiographs, 12 computed now" in result.stdout
+    assert "preprocess.resize changed from squash to letterbox" in result.stderr
+    assert len(list((tmp_path / "btxrd-explain-out").glob("predictions.????????.parquet"))) == 1
+
+
+def test_rows_of_other_images_are_kept(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    run("infer", root / "images", "-c", checkpoint, cwd=tmp_path)
+    before = (tmp_path / "btxrd-explain-out" / "predictions.parquet").read_bytes()
+    run("infer", root / "images" / "IMG000004.jpeg", "-c", checkpoint, cwd=tmp_path)
+    assert (tmp_path / "btxrd-explain-out" / "predictions.parquet").read_bytes() == before
+
+
+def test_a_touched_file_is_recognised_by_its_content(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    run("infer", root / "images", "-c", checkpoint, cwd=tmp_path)
+    os.utime(root / "images" / "IMG000001.jpeg", (1, 1))
+    assert "12 radiographs, 0 computed now" in run("infer", root / "images", "-c", checkpoint, cwd=tmp_path).stdout
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(
+    root: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def interrupted(path: Path, *options: Any) -> Radiograph:  # noqa: ANN401 -- whatever the reader takes
+        calls.append(path)
+        if path.name == "IMG000008.jpeg":
+            raise KeyboardInterrupt
+        return read_radiograph(path, *options)
+
+    arguments = ("infer", root / "images", "-c", checkpoint, "--batch-size", 4, "-o", "out")
+    monkeypatch.setattr("btxrd_explain.inference.reading.read_radiograph", interrupted)
+    assert "interrupted" in run(*arguments, cwd=tmp_path, code=130).stderr
+    assert not (tmp_path / "out" / "predictions.parquet").exists()
+    monkeypatch.undo()
+    result = run(*arguments, cwd=tmp_path)
+    assert "resuming: 8 images were done" in result.stderr
+    assert "12 radiographs, 4 computed now" in result.stdout
+    run(*arguments[:-1], "whole", cwd=tmp_path)
+    resumed, whole = (tmp_path / name / "predictions.parquet" for name in ("out", "whole"))
+    assert resumed.read_bytes() == whole.read_bytes()
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["predictions.parquet"]
+
+
+def test_gallery_shows_and_tells_which_image_stands_where(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    csv = ("--split-csv", root / "split.csv")
+    result = run("gallery", root, *csv, "-c", checkpoint, "--examples-per-class", 2, cwd=tmp_path)
+    out = tmp_path / "btxrd-explain-out"
+    document = json.loads((out / "gallery.json").read_text())
+    assert set(document["classes"]) == set(NAMES)
+    rows = {row.image_id: row for row in open_table(out / "predictions.parquet").index()}
+    for index, name in enumerate(NAMES):
+        with Image.open(out / f"gallery_{name}.png") as picture:
+            assert picture.info["dpi"] == pytest.approx((150, 150), abs=0.1)
+        of_class = document["classes"][name]
+        misses = [rows[example["image_id"]] for example in of_class["FN"]["shown"]]
+        assert all(row.label == name != NAMES[row.predicted or 0] for row in misses)
+        scores = [row.probabilities[index] for row in misses if row.probabilities is not None]
+        assert scores == sorted(scores)
+        total = sum(row.label == name for row in rows.values())
+        assert of_class["TP"]["available"] + of_class["FN"]["available"] == total
+        assert all(len(example["maps"]) == 2 for example in of_class["FN"]["shown"])
+    assert "asked for" in result.stderr
+
+
+def test_galleries_do_without_annotations_that_cannot_be_used(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    for path in (root / "Annotations").iterdir():
+        path.write_text("{")
+    result = run("gallery", root, "--split-csv", root / "split.csv", "-c", checkpoint, cwd=tmp_path)
+    assert "expected JSON" in result.stderr
+    assert (tmp_path / "btxrd-explain-out" / "gallery_Benign.png").exists()
+
+
+def test_annotate_iou_reports_every_image(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    (root / "Annotations" / "IMG000000.json").unlink()
+    (root / "Annotations" / "IMG000001.json").write_text("{")
+    result = run("annotate-iou", root, "--split-csv", root / "split.csv", "-c", checkpoint, "--json", cwd=tmp_path)
+    report = json.loads(result.stdout)
+    assert report == json.loads((tmp_path / "btxrd-explain-out" / "annotation_report.json").read_text())
+    assert {image["image_id"] for image in report["per_image"]} == {
+        f"IMG{number:06d}.jpeg" for number in range(COUNT) if number % 3 != 2 and number > 1
+    }
+    assert report["summary"]["excluded"] == {"annotation cannot be used": 1, "no annotation file": 1}
+    assert {image["image_id"] for image in report["excluded_images"]} == {"IMG000000.jpeg", "IMG000001.jpeg"}
+    assert report["summary"]["num_attention_patterns"] == COUNT // 3
+    ious = [image["iou"] for image in report["per_image"] if image["iou"] is not None]
+    assert report["num_images"] == len(ious)
+    assert report["mean_iou"] == pytest.approx(sum(ious) / len(ious))
+    assert report["iou_threshold"] == 0.5
+    assert report["provenance"]["checkpoint"] == "best.pt"
+    assert report["protocol"]["mask_policy"] == "polygons-then-rectangles"
+    assert (tmp_path / "btxrd-explain-out" / "annotation_comparison.png").exists()
+
+
+@pytest.mark.parametrize("resize", ["squash", "crop", "letterbox"])
+def test_heat_map_and_annotation_can_meet_on_the_networks_input(
+    root: Path, checkpoint: Path, tmp_path: Path, resize: str
+) -> None:
+    arguments = (
+        "annotate-iou",
+        root,
+        "--split-csv",
+        root / "split.csv",
+        "-c",
+        checkpoint,
+        "--resize",
+        resize,
+        "--json",
+    )
+    original = json.loads(run(*arguments, cwd=tmp_path).stdout)
+    on_input = json.loads(run(*arguments, "--space", "input", cwd=tmp_path).stdout)
+    assert on_input["protocol"]["space"] == "input"
+    assert on_input["num_images"] == original["num_images"] > 0
+    assert on_input["mean_iou"] == pytest.approx(original["mean_iou"], abs=0.1)  # the same place, other pixels
+
+
+def test_analysis_without_a_checkpoint_uses_the_table_alone(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    csv = ("--split-csv", root / "split.csv")
+    run("infer", root, *csv, "-c", checkpoint, cwd=tmp_path)
+    one = json.loads(run("annotate-iou", "--json", cwd=tmp_path).stdout)
+    both = [run("annotate-iou", *named, "--split", "test", "--json", cwd=tmp_path) for named in ((root, *csv), ())]
+    two, split = (json.loads(each.stdout, parse_float=lambda text: round(float(text), 7)) for each in both)  # BLAS
+    assert len(one["per_image"]) == 8
+    assert len(two["per_image"]) == 6
+    assert split == two
+    strict = json.loads(run("annotate-iou", "--threshold", 0.9, "--json", cwd=tmp_path).stdout)
+    assert strict["iou_threshold"] == 0.9
+    assert strict["mean_iou"] != one["mean_iou"]
+
+
+@pytest.mark.parametrize("command", ["gallery", "annotate-iou", "performance"])
+def test_a_current_table_needs_no_torch(root: Path, checkpoint: Path, tmp_path: Path, command: str) -> None:
+    arguments = [str(root), "--split-csv", str(root / "split.csv"), "-c", str(checkpoint)]
+    run("infer", *arguments, cwd=tmp_path)
+    program = (
+        "import sys; from btxrd_explain.cli import app\n"
+        f"try: app({[command, *arguments]!r})\n"
+        "except SystemExit as end: assert not end.code, end\n"
+        "print(sorted({'torch', 'timm', 'torchvision', 'pytorch_grad_cam'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["infer", "nowhere.png", "-c", "{checkpoint}"], 4, "nowhere.png"),
+        (["infer", "{root}"], 2, "give --checkpoint"),
+        (["infer", "{root}", "-c", "nowhere.pt"], 3, "nowhere.pt"),
+        (["infer", "{root}", "-c", "{root}/split.csv"], 3, "no readable checkpoint"),
+        (["infer", "-c", "{checkpoint}"], 4, "no radiographs are named"),
+        (["infer", "{root}", "-c", "{checkpoint}", "--target-layer", "layer9"], 2, "no layer 'layer9'"),
+        (["infer", "{root}", "-c", "{checkpoint}", "--device", "cuda:7"], 2, "no device 'cuda:7'"),
+        (["infer", "{root}", "-c", "{checkpoint}", "--resize", "stretch"], 2, "preprocess.resize"),
+        (["infer", "{root}", "-c", "{checkpoint}", "--set", "gradcam.exampels_per_class=3"], 2, "did you mean"),
+        (["infer", "{root}", "-c", "{checkpoint}", "--config", "nowhere.yaml"], 2, "nowhere.yaml"),
+        (["gallery"], 5, "btxrd-explain infer"),
+        (["annotate-iou", "--predictions", "{root}/split.csv"], 5, "split.csv"),
+        (
+            ["infer", "{root}", "-c", "{checkpoint}", "-o", "{root}/split.csv/out"],
+            6,
+            "split.csv' is a file: name a folder",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_errors_are_one_line_with_a_code(
+    root: Path, checkpoint: Path, tmp_path: Path, arguments: list[str], code: int, message: str
+) -> None:
+    filled = [argument.format(root=root, checkpoint=checkpoint) for argument in arguments]
+    result = run(*filled, cwd=tmp_path, code=code)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in result.output
+
+
+def test_a_gallery_needs_labels(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    run("infer", root / "images" / "IMG000000.jpeg", "-c", checkpoint, "-o", "out", cwd=tmp_path)
+    assert "known true class" in run("gallery", "-o", "out", cwd=tmp_path, code=4).stderr
+
+
+def test_images_without_a_row_are_named(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    run("infer", root / "images" / "IMG000000.jpeg", "-c", checkpoint, cwd=tmp_path)
+    result = run("gallery", root, "--split-csv", root / "split.csv", cwd=tmp_path, code=5)
+    assert "11 of 12 images have no row" in result.stderr
+
+
+def test_nothing_is_said_to_be_computed_where_the_checkpoint_is_none(root: Path, tmp_path: Path) -> None:
+    (wrong := tmp_path / "wrong.pt").write_bytes(b"no checkpoint")
+    result = run("infer", root, "-c", wrong, cwd=tmp_path, code=3)
+    assert "computing" not in result.stderr
+
+
+def test_a_file_that_is_no_table_is_never_overwritten(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    (other := tmp_path / "mine.csv").write_text("image_id,split")
+    result = run("infer", root, "-c", checkpoint, "--predictions", other, cwd=tmp_path, code=5)
+    assert "is not a predictions table" in result.stderr
+    assert other.read_text() == "image_id,split"
+
+
+def test_the_reader_of_a_pipe_may_leave(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m btxrd_explain infer {root}/images -c {checkpoint} --json --batch-size 1"
+    shell = subprocess.run(
+        ["bash", "-c", f"{command} | head -n 1; exit ${{PIPESTATUS[0]}}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert json.loads(shell.stdout)["image_id"] == "IMG000000.jpeg"
+    assert shell.returncode in {0, 141}
+    assert "Traceback" not in shell.stderr
+    assert "Exception ignored" not in shell.stderr
+
+
+def test_config_tells_where_each_setting_comes_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("config", "init", "mine.yaml", cwd=tmp_path)
+    assert "exists" in run("config", "init", "mine.yaml", cwd=tmp_path, code=6).stderr
+    monkeypatch.setenv("BTXRD_EXPLAIN_MODEL__DEVICE", "cpu")
+    result = run("config", "--config", "mine.yaml", "--set", "output.dpi=300", "--json", cwd=tmp_path)
+    document = json.loads(result.stdout)
+    assert document["settings"]["output"]["dpi"] == 300
+    assert document["origins"]["output.dpi"] == "--set output.dpi=300"
+    assert document["origins"]["model.device"] == "environment BTXRD_EXPLAIN_MODEL__DEVICE"
+    assert "model.device" in run("config", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+@pytest.mark.parametrize("command", ["", "infer", "gallery", "annotate-iou", "performance", "demo", "config"])
+def test_every_command_explains_itself(command: str, flag: str) -> None:
+    output = run(*command.split(), flag).stdout
+    assert "Usage:" in output
+    if command not in {"", "config"}:
+        assert "Examples:" in output
+
+
+def test_layers_are_listed_with_their_grids(checkpoint: Path, tmp_path: Path) -> None:
+    listed = json.loads(run("layers", "-c", checkpoint, "--json", cwd=tmp_path).stdout)["layers"]
+    assert [layer["name"] for layer in listed if layer["chosen"]] == ["layer4"]
+    assert listed[-1]["grid"] == [3, 3]
+    assert "in effect" in run("layers", "-c", checkpoint, cwd=tmp_path).stdout
+
+
+def test_methods_are_listed_with_their_cost() -> None:
+    listed = json.loads(run("methods", "--json").stdout)
+    assert {"name", "summary", "cost", "source"} <= set(listed[0])
+    assert "layercam" in run("methods").stdout
+
+
+@pytest.mark.parametrize("method", ["layercam", "eigencam", "shapleycam"])
+def test_another_method_makes_another_table(root: Path, checkpoint: Path, tmp_path: Path, method: str) -> None:
+    arguments = ("infer", root / "images", "-c", checkpoint, "--method", method, "-o", "out")
+    assert "12 computed now" in run(*arguments, cwd=tmp_path).stdout
+    assert open_table(tmp_path / "out" / "predictions.parquet").provenance.method == method
+
+
+def test_version() -> None:
+    assert run("--version").stdout.startswith("btxrd-explain ")

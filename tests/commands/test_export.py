@@ -1,0 +1,387 @@
+"""What is exported is read back by the programs that it is for."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+from pycocotools.coco import COCO
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.heatmap import MapStatus, Space
+from btxrd_explain.core.masks import MaskPolicy, annotation_mask
+from btxrd_explain.inference.explained import ExplainedImage
+from btxrd_explain.inputs.labelme import read_labelme
+from btxrd_explain.outputs.export.coco import coco_writer
+from btxrd_explain.outputs.export.item import Attention, ExportedImage, Origin
+from btxrd_explain.predictions.record import Prediction, RowStatus
+from btxrd_explain.predictions.table import open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+NAMES = ("Normal", "Benign", "Malignant")
+SIZES = {"a.jpeg": Size(60, 50), "a.png": Size(50, 60), "left/IMG1.jpeg": Size(90, 30), "right/IMG1.jpeg": Size(30, 90)}
+SHAPE_KEYS = {"label", "points", "group_id", "description", "shape_type", "flags", "mask"}
+
+
+def _grids(number: int) -> NDArray[np.float32]:
+    """Return grids of three classes: a blob that moves with the number, a ring, and nothing."""
+    blob, ring = np.full((5, 5), -1.0, np.float32), np.zeros((5, 5), np.float32)
+    blob[1 + number % 3, 2] = 2.0
+    ring[1:4, 1:4] = 1.0
+    ring[2, 2] = -3.0
+    return np.stack([ring, blob, np.full((5, 5), -1.0, np.float32)])
+
+
+@pytest.fixture
+def out(tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callable[..., None]) -> Path:
+    """A folder of results with a table: four images, some with the same stem, and one that cannot be exported.
+
+    The one annotation is of a.jpeg; a.png, whose size it does not have, would find it too.
+    """
+    statuses = (MapStatus.OK, MapStatus.OK, MapStatus.NO_POSITIVE_EVIDENCE)
+    rows = [  # without stamps, for the files are not those of a run
+        make_row(name, "Benign", (0.1, 0.7, 0.2), path=f"../images/{name}", size=size, grids=_grids(number),
+                 grid_statuses=statuses)
+        for number, (name, size) in enumerate(SIZES.items())
+    ]  # fmt: skip
+    rows = [replace(row, stamp=None) for row in rows]
+    rows += [Prediction("z.png", "../images/z.png", "Benign", "test", RowStatus.UNREADABLE, error="it is empty")]
+    make_table(tmp_path / "out" / "predictions.parquet", NAMES, rows)
+    for name, size in SIZES.items():
+        target = tmp_path / "images" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full(size, 90, np.uint8)).save(target)
+    (tmp_path / "Annotations").mkdir()
+    shapes = [
+        {"label": "cyst", "shape_type": "polygon", "points": [[10, 10], [25, 12], [20, 40]]},
+        {"label": "cyst", "shape_type": "polygon", "points": [[30, 40], [40, 40], [40, 45]]},
+    ]
+    annotation = {"shapes": shapes, "imagePath": "a.jpeg", "imageHeight": 60, "imageWidth": 50}
+    (tmp_path / "Annotations" / "a.json").write_text(json.dumps(annotation))
+    return tmp_path / "out"
+
+
+def _export(out: Path, to: str, *arguments: object, code: int = 1) -> Any:  # noqa: ANN401 -- typer's result
+    result = CliRunner().invoke(app, ["export", "--to", to, "-o", str(out), *map(str, arguments)])
+    assert result.exit_code == code, result.output
+    return result
+
+
+def _expected(out: Path, *, class_index: int = 1, space: Space = Space.ORIGINAL) -> dict[str, NDArray[np.float32]]:
+    """Return the heat map of each image as the library computes it."""
+    table = open_table(out / "predictions.parquet")
+    return {
+        row.image_id: ExplainedImage.of(row, table).heat_map(class_index, space=space).values
+        for row in table.rows()
+        if row.grids is not None
+    }
+
+
+def _labelme_files(folder: Path) -> dict[str, Path]:
+    return {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*.json"))}
+
+
+def assert_labelme_opens(path: Path) -> None:
+    """Check what LabelMe checks when it opens a file: keys, types, and that the image is there and of that size."""
+    document = json.loads(path.read_text("utf-8"))
+    assert {"version", "flags", "shapes", "imagePath", "imageData", "imageHeight", "imageWidth"} <= set(document)
+    assert all(type(value) is bool for value in document["flags"].values())
+    with Image.open(path.parent / document["imagePath"]) as image:
+        assert image.size == (document["imageWidth"], document["imageHeight"])
+    for shape in document["shapes"]:
+        assert set(shape) == SHAPE_KEYS
+        assert isinstance(shape["label"], str)
+        assert isinstance(shape["description"], str)
+        assert shape["flags"] == {}
+        assert all(len(point) == 2 for point in shape["points"])
+        assert (shape["shape_type"], shape["mask"] is None) in {("polygon", True), ("mask", False)}
+        assert len(shape["points"]) >= 3 if shape["mask"] is None else len(shape["points"]) == 2
+
+
+@pytest.mark.parametrize("classes", ["predicted", "all"])
+def test_labelme_files_hold_the_regions_pixel_by_pixel(out: Path, classes: str) -> None:
+    result = _export(out, "labelme", "--tolerance", 0, "--classes", classes)
+    assert "unreadable: z.png: it is empty" in result.stderr
+    files = _labelme_files(out / "labelme")
+    assert list(files) == ["a.jpeg.json", "a.png.json", "left/IMG1.json", "right/IMG1.json"]
+    heat = _expected(out)
+    for path in files.values():
+        assert_labelme_opens(path)
+        document = json.loads(path.read_text())
+        image_id = document["btxrd_explain"]["image_id"]
+        shapes = [shape for shape in read_labelme(path).shapes if shape.label == "heat map: Benign"]
+        mask = annotation_mask(shapes, SIZES[image_id], MaskPolicy.POLYGONS)
+        np.testing.assert_array_equal(mask, heat[image_id] >= 0.5)
+        assert document["flags"] == {"prediction is correct": True}
+        kinds = {shape["shape_type"] for shape in document["shapes"]}
+        assert ("mask" in kinds) == (classes == "all")  # the ring of class Normal has a hole
+        assert not any("Malignant" in shape["label"] for shape in document["shapes"])  # no evidence, no region
+
+
+def test_labelme_files_say_probability_and_iou(out: Path) -> None:
+    result = _export(out, "labelme")
+    document = json.loads((out / "labelme" / "a.jpeg.json").read_text())
+    lesions = read_labelme(out.parent / "Annotations" / "a.json").shapes
+    lesion, region = annotation_mask(lesions, SIZES["a.jpeg"]), _expected(out)["a.jpeg"] >= 0.5
+    iou = (lesion & region).sum() / (lesion | region).sum()
+    assert document["btxrd_explain"]["heat_maps"][0]["iou"] == pytest.approx(iou)
+    (shape,) = document["shapes"]
+    assert shape["description"] == f"probability 0.700, gradcam heat map >= 0.5, IoU with the annotation {iou:.3f}"
+    other = json.loads((out / "labelme" / "a.png.json").read_text())
+    assert other["btxrd_explain"]["heat_maps"][0]["iou"] is None
+    assert "annotates an image of 50 x 60 pixels" in result.stderr
+
+
+def test_regions_follow_the_threshold_rule(out: Path) -> None:
+    _export(out, "labelme", "--tolerance", 0, "--threshold-rule", "percentile", "--percentile", 10)
+    shapes = read_labelme(out / "labelme" / "a.jpeg.json").shapes
+    share = annotation_mask(shapes, SIZES["a.jpeg"]).mean()
+    assert share == pytest.approx(0.1, abs=0.02)
+
+
+def test_simplified_polygons_have_few_vertices_and_the_same_region(out: Path) -> None:
+    _export(out, "labelme", "--tolerance", 0)
+    exact = json.loads((out / "labelme" / "a.jpeg.json").read_text())["shapes"][0]["points"]
+    _export(out, "labelme")
+    (shape,) = read_labelme(out / "labelme" / "a.jpeg.json").shapes
+    assert len(shape.points) < len(exact)
+    mask, region = annotation_mask([shape], SIZES["a.jpeg"]), _expected(out)["a.jpeg"] >= 0.5
+    assert (mask & region).sum() / (mask | region).sum() > 0.85  # of a region of 14 pixels across
+
+
+def test_beside_the_images_no_annotation_is_touched(out: Path) -> None:
+    images = out.parent / "images"
+    (images / "a.png.attention.json").write_text('{"shapes": []}')  # somebody else's
+    result = _export(out, "labelme", "--beside-images")
+    assert (images / "a.png.attention.json").read_text() == '{"shapes": []}'
+    assert "a.png.attention.json' was not written by this command and stays" in result.stderr
+    assert_labelme_opens(images / "left" / "IMG1.jpeg.attention.json")
+    assert not (images / "left" / "IMG1.json").exists()
+    assert not (out / "labelme").exists()
+    _export(out, "labelme", "--beside-images", "--threshold", 0.3)  # its own files it writes anew
+    document = json.loads((images / "left" / "IMG1.jpeg.attention.json").read_text())
+    assert document["btxrd_explain"]["rule"] == "gradcam heat map >= 0.3"
+
+
+def test_labelme_itself_opens_the_files(out: Path) -> None:
+    label_file = pytest.importorskip("labelme", reason="LabelMe brings Qt; installed by hand where it is wanted")
+    _export(out, "labelme", "--classes", "all")
+    for path in _labelme_files(out / "labelme").values():
+        assert label_file.LabelFile(str(path)).shapes
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # pycocotools' own
+def test_coco_files_hold_regions_and_annotations_pixel_by_pixel(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _export(out, "coco")
+    experts, attention = COCO(out / "coco" / "annotations.json"), COCO(out / "coco" / "attention.json")
+    assert {image["file_name"] for image in attention.dataset["images"]} == set(SIZES)
+    assert [category["name"] for category in attention.dataset["categories"]] == [*NAMES, "lesion"]
+    heat = _expected(out)
+    assert len(attention.anns) == len(SIZES)
+    for annotation in attention.anns.values():
+        mask = attention.annToMask(annotation).astype(bool)
+        region = heat[attention.imgs[annotation["image_id"]]["file_name"]] >= 0.5
+        np.testing.assert_array_equal(mask, region)
+        assert annotation["area"] == region.sum()
+        rows, columns = region.nonzero()
+        box = [columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1]
+        assert annotation["bbox"] == box
+        assert annotation["score"] == pytest.approx(0.7)
+        assert attention.cats[annotation["category_id"]]["name"] == "Benign"
+    assert len(experts.anns) == 2
+    lesions = annotation_mask(read_labelme(out.parent / "Annotations" / "a.json").shapes, SIZES["a.jpeg"])
+    np.testing.assert_array_equal(sum(map(experts.annToMask, experts.anns.values())), lesions)
+    assert len(experts.loadRes(attention.dataset["annotations"]).anns) == len(SIZES)  # as COCO's evaluation takes them
+    capsys.readouterr()
+
+
+def test_our_own_coco_reader_reads_the_annotations(out: Path) -> None:
+    _export(out, "coco")
+    lines = [CliRunner().invoke(app, ["export", "--to", "labelme", "-o", str(out), "--json", *more]).stdout
+             for more in ([], ["--annotations", str(out / "coco" / "annotations.json")])]  # fmt: skip
+    assert json.loads(lines[0]) == json.loads(lines[1])
+    document = json.loads((out / "labelme" / "a.jpeg.json").read_text())
+    assert document["btxrd_explain"]["heat_maps"][0]["iou"] is not None
+
+
+def test_a_coco_file_is_whole_or_not_there(tmp_path: Path) -> None:
+    origin = Origin(NAMES, "gradcam heat map >= 0.5", {})
+    images = [{"id": 1, "file_name": "a", "height": 2, "width": 2}]
+    part = Attention("Benign", 0.5, np.zeros((2, 2), np.float32), MapStatus.OK, 1.0, np.ones((2, 2), bool))
+    image = ExportedImage("a", tmp_path / "a", Size(2, 2), None, "Benign", 0.5, (part,))
+
+    def interrupted() -> None:
+        with coco_writer(tmp_path / "coco", origin, images) as add:
+            add(image)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not list((tmp_path / "coco").iterdir())
+
+
+@pytest.mark.parametrize(("size", "space"), [("original", Space.ORIGINAL), ("input", Space.INPUT)])
+@pytest.mark.parametrize("to", ["npz", "tiff"])
+def test_arrays_are_the_heat_maps(out: Path, to: str, size: str, space: Space) -> None:
+    _export(out, to, "--map-size", size, "--classes", "all")
+    suffix = "npz" if to == "npz" else "tif"
+    heat = [_expected(out, class_index=index, space=space) for index in range(3)]
+    for image_id in SIZES:
+        path = out / to / f"{image_id}.{suffix}"
+        maps, facts = _read_npz(path) if to == "npz" else _read_tiff(path)
+        assert maps.dtype == np.float32
+        np.testing.assert_array_equal(maps, np.stack([of_class[image_id] for of_class in heat]))
+        assert [part["class"] for part in facts["maps"]] == list(NAMES)
+        assert [part["status"] for part in facts["maps"]] == ["ok", "ok", "no_positive_evidence"]
+        assert facts["maps"][1]["peak"] == 2.0
+        assert facts["provenance"]["target_layer"] == "layer4"
+
+
+@pytest.mark.parametrize("to", ["npz", "tiff"])
+def test_grids_are_raw(out: Path, to: str) -> None:
+    _export(out, to, "--map-size", "grid", "--classes", "predicted")
+    path = out / to / ("left/IMG1.jpeg.npz" if to == "npz" else "left/IMG1.jpeg.tif")
+    maps, facts = _read_npz(path) if to == "npz" else _read_tiff(path)
+    np.testing.assert_array_equal(maps, _grids(2)[1:2])
+    assert "signed" in facts["scale"]
+
+
+def _read_npz(path: Path) -> tuple[NDArray[Any], dict[str, Any]]:
+    with np.load(path, allow_pickle=False) as archive:
+        facts = json.loads(str(archive["facts"]))
+        assert archive["classes"].tolist() == [part["class"] for part in facts["maps"]]
+        return archive["maps"], facts
+
+
+def _read_tiff(path: Path) -> tuple[NDArray[Any], dict[str, Any]]:
+    with tifffile.TiffFile(path) as file:
+        first: Any = file.pages[0]
+        return np.stack([page.asarray() for page in file.pages]), json.loads(first.description)
+
+
+@pytest.mark.parametrize("classes", ["predicted", "all"])
+def test_fiftyones_folder_is_what_its_importer_reads(out: Path, classes: str) -> None:
+    """By FiftyOne's layout on disk: samples as it serialises them, media of fields below ``fields/<name>/``."""
+    _export(out, "fiftyone", "--classes", classes)
+    folder = out / "fiftyone"
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["media_type"] == "image"
+    assert "version" not in metadata  # else FiftyOne expects the internals of that release
+    samples = json.loads((folder / "samples.json").read_text())["samples"]
+    assert [sample["image_id"] for sample in samples] == list(SIZES)
+    wanted = {"heat_map"} if classes == "predicted" else {f"heat_map_{name.lower()}" for name in NAMES}
+    assert {path.name for path in (folder / "fields").iterdir()} == wanted
+    for sample in samples:
+        size = SIZES[sample["image_id"]]
+        with Image.open(os.path.normpath(folder / sample["filepath"])) as image:
+            assert image.size == (sample["metadata"]["width"], sample["metadata"]["height"]) == size[::-1]
+        assert sample["prediction"] == {
+            "_cls": "Classification", "label": "Benign", "confidence": pytest.approx(0.7)
+        }  # fmt: skip
+        for field in wanted:
+            assert sample[field]["_cls"] == "Heatmap"
+            with Image.open(folder / sample[field]["map_path"]) as picture:
+                assert (picture.mode, picture.size) == ("L", size[::-1])
+        for line in sample["regions"]["polylines"]:
+            assert (line["_cls"], line["closed"]) == ("Polyline", True)
+            assert all(0 <= share <= 1 for ring in line["points"] for point in ring for share in point)
+    assert len(samples[0]["lesions"]["polylines"]) == 2
+    assert "lesions" not in samples[1]
+
+
+def test_fiftyones_own_importer_reads_the_folder(out: Path) -> None:
+    importers = pytest.importorskip(
+        "fiftyone.utils.data.importers", reason="FiftyOne brings a database; installed by hand where it is wanted"
+    )
+    _export(out, "fiftyone")
+    importer = importers.FiftyOneDatasetImporter(str(out / "fiftyone"))._to_legacy_importer()
+    importer.setup()
+    samples = list(importer)
+    assert [sample.image_id for sample in samples] == list(SIZES)
+    assert all(Path(sample.heat_map.map_path).is_file() for sample in samples)
+
+
+@pytest.fixture
+def make(make_row: Callable[..., Prediction], make_table: Callable[..., None]) -> tuple[Any, Any]:
+    return make_row, make_table
+
+
+def test_the_true_class_must_be_known(out: Path, make: tuple[Any, Any]) -> None:
+    make_row, make_table = make
+    rows = [make_row("a.jpeg", None, (0.1, 0.7, 0.2)), make_row("b.jpeg", "Malignant", (0.1, 0.7, 0.2))]
+    make_table(out / "predictions.parquet", NAMES, rows)
+    result = _export(out, "npz", "--classes", "true", "--json")
+    document = json.loads(result.stdout)
+    assert document["exported"] == 1
+    assert list(document["failed"]) == ["a.jpeg"]
+    assert _read_npz(out / "npz" / "b.jpeg.npz")[1]["maps"][0]["class"] == "Malignant"
+
+
+@pytest.mark.parametrize(("size", "told"), [("original", True), ("input", False), ("grid", False)])
+def test_large_exports_are_announced(
+    out: Path, make: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, size: str, *, told: bool
+) -> None:
+    make_row, make_table = make
+    monkeypatch.setattr("btxrd_explain.commands.export._MUCH", 4 * 60 * 50)
+    rows = [make_row(f"{number}.jpeg", "Benign", (0.1, 0.9), size=Size(60, 50)) for number in range(2)]
+    make_table(out / "predictions.parquet", NAMES[:2], rows)
+    result = _export(out, "tiff", "--map-size", size, code=0)
+    assert ("of float32 before compression" in result.stderr) == told
+
+
+def test_a_format_must_be_named(out: Path) -> None:
+    result = CliRunner().invoke(app, ["export", "-o", str(out)])
+    assert result.exit_code == 2
+    assert "give --to labelme" in result.stderr
+
+
+def test_exporting_imports_no_torch(out: Path) -> None:
+    import subprocess  # noqa: PLC0415 -- only here
+
+    program = (
+        "import sys; from btxrd_explain.cli import app\n"
+        f"try: app(['export', '--to', 'labelme', '-o', {str(out)!r}])\n"
+        "except SystemExit as end: assert end.code == 1, end\n"
+        "print(sorted({'torch', 'timm', 'pytorch_grad_cam'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.real_data
+def test_real_radiographs_go_out_with_the_iou_of_the_evaluation(
+    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From their annotations, and again from what was exported, read back as LabelMe draws it."""
+    sample = real_data / "btxrd_sample"
+    monkeypatch.chdir(tmp_path)
+    source = ["--annotations", str(sample / "Annotations")]
+    CliRunner().invoke(app, ["infer", str(sample / "split_test.csv"), "--images", str(sample / "images"), "-c", "demo"])
+    _export(tmp_path / "btxrd-explain-out", "labelme", "--classes", "true", "--tolerance", 0, *source, code=0)
+    scored = CliRunner().invoke(app, ["annotate-iou", "--json", "--set", "evaluation.baselines=false", *source])
+    expected = {image["image_id"]: image["iou"] for image in json.loads(scored.stdout)["per_image"]}
+    assert len(expected) == 10
+    for path in _labelme_files(tmp_path / "btxrd-explain-out" / "labelme").values():
+        assert_labelme_opens(path)
+        ours = json.loads(path.read_text())["btxrd_explain"]
+        iou = expected.get(ours["image_id"])
+        assert ours["heat_maps"][0]["iou"] == iou
+        if iou is not None:
+            drawn, expert = read_labelme(path), read_labelme(sample / "Annotations" / path.name)
+            assert drawn.image_size is not None
+            region, lesion = (annotation_mask(one.shapes, drawn.image_size) for one in (drawn, expert))
+            assert (region & lesion).sum() / (region | lesion).sum() == pytest.approx(iou, abs=1e-9)

@@ -1,0 +1,198 @@
+"""One run shared out among the tasks of a job array, and made whole again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.commands import infer, merge
+from btxrd_explain.console.network import show_infer
+from btxrd_explain.console.terminal import Terminal
+from btxrd_explain.errors import OutputError, TableError
+from btxrd_explain.inference.target import share_number, share_of
+from btxrd_explain.inputs.record import Collection, ImageRecord
+from btxrd_explain.predictions.table import open_table
+from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, RunSettings, Settings
+from btxrd_explain.synthetic import demo_checkpoint
+
+if TYPE_CHECKING:
+    from btxrd_explain.commands.infer import InferResult
+
+COUNT = 7
+SHARDS = 9
+"""More than images, so that some tasks have nothing to do."""
+
+
+def _images(folder: Path) -> Path:
+    """Seven images, of which one is damaged, and a split CSV that also names one that does not exist."""
+    (folder / "images").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for number in range(COUNT):
+        pixels = random.integers(0, 256, (30 + number, 24), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
+    (folder / "images" / "3.png").write_bytes(b"torn")
+    names = [f"{number}.png,test,Normal" for number in (*range(COUNT), 99)]
+    (folder / "split.csv").write_text("\n".join(["image_id,split,label", *names]) + "\n")
+    return folder / "split.csv"
+
+
+def _infer(
+    split_csv: Path, out: Path, *, shard: str | None = None, predictions: Path | None = None, batch_size: int = 1
+) -> InferResult:
+    return infer.run(
+        Settings(
+            data=DataSettings(inputs=(str(split_csv),), images=split_csv.parent / "images"),
+            model=ModelSettings(checkpoint=demo_checkpoint(), device="cpu", batch_size=batch_size),
+            output=OutputSettings(directory=out, predictions=predictions),
+            run=RunSettings(shard=shard),
+        )
+    )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was not split, and of the same run in shards."""
+    folder = tmp_path_factory.mktemp("shards")
+    split_csv = _images(folder)
+    _infer(split_csv, folder / "out")
+    for number in range(1, SHARDS + 1):
+        _infer(split_csv, folder / "out", shard=f"{number}/{SHARDS}")
+    return folder
+
+
+def _shards(folder: Path) -> list[Path]:
+    return sorted(folder.glob("out/predictions.shard-*.parquet"))
+
+
+def test_merged_shards_are_the_run_that_was_never_split(whole: Path) -> None:
+    """To the last bit, for the batches are of one image: those of more are rounded otherwise with other neighbours."""
+    shards = _shards(whole)
+    assert len(shards) == SHARDS
+    assert any(not sum(part.rows for part in open_table(path).parts) for path in shards)
+    result = merge.run(shards, whole / "out" / "merged.parquet")
+    assert (result.rows, result.failed) == (COUNT + 1, 2)
+    assert (whole / "out" / "merged.parquet").read_bytes() == (whole / "out" / "predictions.parquet").read_bytes()
+
+
+def test_batches_move_nothing_but_the_last_digits(whole: Path, tmp_path: Path) -> None:
+    _infer(whole / "split.csv", tmp_path, batch_size=4)
+    batched, single = (open_table(folder / "predictions.parquet") for folder in (tmp_path, whole / "out"))
+    for ours, expected in zip(batched.rows(), single.rows(), strict=True):
+        assert ours.status == expected.status
+        if expected.probabilities is not None and expected.grids is not None:
+            assert ours.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
+            assert ours.grids == pytest.approx(expected.grids, abs=float(1e-5 * np.abs(expected.grids).max()))
+
+
+def test_paths_hold_where_the_merged_table_is(whole: Path, tmp_path: Path) -> None:
+    table = merge.run(_shards(whole), tmp_path / "deep" / "er" / "merged.parquet").table
+    row = next(iter(table.index()))
+    assert table.image_path(row).resolve() == (whole / "images" / "0.png").resolve()
+
+
+def test_a_shard_that_is_done_computes_nothing_again(whole: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in _shards(whole)}
+    results = [_infer(whole / "split.csv", whole / "out", shard=f"{n}/{SHARDS}") for n in range(1, SHARDS + 1)]
+    assert sum(result.computed for result in results) == 0
+    assert sum(len(result.rows) for result in results) == COUNT + 1
+    assert {path: path.stat().st_mtime_ns for path in _shards(whole)} == before
+
+
+def test_shards_may_be_the_files_of_a_folder(tmp_path: Path, whole: Path) -> None:
+    folder = tmp_path / "table"
+    folder.mkdir()
+    for number in (1, 2):
+        _infer(whole / "split.csv", tmp_path, shard=f"{number}/2", predictions=folder)
+    assert [row.image_id for row in open_table(folder).index()] == [f"{n}.png" for n in (*range(COUNT), 99)]
+    merged = merge.run([folder], tmp_path / "predictions.parquet").table
+    assert len(merged.index()) == COUNT + 1
+
+
+def test_a_shard_leads_to_the_others_and_to_merging(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_infer(Terminal(), _infer(whole / "split.csv", tmp_path, shard=f"1/{SHARDS}"))
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("next:")]
+    merging = f"btxrd-explain merge {tmp_path}/predictions.shard-*-of-{SHARDS}.parquet"
+    assert told == [f"next: the other shards, then {merging} -o {tmp_path}/predictions.parquet"]
+
+
+def test_a_missing_shard_is_named(whole: Path, tmp_path: Path) -> None:
+    shards = [path for path in _shards(whole) if "-2-of" not in path.name and "-5-of" not in path.name]
+    with pytest.raises(TableError, match=rf"shards are missing: 2/{SHARDS}, 5/{SHARDS}: run"):
+        merge.run(shards, tmp_path / "merged.parquet")
+    assert not (tmp_path / "merged.parquet").exists()
+
+
+def test_an_image_in_two_tables_is_named(whole: Path, tmp_path: Path) -> None:
+    table = whole / "out" / "predictions.parquet"
+    with pytest.raises(TableError, match=r"'0\.png' is in .*predictions\.parquet' and .*again\.parquet'"):
+        merge.run([table, _copy(table, tmp_path / "again.parquet")], tmp_path / "merged.parquet")
+    assert not (tmp_path / "merged.parquet").exists()
+
+
+def _copy(path: Path, target: Path) -> Path:
+    target.write_bytes(path.read_bytes())
+    return target
+
+
+def test_a_folder_is_no_target(whole: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="is a folder"):
+        merge.run(_shards(whole), tmp_path)
+
+
+def test_the_command(whole: Path, tmp_path: Path) -> None:
+    arguments = ["merge", *map(str, _shards(whole)), "-o", str(tmp_path / "merged.parquet")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1, result.output  # two images have no prediction
+    assert "8 radiographs, 2 of them without prediction" in result.stdout
+    result = CliRunner().invoke(app, ["merge", str(tmp_path / "nothing.parquet")])
+    assert result.exit_code == 5, result.output
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0"])
+def test_shards_that_there_are_not(text: str) -> None:
+    with pytest.raises(ValueError, match="shard"):
+        RunSettings(shard=text)
+
+
+ids = st.lists(st.text(min_size=1), unique=True)
+
+
+@given(ids, st.integers(1, 12))
+def test_shards_are_disjoint_and_together_the_whole(names: list[str], count: int) -> None:
+    records = tuple(ImageRecord(name, Path("x"), None, None, None) for name in sorted(names))
+    whole = Collection(records, named=False, missing=tuple((f"{name} gone", "no such file") for name in names))
+    shares = [share_of(whole, number, count) for number in range(1, count + 1)]
+    assert sorted(record.image_id for share in shares for record in share.records) == sorted(names)
+    assert sorted(pair for share in shares for pair in share.missing) == sorted(whole.missing)
+    assert all(list(share.records) == sorted(share.records, key=lambda record: record.image_id) for share in shares)
+
+
+@given(ids, st.text(min_size=1), st.integers(1, 12))
+def test_an_image_more_moves_no_other(names: list[str], another: str, count: int) -> None:
+    def shares(names: list[str]) -> dict[str, int]:
+        return {name: share_number(name, count) for name in names}
+
+    assert shares([*names, another]) | shares(names) == shares([*names, another])
+
+
+def test_shards_are_balanced() -> None:
+    """Binomial shares: 10,000 images on 8 shards are 1250 each, give or take five standard deviations of 33."""
+    sizes = Counter(share_number(f"IMG{number:06d}.jpeg", 8) for number in range(10_000))
+    assert sorted(sizes) == list(range(1, 9))
+    assert all(abs(size - 1250) < 5 * 33 for size in sizes.values())
+
+
+def test_the_share_of_an_image_is_the_same_for_ever() -> None:
+    """Written down once: tasks of one array may run on different machines and versions of Python."""
+    assert [share_number(f"IMG{number:06d}.jpeg", 8) for number in range(6)] == [4, 2, 6, 4, 8, 3]

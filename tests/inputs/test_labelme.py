@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.masks import MaskPolicy
+from btxrd_explain.core.shapes import ShapeType
+from btxrd_explain.errors import AnnotationError, ExitCode
+from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+RECTANGLE = {"label": "osteosarcoma", "points": [[2, 1], [6.5, 3]], "shape_type": "rectangle"}
+POLYGON = {"label": "osteosarcoma", "points": [[2, 1], [6, 1], [2, 3]], "shape_type": "polygon"}
+
+
+def document(*shapes: object, **changes: object) -> dict[str, Any]:
+    return {
+        "version": "5.4.1",
+        "flags": {},
+        "shapes": list(shapes),
+        "imagePath": "IMG000046.jpeg",
+        "imageData": None,
+        "imageHeight": 8,
+        "imageWidth": 10,
+    } | changes
+
+
+def save(folder: Path, content: object) -> Path:
+    path = folder / "IMG000046.json"
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def png(pixels: NDArray[Any]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_an_annotation_is_parsed_into_types(tmp_path: Path) -> None:
+    grouped: dict[str, Any] = POLYGON | {"group_id": 3, "mask": None, "description": "", "flags": {}}
+    annotation = read_labelme(save(tmp_path, document(RECTANGLE, grouped)))
+    first, second = annotation.shapes
+    assert annotation.image_size == Size(8, 10)
+    assert annotation.image_path == "IMG000046.jpeg"
+    assert (first.label, first.shape_type, first.group_id) == ("osteosarcoma", ShapeType.RECTANGLE, None)
+    assert (second.shape_type, second.group_id) == (ShapeType.POLYGON, 3)
+    assert first.points.dtype == np.float64
+    assert first.points.tolist() == [[2.0, 1.0], [6.5, 3.0]]
+
+
+@pytest.mark.parametrize("kind", [None, "polygon"])
+def test_shapes_of_the_first_labelme_versions_are_polygons(tmp_path: Path, kind: str | None) -> None:
+    annotation = read_labelme(save(tmp_path, document(POLYGON | {"shape_type": kind})))
+    assert annotation.shapes[0].shape_type is ShapeType.POLYGON
+
+
+def test_line_ends_and_byte_order_mark_do_not_matter(tmp_path: Path) -> None:
+    text = json.dumps(document(POLYGON), indent=2).replace("\n", "\r\n")
+    path = tmp_path / "a.json"
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert len(read_labelme(path).shapes) == 1
+
+
+def test_a_file_of_flags_has_no_shapes(tmp_path: Path) -> None:
+    path = save(tmp_path, document(flags={"cat": True}))
+    assert read_labelme(path).shapes == ()
+    assert not load_annotation_mask(path, Size(8, 10)).any()
+
+
+def test_embedded_and_named_images_are_never_opened(tmp_path: Path) -> None:
+    path = save(tmp_path, document(POLYGON, imageData="not base64", imagePath="../../../etc/passwd"))
+    assert read_labelme(path).image_path == "../../../etc/passwd"
+
+
+def test_half_characters_in_a_label_become_writable(tmp_path: Path) -> None:
+    label = read_labelme(save(tmp_path, document(POLYGON | {"label": "a\ud800"}))).shapes[0].label
+    assert label.encode() == b"a?"
+
+
+def test_mask_shapes_hold_pixels(tmp_path: Path) -> None:
+    patch = np.array([[0, 255, 0], [1, 0, 0]], dtype=np.uint8)
+    shape = {"label": "x", "points": [[4, 2], [6, 3]], "shape_type": "mask", "mask": png(patch)}
+    path = save(tmp_path, document(shape))
+    assert np.argwhere(load_annotation_mask(path, Size(8, 10))).tolist() == [[2, 5], [3, 4]]
+
+
+def test_the_mask_follows_the_policy(tmp_path: Path) -> None:
+    path = save(tmp_path, document(RECTANGLE, POLYGON))
+    triangle = load_annotation_mask(path, Size(8, 10))
+    assert triangle.shape == (8, 10)
+    assert not triangle[3, 6]
+    assert np.array_equal(triangle, load_annotation_mask(path, (8, 10), policy="polygons"))
+    box = load_annotation_mask(path, Size(8, 10), policy=MaskPolicy.RECTANGLES)
+    assert box[3, 6]
+    assert np.array_equal(box, load_annotation_mask(path, Size(8, 10), policy="all"))
+    with pytest.raises(ValueError, match="'boxes' is not a valid MaskPolicy"):
+        load_annotation_mask(path, Size(8, 10), policy="boxes")
+
+
+def test_another_size_is_an_error_that_says_what_to_check(tmp_path: Path) -> None:
+    path = save(tmp_path, document(POLYGON))
+    with pytest.raises(AnnotationError, match="of 10 x 8 pixels, but the radiograph has 8 x 10: check") as caught:
+        load_annotation_mask(path, Size(10, 8))
+    assert str(path) in str(caught.value)
+    assert caught.value.exit_code is ExitCode.INPUT
+
+
+def test_a_file_without_size_is_accepted_unless_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, document(POLYGON, imageHeight=None, imageWidth=None))
+    assert read_labelme(path).image_size is None
+    assert load_annotation_mask(path, Size(20, 30)).shape == (20, 30)
+    with pytest.raises(AnnotationError, match="no imageHeight and imageWidth"):
+        load_annotation_mask(path, Size(20, 30), accept_unsized=False)
+    with pytest.raises(AnnotationError, match="no imageHeight and imageWidth"):
+        load_annotation_mask(path, None)
+
+
+def test_the_files_own_size_can_be_taken(tmp_path: Path) -> None:
+    assert load_annotation_mask(save(tmp_path, document(POLYGON)), None).shape == (8, 10)
+
+
+MASK = {"label": "x", "points": [[4, 2], [6, 3]], "shape_type": "mask"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "expected a JSON object at the top"),
+        ({}, "shapes: expected a list"),
+        (document(shapes={}), "shapes: expected a list"),
+        (document(imagePath=3), "imagePath: expected text or null"),
+        (document(imageHeight="8"), 'imageHeight: expected a whole number from 1 to 20,000, got "8"'),
+        (document(imageWidth=None), "imageWidth: expected a whole number from 1 to 20,000, got null"),
+        (document(imageWidth=0), "imageWidth: expected a whole number from 1 to 20,000, got 0"),
+        (document(imageWidth=10**12), "imageWidth: expected a whole number from 1 to 20,000, got 1000000000000"),
+        (document(imageHeight=True), "imageHeight: expected a whole number from 1 to 20,000, got true"),
+        (document(RECTANGLE, 7), "shapes[1]: expected an object"),
+        (document(RECTANGLE | {"label": None}), "shapes[0].label: expected text, got null"),
+        (document(RECTANGLE | {"label": {"a": "b" * 99}}), "shapes[0].label: expected text, got {"),
+        (document(RECTANGLE | {"group_id": "1"}), 'shapes[0].group_id: expected a whole number or null, got "1"'),
+        (document(RECTANGLE | {"points": None}), "shapes[0].points: expected a list of [x, y] pairs"),
+        (document(POLYGON, RECTANGLE | {"points": [[1, 2, 3]]}), "shapes[1].points: expected a list of [x, y] pairs"),
+        (document(RECTANGLE | {"points": [[1, "2"], [3, 4]]}), "shapes[0].points: expected a list of [x, y] pairs"),
+        (document(RECTANGLE | {"points": [[1, True], [3, 4]]}), "shapes[0].points: expected a list of [x, y] pairs"),
+        (document(RECTANGLE | {"points": []}), "shapes[0].points: a rectangle has 2 points, got 0"),
+        (document(POLYGON | {"points": [[1, 2], [3, 4]]}), "shapes[0].points: a polygon has 3 to 20,000 points, got 2"),
+        (document(RECTANGLE | {"points": [[1, float("nan")], [3, 4]]}), "shapes[0].points: expected finite"),
+        (document(RECTANGLE | {"points": [[1, float("-inf")], [3, 4]]}), "shapes[0].points: expected finite"),
+        (document(RECTANGLE | {"points": [[1, 10**400], [3, 4]]}), "shapes[0].points: expected finite"),
+        (document(RECTANGLE | {"points": [[1, 2e9], [3, 4]]}), "shapes[0].points: expected finite"),
+        (document(RECTANGLE | {"shape_type": "ellipse"}), "shapes[0].shape_type: expected one of circle, line, lines"),
+        (document(RECTANGLE | {"shape_type": 3}), "point, points, polygon, rectangle, got 3"),
+        (document(MASK), "shapes[0].mask: expected a PNG in base64, got null"),
+        (document(MASK | {"mask": "äöü"}), "shapes[0].mask: expected a PNG in base64 ("),
+        (document(MASK | {"mask": "AAAA"}), "shapes[0].mask: expected a PNG in base64, but it is not an image"),
+        (document(MASK | {"mask": png(np.zeros((2, 3, 3), np.uint8))}), "a PNG of one channel, got mode RGB"),
+        (document(*[POLYGON | {"points": [[1, 2]] * 20_000}] * 3), "shapes: more than 50,000 points in all"),
+        (document(*[RECTANGLE] * 1001), "shapes: expected at most 1,000, got 1,001"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, content: object, message: str) -> None:
+    path = save(tmp_path, content)
+    with pytest.raises(AnnotationError) as caught:
+        read_labelme(path)
+    text = str(caught.value)
+    assert text.startswith(f"'{path}': ")
+    assert message in text
+    assert text.count(str(path)) == 1
+    assert "\n" not in text
+    assert len(text) < len(str(path)) + 250
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "expected JSON"),
+        (b"{", "expected JSON"),
+        (b"\xff\xfe{\x00}\x00", "expected text in UTF-8"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"shapes": [], "imageHeight": ' + b"9" * 5000 + b"}", "expected JSON"),
+    ],
+)
+def test_what_is_no_json_is_an_error(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(data)
+    with pytest.raises(AnnotationError, match=message):
+        read_labelme(path)
+
+
+def test_large_masks_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("btxrd_explain.inputs.annotation.MAX_MASK_PIXELS", 11)
+    shape = MASK | {"mask": png(np.zeros((2, 3), np.uint8))}
+    assert len(read_labelme(save(tmp_path, document(shape))).shapes) == 1
+    with pytest.raises(AnnotationError, match="expected masks of at most 11 pixels in all"):
+        read_labelme(save(tmp_path, document(shape, shape)))
+
+
+def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("btxrd_explain.inputs.labelme._MAX_BYTES", 2**20)
+    path = tmp_path / "a.json"
+    path.write_bytes(b" " * 2**20 + b"{}")
+    with pytest.raises(AnnotationError, match="expected at most 1 MiB"):
+        read_labelme(path)
+
+
+def test_documents_of_too_many_values_are_refused_before_they_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"shapes": [{"[]," * 500_000}[]]}}')
+    with pytest.raises(AnnotationError, match="expected at most 1,000,000 values"):
+        read_labelme(path)
+
+
+@pytest.mark.parametrize("place", ["top", "shape"])
+def test_a_key_that_is_there_twice_is_no_riddle(tmp_path: Path, place: str) -> None:
+    twice = '"shapes": []' if place == "top" else '"label": "a", "label": "b"'
+    path = tmp_path / "a.json"
+    path.write_text(f'{{{twice}, "shapes": [{{{twice}}}]}}')
+    with pytest.raises(AnnotationError, match=r'the key "(shapes|label)" is there twice: open and save'):
+        read_labelme(path)
+
+
+def test_no_depth_falls_between_what_can_be_read_and_what_can_be_shown(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    messages = set()
+    for depth in range(800, 1010):
+        path.write_text(f'{{"shapes": [{{"label": {"[" * depth}{"]" * depth}}}]}}')
+        with pytest.raises(AnnotationError, match=r"nested too deeply|expected text, got") as caught:
+            read_labelme(path)
+        messages.add("nested" in str(caught.value))
+    assert messages == {True, False}
+
+
+def test_files_that_cannot_be_read_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(AnnotationError, match=r"cannot read the annotation .* \(No such file"):
+        read_labelme(tmp_path / "none.json")
+    with pytest.raises(AnnotationError, match="cannot read the annotation"):
+        read_labelme(tmp_path)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(place=st.sampled_from(["shapes", "imageHeight", "imagePath", "points", "label", "shape_type"]), value=anything)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_other_value_is_parsed_or_refused(tmp_path: Path, place: str, value: object) -> None:
+    shape = POLYGON | ({place: value} if place in POLYGON else {})
+    content = document(shape, **({} if place in POLYGON else {place: value}))
+    path = save(tmp_path, content)
+    message = ""
+    try:
+        annotation = read_labelme(path)
+    except AnnotationError as error:
+        message = str(error)
+    else:
+        assert all(np.isfinite(each.points).all() for each in annotation.shapes)
+    assert not message or place in message
+
+
+@pytest.mark.real_data
+def test_all_real_files_are_parsed(real_data: Path) -> None:
+    files = sorted(real_data.glob("*/**/*.json"))
+    annotations = [path for path in files if path.parts[-3] == "btxrd_sample" or "labelme_examples" in path.parts]
+    assert len(annotations) >= 22
+    for path in annotations:
+        assert read_labelme(path).image_size is not None
+    crlf = real_data / "btxrd_sample" / "Annotations" / "IMG000046.json"
+    assert b"\r\n" in crlf.read_bytes()
+    assert [shape.label for shape in read_labelme(crlf).shapes] == ["osteosarcoma"] * 2

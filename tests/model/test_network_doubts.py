@@ -1,0 +1,195 @@
+"""Warnings of networks and preprocessing: each fault planted, and the same without it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from torch import Tensor, nn
+
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.preprocess import Interpolation
+from btxrd_explain.inference.compute import _completed
+from btxrd_explain.model.checkpoint import read_checkpoint
+from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
+from btxrd_explain.model.doubts import doubts_of_network, doubts_of_passes
+from btxrd_explain.predictions.record import RowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from btxrd_explain.predictions.record import Prediction
+
+NAMES = ("Normal", "Benign", "Malignant")
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    """A checkpoint with nothing to doubt: its statistics and its head have moved."""
+    torch.manual_seed(0)
+    network: Any = timm.create_model("test_resnet", num_classes=3)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean = torch.rand(module.num_features) - 0.5
+            module.running_var = torch.rand(module.num_features) + 0.5
+    network.fc.bias.data = torch.tensor([0.1, -0.2, 0.3])
+    return {
+        "model_state_dict": network.state_dict(),
+        "config": {"model": {"backbone": "test_resnet"}, "data": {"image_size": 96}},
+        "class_names": list(NAMES),
+        "normalization": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+    }
+
+
+@pytest.fixture
+def load(tmp_path: Path, content: dict[str, Any]) -> Callable[..., Classifier]:
+    """Loads the checkpoint, with settings."""
+
+    def build(**wishes: Any) -> Classifier:  # noqa: ANN401
+        torch.save(content, tmp_path / "c.pt")
+        return build_classifier(read_checkpoint(tmp_path / "c.pt"), Wishes(**wishes))
+
+    return build
+
+
+def codes(classifier: Classifier) -> list[str]:
+    return [caution.code for caution in classifier.cautions]
+
+
+def test_a_checkpoint_that_agrees_with_the_settings_is_not_doubted(load: Callable[..., Classifier]) -> None:
+    assert not load().cautions
+    assert not load(class_names=NAMES, image_size=96, architecture="test_resnet").cautions
+
+
+@pytest.mark.parametrize(
+    ("wishes", "code", "part"),
+    [
+        ({"class_names": ("Benign", "Malignant", "Normal")}, "class-order", "in which order the training code"),
+        ({"class_names": ("normal", "benign", "malignant")}, "class-names", "spelling"),
+        ({"architecture": "test_vit"}, "architecture", "says architecture test_resnet"),
+        ({"image_size": 224}, "preprocessing", "says image size 96, the settings say 224"),
+        ({"mean": (0.5, 0.5, 0.5)}, "preprocessing", "says mean (0.485, 0.456, 0.406)"),
+    ],
+)
+def test_settings_that_contradict_the_checkpoint(
+    load: Callable[..., Classifier], wishes: dict[str, Any], code: str, part: str
+) -> None:
+    classifier = load(**wishes)
+    assert codes(classifier) == [code]
+    assert part in str(classifier.cautions[0])
+    assert classifier.class_names == NAMES
+
+
+def test_interpolation_and_crop_of_the_training(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
+    content["config"]["data"] |= {"interpolation": "bicubic", "crop_pct": 0.875, "in_chans": 1}
+    found = load().cautions
+    assert [caution.code for caution in found] == ["preprocessing"] * 3
+    assert "interpolation bicubic, bilinear is used" in found[0].message
+    assert "crop_fraction 0.875, 1.0 is used" in found[1].message
+    assert "1 channels, its weights take 3" in found[2].message
+    content["config"]["data"]["in_chans"] = 3
+    assert not load(interpolation=Interpolation.BICUBIC, crop_fraction=0.875).cautions
+
+
+def test_facts_of_another_kind_are_no_reason_to_refuse_a_checkpoint(
+    load: Callable[..., Classifier], content: dict[str, Any]
+) -> None:
+    content["config"]["data"] |= {"interpolation": ["random"], "crop_pct": "random", "in_chans": [3, 64, 128]}
+    assert not load().cautions
+
+
+def test_a_normalisation_for_other_numbers(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
+    content["normalization"] = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
+    assert codes(load()) == ["normalisation-scale"]
+    content["normalization"] = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
+    assert not load().cautions
+
+
+def test_a_normalisation_that_nobody_else_speaks_of(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
+    """timm says 0.485 and so on of this architecture; a checkpoint that says so itself is believed."""
+    del content["normalization"]
+    network: Any = timm.create_model("test_resnet")
+    usual = network.pretrained_cfg
+    assert not load().cautions
+    assert not load(mean=usual["mean"], std=usual["std"]).cautions
+    (caution,) = load(mean=(0.2, 0.2, 0.2)).cautions
+    assert "the checkpoint says nothing, and timm says" in caution.message
+
+
+def test_a_network_as_it_was_created(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
+    network: Any = timm.create_model("test_resnet", num_classes=3)
+    content["model_state_dict"] = network.state_dict()
+    assert codes(load())[0] == "network-untrained"
+
+
+def test_a_head_as_it_was_created(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
+    content["model_state_dict"]["fc.bias"] = torch.zeros(3)
+    assert codes(load()) == ["head-untrained"]
+    content["model_state_dict"]["fc.bias"] = torch.tensor([0.0, 0.0, 1e-6])
+    assert not load().cautions
+
+
+def test_one_batch_norm_that_saw_images_is_enough() -> None:
+    network: Any = timm.create_model("test_resnet", num_classes=3)
+    network.fc.bias.data += 0.1
+    network.eval()
+    assert [caution.code for caution in doubts_of_network(network, 3)] == ["network-untrained"]
+    network.bn1.running_mean[0] = 0.01
+    assert not list(doubts_of_network(network, 3))
+    assert not list(doubts_of_network(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval(), 3))
+
+
+def test_batch_norm_without_statistics() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)).eval()
+    assert [caution.code for caution in doubts_of_network(network, 3)] == ["batch-dependent"]
+
+
+class _Stubborn(nn.Module):
+    """Does not hand on that training is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = nn.Dropout()
+
+    def train(self, mode: bool = True) -> _Stubborn:
+        self.training = mode
+        return self
+
+
+def test_modules_that_stay_in_training_mode() -> None:
+    (caution,) = doubts_of_network(_Stubborn().eval(), 3)
+    assert (caution.code, caution.message) == ("train-mode", "modules that stay in training mode after eval(): 1")
+
+
+class _Net(nn.Module):
+    def __init__(self, drop: float) -> None:
+        super().__init__()
+        self.drop = drop
+
+    def forward(self, images: Tensor) -> Tensor:
+        return nn.functional.dropout(images, self.drop).mean(dim=(2, 3))
+
+
+def test_dropout_that_ignores_eval_mode() -> None:
+    before = torch.get_rng_state()
+    (caution,) = doubts_of_passes(_Net(0.5).eval(), (3, 8, 8))
+    assert caution.code == "not-deterministic"
+    assert not list(doubts_of_passes(_Net(0.0).eval(), (3, 8, 8)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_no_prediction(bad: float, make_row: Callable[..., Prediction]) -> None:
+    row = replace(make_row("a.png", "Benign", [1, 0, 0], grids=None, grid_statuses=()), probabilities=None)
+    grids, statuses = np.ones((3, 2, 2), np.float32), (MapStatus.OK,) * 3
+    failed = _completed(row, np.array([0.5, bad, 0.5], np.float32), grids, statuses)
+    assert failed.status is RowStatus.NON_FINITE
+    assert (failed.predicted, failed.probabilities, failed.grids) == (None, None, None)
+    assert "NaN or infinite" in (failed.error or "")
+    whole = _completed(row, np.array([0.5, 0, 0.5], np.float32), grids, statuses)
+    assert (whole.status, whole.predicted, whole.error) == (RowStatus.OK, 0, None)

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+
+from btxrd_explain.outputs.chart import Band, add_band, finish, new_charts
+from btxrd_explain.outputs.iou_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
+from btxrd_explain.outputs.style import save_figure
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+X = np.linspace(0, 1, 11)
+LONG = "Multiple osteochondromas with a secondary peripheral chondrosarcoma"
+
+
+def _texts(figure: Figure) -> list[Text]:
+    figure.canvas.draw()
+    beyond = {
+        label
+        for axes in figure.axes
+        for label, place in zip(axes.get_xticklabels(), axes.get_xticks(), strict=True)
+        if not axes.get_xlim()[0] <= place <= axes.get_xlim()[1]  # there is such a text, but it is not drawn
+    }
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    return [text for text in texts if text not in beyond]
+
+
+def assert_readable(figure: Figure) -> None:
+    """No two texts overlap, and none leaves the canvas."""
+    texts = _texts(figure)
+    boxes = [text.get_window_extent().shrunk(0.98, 0.9) for text in texts]
+    for index, box in enumerate(boxes):
+        assert min(box.x0, box.y0) >= 0, texts[index]
+        assert box.x1 <= figure.bbox.width, texts[index]
+        assert box.y1 <= figure.bbox.height, texts[index]
+        for other, text in zip(boxes[index + 1 :], texts[index + 1 :], strict=True):
+            assert not box.overlaps(other), (texts[index], text)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("entries", [1, 7])
+def test_charts_with_long_names_are_readable(count: int, entries: int) -> None:
+    figure, charts = new_charts([LONG] * count, heading=LONG * 2, footer=LONG * 3, entries=entries)
+    for axes in charts:
+        for number in range(entries):
+            add_band(axes, X, Band(LONG, X / (number + 1), X / 2, X), colour="black", style=number)
+        finish(axes, x_label="false positive rate", y_label="true positive rate")
+    assert_readable(figure)
+    extents = [axes.get_window_extent() for axes in charts]
+    assert all(extent.width == pytest.approx(extent.height) for extent in extents)
+
+
+def test_the_curve_shows_each_line_and_mark() -> None:
+    band = Band("classifier", np.where(X < 0.8, 1 - X, np.nan), X * 0, X)
+    curves = IouCurves(X, band, 39, Band("ceiling", X), Band("chance", X / 9), [Band("centre", X / 3)])
+    figure = build_iou_curve(curves, threshold=0.5, best=0.4, footer="SYNTHETIC DATA")
+    assert_readable(figure)
+    (axes,) = figure.axes
+    named = {str(line.get_label()): np.asarray(line.get_ydata(), float) for line in axes.lines}
+    assert next(iter(named)) == "classifier"
+    assert set(named) == {
+        "classifier", "ceiling", "chance", "centre", "threshold 0.5", "best on these images, 0.4 (optimistic)"
+    }  # fmt: skip
+    np.testing.assert_array_equal(named["classifier"], band.values)  # undefined values are gaps, not zeros
+    assert "n = 39" in [text.get_text() for text in _texts(figure)]
+
+
+def test_a_line_needs_a_value_per_threshold() -> None:
+    with pytest.raises(ValueError, match="11 values"):
+        IouCurves(X, Band("classifier", X), 1, chance=Band("chance", X[1:]))
+
+
+def test_lesion_sizes_have_a_point_per_image_and_classes_keep_their_colours() -> None:
+    shares, ious = np.array([0.001, 0.02, 0.3]), np.array([0.0, 0.5, 0.25])
+    bins = [SizeBin(0.001, 0.02, 0.25, None, None, 2), SizeBin(0.02, 0.3, None, None, None, 0)]
+    classes, ceilings = ["a", "b", "c"], np.array([0.1, np.nan, 0.9])
+    figure = build_size_figure(SizeScatter(shares, ious, ["b", "a", "b"], classes, ceilings), bins=bins)
+    assert_readable(figure)
+    points = {str(line.get_label()): line for line in figure.axes[0].lines}
+    assert np.asarray(points["b (2)"].get_xdata()).tolist() == [0.001, 0.3]
+    assert "c (0)" in points
+    alone = build_size_figure(SizeScatter(shares, ious, ["b"] * 3, classes)).axes[0].lines[1]
+    assert alone.get_color() == points["b (2)"].get_color()
+    assert len([line for line in figure.axes[0].lines if len(np.asarray(line.get_xdata())) == 2]) == 2  # "b", one mean
+
+
+def test_sizes_within_one_decade_are_labelled_in_percent() -> None:
+    shares = np.array([0.004, 0.01, 0.06])
+    figure = build_size_figure(SizeScatter(shares, shares, ["b"] * 3, ["b"]))
+    assert_readable(figure)
+    axis = figure.axes[0].xaxis
+    assert {"0.5 %", "1 %", "2 %", "5 %"} <= {label.get_text() for label in axis.get_majorticklabels()}
+    assert not [label for label in axis.get_minorticklabels() if label.get_text()]
+
+
+@pytest.mark.parametrize("share", [0.0, -1.0, 1.5, np.nan])
+def test_lesions_without_size_are_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="outside"):
+        SizeScatter(np.array([share]), np.array([0.5]), ["a"], ["a"])
+
+
+@pytest.mark.parametrize("kind", ["svg", "pdf"])
+def test_charts_are_vectors(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / f"c.{kind}"
+    save_figure(build_iou_curve(IouCurves(X, Band("classifier", X), 1)), target, dpi=100)
+    data = target.read_bytes()
+    assert b"data:image" not in data
+    assert b"/Subtype /Image" not in data

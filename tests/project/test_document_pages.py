@@ -1,0 +1,78 @@
+"""Every command of the documentation's pages is run, in the order of its page."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DOCS = Path(__file__).parents[2] / "docs"
+ELSEWHERE = {"howto/own-network.md"}
+"""Pages with a test module of their own, since they need more than a data set and a checkpoint."""
+NAMES = ("Normal", "Benign", "Malignant")
+
+
+def _commands(page: Path) -> list[str]:
+    """Return the lines of a page's bash blocks, with continued ones joined."""
+    blocks = page.read_text("utf-8").split("```bash\n")[1:]
+    text = "".join(block.partition("```")[0] for block in blocks)
+    return [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+PAGES = {
+    page.relative_to(DOCS).as_posix(): commands
+    for page in sorted(DOCS.rglob("*.md"))
+    if (commands := [line for line in _commands(page) if line.startswith("btxrd-explain ")])
+}
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]) -> Path:
+    """What the pages assume: a BTXRD root, its lesions as masks and in a COCO file, a split CSV and a checkpoint."""
+    folder = tmp_path_factory.mktemp("template")
+    write_root(folder, 24)
+    (folder / "masks").mkdir()
+    for annotation in (folder / "BTXRD" / "Annotations").iterdir():
+        Image.fromarray(np.tri(50, 40, -9, dtype=np.uint8)).save(folder / "masks" / f"{annotation.stem}.png")
+    _save_coco(folder / "coco.json")
+    torch.manual_seed(0)  # other weights may give no class a map anywhere, and nothing to score
+    network: Any = timm.create_model("test_resnet", num_classes=3)
+    content = {"state_dict": network.state_dict(), "class_names": NAMES}
+    torch.save(content | {"config": {"model": {"backbone": "test_resnet"}}}, folder / "best.pt")
+    return folder
+
+
+def _save_coco(path: Path) -> None:
+    numbers = [number for number in range(24) if number % 3]
+    boxes = [{"image_id": number, "category_id": 1, "bbox": [5, 5, 16, 26]} for number in numbers]
+    images = [{"id": number, "file_name": f"IMG{number:06d}.jpeg"} for number in numbers]
+    categories = [{"id": 1, "name": "osteosarcoma"}]
+    path.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
+
+
+@pytest.mark.parametrize("page", sorted(PAGES.keys() - ELSEWHERE))
+def test_the_commands_of_a_page_run(page: str, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "work"
+    shutil.copytree(template, folder)
+    monkeypatch.chdir(folder)
+    for command in PAGES[page]:
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exit_code == 0, f"{command}\n{result.output}"
+
+
+def test_pages_that_are_tested_elsewhere_exist() -> None:
+    assert PAGES.keys() >= ELSEWHERE

@@ -1,0 +1,162 @@
+"""What README and CONTRIBUTING tell users to run is run here."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import timm
+import torch
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def _blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def _commands(text: str) -> Iterator[str]:
+    for block in _blocks(text, "bash"):
+        yield from block.strip().splitlines()
+
+
+INSTALLING = [command for command in _commands(README) if command.startswith("python3 -m venv")]
+OWN = [command for command in _commands(README) if "btxrd-explain" in command and command not in INSTALLING]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]) -> Path:
+    """A folder in which the README's commands find what they name."""
+    folder = tmp_path_factory.mktemp("workplace")
+    write_root(folder, 6)
+    torch.manual_seed(3)  # others may give no map with positive evidence, and then nothing can be scored
+    network: Any = timm.create_model("test_resnet", num_classes=3)
+    torch.nn.init.normal_(network.fc.weight, std=3.0)
+    content = {"state_dict": network.state_dict(), "class_names": ["Normal", "Benign", "Malignant"]}
+    torch.save(content | {"config": {"model": {"backbone": "test_resnet"}}}, folder / "best.pt")
+    return folder
+
+
+@pytest.mark.parametrize("command", OWN)
+def test_the_readmes_commands_run(workplace: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
+    if "|" in command:
+        if shutil.which("jq") is None:
+            command = command.replace("jq .class", "cat")
+        command = command.replace("btxrd-explain", f"{sys.executable} -m btxrd_explain")
+        done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("\n") == 6
+        return
+    (workplace / "settings.yaml").unlink(missing_ok=True)
+    if "--config" in command:
+        CliRunner().invoke(app, ["config", "init", "settings.yaml"])
+    result = CliRunner().invoke(app, shlex.split(command)[1:])
+    assert result.exit_code == 0, result.output
+
+
+def test_the_readmes_python_runs() -> None:
+    (program,) = _blocks(README, "python")
+    scope: dict[str, Any] = {}
+    exec(program, scope)  # noqa: S102 -- our own README
+    assert scope["heat_map"].shape == (224, 224)
+
+
+def test_ci_runs_the_readmes_test_command() -> None:
+    demo, tests = INSTALLING
+    assert demo.endswith("btxrd-explain demo")
+    assert all(" --constraint constraints/released.txt && " in command for command in INSTALLING)
+    assert tests.endswith(".venv/bin/pytest -n 2 --dist loadfile")
+    assert (ROOT / ".ci" / "run").read_text().endswith(f"\n{tests}\n")
+
+
+IN_CI = pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only")
+
+
+@pytest.fixture
+def clone() -> Iterator[Path]:
+    """A clone that goes with its test: what is installed there takes gigabytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), folder], check=True)
+        yield Path(folder)
+
+
+def _done(command: str, folder: Path, **variables: str) -> None:
+    """Run a command of the documents, which must succeed."""
+    environment = os.environ | variables
+    shell = ["bash", "-c", command]
+    done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def _assert_installed(folder: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
+    """What was installed below a folder is what is locked, and has run the demo there."""
+    (torch,) = folder.rglob("site-packages/torch")
+    assert unlocked(torch.parent) == {}
+    assert (folder / "btxrd-explain-demo" / "results" / "annotation_comparison.png").exists()
+
+
+@IN_CI
+def test_the_readmes_demo_command_runs_on_a_bare_machine(
+    clone: Path, unlocked: Callable[[Path], dict[str, str]]
+) -> None:
+    """With nothing but python3 and pip."""
+    _done(INSTALLING[0], clone)
+    _assert_installed(clone, unlocked)
+
+
+@IN_CI
+@pytest.mark.parametrize("tool", ["pipx", "uv"])
+def test_the_readmes_other_installers(tool: str, clone: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
+    """Each makes an environment of its own, from which the demo runs; the test group brings both."""
+    (command,) = [line for line in _commands(README) if line.startswith(tool)]
+    tools = sysconfig.get_path("scripts")
+    assert shutil.which(tool, path=tools), f"{tool} is not in the environment of the tests"
+    names = ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR", "PIPX_COMPLETION_DIR", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")
+    places = {name: str(clone / name) for name in names}
+    path = os.pathsep.join([places["PIPX_BIN_DIR"], places["UV_TOOL_BIN_DIR"], tools, os.environ["PATH"]])
+    _done(command, clone, PATH=path, **places)
+    assert Path(shutil.which("btxrd-explain", path=path) or "").is_relative_to(clone)
+    _done("btxrd-explain demo", clone, PATH=path)
+    _assert_installed(clone, unlocked)
+
+
+@IN_CI
+def test_contributings_commands_run(clone: Path) -> None:
+    """Set up in a clone; of what nox runs, the lints as a session, and the types in the environment that was set up.
+
+    Bytecode of packages that nothing imports here would take half a minute: pip's ``--no-compile``, spelt its way.
+    """
+    *setting_up, nox = _commands(CONTRIBUTING)
+    for command in (*setting_up, f"{nox} -s lint", ".venv/bin/mypy"):
+        _done(command, clone, PIP_NO_COMPILE="0")
+
+
+def test_contributing_names_sessions_that_exist() -> None:
+    noxfile = (ROOT / "noxfile.py").read_text()
+    sessions = set(re.findall(r"^def (\w+)\(session", noxfile, flags=re.MULTILINE))
+    assert {"lint", "types", "tests"} <= sessions
+    named = set(re.findall(r"`(\w+)`", CONTRIBUTING.split("## Where")[0])) - {"nox"}
+    assert named <= sessions
+    assert list(_commands(CONTRIBUTING)) == [
+        "python3 -m venv .venv && .venv/bin/pip install --upgrade pip",
+        ".venv/bin/pip install --editable . --group dev --constraint constraints/released.txt",
+        ".venv/bin/nox",
+    ]

@@ -1,0 +1,46 @@
+"""The documentation site builds without a warning, with its generated texts and pictures."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from btxrd_explain.settings import SETTINGS
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_every_generated_text_is_filled_in(site: Path) -> None:
+    pages = {path: path.read_text("utf-8") for path in site.rglob("*.html")}
+    assert not [path for path, text in pages.items() if "{{" in text.partition("<article")[2].partition("</article")[0]]
+    settings = pages[site / "reference" / "settings" / "index.html"]
+    assert all(f"<code>{setting.key}</code>" in settings for setting in SETTINGS.values())
+    commands = pages[site / "reference" / "commands" / "index.html"]
+    assert "btxrd-explain annotate-iou" in commands
+    assert "[bold]" not in commands
+
+
+def test_pictures_come_from_the_code(site: Path) -> None:
+    for name in ("tutorial/annotation_comparison.png", "explanation/ceiling.png", "explanation/thresholds.png"):
+        assert (site / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        text = path.read_text("utf-8")
+        assert 'src="http' not in text
+        assert 'rel="stylesheet" href="http' not in text
