@@ -6,13 +6,12 @@ from typing import Annotated
 
 import typer
 
-from btxrd_explain.cli import analysis, data, network
-from btxrd_explain.console.process import leave_warnings_of_dependencies, open_streams
-from btxrd_explain.console.stopping import Stopped, exit_code_of, stop_on_signals
-
 # pydantic would search every installed distribution for plugins of its own before it defines the first model.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
+from btxrd_explain.cli import analysis, data, network
+from btxrd_explain.console.process import leave_warnings_of_dependencies, open_streams
+from btxrd_explain.console.stopping import Stopped, exit_code_of, stop_on_signals
 
 app = typer.Typer(
     name="btxrd-explain",
