@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -23,71 +24,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.inputs.annotation import Annotation
 
-# Which annotation file belongs to which image: the one with the image's stem, in one of a few places.
-
 _FOLDER_NAMES = ("Annotations", "annotations", "ANNOTATIONS")
-
-
-def find_annotation(image: Path, annotations: Path | None = None, *, suffix: str = ".json") -> Path | None:
-    """Find the annotation file of one image.
-
-    Looked for is ``<stem>.json`` (or another suffix): in ``annotations`` where it is given, first in the subfolder that
-    is named like the image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/``
-    inside of it, and beside the image itself. Near the URL of an image nothing is looked for.
-
-    Args:
-        image: The image file.
-        annotations: Folder of the annotations; None looks near the image.
-        suffix: Suffix of the file.
-
-    Returns:
-        The file, or None where there is none.
-    """
-    name = f"{image.stem}{suffix}"
-    return next((folder / name for folder in _places(image.parent, annotations) if (folder / name).is_file()), None)
-
-
-class AnnotationFinder:
-    """:func:`find_annotation` for many images: lists each folder once instead of asking for each file.
-
-    Args:
-        annotations: Folder of the annotations; None looks near the images.
-        suffix: Suffix of the files.
-    """
-
-    def __init__(self, annotations: Path | None = None, *, suffix: str = ".json") -> None:
-        """Start without knowledge of any folder."""
-        self._suffix = suffix
-        self._annotations = annotations
-        self._files: dict[Path, frozenset[str]] = {}
-        self._near: dict[Path, tuple[Path, ...]] = {}
-
-    def find(self, image: Path) -> Path | None:
-        """Find the annotation file of one image; see :func:`find_annotation`."""
-        parent = image.parent
-        if parent not in self._near:
-            self._near[parent] = tuple(folder for folder in _places(parent, self._annotations) if self._list(folder))
-        name = f"{image.stem}{self._suffix}"
-        return next((folder / name for folder in self._near[parent] if name in self._files[folder]), None)
-
-    def listed(self) -> list[Path]:
-        """Return the files of the folders that were looked into, but for those in the images' own folders, sorted.
-
-        A file beside an image may be anything.
-        """
-        folders = self._files.keys() - self._near.keys()
-        return sorted(folder / name for folder in folders for name in self._files[folder])
-
-    def _list(self, folder: Path) -> frozenset[str]:
-        """Return the names of the files of the suffix in a folder; none where it does not exist."""
-        if folder not in self._files:
-            try:
-                with os.scandir(folder) as entries:
-                    names = frozenset(entry.name for entry in entries if entry.name.endswith(self._suffix))
-            except (FileNotFoundError, NotADirectoryError):
-                names = frozenset()
-            self._files[folder] = names
-        return self._files[folder]
 
 
 def _places(folder: Path, annotations: Path | None) -> Iterator[Path]:
@@ -201,7 +138,11 @@ def open_source(annotations: Path | None) -> AnnotationSource:
 
 
 class FileSource:
-    """A file per image, LabelMe's or a mask, named like the image; see :class:`AnnotationFinder`.
+    """A file per image, LabelMe's or a mask, with the image's stem.
+
+    Looked for is ``<stem>.json`` (of masks ``.png``): in the folder where one is given, first in its subfolder that is
+    named like the image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/`` inside of
+    it, and beside the image itself. Near the URL of an image nothing is looked for. Each folder is listed once.
 
     Args:
         folder: Folder of the files; None looks near the images.
@@ -212,7 +153,8 @@ class FileSource:
         """Start without knowledge of any file."""
         self._folder = folder
         self._kind = kind
-        self._finder = AnnotationFinder(folder, suffix=kind.suffix)
+        self._listed: dict[Path, frozenset[str]] = {}
+        self._near: dict[Path, tuple[Path, ...]] = {}
 
     @property
     def description(self) -> str:
@@ -221,14 +163,32 @@ class FileSource:
 
     def find(self, image: Path) -> AnnotationPlace | None:
         """Find the file of an image."""
-        path = self._finder.find(image)
-        return None if path is None else AnnotationPlace(path, self._kind)
+        parent, name = image.parent, f"{image.stem}{self._kind.suffix}"
+        if parent not in self._near:
+            self._near[parent] = tuple(folder for folder in _places(parent, self._folder) if self._list(folder))
+        found = (folder / name for folder in self._near[parent] if name in self._listed[folder])
+        return next((AnnotationPlace(path, self._kind) for path in found), None)
 
     def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
-        """Name the other files of the folder; or where there is none, of the folders of annotations near the images."""
+        """Name the other files of the folder; or where there is none, of the folders of annotations near the images.
+
+        Files beside the images are not named: one of them may be anything.
+        """
         known = {absolute(place.path) for place in used}
-        files = self._finder.listed() if self._folder is None else _files(self._folder, self._kind.suffix)
+        near = self._listed.keys() - self._near.keys()
+        files = (
+            sorted(folder / name for folder in near for name in self._listed[folder])
+            if self._folder is None
+            else _files(self._folder, self._kind.suffix)
+        )
         return [str(file) for file in files if absolute(file) not in known]
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        """Return the names of the files of the kind in a folder; none where it does not exist."""
+        if folder not in self._listed:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._listed[folder] = frozenset(path.name for path in _files_in(folder, self._kind.suffix))
+        return self._listed.setdefault(folder, frozenset())
 
 
 def _kind_of(document: Path) -> SourceKind | None:
@@ -246,9 +206,10 @@ def _kind_of(document: Path) -> SourceKind | None:
 
 def _files(folder: Path, suffix: str) -> list[Path]:
     """List the files of that suffix in a folder and in the folders in it, but for a copy of the folder, sorted."""
-    found = []
     inner = (path for path in folder.iterdir() if path.is_dir() and path.name.lower() != folder.name.lower())
-    for place in (folder, *sorted(inner)):
-        with os.scandir(place) as entries:
-            found += sorted(Path(entry.path) for entry in entries if entry.name.endswith(suffix))
-    return found
+    return [path for place in (folder, *sorted(inner)) for path in sorted(_files_in(place, suffix))]
+
+
+def _files_in(folder: Path, suffix: str) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if entry.name.endswith(suffix)]

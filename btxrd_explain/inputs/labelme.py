@@ -7,7 +7,6 @@ the file's name. The image that a file names or embeds is never opened.
 from __future__ import annotations
 
 import base64
-import binascii
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -34,37 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-# The pixels of LabelMe's mask shapes: a PNG in base64.
-
-
-class InvalidMaskError(Exception):
-    """A text is not the PNG of a mask; says what it was expected to be."""
-
-
-def decode_mask(text: str) -> NDArray[np.bool_]:
-    """Decode the pixels of a mask shape.
-
-    Args:
-        text: A PNG of one channel in base64.
-
-    Returns:
-        Boolean array of shape ``(height, width)``: True where the PNG is not 0.
-
-    Raises:
-        InvalidMaskError: The text is not such a PNG.
-    """
-    try:
-        image = decode(base64.b64decode(text, validate=True), formats=("PNG",)).image
-    except (binascii.Error, ValueError) as error:
-        raise InvalidMaskError(f"expected a PNG in base64 ({error})") from error
-    except UndecodableError as error:
-        raise InvalidMaskError(f"expected a PNG in base64, but it {error.reason}") from error
-    pixels = np.asarray(image)
-    if pixels.ndim != 2:
-        raise InvalidMaskError(f"expected a PNG of one channel, got mode {image.mode}")
-    return pixels.astype(np.bool_)
-
 
 _MAX_BYTES = 128 * 2**20
 """Files with an embedded image have tens of megabytes."""
@@ -206,12 +174,19 @@ def _parse_points(points: object, where: str) -> NDArray[np.float64]:
 
 
 def _parse_mask(text: object, where: str) -> NDArray[np.bool_]:
+    """Return the pixels of a mask shape, a PNG of one channel in base64: true where it is not 0."""
     if not isinstance(text, str):
         raise InvalidAnnotationError(f"{where}: expected a PNG in base64, got {shown(text)}")
     try:
-        return decode_mask(text)
-    except InvalidMaskError as error:
-        raise InvalidAnnotationError(f"{where}: {error}") from error
+        image = decode(base64.b64decode(text, validate=True), formats=("PNG",)).image
+    except ValueError as error:  # binascii's is one
+        raise InvalidAnnotationError(f"{where}: expected a PNG in base64 ({error})") from error
+    except UndecodableError as error:
+        raise InvalidAnnotationError(f"{where}: expected a PNG in base64, but it {error.reason}") from error
+    pixels = np.asarray(image)
+    if pixels.ndim != 2:
+        raise InvalidAnnotationError(f"{where}: expected a PNG of one channel, got mode {image.mode}")
+    return pixels.astype(np.bool_)
 
 
 def _has_list(item: object, key: str) -> bool:
