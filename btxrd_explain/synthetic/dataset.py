@@ -122,17 +122,6 @@ def describe(name: str, radiograph: SyntheticRadiograph, rng: np.random.Generato
     return {column: facts.get(column, int(column in shown)) for column in COLUMNS}
 
 
-def label_of(row: Mapping[str, str | int]) -> Diagnosis:
-    """Return the class that a row states, by BTXRD's rule.
-
-    >>> label_of({"malignant": 0, "benign": 1}).value
-    'Benign'
-    """
-    if row["malignant"]:
-        return Diagnosis.MALIGNANT
-    return Diagnosis.BENIGN if row["benign"] else Diagnosis.NORMAL
-
-
 def as_csv(columns: Iterable[str], rows: Iterable[Mapping[str, str | int]]) -> bytes:
     """Return a table as CSV with a head line and newlines as Unix has them."""
     text = io.StringIO()
