@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.metrics.boxes import box_ious
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -43,7 +45,7 @@ def pair_boxes(first: NDArray[np.float64], second: NDArray[np.float64]) -> Pairi
     >>> pair_boxes(boxes, np.array([[21.0, 1, 30, 9]]))
     Pairing(pairs=((1, 0),), first_alone=(0,), second_alone=())
     """
-    overlap = _overlaps(first, second)
+    overlap = box_ious(first, second, ends=0)
     pairs = []
     while overlap.size and overlap.max() >= _LEAST_OVERLAP:
         i, j = (int(place) for place in np.unravel_index(overlap.argmax(), overlap.shape))
@@ -55,14 +57,3 @@ def pair_boxes(first: NDArray[np.float64], second: NDArray[np.float64]) -> Pairi
         tuple(i for i in range(len(first)) if i not in ones),
         tuple(j for j in range(len(second)) if j not in others),
     )
-
-
-def _overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the intersection over union of each box with each, shape ``(m, n)``."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=2)
-    areas = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
-    union = areas[0][:, None] + areas[1][None, :] - common
-    shares: NDArray[np.float64] = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
-    return shares

@@ -131,25 +131,27 @@ def box_overlaps(values: NDArray[np.float32], lesions: Iterable[NDArray[np.bool_
     return by_threshold
 
 
-def box_ious(boxes: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the IoU of each box with each of the others, both ends of a box counting.
+def box_ious(boxes: NDArray[Any], others: NDArray[Any], *, ends: int = 1) -> NDArray[np.float64]:
+    """Return the IoU of each box with each of the others.
 
     Args:
-        boxes: Int64 array of shape ``(n, 4)``: x0, y0, x1, y1.
+        boxes: Array of shape ``(n, 4)``: x0, y0, x1, y1.
         others: Likewise, shape ``(m, 4)``.
+        ends: What a box is longer than the difference of its ends: 1 where both are pixels that count, 0 where they are
+            lines.
 
     Returns:
-        Float64 array of shape ``(n, m)``.
+        Float64 array of shape ``(n, m)``; 0 where both boxes are empty.
 
     >>> float(box_ious(np.array([[0, 0, 1, 1]]), np.array([[1, 1, 2, 2]]))[0, 0])
     0.14285714285714285
     """
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low + 1, 0, None).prod(axis=2)
-    areas, other_areas = ((group[:, 2:] - group[:, :2] + 1).prod(axis=1) for group in (boxes, others))
-    ious: NDArray[np.float64] = shared / (areas[:, None] + other_areas - shared)
-    return ious
+    shared = np.clip(high - low + ends, 0, None).prod(axis=2)
+    areas, other_areas = ((group[:, 2:] - group[:, :2] + ends).prod(axis=1) for group in (boxes, others))
+    union = areas[:, None] + other_areas - shared
+    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
 
 
 def _best_overlap(boxes: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:
