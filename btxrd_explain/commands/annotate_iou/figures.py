@@ -17,8 +17,8 @@ from btxrd_explain.evaluation.summaries import summarise
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.outputs.chart import Band
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, cell_pixels
-from btxrd_explain.outputs.score_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.overlay import denormalize_tensor, outlines_of, shrunk
+from btxrd_explain.outputs.score_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.style import picture_dpi, save_figure
 
 if TYPE_CHECKING:
