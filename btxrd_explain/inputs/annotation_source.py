@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.errors import AnnotationError, InputError
-from btxrd_explain.inputs.annotation import AnnotationPlace, InvalidAnnotationError, SourceKind, check_size, load_json
+from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind, check_size
 from btxrd_explain.inputs.coco_source import CocoSource, cached_coco
 from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.system.places import absolute, is_url
+from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -197,7 +198,7 @@ def _kind_of(document: Path) -> SourceKind | None:
 
     try:
         content = load_json(document, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
-    except (InvalidAnnotationError, OSError):
+    except (InvalidDocumentError, OSError):
         return None  # said with its image, should it have one
     if is_coco(content):
         return SourceKind.COCO
