@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.shapes import Shape
 
-# Where the annotation of one radiograph is.
-
 
 class SourceKind(StrEnum):
     """What annotates a radiograph."""
@@ -49,8 +47,6 @@ class AnnotationPlace:
     entry: int = 0
     problem: str | None = None
 
-
-# What any source says about one radiograph, and what is wrong with it.
 
 MAX_MASK_PIXELS = 2**28
 """Of all masks of one image, a byte each."""

@@ -17,7 +17,6 @@ from btxrd_explain.untrusted.tables import read_workbook
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-# BTXRD's table of images: metadata, and the class that follows from it.
 
 _NAMES = ("dataset.xlsx", "dataset.csv")
 
@@ -91,9 +90,6 @@ def _by_column(path: Path, lines: list[list[str]]) -> list[dict[str, str]]:
     return [dict(zip_longest(header, line[: len(header)], fillvalue="")) for line in lines[1:]]
 
 
-# The folder of a BTXRD download: where its images, annotations and table are.
-
-
 @dataclass(frozen=True, slots=True)
 class BtxrdRoot:
     """A BTXRD download, or a data set laid out like one.
@@ -154,9 +150,6 @@ def find_btxrd_root(folder: Path) -> BtxrdRoot | None:
     copy = subfolder(annotations, "annotations") if annotations else None
     notes = (f"passed over '{copy}', a copy of the folder in itself",) if copy else ()
     return BtxrdRoot(images, annotations, table, notes)
-
-
-# What a table says of images beyond their class: centre, view, patient, whatever its columns are.
 
 
 @dataclass(frozen=True, slots=True)

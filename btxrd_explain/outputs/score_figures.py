@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-# Mean IoU against the threshold, between what chance gives and what the grid allows.
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IouCurves:
@@ -89,9 +87,6 @@ def build_iou_curve(
         add_mark(axes, best, f"best on these images, {best:g} (optimistic)", style=3)
     finish(axes, x_label="threshold of the heat map", y_label="mean IoU")
     return figure
-
-
-# IoU of each image against the size of its lesions.
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +179,6 @@ def _draw_bins(axes: Axes, bins: Sequence[SizeBin]) -> None:
         if one.mean_low is not None and one.mean_high is not None:
             middle = (one.low * one.high) ** 0.5
             axes.plot([middle] * 2, [one.mean_low, one.mean_high], color=INK, linewidth=1.4)
-
-
-# One score of the same images under two conditions: a point per image, beside the diagonal.
 
 
 @dataclass(frozen=True, slots=True, eq=False)

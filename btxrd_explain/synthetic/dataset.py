@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from btxrd_explain.synthetic.radiographs import SyntheticRadiograph
 
-# LabelMe files for synthetic lesions, written as BTXRD's are: each lesion twice, CRLF, no image data.
 
 VERSION = "5.4.1"
 NOTE = "synthetic"
@@ -79,8 +78,6 @@ def _shape(label: str | None, kind: str, points: Sequence[Sequence[float]]) -> d
         "mask": None,
     }
 
-
-# The synthetic data set's table, with the 37 columns of BTXRD's, as CSV and as a spreadsheet.
 
 BONES = ("hand", "ulna", "radius", "humerus", "foot", "tibia", "fibula", "femur", "hip bone")
 JOINTS = (
