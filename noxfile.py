@@ -186,7 +186,7 @@ def bench(session: nox.Session) -> None:
 def demo_model(session: nox.Session) -> None:
     """Train the demo's classifier anew; the same versions give the same file."""
     _install(session)
-    session.run("python", "-m", "btxrd_explain.synthetic.train", *session.posargs)
+    session.run("python", "scripts/train_demo.py", *session.posargs)
 
 
 @nox.session(default=False)

@@ -113,7 +113,7 @@ def network_only(job: Job) -> float:
 def infer(job: Job) -> float:
     """Run the whole command but its imports: from the folder to the table on disk."""
     from btxrd_explain.commands import infer as workflow
-    from btxrd_explain.model.streams import share_cores
+    from btxrd_explain.system.threads import share_cores
 
     share_cores()
     from btxrd_explain.inference import compute  # noqa: F401 -- start-up has a benchmark of its own

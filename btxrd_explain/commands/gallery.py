@@ -10,11 +10,10 @@ import numpy as np
 from btxrd_explain.commands.drawing import file_names_of_classes, footer
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.selection import Examples, Outcome, select_examples
-from btxrd_explain.errors import AnnotationError, InputError, RadiographError
+from btxrd_explain.errors import InputError, RadiographError
 from btxrd_explain.evaluation.protocol import lesion_rules
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.selection import Selected, select_rows
-from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, cell_pixels
 from btxrd_explain.outputs.overlay import as_rgb, create_overlay, outlines_of, shrunk
 from btxrd_explain.outputs.style import picture_dpi
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.outputs.overlay import Outlines
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
@@ -42,13 +40,13 @@ class ExamplePainter:
 
     Attributes:
         images: The images of all examples, by ``image_id``.
-        annotations: Where their annotations are, of those that have one.
+        selected: Where their annotations are.
         settings: Colours, resolution, and which shapes of an annotation count.
         listener: Told of files that cannot be used.
     """
 
     images: Mapping[str, ExplainedImage]
-    annotations: Mapping[str, AnnotationPlace]
+    selected: Selected
     settings: Settings
     listener: Listener
 
@@ -73,15 +71,9 @@ class ExamplePainter:
 
     def _annotation(self, image: ExplainedImage) -> Outlines:
         """Return the outlines of an example's annotation; none where there is none that can be used."""
-        place = self.annotations.get(image.row.image_id)
-        if place is None:
-            return ()
-        try:
-            lesions = read_lesions(place, image.frame.original, lesion_rules(self.settings.annotation))
-            return tuple(line for lesion in lesions for line in outlines_of(lesion))
-        except AnnotationError as error:
-            self.listener.note(str(error))
-            return ()
+        rules = lesion_rules(self.settings.annotation)
+        lesions = self.selected.lesions_of(image.row, image.frame.original, rules, self.listener)
+        return tuple(line for lesion in lesions or () for line in outlines_of(lesion))
 
     def _picture(self, image: ExplainedImage, pixels: NDArray[np.uint8], index: int, annotation: Outlines) -> Picture:
         """Paint the heat map of a class over a radiograph, at the size at which it is shown."""
@@ -178,7 +170,7 @@ def _draw(
     names = selected.table.provenance.class_names
     files = file_names_of_classes(names)
     figures: dict[str, Path] = {}
-    painter = ExamplePainter(images, selected.annotations, settings, listener)
+    painter = ExamplePainter(images, selected, settings, listener)
     note_missing_glyphs([*names, *images], listener)
     for index, name in enumerate(names):
         _warn_of_few(name, chosen[index], settings, listener)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from btxrd_explain.core.interpolation import Line, interpolate
+from btxrd_explain.core.interpolation import Line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -133,31 +133,6 @@ class Frame:
         sampled: NDArray[np.bool_] = mask[np.ix_(rows, columns)] & np.outer(row_inside, column_inside)
         return sampled
 
-    def map_to_original(self, grid: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Upsample a class-activation grid to the radiograph, bilinearly with ``align_corners=False``.
-
-        For :attr:`ResizeMode.SQUASH` this equals ``torch.nn.functional.interpolate(..., mode="bilinear",
-        align_corners=False)``. Pixels that the network did not see (cropped away) are 0.
-
-        Args:
-            grid: Array of shape ``(rows, columns)`` that covers the network's input.
-
-        Returns:
-            Float32 array of shape ``self.original``.
-        """
-        return interpolate(grid, *self.lines_on_original(grid.shape))
-
-    def map_to_input(self, grid: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-        """Upsample a class-activation grid to the network's input, bilinearly with ``align_corners=False``.
-
-        Args:
-            grid: Array of shape ``(rows, columns)`` that covers the network's input.
-
-        Returns:
-            Float32 array of shape ``self.network``; 0 where the input is padding.
-        """
-        return interpolate(grid, *self.lines_on_input(grid.shape))
-
     def lines_on_original(self, cells: tuple[int, ...]) -> tuple[Line, Line]:
         """Place the radiograph's rows and columns on a grid of that shape, which covers the network's input."""
         rows, columns = (
@@ -179,16 +154,6 @@ class Frame:
             for axis in (0, 1)
         )
         return rows, columns
-
-    def seen(self) -> NDArray[np.bool_]:
-        """Return the part of the radiograph that the network sees.
-
-        Returns:
-            Boolean array of shape ``self.original``: False where a pixel's centre is cropped away.
-        """
-        mask = np.zeros(self.original, dtype=bool)
-        mask[self.window_seen] = True
-        return mask
 
     @property
     def window_seen(self) -> tuple[slice, slice]:

@@ -107,16 +107,3 @@ _ALL = (
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
 """All methods by name: first those computed here, then those of pytorch-grad-cam."""
-
-LEFT_OUT: Mapping[str, str] = MappingProxyType(
-    {
-        "FullGrad": "its map lies on the pixels of the input and belongs to no layer; it counts the biases of "
-        "convolutions and batch normalisation alone, so that it misses most of ConvNeXt, Swin and ViT",
-        "GuidedBackpropReLUModel": "no class-activation map; it hardly changes when the weights are randomised "
-        "(Adebayo et al., NeurIPS 2018)",
-        "RefineCAM": "multiplies the finished maps of several layers; several layers in --target-layer are averaged",
-        "SESS": "runs another method on dozens of crops of each image and merges the maps",
-        "DeepFeatureFactorization": "finds parts that images have in common; it speaks of no class",
-    }
-)
-"""Classes of pytorch-grad-cam that are not offered here, and why."""

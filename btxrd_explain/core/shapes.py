@@ -93,29 +93,8 @@ class Shape:
         return np.stack([self.points.min(axis=0), self.points.max(axis=0)])
 
 
-def rasterise(shape: Shape, size: Size) -> NDArray[np.bool_]:
-    """Rasterise one shape as LabelMe does.
-
-    Args:
-        shape: The shape; what lies outside the image is cut off.
-        size: Size of the image.
-
-    Returns:
-        Boolean array of shape ``size``.
-
-    >>> from btxrd_explain.core.geometry import Size
-    >>> corners = np.array([[3.0, 1.0], [1.0, 2.0]])
-    >>> rasterise(Shape("lesion", ShapeType.RECTANGLE, corners), Size(4, 5)).astype(int)
-    array([[0, 0, 0, 0, 0],
-           [0, 1, 1, 1, 0],
-           [0, 1, 1, 1, 0],
-           [0, 0, 0, 0, 0]])
-    """
-    return rasterise_union([shape], size)
-
-
 def rasterise_union(shapes: Iterable[Shape], size: Size) -> NDArray[np.bool_]:
-    """Rasterise shapes into one mask, in the memory of one.
+    """Rasterise shapes into one mask, each as LabelMe does, in the memory of one.
 
     Args:
         shapes: The shapes; what lies outside the image is cut off.
@@ -123,6 +102,14 @@ def rasterise_union(shapes: Iterable[Shape], size: Size) -> NDArray[np.bool_]:
 
     Returns:
         Boolean array of shape ``size``: True where at least one shape is.
+
+    >>> from btxrd_explain.core.geometry import Size
+    >>> corners = np.array([[3.0, 1.0], [1.0, 2.0]])
+    >>> rasterise_union([Shape("lesion", ShapeType.RECTANGLE, corners)], Size(4, 5)).astype(int)
+    array([[0, 0, 0, 0, 0],
+           [0, 1, 1, 1, 0],
+           [0, 1, 1, 1, 0],
+           [0, 0, 0, 0, 0]])
     """
     shapes = list(shapes)
     canvas = Image.new("L", (size.width, size.height))

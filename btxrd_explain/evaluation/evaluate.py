@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar, overload
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 
@@ -17,6 +16,7 @@ from btxrd_explain.evaluation.doubts import AnnotationDoubts, doubts_of_exclusio
 from btxrd_explain.evaluation.lesions import lesions_of
 from btxrd_explain.evaluation.score import Exclusion, Score
 from btxrd_explain.evaluation.scoring import Scored, Scorer
+from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.system.threads import available_cores, in_order
 
 if TYPE_CHECKING:
@@ -29,21 +29,14 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.protocol import MapKind, Protocol
     from btxrd_explain.inference.selection import Selected
     from btxrd_explain.predictions.index import Index
-    from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.progress import Listener
 
-# The scores of all radiographs, of which most may have no annotation.
 
-_Facts = tuple["int | None", "int | None", "Exclusion | None", "str | None", None, "int | None", "float | None"]
-"""What a score says of an excluded radiograph beyond its row, in the order of the attributes of a score."""
-
-
-class Scores(Sequence[Score]):
+class Scores:
     """A score per radiograph, in the order of the table.
 
-    Scores of evaluated radiographs are kept as they are. Of an excluded one only the reason is kept, once for all
-    radiographs of which the same is to be said: 8 bytes each. Its score is made anew, from its row, wherever somebody
-    looks at it.
+    Of an excluded radiograph no more is kept than what its row does not say, once for all of which the same is to be
+    said: on 100,000 rows, whole scores would take 100 MiB more than ``benchmarks/memory.py`` sees of ``annotate-iou``.
 
     Args:
         rows: The radiographs, without grids.
@@ -53,11 +46,12 @@ class Scores(Sequence[Score]):
     def __init__(self, rows: Index, scores: Iterable[Score]) -> None:
         """Keep the scores."""
         self._rows = rows
-        shared: dict[_Facts, _Facts] = {}
+        shared: dict[Score, Score] = {}
         self._known = [
-            score if score.excluded is None else shared.setdefault(facts := _facts(score), facts) for score in scores
+            score if score.excluded is None else shared.setdefault(bare := replace(score, row=_NO_ROW), bare)
+            for score in scores
         ]
-        self.evaluated = {place: score for place, score in enumerate(self._known) if isinstance(score, Score)}
+        self.evaluated = {place: score for place, score in enumerate(self._known) if score.excluded is None}
         """Scores of the radiographs that are not excluded, by their places."""
 
     def __len__(self) -> int:
@@ -66,26 +60,19 @@ class Scores(Sequence[Score]):
 
     def __iter__(self) -> Iterator[Score]:
         """Yield the scores; those of excluded radiographs are not kept."""
-        return (_score(row, known) for row, known in zip(self._rows, self._known, strict=True))
+        return (_of_row(score, row) for row, score in zip(self._rows, self._known, strict=True))
 
-    @overload
-    def __getitem__(self, place: int) -> Score: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Score]: ...
-    def __getitem__(self, place: int | slice) -> Score | list[Score]:
-        """Return one score, or those of a slice."""
-        if isinstance(place, slice):
-            return [_score(row, known) for row, known in zip(self._rows[place], self._known[place], strict=True)]
-        known = self._known[place]
-        return known if isinstance(known, Score) else _score(self._rows[place], known)
+    def __getitem__(self, place: int) -> Score:
+        """Return one score."""
+        score = self._known[place]
+        return score if score.excluded is None else replace(score, row=self._rows[place])
 
 
-def _facts(score: Score) -> _Facts:
-    return score.true, score.target, score.excluded, score.detail, None, score.lesions, score.lesion_share
+_NO_ROW = Prediction("", "", None, None, RowStatus.OK)
 
 
-def _score(row: Prediction, known: Score | _Facts) -> Score:
-    return known if isinstance(known, Score) else Score(row, *known)
+def _of_row(score: Score, row: Prediction) -> Score:
+    return score if score.excluded is None else replace(score, row=row)
 
 
 Result = TypeVar("Result")
@@ -141,7 +128,7 @@ def evaluate(
     doubts = AnnotationDoubts()
 
     def score(row: Prediction) -> Scored:
-        return scorer.score(row, selected.annotations.get(row.image_id))
+        return scorer.score(row, selected.annotation_of(row))
 
     def pooled() -> Iterator[Score]:
         for scored in _each(selected, score, listener, "annotations"):
@@ -166,7 +153,7 @@ def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> 
     made, average = selected.table.provenance, AverageMask()
 
     def ideal_of(row: Prediction) -> tuple[NDArray[np.float32], str] | None:
-        annotation, true = selected.annotations.get(row.image_id), protocol.true_of(row, made.class_names)
+        annotation, true = selected.annotation_of(row), protocol.true_of(row, made.class_names)
         if annotation is None or protocol.target_of(row, made.class_names) is None or row.size is None:
             return None
         frame = made.preprocessing.frame(row.size)

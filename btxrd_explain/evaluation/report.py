@@ -209,7 +209,7 @@ def describe_protocol(evaluation: Evaluation, extent: Extent) -> Rule:
         percentile=threshold.value if threshold.rule is RuleKind.PERCENTILE else None,
         operator=threshold.operator,
         tuned_on=extent.tuning,
-        annotations=evaluation.selected.annotations.description,
+        annotations=evaluation.selected.source.description,
         mask_policy=protocol.rules.policy,
         label_map=dict(protocol.rules.labels),
         average_mask=extent.average_mask,

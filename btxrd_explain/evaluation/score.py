@@ -61,8 +61,8 @@ class Score:
     undefined: str | None = None
     lesions: int | None = None
     lesion_share: float | None = None
-    metrics: Mapping[MapKind, ImageMetrics] = field(default_factory=dict)
-    curves: Mapping[MapKind, NDArray[np.float32]] = field(default_factory=dict)
+    metrics: Mapping[MapKind, ImageMetrics] = field(default_factory=dict, hash=False)
+    curves: Mapping[MapKind, NDArray[np.float32]] = field(default_factory=dict, hash=False)
     pixels: NDArray[np.uint32] | None = None
     boxes: NDArray[np.bool_] | None = None
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import OutputError
 from btxrd_explain.inference.target import claim
-from btxrd_explain.model.streams import share_cores
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
 from btxrd_explain.predictions.table import assemble, open_table, table_files
 from btxrd_explain.system.files import atomic_write, cannot_write, remove
 from btxrd_explain.system.places import make_folder
+from btxrd_explain.system.threads import share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

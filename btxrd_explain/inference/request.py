@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, overload
 from btxrd_explain.errors import CheckpointError, InputError, SettingsError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
-from btxrd_explain.model.networks import factory_source
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.synthetic import demo_checkpoint
@@ -147,6 +146,8 @@ def _factory(reference: str | None) -> dict[str, Any]:
     """Return the factory and the hash of the file that holds it; modules that it imports in turn are not looked at."""
     if reference is None:
         return {}
+    from btxrd_explain.model.networks import factory_source  # noqa: PLC0415 -- imports torch
+
     source = factory_source(reference)
     return {"factory": reference, "factory_source": None if source is None else sha256_of(source)}
 

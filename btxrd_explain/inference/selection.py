@@ -2,71 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from btxrd_explain.errors import TableError
+from btxrd_explain.errors import AnnotationError, TableError
 from btxrd_explain.findings.origin import doubts_of_images, doubts_of_settings
 from btxrd_explain.findings.outputs import inspect_table
 from btxrd_explain.findings.rows import doubts_of_split
 from btxrd_explain.inference.request import collect_images, names_images
 from btxrd_explain.inference.run import up_to_date
-from btxrd_explain.inputs.annotation import AnnotationPlace
-from btxrd_explain.inputs.annotation_source import open_source
+from btxrd_explain.inputs.annotation_source import open_source, read_lesions
 from btxrd_explain.predictions.record import RowStatus
-from btxrd_explain.predictions.table import PredictionTable, open_table
+from btxrd_explain.predictions.table import open_table
 from btxrd_explain.progress import WithoutRows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Size
+    from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.errors import Caution
+    from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.inputs.annotation_source import AnnotationSource
     from btxrd_explain.inputs.dataset import Collection
     from btxrd_explain.predictions.index import Index
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
-
-
-class Annotations(Mapping[str, AnnotationPlace]):
-    """Places of annotations by ``image_id``, each looked for when it is asked for: as collected, else near the image.
-
-    Args:
-        table: The table of the rows.
-        rows: The rows.
-        source: Where annotations are.
-        known: What is known already.
-    """
-
-    def __init__(
-        self, table: PredictionTable, rows: Index, source: AnnotationSource, known: Mapping[str, AnnotationPlace]
-    ) -> None:
-        """Look for nothing yet."""
-        self._table, self._rows, self._source, self._known = table, rows, source, known
-
-    @property
-    def description(self) -> str:
-        """Kind and place of the annotations."""
-        return self._source.description
-
-    def __getitem__(self, image_id: str) -> AnnotationPlace:
-        """Return the place of an image's annotation."""
-        place = self._known.get(image_id)
-        if place is None:
-            row = self._rows.find(image_id)
-            place = None if row is None else self._source.find(self._table.image_path(row))
-        if place is None:
-            raise KeyError(image_id)
-        return place
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield the images that have an annotation."""
-        return (row.image_id for row in self._rows if row.image_id in self)
-
-    def __len__(self) -> int:
-        """Return how many images have one."""
-        return sum(1 for _ in self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +42,38 @@ class Selected:
     Attributes:
         table: The table, current as far as can be told.
         rows: The selected rows, without grids, in the order of the table.
-        annotations: Places of annotations by ``image_id``, of the images that have one.
+        source: Where annotations are.
+        known: Places of annotations by ``image_id``, as far as they were collected with the images.
         cautions: What may be wrong with them.
     """
 
     table: PredictionTable
     rows: Index
-    annotations: Annotations
+    source: AnnotationSource
+    known: Mapping[str, AnnotationPlace]
     cautions: tuple[Caution, ...] = ()
+
+    def annotation_of(self, row: Prediction) -> AnnotationPlace | None:
+        """Return the place of an image's annotation, as collected, else near the image; None where there is none."""
+        return self.known.get(row.image_id) or self.source.find(self.table.image_path(row))
+
+    def lesions_of(
+        self, row: Prediction, size: Size, rules: LesionRules, listener: Listener
+    ) -> tuple[NDArray[np.bool_], ...] | None:
+        """Return the lesions of an image, a mask each; None, with a note of what is wrong, without a usable annotation.
+
+        Args:
+            row: Its row.
+            size: Size of the radiograph, after EXIF rotation.
+            rules: Which shapes are lesions.
+            listener: Told of an annotation that cannot be used.
+        """
+        place = self.annotation_of(row)
+        try:
+            return None if place is None else tuple(read_lesions(place, size, rules))
+        except AnnotationError as error:
+            listener.note(str(error))
+            return None
 
 
 def select_rows(settings: Settings, listener: Listener) -> Selected:
@@ -156,4 +146,4 @@ def _with_annotations(
         listener.note(f"annotations: {source.description}")
     for row in rows.where(~rows.is_in("status", [RowStatus.OK])):
         listener.failed(row.image_id, row.status, row.error or "")
-    return Selected(table, rows, Annotations(table, rows, source, known))
+    return Selected(table, rows, source, known)

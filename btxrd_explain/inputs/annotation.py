@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,15 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.system.files import read_whole
+from btxrd_explain.untrusted.documents import InvalidDocumentError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from btxrd_explain.core.shapes import Shape
-
-# Where the annotation of one radiograph is.
 
 
 class SourceKind(StrEnum):
@@ -52,8 +48,6 @@ class AnnotationPlace:
     problem: str | None = None
 
 
-# What any source says about one radiograph, and what is wrong with it.
-
 MAX_MASK_PIXELS = 2**28
 """Of all masks of one image, a byte each."""
 
@@ -75,21 +69,17 @@ class Annotation:
     image_data: str | None = None
 
 
-class InvalidAnnotationError(Exception):
-    """What is wrong with a file, and where in it; becomes an AnnotationError that names the file."""
-
-
 def within_memory(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
     """Collect shapes, as long as their masks stay within what a file may ask for.
 
     Raises:
-        InvalidAnnotationError: They have more pixels than that.
+        InvalidDocumentError: They have more pixels than that.
     """
     collected, pixels = [], 0
     for shape in shapes:
         pixels += 0 if shape.mask is None else shape.mask.size
         if pixels > MAX_MASK_PIXELS:
-            raise InvalidAnnotationError(f"expected masks of at most {MAX_MASK_PIXELS:,} pixels in all")
+            raise InvalidDocumentError(f"expected masks of at most {MAX_MASK_PIXELS:,} pixels in all")
         collected.append(shape)
     return tuple(collected)
 
@@ -107,7 +97,7 @@ def naming(path: Path, *, hint: str) -> Iterator[None]:
     """
     try:
         yield
-    except InvalidAnnotationError as error:
+    except InvalidDocumentError as error:
         raise AnnotationError(f"'{path}': {error}", hint=hint) from error
     except RecursionError as error:  # a value nested as deeply as can just be read is too deep to be shown
         raise AnnotationError(f"'{path}': nested too deeply", hint=hint) from error
@@ -135,41 +125,7 @@ def check_size(path: Path, annotated: Size, radiograph: Size) -> None:
         )
 
 
-# JSON from annotation tools: bounded, and with what is wrong said in one line.
-
 _MAX_SIDE = 20_000
-
-
-def load_json(path: Path, *, max_bytes: int, max_values: int) -> object:
-    """Load a JSON file, UTF-8 with or without byte order mark.
-
-    Args:
-        path: The file.
-        max_bytes: Largest size that is read.
-        max_values: How many values it may hold, counted by what separates them: two bytes of text can take a hundred
-            of memory.
-
-    Returns:
-        Its content.
-
-    Raises:
-        InvalidAnnotationError: It is too large or no JSON, or gives one key twice.
-        OSError: It cannot be read.
-    """
-    data = read_whole(path, max_bytes)
-    if data is None:
-        raise InvalidAnnotationError(f"expected at most {max_bytes // 2**20} MiB")
-    if sum(map(data.count, (b",", b"[", b"{"))) > max_values:
-        raise InvalidAnnotationError(f"expected at most {max_values:,} values")
-    try:
-        document: object = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
-    except UnicodeDecodeError as error:
-        raise InvalidAnnotationError("expected text in UTF-8") from error
-    except RecursionError as error:
-        raise InvalidAnnotationError("expected JSON, got one that is nested too deeply") from error
-    except ValueError as error:  # also of numbers with thousands of digits
-        raise InvalidAnnotationError(f"expected JSON ({error})") from error
-    return document
 
 
 def parse_size(document: dict[str, Any], names: tuple[str, str], where: str = "") -> Size | None:
@@ -184,22 +140,7 @@ def whole(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def shown(value: object) -> str:
-    """Show a value of any length in an error message of one line."""
-    text = json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its members; of two with one key Python would silently keep the last."""
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        ((twice, _),) = Counter(key for key, _ in pairs).most_common(1)
-        raise InvalidAnnotationError(f"the key {shown(twice)} is there twice")
-    return members
-
-
 def _parse_side(side: object, where: str) -> int:
     if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= _MAX_SIDE:
-        raise InvalidAnnotationError(f"{where}: expected a whole number from 1 to {_MAX_SIDE:,}, got {shown(side)}")
+        raise InvalidDocumentError(f"{where}: expected a whole number from 1 to {_MAX_SIDE:,}, got {shown(side)}")
     return side

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from collections import defaultdict
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.errors import AnnotationError, InputError
-from btxrd_explain.inputs.annotation import AnnotationPlace, InvalidAnnotationError, SourceKind, check_size, load_json
-from btxrd_explain.inputs.coco_source import CocoSource, cached_coco
+from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind, check_size
 from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.system.places import absolute, is_url
+from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -22,72 +25,103 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.inputs.annotation import Annotation
+    from btxrd_explain.inputs.coco import CocoFile
 
-# Which annotation file belongs to which image: the one with the image's stem, in one of a few places.
+
+class CocoSource:
+    """The entries of a COCO file, by the names of their images.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: It is not a COCO file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file and sort its images by name."""
+        self._file = cached_coco(path)
+        self._names = [_relative(image.file_name) for image in self._file.images]
+        self._folders = {name.parent for name in self._names}
+        self._by_name: dict[str, list[int]] = defaultdict(list)
+        self._by_stem: dict[str, list[int]] = defaultdict(list)
+        for position, name in enumerate(self._names):
+            self._by_name[name.name].append(position)
+            self._by_stem[name.stem].append(position)
+
+    @property
+    def description(self) -> str:
+        """Kind, file, and what of it serves no image."""
+        stray = f"; {self._file.stray} annotations of images that it does not list" if self._file.stray else ""
+        folders = f" in {len(self._folders)} folders, by which images are found" if len(self._folders) > 1 else ""
+        return f"COCO file '{self._file.path}' of {len(self._names)} images{folders}{stray}"
+
+    def find(self, image: Path) -> AnnotationPlace | None:
+        """Find the entry of an image: by its name, where there is none by its stem.
+
+        Returns:
+            The entry, or what says that several may be the image's; None where none is.
+        """
+        for candidates in (self._by_name.get(image.name, []), self._by_stem.get(image.stem, [])):
+            found = [position for position in candidates if self._may_be(self._names[position], image.absolute())]
+            if len(found) > 1:
+                problem = f"several images of '{self._file.path}' may be '{image}'"
+                return AnnotationPlace(self._file.path, SourceKind.COCO, problem=problem)
+            if found:
+                return AnnotationPlace(self._file.path, SourceKind.COCO, found[0])
+        return None
+
+    def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
+        """Name the images that the file lists besides those."""
+        known = {place.entry for place in used if place.path == self._file.path and place.problem is None}
+        return [str(name) for position, name in enumerate(self._names) if position not in known]
+
+    def _may_be(self, name: PurePosixPath, image: Path) -> bool:
+        """Return whether an entry's folders allow that it is an image.
+
+        The folders of the entry must be those of the image. But where all entries name the same one, it may be no more
+        than where they once lay: it says nothing, unless there is such a folder near the image, which is not in it.
+        """
+        if not name.parent.parts or image.with_suffix("").as_posix().endswith(f"/{name.with_suffix('')}"):
+            return True
+        return len(self._folders) == 1 and not any(_is_folder(above / name.parent) for above in image.parents)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # longer than a name can be
+        return False
+
+
+def _relative(file_name: str) -> PurePosixPath:
+    r"""Return a file_name as the folders that it names and the file's name.
+
+    >>> [str(_relative(name)) for name in ("/data/a/1.png", "..\\a\\1.png", "1.png")]
+    ['data/a/1.png', 'a/1.png', '1.png']
+    """
+    parts = PurePosixPath(file_name.replace("\\", "/")).parts
+    return PurePosixPath(*(part for part in parts if part not in {"/", ".."}))
+
+
+def cached_coco(path: Path) -> CocoFile:
+    """Read a COCO file once for all of its images, as long as it stays the same.
+
+    Raises:
+        InputError: It is not a COCO file.
+    """
+    stamp = path.stat()
+    return _read_coco(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@lru_cache(maxsize=2)
+def _read_coco(path: Path, _mtime_ns: int, _size: int) -> CocoFile:
+    from btxrd_explain.inputs.coco import read_coco  # noqa: PLC0415 -- few runs need it
+
+    return read_coco(path)
+
 
 _FOLDER_NAMES = ("Annotations", "annotations", "ANNOTATIONS")
-
-
-def find_annotation(image: Path, annotations: Path | None = None, *, suffix: str = ".json") -> Path | None:
-    """Find the annotation file of one image.
-
-    Looked for is ``<stem>.json`` (or another suffix): in ``annotations`` where it is given, first in the subfolder that
-    is named like the image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/``
-    inside of it, and beside the image itself. Near the URL of an image nothing is looked for.
-
-    Args:
-        image: The image file.
-        annotations: Folder of the annotations; None looks near the image.
-        suffix: Suffix of the file.
-
-    Returns:
-        The file, or None where there is none.
-    """
-    name = f"{image.stem}{suffix}"
-    return next((folder / name for folder in _places(image.parent, annotations) if (folder / name).is_file()), None)
-
-
-class AnnotationFinder:
-    """:func:`find_annotation` for many images: lists each folder once instead of asking for each file.
-
-    Args:
-        annotations: Folder of the annotations; None looks near the images.
-        suffix: Suffix of the files.
-    """
-
-    def __init__(self, annotations: Path | None = None, *, suffix: str = ".json") -> None:
-        """Start without knowledge of any folder."""
-        self._suffix = suffix
-        self._annotations = annotations
-        self._files: dict[Path, frozenset[str]] = {}
-        self._near: dict[Path, tuple[Path, ...]] = {}
-
-    def find(self, image: Path) -> Path | None:
-        """Find the annotation file of one image; see :func:`find_annotation`."""
-        parent = image.parent
-        if parent not in self._near:
-            self._near[parent] = tuple(folder for folder in _places(parent, self._annotations) if self._list(folder))
-        name = f"{image.stem}{self._suffix}"
-        return next((folder / name for folder in self._near[parent] if name in self._files[folder]), None)
-
-    def listed(self) -> list[Path]:
-        """Return the files of the folders that were looked into, but for those in the images' own folders, sorted.
-
-        A file beside an image may be anything.
-        """
-        folders = self._files.keys() - self._near.keys()
-        return sorted(folder / name for folder in folders for name in self._files[folder])
-
-    def _list(self, folder: Path) -> frozenset[str]:
-        """Return the names of the files of the suffix in a folder; none where it does not exist."""
-        if folder not in self._files:
-            try:
-                with os.scandir(folder) as entries:
-                    names = frozenset(entry.name for entry in entries if entry.name.endswith(self._suffix))
-            except (FileNotFoundError, NotADirectoryError):
-                names = frozenset()
-            self._files[folder] = names
-        return self._files[folder]
 
 
 def _places(folder: Path, annotations: Path | None) -> Iterator[Path]:
@@ -201,7 +235,11 @@ def open_source(annotations: Path | None) -> AnnotationSource:
 
 
 class FileSource:
-    """A file per image, LabelMe's or a mask, named like the image; see :class:`AnnotationFinder`.
+    """A file per image, LabelMe's or a mask, with the image's stem.
+
+    Looked for is ``<stem>.json`` (of masks ``.png``): in the folder where one is given, first in its subfolder that is
+    named like the image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/`` inside of
+    it, and beside the image itself. Near the URL of an image nothing is looked for. Each folder is listed once.
 
     Args:
         folder: Folder of the files; None looks near the images.
@@ -212,7 +250,8 @@ class FileSource:
         """Start without knowledge of any file."""
         self._folder = folder
         self._kind = kind
-        self._finder = AnnotationFinder(folder, suffix=kind.suffix)
+        self._listed: dict[Path, frozenset[str]] = {}
+        self._near: dict[Path, tuple[Path, ...]] = {}
 
     @property
     def description(self) -> str:
@@ -221,14 +260,32 @@ class FileSource:
 
     def find(self, image: Path) -> AnnotationPlace | None:
         """Find the file of an image."""
-        path = self._finder.find(image)
-        return None if path is None else AnnotationPlace(path, self._kind)
+        parent, name = image.parent, f"{image.stem}{self._kind.suffix}"
+        if parent not in self._near:
+            self._near[parent] = tuple(folder for folder in _places(parent, self._folder) if self._list(folder))
+        found = (folder / name for folder in self._near[parent] if name in self._listed[folder])
+        return next((AnnotationPlace(path, self._kind) for path in found), None)
 
     def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
-        """Name the other files of the folder; or where there is none, of the folders of annotations near the images."""
+        """Name the other files of the folder; or where there is none, of the folders of annotations near the images.
+
+        Files beside the images are not named: one of them may be anything.
+        """
         known = {absolute(place.path) for place in used}
-        files = self._finder.listed() if self._folder is None else _files(self._folder, self._kind.suffix)
+        near = self._listed.keys() - self._near.keys()
+        files = (
+            sorted(folder / name for folder in near for name in self._listed[folder])
+            if self._folder is None
+            else _files(self._folder, self._kind.suffix)
+        )
         return [str(file) for file in files if absolute(file) not in known]
+
+    def _list(self, folder: Path) -> frozenset[str]:
+        """Return the names of the files of the kind in a folder; none where it does not exist."""
+        if folder not in self._listed:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._listed[folder] = frozenset(path.name for path in _files_in(folder, self._kind.suffix))
+        return self._listed.setdefault(folder, frozenset())
 
 
 def _kind_of(document: Path) -> SourceKind | None:
@@ -237,7 +294,7 @@ def _kind_of(document: Path) -> SourceKind | None:
 
     try:
         content = load_json(document, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
-    except (InvalidAnnotationError, OSError):
+    except (InvalidDocumentError, OSError):
         return None  # said with its image, should it have one
     if is_coco(content):
         return SourceKind.COCO
@@ -246,9 +303,10 @@ def _kind_of(document: Path) -> SourceKind | None:
 
 def _files(folder: Path, suffix: str) -> list[Path]:
     """List the files of that suffix in a folder and in the folders in it, but for a copy of the folder, sorted."""
-    found = []
     inner = (path for path in folder.iterdir() if path.is_dir() and path.name.lower() != folder.name.lower())
-    for place in (folder, *sorted(inner)):
-        with os.scandir(place) as entries:
-            found += sorted(Path(entry.path) for entry in entries if entry.name.endswith(suffix))
-    return found
+    return [path for place in (folder, *sorted(inner)) for path in sorted(_files_in(place, suffix))]
+
+
+def _files_in(folder: Path, suffix: str) -> list[Path]:
+    with os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if entry.name.endswith(suffix)]

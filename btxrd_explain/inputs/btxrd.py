@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
-from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
-from zipfile import ZipFile
+from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.image_files import subfolder
 from btxrd_explain.inputs.split_csv import check_header, read_csv
-from btxrd_explain.system.files import read_whole
+from btxrd_explain.untrusted.tables import read_workbook
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
-# BTXRD's table of images: metadata, and the class that follows from it.
 
 _NAMES = ("dataset.xlsx", "dataset.csv")
-_MAX_UNPACKED = 2**27
-"""Bytes of a workbook's parts; BTXRD's have 4 MiB."""
-_MAX_LINES = 2**20
-"""As many as Excel knows."""
-_MAX_CELLS = 10_000_000
 
 
 def find_btxrd_table(root: Path) -> Path | None:
@@ -68,8 +59,9 @@ def read_table_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         InputError: The table cannot be read, or has no column ``image_id``.
     """
-    rows = _read_xlsx(path) if path.suffix.lower() == ".xlsx" else (cells for _, cells in read_csv(path, ("image_id",)))
-    return list(rows)
+    if path.suffix.lower() == ".xlsx":
+        return _by_column(path, read_workbook(path))
+    return [cells for _, cells in read_csv(path, ("image_id",))]
 
 
 def btxrd_label(row: Mapping[str, str]) -> str | None:
@@ -92,68 +84,10 @@ def btxrd_label(row: Mapping[str, str]) -> str | None:
     return "Normal" if malignant == benign == "0" else None
 
 
-def _read_xlsx(path: Path) -> list[dict[str, str]]:
-    from openpyxl import load_workbook  # noqa: PLC0415 -- only data sets with an Excel table need it
-
-    try:
-        with BytesIO(_read_bounded(path)) as file, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions, which hold no data
-            sheet = load_workbook(file, read_only=True, data_only=True, keep_links=False).worksheets[0]
-            sheet.reset_dimensions()  # some programs write wrong ones, which would hide rows
-            return _by_column(path, _filled(path, sheet.iter_rows(values_only=True)))
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
-    except Exception as error:  # openpyxl raises whatever a damaged file provokes
-        raise InputError(
-            f"'{path}' is not an Excel workbook ({error})", hint="save the table as dataset.csv"
-        ) from error
-
-
-def _read_bounded(path: Path) -> bytes:
-    """Read a workbook, unless it would fill the memory; no part is unpacked further than to the size that it states."""
-    data = read_whole(path, _MAX_UNPACKED)
-    if data is None:
-        raise _too_large(path)
-    with ZipFile(BytesIO(data)) as parts:
-        if sum(part.file_size for part in parts.infolist()) > _MAX_UNPACKED:
-            raise _too_large(path)
-    return data
-
-
-def _filled(path: Path, lines: Iterable[tuple[Any, ...]]) -> Iterator[list[str]]:
-    """Yield the lines that are not empty as text; a file may claim any number of empty lines and cells."""
-    cells = 0
-    for number, line in enumerate(lines, 1):
-        cells += len(line)
-        if number > _MAX_LINES or cells > _MAX_CELLS:
-            raise _too_large(path)
-        texts = [_text(value) for value in line]
-        if any(texts):
-            yield texts
-
-
-def _too_large(path: Path) -> InputError:
-    return InputError(f"'{path}' holds more than a table of images", hint="save the table alone as dataset.csv")
-
-
-def _by_column(path: Path, lines: Iterator[list[str]]) -> list[dict[str, str]]:
-    header = [name.lower() for name in next(lines, [])]
+def _by_column(path: Path, lines: list[list[str]]) -> list[dict[str, str]]:
+    header = [name.lower() for name in (lines[0] if lines else [])]
     check_header(path, header, ("image_id",))
-    return [dict(zip_longest(header, line[: len(header)], fillvalue="")) for line in lines]
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 -- a cell holds whatever Excel knows
-    """Return a cell's value as text; Excel keeps whole numbers as floats."""
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()
-
-
-# The folder of a BTXRD download: where its images, annotations and table are.
+    return [dict(zip_longest(header, line[: len(header)], fillvalue="")) for line in lines[1:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,9 +150,6 @@ def find_btxrd_root(folder: Path) -> BtxrdRoot | None:
     copy = subfolder(annotations, "annotations") if annotations else None
     notes = (f"passed over '{copy}', a copy of the folder in itself",) if copy else ()
     return BtxrdRoot(images, annotations, table, notes)
-
-
-# What a table says of images beyond their class: centre, view, patient, whatever its columns are.
 
 
 @dataclass(frozen=True, slots=True)

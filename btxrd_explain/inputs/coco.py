@@ -11,17 +11,8 @@ import numpy as np
 from pycocotools import mask as codec
 
 from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType
-from btxrd_explain.inputs.annotation import (
-    Annotation,
-    InvalidAnnotationError,
-    check_size,
-    load_json,
-    naming,
-    parse_size,
-    shown,
-    whole,
-    within_memory,
-)
+from btxrd_explain.inputs.annotation import Annotation, check_size, naming, parse_size, whole, within_memory
+from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,7 +87,7 @@ class CocoFile:
             if size is not None:
                 check_size(self.path, size, radiograph)
             if len(image.annotations) > _MAX_SHAPES:
-                raise InvalidAnnotationError(f"{image.where}: more than {_MAX_SHAPES:,} annotations")
+                raise InvalidDocumentError(f"{image.where}: more than {_MAX_SHAPES:,} annotations")
             shapes = (self._shape(entry, where, radiograph) for where, entry in image.annotations.items())
             return Annotation(within_memory(filter(None, shapes)), size, image.file_name)
 
@@ -104,7 +95,7 @@ class CocoFile:
         """Return one annotation as a shape; None where its mask is empty."""
         category = entry.get("category_id")
         if not isinstance(category, int | str) or category not in self.categories:
-            raise InvalidAnnotationError(f"{where}.category_id: {shown(category)} is the id of no category")
+            raise InvalidDocumentError(f"{where}.category_id: {shown(category)} is the id of no category")
         label, segmentation = self.categories[category], entry.get("segmentation")
         if not segmentation:
             return _rectangle(label, entry.get("bbox"), f"{where}.bbox")
@@ -133,7 +124,7 @@ def read_coco(path: Path) -> CocoFile:
     with naming(path, hint=_HINT):
         document = load_json(path, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
         if not is_coco(document):
-            raise InvalidAnnotationError("expected an object with the lists images and annotations")
+            raise InvalidDocumentError("expected an object with the lists images and annotations")
         categories = {_id(entry, where): entry.get("name") for where, entry in _objects(document, "categories")}
         images = dict(_objects(document, "images"))
         by_image: dict[object, dict[str, Mapping[str, Any]]] = defaultdict(dict)
@@ -144,7 +135,7 @@ def read_coco(path: Path) -> CocoFile:
             for where, entry in images.items()
         )
         if len({image.entry["id"] for image in found}) < len(found):
-            raise InvalidAnnotationError("images: several have one id")
+            raise InvalidDocumentError("images: several have one id")
         return CocoFile(
             path,
             found,
@@ -161,10 +152,10 @@ def is_coco(document: object) -> bool:
 def _objects(document: Any, key: str) -> list[tuple[str, dict[str, Any]]]:  # noqa: ANN401 -- parsed JSON
     entries = document.get(key) or []
     if not isinstance(entries, list):
-        raise InvalidAnnotationError(f"{key}: expected a list")
+        raise InvalidDocumentError(f"{key}: expected a list")
     for index, entry in enumerate(entries):
         if not isinstance(entry, dict):
-            raise InvalidAnnotationError(f"{key}[{index}]: expected an object")
+            raise InvalidDocumentError(f"{key}[{index}]: expected an object")
     return [(f"{key}[{index}]", entry) for index, entry in enumerate(entries)]
 
 
@@ -172,19 +163,19 @@ def _id(entry: Mapping[str, Any], where: str, key: str = "id") -> int | str:
     value = entry.get(key)
     if isinstance(value, str) or (type(value) is int and abs(value) < 2**64):  # of larger ones, many share a hash
         return value
-    raise InvalidAnnotationError(f"{where}.{key}: expected a whole number or text, got {shown(value)}")
+    raise InvalidDocumentError(f"{where}.{key}: expected a whole number or text, got {shown(value)}")
 
 
 def _named(entry: dict[str, Any], where: str) -> dict[str, Any]:
     if not isinstance(entry.get("file_name"), str) or not entry["file_name"]:
-        raise InvalidAnnotationError(f"{where}.file_name: expected text, got {shown(entry.get('file_name'))}")
+        raise InvalidDocumentError(f"{where}.file_name: expected text, got {shown(entry.get('file_name'))}")
     return entry
 
 
 def _rectangle(label: str, box: object, where: str) -> Shape:
     """Return a box ``[x, y, width, height]`` as a rectangle, whose second corner is its last pixel."""
     if not isinstance(box, list) or len(box) != 4 or not _are_numbers(box) or min(box[2:]) <= 0:
-        raise InvalidAnnotationError(f"{where}: expected [x, y, width, height], got {shown(box)}")
+        raise InvalidDocumentError(f"{where}: expected [x, y, width, height], got {shown(box)}")
     x, y, width, height = map(float, box)
     corners = np.array([[x, y], [x + max(width - 1, 0), y + max(height - 1, 0)]])
     return Shape(label, ShapeType.RECTANGLE, corners)
@@ -196,9 +187,9 @@ def _run_lengths(segmentation: object, size: Size, where: str) -> list[int]:
         _check_polygons(segmentation, where)
         return _decompressed(codec.merge(codec.frPyObjects(segmentation, *size))["counts"])
     if not isinstance(segmentation, dict):
-        raise InvalidAnnotationError(f"{where}: expected polygons or run lengths, got {shown(segmentation)}")
+        raise InvalidDocumentError(f"{where}: expected polygons or run lengths, got {shown(segmentation)}")
     if segmentation.get("size") != list(size):
-        raise InvalidAnnotationError(
+        raise InvalidDocumentError(
             f"{where}.size: expected [{size.height}, {size.width}] as the radiograph has, "
             f"got {shown(segmentation.get('size'))}"
         )
@@ -206,9 +197,9 @@ def _run_lengths(segmentation: object, size: Size, where: str) -> list[int]:
     if isinstance(counts, str) and _COMPRESSED.fullmatch(counts):
         counts = _decompressed(counts.encode())
     if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
-        raise InvalidAnnotationError(f"{where}.counts: expected run lengths, got {shown(segmentation.get('counts'))}")
+        raise InvalidDocumentError(f"{where}.counts: expected run lengths, got {shown(segmentation.get('counts'))}")
     if sum(counts) != size.height * size.width:
-        raise InvalidAnnotationError(
+        raise InvalidDocumentError(
             f"{where}.counts: expected runs of {size.height * size.width:,} pixels in all, got {sum(counts):,}"
         )
     return counts
@@ -236,13 +227,13 @@ def _check_polygons(polygons: list[Any], where: str) -> None:
     length = 0.0
     for index, polygon in enumerate(polygons):
         if not isinstance(polygon, list) or len(polygon) % 2 or not 6 <= len(polygon) <= 2 * MAX_POINTS:
-            raise InvalidAnnotationError(f"{where}[{index}]: expected at least three points as [x, y, x, y, ...]")
+            raise InvalidDocumentError(f"{where}[{index}]: expected at least three points as [x, y, x, y, ...]")
         if not _are_numbers(polygon):
-            raise InvalidAnnotationError(f"{where}[{index}]: expected finite numbers within {MAX_COORDINATE:,} pixels")
+            raise InvalidDocumentError(f"{where}[{index}]: expected finite numbers within {MAX_COORDINATE:,} pixels")
         points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
         length += float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
     if length > _MAX_OUTLINE:
-        raise InvalidAnnotationError(f"{where}: expected outlines of at most {_MAX_OUTLINE:,} pixels in all")
+        raise InvalidDocumentError(f"{where}: expected outlines of at most {_MAX_OUTLINE:,} pixels in all")
 
 
 def _are_numbers(values: list[Any]) -> bool:

@@ -25,8 +25,6 @@ from btxrd_explain.inputs.decode import MAX_PIXELS, MissingPackagesError, Undeco
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# From the values that a DICOM file stores to the grey levels that it is meant to be seen in.
-
 
 def grey_levels(stored: NDArray[Any], header: Dataset) -> NDArray[np.uint8]:
     """Turn stored values into grey levels, as PS3.3 C.11 and C.7.6.3.1.2 order it.

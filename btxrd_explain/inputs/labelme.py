@@ -7,7 +7,6 @@ the file's name. The image that a file names or embeds is never opened.
 from __future__ import annotations
 
 import base64
-import binascii
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -17,54 +16,14 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import MaskPolicy, annotation_mask
 from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.annotation import (
-    Annotation,
-    InvalidAnnotationError,
-    check_size,
-    load_json,
-    naming,
-    parse_size,
-    shown,
-    whole,
-    within_memory,
-)
+from btxrd_explain.inputs.annotation import Annotation, check_size, naming, parse_size, whole, within_memory
 from btxrd_explain.inputs.decode import UndecodableError, decode
+from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-# The pixels of LabelMe's mask shapes: a PNG in base64.
-
-
-class InvalidMaskError(Exception):
-    """A text is not the PNG of a mask; says what it was expected to be."""
-
-
-def decode_mask(text: str) -> NDArray[np.bool_]:
-    """Decode the pixels of a mask shape.
-
-    Args:
-        text: A PNG of one channel in base64.
-
-    Returns:
-        Boolean array of shape ``(height, width)``: True where the PNG is not 0.
-
-    Raises:
-        InvalidMaskError: The text is not such a PNG.
-    """
-    try:
-        image = decode(base64.b64decode(text, validate=True), formats=("PNG",)).image
-    except (binascii.Error, ValueError) as error:
-        raise InvalidMaskError(f"expected a PNG in base64 ({error})") from error
-    except UndecodableError as error:
-        raise InvalidMaskError(f"expected a PNG in base64, but it {error.reason}") from error
-    pixels = np.asarray(image)
-    if pixels.ndim != 2:
-        raise InvalidMaskError(f"expected a PNG of one channel, got mode {image.mode}")
-    return pixels.astype(np.bool_)
-
 
 _MAX_BYTES = 128 * 2**20
 """Files with an embedded image have tens of megabytes."""
@@ -145,12 +104,12 @@ def read_annotation_of(
 
 def _parse(document: object) -> Annotation:
     if not isinstance(document, dict):
-        raise InvalidAnnotationError("expected a JSON object at the top")
+        raise InvalidDocumentError("expected a JSON object at the top")
     if not isinstance(document.get("shapes"), list):
-        raise InvalidAnnotationError("shapes: expected a list")
+        raise InvalidDocumentError("shapes: expected a list")
     image_path = document.get("imagePath")
     if image_path is not None and not isinstance(image_path, str):
-        raise InvalidAnnotationError("imagePath: expected text or null")
+        raise InvalidDocumentError("imagePath: expected text or null")
     image_data = document.get("imageData")
     return Annotation(
         _parse_shapes(document["shapes"]),
@@ -163,28 +122,28 @@ def _parse(document: object) -> Annotation:
 def _parse_shapes(items: list[Any]) -> tuple[Shape, ...]:
     """Parse all shapes, within the bounds that a file may ask of memory and time."""
     if len(items) > _MAX_SHAPES:
-        raise InvalidAnnotationError(f"shapes: expected at most {_MAX_SHAPES:,}, got {len(items):,}")
+        raise InvalidDocumentError(f"shapes: expected at most {_MAX_SHAPES:,}, got {len(items):,}")
     points = accumulate(len(item["points"]) for item in items if _has_list(item, "points"))
     if max(points, default=0) > _MAX_FILE_POINTS:
-        raise InvalidAnnotationError(f"shapes: more than {_MAX_FILE_POINTS:,} points in all")
+        raise InvalidDocumentError(f"shapes: more than {_MAX_FILE_POINTS:,} points in all")
     return within_memory(_parse_shape(item, f"shapes[{index}]") for index, item in enumerate(items))
 
 
 def _parse_shape(item: object, where: str) -> Shape:
     if not isinstance(item, dict):
-        raise InvalidAnnotationError(f"{where}: expected an object")
+        raise InvalidDocumentError(f"{where}: expected an object")
     label, group = item.get("label"), item.get("group_id")
     if not isinstance(label, str):
-        raise InvalidAnnotationError(f"{where}.label: expected text, got {shown(label)}")
+        raise InvalidDocumentError(f"{where}.label: expected text, got {shown(label)}")
     if group is not None and not isinstance(group, int):
-        raise InvalidAnnotationError(f"{where}.group_id: expected a whole number or null, got {shown(group)}")
+        raise InvalidDocumentError(f"{where}.group_id: expected a whole number or null, got {shown(group)}")
     shape_type = _parse_type(item.get("shape_type"), f"{where}.shape_type")
     points = _parse_points(item.get("points"), f"{where}.points")
     mask = _parse_mask(item.get("mask"), f"{where}.mask") if shape_type is ShapeType.MASK else None
     try:
         return Shape(whole(label), shape_type, points, mask, group)
     except ValueError as error:
-        raise InvalidAnnotationError(f"{where}.points: {error}") from error
+        raise InvalidDocumentError(f"{where}.points: {error}") from error
 
 
 def _parse_type(name: object, where: str) -> ShapeType:
@@ -193,25 +152,32 @@ def _parse_type(name: object, where: str) -> ShapeType:
         return ShapeType.POLYGON if name is None else ShapeType(str(name))
     except ValueError as error:
         known = ", ".join(sorted(ShapeType))
-        raise InvalidAnnotationError(f"{where}: expected one of {known}, got {shown(name)}") from error
+        raise InvalidDocumentError(f"{where}: expected one of {known}, got {shown(name)}") from error
 
 
 def _parse_points(points: object, where: str) -> NDArray[np.float64]:
     if not isinstance(points, list) or not all(_is_pair(point) for point in points):
-        raise InvalidAnnotationError(f"{where}: expected a list of [x, y] pairs")
+        raise InvalidDocumentError(f"{where}: expected a list of [x, y] pairs")
     try:
         return np.array(points, dtype=np.float64).reshape(-1, 2)
     except OverflowError as error:
-        raise InvalidAnnotationError(f"{where}: expected finite coordinates") from error
+        raise InvalidDocumentError(f"{where}: expected finite coordinates") from error
 
 
 def _parse_mask(text: object, where: str) -> NDArray[np.bool_]:
+    """Return the pixels of a mask shape, a PNG of one channel in base64: true where it is not 0."""
     if not isinstance(text, str):
-        raise InvalidAnnotationError(f"{where}: expected a PNG in base64, got {shown(text)}")
+        raise InvalidDocumentError(f"{where}: expected a PNG in base64, got {shown(text)}")
     try:
-        return decode_mask(text)
-    except InvalidMaskError as error:
-        raise InvalidAnnotationError(f"{where}: {error}") from error
+        image = decode(base64.b64decode(text, validate=True), formats=("PNG",)).image
+    except ValueError as error:  # binascii's is one
+        raise InvalidDocumentError(f"{where}: expected a PNG in base64 ({error})") from error
+    except UndecodableError as error:
+        raise InvalidDocumentError(f"{where}: expected a PNG in base64, but it {error.reason}") from error
+    pixels = np.asarray(image)
+    if pixels.ndim != 2:
+        raise InvalidDocumentError(f"{where}: expected a PNG of one channel, got mode {image.mode}")
+    return pixels.astype(np.bool_)
 
 
 def _has_list(item: object, key: str) -> bool:

@@ -9,9 +9,10 @@ import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import Shape, ShapeType
-from btxrd_explain.inputs.annotation import Annotation, InvalidAnnotationError, naming, within_memory
+from btxrd_explain.inputs.annotation import Annotation, naming, within_memory
 from btxrd_explain.inputs.decode import UndecodableError, decode, upright
 from btxrd_explain.system.files import read_whole
+from btxrd_explain.untrusted.documents import InvalidDocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,11 +46,11 @@ def read_mask_image(path: Path) -> Annotation:
     with naming(path, hint="save it as a PNG of one channel, without smoothing, 0 outside of lesions"):
         data = read_whole(path, _MAX_BYTES)
         if data is None:
-            raise InvalidAnnotationError(f"expected at most {_MAX_BYTES // 2**20} MiB")
+            raise InvalidDocumentError(f"expected at most {_MAX_BYTES // 2**20} MiB")
         try:
             image, orientation, _ = decode(data, formats=("PNG",))
         except UndecodableError as error:
-            raise InvalidAnnotationError(f"expected a PNG, but it {error.reason}") from error
+            raise InvalidDocumentError(f"expected a PNG, but it {error.reason}") from error
         values = upright(_values(image), orientation)
         return Annotation(within_memory(_lesions(values)), Size(*values.shape))
 
@@ -61,9 +62,9 @@ def _values(image: Image.Image) -> NDArray[Any]:
         return pixels
     colours = 1 if image.mode in {"LA", "PA"} else 3
     if (pixels[..., colours:] != 255).any():
-        raise InvalidAnnotationError("expected a mask without transparency")
+        raise InvalidDocumentError("expected a mask without transparency")
     if (pixels[..., :colours] != pixels[..., :1]).any():
-        raise InvalidAnnotationError("expected one value per pixel, got colours")
+        raise InvalidDocumentError("expected one value per pixel, got colours")
     values: NDArray[Any] = pixels[..., 0]
     return values
 
@@ -72,14 +73,14 @@ def _lesions(values: NDArray[Any]) -> Iterator[Shape]:
     """Yield the connected regions of each value as mask shapes."""
     present = [int(value) for value in np.unique(values) if value != 0]
     if len(present) > _MAX_VALUES:
-        raise InvalidAnnotationError(f"expected at most {_MAX_VALUES} values, got {len(present)}: no mask")
+        raise InvalidDocumentError(f"expected at most {_MAX_VALUES} values, got {len(present)}: no mask")
     lesions = 0
     for value in present:
         region = (values == value).astype(np.uint8)
         count, components, boxes, _ = cv2.connectedComponentsWithStats(region, connectivity=8)
         lesions += count - 1
         if lesions > _MAX_LESIONS:
-            raise InvalidAnnotationError(f"expected at most {_MAX_LESIONS:,} regions")
+            raise InvalidDocumentError(f"expected at most {_MAX_LESIONS:,} regions")
         for component in range(1, count):
             left, top, width, height = boxes[component, :4].tolist()
             window = components[top : top + height, left : left + width] == component

@@ -7,9 +7,10 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import ExifTags
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
@@ -21,7 +22,6 @@ from btxrd_explain.inputs.decode import (
     refusing_damage,
     upright,
 )
-from btxrd_explain.inputs.depth import to_8_bits
 from btxrd_explain.inputs.image_files import is_dicom, kind_of
 from btxrd_explain.system.places import as_text, is_url, reaching
 
@@ -30,6 +30,121 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from PIL import Image
+
+_GREY = frozenset({"1", "L", "LA", "La"})
+_WHITE_IS_ZERO, _SEPARATE_PLANES, _UNCOMPRESSED = 0, 2, 1
+_UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+_VALUES_AT_ONCE = 2**20
+"""Wider types are needed on the way, which for all values at once take many times the memory of the image."""
+_PNG_DEPTH = 24
+"""Where a PNG tells the bits per value."""
+
+
+def to_8_bits(image: Image.Image, data: bytes) -> NDArray[np.uint8]:
+    """Turn a decoded image into 8-bit pixels.
+
+    Deeper values are scaled linearly, the image's smallest to 0 and its largest to 255, those of colours together.
+
+    Args:
+        image: The image, loaded.
+        data: The file's content.
+
+    Returns:
+        Uint8 array of shape ``(height, width)``, or ``(height, width, 3)`` in RGB, without transparency.
+
+    Raises:
+        UndecodableError: The values are of a kind that is not read rightly, or not finite.
+    """
+    if image.format == "TIFF":
+        _refuse_misread(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = _stretch(_values(image))
+        return 255 - grey if _tag(image, ExifTags.Base.PhotometricInterpretation, 1) == _WHITE_IS_ZERO else grey
+    if _is_deep_colour(image, data):
+        return _stretch(_deep_colours(data))
+    if image.mode in {"L", "RGB"}:
+        return np.asarray(image)
+    if image.mode in _GREY:
+        return np.asarray(image.convert("L"))
+    if image.mode in {"P", "PA"} and "transparency" in image.info:
+        image = image.convert("RGBA")  # by way of RGBA, for Pillow warns of the direct way
+    return np.asarray(image.convert("RGB"))
+
+
+def _tag(image: Image.Image, tag: ExifTags.Base, default: int) -> int:
+    """Return a tag of a TIFF, of several numbers the largest; the default where there is none, and of other formats."""
+    value = getattr(image, "tag_v2", {}).get(tag, default)
+    return int(max(value) if isinstance(value, tuple) else value)
+
+
+def _refuse_misread(image: Image.Image) -> None:
+    """Refuse what Pillow decodes without complaint to other values than the file's."""
+    bits, kind = _tag(image, ExifTags.Base.BitsPerSample, 1), _tag(image, ExifTags.Base.SampleFormat, _UNSIGNED)
+    reason = None
+    if bits > 8 and _tag(image, ExifTags.Base.PlanarConfiguration, 1) == _SEPARATE_PLANES:
+        reason = f"keeps each colour of {bits} bits apart"
+    elif bits <= 8 and kind == _SIGNED:
+        reason = "holds signed values of 8 bits"
+    elif kind == _FLOAT and _is_big_endian(image) and _tag(image, ExifTags.Base.Compression, 1) != _UNCOMPRESSED:
+        reason = "holds compressed big-endian floating-point values"
+    if reason is not None:
+        raise UndecodableError(f"{reason}, which is not read", hint="convert it to 16-bit PNG")
+
+
+def _is_big_endian(image: Image.Image) -> bool:
+    return bool(getattr(image, "tag_v2").prefix == b"MM")  # noqa: B009 -- only Pillow's class of TIFF images has it
+
+
+def _values(image: Image.Image) -> NDArray[Any]:
+    """Return the grey values of a deep image; Pillow takes unsigned 32 bits for signed ones."""
+    values = np.asarray(image)
+    unsigned = _tag(image, ExifTags.Base.SampleFormat, _UNSIGNED) == _UNSIGNED
+    if image.mode == "I" and _tag(image, ExifTags.Base.BitsPerSample, 0) == 32 and unsigned:
+        return values.view(np.uint32)
+    return values
+
+
+def _is_deep_colour(image: Image.Image, data: bytes) -> bool:
+    """Return whether Pillow kept no more than the upper 8 bits of the channels."""
+    if image.format == "PNG":
+        return data[_PNG_DEPTH] == 16
+    return _tag(image, ExifTags.Base.BitsPerSample, 1) > 8 and len(image.getbands()) > 1
+
+
+def _deep_colours(data: bytes) -> NDArray[np.uint16]:
+    """Decode colours with all their bits: RGB, or one channel where the channels are equal.
+
+    OpenCV turns TIFF upright as Pillow does; PNG it leaves as it is.
+    """
+    import cv2  # noqa: PLC0415 -- few images need it
+
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
+        raise UndecodableError("holds deep colours of a kind that is not read", hint="convert it to 16-bit grey PNG")
+    colours = pixels[..., 2::-1]
+    if (colours == colours[..., :1]).all():
+        return np.ascontiguousarray(colours[..., 0])
+    return np.ascontiguousarray(colours)
+
+
+def _stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale values linearly to 0-255; an image of one value becomes 0."""
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():
+        raise UndecodableError("holds values that are not finite", hint="leave it out, or convert it to 16-bit PNG")
+    scale = 255 / (high - low) if high > low else 0.0
+    levels = np.rint((np.arange(2**16) - low).clip(0) * scale).clip(0, 255).astype(np.uint8)
+    stretched = np.empty(values.shape, np.uint8)
+    rows = max(_VALUES_AT_ONCE * len(values) // values.size, 1)
+    for start in range(0, len(values), rows):
+        part = values[start : start + rows]
+        if values.dtype.itemsize == 2:  # a look-up table is several times faster than arithmetic on each pixel
+            stretched[start : start + rows] = levels.take(part)
+        else:
+            stretched[start : start + rows] = np.rint((part.astype(np.float64) - low) * scale)
+    return stretched
+
 
 _MAX_BYTES = 2**30
 

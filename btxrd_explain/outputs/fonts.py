@@ -16,28 +16,11 @@ _FIRST = "DejaVu Sans"
 """Comes with matplotlib, so that text has the same width on every machine; Latin, Greek, Cyrillic and more."""
 
 _FURTHER = (
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Noto Sans SC",
-    "Noto Sans JP",
-    "Noto Sans KR",
-    "Source Han Sans SC",
-    "WenQuanYi Zen Hei",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "Hiragino Sans",
-    "Yu Gothic",
-    "Malgun Gothic",
-    "Apple SD Gothic Neo",
-    "Noto Sans",
-    "Noto Sans Devanagari",
-    "Noto Sans Thai",
-    "Noto Sans Bengali",
-    "Noto Sans Tamil",
-    "Nirmala UI",
-    "Leelawadee UI",
-    "Arial Unicode MS",
-)
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC",
+    "WenQuanYi Zen Hei", "Microsoft YaHei", "PingFang SC", "Hiragino Sans", "Yu Gothic", "Malgun Gothic",
+    "Apple SD Gothic Neo", "Noto Sans", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Bengali",
+    "Noto Sans Tamil", "Nirmala UI", "Leelawadee UI", "Arial Unicode MS",
+)  # fmt: skip
 """Fonts that draw what the first one lacks, where the machine has them; they come with the usual systems."""
 
 

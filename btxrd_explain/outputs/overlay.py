@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.geometry import Size
 
-# Heat maps and annotations drawn onto radiographs.
-
 
 def create_overlay(
     image: NDArray[np.uint8],
@@ -138,8 +136,6 @@ def colour_table(colormap: str) -> NDArray[np.float32]:
     table: NDArray[np.float32] = (fine(np.arange(256))[:, :3] * 255).astype(np.float32)
     return table
 
-
-# Outlines of annotations and of heat maps, drawn as lines: sharp at every size, and as wide in every picture.
 
 Outlines: TypeAlias = "tuple[NDArray[np.float64], ...]"
 """Closed lines, each float64 of shape ``(n, 2)``: x and y as shares of the picture's width and height, in [0, 1]."""

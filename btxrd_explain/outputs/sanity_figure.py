@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-# Heat maps while the weights become random: how alike they stay, and what they look like.
 
 _CELL, _GAP, _MARGIN, _TOP, _HEAD, _BAR, _NAME = 1.15, 0.06, 0.15, 0.4, 0.34, 0.62, 0.2
 """Inches: side of a picture, gap, margins, heading, names of stages, colour bar, name above a row."""
@@ -153,9 +152,6 @@ def _overlaid(
     radiograph: NDArray[np.uint8], values: NDArray[np.float32] | None, colormap: str, alpha: float
 ) -> NDArray[np.uint8]:
     return radiograph if values is None else create_overlay(radiograph, values, alpha, colormap=colormap)
-
-
-# The class probability while pixels are inserted and deleted in the order of the heat map.
 
 
 def build_perturbation(

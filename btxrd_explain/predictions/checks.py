@@ -18,13 +18,10 @@ from btxrd_explain.predictions.schema import HEAVY_COLUMN, as_numpy, mask_column
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    import pyarrow.parquet as pq
     from numpy.typing import NDArray
 
     from btxrd_explain.predictions.provenance import Provenance
 
-_MOST_ROWS_PER_GROUP = 65_536
-_MOST_BYTES_PER_GROUP = 2**30
 _MOST_PIXELS = 100_000_000
 """Pixels of the largest radiograph that is decoded."""
 _LONGEST_TEXT = 4096
@@ -52,24 +49,6 @@ def check_columns(schema: pa.Schema, provenance: Provenance, elsewhere: Mapping[
             raise ValueError(f"it has {len(found)} columns '{field.name}'")
         if schema.field(found[0]).type != field.type:
             raise ValueError(f"its column '{field.name}' is of type {schema.field(found[0]).type}, not {field.type}")
-
-
-def check_extent(metadata: pq.FileMetaData, provenance: Provenance, size: int) -> None:
-    """Make sure that a file unfolds to no more than can be read: repeated values take almost no space.
-
-    Args:
-        metadata: The footer of the file.
-        provenance: How its rows were made.
-        size: Bytes of the file.
-    """
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    if metadata.num_rows != sum(group.num_rows for group in groups) or not 0 <= metadata.num_rows <= size:
-        raise ValueError(f"it claims {metadata.num_rows} rows in {size} bytes")
-    cells = len(provenance.class_names) * provenance.grid.height * provenance.grid.width
-    for group in groups:
-        largest = max(group.total_byte_size, 4 * cells * group.num_rows)
-        if not 0 <= group.num_rows <= _MOST_ROWS_PER_GROUP or not 0 <= largest <= _MOST_BYTES_PER_GROUP:
-            raise ValueError(f"{group.num_rows} of its rows are stored together and unfold to {largest} bytes")
 
 
 def check_rows(rows: pa.RecordBatch | pa.Table, provenance: Provenance) -> tuple[str, str]:

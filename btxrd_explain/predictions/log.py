@@ -1,8 +1,8 @@
-"""Rows that no file of a table holds yet: a log that grows by a record per batch.
+"""Rows that no file of a table holds yet: a log that grows by an Arrow stream per batch.
 
-A record is self-contained: its length, a checksum, and a record batch with its schema as an Arrow stream. What a
-power failure tore off at the end is seen by either, and passed over. A file that does not begin like a log is somebody
-else's: it is neither written nor removed.
+A stream has its own schema, one record batch, and beside it the batch's checksum. Arrow sees what a power failure tore
+off; the checksum sees what it left as zeros. A file that does not begin like a log is somebody else's: it is neither
+written nor removed.
 """
 
 from __future__ import annotations
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
 
     from btxrd_explain.predictions.record import Prediction
 
-_LENGTH_BYTES = 8
-_CHECKSUM_BYTES = 16
-_SPARE = b"\0\0\0\0"
-"""The high bytes of a length: no record has four gigabytes. A text does not begin like that."""
 _STREAM = b"\xff\xff\xff\xff"
 """How an Arrow stream begins."""
+_FORMER_HEAD = 24
+"""Bytes of length and checksum before each stream in the logs of 0.1.0; the high bytes of the length are 0."""
+_CHECKSUM = b"blake2b"
 
 
 class RowLog:
@@ -51,25 +50,27 @@ class RowLog:
         Raises:
             OutputError: They cannot be written, or something else has the name of the log.
         """
-        record = _to_record(provenance, rows)
+        stream = _to_stream(provenance, rows)
         new = not self.path.exists()
         size = 0 if new else self.path.stat().st_size
         try:
             if new:
                 make_folder(self.path.parent)
             with os.fdopen(open_own(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
-                file.write(record)
+                file.write(stream)
                 file.flush()
                 os.fsync(file.fileno())
             if new:
                 sync_folder(self.path.parent)
         except OSError as error:
             with suppress(OSError):
-                os.truncate(self.path, size)  # half a record would hide those that other threads may still append
+                os.truncate(self.path, size)  # half a stream would hide those that other threads may still append
             raise cannot_write(self.path, error) from error
 
     def read(self) -> Iterator[tuple[Provenance, list[Prediction]]]:
-        """Yield what was appended, record by record, up to the first that is torn.
+        """Yield what was appended, batch by batch, up to the first that is torn.
+
+        Of a log of release 0.1.0 nothing is yielded: its rows were computed by that release, and hold for no other.
 
         Raises:
             TableError: The log cannot be read.
@@ -84,12 +85,12 @@ class RowLog:
             raise TableError(f"cannot read '{self.path}' ({error.strerror})", hint="check its permissions") from error
         if not _begins_like_a_log(data):
             raise foreign(self.path, "a file")
-        while (end := _end_of(data)) is not None:
-            try:
-                yield _from_record(data[_LENGTH_BYTES + _CHECKSUM_BYTES : end])
-            except (pa.ArrowException, TableError):
-                return
-            data = data[end:]
+        source = pa.BufferReader(data)
+        with suppress(pa.ArrowException, OSError, StopIteration, TableError):  # what comes next is torn
+            while source.tell() < len(data):
+                with pa.ipc.open_stream(source) as reader:
+                    yield _rows_of(reader)
+                    reader.read_all()  # up to its end, where the next one begins
 
     def clear(self) -> None:
         """Remove the log; its rows stand in a file now.
@@ -100,34 +101,29 @@ class RowLog:
         remove(self.path)
 
 
-def _to_record(provenance: Provenance, rows: Sequence[Prediction]) -> bytes:
-    sink = pa.BufferOutputStream()
-    schema = table_schema(provenance)
+def _to_stream(provenance: Provenance, rows: Sequence[Prediction]) -> bytes:
+    sink, schema = pa.BufferOutputStream(), table_schema(provenance)
+    batch = to_batch(rows, schema)
     with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(to_batch(rows, schema))
+        writer.write_batch(batch, custom_metadata={_CHECKSUM: _checksum(batch)})
     content: bytes = sink.getvalue().to_pybytes()
-    return len(content).to_bytes(_LENGTH_BYTES) + _checksum(content) + content
+    return content
 
 
-def _from_record(content: bytes) -> tuple[Provenance, list[Prediction]]:
-    with pa.ipc.open_stream(content) as reader:
-        return Provenance.decode(reader.schema.metadata), list(from_batch(reader.read_next_batch()))
+def _rows_of(reader: pa.RecordBatchStreamReader) -> tuple[Provenance, list[Prediction]]:
+    """Read the batch of a stream, and raise what :meth:`RowLog.read` takes for the sign of a torn one."""
+    batch, metadata = reader.read_next_batch_with_custom_metadata()
+    batch.validate(full=True)
+    if not metadata or metadata.get(_CHECKSUM) != _checksum(batch):
+        raise pa.ArrowInvalid("the batch is not what was written")
+    return Provenance.decode(reader.schema.metadata), list(from_batch(batch))
+
+
+def _checksum(batch: pa.RecordBatch) -> bytes:
+    return blake2b(batch.serialize(), digest_size=16).hexdigest().encode()
 
 
 def _begins_like_a_log(data: bytes) -> bool:
-    """Return whether a file can be a log, also one of which a power failure left a part, or nothing but zeros."""
-    start = _LENGTH_BYTES + _CHECKSUM_BYTES
-    marks = (_SPARE, data[: len(_SPARE)]), (_STREAM, data[start : start + len(_STREAM)])
-    return all(mark.startswith(found.rstrip(b"\0")) for mark, found in marks)
-
-
-def _end_of(data: bytes) -> int | None:
-    """Return where the first record ends; None without a whole one."""
-    start = _LENGTH_BYTES + _CHECKSUM_BYTES
-    end = start + int.from_bytes(data[:_LENGTH_BYTES])
-    whole = start < end <= len(data) and _checksum(data[start:end]) == data[_LENGTH_BYTES:start]
-    return end if whole else None
-
-
-def _checksum(content: bytes) -> bytes:
-    return blake2b(content, digest_size=_CHECKSUM_BYTES).digest()
+    """Return whether a file can be a log, also one of 0.1.0, or one of which a power failure left zeros or a part."""
+    begins = data.startswith(bytes(len(_STREAM))) and data[_FORMER_HEAD:].startswith(_STREAM)
+    return begins or _STREAM.startswith(data[: len(_STREAM)]) or not any(data)

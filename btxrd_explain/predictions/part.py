@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from btxrd_explain.errors import OtherFileError, TableError
-from btxrd_explain.predictions.checks import check_columns, check_extent, check_rows
+from btxrd_explain.predictions.checks import check_columns, check_rows
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.schema import HEAVY_COLUMN, table_schema
+from btxrd_explain.untrusted.tables import check_extent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -140,7 +141,8 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
     keys = {name: value for name, value in (keys or {}).items() if name not in schema.names}
     with _reading(path):
         check_columns(schema, provenance, keys)
-        check_extent(metadata, provenance, path.stat().st_size)
+        cells = len(provenance.class_names) * provenance.grid.height * provenance.grid.width
+        check_extent(metadata, 4 * cells, path.stat().st_size)
         known = [name for name in table_schema(provenance).names if name not in keys]
         columns = {name: schema.field(name).type for name in known} | dict.fromkeys(keys, pa.string())
         ranges = _ranges(metadata)

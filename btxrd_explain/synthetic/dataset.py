@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from btxrd_explain.synthetic.radiographs import SyntheticRadiograph
 
-# LabelMe files for synthetic lesions, written as BTXRD's are: each lesion twice, CRLF, no image data.
 
 VERSION = "5.4.1"
 NOTE = "synthetic"
@@ -80,8 +79,6 @@ def _shape(label: str | None, kind: str, points: Sequence[Sequence[float]]) -> d
     }
 
 
-# The synthetic data set's table, with the 37 columns of BTXRD's, as CSV and as a spreadsheet.
-
 BONES = ("hand", "ulna", "radius", "humerus", "foot", "tibia", "fibula", "femur", "hip bone")
 JOINTS = (
     "ankle-joint", "knee-joint", "hip-joint", "wrist-joint", "elbow-joint", "shoulder-joint",
@@ -120,17 +117,6 @@ def describe(name: str, radiograph: SyntheticRadiograph, rng: np.random.Generato
         "gender": str(rng.choice(["M", "F"])),
     }
     return {column: facts.get(column, int(column in shown)) for column in COLUMNS}
-
-
-def label_of(row: Mapping[str, str | int]) -> Diagnosis:
-    """Return the class that a row states, by BTXRD's rule.
-
-    >>> label_of({"malignant": 0, "benign": 1}).value
-    'Benign'
-    """
-    if row["malignant"]:
-        return Diagnosis.MALIGNANT
-    return Diagnosis.BENIGN if row["benign"] else Diagnosis.NORMAL
 
 
 def as_csv(columns: Iterable[str], rows: Iterable[Mapping[str, str | int]]) -> bytes:

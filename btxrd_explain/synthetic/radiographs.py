@@ -14,9 +14,8 @@ from btxrd_explain.synthetic import clutter
 from btxrd_explain.synthetic.anatomy import Pose, Scene
 from btxrd_explain.synthetic.bones import Canvas, centre_of, draw_bone
 from btxrd_explain.synthetic.film import Exposure, Texture
-from btxrd_explain.synthetic.lesions import Site
+from btxrd_explain.synthetic.lesions import BENIGN, MALIGNANT, Site
 from btxrd_explain.synthetic.scenes import draw_scene, draw_tissue
-from btxrd_explain.synthetic.tumours import BENIGN, MALIGNANT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -21,7 +21,7 @@ from btxrd_explain.model.classifier import Wishes, build_classifier
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import ModelSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
-from btxrd_explain.synthetic.train import Stage, draw_examples, save_classifier, train
+from scripts.train_demo import Stage, draw_examples, save_classifier, train
 
 if TYPE_CHECKING:
     from btxrd_explain.inference.reading import Prepared

@@ -22,7 +22,7 @@ from btxrd_explain.core.duplicates import (
     find_near_duplicates,
     picture_of,
 )
-from btxrd_explain.core.pairing import pair_boxes
+from btxrd_explain.core.metrics.boxes import pair_boxes
 from btxrd_explain.synthetic.radiographs import Diagnosis, draw_radiograph
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.interpolation import interpolate
 
 sides = st.integers(1, 60)
 sizes = st.builds(Size, sides, sides)
@@ -17,14 +18,15 @@ def test_every_frame_fills_the_network_input(original: Size, network: Size, mode
     frame = Frame.fit(original, network, mode, crop_fraction=crop)
     assert frame.place(np.ones(frame.resized, np.uint8)).shape == network
     assert frame.mask_to_input(np.ones(original, bool)).shape == network
-    assert frame.map_to_original(np.ones((2, 3), np.float32)).shape == original
-    assert frame.map_to_input(np.ones((2, 3), np.float32)).shape == network
+    grid = np.ones((2, 3), np.float32)
+    assert interpolate(grid, *frame.lines_on_original(grid.shape)).shape == original
+    assert interpolate(grid, *frame.lines_on_input(grid.shape)).shape == network
 
 
 @given(original=sizes, network=sizes, rows=st.integers(1, 12), columns=st.integers(1, 12), seed=st.integers(0, 99))
 def test_squash_upsamples_as_torch_does(original: Size, network: Size, rows: int, columns: int, seed: int) -> None:
     grid = np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
-    ours = Frame.fit(original, network, ResizeMode.SQUASH).map_to_original(grid)
+    ours = interpolate(grid, *Frame.fit(original, network, ResizeMode.SQUASH).lines_on_original(grid.shape))
     theirs = torch.nn.functional.interpolate(
         torch.from_numpy(grid)[None, None], size=tuple(original), mode="bilinear", align_corners=False
     )
@@ -45,8 +47,8 @@ def test_crop_of_a_tall_radiograph_sees_the_middle_only() -> None:
     frame = Frame.fit(Size(8, 4), Size(4, 4), ResizeMode.CROP)
     assert (frame.resized, frame.top, frame.left) == (Size(8, 4), -2, 0)
     assert frame.place(np.arange(32, dtype=np.uint8).reshape(8, 4))[:, 0].tolist() == [8, 12, 16, 20]
-    assert frame.seen()[:, 0].tolist() == [False, False, True, True, True, True, False, False]
-    heat = frame.map_to_original(np.full((2, 2), 5.0))
+    assert frame.window_seen == (slice(2, 6), slice(0, 4))
+    heat = interpolate(np.full((2, 2), 5.0), *frame.lines_on_original((2, 2)))
     assert heat[:, 0].tolist() == [0, 0, 5, 5, 5, 5, 0, 0]
 
 
@@ -67,7 +69,7 @@ def test_image_mask_and_map_agree(original: Size, mode: ResizeMode) -> None:
     centre = np.argwhere(carried).mean(axis=0)
     grid = np.zeros((64, 64), np.float32)
     grid[tuple(np.round(centre).astype(int))] = 1
-    back = np.unravel_index(int(frame.map_to_original(grid).argmax()), original)
+    back = np.unravel_index(int(interpolate(grid, *frame.lines_on_original(grid.shape)).argmax()), original)
     assert abs(back[0] - 31.5) <= 2
     assert abs(back[1] - 25.5) <= 2
 

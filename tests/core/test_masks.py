@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import MaskPolicy, annotation_mask, lesion_masks, select_shapes
-from btxrd_explain.core.shapes import Shape, ShapeType, rasterise
+from btxrd_explain.core.shapes import Shape, ShapeType, rasterise_union
 from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme
 
 if TYPE_CHECKING:
@@ -147,9 +147,9 @@ def test_lesions_come_one_by_one_and_groups_together() -> None:
     shapes = [first, part, second, other_part]
     lesions = list(lesion_masks(shapes, SIZE))
     assert len(lesions) == 3
-    assert np.array_equal(lesions[0], rasterise(first, SIZE))
-    assert np.array_equal(lesions[1], rasterise(part, SIZE) | rasterise(other_part, SIZE))
-    assert np.array_equal(lesions[2], rasterise(second, SIZE))
+    assert np.array_equal(lesions[0], rasterise_union([first], SIZE))
+    assert np.array_equal(lesions[1], rasterise_union([part, other_part], SIZE))
+    assert np.array_equal(lesions[2], rasterise_union([second], SIZE))
 
 
 def test_lesions_outside_the_image_are_left_out() -> None:

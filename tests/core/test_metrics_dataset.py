@@ -88,12 +88,8 @@ def test_a_perfect_data_set_and_an_empty_one() -> None:
     mask[1:3, 1:3] = True
     perfect = _pooled([(HeatMap(mask.astype(np.float32), 1.0, MapStatus.OK, (1, 1)), [mask])])
     assert perfect.value == 1
-    assert (PixelPrecision().value, PixelPrecision().chance, PixelPrecision().curve()) == (None, None, None)
-    curve = perfect.curve()
-    assert curve is not None
-    precision, recall = curve
-    assert (precision[0], recall[0], recall[-1]) == (1, 1, 1)
-    assert precision[-1] == mask.mean()
+    assert perfect.chance == mask.mean()
+    assert (PixelPrecision().value, PixelPrecision().chance) == (None, None)
 
 
 def test_memory_does_not_grow_with_the_images() -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType, rasterise, rasterise_union
+from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType, rasterise_union
 from btxrd_explain.inputs.labelme import read_labelme
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VOC = {"person": 15, "chair": 9, "sofa": 18, "bottle": 5, "bus": 6, "car": 7, "__ignore__": 255}
+
+
+def rasterise(drawn: Shape, size: Size) -> NDArray[np.bool_]:
+    return rasterise_union([drawn], size)
 
 
 def shape(kind: str, *points: tuple[float, float], mask: NDArray[np.bool_] | None = None) -> Shape:

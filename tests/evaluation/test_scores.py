@@ -75,7 +75,6 @@ def test_every_score_is_what_it_was_when_it_was_made(rows: Index) -> None:
     scores, expected = Scores(rows, _scores(rows)), [_facts(score) for score in _scores(rows)]
     assert len(scores) == ROWS
     assert [_facts(score) for score in scores] == expected
-    assert [_facts(score) for score in scores[499:1003]] == expected[499:1003]
     assert [_facts(scores[place]) for place in (0, 1, 2, 3, -1)] == [expected[place] for place in (0, 1, 2, 3, -1)]
     assert list(scores.evaluated) == [1, 501, 1001, 1501]
     assert all(scores[place] is score for place, score in scores.evaluated.items())

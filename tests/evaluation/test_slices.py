@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from btxrd_explain.evaluation.sample import by_values, terciles
-from btxrd_explain.outputs.scatter_figure import PairScatter, build_pair_scatters
+from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 
 
 def test_few_values_are_slices_of_their_own_in_natural_order() -> None:

@@ -12,8 +12,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import LesionRules, MaskPolicy
 from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
-from btxrd_explain.inputs.annotation_source import open_source, read_annotation, read_lesions
-from btxrd_explain.inputs.coco_source import CocoSource
+from btxrd_explain.inputs.annotation_source import CocoSource, open_source, read_annotation, read_lesions
 from btxrd_explain.inputs.labelme import load_annotation_mask
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from btxrd_explain.errors import ExitCode, InputError
 from btxrd_explain.inputs.annotation import AnnotationPlace
-from btxrd_explain.inputs.annotation_source import AnnotationFinder, find_annotation
+from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, collect
 
 if TYPE_CHECKING:
@@ -301,24 +301,21 @@ PLACES = [
 def test_annotations_are_found_near_the_image(tmp_path: Path, place: str) -> None:
     image = tmp_path / "scans" / "images" / "1.png"
     touch(tmp_path, "scans/images/1.png", "scans/images/2.json")
-    assert find_annotation(image) is None
-    assert AnnotationFinder().find(image) is None
+    assert open_source(None).find(image) is None
     touch(tmp_path, place)
-    found = find_annotation(image)
+    found = open_source(None).find(image)
     assert found is not None
-    assert found.samefile(tmp_path / place)
-    assert AnnotationFinder().find(image) == found
-    assert collect([str(image)]).records[0].annotation == AnnotationPlace(found)
+    assert found.path.samefile(tmp_path / place)
+    assert collect([str(image)]).records[0].annotation == found
 
 
 def test_the_nearest_place_comes_first(tmp_path: Path) -> None:
     touch(tmp_path, "scans/images/1.png", *PLACES)
-    finder, image = AnnotationFinder(), tmp_path / "scans" / "images" / "1.png"
+    image = tmp_path / "scans" / "images" / "1.png"
     for place in (PLACES[0], *PLACES[2:]):
-        assert finder.find(image) == find_annotation(image) == tmp_path / place
+        assert open_source(None).find(image) == AnnotationPlace(tmp_path / place)
         (tmp_path / place).unlink()
         (tmp_path / PLACES[1]).unlink(missing_ok=True)
-        finder = AnnotationFinder()
 
 
 def test_a_named_folder_of_annotations_is_the_only_place(tmp_path: Path) -> None:
@@ -330,8 +327,6 @@ def test_a_named_folder_of_annotations_is_the_only_place(tmp_path: Path) -> None
         "right/1.png": None,
         "2.png": tmp_path / "mine" / "2.json",
     }
-    for record in records:
-        assert find_annotation(record.path, tmp_path / "mine") == found[record.image_id]
 
 
 def test_relative_inputs_work_from_any_folder(btxrd: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from btxrd_explain.core.geometry import Frame, ResizeMode, Size
 from btxrd_explain.core.heatmap import heat_map
-from btxrd_explain.core.methods import LEFT_OUT, METHODS
+from btxrd_explain.core.methods import METHODS
 from btxrd_explain.model.engine import explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 
@@ -55,6 +55,17 @@ NOT_IN_THE_LIBRARY = {
     ("shapleycam", "tokens"): "likewise",
     ("ablationcam", "NHWC"): "ablates rows instead of channels",
     ("ablationcam", "tokens"): "ablates the class token too, and puts -10^7 in the place of zero",
+}
+
+
+LEFT_OUT = {
+    "FullGrad": "its map lies on the pixels of the input and belongs to no layer; it counts the biases of convolutions "
+    "and batch normalisation alone, so that it misses most of ConvNeXt, Swin and ViT",
+    "GuidedBackpropReLUModel": "no class-activation map; it hardly changes when the weights are randomised (Adebayo et "
+    "al., NeurIPS 2018)",
+    "RefineCAM": "multiplies the finished maps of several layers; several layers in --target-layer are averaged",
+    "SESS": "runs another method on dozens of crops of each image and merges the maps",
+    "DeepFeatureFactorization": "finds parts that images have in common; it speaks of no class",
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 from matplotlib.text import Text
 
 from btxrd_explain.outputs.chart import Band, add_band, finish, new_charts
-from btxrd_explain.outputs.iou_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
+from btxrd_explain.outputs.score_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.style import save_figure
 
 if TYPE_CHECKING:

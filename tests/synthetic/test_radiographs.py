@@ -12,10 +12,9 @@ from btxrd_explain.synthetic import clutter
 from btxrd_explain.synthetic.anatomy import Bone, End, Pose, Tissue, profile
 from btxrd_explain.synthetic.bones import Canvas, draw_bone
 from btxrd_explain.synthetic.film import Exposure, Texture
-from btxrd_explain.synthetic.lesions import Site, lobed
+from btxrd_explain.synthetic.lesions import BENIGN, MALIGNANT, Site, lobed
 from btxrd_explain.synthetic.radiographs import MULTIPLE, SITES, Diagnosis, SyntheticRadiograph, draw_radiograph
 from btxrd_explain.synthetic.scenes import SCENES, draw_tissue
-from btxrd_explain.synthetic.tumours import BENIGN, MALIGNANT
 
 PAINTERS = {**BENIGN, **MALIGNANT}
 

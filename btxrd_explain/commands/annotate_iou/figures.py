@@ -17,8 +17,8 @@ from btxrd_explain.evaluation.summaries import summarise
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.outputs.chart import Band
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, cell_pixels
-from btxrd_explain.outputs.iou_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.overlay import denormalize_tensor, outlines_of, shrunk
+from btxrd_explain.outputs.score_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.style import picture_dpi, save_figure
 
 if TYPE_CHECKING:
@@ -177,8 +177,9 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
         raise ValueError(f"'{row.image_id}' has no class to show")
     pixels = image.radiograph().pixels
     mask = None
-    if row.image_id in selected.annotations and score.excluded is None:
-        place, name = selected.annotations[row.image_id], None if score.true is None else image.class_name(score.true)
+    place = selected.annotation_of(row) if score.excluded is None else None
+    if place is not None:
+        name = None if score.true is None else image.class_name(score.true)
         mask = lesions_of(place, image.frame, protocol.rules, class_name=name).mask_in(protocol.space)
     if protocol.space is Space.INPUT:
         wanted = image.table.provenance.preprocessing

@@ -7,6 +7,7 @@ apostrophe stands before what a spreadsheet would run as a formula. ``docs/refer
 from __future__ import annotations
 
 import json
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -20,7 +21,7 @@ from btxrd_explain.plain import as_cell
 from btxrd_explain.system.files import atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from btxrd_explain.evaluation.score import Score
@@ -82,7 +83,7 @@ def metrics_schema(columns: Sequence[str] = (), metadata: Mapping[str, Any] | No
 
 def write_metrics(
     folder: Path,
-    scores: Sequence[Score],
+    scores: Iterable[Score],
     names: Sequence[str],
     *,
     columns: Mapping[str, Sequence[str | None]],
@@ -112,13 +113,16 @@ def write_metrics(
         pq.ParquetWriter(binary, schema, compression="zstd") as tables,
         pyarrow.csv.CSVWriter(plain, light) as lines,
     ):
-        for start in range(0, max(len(scores), 1), _ROWS_AT_ONCE):  # as Python objects all rows would be too many
-            part = slice(start, start + _ROWS_AT_ONCE)
+        left = iter(scores)
+        for number in count():  # as Python objects all rows would be too many
+            part = slice(number * _ROWS_AT_ONCE, (number + 1) * _ROWS_AT_ONCE)
             cells = {f"meta_{name}": values[part] for name, values in columns.items()}
             rows = [
-                _row(score, names) | {name: values[number] for name, values in cells.items()}
-                for number, score in enumerate(scores[part])
+                _row(score, names) | {name: values[place] for name, values in cells.items()}
+                for place, score in enumerate(islice(left, _ROWS_AT_ONCE))
             ]
+            if not rows:
+                break
             table = pa.Table.from_pylist(rows, schema)
             tables.write_table(table)
             lines.write_table(_as_cells(table.drop_columns([_CURVE]).replace_schema_metadata()))

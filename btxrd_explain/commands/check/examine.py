@@ -12,7 +12,7 @@ import numpy as np
 
 from btxrd_explain.commands.check.findings import Finding
 from btxrd_explain.core.duplicates import picture_of
-from btxrd_explain.core.pairing import pair_boxes
+from btxrd_explain.core.metrics.boxes import pair_boxes
 from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.inputs.annotation import SourceKind

@@ -12,7 +12,7 @@ from btxrd_explain.commands.drawing import footer
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.evaluation.sample import NAMES
 from btxrd_explain.evaluation.schema import Statistics, Warned
-from btxrd_explain.outputs.scatter_figure import PairScatter, build_pair_scatters
+from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.plain import as_cell
 from btxrd_explain.system.files import write_bytes, write_json

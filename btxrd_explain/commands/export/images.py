@@ -10,10 +10,9 @@ import numpy as np
 from btxrd_explain.core.heatmap import MapStatus, Space
 from btxrd_explain.core.metrics import region_of
 from btxrd_explain.core.overlap import count_overlap
-from btxrd_explain.errors import AnnotationError, InputError
+from btxrd_explain.errors import InputError
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.plan import unchanged
-from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.outputs.export.item import Attention, ExportedImage
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class ImageMaker:
             InputError: It has no prediction or no such class.
         """
         image = self._image(row)
-        lesions = self._lesions(image)
+        lesions = self.selected.lesions_of(row, image.frame.original, self.protocol.rules, self.listener)
         parts = tuple(self._region(image, index, lesions) for index in self._classes(image))
         return self._exported(image, parts, lesions)
 
@@ -80,17 +79,6 @@ class ImageMaker:
         if image.row.label not in names:
             raise InputError(f"'{image.row.image_id}' has no known true class", hint="export --classes predicted")
         return [names.index(image.row.label)]
-
-    def _lesions(self, image: ExplainedImage) -> tuple[NDArray[np.bool_], ...] | None:
-        """Return the lesions of an image; None where it has no annotation that can be used."""
-        place = self.selected.annotations.get(image.row.image_id)
-        if place is None:
-            return None
-        try:
-            return tuple(read_lesions(place, image.frame.original, self.protocol.rules))
-        except AnnotationError as error:
-            self.listener.note(str(error))
-            return None
 
     def _region(self, image: ExplainedImage, index: int, lesions: tuple[NDArray[np.bool_], ...] | None) -> Attention:
         heat = image.heat_map(index)

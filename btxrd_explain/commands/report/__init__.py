@@ -141,7 +141,7 @@ def _made(selected: Selected, maker: EntryMaker, listener: Listener) -> Iterator
     wanted = set(selected.rows.column("image_id").to_pylist())
     threads = available_cores()
     for entry in in_order(
-        lambda row: maker.make(row, selected.annotations.get(row.image_id)),
+        lambda row: maker.make(row, selected.annotation_of(row)),
         selected.table.rows(wanted),
         threads=threads,
         ahead=2 * threads,

@@ -18,6 +18,53 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_LEAST_OVERLAP = 0.3
+"""Intersection over union of two boxes that may be of one lesion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """Which box of one list belongs to which of another.
+
+    Attributes:
+        pairs: Positions in the first and in the second list, each position at most once.
+        first_alone: Positions in the first list that have no partner.
+        second_alone: The same of the second list.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    first_alone: tuple[int, ...]
+    second_alone: tuple[int, ...]
+
+
+def pair_boxes(first: NDArray[np.float64], second: NDArray[np.float64]) -> Pairing:
+    """Pair boxes one to one, those that overlap best before others.
+
+    Args:
+        first: Float64 array of shape ``(m, 4)``: left, top, right, bottom of each box, in pixels.
+        second: The same, shape ``(n, 4)``.
+
+    Returns:
+        The pairs whose intersection over union is at least 0.3, and what is left.
+
+    >>> boxes = np.array([[0.0, 0, 10, 10], [20, 0, 30, 10]])
+    >>> pair_boxes(boxes, np.array([[21.0, 1, 30, 9]]))
+    Pairing(pairs=((1, 0),), first_alone=(0,), second_alone=())
+    """
+    overlap = box_ious(first, second, ends=0)
+    pairs = []
+    while overlap.size and overlap.max() >= _LEAST_OVERLAP:
+        i, j = (int(place) for place in np.unravel_index(overlap.argmax(), overlap.shape))
+        pairs.append((i, j))
+        overlap[i], overlap[:, j] = -1, -1
+    ones, others = {i for i, _ in pairs}, {j for _, j in pairs}
+    return Pairing(
+        tuple(sorted(pairs)),
+        tuple(i for i in range(len(first)) if i not in ones),
+        tuple(j for j in range(len(second)) if j not in others),
+    )
+
+
 BOX_THRESHOLDS: NDArray[np.float64] = np.arange(1000) / 1000
 """Thresholds as shares of the map's maximum: 0, 0.001, ... 0.999."""
 BOX_DELTAS = (0.3, 0.5, 0.7)
@@ -131,25 +178,27 @@ def box_overlaps(values: NDArray[np.float32], lesions: Iterable[NDArray[np.bool_
     return by_threshold
 
 
-def box_ious(boxes: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the IoU of each box with each of the others, both ends of a box counting.
+def box_ious(boxes: NDArray[Any], others: NDArray[Any], *, ends: int = 1) -> NDArray[np.float64]:
+    """Return the IoU of each box with each of the others.
 
     Args:
-        boxes: Int64 array of shape ``(n, 4)``: x0, y0, x1, y1.
+        boxes: Array of shape ``(n, 4)``: x0, y0, x1, y1.
         others: Likewise, shape ``(m, 4)``.
+        ends: What a box is longer than the difference of its ends: 1 where both are pixels that count, 0 where they are
+            lines.
 
     Returns:
-        Float64 array of shape ``(n, m)``.
+        Float64 array of shape ``(n, m)``; 0 where both boxes are empty.
 
     >>> float(box_ious(np.array([[0, 0, 1, 1]]), np.array([[1, 1, 2, 2]]))[0, 0])
     0.14285714285714285
     """
     low = np.maximum(boxes[:, None, :2], others[None, :, :2])
     high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low + 1, 0, None).prod(axis=2)
-    areas, other_areas = ((group[:, 2:] - group[:, :2] + 1).prod(axis=1) for group in (boxes, others))
-    ious: NDArray[np.float64] = shared / (areas[:, None] + other_areas - shared)
-    return ious
+    shared = np.clip(high - low + ends, 0, None).prod(axis=2)
+    areas, other_areas = ((group[:, 2:] - group[:, :2] + ends).prod(axis=1) for group in (boxes, others))
+    union = areas[:, None] + other_areas - shared
+    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
 
 
 def _best_overlap(boxes: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:

@@ -39,64 +39,48 @@ class Metric:
 _SAPORTA = "Saporta et al., Nat Mach Intell 4:867 (2022)"
 _RELOADED = "Maier-Hein et al., Metrics Reloaded, Nat Methods 21:195 (2024)"
 _ARRAS = "Arras et al., Inf Fusion 81:14 (2022)"
+_ARUN = "Arun et al., Radiol Artif Intell 3:e200267 (2021)"
+_HANLEY = "Hanley and McNeil, Radiology 143:29 (1982)"
 _ZHANG = "Zhang et al., Int J Comput Vis 126:1084 (2018)"
 
-METRICS: Mapping[str, Metric] = MappingProxyType(
-    {
-        metric.name: metric
-        for metric in (
-            Metric("iou", "IoU", "|b ∧ m| / |b ∨ m|", _SAPORTA),
-            Metric("dice", "Dice", "2 |b ∧ m| / (|b| + |m|)", _RELOADED),
-            Metric("precision", "Precision", "|b ∧ m| / |b|", _RELOADED, "lesion_share"),
-            Metric("recall", "Recall", "|b ∧ m| / |m|", _RELOADED, "region_share"),
-            Metric("lesion_recall", "Lesion recall", "share of the lesions that b touches", _RELOADED),
-            Metric("iou_otsu", "IoU at Otsu", "IoU of uint8(255 h) above Otsu's threshold", _SAPORTA),
-            Metric("iou_percentile", "IoU of top 5 %", "IoU of the hottest 5 % of the pixels", _RELOADED),
-            Metric("best_iou", "Best IoU (in hindsight)", "highest IoU over the thresholds 0, 0.01, ... 1", _SAPORTA),
-            Metric(
-                "area_matched_iou",
-                "Area-matched IoU",
-                "IoU of the |m| hottest pixels, = RRA / (2 - RRA)",
-                _ARRAS,
-                threshold_free=True,
-            ),
-            Metric("soft_iou", "Soft IoU", "Σ min(h, m) / Σ max(h, m)", _RELOADED, threshold_free=True),
-            Metric("pointing_hit", "Pointing hit", "the hottest pixel lies in m", _ZHANG, "lesion_share", True),
-            Metric(
-                "tolerance_hit",
-                "Pointing hit with tolerance",
-                "a pixel of m lies within the tolerance of the hottest pixel",
-                _ZHANG,
-                threshold_free=True,
-            ),
-            Metric("energy_in_mask", "Energy in mask", "Σ(h m) / Σ h", _ARRAS, "lesion_share", True),
-            Metric(
-                "rank_accuracy",
-                "Rank accuracy",
-                "share of the |m| hottest pixels that lie in m",
-                _ARRAS,
-                "lesion_share",
-                True,
-            ),
-            Metric(
-                "average_precision",
-                "Average precision",
-                "Σ precision · Δrecall over the pixels, from the highest threshold down",
-                "Arun et al., Radiol Artif Intell 3:e200267 (2021)",
-                "lesion_share",
-                True,
-            ),
-            Metric(
-                "roc_auc",
-                "ROC-AUC",
-                "probability that a pixel of m is hotter than one outside",
-                "Hanley and McNeil, Radiology 143:29 (1982)",
-                "half",
-                True,
-            ),
-        )
-    }
-)
+_ALL = (
+    Metric("iou", "IoU", "|b ∧ m| / |b ∨ m|", _SAPORTA),
+    Metric("dice", "Dice", "2 |b ∧ m| / (|b| + |m|)", _RELOADED),
+    Metric("precision", "Precision", "|b ∧ m| / |b|", _RELOADED, "lesion_share"),
+    Metric("recall", "Recall", "|b ∧ m| / |m|", _RELOADED, "region_share"),
+    Metric("lesion_recall", "Lesion recall", "share of the lesions that b touches", _RELOADED),
+    Metric("iou_otsu", "IoU at Otsu", "IoU of uint8(255 h) above Otsu's threshold", _SAPORTA),
+    Metric("iou_percentile", "IoU of top 5 %", "IoU of the hottest 5 % of the pixels", _RELOADED),
+    Metric("best_iou", "Best IoU (in hindsight)", "highest IoU over the thresholds 0, 0.01, ... 1", _SAPORTA),
+    Metric(
+        "area_matched_iou", "Area-matched IoU", "IoU of the |m| hottest pixels, = RRA / (2 - RRA)", _ARRAS, None, True
+    ),
+    Metric("soft_iou", "Soft IoU", "Σ min(h, m) / Σ max(h, m)", _RELOADED, None, True),
+    Metric("pointing_hit", "Pointing hit", "the hottest pixel lies in m", _ZHANG, "lesion_share", True),
+    Metric(
+        "tolerance_hit",
+        "Pointing hit with tolerance",
+        "a pixel of m lies within the tolerance of the hottest pixel",
+        _ZHANG,
+        None,
+        True,
+    ),
+    Metric("energy_in_mask", "Energy in mask", "Σ(h m) / Σ h", _ARRAS, "lesion_share", True),
+    Metric(
+        "rank_accuracy", "Rank accuracy", "share of the |m| hottest pixels that lie in m", _ARRAS, "lesion_share", True
+    ),
+    Metric(
+        "average_precision",
+        "Average precision",
+        "Σ precision · Δrecall over the pixels, from the highest threshold down",
+        _ARUN,
+        "lesion_share",
+        True,
+    ),
+    Metric("roc_auc", "ROC-AUC", "probability that a pixel of m is hotter than one outside", _HANLEY, "half", True),
+)  # fmt: skip -- a table
+
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ALL})
 """The scores of an image by name, in the order in which they are shown."""
 
 

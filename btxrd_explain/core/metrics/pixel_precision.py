@@ -58,18 +58,6 @@ class PixelPrecision:
         self.inside += counts.inside
         self.whole += counts.whole
 
-    def curve(self) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-        """Return precision and recall from the highest threshold down; None where nothing is annotated.
-
-        Returns:
-            Two float64 arrays of the same length, at most 1001: thresholds that no pixel reaches are left out.
-        """
-        both, region = np.cumsum(self.inside[::-1]), np.cumsum(self.whole[::-1])
-        if both[-1] == 0:
-            return None
-        reached = region > 0
-        return both[reached] / region[reached], both[reached] / both[-1]
-
     @property
     def value(self) -> float | None:
         """PxAP, ``Σ precision · Δrecall``, in (0, 1]; None where nothing is annotated."""

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import rasterise_union
 from btxrd_explain.errors import AnnotationError, BtxrdExplainError
+from btxrd_explain.inputs.annotation_source import CocoSource
 from btxrd_explain.inputs.coco import read_coco
-from btxrd_explain.inputs.coco_source import CocoSource
 from tests.hostile.fuzz.documents import anything, numbers, objects, points
 from tests.hostile.fuzz.harness import examples, outcome
 from tests.hostile.fuzz.mutations import mutated

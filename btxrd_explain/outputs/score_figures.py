@@ -1,4 +1,4 @@
-"""IoU over thresholds, and over the size of lesions."""
+"""Scores of images: over thresholds, over the size of lesions, and under two conditions."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
-
-# Mean IoU against the threshold, between what chance gives and what the grid allows.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,9 +87,6 @@ def build_iou_curve(
         add_mark(axes, best, f"best on these images, {best:g} (optimistic)", style=3)
     finish(axes, x_label="threshold of the heat map", y_label="mean IoU")
     return figure
-
-
-# IoU of each image against the size of its lesions.
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,3 +179,56 @@ def _draw_bins(axes: Axes, bins: Sequence[SizeBin]) -> None:
         if one.mean_low is not None and one.mean_high is not None:
             middle = (one.low * one.high) ** 0.5
             axes.plot([middle] * 2, [one.mean_low, one.mean_high], color=INK, linewidth=1.4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairScatter:
+    """One score of the same images under two conditions.
+
+    Attributes:
+        title: What is to be said of both, such as their mean difference.
+        x_label: The one condition.
+        y_label: The other.
+        x: Scores under the one, float64, shape ``(n,)``, in [0, 1]; NaN where undefined.
+        y: Scores under the other, likewise.
+        groups: What each image belongs to, such as its class, shape ``(n,)``.
+
+    Raises:
+        ValueError: The shapes differ.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    groups: Sequence[str]
+
+    def __post_init__(self) -> None:
+        """Check that the parts fit."""
+        if not len(self.x) == len(self.y) == len(self.groups):
+            raise ValueError(f"{len(self.x)} and {len(self.y)} scores of {len(self.groups)} images")
+
+
+def build_pair_scatters(
+    pairs: Sequence[PairScatter], order: Sequence[str], *, title: str, score: str, footer: str = ""
+) -> Figure:
+    """Build a scatter for each pair; a point above the diagonal is an image that the y axis does better on.
+
+    Args:
+        pairs: The pairs, at least one.
+        order: All groups that there are, so that each looks the same in every chart.
+        title: Title of the figure.
+        score: Name of the score.
+        footer: How the scores were made.
+
+    Returns:
+        The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
+    """
+    titles = [pair.title for pair in pairs]
+    figure, charts = new_charts(titles, heading=title, footer=footer, entries=len(order) + 1)
+    for axes, pair in zip(charts, pairs, strict=True):
+        axes.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1, label="no difference")
+        add_points(axes, pair.x, pair.y, pair.groups, order)
+        finish(axes, x_label=f"{score}, {pair.x_label}", y_label=f"{score}, {pair.y_label}")
+    return figure

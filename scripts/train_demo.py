@@ -1,4 +1,4 @@
-"""Trains the demo's classifier on synthetic radiographs: ``python -m btxrd_explain.synthetic.train``.
+"""Trains the demo's classifier on synthetic radiographs: ``nox -s demo_model``.
 
 A network this small does not find lesions of a few per cent of the image from image labels alone. It therefore sees
 cut-outs first and whole radiographs later, and in both the cells of its last feature map are taught which of them lie

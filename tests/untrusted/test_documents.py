@@ -1,0 +1,61 @@
+"""JSON is bounded before it is parsed, and what is wrong with it is one line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json, shown
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _load(path: Path, content: bytes, *, max_bytes: int = 2**20, max_values: int = 100) -> object:
+    path.write_bytes(content)
+    return load_json(path, max_bytes=max_bytes, max_values=max_values)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_a_document_is_read_with_and_without_a_byte_order_mark(tmp_path: Path, mark: bytes) -> None:
+    assert _load(tmp_path / "1.json", mark + '{"label": "Größe", "n": [1, 2.5]}'.encode()) == {
+        "label": "Größe",
+        "n": [1, 2.5],
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"[" * 101, "expected at most 100 values"),
+        (b"[" + b"0," * 101, "expected at most 100 values"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', 'the key "c" is there twice'),
+        (b"\xff{}", "expected text in UTF-8"),
+        (b"{", r"expected JSON \("),
+        (b"1" * 5000, r"expected JSON \("),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(tmp_path: Path, content: bytes, told: str) -> None:
+    with pytest.raises(InvalidDocumentError, match=told) as error:
+        _load(tmp_path / "1.json", content)
+    assert "\n" not in str(error.value)
+
+
+def test_a_deeply_nested_document_is_refused_and_not_an_overflow(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDocumentError, match="nested too deeply"):
+        _load(tmp_path / "1.json", b"[" * 100_000, max_values=10**6)
+
+
+def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "1.json"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # a terabyte that takes no space
+    with pytest.raises(InvalidDocumentError, match="expected at most 2 MiB"):
+        load_json(path, max_bytes=2 * 2**20, max_values=10)
+
+
+def test_a_long_value_is_shown_by_its_beginning() -> None:
+    assert shown("a" * 1000) == '"' + "a" * 39 + "..."
+    assert json.loads(shown({"a": None})) == {"a": None}
