@@ -62,7 +62,12 @@ def find_lesions(settings: Settings, listener: Listener) -> Lesions:
     """
     if not names_images(settings):
         return Lesions(reference_lesions(), 100, "100 made-up lesions of the size of BTXRD's")
-    annotated = [record for record in collect_images(settings).records if record.annotation is not None]
+    collection = collect_images(settings)
+    for note in collection.notes:
+        listener.note(note)
+    for caution in collection.cautions:
+        listener.warn(caution)
+    annotated = [record for record in collection.records if record.annotation is not None]
     if not annotated:
         raise InputError("none of the radiographs is annotated", hint="name the annotations with --annotations")
     step = -(-len(annotated) // _MOST)

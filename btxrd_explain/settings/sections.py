@@ -54,7 +54,10 @@ class DataSettings(Section):
     )
     images: ImageFolder | None = Field(
         default=None,
-        description=("Folder of the radiographs that a split CSV names, or its URL; null takes images/ of the root."),
+        description=(
+            "Folder of the radiographs, or its URL, among which a split CSV selects; null takes images/ of the root. "
+            "Not looked into where INPUT names radiographs."
+        ),
     )
     annotations: FilePath | None = Field(
         default=None,
@@ -65,7 +68,10 @@ class DataSettings(Section):
     )
     split_csv: FilePath | None = Field(
         default=None,
-        description=("Table with the columns image_id, split and label that selects and labels the radiographs."),
+        description=(
+            "Table with the columns image_id, split and label that selects and labels the radiographs, whichever way "
+            "they are named; what it leaves out is counted in a note."
+        ),
     )
     split: Text | None = Field(
         default=None,

@@ -15,6 +15,7 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.inference.compute import load_explainer
 from btxrd_explain.inference.request import build_request, collect_images
 from btxrd_explain.model.randomise import find_stages
+from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import write_json
 
@@ -60,6 +61,10 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     collection = collect_images(settings)
     for note in collection.notes:
         listener.note(note)
+    for caution in collection.cautions:
+        listener.warn(caution)
+    for image_id, reason in collection.missing:
+        listener.failed(image_id, RowStatus.MISSING, reason)
     explainer = load_explainer(settings, build_request(settings))
     for note in explainer.provenance.notes:
         listener.note(note)
