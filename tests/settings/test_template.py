@@ -41,8 +41,7 @@ def or_null(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def words(name: str) -> st.SearchStrategy[str]:
-    section, key = name.split(".")
-    return st.sampled_from(SECTIONS[section].model_json_schema()["properties"][key]["enum"])
+    return st.sampled_from(SETTINGS[name].allowed.replace(" or ", ", ").split(", "))
 
 
 columns = st.lists(st.sampled_from(["center", "hip bone", "null", "1e3", "[a"]), unique=True).map(tuple)

@@ -10,7 +10,6 @@ from btxrd_explain.commands.sanity.perturbed import perturb
 from btxrd_explain.commands.sanity.randomised import randomise
 from btxrd_explain.commands.sanity.report import build_report
 from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
-from btxrd_explain.core.perturbation import Baseline
 from btxrd_explain.errors import InputError
 from btxrd_explain.inference.compute import load_explainer
 from btxrd_explain.inference.request import build_request, collect_images
@@ -89,7 +88,7 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
         perturbed = perturb(
             explainer,
             sample.subjects,
-            baseline=Baseline(wanted.baseline),
+            baseline=wanted.baseline,
             steps=wanted.steps,
             seed=wanted.random_seed,
             listener=listener,
