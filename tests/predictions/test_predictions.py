@@ -205,7 +205,7 @@ def test_a_folder_without_tables_is_said_to_be_empty(tmp_path: Path) -> None:
 
 def test_a_parquet_file_of_somebody_else(tmp_path: Path) -> None:
     pq.write_table(pa.table({"x": [1]}), tmp_path / "p.parquet")
-    with pytest.raises(TableError, match=r"p\.parquet.*no predictions table.*infer"):
+    with pytest.raises(TableError, match=r"p\.parquet.*not a predictions table.*infer"):
         open_table(tmp_path / "p.parquet")
 
 

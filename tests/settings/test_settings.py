@@ -177,8 +177,8 @@ def test_every_setting_has_an_origin_in_the_order_of_the_schema() -> None:
         ("data.root", "a=b: c # d", Path("a=b: c # d")),
         ("data.inputs", "a.png,b", ("a.png", "b")),
         ("data.split", "true", "true"),
-        ("annotation.operator", ">", ">"),
-        ("annotation.target_class", "true", "true"),
+        ("annotation.operator", ">", Operator.ABOVE),
+        ("annotation.target_class", "true", TargetClass.TRUE),
     ],
 )
 def test_text_is_read_alike_from_environment_and_assignment(name: str, text: str, expected: object) -> None:
