@@ -30,7 +30,8 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
 
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.engine import explain

@@ -22,7 +22,8 @@ import numpy as np
 from PIL import Image
 from report import Ratio, Result, Table, publish, span
 
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.core.histogram import count_levels, quantise
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS, BoxAccuracy, PixelPrecision, measure

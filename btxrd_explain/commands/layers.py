@@ -10,7 +10,6 @@ import numpy as np
 
 from btxrd_explain.core.ceiling import ceiling_iou, reference_lesions
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.threshold import Operator
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.protocol import lesion_rules
 from btxrd_explain.inference.compute import wishes_of
@@ -62,7 +61,12 @@ def find_lesions(settings: Settings, listener: Listener) -> Lesions:
     """
     if not names_images(settings):
         return Lesions(reference_lesions(), 100, "100 made-up lesions of the size of BTXRD's")
-    annotated = [record for record in collect_images(settings).records if record.annotation is not None]
+    collection = collect_images(settings)
+    for note in collection.notes:
+        listener.note(note)
+    for caution in collection.cautions:
+        listener.warn(caution)
+    annotated = [record for record in collection.records if record.annotation is not None]
     if not annotated:
         raise InputError("none of the radiographs is annotated", hint="name the annotations with --annotations")
     step = -(-len(annotated) // _MOST)
@@ -189,7 +193,7 @@ def _ceilings(
     grids: Iterable[Size], lesions: Lesions, preprocessing: Preprocessing, settings: Settings, listener: Listener
 ) -> dict[Size, float | None]:
     """Return the mean IoU of the ideal map of each grid over the lesions."""
-    threshold, operator = settings.annotation.threshold, Operator(settings.annotation.operator)
+    threshold, operator = settings.annotation.threshold, settings.annotation.operator
     ious: dict[Size, list[float]] = {grid: [] for grid in grids}
     listener.start("lesions", lesions.count)
     for mask in lesions.masks:

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btxrd_explain.core.choices import Operator
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.overlap import count_overlap
-from btxrd_explain.core.threshold import Operator, binarize
+from btxrd_explain.core.threshold import binarize
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

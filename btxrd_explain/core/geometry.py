@@ -11,11 +11,11 @@ in the radiograph and ``u`` the same position in the network's input.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.interpolation import Line
 
 if TYPE_CHECKING:
@@ -27,17 +27,6 @@ class Size(NamedTuple):
 
     height: int
     width: int
-
-
-class ResizeMode(StrEnum):
-    """How a radiograph of any shape becomes the network's input."""
-
-    SQUASH = "squash"
-    """Resize both sides to the input size; the aspect ratio is lost."""
-    CROP = "crop"
-    """Resize the shortest side, then cut out the centre; the ends are not seen."""
-    LETTERBOX = "letterbox"
-    """Resize the longest side, then pad the other side evenly with black."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btxrd_explain.core.choices import Space
 from btxrd_explain.core.interpolation import extremes, interpolate
 
 if TYPE_CHECKING:
@@ -33,15 +34,6 @@ class MapStatus(StrEnum):
     """All cells speak for the class alike: no place stands out."""
     NON_FINITE = "non_finite"
     """The grid holds NaN or infinities."""
-
-
-class Space(StrEnum):
-    """Where a heat map and an annotation meet."""
-
-    ORIGINAL = "original"
-    """On the radiograph's own pixels."""
-    INPUT = "input"
-    """On the network's input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.shapes import Shape, ShapeType, draw_shape, rasterise_union
 
 if TYPE_CHECKING:
@@ -29,19 +29,6 @@ _SAMPLES = 64
 """Shapes are compared on a lattice of at most that many samples per side."""
 _SHARE_INSIDE = 0.5
 _SHARE_COVERED = 0.25
-
-
-class MaskPolicy(StrEnum):
-    """Which of a file's shapes are lesions."""
-
-    POLYGONS_THEN_RECTANGLES = "polygons-then-rectangles"
-    """All outlines (polygons, circles, oriented rectangles, masks), and every rectangle without an outline."""
-    POLYGONS = "polygons"
-    """Outlines only."""
-    RECTANGLES = "rectangles"
-    """Rectangles only: bounding boxes."""
-    ALL = "all"
-    """Every shape, lines (10 pixels wide) and points (5 pixels of radius) included."""
 
 
 def select_shapes(shapes: Iterable[Shape], policy: MaskPolicy) -> list[Shape]:

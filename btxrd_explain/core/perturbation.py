@@ -5,25 +5,17 @@ Petsiuk et al., RISE: Randomized input sampling for explanation of black-box mod
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from btxrd_explain.core.choices import Baseline
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BLUR = 0.05
-
-
-class Baseline(StrEnum):
-    """What a pixel becomes that is taken away."""
-
-    BLUR = "blur"
-    """The image blurred with a Gaussian whose standard deviation is 5 % of the shorter side, so that lesions vanish."""
-    MEAN = "mean"
-    """The image's own mean, channel by channel."""
 
 
 def baseline_image(image: NDArray[np.float32], baseline: Baseline) -> NDArray[np.float32]:

@@ -4,39 +4,24 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import Decode, Interpolation, ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Interpolation(StrEnum):
-    """How pixels are interpolated when a radiograph is resized."""
-
-    NEAREST = "nearest"
-    BILINEAR = "bilinear"
-    BICUBIC = "bicubic"
-    AREA = "area"
-
-
-class Decode(StrEnum):
-    """How JPEG files are decoded for the network."""
-
-    EXACT = "exact"
-    """Every pixel."""
-    FAST = "fast"
-    """At a half, a quarter or an eighth of the size, as long as the network's input is not larger."""
-
-
 LARGEST_SIDE = 4096
 """Pixels: the largest side of an input that is taken for one; damaged and hostile files say a billion."""
+
+MOST_CHANNELS = 64
+"""Likewise of its channels."""
 
 _OPENCV = {
     Interpolation.NEAREST: cv2.INTER_NEAREST_EXACT,
@@ -85,7 +70,7 @@ class Preprocessing:
         """
         if not all(1 <= side <= LARGEST_SIDE for side in self.size):
             raise ValueError(f"an input of {self.size[0]} x {self.size[1]} pixels must be 1 to {LARGEST_SIDE} a side")
-        if len(self.mean) != len(self.std) or not self.mean:
+        if len(self.mean) != len(self.std) or not 1 <= len(self.mean) <= MOST_CHANNELS:
             raise ValueError(f"{len(self.mean)} means and {len(self.std)} standard deviations are not one per channel")
         if not all(map(math.isfinite, (*self.mean, *self.std))) or min(self.std) <= 0:
             raise ValueError(f"mean {self.mean} and std {self.std} are not finite, or std is not above 0")

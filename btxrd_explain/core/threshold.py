@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 
+from btxrd_explain.core.choices import Operator, Rule
 from btxrd_explain.core.histogram import TOP_LEVEL, count_levels, pixels_at, quantise
 from btxrd_explain.core.overlap import Overlap, count_overlap
 
@@ -19,19 +19,6 @@ if TYPE_CHECKING:
     from btxrd_explain.core.histogram import Histogram
 
 # The pixels of a heat map that reach a threshold.
-
-
-class Operator(StrEnum):
-    """Whether a pixel that equals the threshold belongs to the region."""
-
-    AT_LEAST = ">="
-    ABOVE = ">"
-    """The operator of cheXlocalize (Saporta et al. 2022)."""
-
-    def reached(self, values: NDArray[np.floating[Any]], threshold: float) -> NDArray[np.bool_]:
-        """Return which values belong to the region; any shape."""
-        reached: NDArray[np.bool_] = values >= threshold if self is Operator.AT_LEAST else values > threshold
-        return reached
 
 
 def binarize(
@@ -173,19 +160,6 @@ def _level(value: np.float32) -> int:
 
 _SINGLE_EPSILON = float(np.finfo(np.float32).eps)
 """OpenCV leaves out thresholds that put next to nothing on one side."""
-
-
-class Rule(StrEnum):
-    """How the threshold is chosen."""
-
-    FIXED = "fixed"
-    """The same value for every image; one tuned on another split is a fixed one too."""
-    OTSU = "otsu"
-    """Per image, so that the variance between the two parts is largest (Otsu 1979)."""
-    OTSU_CHEXLOCALIZE = "otsu-chexlocalize"
-    """Otsu, then every contour is filled: holes belong to the region (Saporta et al. 2022, as published)."""
-    PERCENTILE = "percentile"
-    """Per image, so that the region is the hottest q per cent of the pixels."""
 
 
 @dataclass(frozen=True, slots=True)

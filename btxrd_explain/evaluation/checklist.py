@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.sanity import Outcome
-from btxrd_explain.core.threshold import Rule
 from btxrd_explain.evaluation.protocol import BASELINES, rule_in_words
 from btxrd_explain.evaluation.schema import ChecklistItem
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.sanity import Outcome, Verdict
-from btxrd_explain.core.threshold import Rule, Threshold
+from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.evaluate import average_mask, evaluate
 from btxrd_explain.evaluation.sample import MOST_SLICES, count_slices

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.heatmap import Space
+from btxrd_explain.core.choices import Space
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.inputs.annotation_source import read_annotation
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.choices import MaskPolicy
     from btxrd_explain.core.geometry import Frame
-    from btxrd_explain.core.masks import LesionRules, MaskPolicy
+    from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.core.shapes import Shape
     from btxrd_explain.inputs.annotation import Annotation, AnnotationPlace
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from btxrd_explain.core.heatmap import Space
-from btxrd_explain.core.masks import IGNORE, LESION, LesionRules, MaskPolicy
-from btxrd_explain.core.threshold import Operator, Rule, Threshold
+from btxrd_explain.core.choices import Rule, Space, TargetClass
+from btxrd_explain.core.masks import IGNORE, LESION, LesionRules
+from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def lesion_rules(wanted: AnnotationSettings) -> LesionRules:
     """Return the rules of the settings."""
-    return LesionRules(MaskPolicy(wanted.mask_policy), wanted.meanings)
+    return LesionRules(wanted.mask_policy, wanted.meanings)
 
 
 def check_label_map(wanted: AnnotationSettings, class_names: Sequence[str]) -> None:
@@ -86,7 +86,7 @@ class Protocol:
     threshold: Threshold
     space: Space = Space.ORIGINAL
     rules: LesionRules = field(default_factory=LesionRules)
-    target_class: str = "true"
+    target_class: TargetClass = TargetClass.TRUE
     baselines: bool = True
     chance: bool = False
     boxes: bool = False
@@ -101,7 +101,7 @@ class Protocol:
         """Return the index of the class whose heat map is measured; None without prediction, or the label it needs."""
         if row.predicted is None:
             return None
-        return self.true_of(row, class_names) if self.target_class == "true" else row.predicted
+        return self.true_of(row, class_names) if self.target_class is TargetClass.TRUE else row.predicted
 
     def bare(self, *, chance: bool = False) -> Protocol:
         """Return the same protocol without boxes and baselines, but for random grids where chance is asked for."""
@@ -118,7 +118,7 @@ def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:
     check_label_map(wanted, class_names)
     return Protocol(
         threshold=_threshold_of(settings),
-        space=Space(wanted.space),
+        space=wanted.space,
         rules=lesion_rules(wanted),
         target_class=wanted.target_class,
         baselines=extent.baselines,
@@ -129,9 +129,9 @@ def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:
 
 def _threshold_of(settings: Settings) -> Threshold:
     wanted = settings.annotation
-    match rule := Rule(wanted.threshold_rule):
+    match rule := wanted.threshold_rule:
         case Rule.FIXED:
-            return Threshold(rule, wanted.threshold, Operator(wanted.operator))
+            return Threshold(rule, wanted.threshold, wanted.operator)
         case Rule.PERCENTILE:
             return Threshold(rule, wanted.percentile)
         case _:

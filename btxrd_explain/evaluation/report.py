@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.choices import Rule as RuleKind
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.sanity import Outcome
-from btxrd_explain.core.threshold import Rule as RuleKind
 from btxrd_explain.evaluation.checklist import Evidence, build_checklist
 from btxrd_explain.evaluation.protocol import MapKind
 from btxrd_explain.evaluation.sample import Sample, by_values

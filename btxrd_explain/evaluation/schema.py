@@ -9,12 +9,22 @@ from __future__ import annotations
 import json
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 
+from btxrd_explain.core import choices
 from btxrd_explain.core.metrics import ImageMetrics
 from btxrd_explain.core.metrics.catalogue import METRICS
+
+if TYPE_CHECKING:
+    from enum import StrEnum
+
+
+def _listed(kinds: type[StrEnum]) -> WithJsonSchema:
+    """Let the JSON Schema list the words of a choice where they are used, without a name of their own."""
+    return WithJsonSchema({"enum": [kind.value for kind in kinds], "type": "string"})
+
 
 # The parts of the report that hold numbers of many images: means, metrics, slices.
 
@@ -115,12 +125,14 @@ class Rule(Part):
     method: str
     target_layer: str
     grid: list[int] = Field(description="Rows and columns of the class-activation grids.")
-    target_class: Literal["true", "predicted"] = Field(description="Whose heat map was measured.")
-    space: Literal["original", "input"]
-    threshold_rule: Literal["fixed", "otsu", "otsu-chexlocalize", "percentile"]
+    target_class: Annotated[choices.TargetClass, _listed(choices.TargetClass)] = Field(
+        description="Whose heat map was measured."
+    )
+    space: Annotated[choices.Space, _listed(choices.Space)]
+    threshold_rule: Annotated[choices.Rule, _listed(choices.Rule)]
     threshold: float | None = Field(description="The fixed threshold; null where each image has its own.")
     percentile: float | None = Field(description="Per cent of the pixels that are kept; null for other rules.")
-    operator: Literal[">=", ">"]
+    operator: Annotated[choices.Operator, _listed(choices.Operator)]
     tuned_on: Tuning | None = Field(description="Null for a threshold that was not tuned.")
     annotations: str = Field(description="Kind and place of the annotations.")
     mask_policy: str

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.ceiling import ideal_grid
-from btxrd_explain.core.heatmap import MapStatus, Space, heat_map, judge
+from btxrd_explain.core.choices import Space
+from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.metrics import box_overlaps, found_boxes, measure
 from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
 from btxrd_explain.errors import AnnotationError, RadiographError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import Caution
@@ -84,21 +85,15 @@ def _asked(settings: Settings) -> dict[str, Any]:
 
 def _used(provenance: Provenance) -> dict[str, Any]:
     """Return what a table was made with, whatever was asked for, by the same names."""
-    made = provenance.preprocessing
+    made = asdict(provenance.preprocessing)
+    made["image_size"] = made.pop("size")[0]
     return {
         "architecture": provenance.architecture,
         "class_names": list(provenance.class_names),
         "precision": provenance.request.get("precision", "fp32"),
         "method": provenance.method,
         "target_layer": provenance.target_layer,
-        "preprocess.image_size": made.size.height,
-        "preprocess.mean": list(made.mean),
-        "preprocess.std": list(made.std),
-        "preprocess.resize": made.resize,
-        "preprocess.interpolation": made.interpolation,
-        "preprocess.antialias": made.antialias,
-        "preprocess.crop_fraction": made.crop_fraction,
-        "preprocess.decode": made.decode,
+        **_flat({"preprocess": {name: list(one) if isinstance(one, tuple) else one for name, one in made.items()}}),
     }
 
 

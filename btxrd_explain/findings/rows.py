@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.duplicates import crossing_groups, equal_groups
 from btxrd_explain.errors import Caution
+from btxrd_explain.inputs.split_csv import is_training
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,8 +39,6 @@ def listed(names: Sequence[str], last: str = "and", *, most: int = 5) -> str:
 
 
 # What the rows of a table say about the data: copies, labels and splits.
-
-_TRAINING = frozenset({"train", "training", "trn"})
 
 
 def doubts_of_copies(rows: Index) -> Iterator[Caution]:
@@ -104,7 +103,7 @@ def doubts_of_split(rows: Index) -> Iterator[Caution]:
         rows: The rows that are evaluated.
     """
     splits = rows.column("split").drop_null().unique().to_pylist()
-    trained_on = [split for split in splits if split.casefold() in _TRAINING]
+    trained_on = [split for split in splits if is_training(split)]
     count = int(rows.is_in("split", trained_on).sum())
     if count:
         yield Caution(

@@ -11,9 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from btxrd_explain.core.geometry import ResizeMode, Size
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.methods import METHODS
-from btxrd_explain.core.preprocess import Decode, Interpolation
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.reading import Prepared, read_ahead
 from btxrd_explain.inference.request import checkpoint_of
@@ -269,17 +268,9 @@ def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -
 
 def wishes_of(settings: Settings) -> Wishes:
     """Return what the settings say about the network and its input."""
-    wanted = settings.preprocess
     return Wishes(
         architecture=settings.model.architecture,
         factory=settings.model.factory,
         class_names=settings.model.class_names,
-        image_size=wanted.image_size,
-        mean=wanted.mean,
-        std=wanted.std,
-        resize=ResizeMode(wanted.resize),
-        interpolation=Interpolation(wanted.interpolation),
-        antialias=wanted.antialias,
-        crop_fraction=wanted.crop_fraction,
-        decode=Decode(wanted.decode),
+        preprocessing=settings.preprocess.partial,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btxrd_explain.core.heatmap import HeatMap, Space, heat_map
+from btxrd_explain.core.choices import Space
+from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from btxrd_explain.core.heatmap import Space, heat_map
-from btxrd_explain.core.preprocess import Decode
+from btxrd_explain.core.choices import Decode, Space
+from btxrd_explain.core.heatmap import heat_map
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

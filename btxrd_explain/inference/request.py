@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from btxrd_explain.errors import CheckpointError, InputError, SettingsError
+from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
 from btxrd_explain.predictions.record import RowStatus
@@ -34,8 +34,8 @@ def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Col
     Raises:
         InputError: No image is named, or what is named cannot be used.
     """
-    if names_images(settings):
-        data = settings.data
+    path, data = settings.output.predictions_path, settings.data
+    if names_images(settings) or not path.exists():
         return collect(
             data.inputs,
             root=data.root,
@@ -46,9 +46,6 @@ def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Col
             class_names=settings.model.class_names,
             stdin=stdin,
         )
-    path = settings.output.predictions_path
-    if not path.exists():
-        raise InputError("no radiographs are named", hint="name images, a folder, a split CSV or a BTXRD root")
     table, source = open_table(path), open_source(settings.data.annotations)
     rows = table.index()
     there = rows.where(~rows.is_in("status", [RowStatus.MISSING]))

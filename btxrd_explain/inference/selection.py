@@ -97,6 +97,8 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
     known, cautions = {}, tuple(doubts_of_settings(settings, table.provenance))
     if names_images(settings):
         collection = collect_images(settings)
+        for note in collection.notes:
+            listener.note(note)
         rows, known = _named_rows(rows, collection), collection.annotations
         cautions += (*collection.cautions, *doubts_of_images(collection.records, rows, str(table.path)))
     elif settings.data.split is not None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter, defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from btxrd_explain.errors import InputError
+from btxrd_explain.errors import Caution, InputError
 from btxrd_explain.inputs.btxrd import BtxrdRoot, find_btxrd_root
-from btxrd_explain.inputs.gathering import Gathering
-from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, subfolder
+from btxrd_explain.inputs.gathering import Gathering, NameIndex, Selection, UnresolvedNameError
+from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, subfolder, why_no_file
 from btxrd_explain.inputs.record import Collection, ImageRecord
+from btxrd_explain.inputs.split_csv import SplitRow, is_training, read_split_csv
 from btxrd_explain.system.places import absolute, as_text, is_url, place_of, reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["Collection", "ImageRecord", "collect"]
 
@@ -32,19 +35,10 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
     class_names: Sequence[str] | None = None,
     stdin: IO[bytes] | None = None,
 ) -> Collection:
-    """Collect the images that a run works on.
+    """Collect the images that a run works on: those that :func:`gather` finds and the split CSVs select.
 
-    Args:
-        inputs: Image files, folders, URLs of either, split CSVs, BTXRD roots, or ``-`` for paths on ``stdin``. Where
-            it is empty, the images are those of ``split_csv``, else all of ``images``, else all of ``root``.
-        root: A BTXRD root, whose table and annotations also serve images named otherwise.
-        images: Folder of the images that a split CSV names, or its URL; None takes the root's, else ``images/`` beside
-            the CSV, else the CSV's own folder.
-        annotations: Where the annotations are, see :func:`open_source`; None looks near the images, then in the roots.
-        split_csv: Gives the images labels and splits, before the table's.
-        split: Keep only images of this split.
-        class_names: The classes; labels are matched in any case. None takes labels as they are.
-        stdin: Binary stream of paths for the input ``-``; None takes the standard input.
+    ``split`` keeps only the images of that split. Labels are matched with ``class_names`` in any case, where they are
+    given; the other arguments are those of :func:`gather`.
 
     Returns:
         The collection, never empty.
@@ -52,38 +46,84 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
     Raises:
         InputError: Something named cannot be used, no image is left, or a label is none of the classes.
     """
-    gathering = Gathering(annotations)
-    try:
+    with _reading():
+        gathering = gather(inputs, root=root, images=images, annotations=annotations, split_csv=split_csv, stdin=stdin)
+        named = bool(inputs) and all(is_image(Path(text)) for text in inputs)
+        return _finish(gathering, split, class_names, named=named)
+
+
+def gather(
+    inputs: Sequence[str],
+    *,
+    root: Path | None = None,
+    images: Path | None = None,
+    annotations: Path | None = None,
+    split_csv: Path | None = None,
+    stdin: IO[bytes] | None = None,
+) -> Gathering:
+    """Find the images that a user names, and the tables and annotations that belong to them: one reading for all.
+
+    Args:
+        inputs: Image files, folders, URLs of either, split CSVs, BTXRD roots, or ``-`` for paths on ``stdin``. Where
+            it is empty, the images are those of ``images``, else of ``root``, else those near ``split_csv``.
+        root: A BTXRD root, whose table and annotations also serve images named otherwise.
+        images: Folder of the images that a split CSV names, or its URL; None takes the root's, else ``images/`` beside
+            the CSV, else the CSV's own folder.
+        annotations: Where the annotations are, see :func:`open_source`; None looks near the images, then in the roots.
+        split_csv: Selects among the images, whichever way they are named; labels and splits come from it before those
+            of a root's table.
+        stdin: Binary stream of paths for the input ``-``; None takes the standard input.
+
+    Returns:
+        The images, of which the split CSVs have selected none yet; perhaps none at all.
+
+    Raises:
+        InputError: Nothing is named, or something named cannot be used.
+    """
+    with _reading():
+        gathering = Gathering(annotations)
         for folder in (root, images):
             _check_folder(folder)
         base = None if root is None else _root(root)
         folder = images if images is not None or base is None else base.images
-        for text in _implied(inputs, split_csv, images, root):
+        for text in inputs:
             if text == "-":
                 gathering.add_stream(stdin or sys.stdin.buffer)
             else:
                 _add(gathering, place_of(text), folder)
-        if split_csv is not None and inputs:
-            gathering.describe_by_split_csv(split_csv)
+        if inputs:
+            if images is not None and not gathering.selections:
+                gathering.notes.append(f"'{images}' is not looked into: other radiographs are named")
+            if split_csv is not None:
+                whole = gathering.folders if len(inputs) == 1 else []
+                gathering.select_among_all(split_csv, whole[0] if whole else None)
+        elif split_csv is not None:
+            _select(gathering, split_csv, folder)
+        elif folder is not None:
+            gathering.add_folder(folder)
+        else:
+            raise InputError("no radiographs are named", hint="name images, a folder, a split CSV or a BTXRD root")
         if base is not None:
-            gathering.describe_by_root(base, gathering.files)
-        named = bool(inputs) and all(is_image(Path(text)) for text in inputs)
-        return _finish(gathering, split, class_names, named=named)
+            gathering.describe_by_root(base)
+        return gathering
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Turn what the file system says into one line."""
+    try:
+        yield
     except OSError as error:
         place = f"'{error.filename}'" if error.filename else "the inputs"
         raise InputError(f"cannot read {place} ({error.strerror or error})", hint="check the path") from error
 
 
-def _implied(inputs: Sequence[str], split_csv: Path | None, images: Path | None, root: Path | None) -> Sequence[str]:
-    """Return the inputs; where there are none, the first of the other places."""
-    if inputs:
-        return inputs
-    return [str(place) for place in (split_csv, images, root) if place is not None][:1]
-
-
 def _check_folder(folder: Path | None) -> None:
     if folder is None:
         return
+    reason = why_no_file(folder)
+    if reason is not None:
+        raise InputError(f"there is no '{folder}' ({reason})", hint="check the path")
     with reaching(folder):
         found = folder.is_dir()
     if not found:
@@ -100,59 +140,165 @@ def _root(folder: Path) -> BtxrdRoot:
 
 
 def _add(gathering: Gathering, path: Path, images: Path | None) -> None:
-    """Add one input, whatever it is."""
-    if is_url(path):
-        _add_remote(gathering, path)
-    elif os.path.isdir(path):  # noqa: PTH112 -- raises nothing, whatever the name
-        root = find_btxrd_root(path)
+    """Add one input, whatever it is; tables and annotations are local files."""
+    if is_image(path) and (is_url(path) or not os.path.isdir(path)):  # noqa: PTH112 -- raises nothing, whatever the name
+        gathering.add_named([path])
+    elif not is_url(path) and path.suffix.lower() == ".csv" and path.is_file():
+        _select(gathering, path, images)
+    elif not is_url(path) and path.is_file():
+        raise InputError(
+            f"'{path}' is neither folder nor split CSV nor image", hint=f"images end in {', '.join(IMAGE_SUFFIXES)}"
+        )
+    else:
+        _check_folder(path)
+        root = None if is_url(path) else find_btxrd_root(path)
         if root is None:
             gathering.add_folder(path)
         else:
             gathering.add_root(root)
-    elif is_image(path):
-        gathering.add_named([path])
-    elif not path.is_file():
-        raise InputError(f"'{path}' does not exist", hint="check the path")
-    elif path.suffix.lower() == ".csv":
-        gathering.add_split_csv(path, images or subfolder(path.absolute().parent, "images") or path.parent)
-    else:
-        raise InputError(
-            f"'{path}' is neither folder nor split CSV nor image", hint=f"images end in {', '.join(IMAGE_SUFFIXES)}"
+
+
+def _select(gathering: Gathering, path: Path, images: Path | None) -> None:
+    """Let a split CSV select among the images of a folder."""
+    gathering.select_in(images or subfolder(path.absolute().parent, "images") or path.parent, path)
+
+
+# What split CSVs select, and what they and the tables of roots say about it.
+
+
+@dataclass(frozen=True, slots=True)
+class _Selected:
+    """The images that are left, each with its row, and those that are missing, each with its row and why."""
+
+    rows: dict[Path, SplitRow]
+    missing: list[tuple[SplitRow, str]]
+    notes: list[str]
+
+
+def _selected(gathering: Gathering) -> _Selected:
+    """Let the split CSVs of a gathering select.
+
+    Raises:
+        InputError: A split CSV cannot be read, says two things of a file, or has none of the images.
+    """
+    rows = {file: SplitRow(file.name, None, None) for file in gathering.files}
+    rows |= {path: SplitRow(str(path), None, None) for path in gathering.absent}
+    missing: dict[str, tuple[SplitRow, str]] = {}
+    said: dict[Path, tuple[SplitRow, Path]] = {}
+    notes: list[str] = []
+    for selection in gathering.selections:
+        files = tuple(rows) if selection.files is None else selection.files
+        read = _look_up(gathering, selection, NameIndex(files, selection.folder), said)
+        left = len(set(files) - read.rows.keys())
+        if left == len(files) > 0 and not read.missing:
+            raise InputError(
+                f"none of the radiographs {selection.place} is in '{selection.path}'", hint="check its column image_id"
+            )
+        notes += read.notes
+        if left:
+            verb = "is" if left == 1 else "are"
+            notes.append(
+                f"{left} of {len(files)} radiographs {selection.place} {verb} not in '{selection.path}': left out"
+            )
+        missing |= {row.image_id: (row, reason) for row, reason in read.missing}
+        rows = read.rows if selection.files is None else rows | read.rows
+    named = [path for path in gathering.absent if path in rows]
+    absent = [(replace(rows.pop(path), image_id=str(path)), gathering.absent[path]) for path in named]
+    return _Selected(rows, [*absent, *missing.values()], notes)
+
+
+def _look_up(
+    gathering: Gathering, selection: Selection, index: NameIndex, said: dict[Path, tuple[SplitRow, Path]]
+) -> _Selected:
+    """Read a split CSV: its rows by the file that they name, and those whose file is missing.
+
+    Args:
+        gathering: Knows the files.
+        selection: The split CSV.
+        index: The files among which it selects.
+        said: What the rows of this and of other split CSVs said of each file; gets the new ones.
+    """
+    table = read_split_csv(selection.path)
+    read = _Selected({}, [], list(table.notes))
+    for row in table.rows:
+        try:
+            (file,) = gathering.known([index.resolve(row.image_id)])
+        except UnresolvedNameError as error:
+            if selection.complete:
+                read.missing.append((row, str(error)))
+            continue
+        first, path = said.setdefault(file, (row, selection.path))
+        if (first.split, first.label) != (row.split, row.label):
+            where = "" if path == selection.path else f" in '{path}'"
+            raise InputError(
+                f"'{first.image_id}'{where} and '{row.image_id}' in '{selection.path}' are one file with different "
+                "splits or labels",
+                hint="keep one of the lines",
+            )
+        read.rows[file] = first
+    return read
+
+
+def _several_splits(gathering: Gathering, rows: Mapping[Path, SplitRow]) -> Iterator[str]:
+    """Tell of several splits of which none was chosen: the images of the training may be among them."""
+    counts = Counter(row.split for row in rows.values())
+    names = sorted(name for name in counts if name is not None)
+    if not gathering.selections or len(names) < 2:
+        return
+    tables = " and ".join(f"'{selection.path}'" for selection in gathering.selections)
+    listed = ", ".join(f"{counts[name]} of '{name}'" for name in names)
+    more = f", {counts[None]} without a split" if counts[None] else ""
+    training = "; training images are among them" if any(map(is_training, names)) else ""
+    yield f"no --split is given, so that the radiographs of all splits in {tables} are taken: {listed}{more}{training}"
+
+
+def _labels_apart(rows: Mapping[Path, SplitRow], labels: Mapping[Path, str]) -> Iterator[Caution]:
+    """Look for images to which split CSV and table give different labels."""
+    apart = [
+        f"'{row.image_id}' ({row.label}, {labels[file]} in the table)"
+        for file, row in rows.items()
+        if row.label and file in labels and row.label.casefold() != labels[file].casefold()
+    ]
+    if apart:
+        yield Caution(
+            "labels-disagree",
+            f"the split CSV labels {len(apart)} image{'s' if len(apart) > 1 else ''} otherwise than the data set's "
+            f"table, such as {', '.join(apart[:3])}; the split CSV counts",
+            "find out which of them is right; was the CSV made for another order of classes?",
         )
 
 
-def _add_remote(gathering: Gathering, url: Path) -> None:
-    """Add the image of a URL, existing or not, or the images of a folder; tables and annotations are local files."""
-    if is_image(url):
-        gathering.add_named([url])
-        return
-    _check_folder(url)
-    gathering.add_folder(url)
-
-
 def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] | None, *, named: bool) -> Collection:
-    """Select the split, name the images, and check the labels."""
-    rows = {file: gathering.row(file) for file in gathering.files}
-    absent = list(gathering.missing.values())
-    if split is not None:
+    """Let split CSVs and the split select, name the images, and check the labels."""
+    selected = _selected(gathering)
+    rows, absent = selected.rows, selected.missing
+    notes = [*gathering.notes, *selected.notes]
+    if split is None:
+        notes += _several_splits(gathering, rows)
+    else:
         known = {row.split for row in rows.values()} | {row.split for row, _ in absent}
         if split not in known:
             raise _unknown_split(split, sorted(filter(None, known)))
         rows = {file: row for file, row in rows.items() if row.split == split}
         absent = [(row, reason) for row, reason in absent if row.split == split]
+    missing = [(row.image_id, reason) for row, reason in absent]
     if not rows:
-        raise _empty([(row.image_id, reason) for row, reason in absent])
-    labels = _known_labels({row.label for row in rows.values() if row.label}, class_names)
+        raise none_found(missing)
+    stated: dict[Path, str] = {}
+    for root, files in gathering.roots:
+        stated = root.labels(rows if files is None else rows.keys() & set(files)) | stated
+    cautions = tuple(_labels_apart(rows, stated))
+    labels = {file: row.label or stated.get(file) for file, row in rows.items()}
+    classes = _known_labels({label for label in labels.values() if label}, class_names)
     ids = image_ids(rows)
     records = [
-        ImageRecord(ids[file], file, labels.get(row.label or ""), row.split, gathering.annotation(file))
+        ImageRecord(ids[file], file, classes.get(labels[file] or ""), row.split, gathering.annotation(file))
         for file, row in rows.items()
     ]
     records.sort(key=lambda record: record.image_id)
-    missing = _missing([(row.image_id, reason) for row, reason in absent], set(ids.values()))
-    notes = [*gathering.notes, *_shared_annotations(records)]
+    notes += _shared_annotations(records)
     return Collection(
-        tuple(records), named, tuple(missing), tuple(dict.fromkeys(notes)), tuple(gathering.cautions(rows))
+        tuple(records), named, tuple(_missing(missing, set(ids.values()))), tuple(dict.fromkeys(notes)), cautions
     )
 
 
@@ -163,7 +309,8 @@ def _unknown_split(split: str, known: Sequence[str]) -> InputError:
     return InputError(f"no image has split '{split}'", hint=f"the splits are {names}")
 
 
-def _empty(missing: Sequence[tuple[str, str]]) -> InputError:
+def none_found(missing: Sequence[tuple[str, str]]) -> InputError:
+    """Return the error that says that no image is left, whose names and reasons are those of the missing ones."""
     if len(missing) == 1:
         return InputError("there is no '{}' ({})".format(*missing[0]), hint="check the path")
     if missing:

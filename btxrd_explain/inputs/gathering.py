@@ -1,19 +1,18 @@
-"""Images from several inputs, each once, with what split CSVs and tables say about them."""
+"""Images from several inputs, each once, with the tables and annotations that belong to them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING
 
-from btxrd_explain.errors import Caution, InputError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, list_images, read_paths, why_no_file
-from btxrd_explain.inputs.split_csv import SplitRow, read_split_csv
 from btxrd_explain.system.places import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.inputs.annotation_source import AnnotationSource
@@ -31,10 +30,11 @@ class NameIndex:
 
     Args:
         files: Image files.
-        folder: Where they are from: names may be paths in it, and the reasons mention it.
+        folder: Where they are from: names may be paths in it, and the reasons mention it; None where they are from
+            several places.
     """
 
-    def __init__(self, files: Iterable[Path], folder: Path) -> None:
+    def __init__(self, files: Iterable[Path], folder: Path | None) -> None:
         """Sort the files by name and by stem."""
         self._folder = folder
         self._by_name: dict[str, list[Path]] = defaultdict(list)
@@ -67,6 +67,8 @@ class NameIndex:
             return found[0]
         if found:
             raise UnresolvedNameError(f"several files match: '{found[0]}', '{found[1]}'")
+        if self._folder is None:
+            raise UnresolvedNameError(f"no such file among those that are named{self._similar(base)}")
         if PurePath(place).anchor or ".." in place.split("/"):
             raise UnresolvedNameError(f"no such file in '{self._folder}', and what lies outside of it is never read")
         direct = self._folder / place
@@ -80,45 +82,84 @@ class NameIndex:
         return f", but there is '{others[0].name}'" if others else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A split CSV, and the images among which it selects.
+
+    Attributes:
+        path: The split CSV.
+        files: The images, by absolute path or URL; None stands for all that are named otherwise.
+        folder: The one folder that they are from; None where they are from several, or named one by one.
+        complete: Whether an image that the split CSV names and that is not among them is missing, as where whole
+            folders are named.
+    """
+
+    path: Path
+    files: tuple[Path, ...] | None
+    folder: Path | None
+    complete: bool
+
+    @property
+    def place(self) -> str:
+        """Where the images are, in words."""
+        return "that are named" if self.folder is None else f"in '{self.folder}'"
+
+
 class Gathering:
-    """Images on their way to a collection.
+    """The images that a user names, before split CSVs select among them; tables are not read yet.
 
     Args:
         annotations: Folder or file of all annotations; None looks near the images, and in the roots.
+
+    Attributes:
+        notes: What was passed over, one line each.
+        absent: Why images that are named one by one do not exist, by the path given.
+        selections: The split CSVs, in the order in which they select.
+        roots: The BTXRD roots, each with the images that it describes, where None stands for all; the first one that
+            knows an image counts.
+        folders: Folders of images that are named.
     """
 
     def __init__(self, annotations: Path | None) -> None:
         """Start without images."""
         self.notes: list[str] = []
-        self.missing: dict[str, tuple[SplitRow, str]] = {}
-        """What is named but does not exist, and why, by the name given."""
-        self._files: dict[str, Path] = {}
-        """The images by absolute path or URL: the same file through two inputs is one image."""
-        self._rows: dict[Path, SplitRow] = {}
-        self._labels: dict[Path, str] = {}
+        self.absent: dict[Path, str] = {}
+        self.selections: list[Selection] = []
+        self.roots: list[tuple[BtxrdRoot, tuple[Path, ...] | None]] = []
+        self.folders: list[Path] = []
+        self._known: dict[str, Path] = {}
+        """Images by absolute path or URL: the same file through two inputs is one image."""
+        self._files: dict[Path, None] = {}
         self._source = open_source(annotations)
         self._root_sources: dict[Path, AnnotationSource] = {}
+        self._common_source: AnnotationSource | None = None
         self._near = annotations is None
 
     @property
-    def files(self) -> list[Path]:
-        """The images so far."""
-        return list(self._files.values())
+    def files(self) -> tuple[Path, ...]:
+        """The images that are named other than by a split CSV."""
+        return tuple(self._files)
 
-    def add_files(self, files: Iterable[Path]) -> list[Path]:
-        """Add existing image files; return them as they are known here."""
-        return [self._files.setdefault(absolute(file), file) for file in files]
+    @property
+    def all_files(self) -> tuple[Path, ...]:
+        """These images, and all those among which split CSVs select."""
+        return tuple(dict.fromkeys([*self._files, *(file for one in self.selections for file in one.files or ())]))
 
-    def add_folder(self, folder: Path) -> list[Path]:
+    def known(self, files: Iterable[Path]) -> tuple[Path, ...]:
+        """Return existing image files as they are known here, each once."""
+        return tuple(dict.fromkeys(self._known.setdefault(absolute(file), file) for file in files))
+
+    def add_folder(self, folder: Path) -> None:
         """Add the images in a folder and its subfolders; see :func:`list_images`."""
-        listing = list_images(folder)
-        self.notes.extend(listing.notes)
-        return self.add_files(listing.files)
+        self._files |= dict.fromkeys(self._list(folder))
+        self.folders.append(folder)
 
     def add_root(self, root: BtxrdRoot) -> None:
-        """Add the images of a BTXRD root, with its labels and annotations."""
-        self.notes.extend(root.notes)
-        self.describe_by_root(root, self.add_folder(root.images))
+        """Add the images of a BTXRD root, which it describes."""
+        files = self._list(root.images)
+        self._files |= dict.fromkeys(files)
+        self.folders.append(root.images)
+        self.describe_by_root(root, files)
 
     def add_stream(self, stream: IO[bytes]) -> None:
         """Add the image files that a stream names; see :func:`read_paths`."""
@@ -131,90 +172,46 @@ class Gathering:
         for path in paths:
             reason = why_no_file(path)
             if reason is None:
-                self.add_files([path])
+                self._files |= dict.fromkeys(self.known([path]))
             else:
-                self.missing[str(path)] = (SplitRow(str(path), None, None), reason)
+                self.absent |= dict.fromkeys(self.known([path]), reason)
 
-    def add_split_csv(self, path: Path, folder: Path) -> None:
-        """Add the images that a split CSV names, from a folder and its subfolders."""
-        listing = list_images(folder)
-        self.notes.extend(listing.notes)
-        index = NameIndex(listing.files, folder)
-        for row in self._read(path):
-            try:
-                (file,) = self.add_files([index.resolve(row.image_id)])
-            except UnresolvedNameError as error:
-                self.missing[row.image_id] = (row, str(error))
-            else:
-                self._describe(file, row, path)
+    def select_in(self, folder: Path, path: Path) -> None:
+        """Let a split CSV select images of a folder and its subfolders."""
+        self.selections.append(Selection(path, self._list(folder), folder, complete=True))
 
-    def describe_by_split_csv(self, path: Path) -> None:
-        """Give the images so far the labels and splits of a split CSV, which may name others too."""
-        index = NameIndex(self.files, path.parent)
-        known = set(self.files)
-        for row in self._read(path):
-            try:
-                file = index.resolve(row.image_id)
-            except UnresolvedNameError:
-                continue
-            if file in known:
-                self._describe(file, row, path)
+    def select_among_all(self, path: Path, folder: Path | None) -> None:
+        """Let a split CSV select among all images that are named; see :class:`Selection`."""
+        self.selections.append(Selection(path, None, folder, complete=bool(self.folders)))
 
-    def describe_by_root(self, root: BtxrdRoot, files: Iterable[Path]) -> None:
-        """Give images the labels and annotations of a BTXRD root."""
-        files = list(files)
-        self._labels = root.labels(files) | self._labels
+    def describe_by_root(self, root: BtxrdRoot, files: Iterable[Path] | None = None) -> None:
+        """Take the labels and annotations of a BTXRD root for images; None takes them for all images."""
+        described = None if files is None else tuple(files)
+        self.notes.extend(root.notes)
+        self.roots.append((root, described))
         if root.annotations is not None:
             source = open_source(root.annotations)
-            self._root_sources = dict.fromkeys(files, source) | self._root_sources
-
-    def row(self, file: Path) -> SplitRow:
-        """Return what is known of an image; the split CSV's label comes before the table's."""
-        row = self._rows.get(file, SplitRow(file.name, None, None))
-        return SplitRow(row.image_id, row.split, row.label or self._labels.get(file))
-
-    def cautions(self, files: Iterable[Path]) -> Iterator[Caution]:
-        """Look for images to which split CSV and table give different labels."""
-        rows = ((self._rows[file], self._labels.get(file)) for file in files if file in self._rows)
-        apart = [
-            f"'{row.image_id}' ({row.label}, {label} in the table)"
-            for row, label in rows
-            if row.label and label and row.label.casefold() != label.casefold()
-        ]
-        if apart:
-            yield Caution(
-                "labels-disagree",
-                f"the split CSV labels {len(apart)} image{'s' if len(apart) > 1 else ''} otherwise than the data set's "
-                f"table, such as {', '.join(apart[:3])}; the split CSV counts",
-                "find out which of them is right; was the CSV made for another order of classes?",
-            )
+            if described is None:
+                self._common_source = source
+            else:
+                self._root_sources = dict.fromkeys(described, source) | self._root_sources
 
     def annotation(self, file: Path) -> AnnotationPlace | None:
         """Return where the annotation of an image is; None where there is none."""
         found = self._source.find(file)
-        if found is None and self._near and file in self._root_sources:
-            return self._root_sources[file].find(file)
-        return found
+        source = self._root_sources.get(file, self._common_source) if self._near else None
+        return source.find(file) if found is None and source is not None else found
 
     def unused_annotations(self) -> list[str]:
         """Name the annotations that belong to none of the images."""
-        used = [place for place in map(self.annotation, self.files) if place is not None]
-        others = self._root_sources.values() if self._near else ()
-        sources = {id(source): source for source in (self._source, *others)}
+        used = [place for place in map(self.annotation, self.all_files) if place is not None]
+        others = (*self._root_sources.values(), self._common_source) if self._near else ()
+        sources = {id(source): source for source in (self._source, *others) if source is not None}
         return list(
             {absolute(Path(name)): name for source in sources.values() for name in source.unused(used)}.values()
         )
 
-    def _read(self, path: Path) -> tuple[SplitRow, ...]:
-        table = read_split_csv(path)
-        self.notes.extend(table.notes)
-        return table.rows
-
-    def _describe(self, file: Path, row: SplitRow, path: Path) -> None:
-        """Note a split CSV's row; two rows may mean the same file, as with and without suffix."""
-        first = self._rows.setdefault(file, row)
-        if (first.split, first.label) != (row.split, row.label):
-            raise InputError(
-                f"'{first.image_id}' and '{row.image_id}' in '{path}' are one file with different splits or labels",
-                hint="keep one of the lines",
-            )
+    def _list(self, folder: Path) -> tuple[Path, ...]:
+        listing = list_images(folder)
+        self.notes.extend(listing.notes)
+        return self.known(listing.files)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.masks import MaskPolicy, annotation_mask
+from btxrd_explain.core.masks import annotation_mask
 from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.inputs.annotation import Annotation, check_size, naming, parse_size, whole, within_memory

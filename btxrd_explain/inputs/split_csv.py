@@ -21,6 +21,14 @@ _MAX_BYTES = 2**29
 """A table of ten million radiographs has 300 MiB."""
 
 
+_TRAINING = frozenset({"train", "training", "trn"})
+
+
+def is_training(split: str) -> bool:
+    """Return whether a split is that of the training, by its name in any case."""
+    return split.casefold() in _TRAINING
+
+
 @dataclass(frozen=True, slots=True)
 class SplitRow:
     """One image of a split CSV.

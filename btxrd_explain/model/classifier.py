@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from btxrd_explain.core.geometry import ResizeMode, Size
-from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import Caution, CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import fit_weights
 from btxrd_explain.model.doubts import disagreement, doubts_of_network, doubts_of_preprocessing
@@ -17,6 +17,8 @@ from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factor
 from btxrd_explain.model.scores import one_output
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from torch import nn
 
     from btxrd_explain.model.checkpoint import Checkpoint
@@ -30,27 +32,13 @@ class Wishes:
         architecture: timm's name of the network.
         factory: ``module:callable`` that builds the network, instead of timm.
         class_names: Class names in the network's order.
-        image_size: Side of the square input, in pixels.
-        mean: Mean per channel, of values in [0, 1].
-        std: Standard deviation per channel, of values in [0, 1].
-        resize: How a radiograph becomes the input.
-        interpolation: Kernel of the resize.
-        antialias: Whether the kernel widens when shrinking.
-        crop_fraction: Share that a centre crop keeps.
-        decode: How files are decoded.
+        preprocessing: Fields of :class:`btxrd_explain.core.preprocess.Preprocessing`, those that are asked for.
     """
 
     architecture: str | None = None
     factory: str | None = None
     class_names: tuple[str, ...] | None = None
-    image_size: int | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    resize: ResizeMode = ResizeMode.SQUASH
-    interpolation: Interpolation = Interpolation.BILINEAR
-    antialias: bool = False
-    crop_fraction: float = 1.0
-    decode: Decode = Decode.EXACT
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +76,11 @@ class _Choice:
             self.cautions.append(disagreement(what, stored, wished))
         return next((value for value in (stored, wished, default) if value is not None), None)
 
+    def of_side(self, facts: Facts, wishes: Wishes) -> int | None:
+        stored, wished = (said.preprocessing.get("size") for said in (facts, wishes))
+        side: int | None = self.of("image size", stored and stored.height, wished and wished.height)
+        return side
+
 
 def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
     """Build the network that a checkpoint was trained as, and load its weights.
@@ -118,7 +111,7 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
             hint="check --class-names",
         )
     _refuse_one_class(f"the network of '{checkpoint.path}'", class_names)
-    image_size = choice.of("image size", facts.image_size, wishes.image_size)
+    image_size = choice.of_side(facts, wishes)
     blueprint = _blueprint(checkpoint, facts, wishes, choice, classes=len(class_names), image_size=image_size)
     choice.notes += fit_weights(blueprint.network, checkpoint)
     preprocessing = _preprocessing(blueprint, facts, wishes, choice, image_size)
@@ -153,11 +146,12 @@ def build_untrained(wishes: Wishes) -> Classifier:
     class_names = wishes.class_names or ("Normal", "Benign", "Malignant")
     _refuse_one_class("the network", class_names)
     choice = _Choice(["the weights are random: layers and grids are those of a trained network, heat maps are not"])
+    image_size = choice.of_side(Facts(), wishes)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
-        blueprint = _wished(wishes, classes=len(class_names), image_size=wishes.image_size)
+        blueprint = _wished(wishes, classes=len(class_names), image_size=image_size)
     fill_zero_heads(blueprint.network)
-    preprocessing = _preprocessing(blueprint, Facts(), wishes, choice, wishes.image_size)
+    preprocessing = _preprocessing(blueprint, Facts(), wishes, choice, image_size)
     return Classifier(blueprint.network.eval(), blueprint.name, class_names, preprocessing, notes=tuple(choice.notes))
 
 
@@ -205,19 +199,16 @@ def _preprocessing(
             f"neither the checkpoint nor the settings say which input size {blueprint.name} takes",
             hint="give --image-size",
         )
-    mean, std = choice.of("mean", facts.mean, wishes.mean), choice.of("std", facts.std, wishes.std)
+    stored, wished = facts.preprocessing, wishes.preprocessing
+    mean, std = (choice.of(what, stored.get(what), wished.get(what)) for what in ("mean", "std"))
     if blueprint.size is None and (mean is None or std is None):
         choice.notes.append("nobody says how the input is normalised: as for ImageNet; preprocess.mean and .std set it")
-    return Preprocessing(
-        size=size,
-        mean=_per_channel(mean or blueprint.mean, blueprint.channels),
-        std=_per_channel(std or blueprint.std, blueprint.channels),
-        resize=wishes.resize,
-        interpolation=wishes.interpolation,
-        antialias=wishes.antialias,
-        crop_fraction=wishes.crop_fraction,
-        decode=wishes.decode,
-    )
+    decided = {
+        "size": size,
+        "mean": _per_channel(mean or blueprint.mean, blueprint.channels),
+        "std": _per_channel(std or blueprint.std, blueprint.channels),
+    }
+    return Preprocessing(**{**wished, **decided})
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

@@ -52,8 +52,8 @@ def doubts_of_preprocessing(preprocessing: Preprocessing, blueprint: Blueprint, 
             "in 0-1",
             "divide them by 255 in the checkpoint",
         )
-    for what, stored in (("interpolation", facts.interpolation), ("crop_fraction", facts.crop_fraction)):
-        used = getattr(preprocessing, what)
+    for what in ("interpolation", "crop_fraction"):
+        stored, used = facts.preprocessing.get(what), getattr(preprocessing, what)
         if stored is not None and stored != used:
             yield Caution(
                 "preprocessing",
@@ -129,7 +129,7 @@ def _unlike_timm(preprocessing: Preprocessing, blueprint: Blueprint, facts: Fact
         return
     for what in ("mean", "std"):
         used, usual = getattr(preprocessing, what), getattr(blueprint, what)
-        if getattr(facts, what) is None and len(used) == len(usual) and used != usual:
+        if what not in facts.preprocessing and len(used) == len(usual) and used != usual:
             yield Caution(
                 "preprocessing",
                 f"the settings say {what} {used}, the checkpoint says nothing, and timm says {usual} of "

@@ -17,18 +17,23 @@ import torch
 from torch import Tensor, nn
 
 from btxrd_explain.core.cam import NATIVE, RawGrid
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import Precision, ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers
 from btxrd_explain.model.scores import checked_scores, class_probabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS: Mapping[str, torch.dtype] = {
+    Precision.FP32: torch.float32,
+    Precision.BF16: torch.bfloat16,
+    Precision.FP16: torch.float16,
+}
 
 _SCALE = 1024.0
 """Scores are scaled by this before going back, and gradients divided by it, so that half precision loses nothing."""

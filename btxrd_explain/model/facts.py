@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from btxrd_explain.core.choices import Interpolation
 from btxrd_explain.core.class_names import MOST_CLASSES, checked_class_names
-from btxrd_explain.core.preprocess import LARGEST_SIDE, Interpolation
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.preprocess import LARGEST_SIDE, MOST_CHANNELS
 from btxrd_explain.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 
 
 _ARCHITECTURE = re.compile(r"[\w.-]{1,100}")
-_MOST_CHANNELS = 64
 
 Number = TypeVar("Number", int, float)
 
@@ -32,25 +33,17 @@ class Facts:
         architecture: timm's name of the network.
         class_names: Class names in the network's order.
         num_classes: Number of classes.
-        image_size: Side of the square input, in pixels.
-        mean: Mean per channel, of values in [0, 1].
-        std: Standard deviation per channel, of values in [0, 1].
         channels: Channels of the input.
-        interpolation: Kernel of the resize; None also where it is none of those known here.
-        crop_fraction: Share of the shortest side that a centre crop keeps.
         synthetic: True for the demo's classifier.
+        preprocessing: Fields of :class:`btxrd_explain.core.preprocess.Preprocessing`, those that it says.
     """
 
     architecture: str | None = None
     class_names: tuple[str, ...] | None = None
     num_classes: int | None = None
-    image_size: int | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
     channels: int | None = None
-    interpolation: Interpolation | None = None
-    crop_fraction: float | None = None
     synthetic: bool = False
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
 
 
 def gather_facts(checkpoint: Checkpoint) -> Facts:
@@ -67,17 +60,21 @@ def gather_facts(checkpoint: Checkpoint) -> Facts:
     names = _first((top, data, config, model), "class_names", "classes")
     size = _first((data, config, top), "image_size", "img_size", "input_size")
     try:
+        side = _side(size)
+        preprocessing = {
+            "size": None if side is None else Size(side, side),
+            "mean": _floats(normalization.get("mean")),
+            "std": _above_zero(_floats(normalization.get("std"))),
+            "interpolation": _interpolation(_first((data, config, top), "interpolation")),
+            "crop_fraction": _plain_number(_first((data, config, top), "crop_pct", "crop_fraction"), float),
+        }
         return Facts(
             architecture=_architecture(architecture),
             class_names=_names(names),
             num_classes=_integer(_first((model, config, top), "num_classes")),
-            image_size=_side(size),
-            mean=_floats(normalization.get("mean")),
-            std=_above_zero(_floats(normalization.get("std"))),
             channels=_plain_number(_first((model, data, config, top), "in_chans", "in_channels"), int),
-            interpolation=_interpolation(_first((data, config, top), "interpolation")),
-            crop_fraction=_plain_number(_first((data, config, top), "crop_pct", "crop_fraction"), float),
             synthetic=top.get("synthetic") is True,
+            preprocessing={name: value for name, value in preprocessing.items() if value is not None},
         )
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the latter from tensors of wrong shape
         raise CheckpointError(
@@ -155,8 +152,8 @@ def _floats(value: Any) -> tuple[float, ...] | None:  # noqa: ANN401 -- any valu
     """Return one finite number per channel."""
     if value is None:
         return None
-    numbers = tuple(round(float(number), 6) for number in islice(value, _MOST_CHANNELS + 1))
-    if not 1 <= len(numbers) <= _MOST_CHANNELS or not all(map(math.isfinite, numbers)):
+    numbers = tuple(round(float(number), 6) for number in islice(value, MOST_CHANNELS + 1))
+    if not 1 <= len(numbers) <= MOST_CHANNELS or not all(map(math.isfinite, numbers)):
         raise ValueError("the normalisation is not one finite number per channel")
     return numbers
 

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import Mapping  # noqa: TC003 -- pydantic reads the annotations
+from dataclasses import asdict, dataclass, fields
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from btxrd_explain.core.class_names import checked_class_names
-from btxrd_explain.core.geometry import (
-    ResizeMode,
-    Size,
-)
-from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
+from btxrd_explain.core.geometry import Size  # noqa: TC001 -- pydantic reads the annotations
+from btxrd_explain.core.preprocess import LARGEST_SIDE, Preprocessing
 from btxrd_explain.errors import Caution, TableError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 # What the metadata of a table may say: they come from a file, and reports, figures and arrays are made of them.
 
@@ -33,108 +28,34 @@ def _printable(text: str) -> str:
     return text
 
 
-_Text = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_printable)]
-_Side = Annotated[int, Field(ge=1, le=4096)]
-_Numbers = Annotated[tuple[float, ...], Field(max_length=64)]
+def _of_some_cells(grid: Size) -> Size:
+    if not all(1 <= side <= LARGEST_SIDE for side in grid):
+        raise ValueError(f"a grid of {grid[0]} x {grid[1]} cells must have 1 to {LARGEST_SIDE} a side")
+    return grid
 
 
-class _Document(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, allow_inf_nan=False)
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True)
 
 
-_Kind = TypeVar("_Kind", bound=_Document)
-
-
-class PreprocessingDocument(_Document):
-    """How radiographs became the network's input; see :class:`btxrd_explain.core.preprocess.Preprocessing`."""
-
-    size: tuple[_Side, _Side]
-    mean: _Numbers
-    std: _Numbers
-    resize: ResizeMode
-    interpolation: Interpolation
-    antialias: bool
-    crop_fraction: float
-    decode: Decode = Decode.EXACT  # tables of earlier releases do not say
-
-
-class CautionDocument(_Document):
-    """What may be wrong; see :class:`btxrd_explain.errors.Caution`."""
-
-    code: str
-    message: str
-    check: str
-
-
-class _RequestDocument(_Document):
+class _Request(_Part):
     """What of a request is made use of, beyond comparing it with others."""
 
     checkpoint: str
     versions: dict[str, str] = {}
 
-    @classmethod
-    def checked(cls, request: dict[str, Any]) -> dict[str, Any]:
-        cls.model_validate(request)
-        return request
+
+def _usable(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    _Request.model_validate(request)
+    return request
 
 
-class ProvenanceDocument(_Document):
-    """How a table was made; see :class:`btxrd_explain.predictions.provenance.Provenance`."""
-
-    request: Annotated[dict[str, Any], AfterValidator(_RequestDocument.checked)]
-    class_names: Annotated[tuple[str, ...], AfterValidator(checked_class_names)]
-    preprocessing: PreprocessingDocument
-    checkpoint: _Text
-    architecture: _Text
-    method: _Text
-    target_layer: _Text
-    grid: tuple[_Side, _Side]
-    notes: tuple[str, ...]
-    synthetic: bool
-    warnings: tuple[CautionDocument, ...] = ()  # likewise
-
-    @model_validator(mode="after")
-    def _within_bounds(self) -> ProvenanceDocument:
-        if len(self.class_names) * self.grid[0] * self.grid[1] > _MOST_CELLS:
-            raise ValueError(f"grids of {self.grid[0]} x {self.grid[1]} cells are too large")
-        return self
-
-
-class _VersionDocument(_Document):
-    schema_version: int
-
-
-def read_version(data: bytes) -> int:
-    """Read the version of metadata, whatever else they say.
-
-    Raises:
-        ValueError: They are damaged or too long.
-    """
-    return _read(_VersionDocument, data).schema_version
-
-
-def read_document(data: bytes) -> ProvenanceDocument:
-    """Read metadata.
-
-    Raises:
-        ValueError: They are damaged, too long, or say what cannot be.
-    """
-    return _read(ProvenanceDocument, data)
-
-
-def _read(kind: type[_Kind], data: bytes) -> _Kind:
-    if len(data) > _MOST_BYTES:
-        raise ValueError(f"they have {len(data)} bytes")
-    try:
-        return kind.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from error
-
+_Text = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_printable)]
 
 SCHEMA_VERSION = 1
 _METADATA_KEY = b"btxrd_explain"
+_LATER = frozenset({"decode", "cautions"})
+"""Fields that tables of earlier releases do not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +77,17 @@ class Provenance:
         cautions: What may be wrong with the network or its input, as found when the checkpoint was loaded.
     """
 
-    request: Mapping[str, Any]
-    class_names: tuple[str, ...]
+    request: Annotated[Mapping[str, Any], AfterValidator(_usable)]
+    class_names: Annotated[tuple[str, ...], AfterValidator(checked_class_names)]
     preprocessing: Preprocessing
-    checkpoint: str
-    architecture: str
-    method: str
-    target_layer: str
-    grid: Size
+    checkpoint: _Text
+    architecture: _Text
+    method: _Text
+    target_layer: _Text
+    grid: Annotated[Size, AfterValidator(_of_some_cells)]
     notes: tuple[str, ...] = ()
     synthetic: bool = False
-    cautions: tuple[Caution, ...] = ()
+    cautions: Annotated[tuple[Caution, ...], Field(validation_alias="warnings")] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -212,37 +133,60 @@ class Provenance:
         if not metadata or _METADATA_KEY not in metadata:
             raise TableError("this is not a predictions table", hint="make one with 'btxrd-explain infer'")
         try:
-            version = read_version(metadata[_METADATA_KEY])
-            if version == SCHEMA_VERSION:
-                return _of_several_classes(cls._from_document(read_document(metadata[_METADATA_KEY])))
+            return _of_several_classes(_read(metadata[_METADATA_KEY]))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            reason = f"{place}: {first['msg']}" if place else first["msg"]
+            raise _damaged(reason) from error
         except ValueError as error:
-            raise TableError(f"the table's metadata are damaged ({error})", hint="run 'btxrd-explain infer'") from error
+            raise _damaged(str(error)) from error
+
+
+class _Header(_Part):
+    """What is looked at before the rest, whatever the version."""
+
+    model_config = ConfigDict(extra="allow")
+
+    schema_version: int
+    preprocessing: Any = None
+
+
+def _few_cells(provenance: Provenance) -> Provenance:
+    rows, columns = provenance.grid
+    if len(provenance.class_names) * rows * columns > _MOST_CELLS:
+        raise ValueError(f"grids of {rows} x {columns} cells are too large")
+    return provenance
+
+
+_STORED = TypeAdapter(Annotated[Provenance, AfterValidator(_few_cells)])
+
+
+def _read(data: bytes) -> Provenance:
+    """Read metadata.
+
+    Raises:
+        TableError: They are of another schema version.
+        ValueError: They are damaged, too long, or say what cannot be.
+    """
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"they have {len(data)} bytes")
+    header = _Header.model_validate_json(data)
+    if header.schema_version != SCHEMA_VERSION:
         raise TableError(
-            f"the table has schema version {version}, this release reads {SCHEMA_VERSION}",
+            f"the table has schema version {header.schema_version}, this release reads {SCHEMA_VERSION}",
             hint="run 'btxrd-explain infer' again",
         )
+    provenance = _STORED.validate_json(data, strict=True)
+    said = header.model_fields_set | header.preprocessing.keys()
+    unsaid = {field.name for kind in (Provenance, Preprocessing) for field in fields(kind)} - said - _LATER
+    if unsaid:
+        raise ValueError(f"{', '.join(sorted(unsaid))}: not there")
+    return provenance
 
-    @classmethod
-    def _from_document(cls, document: ProvenanceDocument) -> Provenance:
-        """Turn a document into what it stands for.
 
-        Raises:
-            ValueError: The preprocessing is impossible.
-        """
-        wanted = document.preprocessing
-        return cls(
-            request=document.request,
-            class_names=document.class_names,
-            preprocessing=Preprocessing(**dict(wanted) | {"size": Size(*wanted.size)}),
-            checkpoint=document.checkpoint,
-            architecture=document.architecture,
-            method=document.method,
-            target_layer=document.target_layer,
-            grid=Size(*document.grid),
-            notes=document.notes,
-            synthetic=document.synthetic,
-            cautions=tuple(Caution(**dict(entry)) for entry in document.warnings),
-        )
+def _damaged(reason: str) -> TableError:
+    return TableError(f"the table's metadata are damaged ({reason})", hint="run 'btxrd-explain infer'")
 
 
 def _of_several_classes(provenance: Provenance) -> Provenance:

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from btxrd_explain.core.choices import Baseline, MaskPolicy, Operator, Rule, Space, TargetClass
 from btxrd_explain.settings.sections import Section
 from btxrd_explain.settings.types import (
     FilePath,
@@ -26,8 +27,8 @@ class AnnotationSettings(Section):
         default=0.5,
         description="Level of the min-max scaled heat map from which a pixel counts as highlighted.",
     )
-    threshold_rule: Literal["fixed", "otsu", "otsu-chexlocalize", "percentile"] = Field(
-        default="fixed",
+    threshold_rule: Rule = Field(
+        default=Rule.FIXED,
         description=(
             "How a heat map becomes a region: fixed cuts at threshold, otsu where Otsu's rule cuts each map, "
             "otsu-chexlocalize likewise with all holes filled, percentile keeps the hottest pixels."
@@ -46,18 +47,18 @@ class AnnotationSettings(Section):
     tune_split: Text | None = Field(
         default=None, description="Only the radiographs of this split of tune_on, such as val; null takes all."
     )
-    operator: Literal[">=", ">"] = Field(
-        default=">=",
+    operator: Operator = Field(
+        default=Operator.AT_LEAST,
         description=("Whether a pixel that equals the threshold counts (>=) or not (>, as in cheXlocalize)."),
     )
-    space: Literal["original", "input"] = Field(
-        default="original",
+    space: Space = Field(
+        default=Space.ORIGINAL,
         description=(
             "Where heat map and annotation meet: on the pixels of the original radiograph, or on the network's input."
         ),
     )
-    mask_policy: Literal["polygons-then-rectangles", "polygons", "rectangles", "all"] = Field(
-        default="polygons-then-rectangles",
+    mask_policy: MaskPolicy = Field(
+        default=MaskPolicy.POLYGONS_THEN_RECTANGLES,
         description=(
             "Which shapes make the lesion's mask. BTXRD draws each lesion twice, as rectangle and as polygon: "
             "polygons-then-rectangles takes the polygons, and each rectangle that no polygon overlaps; all "
@@ -80,8 +81,8 @@ class AnnotationSettings(Section):
             "Radiographs in the comparison picture, balanced over classes and over best, median and worst IoU."
         ),
     )
-    target_class: Literal["true", "predicted"] = Field(
-        default="true",
+    target_class: TargetClass = Field(
+        default=TargetClass.TRUE,
         description=(
             "Class whose heat map is measured. For correct predictions both are the same. For misses, true "
             "asks whether the network saw the lesion at all and valued it too low, predicted asks what it "
@@ -262,8 +263,8 @@ class SanitySettings(Section):
         "heat map.",
     )
     steps: int = Field(default=50, ge=2, le=1000, description="Steps of the insertion and deletion curves.")
-    baseline: Literal["blur", "mean"] = Field(
-        default="blur",
+    baseline: Baseline = Field(
+        default=Baseline.BLUR,
         description="What a deleted pixel becomes, and what insertion starts from: the radiograph blurred (by 5 % of "
         "its shorter side), or its mean.",
     )

@@ -105,8 +105,9 @@ def closest(name: str) -> str | None:
 
 @cache
 def _properties(section: str) -> dict[str, dict[str, Any]]:
-    properties: dict[str, dict[str, Any]] = SECTIONS[section].model_json_schema()["properties"]
-    return properties
+    document = SECTIONS[section].model_json_schema()
+    enumerations = {f"#/$defs/{name}": one for name, one in document.get("$defs", {}).items()}
+    return {key: enumerations.get(one.get("$ref"), one) for key, one in document["properties"].items()}
 
 
 def _options(schema: Mapping[str, Any]) -> list[str]:

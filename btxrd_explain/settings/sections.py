@@ -1,10 +1,11 @@
 """The settings of data, network and output, section by section."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from btxrd_explain.core.choices import Decode, Interpolation, Precision, ResizeMode
 from btxrd_explain.settings.types import (
     BatchSize,
     ClassNames,
@@ -54,7 +55,10 @@ class DataSettings(Section):
     )
     images: ImageFolder | None = Field(
         default=None,
-        description=("Folder of the radiographs that a split CSV names, or its URL; null takes images/ of the root."),
+        description=(
+            "Folder of the radiographs, or its URL, among which a split CSV selects; null takes images/ of the root. "
+            "Not looked into where INPUT names radiographs."
+        ),
     )
     annotations: FilePath | None = Field(
         default=None,
@@ -65,7 +69,10 @@ class DataSettings(Section):
     )
     split_csv: FilePath | None = Field(
         default=None,
-        description=("Table with the columns image_id, split and label that selects and labels the radiographs."),
+        description=(
+            "Table with the columns image_id, split and label that selects and labels the radiographs, whichever way "
+            "they are named; what it leaves out is counted in a note."
+        ),
     )
     split: Text | None = Field(
         default=None,
@@ -108,8 +115,8 @@ class ModelSettings(Section):
         default="auto",
         description="Where the network runs; auto takes CUDA, then Apple's GPU (mps), then the CPU.",
     )
-    precision: Literal["fp32", "bf16", "fp16"] = Field(
-        default="fp32",
+    precision: Precision = Field(
+        default=Precision.FP32,
         description="Precision of the network; bf16 and fp16 are faster on GPUs, slower on most CPUs. Heat maps are "
         "summed in float32 always.",
     )
@@ -145,17 +152,15 @@ class PreprocessSettings(Section):
             "reported; null takes what timm says of the architecture."
         ),
     )
-    resize: Literal["squash", "crop", "letterbox"] = Field(
-        default="squash",
+    resize: ResizeMode = Field(
+        default=ResizeMode.SQUASH,
         description=(
             "How a radiograph of any shape becomes a square: squash resizes both sides and loses the aspect "
             "ratio, crop resizes the shortest side and cuts out the centre, letterbox resizes the longest "
             "side and pads with black."
         ),
     )
-    interpolation: Literal["bilinear", "nearest", "bicubic", "area"] = Field(
-        default="bilinear", description="Kernel of the resize."
-    )
+    interpolation: Interpolation = Field(default=Interpolation.BILINEAR, description="Kernel of the resize.")
     antialias: bool = Field(
         default=False,
         description=("True widens the kernel when shrinking, as Pillow and torchvision do; false samples, as OpenCV."),
@@ -164,8 +169,8 @@ class PreprocessSettings(Section):
         default=1.0,
         description=("With resize: crop, the share of the shortest side that the crop keeps (timm's crop_pct)."),
     )
-    decode: Literal["exact", "fast"] = Field(
-        default="exact",
+    decode: Decode = Field(
+        default=Decode.EXACT,
         description=(
             "How JPEG files are decoded for the network: exact decodes every pixel, fast decodes large files at a "
             "half, a quarter or an eighth of their size. The table's notes, and reports, then tell how far that moves "
@@ -186,6 +191,19 @@ class PreprocessSettings(Section):
             "over it, and a disagreement is reported; null takes what timm says of the architecture."
         ),
     )
+
+    @property
+    def partial(self) -> dict[str, Any]:
+        """The fields of :class:`btxrd_explain.core.preprocess.Preprocessing` that are decided here.
+
+        >>> PreprocessSettings(image_size=224).partial["size"]
+        Size(height=224, width=224)
+        """
+        from btxrd_explain.core.geometry import Size  # noqa: PLC0415 -- numpy, and --help needs none
+
+        decided = {name: value for name, value in self if value is not None}
+        side = decided.pop("image_size", None)
+        return decided if side is None else decided | {"size": Size(side, side)}
 
 
 # The settings of the section `gradcam`.

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
 from btxrd_explain.core.class_names import checked_class_names
+from btxrd_explain.core.methods import METHODS
 from btxrd_explain.system.places import is_url, place_of
 
 
@@ -87,6 +88,12 @@ def _shard(text: str) -> str:
     return text
 
 
+def _method(name: str) -> str:
+    if name not in METHODS:
+        raise ValueError(f"give {', '.join(list(METHODS)[:-1])} or {list(METHODS)[-1]}")
+    return name
+
+
 def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(items)) < len(items):
         raise ValueError("name each one once")
@@ -143,25 +150,8 @@ Means = Annotated[tuple[Fraction, Fraction, Fraction], BeforeValidator(_items)]
 Deviations = Annotated[tuple[PositiveFraction, PositiveFraction, PositiveFraction], BeforeValidator(_items)]
 """The standard deviations of three channels whose values lie in [0, 1]."""
 
-MethodName = Literal[
-    "gradcam",
-    "gradcam++",
-    "hirescam",
-    "layercam",
-    "xgradcam",
-    "elementwise",
-    "eigencam",
-    "randomcam",
-    "eigengradcam",
-    "segeigencam",
-    "kpcacam",
-    "finercam",
-    "shapleycam",
-    "fem",
-    "scorecam",
-    "ablationcam",
-]
-"""The methods of :data:`btxrd_explain.core.methods.METHODS`."""
+MethodName = Annotated[str, AfterValidator(_method), WithJsonSchema({"type": "string", "enum": list(METHODS)})]
+"""One of the methods of :data:`btxrd_explain.core.methods.METHODS`."""
 
 MethodNames = Annotated[tuple[MethodName, ...], AfterValidator(_distinct), BeforeValidator(_items)]
 """Methods, each of them once."""

@@ -11,7 +11,8 @@ from matplotlib.patches import Circle
 
 from btxrd_explain import compute_cam_iou
 from btxrd_explain.core.ceiling import ideal_grid
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.core.masks import lesion_masks

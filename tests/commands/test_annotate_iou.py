@@ -23,7 +23,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
-from btxrd_explain.core.geometry import ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import judge
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.core.preprocess import Preprocessing

@@ -589,15 +589,61 @@ def test_patients_of_a_further_table(root: Root, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [([], "no data set is named"), (["nowhere"], "'nowhere' is not a folder"), (["."], "no radiographs found")],
+    [
+        ([], "no radiographs are named: name images, a folder, a split CSV or a BTXRD root"),
+        (["nowhere"], "there is no 'nowhere' (no such file or directory): check the path"),
+        (["nowhere.png"], "there is no 'nowhere.png' (no such file or directory): check the path"),
+        (["--root", "nowhere"], "there is no 'nowhere' (no such file or directory): check the path"),
+        (["--root", "."], "'.' is not a BTXRD root"),
+        (["--images", "nowhere"], "there is no 'nowhere' (no such file or directory): check the path"),
+        (["."], "no radiographs found"),
+    ],
 )
 def test_without_a_data_set_the_error_says_so(
     arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, ["check", *arguments])
-    assert result.exit_code == 4
-    assert message in result.stderr
+    for words in (["check"], ["infer", "-c", "demo"], ["sanity", "-c", "demo"]):
+        result = CliRunner().invoke(app, [*words, *arguments])
+        assert result.exit_code == 4
+        assert message in " ".join(result.stderr.split())
+
+
+@pytest.mark.parametrize("way", ["input", "root", "images", "csv", "csv-alone", "csv-images"])
+def test_what_a_split_csv_leaves_out_is_audited_and_named(root: Root, tmp_path: Path, way: str) -> None:
+    """Whichever way the images are named; other commands leave the same ones out."""
+    _not_in_split(root)
+    _split_names_more(root)
+    lacking = ({path.name for path in root.images} - {row["image_id"] for row in root.rows("split.csv")}).pop()
+    table, images = root.path / "split.csv", root.path / "images"
+    arguments = {
+        "input": (root.path, "--split-csv", table),
+        "root": ("--root", root.path, "--split-csv", table),
+        "images": ("--images", images, "--root", root.path, "--split-csv", table),
+        "csv": (table, "--root", root.path),
+        "csv-alone": ("--split-csv", table),
+        "csv-images": (table, "--images", images),
+    }[way]
+    report = _check(*arguments, "-o", tmp_path / "out")
+    assert _kinds(report["findings"]) == ["image-without-split", "row-without-image"]
+    assert report["num_images"] == 15
+    found = {finding["kind"]: finding for finding in report["findings"]}
+    assert found["image-without-split"]["images"] == [lacking]
+    assert f"'IMG000900.jpeg': no such file in '{images}'" in found["row-without-image"]["message"]
+
+
+def test_of_single_images_a_split_csv_may_name_others(root: Root, tmp_path: Path) -> None:
+    named = [str(path) for path in root.images[:3]]
+    report = _check(*named, "--split-csv", root.path / "split.csv", "-o", tmp_path / "out")
+    assert report["findings"] == []
+    assert sum(sum(classes.values()) for split, classes in report["splits"].items() if split) == 3
+
+
+def test_an_audit_is_about_one_data_set(root: Root, template: Path) -> None:
+    for arguments in ([root.path / "split.csv", template / "split.csv"], [root.path, template]):
+        result = CliRunner().invoke(app, ["check", *map(str, arguments)])
+        assert result.exit_code == 4
+        assert "are named, and an audit is about one: audit them one by one" in " ".join(result.stderr.split())
 
 
 def test_published_counts_are_compared_with_a_whole_data_set(root: Root, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -301,6 +301,45 @@ def test_analysis_without_a_checkpoint_uses_the_table_alone(root: Path, checkpoi
     assert strict["mean_iou"] != one["mean_iou"]
 
 
+def test_a_split_csv_means_the_same_radiographs_whichever_way_they_are_named(
+    root: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    """The split CSV names ten of twelve radiographs, and one that is not there."""
+    table = root / "part.csv"
+    rows = (root / "split.csv").read_text().splitlines()
+    table.write_text("\n".join([*rows[:-2], "IMG000099.jpeg,test,Normal"]) + "\n")
+    ways = {"input": (root,), "root": ("--root", root), "images": ("--images", root / "images"), "csv": ()}
+    read = {}
+    for way, named in ways.items():
+        result = run("infer", *named, "--split-csv", table, "-c", checkpoint, "-o", way, cwd=tmp_path, code=1)
+        told = " ".join(result.stderr.split())
+        assert f"2 of 12 radiographs in '{root / 'images'}' are not in '{table}': left out" in told
+        assert "are taken: 9 of 'test', 1 of 'train'; training images are among them" in told
+        read[way] = [
+            (row.image_id, row.status, row.label, row.split)
+            for row in open_table(tmp_path / way / "predictions.parquet").rows()
+        ]
+    assert len(read["input"]) == 11
+    assert read["input"] == read["root"] == read["images"] == read["csv"]
+
+
+@pytest.mark.parametrize("command", ["gallery", "annotate-iou", "performance", "report", "layers", "sanity"])
+@pytest.mark.parametrize("way", ["input", "root"])
+def test_every_command_tells_of_what_a_split_csv_leaves_out_and_of_several_splits(
+    root: Path, checkpoint: Path, tmp_path: Path, command: str, way: str
+) -> None:
+    table = root / "part.csv"
+    table.write_text("\n".join((root / "split.csv").read_text().splitlines()[:-1]) + "\n")
+    run("infer", root, "--split-csv", table, "-c", checkpoint, cwd=tmp_path)
+    network = ("-c", checkpoint) if command in {"layers", "sanity"} else ()
+    few = ("--set", "sanity.sample=2", "--set", "sanity.stages=2") if command == "sanity" else ()
+    named = ("--root", root) if way == "root" or command == "layers" else (root,)
+    told = " ".join(run(command, *named, "--split-csv", table, *network, *few, cwd=tmp_path).stderr.split())
+    assert f"1 of 12 radiographs in '{root / 'images'}' is not in '{table}': left out" in told
+    assert "are taken: 9 of 'test', 2 of 'train'; training images are among them" in told
+    assert ("training-split" in told or "of the split 'train'" in told) == (command in {"annotate-iou", "performance"})
+
+
 @pytest.mark.parametrize("command", ["gallery", "annotate-iou", "performance"])
 def test_a_current_table_needs_no_torch(root: Path, checkpoint: Path, tmp_path: Path, command: str) -> None:
     arguments = [str(root), "--split-csv", str(root / "split.csv"), "-c", str(checkpoint)]

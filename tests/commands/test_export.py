@@ -17,9 +17,10 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from btxrd_explain.core.choices import MaskPolicy, Space
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.heatmap import MapStatus, Space
-from btxrd_explain.core.masks import MaskPolicy, annotation_mask
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.masks import annotation_mask
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.outputs.export.coco import coco_writer

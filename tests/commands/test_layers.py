@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from btxrd_explain.cli import app
 from btxrd_explain.commands import layers as workflow
 from btxrd_explain.core.ceiling import ceiling_iou, reference_lesions
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.inputs.labelme import load_annotation_mask
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.settings import load_settings

@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.masks import MaskPolicy, lesion_masks
+from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.table import open_table

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from btxrd_explain.core.ceiling import average_onto_grid, ideal_grid
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, edge_grid, random_grid
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btxrd_explain.core.ceiling import ideal_grid
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 
 SIDES = st.integers(1, 40)
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
-from btxrd_explain.core.heatmap import MapStatus, Space, heat_map, judge
+from btxrd_explain.core.choices import ResizeMode, Space
+from btxrd_explain.core.geometry import Frame, Size
+from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 
 SQUARE = Frame.fit(Size(4, 4), Size(2, 2), ResizeMode.SQUASH)
 grids = arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=5), elements=st.floats(-9, 9, width=32))

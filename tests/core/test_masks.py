@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.masks import MaskPolicy, annotation_mask, lesion_masks, select_shapes
+from btxrd_explain.core.masks import annotation_mask, lesion_masks, select_shapes
 from btxrd_explain.core.shapes import Shape, ShapeType, rasterise_union
 from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme
 

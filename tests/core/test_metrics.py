@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
-from btxrd_explain.core.heatmap import HeatMap, MapStatus, Space, heat_map
+from btxrd_explain.core.choices import Operator, ResizeMode, Space
+from btxrd_explain.core.geometry import Frame, Size
+from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map
 from btxrd_explain.core.histogram import TOP_LEVEL, count_levels, quantise
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS, ImageMetrics, Rule, Threshold, measure, region_of
 from btxrd_explain.core.metrics.catalogue import METRICS, chance_level
 from btxrd_explain.core.metrics.image import near_annotation
-from btxrd_explain.core.threshold import Operator, binarize, lowest_value, otsu_level
+from btxrd_explain.core.threshold import binarize, lowest_value, otsu_level
 
 SHAPE = (6, 7)
 coarse = st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import Operator, ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge
 from btxrd_explain.core.metrics import ImageMetrics, Rule, Threshold, box_overlaps, measure, region_of
 from btxrd_explain.core.metrics.image import Energy
-from btxrd_explain.core.threshold import Operator
 
 if TYPE_CHECKING:
     from pathlib import Path

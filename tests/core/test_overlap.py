@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from btxrd_explain.core.choices import Operator
 from btxrd_explain.core.overlap import count_overlap
-from btxrd_explain.core.threshold import Operator, binarize, compute_cam_iou
+from btxrd_explain.core.threshold import binarize, compute_cam_iou
 
 masks = arrays(bool, (3, 4))
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from btxrd_explain.core.geometry import ResizeMode, Size
-from btxrd_explain.core.preprocess import Interpolation, Preprocessing
+from btxrd_explain.core.choices import Interpolation, ResizeMode
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.preprocess import Preprocessing
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 

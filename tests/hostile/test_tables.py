@@ -209,6 +209,40 @@ def test_preprocessing_that_cannot_be(tmp_path: Path, changes: dict[str, Any]) -
     _refused(tmp_path / "p.parquet", "metadata are damaged")
 
 
+NEVER_SAID_BEFORE = ("decode", "warnings")
+
+
+@pytest.mark.parametrize("name", sorted(json.loads(PROVENANCE.encode()[b"btxrd_explain"])["preprocessing"]))
+def test_preprocessing_that_says_less_than_a_table_always_did(tmp_path: Path, name: str) -> None:
+    """A default in its place would be a guess; but for what tables of earlier releases do not say."""
+    preprocessing = json.loads(_document())["preprocessing"]
+    del preprocessing[name]
+    table = _table().replace_schema_metadata({"btxrd_explain": _document(preprocessing=preprocessing)})
+    pq.write_table(table, tmp_path / "p.parquet")
+    if name in NEVER_SAID_BEFORE:
+        assert open_table(tmp_path / "p.parquet").provenance == PROVENANCE
+    else:
+        _refused(tmp_path / "p.parquet", "metadata are damaged")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("request", "class_names", "preprocessing", "checkpoint", "architecture", "method", "target_layer", "grid"),
+        *("notes", "synthetic", "warnings"),
+    ],
+)
+def test_metadata_that_say_less_than_they_always_did(tmp_path: Path, name: str) -> None:
+    document = json.loads(_document())
+    del document[name]
+    table = _table().replace_schema_metadata({"btxrd_explain": json.dumps(document).encode()})
+    pq.write_table(table, tmp_path / "p.parquet")
+    if name in NEVER_SAID_BEFORE:
+        assert open_table(tmp_path / "p.parquet").provenance == PROVENANCE
+    else:
+        _refused(tmp_path / "p.parquet", "metadata are damaged")
+
+
 def test_texts_that_are_no_utf8(tmp_path: Path) -> None:
     table = _table()
     ends = pa.py_buffer(np.array([0, 1, 2, 3], np.int32))

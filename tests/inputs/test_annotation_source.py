@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.masks import LesionRules, MaskPolicy
+from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_source import CocoSource, open_source, read_annotation, read_lesions

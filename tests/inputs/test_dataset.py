@@ -190,9 +190,9 @@ def test_the_split_csv_comes_before_the_table(btxrd: Path) -> None:
     expected = {"IMG000001.jpeg": ("Benign", "test", "IMG000001.json"), "IMG001868.jpeg": ("Normal", "test", None)}
     assert facts(collect([], root=btxrd, split_csv=split_csv)) == expected
     assert facts(collect([str(split_csv)], root=btxrd)) == expected
-    described = collect([str(btxrd)], split_csv=split_csv)
-    assert facts(described) == ALL | expected
-    assert described.missing == ()
+    selected = collect([str(btxrd)], split_csv=split_csv)
+    assert facts(selected) == expected
+    assert selected.missing == (("x.png", f"no such file in '{btxrd / 'images'}'"),)
     assert facts(collect([str(btxrd)], split_csv=split_csv, split="test")) == expected
 
 
@@ -329,6 +329,98 @@ def test_a_named_folder_of_annotations_is_the_only_place(tmp_path: Path) -> None
     }
 
 
+SPLIT = (
+    "image_id,split,label",
+    "IMG000001.jpeg,train,Malignant",
+    "IMG000002,test,Benign",
+    "IMG001868.jpeg,test,Normal",
+    "IMG000077.jpeg,test,Normal",
+)
+CHOSEN = {
+    "IMG000001.jpeg": ("Malignant", "train", "IMG000001.json"),
+    "IMG000002.jpg": ("Benign", "test", "IMG000002.json"),
+    "IMG001868.jpeg": ("Normal", "test", None),
+}
+
+
+@pytest.mark.parametrize("split", [None, "test"])
+@pytest.mark.parametrize("way", ["root", "input", "images", "folder", "csv", "csv-images", "csv-root", "both"])
+def test_a_split_csv_selects_whichever_way_the_images_are_named(btxrd: Path, way: str, split: str | None) -> None:
+    table, images = write(btxrd / "split.csv", *SPLIT), btxrd / "images"
+    collection = {
+        "root": lambda: collect([], root=btxrd, split_csv=table, split=split),
+        "input": lambda: collect([str(btxrd)], split_csv=table, split=split),
+        "images": lambda: collect([], images=images, split_csv=table, split=split),
+        "folder": lambda: collect([str(images)], split_csv=table, split=split),
+        "csv": lambda: collect([str(table)], split=split),
+        "csv-images": lambda: collect([str(table)], images=images, split=split),
+        "csv-root": lambda: collect([str(table)], root=btxrd, split=split),
+        "both": lambda: collect([str(btxrd)], root=btxrd, images=images, split_csv=table, split=split),
+    }[way]()
+    wanted = {name: row for name, row in CHOSEN.items() if split in (None, row[1])}
+    assert facts(collection) == wanted
+    assert collection.missing == (("IMG000077.jpeg", f"no such file in '{images}'"),)
+    assert not collection.named
+    left_out = f"1 of 4 radiographs in '{images}' is not in '{table}': left out"
+    several = (
+        f"no --split is given, so that the radiographs of all splits in '{table}' are taken: 2 of 'test', 1 of "
+        "'train'; training images are among them"
+    )
+    assert left_out in collection.notes
+    assert (several in collection.notes) == (split is None)
+    assert (f"'{images}' is not looked into: other radiographs are named" in collection.notes) == (way == "both")
+
+
+def test_of_radiographs_named_one_by_one_a_split_csv_selects_and_asks_for_no_others(btxrd: Path) -> None:
+    table = write(btxrd / "split.csv", *SPLIT, "gone.png,test,Normal", "lost.png,train,Normal")
+    names = ["IMG000001.jpeg", "IMG009999.jpeg", "IMG001868.jpeg", "gone.png", "lost.png", "away.png"]
+    paths = [str(btxrd / "images" / name) for name in names]
+    for collection in (
+        collect(paths, split_csv=table),
+        collect(["-"], split_csv=table, stdin=io.BytesIO("\n".join(paths).encode())),
+    ):
+        assert facts(collection) == {name: CHOSEN[name] for name in ("IMG000001.jpeg", "IMG001868.jpeg")}
+        assert collection.missing == tuple((name, "no such file or directory") for name in ("gone.png", "lost.png"))
+        assert f"2 of 6 radiographs that are named are not in '{table}': left out" in collection.notes
+    tested = collect(paths, split_csv=table, split="test")
+    assert facts(tested) == {"IMG001868.jpeg": CHOSEN["IMG001868.jpeg"]}
+    assert tested.missing == (("gone.png", "no such file or directory"),)
+    with pytest.raises(InputError, match=r"none of the radiographs that are named is in '.*': check its column"):
+        collect([paths[1]], split_csv=table)
+
+
+def test_of_several_folders_the_split_csv_selects_in_all(btxrd: Path) -> None:
+    touch(btxrd, "more/IMG000077.jpeg", "more/extra.png")
+    table = write(btxrd / "split.csv", *SPLIT, "nowhere.png,test,Normal")
+    collection = collect([str(btxrd), str(btxrd / "more")], split_csv=table)
+    assert facts(collection) == CHOSEN | {"IMG000077.jpeg": ("Normal", "test", None)}
+    assert collection.missing == (("nowhere.png", "no such file among those that are named"),)
+    assert f"2 of 6 radiographs that are named are not in '{table}': left out" in collection.notes
+
+
+def test_a_split_csv_selects_among_the_images_of_another(btxrd: Path) -> None:
+    table = write(btxrd / "split.csv", *SPLIT)
+    few = write(btxrd / "few.csv", "image_id,split,label", "IMG000002.jpg,test,Benign", "IMG009999.jpeg,test,")
+    collection = collect([str(table)], split_csv=few)
+    assert list(facts(collection)) == ["IMG000002.jpg"]
+    assert f"2 of 3 radiographs that are named are not in '{few}': left out" in collection.notes
+    write(few, "image_id,split,label", "IMG000002.jpg,val,Benign")
+    with pytest.raises(InputError, match=r"'IMG000002' in '.*split\.csv' and 'IMG000002.jpg' in '.*few\.csv' are one"):
+        collect([str(table)], split_csv=few)
+    assert facts(collect([str(few), str(btxrd / "images" / "IMG009999.jpeg")])) == {
+        "IMG000002.jpg": ("Benign", "val", "IMG000002.json"),
+        "IMG009999.jpeg": (None, None, None),
+    }
+
+
+def test_of_one_split_and_of_images_without_a_split_nothing_is_said(btxrd: Path) -> None:
+    table = write(btxrd / "s.csv", "image_id,split,label", "IMG000001.jpeg,test,", "IMG000002.jpg,,Benign")
+    assert not any("--split" in note for note in collect([str(btxrd)], split_csv=table).notes)
+    write(table, "image_id,split,label", "IMG000001.jpeg,a,", "IMG000002.jpg,,", "IMG001868.jpeg,b,")
+    (note,) = (note for note in collect([str(btxrd)], split_csv=table).notes if "--split" in note)
+    assert note.endswith("are taken: 1 of 'a', 1 of 'b', 1 without a split")
+
+
 def test_relative_inputs_work_from_any_folder(btxrd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(btxrd / "images")
     assert facts(collect(["IMG000001.jpeg"])) == {"IMG000001.jpeg": (None, None, "IMG000001.json")}
@@ -340,7 +432,8 @@ def test_relative_inputs_work_from_any_folder(btxrd: Path, monkeypatch: pytest.M
     ("name", "message"),
     [
         ("none.png", r"there is no '.*none.png' \(no such file or directory\): check the path"),
-        ("x" * 5000, "does not exist|File name too long"),
+        ("none", r"there is no '.*none' \(no such file or directory\): check the path"),
+        ("x" * 5000, "File name too long"),
         ("notes.txt", "is neither folder nor split CSV nor image: images end in .jpeg, .jpg"),
         ("empty", "no radiographs found: name files or folders"),
         ("table.csv", "has no column split and label; it has image_id, benign"),
@@ -362,7 +455,12 @@ def test_unusable_folders_are_an_error(tmp_path: Path) -> None:
         collect(["x.png"], annotations=tmp_path / "none")
     with pytest.raises(InputError, match="is not a BTXRD root: it holds images/"):
         collect([], root=tmp_path)
-    with pytest.raises(InputError, match="no radiographs found"):
+    with pytest.raises(InputError, match=r"there is no '.*none' \(no such file or directory\): check the path"):
+        collect([], root=tmp_path / "none")
+    touch(tmp_path, "file")
+    with pytest.raises(InputError, match=r"'.*file' is not a folder: check the path"):
+        collect([], images=tmp_path / "file")
+    with pytest.raises(InputError, match="no radiographs are named: name images, a folder, a split CSV or a BTXRD"):
         collect([])
 
 

@@ -11,8 +11,9 @@ import pytest
 from PIL import ExifTags, Image
 
 from btxrd_explain.commands import infer
-from btxrd_explain.core.geometry import ResizeMode, Size
-from btxrd_explain.core.preprocess import Decode, Preprocessing
+from btxrd_explain.core.choices import Decode, ResizeMode
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, PreprocessSettings, Settings

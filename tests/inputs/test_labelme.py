@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.masks import MaskPolicy
 from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError, ExitCode
 from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme

@@ -129,7 +129,7 @@ def test_safetensors_with_facts(tmp_path: Path, weights: dict[str, torch.Tensor]
 
 
 def test_the_checkpoint_wins_and_disagreement_is_reported(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
-    wishes = Wishes(image_size=224, class_names=("Benign", "Malignant", "Normal"))
+    wishes = Wishes(preprocessing={"size": Size(224, 224)}, class_names=("Benign", "Malignant", "Normal"))
     classifier = _load(tmp_path / "c.pt", _in_the_wild(weights), wishes)
     assert classifier.preprocessing.size == Size(96, 96)
     assert classifier.class_names == NAMES

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.inference.request import build_request
 from btxrd_explain.model.checkpoint import read_checkpoint
@@ -68,7 +69,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _untrained(factory: str) -> Classifier:
-    return build_untrained(Wishes(factory=factory, image_size=16))
+    return build_untrained(Wishes(factory=factory, preprocessing={"size": Size(16, 16)}))
 
 
 def _checkpoint(folder: Path, **facts: object) -> Path:
@@ -99,7 +100,7 @@ def test_a_package_and_an_attribute_of_a_class(folder: Path) -> None:
 
 def test_weights_are_fitted_strictly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(folder)
-    wishes = Wishes(factory="own_net:build", image_size=16)
+    wishes = Wishes(factory="own_net:build", preprocessing={"size": Size(16, 16)})
     path = _checkpoint(folder)
     classifier = build_classifier(read_checkpoint(path), wishes)
     stored = torch.load(path, weights_only=True)["model_state_dict"]
@@ -107,7 +108,9 @@ def test_weights_are_fitted_strictly(folder: Path, monkeypatch: pytest.MonkeyPat
         torch.testing.assert_close(value, stored[f"module.{key}"])
     assert any("as for ImageNet" in note for note in classifier.notes)
     with pytest.raises(CheckpointError, match=r"of another shape: body\.weight"):
-        build_classifier(read_checkpoint(path), Wishes(factory="own_net:Builders.colour", image_size=16))
+        build_classifier(
+            read_checkpoint(path), Wishes(factory="own_net:Builders.colour", preprocessing={"size": Size(16, 16)})
+        )
 
 
 def test_what_the_checkpoint_says_of_an_architecture_gives_way_and_it_is_said(

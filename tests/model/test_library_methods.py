@@ -13,7 +13,8 @@ import timm
 import torch
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import heat_map
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.model.engine import explain

@@ -15,7 +15,8 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from pytorch_grad_cam.utils.svd_on_activations import get_2d_projection
 
 from btxrd_explain.core.cam import NATIVE, elementwise, gradcam, hirescam, layercam
-from btxrd_explain.core.geometry import Frame, ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.model.engine import Explanation, explain

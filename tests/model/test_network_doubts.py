@@ -11,8 +11,9 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from btxrd_explain.core.choices import Interpolation
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.preprocess import Interpolation
 from btxrd_explain.inference.compute import _completed
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
@@ -52,7 +53,8 @@ def load(tmp_path: Path, content: dict[str, Any]) -> Callable[..., Classifier]:
 
     def build(**wishes: Any) -> Classifier:  # noqa: ANN401
         torch.save(content, tmp_path / "c.pt")
-        return build_classifier(read_checkpoint(tmp_path / "c.pt"), Wishes(**wishes))
+        network = {name: wishes.pop(name) for name in ("architecture", "class_names") if name in wishes}
+        return build_classifier(read_checkpoint(tmp_path / "c.pt"), Wishes(**network, preprocessing=wishes))
 
     return build
 
@@ -63,7 +65,7 @@ def codes(classifier: Classifier) -> list[str]:
 
 def test_a_checkpoint_that_agrees_with_the_settings_is_not_doubted(load: Callable[..., Classifier]) -> None:
     assert not load().cautions
-    assert not load(class_names=NAMES, image_size=96, architecture="test_resnet").cautions
+    assert not load(class_names=NAMES, size=Size(96, 96), architecture="test_resnet").cautions
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,7 @@ def test_a_checkpoint_that_agrees_with_the_settings_is_not_doubted(load: Callabl
         ({"class_names": ("Benign", "Malignant", "Normal")}, "class-order", "in which order the training code"),
         ({"class_names": ("normal", "benign", "malignant")}, "class-names", "spelling"),
         ({"architecture": "test_vit"}, "architecture", "says architecture test_resnet"),
-        ({"image_size": 224}, "preprocessing", "says image size 96, the settings say 224"),
+        ({"size": Size(224, 224)}, "preprocessing", "says image size 96, the settings say 224"),
         ({"mean": (0.5, 0.5, 0.5)}, "preprocessing", "says mean (0.485, 0.456, 0.406)"),
     ],
 )

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from btxrd_explain.core.perturbation import Baseline, area_under_curve, baseline_image, importance_ranks, pixel_counts
+from btxrd_explain.core.choices import Baseline
+from btxrd_explain.core.perturbation import area_under_curve, baseline_image, importance_ranks, pixel_counts
 from btxrd_explain.model.perturb import perturbation_curves
 
 # a network whose probability is linear in the pixels: p = 0.1 + Σ w x, so that every step can be computed by hand

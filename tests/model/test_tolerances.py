@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from btxrd_explain.core.geometry import Frame, ResizeMode
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame
 from btxrd_explain.core.heatmap import heat_map
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Wishes, build_classifier

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from btxrd_explain.commands import report
-from btxrd_explain.core.geometry import ResizeMode, Size
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import judge
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.predictions.provenance import Provenance

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from btxrd_explain.commands import annotate_iou
-from btxrd_explain.core.geometry import ResizeMode
-from btxrd_explain.core.heatmap import MapStatus, Space, heat_map
+from btxrd_explain.core.choices import Operator, ResizeMode, Space
+from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.core.overlap import count_overlap
-from btxrd_explain.core.threshold import Operator, binarize
+from btxrd_explain.core.threshold import binarize
 from btxrd_explain.outputs.overlay import colour_table
 from btxrd_explain.predictions.store import write_table
 

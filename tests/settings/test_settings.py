@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import fields
+from enum import EnumType
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import ValidationError
 
-from btxrd_explain.core.geometry import ResizeMode
-from btxrd_explain.core.heatmap import Space
-from btxrd_explain.core.masks import MaskPolicy
-from btxrd_explain.core.perturbation import Baseline
-from btxrd_explain.core.preprocess import Interpolation
-from btxrd_explain.core.threshold import Operator
+from btxrd_explain.core import choices
+from btxrd_explain.core.choices import (
+    Baseline,
+    Decode,
+    Interpolation,
+    MaskPolicy,
+    Operator,
+    Precision,
+    ResizeMode,
+    Rule,
+    Space,
+    TargetClass,
+)
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.methods import METHODS
+from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import ExitCode, SettingsError
-from btxrd_explain.settings import SECTIONS, SETTINGS, LoadedSettings, Settings, load_settings
+from btxrd_explain.settings import SECTIONS, SETTINGS, LoadedSettings, PreprocessSettings, Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,8 +176,8 @@ def test_every_setting_has_an_origin_in_the_order_of_the_schema() -> None:
         ("data.root", "a=b: c # d", Path("a=b: c # d")),
         ("data.inputs", "a.png,b", ("a.png", "b")),
         ("data.split", "true", "true"),
-        ("annotation.operator", ">", ">"),
-        ("annotation.target_class", "true", "true"),
+        ("annotation.operator", ">", Operator.ABOVE),
+        ("annotation.target_class", "true", TargetClass.TRUE),
     ],
 )
 def test_text_is_read_alike_from_environment_and_assignment(name: str, text: str, expected: object) -> None:
@@ -407,18 +419,56 @@ def test_the_table_lies_in_the_folder_of_results_unless_it_is_named(given: dict[
 @pytest.mark.parametrize(
     ("name", "kinds"),
     [
+        ("model.precision", Precision),
         ("preprocess.resize", ResizeMode),
         ("preprocess.interpolation", Interpolation),
+        ("preprocess.decode", Decode),
+        ("annotation.threshold_rule", Rule),
         ("annotation.operator", Operator),
         ("annotation.space", Space),
         ("annotation.mask_policy", MaskPolicy),
+        ("annotation.target_class", TargetClass),
         ("sanity.baseline", Baseline),
     ],
 )
 def test_words_are_those_of_the_core(name: str, kinds: type[StrEnum]) -> None:
     for kind in kinds:
-        assert value_of(load(assignments=[f"{name}={kind.value}"]), name) == kind
-    assert {kind.value for kind in kinds} == set(SETTINGS[name].allowed.replace(" or ", ", ").split(", "))
+        assert value_of(load(assignments=[f"{name}={kind.value}"]), name) is kind
+    assert isinstance(value_of(load(), name), kinds)
+    assert [kind.value for kind in kinds] == SETTINGS[name].allowed.replace(" or ", ", ").split(", ")
+
+
+def test_no_setting_lists_the_words_of_a_choice_again() -> None:
+    known = {frozenset(kinds) for kinds in vars(choices).values() if isinstance(kinds, EnumType) and len(kinds)}
+    assert frozenset(ResizeMode) in known
+    listed = {
+        f"{section}.{key}": frozenset(get_args(field.annotation))
+        for section, kind in SECTIONS.items()
+        for key, field in kind.model_fields.items()
+        if get_origin(field.annotation) is Literal
+    }
+    assert "output.format" in listed
+    assert not {name for name, words in listed.items() if words in known}
+
+
+def test_methods_are_those_of_the_core() -> None:
+    assert load(assignments=["gradcam.method=hirescam"]).settings.gradcam.method == "hirescam"
+    assert SETTINGS["gradcam.method"].allowed.replace(" or ", ", ").split(", ") == list(METHODS)
+    text = message(assignments=["gradcam.method=gardcam", "evaluation.methods=gradcam,x"])
+    assert text.count(f"give {SETTINGS['gradcam.method'].allowed}") == 2
+
+
+def test_preprocessing_settings_are_a_partial_of_the_core_type() -> None:
+    """Each field has one setting; those without a default are left to the checkpoint."""
+    names = {field.name for field in fields(Preprocessing)} - {"size"} | {"image_size"}
+    assert set(PreprocessSettings.model_fields) == names
+    assert PreprocessSettings().partial.keys() == names - {"image_size", "mean", "std"}
+    given = {"image_size": 96, "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "resize": "crop", "decode": "fast"}
+    partial = PreprocessSettings.model_validate(given).partial
+    made = Preprocessing(**partial)
+    assert made.size == Size(96, 96)
+    assert (made.mean, made.std) == (given["mean"], given["std"])
+    assert (made.resize, made.decode) == (ResizeMode.CROP, Decode.FAST)
 
 
 def test_importing_settings_imports_nothing_heavy() -> None:

@@ -41,8 +41,7 @@ def or_null(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def words(name: str) -> st.SearchStrategy[str]:
-    section, key = name.split(".")
-    return st.sampled_from(SECTIONS[section].model_json_schema()["properties"][key]["enum"])
+    return st.sampled_from(SETTINGS[name].allowed.replace(" or ", ", ").split(", "))
 
 
 columns = st.lists(st.sampled_from(["center", "hip bone", "null", "1e3", "[a"]), unique=True).map(tuple)
@@ -57,7 +56,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "model.checkpoint": or_null(paths),
     "model.architecture": or_null(texts),
     "model.factory": or_null(texts),
-    "model.class_names": or_null(st.lists(texts, min_size=2, unique=True).map(tuple)),
+    "model.class_names": or_null(st.lists(texts.filter(str.strip), min_size=2, unique=True).map(tuple)),
     "model.device": st.sampled_from(["auto", "cpu", "cuda", "mps"]) | st.integers(0, 9).map("cuda:{}".format),
     "model.precision": st.sampled_from(["fp32", "bf16", "fp16"]),
     "model.batch_size": st.just("auto") | st.integers(1, 4096),

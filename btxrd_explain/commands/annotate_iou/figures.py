@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.commands.drawing import footer, note_missing_glyphs
-from btxrd_explain.core.heatmap import MapStatus, Space
+from btxrd_explain.core.choices import Space
+from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.metrics import region_of
 from btxrd_explain.core.panels import balanced_panels
 from btxrd_explain.errors import RadiographError

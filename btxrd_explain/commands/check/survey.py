@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.commands.check.findings import Finding
 from btxrd_explain.commands.check.tables import read_tables
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.btxrd import find_btxrd_root
-from btxrd_explain.inputs.dataset import image_ids
-from btxrd_explain.inputs.gathering import Gathering
-from btxrd_explain.inputs.image_files import is_image, subfolder
-from btxrd_explain.system.places import is_url, place_of
+from btxrd_explain.inputs.dataset import gather, image_ids, none_found
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from pathlib import Path
+
     from btxrd_explain.commands.check.tables import Knowledge, Tables
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.settings import Settings
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,66 +64,33 @@ def take_survey(settings: Settings) -> Survey:
     Raises:
         InputError: No image is named or found, or what is named does not exist.
     """
-    gathering = Gathering(settings.data.annotations)
-    sources = _gather(settings, gathering)
-    if not gathering.files:
-        raise InputError("no radiographs found", hint="name a BTXRD root, or a folder of radiographs")
-    ids = image_ids(gathering.files)
-    tables = read_tables(ids, sources.table, sources.split_csv, sources.images, settings.evaluation)
+    data = settings.data
+    gathering = gather(
+        data.inputs, root=data.root, images=data.images, annotations=data.annotations, split_csv=data.split_csv
+    )
+    files = gathering.all_files
+    if not files:
+        raise none_found([(str(path), reason) for path, reason in gathering.absent.items()])
+    ids = image_ids(files)
+    selection = _only(gathering.selections, "split CSV")
+    table = _only({root.table for root, _ in gathering.roots if root.table is not None}, "table")
+    tables = read_tables(ids, table, selection, settings.evaluation)
     entries = [Entry(ids[file], file, gathering.annotation(file), tables.known[file]) for file in ids]
     entries.sort(key=lambda entry: entry.image_id)
     passed = [Finding("passed-over", (), note) for note in dict.fromkeys(gathering.notes)]
-    missing = [
-        Finding("unreadable-image", (), f"'{name}': {reason}") for name, (_, reason) in gathering.missing.items()
-    ]
-    unused = gathering.unused_annotations() if sources.whole else []
+    missing = [Finding("unreadable-image", (), f"'{path}': {reason}") for path, reason in gathering.absent.items()]
+    whole = gathering.folders or any(one.complete for one in gathering.selections)  # others may be of other images
+    unused = gathering.unused_annotations() if whole else []
     orphans = [Finding("orphan-annotation", (), f"no image for '{name}'") for name in unused]
     return Survey(tuple(entries), tables, (*missing, *tables.findings, *orphans, *passed))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sources:
-    """Where the tables are, the folder whose images they name, and whether whole folders are looked at.
+def _only(found: Collection[Item], what: str) -> Item | None:
+    """Return the one of its kind; None where there is none.
 
-    Beside single images there may be annotations of others, which are not orphans.
+    Raises:
+        InputError: There are several: what one says of an image would be found missing in the others.
     """
-
-    table: Path | None = None
-    split_csv: Path | None = None
-    images: Path = Path()
-    whole: bool = False
-
-
-def _gather(settings: Settings, gathering: Gathering) -> _Sources:
-    """Gather the images that the settings name; tables are left to be read with more patience."""
-    data = settings.data
-    texts = data.inputs or [str(place) for place in (data.root, data.images, data.split_csv) if place is not None][:1]
-    if not texts:
-        raise InputError("no data set is named", hint="name a BTXRD root, or a folder of radiographs")
-    root = None if data.root is None else find_btxrd_root(data.root)
-    sources = _Sources(None if root is None else root.table, data.split_csv)
-    for text in texts:
-        if text == "-":
-            gathering.add_stream(sys.stdin.buffer)
-        else:
-            sources = _add(gathering, place_of(text), sources, data.images)
-    return sources
-
-
-def _add(gathering: Gathering, place: Path, sources: _Sources, images: Path | None) -> _Sources:
-    """Add one input, whatever it is."""
-    if is_image(place):
-        gathering.add_named([place])
-        return replace(sources, images=place.parent)
-    if not is_url(place) and place.suffix.lower() == ".csv" and place.is_file():
-        folder = images or subfolder(place.absolute().parent, "images") or place.parent
-        gathering.add_folder(folder)
-        return replace(sources, split_csv=place, images=folder, whole=True)
-    if not place.is_dir():
-        raise InputError(f"'{place}' is not a folder", hint="name a BTXRD root, or a folder of radiographs")
-    root = None if is_url(place) else find_btxrd_root(place)
-    if root is None:
-        gathering.add_folder(place)
-        return replace(sources, images=place, whole=True)
-    gathering.add_root(replace(root, table=None))
-    return replace(sources, table=root.table, images=root.images, whole=True)
+    if len(found) > 1:
+        raise InputError(f"{len(found)} {what}s are named, and an audit is about one", hint="audit them one by one")
+    return next(iter(found), None)

@@ -17,6 +17,7 @@ from btxrd_explain.inputs.split_csv import COLUMNS, read_csv
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from btxrd_explain.inputs.gathering import Selection
     from btxrd_explain.settings import EvaluationSettings
 
 # What the tables of a data set say about its images.
@@ -80,15 +81,15 @@ class Tables:
 # The split CSV of a data set, whatever is wrong with it.
 
 
-def read_split_rows(tables: Tables, ids: Mapping[Path, str], path: Path, folder: Path) -> Source:
+def read_split_rows(tables: Tables, ids: Mapping[Path, str], selection: Selection) -> Source:
     """Note what a split CSV says; returns its columns and the row of each image.
 
     Args:
         tables: Where to note it.
         ids: The images, by file.
-        path: The split CSV.
-        folder: Where the images are that it names.
+        selection: The split CSV.
     """
+    path = selection.path
     try:
         lines = list(read_csv(path, COLUMNS))
     except InputError as error:
@@ -96,7 +97,7 @@ def read_split_rows(tables: Tables, ids: Mapping[Path, str], path: Path, folder:
         return (), {}
     tables.split_csv = path
     rows: dict[Path, Row] = {}
-    for where, file, cells in _resolved(tables, lines, path, NameIndex(ids, folder)):
+    for where, file, cells in _resolved(tables, lines, selection, NameIndex(ids, selection.folder)):
         if file in rows:
             tables.findings.append(_again(ids[file], where, rows[file], cells))
         elif file in ids:  # and not in a folder that is not looked at
@@ -112,18 +113,20 @@ def read_split_rows(tables: Tables, ids: Mapping[Path, str], path: Path, folder:
 
 
 def _resolved(
-    tables: Tables, lines: Iterable[tuple[int, Row]], path: Path, index: NameIndex
+    tables: Tables, lines: Iterable[tuple[int, Row]], selection: Selection, index: NameIndex
 ) -> Iterator[tuple[str, Path, Row]]:
     """Yield the rows that name an image that is there: where they stand, the image's file, and the cells."""
     for line, cells in lines:
-        where = f"line {line} of '{path.name}'"
+        where = f"line {line} of '{selection.path.name}'"
         if not cells["image_id"]:
             tables.findings.append(Finding("row-without-id", (), f"{where} has no image_id"))
             continue
         try:
             yield where, index.resolve(cells["image_id"]), cells
         except UnresolvedNameError as error:
-            tables.findings.append(Finding("row-without-image", (), f"{where} names '{cells['image_id']}': {error}"))
+            if selection.complete:
+                text = f"{where} names '{cells['image_id']}': {error}"
+                tables.findings.append(Finding("row-without-image", (), text))
 
 
 def _again(image_id: str, where: str, first: Row, second: Row) -> Finding:
@@ -231,15 +234,14 @@ PATIENT_COLUMNS = ("patient_id", "patient", "subject_id", "subject", "case_id", 
 
 
 def read_tables(
-    ids: Mapping[Path, str], table: Path | None, split_csv: Path | None, folder: Path, wanted: EvaluationSettings
+    ids: Mapping[Path, str], table: Path | None, selection: Selection | None, wanted: EvaluationSettings
 ) -> Tables:
     """Read the tables of a data set, whatever is wrong with them.
 
     Args:
         ids: The images, by file.
         table: BTXRD's table, or one with some of its columns; None where there is none.
-        split_csv: The split CSV; None where there is none.
-        folder: Where the images are that the tables name.
+        selection: The split CSV; None where there is none.
         wanted: Names the patients' column, and a further table that may hold it.
 
     Raises:
@@ -248,8 +250,8 @@ def read_tables(
     tables = Tables({file: Knowledge() for file in ids})
     sources: list[Source] = []
     names = PATIENT_COLUMNS if wanted.group_column is None else (wanted.group_column.strip().lower(),)
-    if split_csv is not None:
-        sources.append(read_split_rows(tables, ids, split_csv, folder))
+    if selection is not None:
+        sources.append(read_split_rows(tables, ids, selection))
     if table is not None:
         sources.append(read_table(tables, ids, table))
     if wanted.metadata is not None:

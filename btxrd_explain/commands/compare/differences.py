@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from pydantic import Field
 
+from btxrd_explain.core.choices import Space, TargetClass  # noqa: TC001 -- pydantic reads the annotations
 from btxrd_explain.core.statistics import mean_intervals
 from btxrd_explain.errors import TableError
 from btxrd_explain.evaluation.evaluate import Scores
@@ -141,8 +142,8 @@ class Comparison(Part):
     changed: list[str] = Field(description="Images whose file was another one in one of the tables; left out.")
     relabelled: list[str] = Field(description="Images whose true class was another one in one of the tables; left out.")
     excluded: dict[str, int] = Field(description="Common images without a score in one of the tables, by reason.")
-    target_class: Literal["true", "predicted"]
-    space: Literal["original", "input"]
+    target_class: TargetClass
+    space: Space
     mask_policy: str
     label_map: dict[str, str] = Field(description="What labels mean: lesion, ignore, or a class.")
     statistics: Statistics

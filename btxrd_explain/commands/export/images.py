@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.heatmap import MapStatus, Space
+from btxrd_explain.core.choices import Space
+from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.metrics import region_of
 from btxrd_explain.core.overlap import count_overlap
 from btxrd_explain.errors import InputError

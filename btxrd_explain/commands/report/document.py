@@ -10,9 +10,9 @@ import numpy as np
 
 from btxrd_explain.commands.report.figures import figures
 from btxrd_explain.commands.report.summary import by_class, exclusions, outcome_of, slices, tiles
+from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.classification import measure_performance
 from btxrd_explain.core.statistics import Resampling
-from btxrd_explain.core.threshold import Rule
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.outputs.overlay import colour_table
 

@@ -10,11 +10,11 @@ from btxrd_explain.commands.sanity.perturbed import perturb
 from btxrd_explain.commands.sanity.randomised import randomise
 from btxrd_explain.commands.sanity.report import build_report
 from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
-from btxrd_explain.core.perturbation import Baseline
 from btxrd_explain.errors import InputError
 from btxrd_explain.inference.compute import load_explainer
 from btxrd_explain.inference.request import build_request, collect_images
 from btxrd_explain.model.randomise import find_stages
+from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import write_json
 
@@ -60,6 +60,10 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     collection = collect_images(settings)
     for note in collection.notes:
         listener.note(note)
+    for caution in collection.cautions:
+        listener.warn(caution)
+    for image_id, reason in collection.missing:
+        listener.failed(image_id, RowStatus.MISSING, reason)
     explainer = load_explainer(settings, build_request(settings))
     for note in explainer.provenance.notes:
         listener.note(note)
@@ -84,7 +88,7 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
         perturbed = perturb(
             explainer,
             sample.subjects,
-            baseline=Baseline(wanted.baseline),
+            baseline=wanted.baseline,
             steps=wanted.steps,
             seed=wanted.random_seed,
             listener=listener,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.commands.drawing import footer
+from btxrd_explain.core.choices import Baseline
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.outputs.chart import Band
 from btxrd_explain.outputs.overlay import denormalize_tensor
@@ -33,7 +34,7 @@ EXAMPLES = 4
 _SHOWN = 6
 """Stages of which they are shown, at most."""
 _FOOTNOTE = "In the map of a stage, it and all stages before it hold random weights"
-_BASELINES = {"blur": "blurred radiograph", "mean": "mean of the radiograph"}
+_BASELINES: dict[str, str] = {Baseline.BLUR: "blurred radiograph", Baseline.MEAN: "mean of the radiograph"}
 
 
 def draw_figures(

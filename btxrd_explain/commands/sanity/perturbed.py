@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.heatmap import Space, heat_map, judge
+from btxrd_explain.core.choices import Baseline, Space
+from btxrd_explain.core.heatmap import heat_map, judge
 from btxrd_explain.core.metrics.baselines import random_grid
-from btxrd_explain.core.perturbation import Baseline, area_under_curve, baseline_image, importance_ranks
+from btxrd_explain.core.perturbation import area_under_curve, baseline_image, importance_ranks
 from btxrd_explain.core.statistics import Estimate, Resampling, mean_intervals
 from btxrd_explain.model.perturb import perturbation_curves
 

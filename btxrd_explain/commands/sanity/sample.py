@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from btxrd_explain.core.heatmap import HeatMap, MapStatus, Space, heat_map
+from btxrd_explain.core.choices import Space
+from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map
 from btxrd_explain.inference.reading import read_ahead
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.choices import Operator
 from btxrd_explain.core.histogram import TOP_LEVEL
-from btxrd_explain.core.threshold import Operator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

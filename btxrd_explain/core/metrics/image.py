@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.core.histogram import Histogram, count_levels, pixels_at, quantise
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
@@ -15,7 +16,6 @@ from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.overlap import Overlap, count_overlap
 from btxrd_explain.core.threshold import (
     Cut,
-    Rule,
     Threshold,
     count_reached,
     fill_contours,

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from btxrd_explain.core.choices import Decode
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.preprocess import Decode, Preprocessing
+from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 from tests.hostile.fuzz.harness import examples, outcome

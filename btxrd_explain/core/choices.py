@@ -1,0 +1,113 @@
+"""What users can choose between, each list once; without numpy, so that ``--help`` can tell."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class ResizeMode(StrEnum):
+    """How a radiograph of any shape becomes the network's input."""
+
+    SQUASH = "squash"
+    """Resize both sides to the input size; the aspect ratio is lost."""
+    CROP = "crop"
+    """Resize the shortest side, then cut out the centre; the ends are not seen."""
+    LETTERBOX = "letterbox"
+    """Resize the longest side, then pad the other side evenly with black."""
+
+
+class Interpolation(StrEnum):
+    """How pixels are interpolated when a radiograph is resized."""
+
+    BILINEAR = "bilinear"
+    NEAREST = "nearest"
+    BICUBIC = "bicubic"
+    AREA = "area"
+
+
+class Decode(StrEnum):
+    """How JPEG files are decoded for the network."""
+
+    EXACT = "exact"
+    """Every pixel."""
+    FAST = "fast"
+    """At a half, a quarter or an eighth of the size, as long as the network's input is not larger."""
+
+
+class Space(StrEnum):
+    """Where a heat map and an annotation meet."""
+
+    ORIGINAL = "original"
+    """On the radiograph's own pixels."""
+    INPUT = "input"
+    """On the network's input."""
+
+
+class Operator(StrEnum):
+    """Whether a pixel that equals the threshold belongs to the region."""
+
+    AT_LEAST = ">="
+    ABOVE = ">"
+    """The operator of cheXlocalize (Saporta et al. 2022)."""
+
+    def reached(self, values: NDArray[np.floating[Any]], threshold: float) -> NDArray[np.bool_]:
+        """Return which values belong to the region; any shape."""
+        reached: NDArray[np.bool_] = values >= threshold if self is Operator.AT_LEAST else values > threshold
+        return reached
+
+
+class Rule(StrEnum):
+    """How the threshold is chosen."""
+
+    FIXED = "fixed"
+    """The same value for every image; one tuned on another split is a fixed one too."""
+    OTSU = "otsu"
+    """Per image, so that the variance between the two parts is largest (Otsu 1979)."""
+    OTSU_CHEXLOCALIZE = "otsu-chexlocalize"
+    """Otsu, then every contour is filled: holes belong to the region (Saporta et al. 2022, as published)."""
+    PERCENTILE = "percentile"
+    """Per image, so that the region is the hottest q per cent of the pixels."""
+
+
+class MaskPolicy(StrEnum):
+    """Which of a file's shapes are lesions."""
+
+    POLYGONS_THEN_RECTANGLES = "polygons-then-rectangles"
+    """All outlines (polygons, circles, oriented rectangles, masks), and every rectangle without an outline."""
+    POLYGONS = "polygons"
+    """Outlines only."""
+    RECTANGLES = "rectangles"
+    """Rectangles only: bounding boxes."""
+    ALL = "all"
+    """Every shape, lines (10 pixels wide) and points (5 pixels of radius) included."""
+
+
+class Baseline(StrEnum):
+    """What a pixel becomes that is taken away."""
+
+    BLUR = "blur"
+    """The image blurred with a Gaussian whose standard deviation is 5 % of the shorter side, so that lesions vanish."""
+    MEAN = "mean"
+    """The image's own mean, channel by channel."""
+
+
+class TargetClass(StrEnum):
+    """Whose heat map of a radiograph is measured."""
+
+    TRUE = "true"
+    """That of its true class."""
+    PREDICTED = "predicted"
+    """That of the class that the network predicts."""
+
+
+class Precision(StrEnum):
+    """How exactly the network computes."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
