@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from btxrd_explain.errors import FailedFileError
 
 if TYPE_CHECKING:
-    from btxrd_explain.errors import Caution
+    from btxrd_explain.finding import Finding
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
 
@@ -18,7 +18,7 @@ class Listener(Protocol):
     def note(self, message: str) -> None:
         """Take one line that the user should know."""
 
-    def warn(self, caution: Caution) -> None:
+    def warn(self, finding: Finding) -> None:
         """Take what looks right and may be wrong; the same one may come more than once."""
 
     def start(self, what: str, total: int) -> None:
@@ -46,7 +46,7 @@ class Silent:
     def note(self, message: str) -> None:
         """Ignore."""
 
-    def warn(self, caution: Caution) -> None:
+    def warn(self, finding: Finding) -> None:
         """Ignore."""
 
     def start(self, what: str, total: int) -> None:
@@ -73,9 +73,9 @@ class WithoutRows(Silent):
         """Pass on."""
         self._listener.note(message)
 
-    def warn(self, caution: Caution) -> None:
+    def warn(self, finding: Finding) -> None:
         """Pass on."""
-        self._listener.warn(caution)
+        self._listener.warn(finding)
 
     def start(self, what: str, total: int) -> None:
         """Pass on."""

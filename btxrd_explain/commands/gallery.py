@@ -257,7 +257,7 @@ def _document(selected: Selected, chosen: list[_Chosen], figures: Mapping[str, P
             }
             for one in chosen
         },
-        "warnings": [asdict(caution) for caution in selected.cautions],
+        "warnings": [asdict(finding) for finding in selected.findings],
         "provenance": selected.table.provenance.document(),
     }
 

@@ -156,7 +156,7 @@ def _report(
             for name, row in zip(names, performance.confusion.tolist(), strict=True)
         },
         "statistics": {"resamples": resampling.resamples, "seed": resampling.seed, "level": resampling.level},
-        "warnings": [asdict(caution) for caution in selected.cautions],
+        "warnings": [asdict(finding) for finding in selected.findings],
         "definitions": DEFINITIONS,
         "provenance": selected.table.provenance.document(),
     }

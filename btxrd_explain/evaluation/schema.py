@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from btxrd_explain.core.metrics import ImageMetrics
 from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 # The parts of the report that hold numbers of many images: means, metrics, slices.
 
@@ -223,14 +224,6 @@ class ChecklistItem(Part):
     source: str = Field(description="Who asks for it.")
 
 
-class Warned(Part):
-    """What looks right and may be wrong."""
-
-    code: str = Field(description="What kind of thing it is; docs/reference/warnings.md explains each.")
-    message: str = Field(description="What was found.")
-    check: str = Field(description="What to look at.")
-
-
 class Pattern(Part):
     """A Normal image: where the network looks with no lesion to be found."""
 
@@ -300,7 +293,7 @@ class Report(Part):
     statistics: Statistics
     checklist: list[ChecklistItem] = Field(min_length=15, max_length=15)
     limits: list[str] = Field(description="What the numbers cannot say.")
-    warnings: list[Warned] = Field(description="What looks right and may be wrong; empty where nothing does.")
+    warnings: list[Finding] = Field(description="What looks right and may be wrong; empty where nothing does.")
     definitions: dict[str, str]
     files: dict[str, str] = Field(description="What else was written, by kind; names in the folder of the report.")
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")

@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import TableError
-from btxrd_explain.findings.origin import doubts_of_images, doubts_of_settings
-from btxrd_explain.findings.outputs import inspect_table
-from btxrd_explain.findings.rows import doubts_of_split
+from btxrd_explain.findings.origin import image_findings, setting_findings
+from btxrd_explain.findings.table import inspect_table, split_findings
 from btxrd_explain.inference.request import collect_images, names_images
 from btxrd_explain.inference.run import up_to_date
 from btxrd_explain.inputs.annotation import AnnotationPlace
@@ -21,7 +20,7 @@ from btxrd_explain.progress import WithoutRows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from btxrd_explain.errors import Caution
+    from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation_source import AnnotationSource
     from btxrd_explain.inputs.dataset import Collection
     from btxrd_explain.predictions.index import Index
@@ -77,13 +76,13 @@ class Selected:
         table: The table, current as far as can be told.
         rows: The selected rows, without grids, in the order of the table.
         annotations: Places of annotations by ``image_id``, of the images that have one.
-        cautions: What may be wrong with them.
+        findings: What may be wrong with them.
     """
 
     table: PredictionTable
     rows: Index
     annotations: Annotations
-    cautions: tuple[Caution, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 def select_rows(settings: Settings, listener: Listener) -> Selected:
@@ -100,34 +99,34 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
         with up_to_date(settings, WithoutRows(listener)) as current:
             known = current.collection.annotations if names_images(settings) else {}
         return replace(
-            _with_annotations(settings, current.table, current.rows, known, listener), cautions=current.cautions
+            _with_annotations(settings, current.table, current.rows, known, listener), findings=current.findings
         )
     table = open_table(settings.output.predictions_path)
     everything = rows = table.index()
-    known, cautions = {}, tuple(doubts_of_settings(settings, table.provenance))
+    known, findings = {}, tuple(setting_findings(settings, table.provenance))
     if names_images(settings):
         collection = collect_images(settings)
         rows, known = _named_rows(rows, collection), collection.annotations
-        cautions += (*collection.cautions, *doubts_of_images(collection.records, rows, str(table.path)))
+        findings += (*collection.findings, *image_findings(collection.records, rows, str(table.path)))
     elif settings.data.split is not None:
         rows = rows.where(rows.is_in("split", [settings.data.split]))
     if not len(rows):
         splits = sorted(filter(None, everything.column("split").unique().to_pylist()))
         known_splits = f"its splits are {', '.join(splits)}" if splits else "it has no splits"
         raise TableError(f"no row of '{table.path}' is selected: {known_splits}", hint="check --split")
-    cautions += inspect_table(table, everything, rows)
-    for caution in cautions:
-        listener.warn(caution)
-    return replace(_with_annotations(settings, table, rows, known, listener), cautions=cautions)
+    findings += inspect_table(table, everything, rows)
+    for finding in findings:
+        listener.warn(finding)
+    return replace(_with_annotations(settings, table, rows, known, listener), findings=findings)
 
 
 def select_to_evaluate(settings: Settings, listener: Listener) -> Selected:
     """Return the rows of :func:`select_rows`, after a look whether the network was trained on them."""
     selected = select_rows(settings, listener)
-    cautions = tuple(doubts_of_split(selected.rows))
-    for caution in cautions:
-        listener.warn(caution)
-    return replace(selected, cautions=selected.cautions + cautions)
+    findings = tuple(split_findings(selected.rows))
+    for finding in findings:
+        listener.warn(finding)
+    return replace(selected, findings=selected.findings + findings)
 
 
 def _named_rows(rows: Index, collection: Collection) -> Index:

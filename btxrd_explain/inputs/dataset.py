@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
+from btxrd_explain.finding import Tally
+from btxrd_explain.inputs.annotation_source import shared_annotations
 from btxrd_explain.inputs.btxrd import BtxrdRoot, find_btxrd_root
 from btxrd_explain.inputs.gathering import Gathering
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, subfolder
@@ -150,10 +152,9 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
     ]
     records.sort(key=lambda record: record.image_id)
     missing = _missing([(row.image_id, reason) for row, reason in absent], set(ids.values()))
-    notes = [*gathering.notes, *_shared_annotations(records)]
-    return Collection(
-        tuple(records), named, tuple(missing), tuple(dict.fromkeys(notes)), tuple(gathering.cautions(rows))
-    )
+    tally = Tally(gathering.contradictions(ids))
+    tally.add(shared_annotations((record.image_id, record.annotation) for record in records))
+    return Collection(tuple(records), named, tuple(missing), tuple(dict.fromkeys(gathering.notes)), tally.findings())
 
 
 def _unknown_split(split: str, known: Sequence[str]) -> InputError:
@@ -221,9 +222,3 @@ def _missing(absent: Sequence[tuple[str, str]], taken: set[str]) -> list[tuple[s
     names = {given: as_text(given.replace("\\", "/").rpartition("/")[2]) for given, _ in absent}
     counts = Counter([*names.values(), *taken])
     return [(names[given] if counts[names[given]] == 1 else as_text(given), reason) for given, reason in absent]
-
-
-def _shared_annotations(records: Sequence[ImageRecord]) -> list[str]:
-    """Mention annotation files that serve several images: the stem alone may have brought them together."""
-    uses = Counter(record.annotation for record in records if record.annotation is not None)
-    return [f"{count} images share the annotation '{place.path}'" for place, count in uses.items() if count > 1][:5]

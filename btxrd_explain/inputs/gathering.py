@@ -6,14 +6,15 @@ from collections import defaultdict
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING
 
-from btxrd_explain.errors import Caution, InputError
+from btxrd_explain.errors import InputError
+from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, list_images, read_paths, why_no_file
 from btxrd_explain.inputs.split_csv import SplitRow, read_split_csv
 from btxrd_explain.system.places import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.inputs.annotation_source import AnnotationSource
@@ -78,6 +79,14 @@ class NameIndex:
         """Mention the file that has the same stem but another suffix."""
         others = self._by_stem.get(base.rpartition(".")[0])
         return f", but there is '{others[0].name}'" if others else ""
+
+
+def contradiction(image_id: str, split_label: str | None, table_label: str | None) -> Iterator[Finding]:
+    """Yield that the split CSV gives an image another label than the data set's table; None says nothing."""
+    if split_label and table_label and split_label.casefold() != table_label.casefold():
+        message = f"'{image_id}' is {split_label} in the split CSV, and {table_label} in the data set's table"
+        details = {"split_csv": split_label, "table": table_label}
+        yield Finding.of("label-disagrees", message, [image_id], details=details)
 
 
 class Gathering:
@@ -173,21 +182,15 @@ class Gathering:
         row = self._rows.get(file, SplitRow(file.name, None, None))
         return SplitRow(row.image_id, row.split, row.label or self._labels.get(file))
 
-    def cautions(self, files: Iterable[Path]) -> Iterator[Caution]:
-        """Look for images to which split CSV and table give different labels."""
-        rows = ((self._rows[file], self._labels.get(file)) for file in files if file in self._rows)
-        apart = [
-            f"'{row.image_id}' ({row.label}, {label} in the table)"
-            for row, label in rows
-            if row.label and label and row.label.casefold() != label.casefold()
-        ]
-        if apart:
-            yield Caution(
-                "labels-disagree",
-                f"the split CSV labels {len(apart)} image{'s' if len(apart) > 1 else ''} otherwise than the data set's "
-                f"table, such as {', '.join(apart[:3])}; the split CSV counts",
-                "find out which of them is right; was the CSV made for another order of classes?",
-            )
+    def contradictions(self, ids: Mapping[Path, str]) -> Iterator[Finding]:
+        """Yield the images to which split CSV and table give different labels.
+
+        Args:
+            ids: The images by file.
+        """
+        for file, image_id in ids.items():
+            if file in self._rows:
+                yield from contradiction(image_id, self._rows[file].label, self._labels.get(file))
 
     def annotation(self, file: Path) -> AnnotationPlace | None:
         """Return where the annotation of an image is; None where there is none."""

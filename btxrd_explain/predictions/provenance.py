@@ -15,7 +15,8 @@ from btxrd_explain.core.geometry import (
     Size,
 )
 from btxrd_explain.core.preprocess import Decode, Interpolation, Preprocessing
-from btxrd_explain.errors import Caution, TableError
+from btxrd_explain.errors import TableError
+from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,14 +59,6 @@ class PreprocessingDocument(_Document):
     decode: Decode = Decode.EXACT  # tables of earlier releases do not say
 
 
-class CautionDocument(_Document):
-    """What may be wrong; see :class:`btxrd_explain.errors.Caution`."""
-
-    code: str
-    message: str
-    check: str
-
-
 class _RequestDocument(_Document):
     """What of a request is made use of, beyond comparing it with others."""
 
@@ -91,7 +84,7 @@ class ProvenanceDocument(_Document):
     grid: tuple[_Side, _Side]
     notes: tuple[str, ...]
     synthetic: bool
-    warnings: tuple[CautionDocument, ...] = ()  # likewise
+    warnings: tuple[Finding, ...] = ()  # likewise
 
     @model_validator(mode="after")
     def _within_bounds(self) -> ProvenanceDocument:
@@ -153,7 +146,7 @@ class Provenance:
         grid: Rows and columns of the class-activation grids.
         notes: What was decided or reported when the checkpoint was loaded.
         synthetic: True for the demo's made-up radiographs and classifier.
-        cautions: What may be wrong with the network or its input, as found when the checkpoint was loaded.
+        findings: What may be wrong with the network or its input, as found when the checkpoint was loaded.
     """
 
     request: Mapping[str, Any]
@@ -166,7 +159,7 @@ class Provenance:
     grid: Size
     notes: tuple[str, ...] = ()
     synthetic: bool = False
-    cautions: tuple[Caution, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -193,7 +186,7 @@ class Provenance:
             "versions": dict(self.request.get("versions", {})),
             "notes": list(self.notes),
             "synthetic": self.synthetic,
-            "warnings": [asdict(caution) for caution in self.cautions],
+            "warnings": [asdict(finding) for finding in self.findings],
         }
 
     def encode(self) -> dict[bytes, bytes]:
@@ -240,7 +233,7 @@ class Provenance:
             grid=Size(*document.grid),
             notes=document.notes,
             synthetic=document.synthetic,
-            cautions=tuple(Caution(**dict(entry)) for entry in document.warnings),
+            findings=document.warnings,
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain import errors
 from btxrd_explain.settings import SECTIONS, SETTINGS, describe, load_settings, section_description
-from btxrd_explain.commands.check.findings import KINDS
+from btxrd_explain.finding import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

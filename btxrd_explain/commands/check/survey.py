@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btxrd_explain.commands.check.findings import Finding
 from btxrd_explain.commands.check.tables import read_tables
 from btxrd_explain.errors import InputError
+from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.btxrd import find_btxrd_root
 from btxrd_explain.inputs.dataset import image_ids
 from btxrd_explain.inputs.gathering import Gathering
@@ -73,12 +73,10 @@ def take_survey(settings: Settings) -> Survey:
     tables = read_tables(ids, sources.table, sources.split_csv, sources.images, settings.evaluation)
     entries = [Entry(ids[file], file, gathering.annotation(file), tables.known[file]) for file in ids]
     entries.sort(key=lambda entry: entry.image_id)
-    passed = [Finding("passed-over", (), note) for note in dict.fromkeys(gathering.notes)]
-    missing = [
-        Finding("unreadable-image", (), f"'{name}': {reason}") for name, (_, reason) in gathering.missing.items()
-    ]
+    passed = [Finding.of("passed-over", note) for note in dict.fromkeys(gathering.notes)]
+    missing = [Finding.of("unreadable-image", f"'{name}': {reason}") for name, (_, reason) in gathering.missing.items()]
     unused = gathering.unused_annotations() if sources.whole else []
-    orphans = [Finding("orphan-annotation", (), f"no image for '{name}'") for name in unused]
+    orphans = [Finding.of("orphan-annotation", f"no image for '{name}'") for name in unused]
     return Survey(tuple(entries), tables, (*missing, *tables.findings, *orphans, *passed))
 
 

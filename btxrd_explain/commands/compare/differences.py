@@ -14,7 +14,8 @@ from btxrd_explain.errors import TableError
 from btxrd_explain.evaluation.evaluate import Scores
 from btxrd_explain.evaluation.protocol import MapKind
 from btxrd_explain.evaluation.sample import NAMES, Sample
-from btxrd_explain.evaluation.schema import Mean, Part, Statistics, Warned
+from btxrd_explain.evaluation.schema import Mean, Part, Statistics
+from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -126,7 +127,7 @@ class Compared(Part):
     difference: dict[str, Mean] | None = Field(
         description="This table minus the first, image by image (paired bootstrap); null for the first."
     )
-    warnings: list[Warned] = Field(description="What of it looks right and may be wrong.")
+    warnings: list[Finding] = Field(description="What of it looks right and may be wrong.")
     only_here: list[str] = Field(description="Images that not all tables have a prediction of; left out.")
     provenance: dict[str, Any]
 
