@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.duplicates import Groups, equal_groups
 from btxrd_explain.core.metrics.catalogue import METRICS, chance_level
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.protocol import MapKind
@@ -171,19 +172,12 @@ def joined(groups: Sequence[Hashable], contents: Sequence[str]) -> list[Hashable
     >>> joined([None, "p", "q", None, "q"], ["x", "x", "y", "y", "z"])
     [0, 0, 2, 2, 2]
     """
-    parents = list(range(len(groups)))
-
-    def first_of(place: int) -> int:
-        while parents[place] != place:
-            parents[place] = place = parents[parents[place]]
-        return place
-
-    seen: dict[Hashable, int] = {}
-    for place, (group, content) in enumerate(zip(groups, contents, strict=True)):
-        for key in (("content", content), *([] if group is None else [("group", group)])):
-            one, other = sorted((first_of(seen.setdefault(key, place)), first_of(place)))
-            parents[other] = one
-    return [first_of(place) for place in range(len(groups))]
+    units = Groups(len(groups))
+    for keys in (groups, contents):
+        for first, *others in equal_groups(keys):
+            for other in others:
+                units.join(first, other)
+    return [units.find(place) for place in range(len(groups))]
 
 
 def terciles(values: NDArray[np.float64], write: Callable[[float], str], names: tuple[str, str, str]) -> list[Slice]:
