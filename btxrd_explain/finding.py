@@ -74,9 +74,7 @@ KINDS: Mapping[str, Kind] = {
     "blank-image": Kind(_W, "an image has one value everywhere", "copy it again from its source, or leave it out"),
     "several-frames": Kind(_W, "a file holds several images", "keep the radiograph alone; only the first one is read"),
     "exif-rotation": Kind(
-        _W,
-        "EXIF data turn an image",
-        "save it upright, for not every program that trains or annotates minds EXIF data",
+        _W, "EXIF data turn an image", "save it upright, for not every program that trains or annotates minds EXIF data"
     ),
     "unusual-mode": Kind(_N, "an image is neither grey nor RGB", "nothing: it is read as grey or RGB"),
     "deep-grey": Kind(
@@ -167,9 +165,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "normalisation-scale": Kind(_W, "mean or std are for values in 0-255", "divide them by 255 in the checkpoint"),
     "network-untrained": Kind(
-        _W,
-        "all batch norms are as they were created",
-        "name the checkpoint that the training wrote",
+        _W, "all batch norms are as they were created", "name the checkpoint that the training wrote"
     ),
     "head-untrained": Kind(
         _W,

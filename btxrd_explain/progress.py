@@ -19,7 +19,7 @@ class Listener(Protocol):
         """Take one line that the user should know."""
 
     def warn(self, finding: Finding) -> None:
-        """Take what looks right and may be wrong; the same one may come more than once."""
+        """Take what looks right and may be wrong, and stops nothing; the same finding may come more than once."""
 
     def start(self, what: str, total: int) -> None:
         """Learn that ``total`` steps of ``what`` begin."""
@@ -40,26 +40,8 @@ class Listener(Protocol):
         """Take the row of a requested image as soon as it is known; rows come in the order of the table."""
 
 
-class Silent:
+class Silent(Listener):
     """A listener that ignores everything; the default of the library."""
-
-    def note(self, message: str) -> None:
-        """Ignore."""
-
-    def warn(self, finding: Finding) -> None:
-        """Ignore."""
-
-    def start(self, what: str, total: int) -> None:
-        """Ignore."""
-
-    def advance(self, count: int = 1) -> None:
-        """Ignore."""
-
-    def failed(self, image_id: str, what: str, reason: str) -> None:
-        """Ignore."""
-
-    def predicted(self, row: Prediction, provenance: Provenance) -> None:
-        """Ignore."""
 
 
 class WithoutRows(Silent):

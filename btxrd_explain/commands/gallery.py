@@ -102,7 +102,7 @@ def title_of(outcome: Outcome, row: Prediction, image: ExplainedImage) -> str:
 
 # Per class a picture grid of true positives, false positives and false negatives, with their heat maps.
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _REASONS = {
     Outcome.TP: "predicted and true class; highest confidence first",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.classification import Performance, Reliability
     from btxrd_explain.settings import Settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _FIGURES = {"calibration": build_reliability, "roc": build_roc, "precision_recall": build_precision_recall}
 

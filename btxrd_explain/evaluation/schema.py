@@ -83,7 +83,7 @@ class Summary(Part):
     num_attention_patterns: int = Field(description="Normal images without annotation, which are not excluded.")
 
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 SCHEMA_FILE = Path(__file__).with_name("annotation_report.schema.json")
 
 
@@ -280,7 +280,7 @@ class Failed(Part):
 class Report(Part):
     """The content of ``annotation_report.json``, but for what it lists of images that are not evaluated."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     mean_iou: float | None
     num_images: int = Field(description="Images with an IoU.")
     iou_threshold: float | None = Field(description="Null where each image has its own.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -212,6 +213,20 @@ def _other_image(root: Root) -> None:
     root.annotate(0, imagePath="..\\images\\IMG000077.jpeg")
 
 
+def _embedded(root: Root, number: int) -> None:
+    """The annotation of the first image embeds one, and names none of the data set."""
+    data = base64.b64encode(root.images[number].read_bytes()).decode()
+    root.annotate(0, imageData=data, imagePath="IMG000077.jpeg")
+
+
+def _embeds_itself(root: Root) -> None:
+    _embedded(root, 0)
+
+
+def _embeds_another(root: Root) -> None:
+    _embedded(root, NORMAL)
+
+
 def _without_polygon(root: Root) -> None:
     root.annotate(0, shapes=[shape for shape in root.read(0)["shapes"] if shape["shape_type"] == "rectangle"])
 
@@ -415,6 +430,8 @@ def _one_patient(root: Root) -> None:
         (_broken_annotation, ["unreadable-annotation"]),
         (_other_size, ["annotation-size"]),
         (_other_image, ["annotation-of-another-name"]),
+        (_embeds_itself, []),
+        (_embeds_another, ["annotation-of-another-image"]),
         (_without_polygon, ["rectangle-alone"]),
         (_without_rectangle, ["polygon-alone"]),
         (_wide_rectangle, ["rectangle-differs"]),

@@ -105,7 +105,7 @@ def _differing(shared: Iterable[str], facts: Sequence[Mapping[str, str | None]])
 
 # The content of ``comparison.json``.
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class BoundedMean(Mean):
@@ -135,7 +135,7 @@ class Compared(Part):
 class Comparison(Part):
     """The content of ``comparison.json``."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     reference: str = Field(description="Name of the first table, which the others are held against.")
     n: int = Field(description="Images that were compared.")
     tables: dict[str, Compared]
