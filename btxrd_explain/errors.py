@@ -1,4 +1,4 @@
-"""The errors that users meet, each class with the exit code of the command that it ends; and what they are warned of.
+"""The errors that users meet, each class with the exit code of the command that it ends.
 
 | code | meaning |
 |-----:|---------|
@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from btxrd_explain.plain import plain
@@ -124,6 +123,22 @@ class AnnotationError(InputError):
     """One annotation file cannot be read as an annotation of its radiograph."""
 
 
+class AnnotationSizeError(AnnotationError):
+    """An annotation is of an image of another size than the radiograph.
+
+    Args:
+        message: What is wrong and where.
+        hint: What to do.
+        image: Height and width of the radiograph in pixels.
+        annotation: Height and width of the image that was annotated.
+    """
+
+    def __init__(self, message: str, *, hint: str, image: tuple[int, int], annotation: tuple[int, int]) -> None:
+        """Keep both sizes."""
+        super().__init__(message, hint=hint)
+        self.image, self.annotation = image, annotation
+
+
 class TableError(BtxrdExplainError):
     """A predictions table is missing, damaged or does not hold what is asked of it."""
 
@@ -144,25 +159,3 @@ class EngineError(BtxrdExplainError):
     """The cluster that a run asks for is not there, or cannot do the work."""
 
     exit_code = ExitCode.ENGINE
-
-
-@dataclass(frozen=True, slots=True)
-class Caution:
-    """What looks right and may be wrong: users are warned of it, and nothing stops.
-
-    Attributes:
-        code: What kind of thing it is, in a word or two; ``docs/reference/warnings.md`` explains each.
-        message: What was found, with numbers, as a sentence without a full stop.
-        check: What to look at, as an imperative sentence without a full stop.
-
-    >>> print(Caution("duplicates", "2 radiographs are copies", "remove them"))
-    2 radiographs are copies: remove them [duplicates]
-    """
-
-    code: str
-    message: str
-    check: str
-
-    def __str__(self) -> str:
-        """Return the one line that users see."""
-        return f"{self.message}: {self.check} [{self.code}]"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from btxrd_explain.errors import FailedFileError
 
 if TYPE_CHECKING:
-    from btxrd_explain.errors import Caution
+    from btxrd_explain.finding import Finding
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
 
@@ -18,8 +18,8 @@ class Listener(Protocol):
     def note(self, message: str) -> None:
         """Take one line that the user should know."""
 
-    def warn(self, caution: Caution) -> None:
-        """Take what looks right and may be wrong; the same one may come more than once."""
+    def warn(self, finding: Finding) -> None:
+        """Take what looks right and may be wrong, and stops nothing; the same finding may come more than once."""
 
     def start(self, what: str, total: int) -> None:
         """Learn that ``total`` steps of ``what`` begin."""
@@ -40,26 +40,8 @@ class Listener(Protocol):
         """Take the row of a requested image as soon as it is known; rows come in the order of the table."""
 
 
-class Silent:
+class Silent(Listener):
     """A listener that ignores everything; the default of the library."""
-
-    def note(self, message: str) -> None:
-        """Ignore."""
-
-    def warn(self, caution: Caution) -> None:
-        """Ignore."""
-
-    def start(self, what: str, total: int) -> None:
-        """Ignore."""
-
-    def advance(self, count: int = 1) -> None:
-        """Ignore."""
-
-    def failed(self, image_id: str, what: str, reason: str) -> None:
-        """Ignore."""
-
-    def predicted(self, row: Prediction, provenance: Provenance) -> None:
-        """Ignore."""
 
 
 class WithoutRows(Silent):
@@ -73,9 +55,9 @@ class WithoutRows(Silent):
         """Pass on."""
         self._listener.note(message)
 
-    def warn(self, caution: Caution) -> None:
+    def warn(self, finding: Finding) -> None:
         """Pass on."""
-        self._listener.warn(caution)
+        self._listener.warn(finding)
 
     def start(self, what: str, total: int) -> None:
         """Pass on."""

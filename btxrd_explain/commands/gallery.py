@@ -94,7 +94,7 @@ def title_of(outcome: Outcome, row: Prediction, image: ExplainedImage) -> str:
 
 # Per class a picture grid of true positives, false positives and false negatives, with their heat maps.
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _REASONS = {
     Outcome.TP: "predicted and true class; highest confidence first",
@@ -249,7 +249,7 @@ def _document(selected: Selected, chosen: list[_Chosen], figures: Mapping[str, P
             }
             for one in chosen
         },
-        "warnings": [asdict(caution) for caution in selected.cautions],
+        "warnings": [asdict(finding) for finding in selected.findings],
         "provenance": selected.table.provenance.document(),
     }
 

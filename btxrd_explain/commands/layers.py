@@ -64,8 +64,8 @@ def find_lesions(settings: Settings, listener: Listener) -> Lesions:
     collection = collect_images(settings)
     for note in collection.notes:
         listener.note(note)
-    for caution in collection.cautions:
-        listener.warn(caution)
+    for finding in collection.findings:
+        listener.warn(finding)
     annotated = [record for record in collection.records if record.annotation is not None]
     if not annotated:
         raise InputError("none of the radiographs is annotated", hint="name the annotations with --annotations")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.classification import Performance, Reliability
     from btxrd_explain.settings import Settings
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _FIGURES = {"calibration": build_reliability, "roc": build_roc, "precision_recall": build_precision_recall}
 
@@ -156,7 +156,7 @@ def _report(
             for name, row in zip(names, performance.confusion.tolist(), strict=True)
         },
         "statistics": {"resamples": resampling.resamples, "seed": resampling.seed, "level": resampling.level},
-        "warnings": [asdict(caution) for caution in selected.cautions],
+        "warnings": [asdict(finding) for finding in selected.findings],
         "definitions": DEFINITIONS,
         "provenance": selected.table.provenance.document(),
     }

@@ -37,13 +37,13 @@ def show_check(terminal: Terminal, result: CheckResult) -> None:
 def _show_findings(terminal: Terminal, result: CheckResult) -> None:
     """Show of each kind what it means, the first of what was found, and what to do."""
     lines = []
-    for name, group in groupby(result.findings, key=lambda finding: finding.kind):
+    for name, group in groupby(result.findings, key=lambda finding: finding.code):
         kind, findings = result.report["kinds"][name], list(group)
         lines.append([str(kind["count"]), f"{kind['severity']} {name}: {kind['meaning']}"])
         lines += [["", f"- {finding.message}"] for finding in findings[:_SHOWN]]
         if len(findings) > _SHOWN:
             lines.append(["", f"- and {len(findings) - _SHOWN} more"])
-        lines += [["", f"{kind['advice']}."], ["", ""]]
+        lines += [["", f"What to do: {kind['advice']}."], ["", ""]]
     if lines:
         terminal.print_table(["found", "what, and what to do"], lines)
 

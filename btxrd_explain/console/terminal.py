@@ -25,7 +25,7 @@ from btxrd_explain.plain import plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from btxrd_explain.errors import Caution
+    from btxrd_explain.finding import Finding
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
 
@@ -59,7 +59,7 @@ class Terminal:
             write_utf8(self._stdout)
         self._out = _Console(highlight=False, emoji=False)
         self._err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
-        self._warned: set[Caution] = set()
+        self._warned: set[Finding] = set()
         self._failed: set[str] = set()
         self._heard: set[str] = set()
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
@@ -71,11 +71,11 @@ class Terminal:
         if not self._quiet:
             self._err.print(f"[dim]note:[/dim] {escape(message)}")
 
-    def warn(self, caution: Caution) -> None:
+    def warn(self, finding: Finding) -> None:
         """Warn once of what may be wrong, also where notes are not wanted: results may mean something else."""
-        if caution not in self._warned:
-            self._warned.add(caution)
-            self._err.print(f"[bold yellow]warning:[/bold yellow] {escape(str(caution))}")
+        if finding not in self._warned:
+            self._warned.add(finding)
+            self._err.print(f"[bold yellow]warning:[/bold yellow] {escape(str(finding))}")
 
     def start(self, what: str, total: int) -> None:
         """Begin a phase; its bar is none where nobody watches."""

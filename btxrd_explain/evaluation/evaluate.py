@@ -12,10 +12,9 @@ from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.metrics import BoxAccuracy, PixelPrecision
 from btxrd_explain.core.metrics.baselines import AverageMask
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.evaluation.doubts import AnnotationDoubts, doubts_of_exclusions
 from btxrd_explain.evaluation.lesions import lesions_of
-from btxrd_explain.evaluation.score import Exclusion, Score
 from btxrd_explain.evaluation.scoring import Scored, Scorer
+from btxrd_explain.finding import Tally
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.system.threads import available_cores, in_order
 
@@ -25,8 +24,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from btxrd_explain.errors import Caution
     from btxrd_explain.evaluation.protocol import MapKind, Protocol
+    from btxrd_explain.evaluation.score import Score
+    from btxrd_explain.finding import Finding
     from btxrd_explain.inference.selection import Selected
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.progress import Listener
@@ -88,7 +88,7 @@ class Evaluation:
         scores: A score per radiograph, in the order of the table.
         pixels: The pixels of all images in which the classifier's map is defined, of each map.
         boxes: Likewise what boxes find; none where that was not asked for.
-        cautions: What may be wrong with the annotations.
+        findings: What may be wrong with the annotations.
     """
 
     selected: Selected
@@ -96,7 +96,7 @@ class Evaluation:
     scores: Scores
     pixels: Mapping[MapKind, PixelPrecision] = field(default_factory=dict)
     boxes: Mapping[MapKind, BoxAccuracy] = field(default_factory=dict)
-    cautions: tuple[Caution, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def evaluated(self) -> list[Score]:
@@ -125,7 +125,7 @@ def evaluate(
     scorer = Scorer(selected.table, protocol, _average_of(selected, protocol, listener, average))
     pixels: defaultdict[MapKind, PixelPrecision] = defaultdict(PixelPrecision)
     boxes: defaultdict[MapKind, BoxAccuracy] = defaultdict(BoxAccuracy)
-    doubts = AnnotationDoubts()
+    tally = Tally()
 
     def score(row: Prediction) -> Scored:
         return scorer.score(row, selected.annotation_of(row))
@@ -136,16 +136,15 @@ def evaluate(
                 pixels[kind].add(counts)
             for kind, overlaps in scored.boxes.items():
                 boxes[kind].add(overlaps)
-            doubts.add(scored.score.row.image_id, scored.doubt)
+            tally.add(scored.findings)
             if scored.problem is not None:
                 listener.failed(scored.score.row.image_id, "not readable", scored.problem)
             yield scored.score
 
     scores = Scores(selected.rows, pooled())
-    cautions = (*doubts.cautions(), *doubts_of_exclusions(scores, Exclusion.BAD_ANNOTATION))
-    for caution in cautions:
-        listener.warn(caution)
-    return Evaluation(selected, protocol, scores, pixels, boxes, cautions)
+    for finding in tally.findings():
+        listener.warn(finding)
+    return Evaluation(selected, protocol, scores, pixels, boxes, tally.findings())
 
 
 def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> AverageMask:

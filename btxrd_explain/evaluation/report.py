@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.choices import Rule as RuleKind
@@ -21,7 +20,6 @@ from btxrd_explain.evaluation.schema import (
     Rule,
     Statistics,
     Summary,
-    Warned,
 )
 from btxrd_explain.evaluation.score import is_tumour
 from btxrd_explain.evaluation.summaries import correlate, describe_curve, describe_data_set, summarise, summarise_all
@@ -154,7 +152,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         statistics=statistics,
         checklist=_checklist(evaluation, summary, statistics, extent, limits),
         limits=limits,
-        warnings=[Warned(**asdict(caution)) for caution in (*evaluation.selected.cautions, *evaluation.cautions)],
+        warnings=[*evaluation.selected.findings, *evaluation.findings],
         definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
         files={},
         provenance=evaluation.selected.table.provenance.document(),

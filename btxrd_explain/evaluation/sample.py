@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.duplicates import Groups
+from btxrd_explain.core.duplicates import Groups, equal_groups
 from btxrd_explain.core.metrics.catalogue import METRICS, chance_level
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.protocol import MapKind
@@ -173,10 +173,10 @@ def joined(groups: Sequence[Hashable], contents: Sequence[str]) -> list[Hashable
     [0, 0, 2, 2, 2]
     """
     units = Groups(len(groups))
-    seen: dict[Hashable, int] = {}
-    for place, (group, content) in enumerate(zip(groups, contents, strict=True)):
-        for key in (("content", content), *([] if group is None else [("group", group)])):
-            units.join(seen.setdefault(key, place), place)
+    for keys in (groups, contents):
+        for first, *others in equal_groups(keys):
+            for other in others:
+                units.join(first, other)
     return [units.find(place) for place in range(len(groups))]
 
 

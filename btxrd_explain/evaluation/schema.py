@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from btxrd_explain.core import choices
 from btxrd_explain.core.metrics import ImageMetrics
 from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 if TYPE_CHECKING:
     from enum import StrEnum
@@ -92,7 +93,7 @@ class Summary(Part):
     num_attention_patterns: int = Field(description="Normal images without annotation, which are not excluded.")
 
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 SCHEMA_FILE = Path(__file__).with_name("annotation_report.schema.json")
 
 
@@ -235,14 +236,6 @@ class ChecklistItem(Part):
     source: str = Field(description="Who asks for it.")
 
 
-class Warned(Part):
-    """What looks right and may be wrong."""
-
-    code: str = Field(description="What kind of thing it is; docs/reference/warnings.md explains each.")
-    message: str = Field(description="What was found.")
-    check: str = Field(description="What to look at.")
-
-
 class Pattern(Part):
     """A Normal image: where the network looks with no lesion to be found."""
 
@@ -299,7 +292,7 @@ class Failed(Part):
 class Report(Part):
     """The content of ``annotation_report.json``, but for what it lists of images that are not evaluated."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     mean_iou: float | None
     num_images: int = Field(description="Images with an IoU.")
     iou_threshold: float | None = Field(description="Null where each image has its own.")
@@ -312,7 +305,7 @@ class Report(Part):
     statistics: Statistics
     checklist: list[ChecklistItem] = Field(min_length=15, max_length=15)
     limits: list[str] = Field(description="What the numbers cannot say.")
-    warnings: list[Warned] = Field(description="What looks right and may be wrong; empty where nothing does.")
+    warnings: list[Finding] = Field(description="What looks right and may be wrong; empty where nothing does.")
     definitions: dict[str, str]
     files: dict[str, str] = Field(description="What else was written, by kind; names in the folder of the report.")
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")

@@ -14,10 +14,10 @@ from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.metrics import box_overlaps, found_boxes, measure
 from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
 from btxrd_explain.errors import AnnotationError, RadiographError
-from btxrd_explain.evaluation.doubts import doubt_of
 from btxrd_explain.evaluation.lesions import Lesions, lesions_of
 from btxrd_explain.evaluation.protocol import MapKind, Protocol
 from btxrd_explain.evaluation.score import Exclusion, Score, is_tumour
+from btxrd_explain.findings.annotations import of_another_image, unusable
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.predictions.record import RowStatus
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.heatmap import HeatMap
     from btxrd_explain.core.metrics import PixelCounts
+    from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
@@ -44,14 +45,14 @@ class Scored:
         pixels: Pixel counts of each map, where the classifier's is defined.
         boxes: Best box overlap per threshold of each map, float64, where the classifier's is defined; none where they
             are not asked for.
-        doubt: What makes the annotation look as if it were another image's; None without a doubt.
+        findings: Why the annotation cannot be used, or looks as if it were another image's.
         problem: Why the radiograph itself cannot be read, where it was asked for; None where it can.
     """
 
     score: Score
     pixels: Mapping[MapKind, PixelCounts] = field(default_factory=dict)
     boxes: Mapping[MapKind, NDArray[np.float64]] = field(default_factory=dict)
-    doubt: str | None = None
+    findings: tuple[Finding, ...] = ()
     problem: str | None = None
 
 
@@ -89,9 +90,12 @@ class Scorer:
         try:
             lesions = self._lesions(annotation, image, score)
         except AnnotationError as error:
-            return Scored(replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error)))
+            excluded = replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error))
+            return Scored(excluded, findings=(unusable(row.image_id, error),))
         score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
-        return replace(self._judged(score, image, lesions), doubt=doubt_of(lesions.annotation, image))
+        sha256 = None if row.stamp is None else row.stamp.sha256
+        findings = of_another_image(row.image_id, row.path, lesions.annotation, sha256, image.radiograph)
+        return replace(self._judged(score, image, lesions), findings=tuple(findings))
 
     def _judged(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
         """Exclude a radiograph whose lesions cannot be measured, and compare the others."""

@@ -1,4 +1,4 @@
-"""What looks right and may be wrong: one module per subject, each rule a function that returns cautions.
+"""Rules that several commands share, one module per subject: each a function that returns findings.
 
-``docs/reference/warnings.md`` explains every code. A rule is silent where there is too little to tell.
+:mod:`btxrd_explain.finding` has the record and every kind. A rule is silent where there is too little to tell.
 """

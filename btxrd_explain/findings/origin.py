@@ -1,12 +1,11 @@
-"""A table that is taken as it is, held against what is asked for: other settings, other files, other labels."""
+"""A table that is taken as it is, compared with what is asked for: other settings, other files, other labels."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.errors import Caution
-from btxrd_explain.findings.rows import listed, radiographs
+from btxrd_explain.finding import Finding, listed, quoted, radiographs
 from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import Settings
 
 
-def doubts_of_settings(settings: Settings, provenance: Provenance) -> Iterator[Caution]:
+def setting_findings(settings: Settings, provenance: Provenance) -> Iterator[Finding]:
     """Look for settings of the network that the table was not made with, and that have no effect on it.
 
     Args:
@@ -31,14 +30,10 @@ def doubts_of_settings(settings: Settings, provenance: Provenance) -> Iterator[C
     ignored = [name for name, value in asked.items() if value not in (usual[name], used[name], known.get(name))]
     if ignored:
         found = "; ".join(f"{name} is {_text(asked[name])}, the table has {_text(used[name])}" for name in ignored)
-        yield Caution(
-            "table-of-other-settings",
-            f"the table was made with other settings, which hold: {found}",
-            "name the table that belongs to the settings, or give --checkpoint to compute it",
-        )
+        yield Finding.of("table-of-other-settings", f"the table was made with other settings, which hold: {found}")
 
 
-def doubts_of_images(records: Sequence[ImageRecord], rows: Index, table: str) -> Iterator[Caution]:
+def image_findings(records: Sequence[ImageRecord], rows: Index, table: str) -> Iterator[Finding]:
     """Look for images that are not the ones that were predicted under their names, and for other labels.
 
     Args:
@@ -55,18 +50,18 @@ def doubts_of_images(records: Sequence[ImageRecord], rows: Index, table: str) ->
         if None not in (record.label, row.label) and record.label != row.label:
             relabelled.append(row.image_id)
     if changed:
-        yield Caution(
+        yield Finding.of(
             "table-of-other-images",
             f"{radiographs(len(changed))} of {len(rows)} are not the files that were predicted under these names in "
-            f"'{table}': {listed(changed, most=3)}",
-            "name the table that was made from these files, or give --checkpoint to compute it",
+            f"'{table}': {listed(quoted(changed), most=3)}",
+            changed,
         )
     if relabelled:
-        yield Caution(
+        yield Finding.of(
             "table-of-other-labels",
             f"{radiographs(len(relabelled))} of {len(rows)} have another label in '{table}', which holds: "
-            f"{listed(relabelled, most=3)}",
-            "run 'btxrd-explain infer' with the split CSV that is right; it computes nothing anew",
+            f"{listed(quoted(relabelled), most=3)}",
+            relabelled,
         )
 
 

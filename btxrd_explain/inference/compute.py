@@ -18,8 +18,8 @@ from btxrd_explain.inference.reading import Prepared, read_ahead
 from btxrd_explain.inference.request import checkpoint_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
-from btxrd_explain.model.doubts import doubts_of_passes
 from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
+from btxrd_explain.model.findings import pass_findings
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.scores import class_probabilities
 from btxrd_explain.model.streams import BatchLimit, cpu_streams, keep_freed_memory, replica, sharing_cores
@@ -211,7 +211,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
             f"the network gives {grids.shape[1]} scores for {len(classifier.class_names)} classes",
             hint="check --class-names",
         )
-    doubts = () if settings.model.factory is None else tuple(doubts_of_passes(classifier.network, shape))
+    unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
     remarks = _compiled(classifier.network, layers, settings, torch.zeros(batch_size, *shape, device=device))
@@ -225,7 +225,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         target_layer=", ".join(layer.name for layer in layers),
         grid=Size(*grids.shape[2:]),
         notes=classifier.notes + remarks,
-        cautions=(*classifier.cautions, *doubts),
+        findings=(*classifier.findings, *unstable),
         synthetic=classifier.synthetic,
     )
     return Explainer(

@@ -128,8 +128,8 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
     listener.note(f"computing {count} image{'' if count == 1 else 's'}: {'; '.join(plan.reasons)}")
     for note in explainer.provenance.notes:
         listener.note(note)
-    for caution in explainer.provenance.cautions:
-        listener.warn(caution)
+    for finding in explainer.provenance.findings:
+        listener.warn(finding)
     return explainer
 
 

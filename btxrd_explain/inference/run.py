@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btxrd_explain.findings.outputs import inspect_table
+from btxrd_explain.findings.table import inspect_table
 from btxrd_explain.inference.fill import fill_table
 from btxrd_explain.inference.plan import make_plan
 from btxrd_explain.inference.request import build_request, collect_images
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from btxrd_explain.errors import Caution
+    from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.record import Collection
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
@@ -54,7 +54,7 @@ class Inference:
         rows: The rows of the images asked for, without grids, in the order of the table.
         computed: How many of them went through the network in this run.
         collection: The images asked for, with the places of their annotations.
-        cautions: What may be wrong with input, network or predictions.
+        findings: What may be wrong with input, network or predictions.
         shard_of: The whole of which the table is a shard; None where it is none, or lies in a folder that is the whole.
     """
 
@@ -62,7 +62,7 @@ class Inference:
     rows: Index
     computed: int
     collection: Collection
-    cautions: tuple[Caution, ...]
+    findings: tuple[Finding, ...]
     shard_of: Path | None
 
     @property
@@ -121,8 +121,8 @@ def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | Non
     collection = collect_images(settings, stdin=stdin)
     for note in collection.notes:
         listener.note(note)
-    for caution in collection.cautions:
-        listener.warn(caution)
+    for finding in collection.findings:
+        listener.warn(finding)
     path, collection = target_of(settings, collection)
     with alone(path, listener.note):
         if settings.run.engine == "ray":
@@ -136,9 +136,9 @@ def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | Non
         rows = index.where(index.is_in("image_id", asked))
         if settings.run.strict:
             stop_at_failures(rows, len(asked))
-        cautions = collection.cautions + inspect_table(table, index, rows)
-        for caution in cautions:
-            listener.warn(caution)
+        findings = collection.findings + inspect_table(table, index, rows)
+        for finding in findings:
+            listener.warn(finding)
         whole = settings.output.predictions_path
         shard_of = None if settings.run.shard is None or whole.is_dir() else whole
-        yield Inference(table, rows, len(plan.pending), collection, cautions, shard_of)
+        yield Inference(table, rows, len(plan.pending), collection, findings, shard_of)

@@ -6,9 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import AnnotationError, TableError
-from btxrd_explain.findings.origin import doubts_of_images, doubts_of_settings
-from btxrd_explain.findings.outputs import inspect_table
-from btxrd_explain.findings.rows import doubts_of_split
+from btxrd_explain.findings.origin import image_findings, setting_findings
+from btxrd_explain.findings.table import inspect_table, split_findings
 from btxrd_explain.inference.request import collect_images, names_images
 from btxrd_explain.inference.run import up_to_date
 from btxrd_explain.inputs.annotation_source import open_source, read_lesions
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.masks import LesionRules
-    from btxrd_explain.errors import Caution
+    from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.inputs.annotation_source import AnnotationSource
     from btxrd_explain.inputs.dataset import Collection
@@ -44,14 +43,14 @@ class Selected:
         rows: The selected rows, without grids, in the order of the table.
         source: Where annotations are.
         known: Places of annotations by ``image_id``, as far as they were collected with the images.
-        cautions: What may be wrong with them.
+        findings: What may be wrong with them.
     """
 
     table: PredictionTable
     rows: Index
     source: AnnotationSource
     known: Mapping[str, AnnotationPlace]
-    cautions: tuple[Caution, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def annotation_of(self, row: Prediction) -> AnnotationPlace | None:
         """Return the place of an image's annotation, as collected, else near the image; None where there is none."""
@@ -90,36 +89,36 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
         with up_to_date(settings, WithoutRows(listener)) as current:
             known = current.collection.annotations if names_images(settings) else {}
         return replace(
-            _with_annotations(settings, current.table, current.rows, known, listener), cautions=current.cautions
+            _with_annotations(settings, current.table, current.rows, known, listener), findings=current.findings
         )
     table = open_table(settings.output.predictions_path)
     everything = rows = table.index()
-    known, cautions = {}, tuple(doubts_of_settings(settings, table.provenance))
+    known, findings = {}, tuple(setting_findings(settings, table.provenance))
     if names_images(settings):
         collection = collect_images(settings)
         for note in collection.notes:
             listener.note(note)
         rows, known = _named_rows(rows, collection), collection.annotations
-        cautions += (*collection.cautions, *doubts_of_images(collection.records, rows, str(table.path)))
+        findings += (*collection.findings, *image_findings(collection.records, rows, str(table.path)))
     elif settings.data.split is not None:
         rows = rows.where(rows.is_in("split", [settings.data.split]))
     if not len(rows):
         splits = sorted(filter(None, everything.column("split").unique().to_pylist()))
         known_splits = f"its splits are {', '.join(splits)}" if splits else "it has no splits"
         raise TableError(f"no row of '{table.path}' is selected: {known_splits}", hint="check --split")
-    cautions += inspect_table(table, everything, rows)
-    for caution in cautions:
-        listener.warn(caution)
-    return replace(_with_annotations(settings, table, rows, known, listener), cautions=cautions)
+    findings += inspect_table(table, everything, rows)
+    for finding in findings:
+        listener.warn(finding)
+    return replace(_with_annotations(settings, table, rows, known, listener), findings=findings)
 
 
 def select_to_evaluate(settings: Settings, listener: Listener) -> Selected:
     """Return the rows of :func:`select_rows`, after a look whether the network was trained on them."""
     selected = select_rows(settings, listener)
-    cautions = tuple(doubts_of_split(selected.rows))
-    for caution in cautions:
-        listener.warn(caution)
-    return replace(selected, cautions=selected.cautions + cautions)
+    findings = tuple(split_findings(selected.rows))
+    for finding in findings:
+        listener.warn(finding)
+    return replace(selected, findings=selected.findings + findings)
 
 
 def _named_rows(rows: Index, collection: Collection) -> Index:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.errors import AnnotationError
+from btxrd_explain.errors import AnnotationError, AnnotationSizeError
 from btxrd_explain.untrusted.documents import InvalidDocumentError, shown
 
 if TYPE_CHECKING:
@@ -115,13 +115,16 @@ def check_size(path: Path, annotated: Size, radiograph: Size) -> None:
         radiograph: Size of the radiograph, after EXIF rotation.
 
     Raises:
-        AnnotationError: The sizes differ.
+        AnnotationSizeError: The sizes differ.
     """
     if annotated != radiograph:
-        raise AnnotationError(
+        swapped = "; the sides are swapped" if annotated == (radiograph.width, radiograph.height) else ""
+        raise AnnotationSizeError(
             f"'{path}' annotates an image of {annotated.width} x {annotated.height} pixels, but the radiograph has "
-            f"{radiograph.width} x {radiograph.height}",
+            f"{radiograph.width} x {radiograph.height}{swapped}",
             hint="check that they belong together and that neither was resized or rotated since",
+            image=radiograph,
+            annotation=annotated,
         )
 
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from btxrd_explain.errors import Caution, InputError
+from btxrd_explain.errors import InputError
+from btxrd_explain.finding import Tally
+from btxrd_explain.inputs.annotation_source import shared_annotations
 from btxrd_explain.inputs.btxrd import BtxrdRoot, find_btxrd_root
-from btxrd_explain.inputs.gathering import Gathering, NameIndex, Selection, UnresolvedNameError
+from btxrd_explain.inputs.gathering import Gathering, NameIndex, Selection, UnresolvedNameError, contradiction
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, subfolder, why_no_file
 from btxrd_explain.inputs.record import Collection, ImageRecord
 from btxrd_explain.inputs.split_csv import SplitRow, is_training, read_split_csv
@@ -252,22 +254,6 @@ def _several_splits(gathering: Gathering, rows: Mapping[Path, SplitRow]) -> Iter
     yield f"no --split is given, so that the radiographs of all splits in {tables} are taken: {listed}{more}{training}"
 
 
-def _labels_apart(rows: Mapping[Path, SplitRow], labels: Mapping[Path, str]) -> Iterator[Caution]:
-    """Look for images to which split CSV and table give different labels."""
-    apart = [
-        f"'{row.image_id}' ({row.label}, {labels[file]} in the table)"
-        for file, row in rows.items()
-        if row.label and file in labels and row.label.casefold() != labels[file].casefold()
-    ]
-    if apart:
-        yield Caution(
-            "labels-disagree",
-            f"the split CSV labels {len(apart)} image{'s' if len(apart) > 1 else ''} otherwise than the data set's "
-            f"table, such as {', '.join(apart[:3])}; the split CSV counts",
-            "find out which of them is right; was the CSV made for another order of classes?",
-        )
-
-
 def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] | None, *, named: bool) -> Collection:
     """Let split CSVs and the split select, name the images, and check the labels."""
     selected = _selected(gathering)
@@ -287,7 +273,6 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
     stated: dict[Path, str] = {}
     for root, files in gathering.roots:
         stated = root.labels(rows if files is None else rows.keys() & set(files)) | stated
-    cautions = tuple(_labels_apart(rows, stated))
     labels = {file: row.label or stated.get(file) for file, row in rows.items()}
     classes = _known_labels({label for label in labels.values() if label}, class_names)
     ids = image_ids(rows)
@@ -296,9 +281,16 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
         for file, row in rows.items()
     ]
     records.sort(key=lambda record: record.image_id)
-    notes += _shared_annotations(records)
+    tally = Tally(
+        finding for file, row in rows.items() for finding in contradiction(ids[file], row.label, stated.get(file))
+    )
+    tally.add(shared_annotations((record.image_id, record.annotation) for record in records))
     return Collection(
-        tuple(records), named, tuple(_missing(missing, set(ids.values()))), tuple(dict.fromkeys(notes)), cautions
+        tuple(records),
+        named,
+        tuple(_missing(missing, set(ids.values()))),
+        tuple(dict.fromkeys(notes)),
+        tally.findings(),
     )
 
 
@@ -368,9 +360,3 @@ def _missing(absent: Sequence[tuple[str, str]], taken: set[str]) -> list[tuple[s
     names = {given: as_text(given.replace("\\", "/").rpartition("/")[2]) for given, _ in absent}
     counts = Counter([*names.values(), *taken])
     return [(names[given] if counts[names[given]] == 1 else as_text(given), reason) for given, reason in absent]
-
-
-def _shared_annotations(records: Sequence[ImageRecord]) -> list[str]:
-    """Mention annotation files that serve several images: the stem alone may have brought them together."""
-    uses = Counter(record.annotation for record in records if record.annotation is not None)
-    return [f"{count} images share the annotation '{place.path}'" for place, count in uses.items() if count > 1][:5]

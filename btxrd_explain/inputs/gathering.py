@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING
 
+from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, list_images, read_paths, why_no_file
 from btxrd_explain.system.places import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.inputs.annotation_source import AnnotationSource
@@ -80,6 +81,14 @@ class NameIndex:
         """Mention the file that has the same stem but another suffix."""
         others = self._by_stem.get(base.rpartition(".")[0])
         return f", but there is '{others[0].name}'" if others else ""
+
+
+def contradiction(image_id: str, split_label: str | None, table_label: str | None) -> Iterator[Finding]:
+    """Yield that the split CSV gives an image another label than the data set's table; None says nothing."""
+    if split_label and table_label and split_label.casefold() != table_label.casefold():
+        message = f"'{image_id}' is {split_label} in the split CSV, and {table_label} in the data set's table"
+        details = {"split_csv": split_label, "table": table_label}
+        yield Finding.of("label-disagrees", message, [image_id], details=details)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from btxrd_explain.errors import Caution
+    from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation import AnnotationPlace
 
 
@@ -42,14 +42,14 @@ class Collection:
         named: True where every input was an image file, named one by one.
         missing: ``(image_id, reason)`` of files that a split CSV or the standard input names but that do not exist.
         notes: What was passed over or done on the way, one line each.
-        cautions: What may be wrong with what the inputs say.
+        findings: What may be wrong with what the inputs say.
     """
 
     records: Sequence[ImageRecord]
     named: bool
     missing: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
-    cautions: tuple[Caution, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def annotations(self) -> dict[str, AnnotationPlace]:

@@ -9,10 +9,10 @@ import torch
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import Preprocessing
-from btxrd_explain.errors import Caution, CheckpointError, SettingsError
+from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import fit_weights
-from btxrd_explain.model.doubts import disagreement, doubts_of_network, doubts_of_preprocessing
 from btxrd_explain.model.facts import Facts, gather_facts
+from btxrd_explain.model.findings import disagreement, network_findings, preprocessing_findings
 from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm
 from btxrd_explain.model.scores import one_output
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from btxrd_explain.finding import Finding
     from btxrd_explain.model.checkpoint import Checkpoint
 
 
@@ -52,7 +53,7 @@ class Classifier:
         preprocessing: How it wants its input.
         synthetic: True for the demo's classifier.
         notes: Decisions that the user should know of.
-        cautions: What may be wrong with network or preprocessing.
+        findings: What may be wrong with network or preprocessing.
     """
 
     network: nn.Module
@@ -61,7 +62,7 @@ class Classifier:
     preprocessing: Preprocessing
     synthetic: bool = False
     notes: tuple[str, ...] = ()
-    cautions: tuple[Caution, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(slots=True)
@@ -69,11 +70,11 @@ class _Choice:
     """Picks one value from several sources, and keeps note of decisions and of disagreements."""
 
     notes: list[str] = field(default_factory=list)
-    cautions: list[Caution] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     def of(self, what: str, stored: Any, wished: Any, default: Any = None) -> Any:  # noqa: ANN401 -- any setting
         if stored is not None and wished is not None and stored != wished:
-            self.cautions.append(disagreement(what, stored, wished))
+            self.findings.append(disagreement(what, stored, wished))
         return next((value for value in (stored, wished, default) if value is not None), None)
 
     def of_side(self, facts: Facts, wishes: Wishes) -> int | None:
@@ -123,9 +124,9 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
         facts.synthetic,
         tuple(choice.notes),
         (
-            *choice.cautions,
-            *doubts_of_preprocessing(preprocessing, blueprint, facts),
-            *doubts_of_network(blueprint.network.eval(), len(class_names)),
+            *choice.findings,
+            *preprocessing_findings(preprocessing, blueprint, facts),
+            *network_findings(blueprint.network.eval(), len(class_names)),
         ),
     )
 

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.core.geometry import Size  # noqa: TC001 -- pydantic reads the annotations
 from btxrd_explain.core.preprocess import LARGEST_SIDE, Preprocessing
-from btxrd_explain.errors import Caution, TableError
+from btxrd_explain.errors import TableError
+from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 # What the metadata of a table may say: they come from a file, and reports, figures and arrays are made of them.
 
@@ -54,7 +55,7 @@ _Text = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_p
 
 SCHEMA_VERSION = 1
 _METADATA_KEY = b"btxrd_explain"
-_LATER = frozenset({"decode", "cautions"})
+_LATER = frozenset({"decode", "findings"})
 """Fields that tables of earlier releases do not say."""
 
 
@@ -74,7 +75,7 @@ class Provenance:
         grid: Rows and columns of the class-activation grids.
         notes: What was decided or reported when the checkpoint was loaded.
         synthetic: True for the demo's made-up radiographs and classifier.
-        cautions: What may be wrong with the network or its input, as found when the checkpoint was loaded.
+        findings: What may be wrong with the network or its input, as found when the checkpoint was loaded.
     """
 
     request: Annotated[Mapping[str, Any], AfterValidator(_usable)]
@@ -87,7 +88,7 @@ class Provenance:
     grid: Annotated[Size, AfterValidator(_of_some_cells)]
     notes: tuple[str, ...] = ()
     synthetic: bool = False
-    cautions: Annotated[tuple[Caution, ...], Field(validation_alias="warnings")] = ()
+    findings: Annotated[tuple[Finding, ...], Field(validation_alias="warnings")] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -114,7 +115,7 @@ class Provenance:
             "versions": dict(self.request.get("versions", {})),
             "notes": list(self.notes),
             "synthetic": self.synthetic,
-            "warnings": [asdict(caution) for caution in self.cautions],
+            "warnings": [asdict(finding) for finding in self.findings],
         }
 
     def encode(self) -> dict[bytes, bytes]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain import errors
 from btxrd_explain.settings import SECTIONS, SETTINGS, describe, load_settings, section_description
-from btxrd_explain.commands.check.findings import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,12 +43,6 @@ def settings() -> str:
         table = _table(("setting", "meaning", "value", "default"), rows)
         parts.append(f"## {section}\n\n{section_description(section)}\n\n{table}")
     return "\n\n".join(parts)
-
-
-def findings() -> str:
-    """Return the table of what an audit can find."""
-    rows = [(f"`{name}`", kind.severity.value, kind.meaning, f"{kind.advice}.") for name, kind in KINDS.items()]
-    return _table(("kind", "severity", "meaning", "what to do"), rows)
 
 
 def exit_codes() -> str:

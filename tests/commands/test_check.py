@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -18,10 +19,10 @@ from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.commands.check import published
-from btxrd_explain.commands.check.findings import KINDS
 from btxrd_explain.commands.check.published import PUBLISHED
 from btxrd_explain.commands.check.schema import check_schema
 from btxrd_explain.commands.check.tables import BENIGN, MALIGNANT
+from btxrd_explain.finding import KINDS
 from btxrd_explain.synthetic.dataset import write_dataset
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def root(template: Path, tmp_path: Path) -> Root:
 
 
 def _kinds(findings: Iterable[dict[str, Any]]) -> list[str]:
-    return sorted(finding["kind"] for finding in findings)
+    return sorted(finding["code"] for finding in findings)
 
 
 def _pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -210,6 +211,20 @@ def _other_size(root: Root) -> None:
 
 def _other_image(root: Root) -> None:
     root.annotate(0, imagePath="..\\images\\IMG000077.jpeg")
+
+
+def _embedded(root: Root, number: int) -> None:
+    """The annotation of the first image embeds one, and names none of the data set."""
+    data = base64.b64encode(root.images[number].read_bytes()).decode()
+    root.annotate(0, imageData=data, imagePath="IMG000077.jpeg")
+
+
+def _embeds_itself(root: Root) -> None:
+    _embedded(root, 0)
+
+
+def _embeds_another(root: Root) -> None:
+    _embedded(root, NORMAL)
 
 
 def _without_polygon(root: Root) -> None:
@@ -414,7 +429,9 @@ def _one_patient(root: Root) -> None:
         (_no_shapes, ["empty-annotation"]),
         (_broken_annotation, ["unreadable-annotation"]),
         (_other_size, ["annotation-size"]),
-        (_other_image, ["other-image"]),
+        (_other_image, ["annotation-of-another-name"]),
+        (_embeds_itself, []),
+        (_embeds_another, ["annotation-of-another-image"]),
         (_without_polygon, ["rectangle-alone"]),
         (_without_rectangle, ["polygon-alone"]),
         (_wide_rectangle, ["rectangle-differs"]),
@@ -557,7 +574,7 @@ def test_masks_and_coco_files_are_audited_too(root: Root, tmp_path: Path) -> Non
         Image.fromarray(mask if number else mask[:-1]).save(masks / f"{root.images[number].stem}.png")
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(masks / "IMG000500.png")
     report = _check(root.path, "--annotations", masks, "-o", tmp_path / "out")
-    assert _kinds(report["findings"]) == ["orphan-annotation", "unreadable-annotation"]
+    assert _kinds(report["findings"]) == ["annotation-size", "orphan-annotation"]
     entries = [{"id": number, "file_name": path.name} for number, path in enumerate(root.images[:10])]
     entries.append({"id": 99, "file_name": "IMG000500.jpeg"})
     boxes = [{"image_id": number, "category_id": 1, "bbox": [5, 5, 16, 26]} for number in range(10)]
@@ -579,7 +596,7 @@ def test_patients_of_a_further_table(root: Root, tmp_path: Path) -> None:
     arguments = ("--split-csv", root.path / "split.csv", "--group-column", "person", "-o", tmp_path / "out")
     report = _check(root.path, "--metadata", tmp_path / "patients.csv", *arguments)
     (finding,) = report["findings"]
-    assert finding["kind"] == "leak-patient"
+    assert finding["code"] == "leak-patient"
     assert finding["images"] == [path.name for path in root.images[NORMAL : NORMAL + 2]]
     assert "same" not in finding["message"]  # it may name a patient
     result = CliRunner().invoke(app, ["check", str(root.path), *map(str, arguments)])
@@ -658,7 +675,7 @@ def test_published_counts_are_compared_with_a_whole_data_set(root: Root, monkeyp
     assert found["center 1"] + found["center 2"] + found["center 3"] == 15
     assert found["rectangles"] == found["polygons"] >= 10
     differing = {finding["details"]["what"] for finding in report["findings"]}
-    assert {finding["kind"] for finding in report["findings"]} == {"other-count"}
+    assert {finding["code"] for finding in report["findings"]} == {"other-count"}
     assert {"images", "class Normal", "frontal", "osteosarcoma"} <= differing
     assert "tibia" not in differing  # of one source only
 
@@ -699,7 +716,7 @@ def test_a_real_lesion_with_a_box_alone(real_data: Path, tmp_path: Path) -> None
     noise = np.random.default_rng(0).integers(0, 256, (size["imageHeight"], size["imageWidth"]), dtype=np.uint8)
     _save(noise, tmp_path / "BTXRD" / "images" / "IMG001636.jpeg")
     (finding,) = _check(tmp_path / "BTXRD", "-o", tmp_path / "out")["findings"]
-    assert finding["kind"] == "rectangle-alone"
+    assert finding["code"] == "rectangle-alone"
     assert finding["message"] == "'IMG001636.jpeg': 1 of 2 rectangles without polygon"
 
 
@@ -713,5 +730,5 @@ def test_the_documented_schema_is_that_of_the_reports(root: Root) -> None:
     report = _check(root.path, "--split-csv", root.path / "split.csv", "-o", root.path / "out")
     assert {finding["severity"] for finding in report["findings"]} == {"error", "warning", "note"}
     Draft202012Validator(schema).validate(report)
-    changed = report | {"findings": [report["findings"][0] | {"kind": "unheard-of"}]}
+    changed = report | {"findings": [report["findings"][0] | {"code": "unheard-of"}]}
     assert not Draft202012Validator(schema).is_valid(changed)

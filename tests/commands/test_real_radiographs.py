@@ -70,7 +70,7 @@ def test_the_gallery_shows_real_mistakes(out: Path) -> None:
 
 
 def test_nothing_is_doubted(out: Path) -> None:
-    assert not open_table(out / "predictions.parquet").provenance.cautions
+    assert not open_table(out / "predictions.parquet").provenance.findings
     for name in ("gallery.json", "annotation_report.json"):
         assert json.loads((out / name).read_text())["warnings"] == []
 

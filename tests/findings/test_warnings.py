@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.findings.origin import doubts_of_images, doubts_of_settings
-from btxrd_explain.findings.outputs import inspect_table
-from btxrd_explain.findings.rows import doubts_of_split
+from btxrd_explain.findings.origin import image_findings, setting_findings
+from btxrd_explain.findings.table import inspect_table, split_findings
 from btxrd_explain.inputs.dataset import collect
 from btxrd_explain.predictions.record import FileStamp, RowStatus
 from btxrd_explain.predictions.table import open_table
@@ -21,12 +18,12 @@ from btxrd_explain.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
-    from btxrd_explain.errors import Caution
+    from btxrd_explain.finding import Finding
     from btxrd_explain.predictions.record import Prediction
 
 NAMES = ("Normal", "Benign", "Malignant")
-PACKAGE = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -48,15 +45,15 @@ def row(make_row: Callable[..., Prediction]) -> Callable[..., Prediction]:
 @pytest.fixture
 def warnings_of(
     tmp_path: Path, make_table: Callable[..., None]
-) -> Callable[[Iterable[Prediction]], dict[str, Caution]]:
+) -> Callable[[Iterable[Prediction]], dict[str, Finding]]:
     """Returns what a table of such rows is warned of, by code."""
 
-    def inspect(rows: Iterable[Prediction]) -> dict[str, Caution]:
+    def inspect(rows: Iterable[Prediction]) -> dict[str, Finding]:
         make_table(tmp_path / "t.parquet", NAMES, list(rows))
         table = open_table(tmp_path / "t.parquet")
         found = inspect_table(table, table.index(), table.index())
-        assert len({caution.code for caution in found}) == len(found)
-        return {caution.code: caution for caution in found}
+        assert len({finding.code for finding in found}) == len(found)
+        return {finding.code: finding for finding in found}
 
     return inspect
 
@@ -73,7 +70,7 @@ def varied(index: int, number: int) -> list[float]:
 
 
 def test_names_in_alphabetical_order_of_the_files_are_found(
-    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     """Trained with ImageFolder, which counts Benign, Malignant, Normal; named Normal, Benign, Malignant."""
     trained = ("Benign", "Malignant", "Normal")
@@ -87,19 +84,19 @@ def test_names_in_alphabetical_order_of_the_files_are_found(
         "among 27 radiographs of 'Normal', 'Benign' and 'Malignant' 0% are right, where chance gives 33%; 100% would "
         "be right if 'Normal' means 'Benign', 'Benign' means 'Malignant', 'Malignant' means 'Normal'"
     )
-    assert "perhaps Benign,Malignant,Normal, which is alphabetical" in found.check
+    assert "perhaps Benign,Malignant,Normal, which is alphabetical" in found.advice
     assert not warnings_of(rows(24))
 
 
 def test_a_bad_classifier_is_not_warned_of(
-    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     assert not warnings_of(row(number, NAMES[number % 3]) for number in range(90))
 
 
 @pytest.mark.parametrize(("images", "warned"), [(5, True), (4, False)])
 def test_constant_scores(
-    images: int, warned: bool, row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    images: int, warned: bool, row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     found = warnings_of(row(number, scores=[0.2, 0.5, 0.3]) for number in range(images))
     assert (list(found) == ["scores-constant"]) is warned
@@ -108,11 +105,11 @@ def test_constant_scores(
 
 
 def test_copies_of_one_image_may_have_the_same_scores(
-    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     same = FileStamp(1, 1, "a" * 64)
     found = warnings_of(row(number, scores=[0.2, 0.5, 0.3], stamp=same) for number in range(6))
-    assert list(found) == ["copies"]
+    assert list(found) == ["same-file"]
 
 
 @pytest.mark.parametrize(("images", "peak", "warned"), [(10, 0.38, True), (9, 0.38, False), (10, 0.39, False)])
@@ -121,7 +118,7 @@ def test_scores_of_a_fresh_head(
     peak: float,
     warned: bool,
     row: Callable[..., Prediction],
-    warnings_of: Callable[..., dict[str, Caution]],
+    warnings_of: Callable[..., dict[str, Finding]],
 ) -> None:
     rows = [row(number, scores=says(number % 3, peak - 0.002 * number)) for number in range(images)]
     assert (list(warnings_of(rows)) == ["scores-undecided"]) is warned
@@ -137,7 +134,7 @@ def test_saturated_scores(
     labelled: bool,
     warned: bool,
     row: Callable[..., Prediction],
-    warnings_of: Callable[..., dict[str, Caution]],
+    warnings_of: Callable[..., dict[str, Finding]],
 ) -> None:
     """Of an unlabelled set, or one on which the network errs; a network that is always right may be sure."""
     said = [(number % 3 + (number < wrong)) % 3 for number in range(images)]
@@ -147,7 +144,7 @@ def test_saturated_scores(
 
 @pytest.mark.parametrize(("others", "warned"), [(20, True), (19, False)])
 def test_one_class_always(
-    others: int, warned: bool, row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    others: int, warned: bool, row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     labels = ["Normal"] * 30 + ["Benign", "Malignant"] * 20
     rows = [row(number, label, varied(0, number)) for number, label in enumerate(labels[: 30 + others])]
@@ -158,13 +155,13 @@ def test_one_class_always(
 
 
 def test_normal_images_may_all_be_called_normal(
-    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     assert not warnings_of(row(number, "Normal", varied(0, number)) for number in range(60))
 
 
 def test_scores_that_are_no_numbers(
-    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     failed = replace(row(0), status=RowStatus.NON_FINITE, probabilities=None, grids=None, grid_statuses=())
     assert warnings_of([failed, row(1)])["scores-not-finite"].message.startswith(
@@ -181,7 +178,7 @@ def test_empty_heat_maps(
     whole: int,
     warned: bool,
     row: Callable[..., Prediction],
-    warnings_of: Callable[..., dict[str, Caution]],
+    warnings_of: Callable[..., dict[str, Finding]],
 ) -> None:
     """Of the predicted class: what the other classes have does not matter."""
     rows = []
@@ -195,7 +192,7 @@ def test_empty_heat_maps(
 
 
 def test_heat_maps_that_are_no_numbers(
-    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     broken = row(0, grid_statuses=(MapStatus.OK, MapStatus.OK, MapStatus.NON_FINITE))
     assert list(warnings_of([broken, row(1), row(2)])) == ["maps-not-finite"]
@@ -203,7 +200,7 @@ def test_heat_maps_that_are_no_numbers(
 
 @pytest.mark.parametrize(("images", "warned"), [(5, True), (4, False)])
 def test_the_same_heat_map_for_all(
-    images: int, warned: bool, row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    images: int, warned: bool, row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     grids = np.random.default_rng(0).normal(size=(3, 2, 2)).astype(np.float32)
     found = warnings_of(row(number, grids=grids * (1 + number)) for number in range(images))
@@ -213,25 +210,26 @@ def test_the_same_heat_map_for_all(
 # the data
 
 
-def test_copies_in_two_splits(row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]) -> None:
+def test_copies_in_two_splits(row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]) -> None:
     same = FileStamp(1, 1, "a" * 64)
     rows = [row(0, split="train", stamp=same), row(1, split="test", stamp=same), row(2, split="test")]
-    assert list(warnings_of(rows)) == ["copies-across-splits"]
-    assert warnings_of(rows)["copies-across-splits"].message == (
-        "2 radiographs have exact copies in another split, such as 'IMG000000.jpeg' (train) and 'IMG000001.jpeg' (test)"
+    assert list(warnings_of(rows)) == ["leak-file"]
+    assert warnings_of(rows)["leak-file"].message == (
+        "'IMG000000.jpeg' (train) and 'IMG000001.jpeg' (test) are the same file"
     )
-    assert list(warnings_of([rows[0], replace(rows[1], split=None), rows[2]])) == ["copies"]
+    assert list(warnings_of([rows[0], replace(rows[1], split=None), rows[2]])) == ["same-file"]
 
 
-def test_copies_with_two_labels(row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]) -> None:
+def test_copies_with_two_labels(row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]) -> None:
     same = FileStamp(1, 1, "a" * 64)
     found = warnings_of([row(0, "Benign", stamp=same), row(1, "Normal", stamp=same), row(2, "Normal")])
-    assert list(found) == ["copies-labelled-apart"]
-    assert "'IMG000000.jpeg' (Benign) and 'IMG000001.jpeg' (Normal)" in found["copies-labelled-apart"].message
+    assert list(found) == ["copies-disagree", "same-file"]
+    assert found["copies-disagree"].message == "'IMG000000.jpeg' is Benign, 'IMG000001.jpeg' is Normal"
+    assert found["copies-disagree"].images == ("IMG000000.jpeg", "IMG000001.jpeg")
 
 
 def test_files_without_a_hash_are_no_copies(
-    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     unread = {"status": RowStatus.UNREADABLE, "stamp": None, "grids": None, "grid_statuses": ()}
     lost = [replace(row(number, **unread), probabilities=None) for number in range(3)]
@@ -239,7 +237,7 @@ def test_files_without_a_hash_are_no_copies(
 
 
 def test_labels_that_are_no_class(
-    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Caution]]
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:
     found = warnings_of([row(0, "benign"), row(1, "osteosarcoma"), row(2, "Benign"), row(3, None)])
     assert found["labels-unknown"].message == (
@@ -258,9 +256,9 @@ def test_what_the_network_was_trained_on(
     make_table: Callable[..., None],
 ) -> None:
     make_table(tmp_path / "t.parquet", NAMES, [row(0, split=split), row(1, split="val")])
-    found = list(doubts_of_split(open_table(tmp_path / "t.parquet").index()))
-    assert [caution.code for caution in found] == ["training-split"] * warned
-    assert all(caution.message.startswith(f"1 of 2 radiographs are of the split '{split}'") for caution in found)
+    found = list(split_findings(open_table(tmp_path / "t.parquet").index()))
+    assert [finding.code for finding in found] == ["training-split"] * warned
+    assert all(finding.message.startswith(f"1 of 2 radiographs are of the split '{split}'") for finding in found)
 
 
 def test_a_split_csv_that_contradicts_the_table(tmp_path: Path) -> None:
@@ -273,12 +271,12 @@ def test_a_split_csv_that_contradicts_the_table(tmp_path: Path) -> None:
     split = tmp_path / "split.csv"
     split.write_text("image_id,split,label\n0.jpeg,test,Malignant\n1.jpeg,test,malignant\n2.jpeg,test,\n")
     collection = collect([str(tmp_path / "BTXRD")], split_csv=split)
-    (caution,) = collection.cautions
-    assert caution.code == "labels-disagree"
-    assert "labels 1 image otherwise" in caution.message
-    assert "'0.jpeg' (Malignant, Benign in the table)" in caution.message
+    (finding,) = collection.findings
+    assert finding.code == "label-disagrees"
+    assert finding.message == "'0.jpeg' is Malignant in the split CSV, and Benign in the data set's table"
+    assert finding.images == ("0.jpeg",)
     split.write_text("image_id,split,label\n0.jpeg,test,BENIGN\n1.jpeg,test,malignant\n2.jpeg,test,\n")
-    assert not collect([str(tmp_path / "BTXRD")], split_csv=split).cautions
+    assert not collect([str(tmp_path / "BTXRD")], split_csv=split).findings
 
 
 # a table of something else
@@ -291,7 +289,7 @@ def test_settings_that_the_table_was_not_made_with(
     provenance = open_table(tmp_path / "t.parquet").provenance
 
     def found(**sections: dict[str, Any]) -> list[str]:
-        return [str(caution) for caution in doubts_of_settings(Settings.model_validate(sections), provenance)]
+        return [str(finding) for finding in setting_findings(Settings.model_validate(sections), provenance)]
 
     (text,) = found(gradcam={"method": "layercam"}, model={"class_names": ["Benign", "Malignant", "Normal"]})
     assert "class_names is Benign,Malignant,Normal, the table has Normal,Benign,Malignant" in text
@@ -310,7 +308,7 @@ def test_what_was_asked_for_may_differ_from_what_the_checkpoint_made_of_it(
     make_table(tmp_path / "t.parquet", NAMES, [row(0)])
     made = open_table(tmp_path / "t.parquet").provenance
     provenance = replace(made, request={**made.request, "preprocess": {"image_size": 64}})
-    assert not list(doubts_of_settings(Settings.model_validate({"preprocess": {"image_size": 64}}), provenance))
+    assert not list(setting_findings(Settings.model_validate({"preprocess": {"image_size": 64}}), provenance))
 
 
 def test_images_and_labels_of_another_data_set(
@@ -325,20 +323,9 @@ def test_images_and_labels_of_another_data_set(
     make_table(tmp_path / "t.parquet", NAMES, [row(0, "Normal"), row(1, "Benign"), row(2)])
     records = collect([str(tmp_path / "images")]).records
     records = [replace(record, label="Benign") for record in records]
-    found = list(doubts_of_images(records, open_table(tmp_path / "t.parquet").index(), "t.parquet"))
-    assert [caution.code for caution in found] == ["table-of-other-images", "table-of-other-labels"]
+    found = list(image_findings(records, open_table(tmp_path / "t.parquet").index(), "t.parquet"))
+    assert [finding.code for finding in found] == ["table-of-other-images", "table-of-other-labels"]
     assert "1 radiograph of 3" in found[0].message
     assert "'IMG000002.jpeg'" in found[0].message
     assert "'IMG000000.jpeg'" in found[1].message
     assert "'IMG000001.jpeg'" not in found[1].message
-
-
-# the documentation
-
-
-def test_every_warning_is_explained() -> None:
-    """Codes are the second-level headings of the page, which hold no others."""
-    sources = "\n".join(path.read_text("utf-8") for path in (PACKAGE / "btxrd_explain").rglob("*.py"))
-    used = set(re.findall(r'(?:Caution\(|code(?:, check)? =|OTHER_\w+ =)\s*"([a-z-]+)"', sources))
-    page = (PACKAGE / "docs" / "reference" / "warnings.md").read_text("utf-8")
-    assert used == set(re.findall(r"^## `([a-z-]+)`", page, re.MULTILINE)) | {"duplicates"}  # of a doctest

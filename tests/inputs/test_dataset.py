@@ -286,7 +286,9 @@ def test_images_are_sorted_by_id_whatever_the_order_of_inputs(tmp_path: Path) ->
 def test_a_shared_annotation_is_noted(tmp_path: Path) -> None:
     touch(tmp_path, "images/1.png", "images/1.jpeg", "Annotations/1.json")
     collection = collect([str(tmp_path / "images")])
-    assert collection.notes == (f"2 images share the annotation '{tmp_path / 'Annotations' / '1.json'}'",)
+    (finding,) = collection.findings
+    assert finding.code == "shared-annotation"
+    assert finding.message == f"'1.jpeg' and '1.png' share '{tmp_path / 'Annotations' / '1.json'}'"
 
 
 PLACES = [

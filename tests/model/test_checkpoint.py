@@ -133,7 +133,7 @@ def test_the_checkpoint_wins_and_disagreement_is_reported(tmp_path: Path, weight
     classifier = _load(tmp_path / "c.pt", _in_the_wild(weights), wishes)
     assert classifier.preprocessing.size == Size(96, 96)
     assert classifier.class_names == NAMES
-    order, size = classifier.cautions[:2]
+    order, size = classifier.findings[:2]
     assert str(size).startswith("the checkpoint says image size 96, the settings say 224: 96 is used")
     assert order.code == "class-order"
     assert "('Benign', 'Malignant', 'Normal')" in order.message

@@ -54,7 +54,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"## Checklist\n\n{_checklist(report)}"
     if report.warnings:
         yield "## Warnings\n\n" + "\n".join(
-            f"- {plain_markdown(f'{one.message}: {one.check} ({one.code})')}" for one in report.warnings
+            f"- {plain_markdown(f'{one.message}: {one.advice} ({one.code})')}" for one in report.warnings
         )
     yield "## Limits\n\n" + "\n".join(f"- {plain_markdown(limit)}" for limit in report.limits)
     yield f"## Provenance\n\n{_provenance(report)}"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.commands.check.copies import check_annotations, find_copies
 from btxrd_explain.commands.check.examine import examine
-from btxrd_explain.commands.check.findings import SEVERITIES
 from btxrd_explain.commands.check.published import count
 from btxrd_explain.commands.check.report import build_report, in_order_of_kinds
 from btxrd_explain.commands.check.survey import take_survey
+from btxrd_explain.finding import SEVERITIES
 from btxrd_explain.progress import Listener, Silent
 from btxrd_explain.system.files import write_json
 from btxrd_explain.system.threads import available_cores, in_order
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from btxrd_explain.commands.check.examine import Examined
-    from btxrd_explain.commands.check.findings import Finding
     from btxrd_explain.commands.check.survey import Survey
+    from btxrd_explain.finding import Finding
     from btxrd_explain.settings import Settings
 
 _LEAST_THREADS = 4

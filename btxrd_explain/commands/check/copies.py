@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.commands.check.findings import Finding
-from btxrd_explain.core.duplicates import Groups, Likeness, crossing_groups, equal_groups, find_near_duplicates
+from btxrd_explain.core.duplicates import Groups, Likeness, equal_groups, find_near_duplicates
+from btxrd_explain.finding import Finding
+from btxrd_explain.findings.copies import Labelled, copied, disagreements, patients_across_splits, same_files
+from btxrd_explain.inputs.annotation_source import shared_annotations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from btxrd_explain.commands.check.examine import Examined
     from btxrd_explain.commands.check.survey import Entry
 
 # Copies of radiographs in a data set, and what leaks by them from one split into another.
-
-_SHOWN = 4
 
 
 def find_copies(images: Sequence[Examined], similarity: float) -> Iterator[Finding]:
@@ -32,27 +32,23 @@ def find_copies(images: Sequence[Examined], similarity: float) -> Iterator[Findi
         A finding per group of copies, and one more where labels of the same pixels differ; one per patient in several
         splits.
     """
-    files = equal_groups(image.sha256 for image in images)
+    known = [Labelled(each.entry.image_id, each.entry.known.split, each.entry.known.label) for each in images]
     pixels = equal_groups(image.pixels for image in images)
     likenesses = _near_duplicates(images, pixels, similarity)
     near = Groups(len(images))
     for pair in likenesses:
         near.join(pair.first, pair.second)
-    for group in files:
-        yield _tell(images, group, "same-file", "leak-file", "are the same file")
+    yield from same_files(known, [image.sha256 for image in images])
+    yield from disagreements(known, pixels)
     for group in pixels:
-        yield from _contradictions(images, group)
         if len({images[place].sha256 for place in group}) > 1:
-            yield _tell(images, group, "same-pixels", "leak-pixels", "hold the same pixels")
+            yield copied(known, group, "same-pixels", "leak-pixels", "hold the same pixels")
     for group in near.of_several():
-        found = [pair for pair in likenesses if pair.first in group]
-        details = {"pairs": [_document(images, pair) for pair in found]}
+        pairs = [pair for pair in likenesses if pair.first in group]
+        details = {"pairs": [_document(images, pair) for pair in pairs]}
         with_copies = sorted({copy for place in group for copy in _copies(place, pixels)})
-        yield _tell(images, with_copies, "near-duplicate", "leak-near", f"are alike ({_how(found)})", details)
-    patients = equal_groups(image.entry.known.patient for image in images)
-    for group in crossing_groups(patients, [image.entry.known.split for image in images]):
-        text = f"{_listed(images, group)} are of one patient"
-        yield Finding("leak-patient", _ids(images, group), text, _splits(images, group))
+        yield copied(known, with_copies, "near-duplicate", "leak-near", f"are alike ({_how(pairs)})", details)
+    yield from patients_across_splits(known, [image.entry.known.patient for image in images])
 
 
 def _near_duplicates(images: Sequence[Examined], pixels: Iterable[Sequence[int]], similarity: float) -> list[Likeness]:
@@ -72,49 +68,6 @@ def _near_duplicates(images: Sequence[Examined], pixels: Iterable[Sequence[int]]
 def _copies(place: int, groups: Iterable[Sequence[int]]) -> Sequence[int]:
     """Return the images of the same pixels, or the image alone."""
     return next((group for group in groups if place in group), (place,))
-
-
-def _tell(
-    images: Sequence[Examined],
-    group: Sequence[int],
-    kind: str,
-    leak: str,
-    how: str,
-    details: Mapping[str, object] | None = None,
-) -> Finding:
-    """Return the finding of a group of copies, as a leak where it crosses splits."""
-    leaks = bool(crossing_groups([range(len(group))], [images[place].entry.known.split for place in group]))
-    splits = _splits(images, group) if leaks else {}
-    text = f"{_listed(images, group, with_splits=leaks)} {how}"
-    return Finding(leak if leaks else kind, _ids(images, group), text, {**(details or {}), **splits})
-
-
-def _contradictions(images: Sequence[Examined], group: Sequence[int]) -> Iterator[Finding]:
-    """Yield that the labels of copies differ; of near duplicates that would be no contradiction before one looks."""
-    entries = [images[place].entry for place in group]
-    labels = {entry.known.label.casefold() for entry in entries if entry.known.label is not None}
-    if len(labels) > 1:
-        named = ", ".join(f"'{entry.image_id}' is {entry.known.label or 'without label'}" for entry in entries)
-        yield Finding("copies-disagree", _ids(images, group), named)
-
-
-def _ids(images: Sequence[Examined], group: Iterable[int]) -> tuple[str, ...]:
-    return tuple(images[place].entry.image_id for place in group)
-
-
-def _splits(images: Sequence[Examined], group: Iterable[int]) -> dict[str, object]:
-    return {"splits": {images[place].entry.image_id: images[place].entry.known.split for place in group}}
-
-
-def _listed(images: Sequence[Examined], group: Sequence[int], *, with_splits: bool = True) -> str:
-    """Name the images of a group, the first ones of many, with their splits where those matter."""
-    names = []
-    for place in group[:_SHOWN]:
-        split = images[place].entry.known.split
-        names.append(f"'{images[place].entry.image_id}'" + (f" ({split})" if with_splits and split else ""))
-    if len(group) > _SHOWN:
-        names.append(f"{len(group) - _SHOWN} more")
-    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def _how(pairs: Sequence[Likeness]) -> str:
@@ -145,16 +98,13 @@ def draws_twice(images: Sequence[Examined]) -> bool:
 def check_annotations(entries: Sequence[Entry], images: Sequence[Examined]) -> Iterator[Finding]:
     """Yield what is wrong with the annotations of a data set, besides what is wrong with each."""
     if all(entry.annotation is None for entry in entries):
-        yield Finding("no-annotations", (), "none of the radiographs is annotated")
+        yield Finding.of("no-annotations", "none of the radiographs is annotated")
     else:
         for entry in entries:
             if entry.is_normal is False and entry.annotation is None:
                 text = f"'{entry.image_id}' is {entry.known.label}, and has no annotation"
-                yield Finding("missing-annotation", (entry.image_id,), text)
-    for group in equal_groups(entry.annotation for entry in entries):
-        ids = tuple(entries[place].image_id for place in group)
-        place = entries[group[0]].annotation
-        yield Finding("shared-annotation", ids, f"{', '.join(ids)} share '{place.path if place else ''}'")
+                yield Finding.of("missing-annotation", text, [entry.image_id])
+    yield from shared_annotations((entry.image_id, entry.annotation) for entry in entries)
     if draws_twice(images):
         for image in images:
             yield from () if image.drawn is None else image.drawn.twice

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.commands.check.findings import Finding
 from btxrd_explain.core.duplicates import picture_of
 from btxrd_explain.core.metrics.boxes import pair_boxes
 from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError, RadiographError
-from btxrd_explain.inputs.annotation import SourceKind
+from btxrd_explain.finding import Finding
+from btxrd_explain.findings.annotations import of_another_image, unusable
+from btxrd_explain.inputs.annotation import SourceKind, check_size
 from btxrd_explain.inputs.annotation_source import read_annotation
 from btxrd_explain.inputs.decode import ImageHeader, read_header
 from btxrd_explain.inputs.labelme import read_labelme
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.check.survey import Entry
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.shapes import Shape
-    from btxrd_explain.inputs.annotation import Annotation
+    from btxrd_explain.inputs.annotation import Annotation, AnnotationPlace
 
 # The shapes of one annotation: within the image, of a size that means something, and each lesion drawn twice.
 
@@ -38,8 +38,8 @@ _BEYOND = 1.0
 _TINY = 2.0
 """Pixels; a mask of that size is a point."""
 _SLACK_PIXELS = 10.0
-_SLACK_SHARE = 0.1
-"""A rectangle bounds its polygon when each side is that close: in pixels, or in shares of the rectangle's own side."""
+_SLACK_FRACTION = 0.1
+"""A rectangle bounds its polygon when each side is that close: in pixels, or as a fraction of the rectangle's side."""
 _BY_POINTS = frozenset({ShapeType.POLYGON, ShapeType.RECTANGLE, ShapeType.ORIENTED_RECTANGLE, ShapeType.LINESTRIP})
 _AREAS = frozenset({ShapeType.POLYGON, ShapeType.RECTANGLE, ShapeType.ORIENTED_RECTANGLE})
 
@@ -86,12 +86,14 @@ def _check_shape(image_id: str, number: int, shape: Shape, size: Size | None) ->
         low, high = shape.bounds
         beyond = float(np.concatenate([-low, high - corner]).max())
         if (high < 0).any() or (low > corner).any():
-            yield Finding("shape-outside", (image_id,), f"{name} lies outside of the image", details)
+            yield Finding.of("shape-outside", f"{name} lies outside of the image", [image_id], details=details)
         elif beyond > _BEYOND:
             text = f"{name} reaches {beyond:.0f} pixels out of the image"
-            yield Finding("points-outside", (image_id,), text, {**details, "pixels": beyond})
+            yield Finding.of("points-outside", text, [image_id], details={**details, "pixels": beyond})
     if shape.shape_type in _AREAS and (np.ptp(shape.points, axis=0) < _TINY).any():
-        yield Finding("tiny-shape", (image_id,), f"{name} is less than {_TINY:.0f} pixels wide or high", details)
+        yield Finding.of(
+            "tiny-shape", f"{name} is less than {_TINY:.0f} pixels wide or high", [image_id], details=details
+        )
 
 
 def _check_twice(image_id: str, shapes: Sequence[Shape]) -> Iterable[Finding]:
@@ -100,16 +102,16 @@ def _check_twice(image_id: str, shapes: Sequence[Shape]) -> Iterable[Finding]:
     pairing = pair_boxes(rectangles, polygons)
     if pairing.first_alone:
         text = f"'{image_id}': {_number(len(pairing.first_alone), len(rectangles), 'rectangle')} without polygon"
-        yield Finding("rectangle-alone", (image_id,), text, {"count": len(pairing.first_alone)})
+        yield Finding.of("rectangle-alone", text, [image_id], details={"count": len(pairing.first_alone)})
     if pairing.second_alone:
         text = f"'{image_id}': {_number(len(pairing.second_alone), len(polygons), 'polygon')} without rectangle"
-        yield Finding("polygon-alone", (image_id,), text, {"count": len(pairing.second_alone)})
+        yield Finding.of("polygon-alone", text, [image_id], details={"count": len(pairing.second_alone)})
     for i, j in pairing.pairs:
         sides = np.tile(rectangles[i, 2:] - rectangles[i, :2], 2)
         apart = np.abs(rectangles[i] - polygons[j])
-        if (apart > np.maximum(_SLACK_PIXELS, _SLACK_SHARE * sides)).any():
+        if (apart > np.maximum(_SLACK_PIXELS, _SLACK_FRACTION * sides)).any():
             text = f"'{image_id}': rectangle {i + 1} and its polygon are {apart.max():.0f} pixels apart"
-            yield Finding("rectangle-differs", (image_id,), text, {"pixels": float(apart.max())})
+            yield Finding.of("rectangle-differs", text, [image_id], details={"pixels": float(apart.max())})
 
 
 def _boxes(shapes: Iterable[Shape], kind: ShapeType) -> NDArray[np.float64]:
@@ -155,10 +157,10 @@ def examine(entry: Entry) -> Examined:
         radiograph = read_radiograph(entry.path)
     except RadiographError as error:
         drawn, findings = _examine_annotation(entry, None)
-        unreadable = Finding("unreadable-image", (entry.image_id,), error.message)
+        unreadable = Finding.of("unreadable-image", error.message, [entry.image_id])
         return Examined(entry, drawn=drawn, findings=(unreadable, *findings))
     header = read_header(entry.path)
-    drawn, findings = _examine_annotation(entry, radiograph.size)
+    drawn, findings = _examine_annotation(entry, radiograph)
     return Examined(
         entry,
         radiograph.sha256,
@@ -185,38 +187,39 @@ def _check_file(entry: Entry, radiograph: Radiograph, header: ImageHeader | None
     image_id = entry.image_id
     if radiograph.pixels.min() == radiograph.pixels.max():
         text = f"'{image_id}' has the value {radiograph.pixels.flat[0]} everywhere"
-        yield Finding("blank-image", (image_id,), text)
+        yield Finding.of("blank-image", text, [image_id])
     if header is None:
         return
     if header.frames > 1:
-        yield Finding("several-frames", (image_id,), f"'{image_id}' holds {header.frames} images")
+        yield Finding.of("several-frames", f"'{image_id}' holds {header.frames} images", [image_id])
     if header.orientation in range(2, 9):
         text = f"'{image_id}' has the EXIF orientation {header.orientation}"
-        yield Finding("exif-rotation", (image_id,), text)
+        yield Finding.of("exif-rotation", text, [image_id])
     if header.bits > 8:
-        yield Finding("deep-grey", (image_id,), f"'{image_id}' has {header.bits} bits per value")
+        yield Finding.of("deep-grey", f"'{image_id}' has {header.bits} bits per value", [image_id])
     elif header.mode not in _USUAL_MODES:
-        yield Finding("unusual-mode", (image_id,), f"'{image_id}' has the mode {header.mode}")
+        yield Finding.of("unusual-mode", f"'{image_id}' has the mode {header.mode}", [image_id])
     if entry.path.suffix.lower() not in header.suffixes:
-        yield Finding("suffix", (image_id,), f"'{image_id}' is {header.format}")
+        yield Finding.of("suffix", f"'{image_id}' is {header.format}", [image_id])
 
 
-def _examine_annotation(entry: Entry, size: Size | None) -> tuple[Drawn | None, list[Finding]]:
+def _examine_annotation(entry: Entry, radiograph: Radiograph | None) -> tuple[Drawn | None, list[Finding]]:
     """Return what the annotation of an image holds and what is wrong with it.
 
     Args:
         entry: The image.
-        size: Its height and width, upright; None where it cannot be read.
+        radiograph: Its content; None where it cannot be read.
     """
+    size = None if radiograph is None else radiograph.size
     if entry.annotation is None:
         return None, []
     try:
         annotation = _read(entry, size)
     except AnnotationError as error:
-        return None, [Finding("unreadable-annotation", (entry.image_id,), error.message)]
+        return None, [unusable(entry.image_id, error)]
     if annotation is None:
         return None, []
-    findings = list(_check_annotation(entry, annotation, size))
+    findings = list(_check_annotation(entry, entry.annotation, annotation, radiograph))
     drawn, wrong = check_shapes(entry.image_id, annotation.shapes, annotation.image_size or size)
     return drawn, findings + wrong
 
@@ -231,26 +234,26 @@ def _read(entry: Entry, size: Size | None) -> Annotation | None:
     return None if size is None else read_annotation(place, size)
 
 
-def _check_annotation(entry: Entry, annotation: Annotation, size: Size | None) -> Iterator[Finding]:
+def _check_annotation(
+    entry: Entry, place: AnnotationPlace, annotation: Annotation, radiograph: Radiograph | None
+) -> Iterator[Finding]:
     """Yield what is wrong with an annotation as a whole."""
-    image_id, own = entry.image_id, annotation.image_size
-    if size is not None and own is not None and own != size:
-        turned = "; the sides are swapped" if (own.height, own.width) == (size.width, size.height) else ""
-        text = (
-            f"'{image_id}' has {size.width} x {size.height} pixels, its annotation {own.width} x {own.height}{turned}"
-        )
-        details = {"image": [size.width, size.height], "annotation": [own.width, own.height]}
-        yield Finding("annotation-size", (image_id,), text, details)
-    named = (annotation.image_path or "").replace("\\", "/").rpartition("/")[2]
-    if named and Path(named).stem != entry.path.stem:
-        yield Finding("other-image", (image_id,), f"the annotation of '{image_id}' names '{named}'")
+    image_id, sha256 = entry.image_id, None if radiograph is None else radiograph.sha256
+    if radiograph is not None and annotation.image_size is not None:
+        try:
+            check_size(place.path, annotation.image_size, radiograph.size)
+        except AnnotationError as error:
+            yield unusable(image_id, error)
+    yield from of_another_image(
+        image_id, entry.path.name, annotation, sha256, lambda: radiograph or read_radiograph(entry.path)
+    )
     if entry.is_normal and annotation.shapes:
         text = f"'{image_id}' is {entry.known.label}, but has {len(annotation.shapes)} shapes"
-        yield Finding("annotated-normal", (image_id,), text)
+        yield Finding.of("annotated-normal", text, [image_id])
     if entry.is_normal is False and not annotation.shapes:
-        yield Finding("empty-annotation", (image_id,), f"the annotation of '{image_id}' holds no shape")
+        yield Finding.of("empty-annotation", f"the annotation of '{image_id}' holds no shape", [image_id])
     row = entry.known.row
     for label in sorted({shape.label.strip().casefold() for shape in annotation.shapes}):
         if row.get(label, "1") != "1":
             text = f"'{image_id}' is annotated as {label}, which its row of the table denies"
-            yield Finding("other-tumour", (image_id,), text)
+            yield Finding.of("other-tumour", text, [image_id])

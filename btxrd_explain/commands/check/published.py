@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btxrd_explain.commands.check.findings import Finding
 from btxrd_explain.commands.check.schema import Count, Published
 from btxrd_explain.core.duplicates import equal_groups
+from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.btxrd import btxrd_label
 
 if TYPE_CHECKING:
@@ -91,11 +91,10 @@ class Counted:
     def findings(self) -> list[Finding]:
         """Return where a count is not the published one."""
         return [
-            Finding(
+            Finding.of(
                 "other-count",
-                (),
                 f"{what}: {found} instead of {PUBLISHED[what]}",
-                {"what": what, "found": found, "published": PUBLISHED[what]},
+                details={"what": what, "found": found, "published": PUBLISHED[what]},
             )
             for what, found in self.counts.items()
             if self.whole and what not in _UNCERTAIN and found != PUBLISHED[what]

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.check.copies import draws_twice
-from btxrd_explain.commands.check.findings import KINDS, SEVERITIES
-from btxrd_explain.commands.check.schema import CheckReport, Found, FoundKind, NearDuplicates, Sources
+from btxrd_explain.commands.check.schema import CheckReport, FoundKind, NearDuplicates, Sources
 from btxrd_explain.core.duplicates import HASH_BITS, MAX_DISTANCE
+from btxrd_explain.finding import KINDS, SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from btxrd_explain.commands.check.examine import Examined
-    from btxrd_explain.commands.check.findings import Finding
     from btxrd_explain.commands.check.published import Counted
     from btxrd_explain.commands.check.survey import Survey
+    from btxrd_explain.finding import Finding
     from btxrd_explain.settings import Settings
 
 
 def in_order_of_kinds(findings: Iterable[Finding]) -> list[Finding]:
     """Sort findings: the worst first, then as :data:`KINDS` has their kinds, then by the images."""
     order = {name: (SEVERITIES.index(kind.severity), place) for place, (name, kind) in enumerate(KINDS.items())}
-    return sorted(findings, key=lambda finding: (*order[finding.kind], finding.images, finding.message))
+    return sorted(findings, key=lambda finding: (*order[finding.code], finding.images, finding.message))
 
 
 def build_report(
@@ -50,7 +51,7 @@ def build_report(
             hash_bits=HASH_BITS, max_distance=MAX_DISTANCE, min_correlation=settings.check.similarity
         ),
         kinds=_kinds(findings),
-        findings=[_found(finding) for finding in findings],
+        findings=list(findings),
     )
 
 
@@ -68,21 +69,5 @@ def _stored_as(image: Examined) -> str:
 
 def _kinds(findings: Iterable[Finding]) -> dict[str, FoundKind]:
     """Return the kinds that were found."""
-    counts = Counter(finding.kind for finding in findings)  # keeps the order of the findings
-    return {
-        name: FoundKind(
-            severity=KINDS[name].severity, meaning=KINDS[name].meaning, advice=KINDS[name].advice, count=count
-        )
-        for name, count in counts.items()
-    }
-
-
-def _found(finding: Finding) -> Found:
-    return Found(
-        kind=finding.kind,
-        severity=finding.severity,
-        images=list(finding.images),
-        message=finding.message,
-        advice=KINDS[finding.kind].advice,
-        details=dict(finding.details),
-    )
+    counts = Counter(finding.code for finding in findings)  # keeps the order of the findings
+    return {name: FoundKind(**asdict(KINDS[name]), count=count) for name, count in counts.items()}

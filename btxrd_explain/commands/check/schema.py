@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from btxrd_explain.commands.check.findings import KINDS, Severity
 from btxrd_explain.evaluation.schema import Part
+from btxrd_explain.finding import KINDS, Finding, Severity
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class Sources(Part):
@@ -56,21 +56,13 @@ class FoundKind(Part):
     count: int
 
 
-class Found(Part):
-    """One finding."""
-
-    kind: str = Field(json_schema_extra={"enum": list(KINDS)})
-    severity: Severity
-    images: list[str] = Field(description="The images that it is about, by image_id; empty where it is about none.")
-    message: str
-    advice: str = Field(description="What to do.")
-    details: dict[str, Any] = Field(description="Numbers and names behind the message; they depend on the kind.")
+_OF_A_KIND = Field(json_schema_extra={"properties": {"code": {"enum": list(KINDS)}}})
 
 
 class CheckReport(Part):
     """The content of ``check_report.json``."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     num_images: int
     num_unreadable: int = Field(description="Images that are there and cannot be read.")
     num_annotations: int = Field(description="Images with an annotation.")
@@ -83,7 +75,7 @@ class CheckReport(Part):
     published: Published
     near_duplicates: NearDuplicates
     kinds: dict[str, FoundKind] = Field(description="The kinds of the findings, the worst first.")
-    findings: list[Found] = Field(description="Everything that was found, the worst first.")
+    findings: list[Annotated[Finding, _OF_A_KIND]] = Field(description="Everything that was found, the worst first.")
 
 
 def check_schema() -> str:

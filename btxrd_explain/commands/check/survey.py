@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from btxrd_explain.commands.check.findings import Finding
 from btxrd_explain.commands.check.tables import read_tables
 from btxrd_explain.errors import InputError
+from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.dataset import gather, image_ids, none_found
 
 if TYPE_CHECKING:
@@ -77,11 +77,11 @@ def take_survey(settings: Settings) -> Survey:
     tables = read_tables(ids, table, selection, settings.evaluation)
     entries = [Entry(ids[file], file, gathering.annotation(file), tables.known[file]) for file in ids]
     entries.sort(key=lambda entry: entry.image_id)
-    passed = [Finding("passed-over", (), note) for note in dict.fromkeys(gathering.notes)]
-    missing = [Finding("unreadable-image", (), f"'{path}': {reason}") for path, reason in gathering.absent.items()]
+    passed = [Finding.of("passed-over", note) for note in dict.fromkeys(gathering.notes)]
+    missing = [Finding.of("unreadable-image", f"'{path}': {reason}") for path, reason in gathering.absent.items()]
     whole = gathering.folders or any(one.complete for one in gathering.selections)  # others may be of other images
     unused = gathering.unused_annotations() if whole else []
-    orphans = [Finding("orphan-annotation", (), f"no image for '{name}'") for name in unused]
+    orphans = [Finding.of("orphan-annotation", f"no image for '{name}'") for name in unused]
     return Survey(tuple(entries), tables, (*missing, *tables.findings, *orphans, *passed))
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from btxrd_explain.commands.check.findings import Finding
 from btxrd_explain.errors import InputError
+from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.btxrd import btxrd_label, read_metadata, read_table_rows
-from btxrd_explain.inputs.gathering import NameIndex, UnresolvedNameError
+from btxrd_explain.inputs.gathering import NameIndex, UnresolvedNameError, contradiction
 from btxrd_explain.inputs.split_csv import COLUMNS, read_csv
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Tables:
         """Note which images a table does not have, by image_id."""
         if absent:
             named = f"{len(absent)} images, such as '{min(absent)}'" if len(absent) > 1 else f"'{absent[0]}'"
-            self.findings.append(Finding(kind, tuple(sorted(absent)), f"not in '{path.name}': {named}"))
+            self.findings.append(Finding.of(kind, f"not in '{path.name}': {named}", sorted(absent)))
 
 
 # The split CSV of a data set, whatever is wrong with it.
@@ -93,7 +93,7 @@ def read_split_rows(tables: Tables, ids: Mapping[Path, str], selection: Selectio
     try:
         lines = list(read_csv(path, COLUMNS))
     except InputError as error:
-        tables.findings.append(Finding("unreadable-table", (), str(error)))
+        tables.findings.append(Finding.of("unreadable-table", str(error)))
         return (), {}
     tables.split_csv = path
     rows: dict[Path, Row] = {}
@@ -106,7 +106,7 @@ def read_split_rows(tables: Tables, ids: Mapping[Path, str], selection: Selectio
             known.split, known.split_label = cells["split"] or None, cells["label"] or None
             if known.split is None or known.split_label is None:
                 text = f"{where} gives '{ids[file]}' no {'split' if known.split is None else 'label'}"
-                tables.findings.append(Finding("incomplete-row", (ids[file],), text))
+                tables.findings.append(Finding.of("incomplete-row", text, [ids[file]]))
     if rows:
         tables.lacks("image-without-split", path, [image_id for file, image_id in ids.items() if file not in rows])
     return tuple(lines[0][1]) if lines else (), rows
@@ -119,22 +119,22 @@ def _resolved(
     for line, cells in lines:
         where = f"line {line} of '{selection.path.name}'"
         if not cells["image_id"]:
-            tables.findings.append(Finding("row-without-id", (), f"{where} has no image_id"))
+            tables.findings.append(Finding.of("row-without-id", f"{where} has no image_id"))
             continue
         try:
             yield where, index.resolve(cells["image_id"]), cells
         except UnresolvedNameError as error:
             if selection.complete:
                 text = f"{where} names '{cells['image_id']}': {error}"
-                tables.findings.append(Finding("row-without-image", (), text))
+                tables.findings.append(Finding.of("row-without-image", text))
 
 
 def _again(image_id: str, where: str, first: Row, second: Row) -> Finding:
     """Return what is found where a split CSV names an image once more."""
     said, says = (", ".join(row[name] or "nothing" for name in ("split", "label")) for row in (first, second))
     if said == says:
-        return Finding("repeated-row", (image_id,), f"{where} names '{image_id}' again")
-    return Finding("conflicting-rows", (image_id,), f"{where} says {says} of '{image_id}', a line before {said}")
+        return Finding.of("repeated-row", f"{where} names '{image_id}' again", [image_id])
+    return Finding.of("conflicting-rows", f"{where} says {says} of '{image_id}', a line before {said}", [image_id])
 
 
 # BTXRD's table, or one with some of its columns, whatever is wrong with it.
@@ -155,7 +155,7 @@ def read_table(tables: Tables, ids: Mapping[Path, str], path: Path) -> Source:
     try:
         lines = read_table_rows(path)
     except InputError as error:
-        tables.findings.append(Finding("unreadable-table", (), str(error)))
+        tables.findings.append(Finding.of("unreadable-table", str(error)))
         return (), {}
     tables.table, tables.columns = path, tuple(lines[0]) if lines else ()
     rows = _named_rows(tables, path, lines)
@@ -165,10 +165,7 @@ def read_table(tables: Tables, ids: Mapping[Path, str], path: Path) -> Source:
         known = tables.known[file]
         known.row = row
         tables.findings += _contradictions(ids[file], row)
-        stated = btxrd_label(row)
-        if stated and known.split_label and stated.casefold() != known.split_label.casefold():
-            text = f"'{ids[file]}' is {known.split_label} in the split CSV, and {stated} in '{path.name}'"
-            tables.findings.append(Finding("label-disagrees", (ids[file],), text))
+        tables.findings += contradiction(ids[file], known.split_label, btxrd_label(row))
     if found:
         tables.lacks("image-without-row", path, [image_id for file, image_id in ids.items() if file not in found])
     return tables.columns, found
@@ -180,10 +177,10 @@ def _named_rows(tables: Tables, path: Path, lines: Iterable[Row]) -> dict[str, R
     for row in lines:
         image_id = row["image_id"]
         if not image_id:
-            tables.findings.append(Finding("row-without-id", (), f"a row of '{path.name}' has no image_id"))
+            tables.findings.append(Finding.of("row-without-id", f"a row of '{path.name}' has no image_id"))
         elif rows.setdefault(image_id, row) is not row:
             kind = "repeated-row" if rows[image_id] == row else "conflicting-rows"
-            tables.findings.append(Finding(kind, (image_id,), f"'{path.name}' names '{image_id}' more than once"))
+            tables.findings.append(Finding.of(kind, f"'{path.name}' names '{image_id}' more than once", [image_id]))
     return rows
 
 
@@ -200,9 +197,9 @@ def _join(tables: Tables, ids: Mapping[Path, str], path: Path, rows: Mapping[str
         used.add(name)
         if name != file.name:
             text = f"'{path.name}' names '{image_id}' as '{name}'"
-            tables.findings.append(Finding("other-suffix", (image_id,), text))
+            tables.findings.append(Finding.of("other-suffix", text, [image_id]))
     tables.findings += [
-        Finding("row-without-image", (), f"'{path.name}' names '{name}', which is not there")
+        Finding.of("row-without-image", f"'{path.name}' names '{name}', which is not there")
         for name in rows
         if name not in used
     ]
@@ -224,7 +221,7 @@ def _contradictions(image_id: str, row: Row) -> Iterable[Finding]:
     if "benign" in row and "malignant" in row and btxrd_label(row) is None:
         texts.append("neither benign nor malignant nor normal: the cells hold something other than 0 and 1")
     for text in texts:
-        yield Finding("contradictory-row", (image_id,), f"'{image_id}' is {text}")
+        yield Finding.of("contradictory-row", f"'{image_id}' is {text}", [image_id])
 
 
 # The tables of a data set: the split CSV, BTXRD's table, and one that may name patients.

@@ -15,7 +15,8 @@ from btxrd_explain.errors import TableError
 from btxrd_explain.evaluation.evaluate import Scores
 from btxrd_explain.evaluation.protocol import MapKind
 from btxrd_explain.evaluation.sample import NAMES, Sample
-from btxrd_explain.evaluation.schema import Mean, Part, Statistics, Warned
+from btxrd_explain.evaluation.schema import Mean, Part, Statistics
+from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -105,7 +106,7 @@ def _differing(shared: Iterable[str], facts: Sequence[Mapping[str, str | None]])
 
 # The content of ``comparison.json``.
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 
 class BoundedMean(Mean):
@@ -127,7 +128,7 @@ class Compared(Part):
     difference: dict[str, Mean] | None = Field(
         description="This table minus the first, image by image (paired bootstrap); null for the first."
     )
-    warnings: list[Warned] = Field(description="What of it looks right and may be wrong.")
+    warnings: list[Finding] = Field(description="What of it looks right and may be wrong.")
     only_here: list[str] = Field(description="Images that not all tables have a prediction of; left out.")
     provenance: dict[str, Any]
 
@@ -135,7 +136,7 @@ class Compared(Part):
 class Comparison(Part):
     """The content of ``comparison.json``."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     reference: str = Field(description="Name of the first table, which the others are held against.")
     n: int = Field(description="Images that were compared.")
     tables: dict[str, Compared]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.compare.differences import Compared, Comparison
 from btxrd_explain.commands.drawing import footer
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.evaluation.sample import NAMES
-from btxrd_explain.evaluation.schema import Statistics, Warned
+from btxrd_explain.evaluation.schema import Statistics
 from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.plain import as_cell
@@ -71,7 +70,7 @@ def _document(
             n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
             means=paired.means(name),
             difference=None if name == reference else paired.difference(name),
-            warnings=[Warned(**asdict(one)) for one in (*evaluation.selected.cautions, *evaluation.cautions)],
+            warnings=[*evaluation.selected.findings, *evaluation.findings],
             only_here=common.only[name],
             provenance=evaluation.selected.table.provenance.document(),
         )

@@ -136,7 +136,7 @@ def build_document(
             {"item": point.item, "status": point.status, "detail": point.evidence} for point in report.checklist
         ],
         "limits": list(report.limits),
-        "warnings": [f"{one.message}: {one.check}" for one in report.warnings],
+        "warnings": [f"{one.message}: {one.advice}" for one in report.warnings],
         "excluded": exclusions(scores),
         "definitions": _pairs(report.definitions),
         "provenance": _provenance(provenance, protocol, report),

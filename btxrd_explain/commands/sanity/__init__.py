@@ -60,8 +60,8 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     collection = collect_images(settings)
     for note in collection.notes:
         listener.note(note)
-    for caution in collection.cautions:
-        listener.warn(caution)
+    for finding in collection.findings:
+        listener.warn(finding)
     for image_id, reason in collection.missing:
         listener.failed(image_id, RowStatus.MISSING, reason)
     explainer = load_explainer(settings, build_request(settings))

@@ -1,4 +1,4 @@
-"""All rules that need nothing but a table."""
+"""What the rows of a predictions table say: scores and heat maps that cannot be meant, labels, and splits."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.anomalies import are_constant, are_identical, are_undecided, find_exchange, saturated
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.plausibility import are_constant, are_identical, are_undecided, find_exchange, saturated
-from btxrd_explain.errors import Caution
-from btxrd_explain.findings.rows import doubts_of_copies, doubts_of_labels, listed, radiographs
+from btxrd_explain.finding import Finding, Tally, listed, quoted, radiographs
+from btxrd_explain.findings.copies import copies_in_table
+from btxrd_explain.inputs.split_csv import is_training
 from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.plausibility import Exchange
+    from btxrd_explain.core.anomalies import Exchange
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.table import PredictionTable
-
-# What the network says of all radiographs together: scores and heat maps that cannot be meant.
 
 _FEW = 5
 """So many different radiographs are not all the same to a network that looks at them."""
@@ -32,10 +31,10 @@ _NEARLY_ALL = 0.9
 _GOOD = 0.95
 """A classifier that is right so often may be as sure as it likes."""
 _COMPARED = 16
-"""Heat maps are held against each other in so many images."""
+"""Heat maps are compared with each other in so many images."""
 
 
-def doubts_of_scores(rows: Index, names: Sequence[str]) -> Iterator[Caution]:
+def score_findings(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
     """Judge the scores of the network.
 
     Args:
@@ -51,7 +50,7 @@ def doubts_of_scores(rows: Index, names: Sequence[str]) -> Iterator[Caution]:
     yield from [] if constant else _exchanged(rows, names)
 
 
-def doubts_of_maps(table: PredictionTable, rows: Index) -> Iterator[Caution]:
+def map_findings(table: PredictionTable, rows: Index) -> Iterator[Finding]:
     """Judge the heat maps of the predicted classes.
 
     Args:
@@ -64,94 +63,74 @@ def doubts_of_maps(table: PredictionTable, rows: Index) -> Iterator[Caution]:
         return
     broken = int(infinite.any(axis=1).sum())
     if broken:
-        yield Caution(
-            "maps-not-finite",
-            f"heat maps of {radiographs(broken)} of {len(rows)} hold NaN or infinities",
-            "compute with --precision fp32, and look at the checkpoint",
-        )
+        yield Finding.of("maps-not-finite", f"heat maps of {radiographs(broken)} of {len(rows)} hold NaN or infinities")
     empty = int((~whole[np.arange(len(rows)), rows.predicted]).sum())
     if len(rows) >= _SOME and empty >= _NEARLY_ALL * len(rows):
-        yield Caution(
+        yield Finding.of(
             "maps-empty",
             f"{empty} of {len(rows)} heat maps of the predicted class are empty: no evidence for it, or the same "
             "everywhere",
-            "try another --target-layer or --method; 'btxrd-explain layers' lists the layers",
         )
     elif _same_maps(table, rows):
-        yield Caution(
-            "maps-identical",
-            "different radiographs have the same heat map",
-            "check --target-layer, and whether the network looks at its input at all",
-        )
+        yield Finding.of("maps-identical", "different radiographs have the same heat map")
 
 
-def _not_finite(rows: Index) -> Iterator[Caution]:
+def _not_finite(rows: Index) -> Iterator[Finding]:
     failed = int(rows.is_in("status", [RowStatus.NON_FINITE]).sum())
     if failed:
-        yield Caution(
+        yield Finding.of(
             "scores-not-finite",
             f"the network's scores are NaN or infinite for {radiographs(failed)} of {len(rows)}; they have no "
             "prediction",
-            "compute with --precision fp32, check the normalisation, and try an earlier epoch",
         )
 
 
-def _constant(rows: Index) -> Iterator[Caution]:
+def _constant(rows: Index) -> Iterator[Finding]:
     if rows.distinct("sha256") >= _FEW and are_constant(rows.probabilities):
         shown = ", ".join(f"{value:.3f}" for value in rows.probabilities[0])
-        yield Caution(
-            "scores-constant",
-            f"all {len(rows)} radiographs have the same scores ({shown})",
-            "check mean, std and image size against the training code, and that the checkpoint is a trained one",
-        )
+        yield Finding.of("scores-constant", f"all {len(rows)} radiographs have the same scores ({shown})")
 
 
-def _undecided(rows: Index) -> Iterator[Caution]:
+def _undecided(rows: Index) -> Iterator[Finding]:
     probabilities = rows.probabilities
     if len(rows) >= _SOME and are_undecided(probabilities):
-        yield Caution(
+        yield Finding.of(
             "scores-undecided",
             f"no class of any of {len(rows)} radiographs is more probable than {probabilities.max():.3f}, an even "
             f"share being {1 / probabilities.shape[1]:.3f}",
-            "check that the checkpoint holds the trained head, and not a fresh one",
         )
 
 
-def _saturated(rows: Index, names: Sequence[str]) -> Iterator[Caution]:
+def _saturated(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
     share = float(saturated(rows.probabilities).mean())
     if len(rows) < _MANY or share < _NEARLY_ALL:
         return
     confusion = confusion_of(rows, names)
     if confusion.sum() and confusion.trace() >= _GOOD * confusion.sum():
         return
-    yield Caution(
-        "scores-saturated",
-        f"{share:.0%} of {len(rows)} radiographs have a class of probability 1",
-        "check mean and std against the training code: values in 0-255 where 0-1 is meant do this",
-    )
+    yield Finding.of("scores-saturated", f"{share:.0%} of {len(rows)} radiographs have a class of probability 1")
 
 
-def _one_class(rows: Index, names: Sequence[str]) -> Iterator[Caution]:
+def _one_class(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
     confusion = confusion_of(rows, names)
     (said,) = np.nonzero(np.bincount(rows.predicted, minlength=len(names)))
     if len(said) == 1 and int(confusion.sum() - confusion[said[0]].sum()) >= _MANY:
         others = int(confusion.sum() - confusion[said[0]].sum())
-        yield Caution(
+        yield Finding.of(
             "one-class",
             f"the network says '{names[said[0]]}' of all {len(rows)} radiographs, {others} of which are of other "
             "classes",
-            "check normalisation and image size against the training code, and the class weights of the training",
         )
 
 
-def _exchanged(rows: Index, names: Sequence[str]) -> Iterator[Caution]:
+def _exchanged(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
     found = find_exchange(confusion_of(rows, names))
     if found is not None:
-        yield Caution("classes-exchanged", _exchange_in_words(found, names), _exchange_to_check(found, names))
+        yield Finding.of("classes-exchanged", _exchange_in_words(found, names), advice=_exchange_to_check(found, names))
 
 
 def _exchange_in_words(found: Exchange, names: Sequence[str]) -> str:
-    moved = listed([names[index] for index in found.moved])
+    moved = listed(quoted(names[index] for index in found.moved))
     said = ", ".join(f"'{names[index]}' means '{names[found.order[index]]}'" for index in found.moved)
     return (
         f"among {found.images} radiographs of {moved} {found.accuracy:.0%} are right, where chance gives "
@@ -187,7 +166,42 @@ def _same_maps(table: PredictionTable, rows: Index) -> bool:
     return len(grids) >= _FEW and are_identical(np.stack(grids))
 
 
-def inspect_table(table: PredictionTable, everything: Index, rows: Index) -> tuple[Caution, ...]:
+def label_findings(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
+    """Look for labels that are none of the classes, which count nowhere.
+
+    Args:
+        rows: Rows of a table.
+        names: Names of the classes.
+    """
+    strange = rows.where(~rows.is_in("label", names))
+    labels = strange.column("label").drop_null()
+    if len(labels):
+        found = listed(quoted(sorted(labels.unique().to_pylist())))
+        yield Finding.of(
+            "labels-unknown",
+            f"{radiographs(len(labels))} of {len(rows)} are labelled {found}, which is none of the classes ("
+            f"{', '.join(names)}); they count as not labelled",
+        )
+
+
+def split_findings(rows: Index) -> Iterator[Finding]:
+    """Look for radiographs of the training split among those that an evaluation is about.
+
+    Args:
+        rows: The rows that are evaluated.
+    """
+    splits = rows.column("split").drop_null().unique().to_pylist()
+    trained_on = [split for split in splits if is_training(split)]
+    count = int(rows.is_in("split", trained_on).sum())
+    if count:
+        yield Finding.of(
+            "training-split",
+            f"{count} of {radiographs(len(rows))} are of the split {listed(quoted(trained_on))}: results on them say "
+            "how well the network remembers",
+        )
+
+
+def inspect_table(table: PredictionTable, everything: Index, rows: Index) -> tuple[Finding, ...]:
     """Look for what may be wrong with a table.
 
     Args:
@@ -200,9 +214,9 @@ def inspect_table(table: PredictionTable, everything: Index, rows: Index) -> tup
     """
     names = table.provenance.class_names
     return (
-        *table.provenance.cautions,
-        *doubts_of_scores(rows, names),
-        *doubts_of_maps(table, rows),
-        *doubts_of_labels(rows, names),
-        *doubts_of_copies(everything),
+        *table.provenance.findings,
+        *score_findings(rows, names),
+        *map_findings(table, rows),
+        *label_findings(rows, names),
+        *Tally(copies_in_table(everything)).findings(),
     )

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btxrd_explain.core.plausibility import (
+from btxrd_explain.core.anomalies import (
     LEVEL,
     are_constant,
     are_identical,

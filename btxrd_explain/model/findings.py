@@ -1,4 +1,4 @@
-"""What may be wrong with a network or its input although everything loads: a rule each, silent where in doubt."""
+"""What may be wrong with a network or its input although everything loads: a rule each, silent where unsure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from btxrd_explain.errors import Caution
+from btxrd_explain.finding import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,29 +16,21 @@ if TYPE_CHECKING:
     from btxrd_explain.model.facts import Facts
     from btxrd_explain.model.networks import Blueprint
 
-_TRAINING_CODE = "check the training code"
 
-
-def disagreement(what: str, stored: Any, wished: Any) -> Caution:  # noqa: ANN401 -- any setting
+def disagreement(what: str, stored: Any, wished: Any) -> Finding:  # noqa: ANN401 -- any setting
     """Say that checkpoint and settings disagree on something; the checkpoint counts.
 
     >>> print(disagreement("image size", 96, 224))
-    the checkpoint says image size 96, the settings say 224: 96 is used; check the training code [preprocessing]
+    the checkpoint says image size 96, the settings say 224, and 96 is used: check the training code [preprocessing]
     """
-    code, check = "preprocessing", _TRAINING_CODE
-    if what == "class names":
-        code, check = "class-names", "check the spelling in --class-names, or leave it out"
-        if sorted(stored) == sorted(wished):
-            code = "class-order"
-            check = "check in which order the training code numbered the classes, and leave --class-names out"
-    elif what == "architecture":
-        code, check = "architecture", "leave --architecture out, or name another checkpoint"
-    message = f"the checkpoint says {what} {stored}, the settings say {wished}"
-    return Caution(code, message, f"{stored} is used; {check}")
+    code = {"class names": "class-names", "architecture": "architecture"}.get(what, "preprocessing")
+    if what == "class names" and sorted(stored) == sorted(wished):
+        code = "class-order"
+    return Finding.of(code, f"the checkpoint says {what} {stored}, the settings say {wished}, and {stored} is used")
 
 
-def doubts_of_preprocessing(preprocessing: Preprocessing, blueprint: Blueprint, facts: Facts) -> Iterator[Caution]:
-    """Hold the input against what the checkpoint says of it, and where that says nothing, against timm.
+def preprocessing_findings(preprocessing: Preprocessing, blueprint: Blueprint, facts: Facts) -> Iterator[Finding]:
+    """Compare the input with what the checkpoint says of it, and where that says nothing, with timm.
 
     Args:
         preprocessing: What is done to radiographs.
@@ -46,30 +38,27 @@ def doubts_of_preprocessing(preprocessing: Preprocessing, blueprint: Blueprint, 
         facts: What the checkpoint says.
     """
     if max(*preprocessing.mean, *preprocessing.std) > 1:
-        yield Caution(
+        yield Finding.of(
             "normalisation-scale",
             f"mean {preprocessing.mean} and std {preprocessing.std} are for values in 0-255, and are applied to values "
             "in 0-1",
-            "divide them by 255 in the checkpoint",
         )
     for what in ("interpolation", "crop_fraction"):
         stored, used = facts.preprocessing.get(what), getattr(preprocessing, what)
         if stored is not None and stored != used:
-            yield Caution(
+            yield Finding.of(
                 "preprocessing",
                 f"the checkpoint says {what} {stored}, {used} is used",
-                f"{_TRAINING_CODE}, and set preprocess.{what}",
+                advice=f"check the training code, and set preprocess.{what}",
             )
     if facts.channels not in (None, blueprint.channels):
-        yield Caution(
-            "preprocessing",
-            f"the checkpoint says {facts.channels} channels, its weights take {blueprint.channels}",
-            _TRAINING_CODE,
+        yield Finding.of(
+            "preprocessing", f"the checkpoint says {facts.channels} channels, its weights take {blueprint.channels}"
         )
     yield from _unlike_timm(preprocessing, blueprint, facts)
 
 
-def doubts_of_network(network: nn.Module, classes: int) -> Iterator[Caution]:
+def network_findings(network: nn.Module, classes: int) -> Iterator[Finding]:
     """Look for signs that a network was never trained, or that its scores depend on more than the radiograph.
 
     Args:
@@ -78,33 +67,23 @@ def doubts_of_network(network: nn.Module, classes: int) -> Iterator[Caution]:
     """
     norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]  # noqa: SLF001 -- the class has no public name
     if norms and all(_untouched(norm) for norm in norms):
-        yield Caution(
+        yield Finding.of(
             "network-untrained",
             f"the running statistics of all {len(norms)} batch norms are as they were created: no image has ever gone "
             "through the network in training",
-            "name the checkpoint that the training wrote",
         )
     if (name := _fresh_head(network, classes)) is not None:
-        yield Caution(
-            "head-untrained",
-            f"the biases of the head '{name}' are exactly 0, as they were created",
-            "check that the checkpoint was written after training, with its head",
-        )
+        yield Finding.of("head-untrained", f"the biases of the head '{name}' are exactly 0, as they were created")
     if any(norm.running_mean is None for norm in norms):
-        yield Caution(
+        yield Finding.of(
             "batch-dependent",
             "batch norms without running statistics: scores depend on which radiographs share a batch",
-            "train with track_running_stats=True, or use --batch-size 1",
         )
     if training := sum(module.training for module in network.modules()):
-        yield Caution(
-            "train-mode",
-            f"modules that stay in training mode after eval(): {training}",
-            "check their train() and eval(): dropout and batch norm act otherwise in training",
-        )
+        yield Finding.of("train-mode", f"modules that stay in training mode after eval(): {training}")
 
 
-def doubts_of_passes(network: nn.Module, shape: tuple[int, ...]) -> Iterator[Caution]:
+def pass_findings(network: nn.Module, shape: tuple[int, ...]) -> Iterator[Finding]:
     """Look whether two passes of the same input give the same scores; dropout that ignores eval mode does not.
 
     Args:
@@ -116,25 +95,22 @@ def doubts_of_passes(network: nn.Module, shape: tuple[int, ...]) -> Iterator[Cau
         batch = torch.randn(1, *shape)
         first, second = network(batch), network(batch)
     if not torch.allclose(first, second, rtol=1e-3, atol=1e-4, equal_nan=True):
-        yield Caution(
-            "not-deterministic",
-            f"the same input gives scores that differ by {float((first - second).abs().max()):.3g}",
-            "look for dropout that ignores eval mode: F.dropout(x) needs training=self.training",
+        yield Finding.of(
+            "not-deterministic", f"the same input gives scores that differ by {float((first - second).abs().max()):.3g}"
         )
 
 
-def _unlike_timm(preprocessing: Preprocessing, blueprint: Blueprint, facts: Facts) -> Iterator[Caution]:
+def _unlike_timm(preprocessing: Preprocessing, blueprint: Blueprint, facts: Facts) -> Iterator[Finding]:
     """Compare a normalisation that only the settings state with that of timm's weights."""
     if blueprint.size is None:
         return
     for what in ("mean", "std"):
         used, usual = getattr(preprocessing, what), getattr(blueprint, what)
         if what not in facts.preprocessing and len(used) == len(usual) and used != usual:
-            yield Caution(
+            yield Finding.of(
                 "preprocessing",
                 f"the settings say {what} {used}, the checkpoint says nothing, and timm says {usual} of "
                 f"{blueprint.name}",
-                _TRAINING_CODE,
             )
 
 

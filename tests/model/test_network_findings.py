@@ -17,7 +17,7 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.inference.compute import _completed
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
-from btxrd_explain.model.doubts import doubts_of_network, doubts_of_passes
+from btxrd_explain.model.findings import network_findings, pass_findings
 from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ def load(tmp_path: Path, content: dict[str, Any]) -> Callable[..., Classifier]:
 
 
 def codes(classifier: Classifier) -> list[str]:
-    return [caution.code for caution in classifier.cautions]
+    return [finding.code for finding in classifier.findings]
 
 
 def test_a_checkpoint_that_agrees_with_the_settings_is_not_doubted(load: Callable[..., Classifier]) -> None:
-    assert not load().cautions
-    assert not load(class_names=NAMES, size=Size(96, 96), architecture="test_resnet").cautions
+    assert not load().findings
+    assert not load(class_names=NAMES, size=Size(96, 96), architecture="test_resnet").findings
 
 
 @pytest.mark.parametrize(
@@ -83,33 +83,33 @@ def test_settings_that_contradict_the_checkpoint(
 ) -> None:
     classifier = load(**wishes)
     assert codes(classifier) == [code]
-    assert part in str(classifier.cautions[0])
+    assert part in str(classifier.findings[0])
     assert classifier.class_names == NAMES
 
 
 def test_interpolation_and_crop_of_the_training(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
     content["config"]["data"] |= {"interpolation": "bicubic", "crop_pct": 0.875, "in_chans": 1}
-    found = load().cautions
-    assert [caution.code for caution in found] == ["preprocessing"] * 3
+    found = load().findings
+    assert [finding.code for finding in found] == ["preprocessing"] * 3
     assert "interpolation bicubic, bilinear is used" in found[0].message
     assert "crop_fraction 0.875, 1.0 is used" in found[1].message
     assert "1 channels, its weights take 3" in found[2].message
     content["config"]["data"]["in_chans"] = 3
-    assert not load(interpolation=Interpolation.BICUBIC, crop_fraction=0.875).cautions
+    assert not load(interpolation=Interpolation.BICUBIC, crop_fraction=0.875).findings
 
 
 def test_facts_of_another_kind_are_no_reason_to_refuse_a_checkpoint(
     load: Callable[..., Classifier], content: dict[str, Any]
 ) -> None:
     content["config"]["data"] |= {"interpolation": ["random"], "crop_pct": "random", "in_chans": [3, 64, 128]}
-    assert not load().cautions
+    assert not load().findings
 
 
 def test_a_normalisation_for_other_numbers(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
     content["normalization"] = {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]}
     assert codes(load()) == ["normalisation-scale"]
     content["normalization"] = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
-    assert not load().cautions
+    assert not load().findings
 
 
 def test_a_normalisation_that_nobody_else_speaks_of(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
@@ -117,10 +117,10 @@ def test_a_normalisation_that_nobody_else_speaks_of(load: Callable[..., Classifi
     del content["normalization"]
     network: Any = timm.create_model("test_resnet")
     usual = network.pretrained_cfg
-    assert not load().cautions
-    assert not load(mean=usual["mean"], std=usual["std"]).cautions
-    (caution,) = load(mean=(0.2, 0.2, 0.2)).cautions
-    assert "the checkpoint says nothing, and timm says" in caution.message
+    assert not load().findings
+    assert not load(mean=usual["mean"], std=usual["std"]).findings
+    (finding,) = load(mean=(0.2, 0.2, 0.2)).findings
+    assert "the checkpoint says nothing, and timm says" in finding.message
 
 
 def test_a_network_as_it_was_created(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
@@ -133,22 +133,22 @@ def test_a_head_as_it_was_created(load: Callable[..., Classifier], content: dict
     content["model_state_dict"]["fc.bias"] = torch.zeros(3)
     assert codes(load()) == ["head-untrained"]
     content["model_state_dict"]["fc.bias"] = torch.tensor([0.0, 0.0, 1e-6])
-    assert not load().cautions
+    assert not load().findings
 
 
 def test_one_batch_norm_that_saw_images_is_enough() -> None:
     network: Any = timm.create_model("test_resnet", num_classes=3)
     network.fc.bias.data += 0.1
     network.eval()
-    assert [caution.code for caution in doubts_of_network(network, 3)] == ["network-untrained"]
+    assert [finding.code for finding in network_findings(network, 3)] == ["network-untrained"]
     network.bn1.running_mean[0] = 0.01
-    assert not list(doubts_of_network(network, 3))
-    assert not list(doubts_of_network(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval(), 3))
+    assert not list(network_findings(network, 3))
+    assert not list(network_findings(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)).eval(), 3))
 
 
 def test_batch_norm_without_statistics() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)).eval()
-    assert [caution.code for caution in doubts_of_network(network, 3)] == ["batch-dependent"]
+    assert [finding.code for finding in network_findings(network, 3)] == ["batch-dependent"]
 
 
 class _Stubborn(nn.Module):
@@ -164,8 +164,8 @@ class _Stubborn(nn.Module):
 
 
 def test_modules_that_stay_in_training_mode() -> None:
-    (caution,) = doubts_of_network(_Stubborn().eval(), 3)
-    assert (caution.code, caution.message) == ("train-mode", "modules that stay in training mode after eval(): 1")
+    (finding,) = network_findings(_Stubborn().eval(), 3)
+    assert (finding.code, finding.message) == ("train-mode", "modules that stay in training mode after eval(): 1")
 
 
 class _Net(nn.Module):
@@ -179,9 +179,9 @@ class _Net(nn.Module):
 
 def test_dropout_that_ignores_eval_mode() -> None:
     before = torch.get_rng_state()
-    (caution,) = doubts_of_passes(_Net(0.5).eval(), (3, 8, 8))
-    assert caution.code == "not-deterministic"
-    assert not list(doubts_of_passes(_Net(0.0).eval(), (3, 8, 8)))
+    (finding,) = pass_findings(_Net(0.5).eval(), (3, 8, 8))
+    assert finding.code == "not-deterministic"
+    assert not list(pass_findings(_Net(0.0).eval(), (3, 8, 8)))
     assert torch.equal(torch.get_rng_state(), before)
 
 

@@ -1,0 +1,82 @@
+"""Annotations that do not fit the radiograph that they lie beside: unusable ones, and those of another image."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.core.duplicates import find_near_duplicates, picture_of
+from btxrd_explain.errors import AnnotationSizeError, RadiographError
+from btxrd_explain.finding import Finding
+from btxrd_explain.inputs.decode import UndecodableError
+from btxrd_explain.inputs.radiograph import decode_radiograph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from btxrd_explain.errors import AnnotationError
+    from btxrd_explain.inputs.annotation import Annotation
+    from btxrd_explain.inputs.radiograph import Radiograph
+
+
+def unusable(image_id: str, error: AnnotationError) -> Finding:
+    """Return what is found where the annotation of an image cannot be used.
+
+    Args:
+        image_id: The image.
+        error: Why: it cannot be read, or is of an image of another size.
+    """
+    if isinstance(error, AnnotationSizeError):
+        details = {"image": [*reversed(error.image)], "annotation": [*reversed(error.annotation)]}  # width, height
+        return Finding.of("annotation-size", error.message, [image_id], details=details)
+    return Finding.of("unreadable-annotation", error.message, [image_id])
+
+
+def of_another_image(
+    image_id: str, path: str, annotation: Annotation, sha256: str | None, read: Callable[[], Radiograph]
+) -> Iterator[Finding]:
+    """Yield what makes an annotation look as if it were another image's; nothing where nothing does.
+
+    An embedded image is the better witness: where it is the radiograph, the name that the annotation gives does not
+    matter.
+
+    Args:
+        image_id: The radiograph that the annotation lies beside.
+        path: Its file, of which the stem is compared; suffix, folders and case do not matter.
+        annotation: The annotation.
+        sha256: Hash of the file; None where it is not known.
+        read: Reads the radiograph, only where its hash does not tell; raises RadiographError where it cannot be read.
+    """
+    same = None if annotation.image_data is None else _is_radiograph(annotation.image_data, sha256, read)
+    named = (annotation.image_path or "").replace("\\", "/").rpartition("/")[2]
+    if same is False:
+        yield Finding.of(
+            "annotation-of-another-image", f"the annotation of '{image_id}' embeds another image", [image_id]
+        )
+    elif same is None and named and _stem(named) != _stem(path):
+        yield Finding.of("annotation-of-another-name", f"the annotation of '{image_id}' names '{named}'", [image_id])
+
+
+def _stem(path: str) -> str:
+    return PurePosixPath(path.replace("\\", "/")).stem.casefold()
+
+
+def _is_radiograph(image_data: str, sha256: str | None, read: Callable[[], Radiograph]) -> bool | None:
+    """Return whether an embedded image is the radiograph: the same file, or its picture saved again; None: unknown."""
+    try:
+        content = base64.b64decode(image_data)
+        if hashlib.sha256(content).hexdigest() == sha256:
+            return True
+        embedded, radiograph = decode_radiograph(content), read().pixels
+    except (binascii.Error, ValueError, UndecodableError, RadiographError):
+        return None
+    if embedded.shape[:2] != radiograph.shape[:2]:
+        return False
+    one, other = picture_of(embedded), picture_of(radiograph)
+    alike = find_near_duplicates(np.stack([one, other]))
+    return bool(np.array_equal(one, other)) or any(pair.turn == "as it is" and not pair.inverted for pair in alike)
