@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.sanity import Outcome
 from btxrd_explain.core.threshold import Rule as RuleKind
 from btxrd_explain.evaluation.checklist import Evidence, build_checklist
+from btxrd_explain.evaluation.parts import Statistics, Warned
 from btxrd_explain.evaluation.protocol import MapKind
 from btxrd_explain.evaluation.sample import Sample, by_values
 from btxrd_explain.evaluation.schema import (
@@ -19,9 +19,7 @@ from btxrd_explain.evaluation.schema import (
     Pattern,
     Report,
     Rule,
-    Statistics,
     Summary,
-    Warned,
 )
 from btxrd_explain.evaluation.score import is_tumour
 from btxrd_explain.evaluation.summaries import correlate, describe_curve, describe_data_set, summarise, summarise_all
@@ -138,7 +136,8 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         The report.
     """
     summary = _summary(evaluation, sample, extent)
-    statistics = _statistics(sample, extent, summary.overall.units)
+    unit = "images" if extent.group_column is None else f"groups of {extent.group_column}"
+    statistics = Statistics.of(sample.resampling(sample.everything().rows), unit, summary.overall.units)
     rule = describe_protocol(evaluation, extent)
     limits = limits_of(evaluation, summary, extent.group_column, extent.sanity)
     return Report(
@@ -154,7 +153,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         statistics=statistics,
         checklist=_checklist(evaluation, summary, statistics, extent, limits),
         limits=limits,
-        warnings=[Warned(**asdict(caution)) for caution in (*evaluation.selected.cautions, *evaluation.cautions)],
+        warnings=Warned.of((*evaluation.selected.cautions, *evaluation.cautions)),
         definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
         files={},
         provenance=evaluation.selected.table.provenance.document(),
@@ -231,17 +230,6 @@ def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:
         },
         excluded=dict(sorted(excluded.items())),
         num_attention_patterns=fates[_PATTERN],
-    )
-
-
-def _statistics(sample: Sample, extent: Extent, units: int) -> Statistics:
-    resampling = sample.resampling(sample.everything().rows)
-    return Statistics(
-        level=resampling.level,
-        resamples=resampling.resamples,
-        seed=resampling.seed,
-        unit="images" if extent.group_column is None else f"groups of {extent.group_column}",
-        units=units,
     )
 
 

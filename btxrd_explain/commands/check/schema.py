@@ -1,14 +1,13 @@
-"""The content of ``check_report.json``, from which its JSON Schema is made (``nox -s schema``)."""
+"""The content of ``check_report.json``."""
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from btxrd_explain.commands.check.findings import KINDS, Severity
-from btxrd_explain.evaluation.schema import Part
+from btxrd_explain.evaluation.parts import Part
 
 SCHEMA_VERSION: Final = 1
 
@@ -84,11 +83,3 @@ class CheckReport(Part):
     near_duplicates: NearDuplicates
     kinds: dict[str, FoundKind] = Field(description="The kinds of the findings, the worst first.")
     findings: list[Found] = Field(description="Everything that was found, the worst first.")
-
-
-def check_schema() -> str:
-    """Return the JSON Schema of the report as text."""
-    schema = CheckReport.model_json_schema(mode="serialization")
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "check_report.json of btxrd-explain"
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
