@@ -198,12 +198,6 @@ def shape(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def schema(session: nox.Session) -> None:
-    """Write the JSON Schemas of annotation_report.json and check_report.json anew."""
+    """Write the JSON Schemas of all reports into docs/reference/ anew."""
     _install(session)
-    program = "from btxrd_explain.evaluation.schema import report_schema; print(report_schema(), end='')"
-    text = session.run("python", "-c", program, silent=True)
-    for folder in ("btxrd_explain/evaluation", "docs/reference"):
-        Path(folder, "annotation_report.schema.json").write_text(str(text), encoding="utf-8")
-    program = "from btxrd_explain.commands.check.schema import check_schema; print(check_schema(), end='')"
-    text = session.run("python", "-c", program, silent=True)
-    Path("docs/reference/check_report.schema.json").write_text(str(text), encoding="utf-8")
+    session.run("python", "scripts/schemas.py")

@@ -100,7 +100,3 @@ class Failures(WithoutRows):
             )
         self.reasons.setdefault(image_id, reason)
         super().failed(image_id, what, reason)
-
-    def document(self) -> list[dict[str, str]]:
-        """Return what failed as plain JSON values, sorted by image."""
-        return [{"image_id": image_id, "reason": reason} for image_id, reason in sorted(self.reasons.items())]

@@ -60,7 +60,7 @@ class DemoResult:
             "annotation_comparison": self.annotate_iou.figure and str(self.annotate_iou.figure),
             "annotation_report": str(self.annotate_iou.document),
             "report": str(self.report.page),
-            "mean_iou": self.annotate_iou.report["mean_iou"],
+            "mean_iou": self.annotate_iou.report.mean_iou,
         }
 
 

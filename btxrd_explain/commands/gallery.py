@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from pydantic import Field
 
 from btxrd_explain.commands.drawing import file_names_of_classes, footer
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.selection import Examples, Outcome, select_examples
 from btxrd_explain.errors import InputError, RadiographError
+from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.evaluation.protocol import lesion_rules
+from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.selection import Selected, select_rows
 from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, cell_pixels
@@ -21,7 +24,7 @@ from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -94,7 +97,7 @@ def title_of(outcome: Outcome, row: Prediction, image: ExplainedImage) -> str:
 
 # Per class a picture grid of true positives, false positives and false negatives, with their heat maps.
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Final = 2
 
 _REASONS = {
     Outcome.TP: "predicted and true class; highest confidence first",
@@ -103,22 +106,65 @@ _REASONS = {
 }
 
 
+class Example(Part):
+    """An image that is shown, and where."""
+
+    line: int = Field(description="Line among those of its outcome, from 1.")
+    column: int = Field(description="Column, from 1.")
+    image_id: str
+    true: str | None = Field(description="True class.")
+    predicted: str | None
+    confidence: float | None = Field(description="Probability of the predicted class.")
+    probability_of_class: float | None = Field(description="Probability of the class of the gallery.")
+    maps: list[str] = Field(description="The classes whose heat maps are shown.")
+
+
+class Shown(Part):
+    """The examples of one outcome."""
+
+    available: int = Field(description="How many images have that outcome.")
+    shown: list[Example]
+
+
+class ClassGallery(Part):
+    """The gallery of one class."""
+
+    figure: str = Field(description="Name of the file.")
+    TP: Shown
+    FP: Shown
+    FN: Shown
+
+    def of(self, outcome: Outcome) -> Shown:
+        """Return the examples of an outcome."""
+        found: Shown = getattr(self, outcome)
+        return found
+
+
+class GalleryReport(Part):
+    """The content of ``gallery.json``: which image stands where, and why."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    order: dict[Outcome, str] = Field(description="Which images have an outcome, and which come first.")
+    classes: dict[str, ClassGallery]
+    warnings: list[Finding]
+    provenance: dict[str, Any] = Field(description="How the predictions table was made.")
+    failed_images: list[LeftOut] = Field(description="Images whose file failed; they are not shown.")
+
+
 @dataclass(frozen=True, slots=True)
 class GalleryResult:
     """What ``gallery`` wrote.
 
     Attributes:
         figures: The picture grid of each class, by class name.
-        document: Path of ``gallery.json``: which image stands where, and why.
-        shown: How many examples each class shows per outcome.
-        available: How many there are.
+        report: The content of ``gallery.json``: which image stands where, and why.
+        document: Its path.
         failed: Why the files of some images failed, by ``image_id``; they are not shown.
     """
 
     figures: Mapping[str, Path]
+    report: GalleryReport
     document: Path
-    shown: Mapping[str, Mapping[str, int]]
-    available: Mapping[str, Mapping[str, int]]
     failed: Mapping[str, str]
 
 
@@ -143,16 +189,16 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     images = _images(selected, chosen)
     listener.start("galleries", len(names))
     figures = _draw(selected, chosen, images, settings, listener)
-    document = settings.output.directory / "gallery.json"
-    write_json(document, _document(selected, chosen, figures) | {"failed_images": listener.document()})
-    by_name = dict(zip(names, chosen, strict=True))
-    return GalleryResult(
-        figures,
-        document,
-        shown={name: {str(o): len(e.rows(o)) for o in _REASONS} for name, e in by_name.items()},
-        available={name: {str(o): e.available(o) for o in _REASONS} for name, e in by_name.items()},
-        failed=listener.reasons,
+    report = GalleryReport(
+        order=_REASONS,
+        classes={name: _class_gallery(one, figures[name].name, names) for name, one in zip(names, chosen, strict=True)},
+        warnings=list(selected.findings),
+        provenance=selected.table.provenance.document(),
+        failed_images=LeftOut.of(listener.reasons),
     )
+    document = settings.output.directory / "gallery.json"
+    write_json(document, report.document())
+    return GalleryResult(figures, report, document, listener.reasons)
 
 
 def _draw(
@@ -236,39 +282,31 @@ def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Liste
         listener.note(f"class {name}: only {', '.join(few)} of the {wanted} asked for")
 
 
-def _document(selected: Selected, chosen: list[_Chosen], figures: Mapping[str, Path]) -> dict[str, Any]:
-    """Return the content of ``gallery.json``: which image stands where, and why."""
-    names = selected.table.provenance.class_names
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "order": {str(outcome): reason for outcome, reason in _REASONS.items()},
-        "classes": {
-            names[one.index]: {
-                "figure": figures[names[one.index]].name,
-                **{str(outcome): _places(one, outcome, names) for outcome in _REASONS},
-            }
-            for one in chosen
-        },
-        "warnings": [asdict(finding) for finding in selected.findings],
-        "provenance": selected.table.provenance.document(),
+def _class_gallery(chosen: _Chosen, figure: str, names: Sequence[str]) -> ClassGallery:
+    parts = {
+        outcome: Shown(available=chosen.available(outcome), shown=_examples(chosen, outcome, names))
+        for outcome in _REASONS
     }
+    return ClassGallery(figure=figure, **parts)
 
 
-def _places(chosen: _Chosen, outcome: Outcome, names: tuple[str, ...]) -> dict[str, Any]:
+def _examples(chosen: _Chosen, outcome: Outcome, names: Sequence[str]) -> list[Example]:
     from btxrd_explain.outputs.gallery_figure import place_of  # noqa: PLC0415 -- matplotlib
 
-    examples = [
-        {
-            **dict(zip(("line", "column"), (n + 1 for n in place_of(number, chosen.columns)), strict=True)),
-            "image_id": row.image_id,
-            "true": row.label,
-            "predicted": None if row.predicted is None else names[row.predicted],
-            "confidence": row.confidence,
-            "probability_of_class": None if row.probabilities is None else float(row.probabilities[chosen.index]),
-            "maps": [names[row.predicted or 0], names[chosen.index]]
-            if outcome is Outcome.FN
-            else [names[row.predicted or 0]],
-        }
-        for number, row in enumerate(chosen.rows(outcome))
-    ]
-    return {"available": chosen.available(outcome), "shown": examples}
+    examples = []
+    for number, row in enumerate(chosen.rows(outcome)):
+        line, column = place_of(number, chosen.columns)
+        shown = names[row.predicted or 0]
+        examples.append(
+            Example(
+                line=line + 1,
+                column=column + 1,
+                image_id=row.image_id,
+                true=row.label,
+                predicted=None if row.predicted is None else names[row.predicted],
+                confidence=row.confidence,
+                probability_of_class=None if row.probabilities is None else float(row.probabilities[chosen.index]),
+                maps=[shown, names[chosen.index]] if outcome is Outcome.FN else [shown],
+            )
+        )
+    return examples

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from pydantic import Field
 
 from btxrd_explain.commands.drawing import footer, note_missing_glyphs
 from btxrd_explain.core.classification import measure_performance
 from btxrd_explain.core.statistics import Resampling, number
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.extent import read_columns
+from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
+from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
 from btxrd_explain.outputs.style import save_figure
@@ -20,6 +23,7 @@ from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import write_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.classification import Performance, Reliability
     from btxrd_explain.settings import Settings
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Final = 2
 
 _FIGURES = {"calibration": build_reliability, "roc": build_roc, "precision_recall": build_precision_recall}
 
@@ -50,6 +54,53 @@ DEFINITIONS = {
 }
 
 
+class Bin(Estimate):
+    """A bin of a reliability diagram: ``mean`` is the share that came true, with Wilson's interval over images."""
+
+    probability: float | None = Field(description="Mean probability of its images; null in an empty bin.")
+
+
+class Calibration(Part):
+    """Whether probabilities can be taken at their word."""
+
+    calibration_error: Estimate
+    brier: Estimate
+    bins: list[Bin] = Field(description="Ten bins of equal width, from 0 to 1.")
+
+
+class ClassReport(Part):
+    """One class against the rest."""
+
+    n: int = Field(description="Images of the class.")
+    prevalence: float = Field(description="Their share of all images: the chance level of average_precision.")
+    auroc: Estimate
+    average_precision: Estimate
+    sensitivity: Estimate
+    specificity: Estimate
+    precision: Estimate
+    f1: Estimate
+    calibration: Calibration = Field(description="Of the probability of the class.")
+
+
+class PerformanceReport(Part):
+    """The content of ``performance.json``."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    num_images: int = Field(description="Images with a prediction and a known true class.")
+    excluded: dict[str, int] = Field(description="Number of other images by reason.")
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_f1: Estimate
+    calibration: Calibration = Field(description="Of the probability of the predicted class.")
+    per_class: dict[str, ClassReport]
+    confusion: dict[str, dict[str, int]] = Field(description="Images by true class, then by predicted class.")
+    statistics: Statistics
+    warnings: list[Finding]
+    definitions: dict[str, str]
+    provenance: dict[str, Any] = Field(description="How the predictions table was made.")
+    failed_images: list[LeftOut] = Field(description="Images whose file failed.")
+
+
 @dataclass(frozen=True, slots=True)
 class PerformanceResult:
     """What ``performance`` measured and wrote.
@@ -60,7 +111,7 @@ class PerformanceResult:
         figures: Paths of the figures by what they show.
     """
 
-    report: dict[str, Any]
+    report: PerformanceReport
     document: Path
     figures: dict[str, Path]
 
@@ -86,11 +137,18 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
     resampling = Resampling.of_groups(groups, resamples=wanted.resamples, seed=wanted.seed)
     performance = measure_performance(probabilities, labels, resampling)
     figures = _draw(performance, selected, settings, listener)
-    report = _report(performance, selected, excluded, resampling)
-    report["statistics"]["unit"] = wanted.group_column or "image"
-    report["failed_images"] = listener.document()
+    provenance = selected.table.provenance
+    report = PerformanceReport(
+        **_scores(performance, provenance.class_names),
+        excluded=excluded,
+        statistics=Statistics.of(resampling, wanted.group_column or "image"),
+        warnings=list(selected.findings),
+        definitions=DEFINITIONS,
+        provenance=provenance.document(),
+        failed_images=LeftOut.of(listener.reasons),
+    )
     document = settings.output.directory / "performance.json"
-    write_json(document, report)
+    write_json(document, report.document())
     return PerformanceResult(report, document, figures)
 
 
@@ -136,49 +194,37 @@ def _draw(performance: Performance, selected: Selected, settings: Settings, list
     return drawn
 
 
-def _report(
-    performance: Performance, selected: Selected, excluded: dict[str, int], resampling: Resampling
-) -> dict[str, Any]:
-    """Return the content of ``performance.json``; what is undefined is None."""
-    names = selected.table.provenance.class_names
+def _scores(performance: Performance, names: Sequence[str]) -> dict[str, Any]:
+    """Return the fields of the report that say how good the predictions are."""
     rates = performance.rates
+    confusion = (dict(zip(names, row, strict=True)) for row in performance.confusion.tolist())
     return {
-        "schema_version": SCHEMA_VERSION,
         "num_images": performance.images,
-        "excluded": excluded,
-        "accuracy": asdict(rates.accuracy),
-        "balanced_accuracy": asdict(rates.balanced_accuracy),
-        "macro_f1": asdict(rates.macro_f1),
+        "accuracy": Estimate.of(rates.accuracy),
+        "balanced_accuracy": Estimate.of(rates.balanced_accuracy),
+        "macro_f1": Estimate.of(rates.macro_f1),
         "calibration": _calibration(performance.reliability),
         "per_class": {name: _class_report(performance, index) for index, name in enumerate(names)},
-        "confusion": {
-            name: dict(zip(names, row, strict=True))
-            for name, row in zip(names, performance.confusion.tolist(), strict=True)
-        },
-        "statistics": {"resamples": resampling.resamples, "seed": resampling.seed, "level": resampling.level},
-        "warnings": [asdict(finding) for finding in selected.findings],
-        "definitions": DEFINITIONS,
-        "provenance": selected.table.provenance.document(),
+        "confusion": dict(zip(names, confusion, strict=True)),
     }
 
 
-def _class_report(performance: Performance, index: int) -> dict[str, Any]:
+def _class_report(performance: Performance, index: int) -> ClassReport:
     part = performance.per_class[index]
-    return {
-        "n": part.positives,
-        "prevalence": part.positives / performance.images,
-        "auroc": asdict(part.roc.area),
-        "average_precision": asdict(part.precision_recall.area),
-        **{name: asdict(estimates[index]) for name, estimates in performance.rates.per_class.items()},
-        "calibration": _calibration(part.reliability),
-    }
+    return ClassReport(
+        n=part.positives,
+        prevalence=part.positives / performance.images,
+        auroc=Estimate.of(part.roc.area),
+        average_precision=Estimate.of(part.precision_recall.area),
+        **{name: Estimate.of(estimates[index]) for name, estimates in performance.rates.per_class.items()},
+        calibration=_calibration(part.reliability),
+    )
 
 
-def _calibration(part: Reliability) -> dict[str, Any]:
-    """Return a reliability diagram as plain JSON values."""
-    columns = {"probability": part.probability, "share": part.right, "low": part.low, "high": part.high}
+def _calibration(part: Reliability) -> Calibration:
+    columns = {"probability": part.probability, "mean": part.right, "low": part.low, "high": part.high}
     bins = [
-        {"count": int(count)} | {name: number(column[index]) for name, column in columns.items()}
-        for index, count in enumerate(part.counts)
+        Bin(n=count, units=count, **{name: number(column[index]) for name, column in columns.items()})
+        for index, count in enumerate(part.counts.tolist())
     ]
-    return {"calibration_error": asdict(part.error), "brier": asdict(part.brier), "bins": bins}
+    return Calibration(calibration_error=Estimate.of(part.error), brier=Estimate.of(part.brier), bins=bins)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import with_results
@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 
     from btxrd_explain.commands.annotate_iou import AnnotateIouResult
     from btxrd_explain.commands.compare import CompareResult
+    from btxrd_explain.commands.compare.differences import BoundedMean, Comparison
     from btxrd_explain.commands.export import ExportResult
     from btxrd_explain.commands.gallery import GalleryResult
     from btxrd_explain.commands.performance import PerformanceResult
     from btxrd_explain.commands.report import ReportResult
     from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.evaluation.parts import Estimate
+    from btxrd_explain.evaluation.schema import Report
     from btxrd_explain.settings import OutputSettings
 
 # The results of `gallery`.
@@ -29,12 +32,12 @@ if TYPE_CHECKING:
 def show_gallery(terminal: Terminal, result: GalleryResult, output: OutputSettings | None = None) -> None:
     """Show which pictures were written."""
     if terminal.json:
-        terminal.print_json(json.loads(result.document.read_text("utf-8")))
+        terminal.print_json(result.report.document())
         return
-    rows = []
-    for name in result.figures:
-        shown, available = result.shown[name], result.available[name]
-        rows.append([name, *(f"{shown[o]} of {available[o]}" for o in ("TP", "FP", "FN"))])
+    rows = [
+        [name, *(f"{len(part.shown)} of {part.available}" for part in (found.TP, found.FP, found.FN))]
+        for name, found in result.report.classes.items()
+    ]
     terminal.print_table(["class", "TP", "FP", "FN"], rows)
     for path in result.figures.values():
         terminal.print_file(path)
@@ -53,14 +56,15 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: Out
     for line in _headline(result.report):
         terminal.print(escape(line))
     rows = [
-        [name, str(part["n"]), bounds(part["metrics"]["iou"]), number(part["pointing_hits"])]
+        [name, str(part.n), bounds(part.metrics["iou"]), number(part.pointing_hits)]
         for name, part in result.summary_rows()
     ]
     terminal.print_table(["radiographs", "n", "mean IoU [95 %]", "hits"], rows)
-    for reason, count in result.report["summary"]["excluded"].items():
+    summary = result.report.summary
+    for reason, count in summary.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
-    if result.report["summary"]["overall"]["n_undefined"]:
-        terminal.print(f"undefined: {result.report['summary']['overall']['n_undefined']} (counted in no mean)")
+    if summary.overall.n_undefined:
+        terminal.print(f"undefined: {summary.overall.n_undefined} (counted in no mean)")
     terminal.print_path("report", result.document)
     for path in result.files.values():
         terminal.print_file(path)
@@ -69,27 +73,27 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: Out
         terminal.print_next(f"btxrd-explain export --to labelme{with_results(output)}")
 
 
-def bounds(mean: Mapping[str, Any]) -> str:
-    """Write a mean with its interval, such as ``0.051 [0.012, 0.105]``."""
-    ends = "" if mean["low"] is None else f" [{number(mean['low'])}, {number(mean['high'])}]"
-    return f"{number(mean['mean'])}{ends}"
+def bounds(found: Estimate) -> str:
+    """Write an estimate with its interval, such as ``0.051 [0.012, 0.105]``."""
+    ends = "" if found.low is None else f" [{number(found.low)}, {number(found.high)}]"
+    return f"{number(found.mean)}{ends}"
 
 
-def _headline(report: Mapping[str, Any]) -> Iterator[str]:
+def _headline(report: Report) -> Iterator[str]:
     """Yield the lines that lead, each within 80 columns."""
-    overall, rule = report["summary"]["overall"], report["protocol"]
-    iou, hit = overall["metrics"]["iou"], overall["metrics"]["pointing_hit"]
-    yield f"mean IoU {bounds(iou)}   n = {overall['n']}"
-    if iou["ceiling"] is not None:
-        yield f"ceiling  {bounds(iou['ceiling'])}   an ideal map of {rule['grid'][0]} x {rule['grid'][1]} cells"
-    if iou["chance"] is not None:
-        yield f"chance   {number(iou['chance'])}   a random grid{_others(iou['baselines'])}"
-    yield f"pointing {bounds(hit)}   {round((hit['mean'] or 0) * hit['n'])} of {hit['n']} hit"
+    overall, (rows, columns) = report.summary.overall, report.protocol.grid
+    iou, hit = overall.metrics["iou"], overall.metrics["pointing_hit"]
+    yield f"mean IoU {bounds(iou)}   n = {overall.n}"
+    if iou.ceiling is not None:
+        yield f"ceiling  {bounds(iou.ceiling)}   an ideal map of {rows} x {columns} cells"
+    if iou.chance is not None:
+        yield f"chance   {number(iou.chance)}   a random grid{_others(iou.baselines)}"
+    yield f"pointing {bounds(hit)}   {round((hit.mean or 0) * hit.n)} of {hit.n} hit"
 
 
-def _others(baselines: Mapping[str, Any]) -> str:
+def _others(baselines: Mapping[str, Estimate]) -> str:
     """Write the other baselines, in brackets."""
-    others = [f"{name} {number(one['mean'])}" for name, one in baselines.items() if name != "random"]
+    others = [f"{name} {number(one.mean)}" for name, one in baselines.items() if name != "random"]
     return f" ({', '.join(others)})" if others else ""
 
 
@@ -100,26 +104,20 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
     """Show each table beside the first, with the paired difference of every metric."""
     report = result.report
     if terminal.json:
-        terminal.print_json(report)
+        terminal.print_json(report.document())
         return
-    reference = report["tables"][report["reference"]]["means"]
-    tables, drawn = report["tables"], report["statistics"]
-    terminal.print(escape(f"n = {report['n']}, paired bootstrap over {drawn['units']} {drawn['unit']}"))
-    rows = [[name, *_bounded(table["means"]["iou"]), str(table["n_undefined"])] for name, table in tables.items()]
+    tables, drawn = report.tables, report.statistics
+    reference = tables[report.reference].means
+    terminal.print(escape(f"n = {report.n}, paired bootstrap over {drawn.units} {drawn.unit}"))
+    rows = [[name, *_bounded(table.means["iou"]), str(table.n_undefined)] for name, table in tables.items()]
     terminal.print_table(["IoU of", "n", "chance", "mean", "ceiling", "undefined"], rows)
     for name, table in tables.items():
-        if table["difference"] is None:
+        if table.difference is None:
             continue
-        terminal.print(f"\n{escape(name)} against {escape(report['reference'])}")
+        terminal.print(f"\n{escape(name)} against {escape(report.reference)}")
         rows = [
-            [
-                metric,
-                str(by["n"]),
-                number(reference[metric]["mean"]),
-                number(table["means"][metric]["mean"]),
-                _signed(by),
-            ]
-            for metric, by in table["difference"].items()
+            [metric, str(by.n), number(reference[metric].mean), number(table.means[metric].mean), _signed(by)]
+            for metric, by in table.difference.items()
         ]
         terminal.print_table(["metric", "n", "first", "this", "difference [95 %]"], rows)
     terminal.print("* the interval leaves 0 out; not adjusted for the number of metrics")
@@ -131,29 +129,27 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
         terminal.print_file(path)
 
 
-def _excluded(report: Mapping[str, Any]) -> Iterator[str]:
+def _excluded(report: Comparison) -> Iterator[str]:
     """Say which images are not compared, and why."""
-    for name, table in report["tables"].items():
-        if table["only_here"]:
-            yield f"{len(table['only_here'])} images only in {name}"
-    for key, reason in (("changed", "the file is not the same"), ("relabelled", "the true class differs")):
-        if report[key]:
-            yield f"{len(report[key])} ({reason})"
-    for reason, count in report["excluded"].items():
-        yield f"{count} ({reason})"
+    for name, table in report.tables.items():
+        if table.only_here:
+            yield f"{len(table.only_here)} images only in {name}"
+    known = {"the file is not the same": report.changed, "the true class differs": report.relabelled}
+    counts = {reason: len(images) for reason, images in known.items() if images} | report.excluded
+    yield from (f"{count} ({reason})" for reason, count in counts.items())
 
 
-def _bounded(mean: Mapping[str, Any]) -> list[str]:
+def _bounded(found: BoundedMean) -> list[str]:
     """Write n, and a mean between chance and ceiling."""
-    return [str(mean["n"]), *(number(mean[of]) for of in ("chance", "mean", "ceiling"))]
+    return [str(found.n), *map(number, (found.chance, found.mean, found.ceiling))]
 
 
-def _signed(by: Mapping[str, Any]) -> str:
+def _signed(by: Estimate) -> str:
     """Write a difference with its sign and its interval; a star marks an interval without 0."""
-    if by["mean"] is None:
+    if by.mean is None:
         return bounds(by)
-    sure = by["low"] is not None and (by["low"] > 0 or by["high"] < 0)
-    return f"{'+' if by['mean'] > 0 else ''}{bounds(by)}{' *' if sure else ''}"
+    sure = by.low is not None and by.high is not None and (by.low > 0 or by.high < 0)
+    return f"{'+' if by.mean > 0 else ''}{bounds(by)}{' *' if sure else ''}"
 
 
 # The results of `performance`.
@@ -171,23 +167,23 @@ def show_performance(terminal: Terminal, result: PerformanceResult, output: Outp
     """Show the scores of all classes, and of each with its interval."""
     report = result.report
     if terminal.json:
-        terminal.print_json(report)
+        terminal.print_json(report.document())
         return
     overall = {
-        "accuracy": report["accuracy"],
-        "balanced accuracy": report["balanced_accuracy"],
-        "macro F1": report["macro_f1"],
-        "calibration error": report["calibration"]["calibration_error"],
-        "Brier score": report["calibration"]["brier"],
+        "accuracy": report.accuracy,
+        "balanced accuracy": report.balanced_accuracy,
+        "macro F1": report.macro_f1,
+        "calibration error": report.calibration.calibration_error,
+        "Brier score": report.calibration.brier,
     }
     terminal.print_table(["of all classes", "value", "95 % interval"], [_line(*pair) for pair in overall.items()])
     lines = [
-        [f"{name} (n = {part['n']})", score, *_with_interval(part[key]).split(" ", 1)]
-        for name, part in report["per_class"].items()
+        [f"{name} (n = {part.n})", score, *_with_interval(getattr(part, key)).split(" ", 1)]
+        for name, part in report.per_class.items()
         for score, key in _SCORES.items()
     ]
     terminal.print_table(["class", "score", "value", "95 % interval"], lines)
-    for reason, count in report["excluded"].items():
+    for reason, count in report.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
     terminal.print_path("report", result.document)
     for path in result.figures.values():
@@ -195,17 +191,15 @@ def show_performance(terminal: Terminal, result: PerformanceResult, output: Outp
     terminal.print_next(f"btxrd-explain gallery{with_results(output)}")
 
 
-def _line(name: str, estimate: dict[str, Any]) -> list[str]:
-    return [name, *_with_interval(estimate).split(" ", 1)]
+def _line(name: str, found: Estimate) -> list[str]:
+    return [name, *_with_interval(found).split(" ", 1)]
 
 
-def _with_interval(estimate: dict[str, Any]) -> str:
+def _with_interval(found: Estimate) -> str:
     """Write an estimate for a table, two digits and its interval."""
-    if estimate["value"] is None:
+    if found.mean is None:
         return "undefined"
-    if estimate["low"] is None:
-        return f"{estimate['value']:.2f}"
-    return f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"
+    return f"{found.mean:.2f}" if found.low is None else f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 # The results of `export`.

@@ -22,13 +22,13 @@ def show_check(terminal: Terminal, result: CheckResult) -> None:
     """Show the counts, and of each kind of finding what it means, some examples and what to do."""
     report = result.report
     if terminal.json:
-        terminal.print_json(report)
+        terminal.print_json(report.document())
         return
-    terminal.print(f"{report['num_images']} radiographs, {report['num_annotations']} of them annotated")
+    terminal.print(f"{report.num_images} radiographs, {report.num_annotations} of them annotated")
     _show_splits(terminal, result)
     _show_published(terminal, result)
     _show_findings(terminal, result)
-    counts = report["num_findings"].items()
+    counts = report.num_findings.items()
     found = [f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts]
     terminal.print(f"found: {', '.join(found)}")
     terminal.print_path("report", result.document)
@@ -38,19 +38,19 @@ def _show_findings(terminal: Terminal, result: CheckResult) -> None:
     """Show of each kind what it means, the first of what was found, and what to do."""
     lines = []
     for name, group in groupby(result.findings, key=lambda finding: finding.code):
-        kind, findings = result.report["kinds"][name], list(group)
-        lines.append([str(kind["count"]), f"{kind['severity']} {name}: {kind['meaning']}"])
+        kind, findings = result.report.kinds[name], list(group)
+        lines.append([str(kind.count), f"{kind.severity} {name}: {kind.meaning}"])
         lines += [["", f"- {finding.message}"] for finding in findings[:_SHOWN]]
         if len(findings) > _SHOWN:
             lines.append(["", f"- and {len(findings) - _SHOWN} more"])
-        lines += [["", f"What to do: {kind['advice']}."], ["", ""]]
+        lines += [["", f"What to do: {kind.advice}."], ["", ""]]
     if lines:
         terminal.print_table(["found", "what, and what to do"], lines)
 
 
 def _show_splits(terminal: Terminal, result: CheckResult) -> None:
     """Show the classes of each split."""
-    splits = result.report["splits"]
+    splits = result.report.splits
     names = sorted({label for classes in splits.values() for label in classes})
     if names == [""] and list(splits) == [""]:
         return
@@ -63,14 +63,14 @@ def _show_splits(terminal: Terminal, result: CheckResult) -> None:
 
 def _show_published(terminal: Terminal, result: CheckResult) -> None:
     """Show the counts beside the published ones, where the data set is meant to be all of BTXRD."""
-    published = result.report["published"]
-    if not published["compared"]:
+    published = result.report.published
+    if not published.compared:
         return
-    differing = [line for line in published["counts"] if line["found"] != line["published"]]
-    same = len(published["counts"]) - len(differing)
-    terminal.print(f"{same} of {len(published['counts'])} counts are as published for BTXRD")
+    differing = [line for line in published.counts if line.found != line.published]
+    same = len(published.counts) - len(differing)
+    terminal.print(f"{same} of {len(published.counts)} counts are as published for BTXRD")
     if differing:
-        rows = [[line["what"], str(line["found"]), str(line["published"])] for line in differing]
+        rows = [[line.what, str(line.found), str(line.published)] for line in differing]
         terminal.print_table(["counted", "found", "published"], rows)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.sanity import SanityResult
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.core.methods import Method
+    from btxrd_explain.evaluation.parts import Estimate
     from btxrd_explain.settings import OutputSettings, Row
 
 # The results of `infer`.
@@ -155,25 +156,22 @@ def show_sanity(terminal: Terminal, result: SanityResult, output: OutputSettings
     """Show the verdict, and how alike the maps stay stage by stage."""
     report = result.report
     if terminal.json:
-        terminal.print_json(report)
+        terminal.print_json(report.document())
         return
     rows = [
-        [str(index), stage["name"], _interval(stage["spearman"]), _interval(stage["ssim"]), str(stage["n_vanished"])]
-        for index, stage in enumerate(report["stages"], 1)
+        [str(index), stage.name, _interval(stage.spearman), _interval(stage.ssim), str(stage.n_vanished)]
+        for index, stage in enumerate(report.stages, 1)
     ]
-    rows.append(
-        ["", "different images", _interval(report["chance"]["spearman"]), _interval(report["chance"]["ssim"]), ""]
-    )
+    rows.append(["", "different images", _interval(report.chance.spearman), _interval(report.chance.ssim), ""])
     terminal.print_table(["", "random up to", "Spearman", "SSIM", "vanished"], rows)
-    changes = report["insertion_deletion"]
-    if changes is not None:
+    if (changes := report.insertion_deletion) is not None:
         rows = [
-            [kind, *(_interval(changes[kind][name]) for name in ("auc", "auc_random", "difference"))]
-            for kind in ("insertion", "deletion")
+            [kind, *map(_interval, (areas.auc, areas.auc_random, areas.difference))]
+            for kind, areas in (("insertion", changes.insertion), ("deletion", changes.deletion))
         ]
         terminal.print_table(["area under", "heat maps", "random maps", "difference"], rows)
-    terminal.print(f"[bold]{escape(report['verdict'])}[/bold]")
-    for remark in report["remarks"]:
+    terminal.print(f"[bold]{escape(report.verdict)}[/bold]")
+    for remark in report.remarks:
         terminal.print(escape(remark))
     terminal.print_path("report", result.document)
     for figure in result.figures:
@@ -182,11 +180,11 @@ def show_sanity(terminal: Terminal, result: SanityResult, output: OutputSettings
         terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")
 
 
-def _interval(estimate: Mapping[str, Any]) -> str:
+def _interval(found: Estimate) -> str:
     """Write an estimate with its interval, short enough for three in a line."""
-    if estimate["low"] is None:
-        return number(estimate["value"])
-    return f"{estimate['value']:.2f} [{estimate['low']:.2f}, {estimate['high']:.2f}]"
+    if found.low is None:
+        return number(found.mean)
+    return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 # The results of `demo`.

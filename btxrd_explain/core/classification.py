@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.roc import Curve, precision_recall, roc
-from btxrd_explain.core.statistics import estimates_of, ratio
+from btxrd_explain.core.statistics import estimates_of, exactly_summable, ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,16 +158,18 @@ def reliability(
     values = probabilities.astype(np.float64)
     bins = np.minimum((values * BINS).astype(np.intp), BINS - 1)  # 1 belongs to the last
     member = (bins[:, None] == np.arange(BINS)).astype(np.float64)
-    columns = np.hstack([member, member * values[:, None], member * outcomes[:, None]])
     squares = (values - outcomes) ** 2
+    columns = exactly_summable(
+        np.hstack([member, member * values[:, None], member * outcomes[:, None], squares[:, None]])
+    )
 
     def errors(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        _, said, right = np.split(weights @ columns, 3, axis=1)
-        total = weights.sum(axis=1)
-        return np.stack([np.abs(right - said).sum(axis=1) / total, weights @ squares / total], axis=1)
+        sums, total = weights @ columns, weights.sum(axis=1)
+        _, said, right = np.split(sums[:, :-1], 3, axis=1)
+        return np.stack([np.abs(right - said).sum(axis=1) / total, sums[:, -1] / total], axis=1)
 
     error, brier = estimates_of(errors, resampling)
-    counts, said, right = np.split(columns.sum(axis=0), 3)
+    counts, said, right = np.split(columns[:, :-1].sum(axis=0), 3)
     low, high = _wilson(right, counts, resampling.level)
     return Reliability(error, brier, ratio(said, counts), ratio(right, counts), low, high, counts.astype(np.intp))
 

@@ -92,11 +92,19 @@ def quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float]:
     scaled = np.empty((min(rows, len(values)), values.shape[1]), np.float32)
     for start in range(0, len(values), rows):
         part = values[start : start + rows]
-        mass += cv2.sumElems(part)[0]  # NumPy's sum in float64 makes a float64 copy
+        mass += _sum(part)
         np.multiply(part, np.float32(TOP_LEVEL), out=scaled[: len(part)])
         with np.errstate(invalid="ignore"):  # what is not a heat map is refused when it is counted
             np.copyto(levels[start : start + rows], scaled[: len(part)], casting="unsafe")
     return levels, mass
+
+
+def _sum(values: NDArray[np.float32]) -> float:
+    """Add up in float64, in an order that does not depend on where the array lies, as that of cv2.sumElems does.
+
+    OpenCV adds up each row, and NumPy the rows: NumPy alone takes three times as long, for it copies to float64 first.
+    """
+    return float(cv2.reduce(values, 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F).sum())
 
 
 def count_levels(levels: NDArray[np.uint16], inside: NDArray[np.uint16]) -> Histogram:

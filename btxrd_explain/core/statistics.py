@@ -155,7 +155,7 @@ def mean_intervals(values: NDArray[np.float64], resampling: Resampling) -> list[
         raise ValueError("a value is infinite")
     defined = ~np.isnan(values)
     filled = np.where(defined, values, 0.0)
-    summands = _exactly_summable(filled)
+    summands = exactly_summable(filled)
     drawn = [ratio(weights @ summands, weights @ defined) for weights in resampling.weights()]
     low, high = resampling.interval(np.concatenate(drawn) if drawn else np.empty((0, values.shape[1])))
     means, counts = ratio(filled.sum(axis=0), defined.sum(axis=0)), defined.sum(axis=0)
@@ -166,7 +166,7 @@ def mean_intervals(values: NDArray[np.float64], resampling: Resampling) -> list[
     ]
 
 
-def _exactly_summable(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def exactly_summable(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Round values to so few binary digits that the sum of any draw of them is exact.
 
     A library for linear algebra adds in an order that depends on the machine, the number of threads and even where the

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from btxrd_explain.core.sanity import Verdict
+    from btxrd_explain.evaluation.parts import Statistics
     from btxrd_explain.evaluation.protocol import Protocol
-    from btxrd_explain.evaluation.schema import Statistics, Summary, Tuning
+    from btxrd_explain.evaluation.schema import Summary, Tuning
 
 Status = Literal["met", "not met", "not applicable"]
 

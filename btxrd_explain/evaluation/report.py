@@ -9,6 +9,7 @@ from btxrd_explain.core.choices import Rule as RuleKind
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.sanity import Outcome
 from btxrd_explain.evaluation.checklist import Evidence, build_checklist
+from btxrd_explain.evaluation.parts import Statistics
 from btxrd_explain.evaluation.protocol import MapKind
 from btxrd_explain.evaluation.sample import Sample, by_values
 from btxrd_explain.evaluation.schema import (
@@ -18,7 +19,6 @@ from btxrd_explain.evaluation.schema import (
     Pattern,
     Report,
     Rule,
-    Statistics,
     Summary,
 )
 from btxrd_explain.evaluation.score import is_tumour
@@ -136,7 +136,8 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         The report.
     """
     summary = _summary(evaluation, sample, extent)
-    statistics = _statistics(sample, extent, summary.overall.units)
+    unit = "images" if extent.group_column is None else f"groups of {extent.group_column}"
+    statistics = Statistics.of(sample.resampling(sample.everything().rows), unit, summary.overall.units)
     rule = describe_protocol(evaluation, extent)
     limits = limits_of(evaluation, summary, extent.group_column, extent.sanity)
     return Report(
@@ -229,17 +230,6 @@ def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:
         },
         excluded=dict(sorted(excluded.items())),
         num_attention_patterns=fates[_PATTERN],
-    )
-
-
-def _statistics(sample: Sample, extent: Extent, units: int) -> Statistics:
-    resampling = sample.resampling(sample.everything().rows)
-    return Statistics(
-        level=resampling.level,
-        resamples=resampling.resamples,
-        seed=resampling.seed,
-        unit="images" if extent.group_column is None else f"groups of {extent.group_column}",
-        units=units,
     )
 
 

@@ -1,21 +1,16 @@
-"""The content of ``annotation_report.json``, and the JSON Schema that is made from it.
-
-The models here are the one place that describes the report. ``annotation_report.schema.json`` beside this module is
-generated from them (``nox -s schema``).
-"""
+"""The content of ``annotation_report.json``."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import Field, WithJsonSchema, create_model
 
 from btxrd_explain.core import choices
 from btxrd_explain.core.metrics import ImageMetrics
 from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 if TYPE_CHECKING:
@@ -30,30 +25,13 @@ def _listed(kinds: type[StrEnum]) -> WithJsonSchema:
 # The parts of the report that hold numbers of many images: means, metrics, slices.
 
 
-class Part(BaseModel):
-    """A part of the report; no other keys, and what is undefined is null."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Mean(Part):
-    """A mean with its bootstrap interval."""
-
-    mean: float | None = Field(description="Mean over the images in which it is defined; null where there are none.")
-    low: float | None = Field(description="Lower end of the interval; null for fewer than two independent units.")
-    high: float | None = Field(description="Upper end of the interval; null likewise.")
-    n: int = Field(description="Images in which it is defined.")
-
-
-class Baseline(Mean):
+class Baseline(Estimate):
     """What a map scores that knows nothing of the classifier."""
 
-    difference: float | None = Field(description="Mean of classifier minus baseline, image by image.")
-    difference_low: float | None = Field(description="Lower end of its interval (paired bootstrap).")
-    difference_high: float | None = Field(description="Upper end of its interval (paired bootstrap).")
+    difference: Estimate = Field(description="Classifier minus baseline, image by image (paired bootstrap).")
 
 
-class Metric(Mean):
+class Metric(Estimate):
     """A metric of the classifier's maps beside what bounds it."""
 
     n_undefined: int = Field(description="Evaluated images in which it is undefined.")
@@ -61,7 +39,7 @@ class Metric(Mean):
     chance_from: Literal["formula", "random grid"] | None = Field(
         description="Whether chance follows from a formula or is what a uniform random grid scores."
     )
-    ceiling: Mean | None = Field(description="The same metric of the ideal map that a grid of this size can draw.")
+    ceiling: Estimate | None = Field(description="The same metric of the ideal map that a grid of this size can draw.")
     baselines: dict[str, Baseline] = Field(description="The same metric of random, centre, edges and average.")
 
 
@@ -94,7 +72,6 @@ class Summary(Part):
 
 
 SCHEMA_VERSION: Final = 3
-SCHEMA_FILE = Path(__file__).with_name("annotation_report.schema.json")
 
 
 METRIC_FIELDS = tuple(field.name for field in fields(ImageMetrics))
@@ -141,17 +118,6 @@ class Rule(Part):
     average_mask: str | None = Field(description="Whose masks the average baseline averages; null without it.")
 
 
-class Statistics(Part):
-    """How intervals were made."""
-
-    interval: Literal["percentile bootstrap"] = "percentile bootstrap"
-    level: float
-    resamples: int
-    seed: int
-    unit: str = Field(description="What was drawn: images, or groups of a column.")
-    units: int = Field(description="Number of independent units among the images with an IoU.")
-
-
 class Best(Part):
     """The best threshold on the very images that are scored."""
 
@@ -163,7 +129,8 @@ class Best(Part):
 class Curve(Part):
     """Mean IoU at 101 thresholds; null where undefined."""
 
-    n: int
+    n: int = Field(description="Images with a curve.")
+    units: int = Field(description="Independent units among them.")
     thresholds: list[float]
     mean: list[float | None]
     low: list[float | None]
@@ -173,13 +140,9 @@ class Curve(Part):
     best: Best
 
 
-class Pooled(Part):
+class Pooled(Estimate):
     """A score of all images together, in which the classifier's map is defined."""
 
-    value: float | None
-    low: float | None = Field(description="Lower end of the bootstrap interval; null for fewer than two units.")
-    high: float | None = Field(description="Upper end; null likewise.")
-    n: int = Field(description="Images that are pooled.")
     chance: float | None = Field(description="Its chance level, where a formula tells: of PxAP the annotated share.")
     ceiling: float | None = Field(description="The same score of the ideal maps that a grid of this size can draw.")
     baselines: dict[str, float | None] = Field(
@@ -209,21 +172,12 @@ class DataSet(Part):
     max_box_acc_v2: Boxes | None = Field(description="Null where it was not asked for (--boxes) or is undefined.")
 
 
-class Correlation(Part):
-    """Spearman's rank correlation with its bootstrap interval."""
-
-    rho: float | None
-    low: float | None
-    high: float | None
-    n: int
-
-
 class Correlations(Part):
-    """What goes together with IoU."""
+    """What goes together with IoU: Spearman's rank correlation rho as ``mean``, with its bootstrap interval."""
 
-    iou_with_confidence: Correlation = Field(description="With the probability of the predicted class.")
-    iou_with_target_probability: Correlation = Field(description="With that of the class whose map is measured.")
-    iou_with_lesion_share: Correlation
+    iou_with_confidence: Estimate = Field(description="With the probability of the predicted class.")
+    iou_with_target_probability: Estimate = Field(description="With that of the class whose map is measured.")
+    iou_with_lesion_share: Estimate
 
 
 class ChecklistItem(Part):
@@ -274,19 +228,10 @@ Image = create_model(
 )
 
 
-class Excluded(Part):
+class Excluded(LeftOut):
     """An image that has no part in the evaluation."""
 
-    image_id: str
-    reason: str
     detail: str | None
-
-
-class Failed(Part):
-    """An image whose file failed: it has no prediction, or it can no more be read as it was predicted."""
-
-    image_id: str
-    reason: str
 
 
 class Report(Part):
@@ -316,14 +261,6 @@ class Document(Report):
 
     excluded_images: list[Excluded]
     attention_patterns: list[Pattern]
-    failed_images: list[Failed] = Field(
+    failed_images: list[LeftOut] = Field(
         default=[], description="Images without a prediction, or without their picture in panels and baselines."
     )
-
-
-def report_schema() -> str:
-    """Return the JSON Schema of the report as text."""
-    schema = Document.model_json_schema(by_alias=True, mode="serialization")
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "annotation_report.json of btxrd-explain"
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

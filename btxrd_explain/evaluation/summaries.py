@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS, max_box_accuracy, pooled_precision
-from btxrd_explain.core.statistics import Estimate, mean_intervals, pooled_interval, spearman
+from btxrd_explain.core.statistics import mean_intervals, pooled_interval, spearman
+from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.sample import NAMES, Sample, Slice
 from btxrd_explain.evaluation.schema import (
     Baseline,
     Best,
     Boxes,
-    Correlation,
     Correlations,
     Curve,
     DataSet,
-    Mean,
     Metric,
     Pooled,
     SliceSummary,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core import statistics
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.evaluation.score import Score
 
@@ -54,11 +54,13 @@ def describe_curve(sample: Sample) -> Curve:
     """Return the curve of all evaluated images with its interval, beside ceiling and baselines."""
     rows = np.array([row for row, score in enumerate(sample.scores) if MapKind.MODEL in score.curves], dtype=np.intp)
     values = np.array([sample.scores[row].curves[MapKind.MODEL] for row in rows], dtype=np.float64)
-    estimates = mean_intervals(values.reshape(len(rows), len(CURVE_THRESHOLDS)), sample.resampling(rows))
+    resampling = sample.resampling(rows)
+    estimates = mean_intervals(values.reshape(len(rows), len(CURVE_THRESHOLDS)), resampling)
     own = mean_curve(sample.scores)
     threshold, mean_iou = (None, None) if own is None else best_of(own)
     return Curve(
         n=len(rows),
+        units=resampling.units,
         thresholds=CURVE_THRESHOLDS.tolist(),
         mean=[estimate.value for estimate in estimates],
         low=[estimate.low for estimate in estimates],
@@ -92,9 +94,10 @@ def _pixels(evaluation: Evaluation, sample: Sample) -> Pooled | None:
         inside, whole = np.split(sums, 2, axis=-1)
         return pooled_precision(inside, whole)
 
-    estimate = _estimate([score.pixels for score in sample.scores], precision, sample)
-    return Pooled(
-        **_beside(estimate, {kind: each.value for kind, each in pooled.items()}), chance=pooled[MapKind.MODEL].chance
+    return Pooled.of(
+        _estimate([score.pixels for score in sample.scores], precision, sample),
+        chance=pooled[MapKind.MODEL].chance,
+        **_beside({kind: each.value for kind, each in pooled.items()}),
     )
 
 
@@ -110,9 +113,10 @@ def _boxes(evaluation: Evaluation, sample: Sample) -> Boxes | None:
         return max_box_accuracy(found.reshape(len(sums), deltas, -1), images)
 
     flags = [None if score.boxes is None else np.append(score.boxes.ravel(), True) for score in sample.scores]
-    return Boxes(
-        **_beside(_estimate(flags, accuracy, sample), {kind: result.score for kind, result in results.items()}),
+    return Boxes.of(
+        _estimate(flags, accuracy, sample),
         chance=None,
+        **_beside({kind: result.score for kind, result in results.items()}),
         accuracies={f"{overlap:g}": best for overlap, (best, _) in own.accuracies.items()},
         joint_score=own.joint_score,
         joint_threshold=own.joint_threshold,
@@ -123,22 +127,16 @@ def _estimate(
     counts: Sequence[NDArray[Any] | None],
     statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
     sample: Sample,
-) -> Estimate:
+) -> statistics.Estimate:
     """Draw the images in which the classifier's map is defined again."""
     rows = np.array([row for row, each in enumerate(counts) if each is not None], dtype=np.intp)
     known = np.array([each.ravel() for each in counts if each is not None])
     return pooled_interval(known, statistic, sample.resampling(rows))
 
 
-def _beside(estimate: Estimate, values: Mapping[MapKind, float | None]) -> dict[str, Any]:
-    return {
-        "value": estimate.value,
-        "low": estimate.low,
-        "high": estimate.high,
-        "n": estimate.n,
-        "ceiling": values.get(MapKind.CEILING),
-        "baselines": {str(kind): values[kind] for kind in BASELINES if kind in values},
-    }
+def _beside(values: Mapping[MapKind, float | None]) -> dict[str, Any]:
+    baselines = {str(kind): values[kind] for kind in BASELINES if kind in values}
+    return {"ceiling": values.get(MapKind.CEILING), "baselines": baselines}
 
 
 # Slices in numbers: every metric with its interval, beside chance, baselines and ceiling.
@@ -196,10 +194,9 @@ def correlate(sample: Sample) -> Correlations:
     """Return what goes together with IoU, over all evaluated images."""
     iou, resampling = sample.column("iou"), sample.resampling(np.arange(len(sample.scores)))
 
-    def with_column(values: Iterable[float | None]) -> Correlation:
+    def with_column(values: Iterable[float | None]) -> Estimate:
         column = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-        rho = spearman(iou, column, resampling)
-        return Correlation(rho=rho.value, low=rho.low, high=rho.high, n=rho.n)
+        return Estimate.of(spearman(iou, column, resampling))
 
     return Correlations(
         iou_with_confidence=with_column(score.row.confidence for score in sample.scores),
@@ -213,19 +210,19 @@ def _metric(
     images: int,
     chance: float | None,
     kind: MapKind,
-    means: Mapping[MapKind, list[Estimate]],
-    differences: Mapping[MapKind, list[Estimate]],
+    means: Mapping[MapKind, list[statistics.Estimate]],
+    differences: Mapping[MapKind, list[statistics.Estimate]],
 ) -> Metric:
-    own, random = means[kind][column], means[MapKind.RANDOM][column].value
-    return Metric(
-        **_mean(own).model_dump(),
+    own, ceiling, random = (means[of][column] for of in (kind, MapKind.CEILING, MapKind.RANDOM))
+    return Metric.of(
+        own,
         n_undefined=images - own.n,
-        chance=random if chance is None else chance,
-        chance_from="formula" if chance is not None else "random grid" if random is not None else None,
-        ceiling=_mean(means[MapKind.CEILING][column]) if means[MapKind.CEILING][column].n else None,
+        chance=random.value if chance is None else chance,
+        chance_from="formula" if chance is not None else "random grid" if random.value is not None else None,
+        ceiling=Estimate.of(ceiling) if ceiling.n else None,
         baselines={
-            str(baseline): _baseline(means[baseline][column], differences[baseline][column])
-            for baseline in BASELINES
+            str(baseline): Baseline.of(means[baseline][column], difference=Estimate.of(difference[column]))
+            for baseline, difference in differences.items()
             if means[baseline][column].n
         },
     )
@@ -234,19 +231,6 @@ def _metric(
 def _where_defined(model: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Drop what the classifier's maps have no value beside: means of different images cannot be held together."""
     return np.where(np.isnan(model), np.nan, values)
-
-
-def _mean(estimate: Estimate) -> Mean:
-    return Mean(mean=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n)
-
-
-def _baseline(own: Estimate, difference: Estimate) -> Baseline:
-    return Baseline(
-        **_mean(own).model_dump(),
-        difference=difference.value,
-        difference_low=difference.low,
-        difference_high=difference.high,
-    )
 
 
 def _mean_of(values: NDArray[np.float64]) -> float | None:

@@ -62,7 +62,7 @@ def demo_tree(result: DemoResult) -> str:
 def demo_summary(result: DemoResult) -> str:
     """Return the demo's numbers as a table."""
     rows = [
-        (name, part["n"], *(_number(part[key]) for key in ("mean_iou", "median_iou", "pointing_hits")))
+        (name, part.n, *map(_number, (part.mean_iou, part.median_iou, part.pointing_hits)))
         for name, part in result.annotate_iou.summary_rows()
     ]
     return _table(("radiographs", "n", "mean IoU", "median IoU", "pointing hits"), rows)

@@ -20,7 +20,6 @@ from typer.testing import CliRunner
 from btxrd_explain.cli import app
 from btxrd_explain.commands.check import published
 from btxrd_explain.commands.check.published import PUBLISHED
-from btxrd_explain.commands.check.schema import check_schema
 from btxrd_explain.commands.check.tables import BENIGN, MALIGNANT
 from btxrd_explain.finding import KINDS
 from btxrd_explain.synthetic.dataset import write_dataset
@@ -720,11 +719,8 @@ def test_a_real_lesion_with_a_box_alone(real_data: Path, tmp_path: Path) -> None
     assert finding["message"] == "'IMG001636.jpeg': 1 of 2 rectangles without polygon"
 
 
-def test_the_documented_schema_is_that_of_the_reports(root: Root) -> None:
-    """`nox -s schema` writes it anew."""
-    assert SCHEMA.read_text("utf-8") == check_schema()
+def test_the_documented_schema_is_that_of_reports_with_findings_of_all_severities(root: Root) -> None:
     schema = json.loads(SCHEMA.read_text("utf-8"))
-    Draft202012Validator.check_schema(schema)
     for plant in (_empty, _mirrored_in_two_splits, _split_repeats, _partly_outside, _nested_copy):
         plant(root)
     report = _check(root.path, "--split-csv", root.path / "split.csv", "-o", root.path / "out")

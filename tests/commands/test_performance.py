@@ -55,21 +55,21 @@ def test_the_report_says_what_was_counted_by_hand(results: Path) -> None:
     assert report["num_images"] == 6
     assert report["excluded"] == {"no known true class": 1, "no prediction": 1}
     assert report["failed_images"] == [{"image_id": "IMG000007.jpeg", "reason": "it is empty"}]
-    assert report["accuracy"]["value"] == pytest.approx(4 / 6)
-    assert report["balanced_accuracy"]["value"] == pytest.approx((1 + 1 / 2) / 2)
+    assert report["accuracy"]["mean"] == pytest.approx(4 / 6)
+    assert report["balanced_accuracy"]["mean"] == pytest.approx((1 + 1 / 2) / 2)
     assert report["confusion"]["Benign"] == {"Normal": 1, "Benign": 2, "Malignant": 1}
     benign, malignant = report["per_class"]["Benign"], report["per_class"]["Malignant"]
-    assert benign["auroc"]["value"] == pytest.approx((1 + 1 + 1 + 0.5 + 1 + 1 + 1 + 0) / 8)
-    assert benign["sensitivity"]["value"] == pytest.approx(2 / 4)
-    assert benign["precision"]["value"] == 1
-    assert benign["specificity"]["value"] == 1
-    assert malignant["auroc"]["value"] is None
-    assert malignant["average_precision"]["value"] is None
-    assert malignant["sensitivity"]["value"] is None
-    assert malignant["precision"]["value"] == 0  # it was predicted, and wrong
-    assert sum(part["count"] for part in report["calibration"]["bins"]) == 6
+    assert benign["auroc"]["mean"] == pytest.approx((1 + 1 + 1 + 0.5 + 1 + 1 + 1 + 0) / 8)
+    assert benign["sensitivity"]["mean"] == pytest.approx(2 / 4)
+    assert benign["precision"]["mean"] == 1
+    assert benign["specificity"]["mean"] == 1
+    assert malignant["auroc"]["mean"] is None
+    assert malignant["average_precision"]["mean"] is None
+    assert malignant["sensitivity"]["mean"] is None
+    assert malignant["precision"]["mean"] == 0  # it was predicted, and wrong
+    assert sum(part["n"] for part in report["calibration"]["bins"]) == 6
     assert report["calibration"]["bins"][0] == {
-        "count": 0, "probability": None, "share": None, "low": None, "high": None
+        "mean": None, "low": None, "high": None, "n": 0, "units": 0, "probability": None
     }  # fmt: skip
     assert report["provenance"]["checkpoint"] == "best.pt"
 
@@ -81,7 +81,7 @@ def test_intervals_draw_groups_where_there_are_some(results: Path) -> None:
     result = _run("-o", results, "--json", "--group-column", "patient", "--metadata", results / "patients.csv")
     report = json.loads(result.stdout)
     assert report["statistics"]["unit"] == "patient"
-    assert report["accuracy"]["value"] == pytest.approx(4 / 6)
+    assert report["accuracy"]["mean"] == pytest.approx(4 / 6)
     assert (report["accuracy"]["units"], report["accuracy"]["low"]) == (1, None)
 
 

@@ -63,7 +63,7 @@ def test_the_demos_classifier_passes(passed: tuple[dict[str, Any], Path]) -> Non
     for image in report["per_image"]:
         assert len(image["spearman"]) == len(image["ssim"]) == len(report["stages"])
     measured = [image["spearman"][0] for image in report["per_image"] if image["spearman"][0] is not None]
-    assert report["stages"][0]["spearman"]["value"] == pytest.approx(np.mean(measured))
+    assert report["stages"][0]["spearman"]["mean"] == pytest.approx(np.mean(measured))
     assert report["provenance"]["fingerprint"]
     assert report["num_images"] + len(report["excluded_images"]) == COUNT
 
@@ -71,13 +71,13 @@ def test_the_demos_classifier_passes(passed: tuple[dict[str, Any], Path]) -> Non
 def test_its_maps_lead_the_probability_better_than_random_ones(passed: tuple[dict[str, Any], Path]) -> None:
     found = passed[0]["insertion_deletion"]
     assert found["insertion"]["difference"]["low"] > 0
-    assert found["deletion"]["difference"]["value"] < 0
+    assert found["deletion"]["difference"]["mean"] < 0
     assert len(found["curves"]["insertion"]) == 5
     # both start or end at the radiograph, whatever the order
     assert found["curves"]["insertion"][-1] == pytest.approx(found["curves"]["deletion"][0], abs=1e-6)
     assert found["curves"]["insertion"] != found["curves"]["random_insertion"]
     areas = [image["insertion_auc"] for image in passed[0]["per_image"]]
-    assert found["insertion"]["auc"]["value"] == pytest.approx(np.mean(areas))
+    assert found["insertion"]["auc"]["mean"] == pytest.approx(np.mean(areas))
 
 
 def test_the_figures_are_there(passed: tuple[dict[str, Any], Path]) -> None:
@@ -110,9 +110,9 @@ def test_a_map_of_edges_is_called_out(data: Path, tmp_path: Path, monkeypatch: p
     report = run(data, tmp_path, "--sample", 4, "--stages", 2)
     assert report["outcome"] == "survive"
     assert "A map that survives random weights says nothing about the model." in report["verdict"]
-    assert [stage["spearman"]["value"] for stage in report["stages"]] == pytest.approx([1] * len(report["stages"]))
-    assert [stage["ssim"]["value"] for stage in report["stages"]] == pytest.approx([1] * len(report["stages"]))
-    assert report["chance"]["spearman"]["value"] < 0.9  # other images have other edges
+    assert [stage["spearman"]["mean"] for stage in report["stages"]] == pytest.approx([1] * len(report["stages"]))
+    assert [stage["ssim"]["mean"] for stage in report["stages"]] == pytest.approx([1] * len(report["stages"]))
+    assert report["chance"]["spearman"]["mean"] < 0.9  # other images have other edges
 
 
 def test_the_terminal_shows_verdict_and_stages(data: Path, tmp_path: Path) -> None:

@@ -158,6 +158,17 @@ def test_probabilities_that_come_true_have_no_error_in_the_long_run() -> None:
     assert found.error.value < 0.005
 
 
+def test_the_order_of_the_images_does_not_show_in_the_last_digit() -> None:
+    """Sums that are exact are those of any order: of a library for linear algebra nobody knows which one it takes."""
+    random = np.random.default_rng(5)
+    said = random.random(500) ** 4
+    outcomes = random.random(500) < said
+    order = random.permutation(500)
+    one, other = (reliability(said[rows], outcomes[rows], _few(500)) for rows in (np.arange(500), order))
+    assert (one.error.value, one.brier.value) == (other.error.value, other.brier.value)
+    np.testing.assert_array_equal(one.probability, other.probability)
+
+
 @pytest.mark.parametrize(
     "call",
     [

@@ -128,7 +128,7 @@ def test_intervals_are_the_same_to_the_last_digit_in_whatever_order_sums_run() -
     resampling = Resampling.of_images(300)
     with_sums = mean_intervals(values, resampling)
     (weights,) = resampling.weights()
-    summands = bootstrap._exactly_summable(values)
+    summands = bootstrap.exactly_summable(values)
     assert (np.abs(summands - values) <= np.abs(values).max(axis=0) * 1e-12).all()
     backwards = np.add.accumulate((weights[:, ::-1, None] * summands[::-1]), axis=1)[:, -1] / 300
     low, high = resampling.interval(backwards)

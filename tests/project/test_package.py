@@ -67,7 +67,6 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) ->
         "outputs/html/assets/report.html",
         "outputs/html/assets/report.css",
         "outputs/html/assets/main.js",
-        "evaluation/annotation_report.schema.json",
     ],
 )
 def test_the_wheel_holds_what_is_no_python(wheel: zipfile.ZipFile, name: str) -> None:

@@ -118,7 +118,9 @@ def test_the_slider_starts_at_the_threshold_that_a_rule_chose(
     flat = [replace(row, grids=np.where(row.grids > 1, row.grids, 0)) for row in case.rows if row.grids is not None]
     write_table(tmp_path / "results" / "predictions.parquet", case.provenance, flat)
     page = visit(case.write(threshold_rule=rule, percentile=90))
-    evaluated = [row for row in annotate_iou.run(_settings(case, rule)).report["per_image"] if row["iou"] is not None]
+    evaluated = [
+        row for row in annotate_iou.run(_settings(case, rule)).report.document()["per_image"] if row["iou"] is not None
+    ]
     assert len(evaluated) >= 3
     for image in evaluated:
         _open(page, image["image_id"])

@@ -54,7 +54,7 @@ def fresh(make_case: Callable[..., Case], tmp_path: Path) -> Case:
 
 def test_every_score_is_that_of_annotate_iou(fresh: Case) -> None:
     rows = {row["id"]: row for row in _data(fresh.write())["rows"]}
-    evaluated = annotate_iou.run(fresh.settings()).report["per_image"]
+    evaluated = annotate_iou.run(fresh.settings()).report.document()["per_image"]
     assert len(evaluated) >= 5
     for image in evaluated:
         row = rows[image["image_id"]]

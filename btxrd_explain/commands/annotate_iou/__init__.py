@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.annotate_iou.figures import draw_charts, draw_comparison
 from btxrd_explain.commands.annotate_iou.markdown import write_markdown
 from btxrd_explain.commands.annotate_iou.metrics_table import write_metrics
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
-from btxrd_explain.evaluation.extent import extent_of, read_columns
+from btxrd_explain.evaluation.extent import extent_of, read_columns, tune
+from btxrd_explain.evaluation.parts import LeftOut
 from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.report import (
     attention_patterns,
@@ -25,10 +26,12 @@ from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import write_bytes, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from btxrd_explain.evaluation.extent import Extent
+    from btxrd_explain.evaluation.parts import Part
+    from btxrd_explain.evaluation.schema import Report, SliceSummary
     from btxrd_explain.settings import Settings
 
 # Heat maps against expert annotations: every annotated radiograph is scored, and every exclusion has its reason.
@@ -46,19 +49,19 @@ class AnnotateIouResult:
         evaluation: What was measured, image by image.
     """
 
-    report: dict[str, Any]
+    report: Report
     document: Path
     figure: Path | None
     files: Mapping[str, Path]
     evaluation: Evaluation
 
-    def summary_rows(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def summary_rows(self) -> Iterator[tuple[str, SliceSummary]]:
         """Yield the parts of the summary by name: overall, by class, by outcome, and what was asked for."""
-        summary = self.report["summary"]
-        yield "all", summary["overall"]
-        for group in ("by_class", "by_outcome", "by_lesion_size"):
-            yield from summary[group].items()
-        for column, values in summary["by_metadata"].items():
+        summary = self.report.summary
+        yield "all", summary.overall
+        for parts in (summary.by_class, summary.by_outcome, summary.by_lesion_size):
+            yield from parts.items()
+        for column, values in summary.by_metadata.items():
             yield from ((f"{column}: {value}", part) for value, part in values.items())
 
 
@@ -81,11 +84,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     columns = read_columns(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names)
     groups = columns.get(settings.evaluation.group_column or "")
-    tuned = None
-    if settings.annotation.tune_on is not None:
-        from btxrd_explain.evaluation.extent import tune  # noqa: PLC0415 -- the report's models
-
-        tuned = tune(settings, selected, protocol, listener, groups=groups)
+    tuned = tune(settings, selected, protocol, listener, groups=groups)
     average = None if tuned is None else tuned.average
     evaluation = evaluate(selected, protocol if tuned is None else tuned.protocol, listener, average=average)
     if not any(score.iou is not None for score in evaluation.evaluated):
@@ -95,28 +94,10 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
             hint="nothing was written; check --annotations and --split",
         )
 
-    written = write_results(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
-    return AnnotateIouResult(written.report, written.document, written.figure, written.files, evaluation)
+    return write_results(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written.
-
-    Attributes:
-        report: The content of the report, but for its lists of images.
-        document: Path of the report.
-        figure: Path of the comparison panels; None where there was nothing to compare.
-        files: What else was written, by kind.
-    """
-
-    report: dict[str, Any]
-    document: Path
-    figure: Path | None
-    files: Mapping[str, Path]
-
-
-def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> Written:
+def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> AnnotateIouResult:
     """Write tables and figures, and the report that names them last."""
     folder, selected = settings.output.directory, evaluation.selected
     provenance = selected.table.provenance
@@ -136,9 +117,12 @@ def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, li
     files |= draw_charts(sample, report.curve, report.iou_threshold, provenance, settings.output)
     report = report.model_copy(update={"files": {kind: path.name for kind, path in files.items()}})
     write_bytes(files["summary"], write_markdown(report).encode())
-    content = report.model_dump(mode="json", by_alias=True)
     document = folder / "annotation_report.json"
-    lists = {"excluded_images": excluded_images(evaluation), "attention_patterns": attention_patterns(evaluation)}
-    dumped = {name: (part.model_dump(mode="json", by_alias=True) for part in parts) for name, parts in lists.items()}
-    write_json(document, content, lists=dumped | {"failed_images": listener.document()})
-    return Written(content, document, figure, files)
+    lists: dict[str, Iterable[Part]] = {
+        "excluded_images": excluded_images(evaluation),
+        "attention_patterns": attention_patterns(evaluation),
+        "failed_images": LeftOut.of(listener.reasons),
+    }
+    plain = {name: (part.document() for part in parts) for name, parts in lists.items()}
+    write_json(document, report.document(), lists=plain)
+    return AnnotateIouResult(report, document, figure, files, evaluation)

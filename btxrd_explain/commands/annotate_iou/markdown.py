@@ -13,7 +13,8 @@ from btxrd_explain.plain import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from btxrd_explain.evaluation.schema import Correlation, Mean, Metric, Pooled, Report, SliceSummary
+    from btxrd_explain.evaluation.parts import Estimate
+    from btxrd_explain.evaluation.schema import Metric, Pooled, Report, SliceSummary
 
 _RULES = {
     "otsu": "the threshold of each map was Otsu's (on 256 levels)",
@@ -60,16 +61,11 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"## Provenance\n\n{_provenance(report)}"
 
 
-def interval(mean: Mean | Correlation | Pooled | None, value: float | None = None) -> str:
+def interval(found: Estimate | None) -> str:
     """Write a number with its interval, such as ``0.051 [0.012, 0.105]``; an undefined one as a dash."""
-    if mean is None:
-        return "–"
-    middle = value if value is not None else getattr(mean, "mean", None)
-    if middle is None:
-        return "–"
-    return (
-        f"{middle:.3f}" if mean.low is None or mean.high is None else f"{middle:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
-    )
+    if found is None or found.low is None or found.high is None:
+        return _number(None if found is None else found.mean)
+    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"
 
 
 def plain_markdown(text: str) -> str:
@@ -139,7 +135,7 @@ def _results(report: Report) -> str:
         f"Over {overall.n} annotated images the mean IoU was {interval(iou)}",
         f"(median {_number(overall.median_iou)}; ceiling {interval(iou.ceiling)}; chance {_number(iou.chance)}).",
         f"The hottest pixel lay on a lesion in {round((hit.mean or 0) * hit.n)} of {hit.n} images ({interval(hit)}).",
-        f"IoU and the confidence of the prediction correlated with Spearman's rho {interval(rho, rho.rho)}.",
+        f"IoU and the confidence of the prediction correlated with Spearman's rho {interval(rho)}.",
     ]
     best = report.curve.best
     if best.threshold is not None:
@@ -188,7 +184,7 @@ def _data_set(report: Report) -> str:
 def _pooled(found: Pooled) -> str:
     beside = {"chance": found.chance, "ceiling": found.ceiling, **found.baselines}
     known = (f"{name} {value:.3f}" for name, value in beside.items() if value is not None)
-    return f"{interval(found, found.value)} on {found.n} images; {', '.join(known)}"
+    return f"{interval(found)} on {found.n} images; {', '.join(known)}"
 
 
 def _slices(report: Report) -> str:

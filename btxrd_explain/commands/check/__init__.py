@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.check.copies import check_annotations, find_copies
 from btxrd_explain.commands.check.examine import examine
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from btxrd_explain.commands.check.examine import Examined
+    from btxrd_explain.commands.check.schema import CheckReport
     from btxrd_explain.commands.check.survey import Survey
     from btxrd_explain.finding import Finding
     from btxrd_explain.settings import Settings
@@ -40,7 +41,7 @@ class CheckResult:
         failed: Whether there is a finding at least as severe as ``check.fail_on``.
     """
 
-    report: dict[str, Any]
+    report: CheckReport
     document: Path
     findings: tuple[Finding, ...]
     failed: bool
@@ -73,9 +74,9 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
             *counted.findings(),
         ]
     )
-    report = build_report(survey, images, counted, findings, settings).model_dump(mode="json")
+    report = build_report(survey, images, counted, findings, settings)
     document = settings.output.directory / "check_report.json"
-    write_json(document, report)
+    write_json(document, report.document())
     bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]
     failed = settings.check.fail_on != "never" and any(finding.severity in bad_enough for finding in findings)
     return CheckResult(report, document, tuple(findings), failed)

@@ -1,13 +1,12 @@
-"""The content of ``check_report.json``, from which its JSON Schema is made (``nox -s schema``)."""
+"""The content of ``check_report.json``."""
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from btxrd_explain.evaluation.schema import Part
+from btxrd_explain.evaluation.parts import Part
 from btxrd_explain.finding import KINDS, Finding, Severity
 
 SCHEMA_VERSION: Final = 2
@@ -76,11 +75,3 @@ class CheckReport(Part):
     near_duplicates: NearDuplicates
     kinds: dict[str, FoundKind] = Field(description="The kinds of the findings, the worst first.")
     findings: list[Annotated[Finding, _OF_A_KIND]] = Field(description="Everything that was found, the worst first.")
-
-
-def check_schema() -> str:
-    """Return the JSON Schema of the report as text."""
-    schema = CheckReport.model_json_schema(mode="serialization")
-    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
-    schema["title"] = "check_report.json of btxrd-explain"
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

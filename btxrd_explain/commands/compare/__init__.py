@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path  # noqa: TC003 -- the doctest uses it
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.commands import annotate_iou
 from btxrd_explain.commands.compare.differences import Common, in_common, pair, restricted
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from btxrd_explain.commands.annotate_iou import AnnotateIouResult
+    from btxrd_explain.commands.compare.differences import Comparison
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.settings import Settings
 
@@ -36,7 +37,7 @@ class CompareResult:
         methods: The results of each method, where several were run in one go.
     """
 
-    report: dict[str, Any]
+    report: Comparison
     files: Mapping[str, Path]
     methods: Mapping[str, AnnotateIouResult]
 
@@ -139,7 +140,7 @@ def _compared(
         reasons = ", ".join(f"{count} {reason}" for reason, count in paired.excluded.items())
         raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint="check --annotations")
     report, files = write_comparison(evaluations, paired, common, settings)
-    return CompareResult(report.model_dump(mode="json"), files, methods)
+    return CompareResult(report, files, methods)
 
 
 def _names(tables: Sequence[Selected]) -> list[str]:

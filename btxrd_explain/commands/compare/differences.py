@@ -13,9 +13,9 @@ from btxrd_explain.core.choices import Space, TargetClass  # noqa: TC001 -- pyda
 from btxrd_explain.core.statistics import mean_intervals
 from btxrd_explain.errors import TableError
 from btxrd_explain.evaluation.evaluate import Scores
+from btxrd_explain.evaluation.parts import Estimate, Part, Statistics
 from btxrd_explain.evaluation.protocol import MapKind
 from btxrd_explain.evaluation.sample import NAMES, Sample
-from btxrd_explain.evaluation.schema import Mean, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.statistics import Estimate
+    from btxrd_explain.core import statistics
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.inference.selection import Selected
     from btxrd_explain.predictions.index import Index
@@ -109,7 +109,7 @@ def _differing(shared: Iterable[str], facts: Sequence[Mapping[str, str | None]])
 SCHEMA_VERSION: Final = 2
 
 
-class BoundedMean(Mean):
+class BoundedMean(Estimate):
     """A mean beside what bounds it, over the same images."""
 
     chance: float | None = Field(description="What chance scores, by a formula or else by a uniform random grid.")
@@ -125,7 +125,7 @@ class Compared(Part):
     means: dict[str, BoundedMean] = Field(
         description="Every metric on the images in which all tables define it, so that each n holds for all tables."
     )
-    difference: dict[str, Mean] | None = Field(
+    difference: dict[str, Estimate] | None = Field(
         description="This table minus the first, image by image (paired bootstrap); null for the first."
     )
     warnings: list[Finding] = Field(description="What of it looks right and may be wrong.")
@@ -189,16 +189,16 @@ class Paired:
         drawn = self._estimates(sample.values[MapKind.MODEL], chance, sample.values[MapKind.CEILING])
         parts = zip(NAMES, drawn[:width], drawn[width : 2 * width], drawn[2 * width :], strict=True)
         return {
-            metric: BoundedMean(**_mean(own).model_dump(), chance=by_chance.value, ceiling=ceiling.value)
+            metric: BoundedMean.of(own, chance=by_chance.value, ceiling=ceiling.value)
             for metric, own, by_chance, ceiling in parts
         }
 
-    def difference(self, name: str) -> dict[str, Mean]:
+    def difference(self, name: str) -> dict[str, Estimate]:
         """Return the mean difference of every metric, a table minus the first, image by image."""
         by = self.samples[name].values[MapKind.MODEL] - self.first.values[MapKind.MODEL]
-        return {metric: _mean(estimate) for metric, estimate in zip(NAMES, self._estimates(by), strict=True)}
+        return {metric: Estimate.of(found) for metric, found in zip(NAMES, self._estimates(by), strict=True)}
 
-    def _estimates(self, *blocks: NDArray[np.float64]) -> list[Estimate]:
+    def _estimates(self, *blocks: NDArray[np.float64]) -> list[statistics.Estimate]:
         """Estimate the means of columns, block by block, over the images in which all tables define the metric."""
         jointly = self.jointly
         columns = np.concatenate([np.where(jointly, block, np.nan) for block in blocks], axis=1)
@@ -234,7 +234,3 @@ def pair(
         },
         dict(Counter(str(reason) for reason in reasons if reason is not None)),
     )
-
-
-def _mean(estimate: Estimate) -> Mean:
-    return Mean(mean=estimate.value, low=estimate.low, high=estimate.high, n=estimate.n)

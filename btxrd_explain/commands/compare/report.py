@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.compare.differences import Compared, Comparison
 from btxrd_explain.commands.drawing import footer
+from btxrd_explain.evaluation.parts import Statistics
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.evaluation.sample import NAMES
-from btxrd_explain.evaluation.schema import Statistics
 from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.plain import as_cell
@@ -48,7 +48,7 @@ def write_comparison(
     report = _document(evaluations, paired, common, settings, files)
     write_bytes(files["metrics"], _side_by_side(paired).encode())
     _draw(report, evaluations, paired, files["scatter"], settings)
-    write_json(files["comparison"], report.model_dump(mode="json"))
+    write_json(files["comparison"], report.document())
     return report, files
 
 
@@ -61,7 +61,6 @@ def _document(
 ) -> Comparison:
     first, protocol = paired.first, next(iter(evaluations.values())).protocol
     reference = next(iter(evaluations))
-    resampling = first.resampling(first.everything().rows)
     column = settings.evaluation.group_column
     tables = {
         name: Compared(
@@ -87,12 +86,8 @@ def _document(
         space=protocol.space,
         mask_policy=protocol.rules.policy,
         label_map=dict(protocol.rules.labels),
-        statistics=Statistics(
-            level=resampling.level,
-            resamples=resampling.resamples,
-            seed=resampling.seed,
-            unit="images" if column is None else f"groups of {column}",
-            units=resampling.units,
+        statistics=Statistics.of(
+            first.resampling(first.everything().rows), "images" if column is None else f"groups of {column}"
         ),
         files={kind: path.name for kind, path in files.items()},
     )

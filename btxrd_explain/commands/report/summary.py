@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.score import is_tumour
 from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from btxrd_explain.core import statistics
     from btxrd_explain.core.classification import Performance
-    from btxrd_explain.core.statistics import Estimate
     from btxrd_explain.evaluation.schema import Metric, Report, SliceSummary
     from btxrd_explain.evaluation.score import Score
 
@@ -48,8 +49,8 @@ def by_class(performance: Performance | None, names: Sequence[str]) -> list[dict
         return []
     rates = performance.rates.per_class
     return [
-        {"name": name, "n": part.positives, "auroc": _estimate(part.roc.area)}
-        | {key: _estimate(rates[key][index]) for key in ("sensitivity", "specificity", "precision")}
+        {"name": name, "n": part.positives, "auroc": _plain(part.roc.area)}
+        | {key: _plain(rates[key][index]) for key in ("sensitivity", "specificity", "precision")}
         for index, (name, part) in enumerate(zip(names, performance.per_class, strict=True))
     ]
 
@@ -57,17 +58,16 @@ def by_class(performance: Performance | None, names: Sequence[str]) -> list[dict
 def tiles(scores: Sequence[Score], performance: Performance | None, report: Report) -> list[dict[str, Any]]:
     """Return the tiles of the summary; those about which nothing is known are left out."""
     failed = sum(score.row.status is not RowStatus.OK for score in scores)
-    everything = {"value": len(scores), "low": None, "high": None, "n": len(scores)}
+    count = len(scores)
+    everything = Estimate(mean=count, low=None, high=None, n=count, units=count)
     found = [_tile("Radiographs", "count", everything, f"{failed} could not be read" if failed else "all were read")]
     if performance is not None:
         accuracy, balanced = performance.rates.accuracy, performance.rates.balanced_accuracy
-        found.append(_tile("Accuracy", "share", _estimate(accuracy), "predicted class = true class"))
-        found.append(_tile("Balanced accuracy", "share", _estimate(balanced), "mean sensitivity of the classes"))
+        found.append(_tile("Accuracy", "share", Estimate.of(accuracy), "predicted class = true class"))
+        found.append(_tile("Balanced accuracy", "share", Estimate.of(balanced), "mean sensitivity of the classes"))
     metrics = report.summary.overall.metrics
-    found += [
-        _tile(label, kind, _interval(metrics[name]), _context(metrics[name], kind)) for name, label, kind in _TILES
-    ]
-    return [tile for tile in found if tile["estimate"]["value"] is not None]
+    found += [_tile(label, kind, metrics[name], _context(metrics[name], kind)) for name, label, kind in _TILES]
+    return [tile for tile in found if tile["estimate"]["mean"] is not None]
 
 
 def slices(report: Report) -> list[dict[str, Any]]:
@@ -98,8 +98,8 @@ def _reasons(scores: Sequence[Score]) -> Iterator[str]:
             yield f"the heat map is undefined: {score.undefined.replace('_', ' ')}"
 
 
-def _tile(label: str, kind: str, estimate: dict[str, Any], note: str) -> dict[str, Any]:
-    return {"label": label, "kind": kind, "estimate": estimate, "note": note}
+def _tile(label: str, kind: str, found: Estimate, note: str) -> dict[str, Any]:
+    return {"label": label, "kind": kind, "estimate": _plain(found), "note": note}
 
 
 def _slice(group: str, name: str, part: SliceSummary) -> dict[str, Any]:
@@ -108,11 +108,11 @@ def _slice(group: str, name: str, part: SliceSummary) -> dict[str, Any]:
         "group": group,
         "name": name,
         "n": part.n,
-        "iou": _interval(iou),
+        "iou": _plain(iou),
         "ceiling": None if iou.ceiling is None else iou.ceiling.mean,
         "chance": iou.chance,
-        "hit": _interval(part.metrics["pointing_hit"]),
-        "energy": _interval(part.metrics["energy_in_mask"]),
+        "hit": _plain(part.metrics["pointing_hit"]),
+        "energy": _plain(part.metrics["energy_in_mask"]),
     }
 
 
@@ -128,9 +128,7 @@ def _context(metric: Metric, kind: str) -> str:
     return ", ".join(f"{name} {level}" for name, level in shown.items())
 
 
-def _estimate(estimate: Estimate) -> dict[str, Any]:
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
-
-
-def _interval(metric: Metric) -> dict[str, Any]:
-    return {"value": metric.mean, "low": metric.low, "high": metric.high, "n": metric.n}
+def _plain(found: Estimate | statistics.Estimate) -> dict[str, Any]:
+    """Return an estimate as plain JSON values, without what a report has to say of it beyond that."""
+    own = found if isinstance(found, Estimate) else Estimate.of(found)
+    return own.model_dump(include=set(Estimate.model_fields))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.sanity.figures import EXAMPLES, draw_figures
 from btxrd_explain.commands.sanity.perturbed import perturb
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from btxrd_explain.commands.sanity.report import SanityReport
     from btxrd_explain.commands.sanity.sample import Sample
     from btxrd_explain.inference.compute import Explainer
     from btxrd_explain.inputs.record import ImageRecord
@@ -38,7 +39,7 @@ class SanityResult:
         figures: Paths of the figures.
     """
 
-    report: dict[str, Any]
+    report: SanityReport
     document: Path
     figures: tuple[Path, ...]
 
@@ -96,7 +97,7 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     figures = draw_figures(sample.subjects, randomised, perturbed, settings, explainer.provenance)
     report = build_report(sample, randomised, perturbed, wanted, explainer.provenance)
     document = settings.output.directory / "sanity_report.json"
-    write_json(document, report)
+    write_json(document, report.document())
     return SanityResult(report, document, figures)
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
+from pydantic import Field
 
-from btxrd_explain.core.sanity import LIMIT, RULE
+from btxrd_explain.core.perturbation import Baseline
+from btxrd_explain.core.sanity import LIMIT, RULE, Outcome
+from btxrd_explain.core.statistics import number
+from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from btxrd_explain.commands.sanity.perturbed import Perturbed
     from btxrd_explain.commands.sanity.randomised import Randomised
     from btxrd_explain.commands.sanity.sample import Sample, Subject
+    from btxrd_explain.core import statistics
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.settings.analysis_sections import SanitySettings
 
-SCHEMA_VERSION = 1
-MEASURES = ("spearman", "ssim")
+SCHEMA_VERSION: Final = 2
 
 DEFINITIONS = {
     "spearman": "rank correlation between the heat maps before and after, pixel by pixel on the network's input "
@@ -40,10 +43,97 @@ DEFINITIONS = {
 }
 
 
+# The content of ``sanity_report.json``.
+
+
+class Similarities(Part):
+    """How alike heat maps are."""
+
+    spearman: Estimate
+    ssim: Estimate
+
+
+class StageReport(Part):
+    """How alike the maps still are after a stage of the randomisation."""
+
+    name: str
+    modules: list[str] = Field(description="Names of the modules that became random in this stage.")
+    parameters: int = Field(description="How many parameters they have.")
+    spearman: Estimate
+    ssim: Estimate
+    n_vanished: int = Field(description="Images whose map then holds no positive evidence.")
+
+
+class Areas(Part):
+    """Areas under a curve of insertion or deletion."""
+
+    auc: Estimate = Field(description="In the order of the heat maps.")
+    auc_random: Estimate = Field(description="In the order of random maps of the same grid.")
+    difference: Estimate = Field(description="Heat map minus random map, image by image (paired bootstrap).")
+
+
+class InsertionDeletion(Part):
+    """The probability of the class while pixels come and go in the order of the heat map."""
+
+    steps: int
+    baseline: Baseline = Field(description="What deleted pixels become.")
+    insertion: Areas
+    deletion: Areas
+    curves: dict[str, list[float | None]] = Field(
+        description="Mean probability after each step: insertion, deletion, random_insertion and random_deletion."
+    )
+
+
+class CheckedImage(Part):
+    """One of the images."""
+
+    image_id: str
+    class_: str | None = Field(alias="class", description="True class.")
+    predicted: str = Field(description="The class whose map is checked.")
+    confidence: float = Field(description="Its probability.")
+    annotated: bool
+    spearman: list[float | None] = Field(description="By stage; null where the map has vanished.")
+    ssim: list[float | None] = Field(description="Likewise.")
+    insertion_auc: float | None = Field(description="Null where insertion and deletion were not asked for.")
+    deletion_auc: float | None = Field(description="Null likewise.")
+
+
+class SanityProtocol(Part):
+    """Which images were checked, and which maps."""
+
+    sample: int = Field(description="How many images were asked for.")
+    seed: int
+    target_class: Literal["predicted"] = "predicted"
+    space: Literal["input"] = "input"
+
+
+class SanityReport(Part):
+    """The content of ``sanity_report.json``."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    verdict: str
+    outcome: Outcome
+    remarks: list[str]
+    rule: str = Field(description="How the verdict follows from the numbers.")
+    limit: float = Field(description="The correlation that the rule compares with.")
+    num_images: int
+    stages: list[StageReport] = Field(description="From the head down to all weights.")
+    chance: Similarities = Field(description="The same between the trained network's maps of different images.")
+    insertion_deletion: InsertionDeletion | None = Field(description="Null where it was not asked for.")
+    per_image: list[CheckedImage]
+    excluded_images: list[LeftOut]
+    protocol: SanityProtocol
+    definitions: dict[str, str]
+    provenance: dict[str, Any] = Field(description="How the maps were made.")
+
+
+# From what was found to the report.
+
+
 def build_report(
     sample: Sample, randomised: Randomised, perturbed: Perturbed | None, wanted: SanitySettings, provenance: Provenance
-) -> dict[str, Any]:
-    """Build the content of ``sanity_report.json``.
+) -> SanityReport:
+    """Build the report.
 
     Args:
         sample: The images.
@@ -51,74 +141,69 @@ def build_report(
         perturbed: What insertion and deletion found; None where they were not asked for.
         wanted: The settings.
         provenance: How the maps were made.
-
-    Returns:
-        Plain JSON values; what is undefined is None.
     """
     verdict = randomised.verdict()
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "verdict": verdict.text,
-        "outcome": verdict.outcome,
-        "remarks": list(verdict.remarks),
-        "rule": RULE,
-        "limit": LIMIT,
-        "num_images": len(sample.subjects),
-        "stages": [_stage(randomised, index) for index in range(len(randomised.stages))],
-        "chance": dict(zip(MEASURES, map(asdict, randomised.chance()), strict=True)),
-        "insertion_deletion": None if perturbed is None else _perturbation(perturbed, wanted),
-        "per_image": [
-            _image(subject, index, randomised, perturbed, provenance.class_names)
+    areas = None if perturbed is None else perturbed.areas()
+    return SanityReport(
+        verdict=verdict.text,
+        outcome=verdict.outcome,
+        remarks=list(verdict.remarks),
+        rule=RULE,
+        limit=LIMIT,
+        num_images=len(sample.subjects),
+        stages=[_stage(randomised, index) for index in range(len(randomised.stages))],
+        chance=Similarities(**_similarities(randomised.chance())),
+        insertion_deletion=None if perturbed is None else _perturbation(perturbed, wanted),
+        per_image=[
+            _image(subject, randomised.similarity[:, index], None if areas is None else areas[index], provenance)
             for index, subject in enumerate(sample.subjects)
         ],
-        "excluded_images": [{"image_id": image_id, "reason": reason} for image_id, reason in sample.excluded],
-        "protocol": {
-            "sample": wanted.sample,
-            "seed": wanted.random_seed,
-            "target_class": "predicted",
-            "space": "input",
-        },
-        "definitions": DEFINITIONS,
-        "provenance": provenance.document(),
-    }
+        excluded_images=[LeftOut(image_id=image_id, reason=reason) for image_id, reason in sample.excluded],
+        protocol=SanityProtocol(sample=wanted.sample, seed=wanted.random_seed),
+        definitions=DEFINITIONS,
+        provenance=provenance.document(),
+    )
 
 
-def _stage(randomised: Randomised, index: int) -> dict[str, Any]:
+def _similarities(found: Sequence[statistics.Estimate]) -> dict[str, Estimate]:
+    """Return Spearman and SSIM by name."""
+    return dict(zip(Similarities.model_fields, map(Estimate.of, found), strict=True))
+
+
+def _stage(randomised: Randomised, index: int) -> StageReport:
     stage = randomised.stages[index]
-    return {
-        "name": stage.name,
-        "modules": list(stage.modules),
-        "parameters": stage.parameters,
-        **dict(zip(MEASURES, map(asdict, randomised.estimates(index)), strict=True)),
-        "n_vanished": randomised.vanished(index),
-    }
+    return StageReport(
+        name=stage.name,
+        modules=list(stage.modules),
+        parameters=stage.parameters,
+        n_vanished=randomised.vanished(index),
+        **_similarities(randomised.estimates(index)),
+    )
 
 
-def _perturbation(perturbed: Perturbed, wanted: SanitySettings) -> dict[str, Any]:
-    estimates = {
-        kind: {name: asdict(estimate) for name, estimate in of_kind.items()}
+def _perturbation(perturbed: Perturbed, wanted: SanitySettings) -> InsertionDeletion:
+    areas = {
+        kind: Areas(**{name: Estimate.of(found) for name, found in of_kind.items()})
         for kind, of_kind in perturbed.estimates().items()
     }
     curves = {name: [point.value for point in curve] for name, curve in perturbed.mean_curves().items()}
-    return {"steps": wanted.steps, "baseline": wanted.baseline, **estimates, "curves": curves}
+    return InsertionDeletion(steps=wanted.steps, baseline=Baseline(wanted.baseline), **areas, curves=curves)
 
 
 def _image(
-    subject: Subject, index: int, randomised: Randomised, perturbed: Perturbed | None, class_names: Sequence[str]
-) -> dict[str, Any]:
-    image = {
-        "image_id": subject.image_id,
-        "class": subject.label,
-        "predicted": class_names[subject.target],
-        "confidence": subject.confidence,
-        "annotated": subject.annotated,
-        **{name: _plain(randomised.similarity[:, index, column]) for column, name in enumerate(MEASURES)},
-    }
-    if perturbed is not None:
-        insertion, deletion = perturbed.areas()[index].tolist()
-        image |= {"insertion_auc": insertion, "deletion_auc": deletion}
-    return image
-
-
-def _plain(values: NDArray[np.float64]) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]
+    subject: Subject, similarity: NDArray[np.float64], areas: NDArray[np.float64] | None, provenance: Provenance
+) -> CheckedImage:
+    """Describe an image, from its similarities, shape ``(stages, 2)``, and its two areas."""
+    spearman, ssim = ([number(value) for value in column] for column in similarity.T)
+    insertion, deletion = (None, None) if areas is None else areas.tolist()
+    return CheckedImage(
+        image_id=subject.image_id,
+        class_=subject.label,
+        predicted=provenance.class_names[subject.target],
+        confidence=subject.confidence,
+        annotated=subject.annotated,
+        spearman=spearman,
+        ssim=ssim,
+        insertion_auc=insertion,
+        deletion_auc=deletion,
+    )

@@ -16,7 +16,7 @@
  * @typedef {{
  *   grids: string, outline: string | null, mask: {size: [number, number], runs: number[]} | null, thumbnail?: string,
  * }} Details
- * @typedef {{value: number | null, low: number | null, high: number | null, n: number}} Estimate
+ * @typedef {{mean: number | null, low: number | null, high: number | null, n: number, units: number}} Estimate
  * @typedef {{
  *   group: string, name: string, n: number, iou: Estimate, ceiling: number | null, chance: number | null,
  *   hit: Estimate, energy: Estimate,

@@ -15,7 +15,7 @@ export function showTiles(tiles) {
 /** @param {Report["tiles"][number]} tile */
 function tile({ label, kind, estimate, note }) {
   const shown = kind === "share" ? percent : decimal;
-  const value = kind === "count" ? String(estimate.value) : shown(estimate.value);
+  const value = kind === "count" ? String(estimate.mean) : shown(estimate.mean);
   const interval = between(estimate, shown);
   return el(
     "div",
@@ -43,8 +43,8 @@ function between({ low, high }, shown) {
  *
  * @param {Estimate} estimate
  */
-function whisker({ value, low, high }) {
-  const [middle, from, to] = [value ?? 0, low ?? 0, high ?? 0].map((share) => 4 + 192 * share);
+function whisker({ mean, low, high }) {
+  const [middle, from, to] = [mean ?? 0, low ?? 0, high ?? 0].map((share) => 4 + 192 * share);
   return svg(
     "svg",
     { viewBox: "0 0 200 8", "aria-hidden": "true" },
@@ -149,7 +149,7 @@ export function showPerformance(performance) {
  * @param {(value: number | null) => string} shown
  */
 const bounded = (estimate, shown) => [
-  el("span", { class: "count" }, shown(estimate.value)),
+  el("span", { class: "count" }, shown(estimate.mean)),
   el("span", { class: "share" }, between(estimate, shown) ?? ""),
 ];
 
