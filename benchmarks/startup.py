@@ -29,11 +29,11 @@ import sys
 from btxrd_explain.console import terminal
 from btxrd_explain.cli import app
 from btxrd_explain.commands import {command} as workflow
-from btxrd_explain.progress import Silent
+from btxrd_explain.progress import Listener
 from btxrd_explain.settings import OutputSettings, Settings
 from pathlib import Path
 
-class UntilWork(Silent):
+class UntilWork(Listener):
     def start(self, what, total):
         sys.exit(0)
 

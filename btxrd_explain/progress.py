@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import FailedFileError
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
 
 
-class Listener(Protocol):
-    """Told of a workflow's progress; an exception that it raises ends the workflow cleanly."""
+class Listener:
+    """Told of a command's progress, and ignores it; an exception that a subclass raises ends the command cleanly."""
 
     def note(self, message: str) -> None:
         """Take one line that the user should know."""
@@ -40,12 +40,8 @@ class Listener(Protocol):
         """Take the row of a requested image as soon as it is known; rows come in the order of the table."""
 
 
-class Silent(Listener):
-    """A listener that ignores everything; the default of the library."""
-
-
-class WithoutRows(Silent):
-    """Passes progress on to another listener, but no rows: for a workflow that uses inference on the way."""
+class WithoutRows(Listener):
+    """Passes progress on to another listener, but no rows: for a command that uses inference on the way."""
 
     def __init__(self, listener: Listener) -> None:
         """Wrap a listener."""
@@ -77,12 +73,12 @@ class Failures(WithoutRows):
 
     Args:
         listener: The other listener.
-        strict: The first file that fails ends the workflow.
+        strict: The first file that fails ends the command.
     """
 
     def __init__(self, listener: Listener | None, *, strict: bool) -> None:
         """Start without failures; no listener is a silent one."""
-        super().__init__(listener or Silent())
+        super().__init__(listener or Listener())
         self._strict = strict
         self.reasons: dict[str, str] = {}
         """Why the file of an image failed, the first time, by ``image_id``."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.commands import annotate_iou, gallery, infer, report
-from btxrd_explain.progress import Listener, Silent, WithoutRows
+from btxrd_explain.progress import Listener, WithoutRows
 from btxrd_explain.settings import AnnotationSettings, DataSettings, ModelSettings, OutputSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
@@ -77,7 +77,7 @@ def run(folder: Path, listener: Listener | None = None) -> DemoResult:
     Raises:
         OutputError: The folder cannot be written.
     """
-    listener = listener or Silent()
+    listener = listener or Listener()
     listener.note("all radiographs of the demo are SYNTHETIC; results say nothing about patients")
     data = write_dataset(folder / "BTXRD-synthetic", seed=SEED)
     settings = Settings(

@@ -11,7 +11,7 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.run import Inference, up_to_date
-from btxrd_explain.progress import Listener, Silent
+from btxrd_explain.progress import Listener
 from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
         FailedFileError: A file failed, and ``run.strict`` is set; what was computed is in the table.
         BtxrdExplainError: Input, checkpoint, table or output cannot be used.
     """
-    listener = listener or Silent()
+    listener = listener or Listener()
     with up_to_date(settings, listener, stdin=stdin) as current:
         overlays: dict[str, Path] = {}
         if current.named if settings.output.overlay is None else settings.output.overlay:

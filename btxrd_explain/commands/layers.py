@@ -19,7 +19,7 @@ from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier, build_untrained
 from btxrd_explain.model.layers import find_target_layers, list_layers
-from btxrd_explain.progress import Silent
+from btxrd_explain.progress import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.inputs.record import ImageRecord
-    from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
 
 # The lesions on which a grid's ceiling is measured: annotated ones, or a made-up population of their size.
@@ -152,7 +151,7 @@ def run(settings: Settings, listener: Listener | None = None, *, network: str | 
         SettingsError: No network is named, or the named layer does not exist.
         InputError: Radiographs are named, but none is annotated.
     """
-    listener = listener or Silent()
+    listener = listener or Listener()
     settings = settings if network is None else _naming(settings, network)
     classifier = _classifier(settings)
     preprocessing = classifier.preprocessing

@@ -12,7 +12,7 @@ from btxrd_explain.errors import OutputError, TableError
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import assemble, open_table, table_files
-from btxrd_explain.progress import Listener, Silent
+from btxrd_explain.progress import Listener
 from btxrd_explain.system.files import relative_path
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
     _check_shards([file for path in parts for file in table_files(path)])
     tables = [open_table(path) for path in parts]
     whole = assemble(target, [part for table in tables for part in table.parts])
-    listener = listener or Silent()
+    listener = listener or Listener()
     listener.start("rows", sum(part.rows for part in whole.parts))
     failed = 0
 

@@ -21,6 +21,7 @@ from btxrd_explain.console.progress import Phases
 from btxrd_explain.console.stopping import Stopped, exit_code_of, swallowed
 from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError
 from btxrd_explain.plain import plain
+from btxrd_explain.progress import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -40,7 +41,7 @@ class _Console(Console):
         raise  # noqa: PLE0704 -- rich calls this where it handles the error
 
 
-class Terminal:
+class Terminal(Listener):
     """Listens to commands, and writes what the modules beside this one show.
 
     Args:

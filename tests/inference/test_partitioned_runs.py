@@ -14,7 +14,7 @@ from btxrd_explain.errors import TableError
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 from btxrd_explain.predictions.store import Journal
 from btxrd_explain.predictions.table import open_table
-from btxrd_explain.progress import Silent
+from btxrd_explain.progress import Listener
 from btxrd_explain.settings import DataSettings, GradcamSettings, ModelSettings, OutputSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
 
@@ -30,7 +30,7 @@ COUNT = 6
 Method = Literal["gradcam", "hirescam"]
 
 
-class Notes(Silent):
+class Notes(Listener):
     """Keeps what a run said, and the rows that it told of."""
 
     def __init__(self) -> None:

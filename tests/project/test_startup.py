@@ -65,11 +65,11 @@ _UNTIL_WORK = """
 import sys
 from btxrd_explain.cli import app
 from btxrd_explain.commands import {workflow}
-from btxrd_explain.progress import Silent
+from btxrd_explain.progress import Listener
 from btxrd_explain.settings import OutputSettings, Settings
 from pathlib import Path
 
-class UntilWork(Silent):
+class UntilWork(Listener):
     def start(self, what, total):
         raise KeyboardInterrupt(what)
 

@@ -20,7 +20,7 @@ from btxrd_explain.commands.report.document import describe
 from btxrd_explain.errors import OutputError
 from btxrd_explain.inputs.btxrd import Metadata
 from btxrd_explain.predictions.store import write_table
-from btxrd_explain.progress import Silent
+from btxrd_explain.progress import Listener
 from btxrd_explain.settings import ReportSettings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _data(page: Path) -> dict[str, Any]:
     return data
 
 
-class _Notes(Silent):
+class _Notes(Listener):
     def __init__(self) -> None:
         self.notes: list[str] = []
 

@@ -11,7 +11,7 @@ from btxrd_explain.commands.check.published import count
 from btxrd_explain.commands.check.report import build_report, in_order_of_kinds
 from btxrd_explain.commands.check.survey import take_survey
 from btxrd_explain.finding import SEVERITIES
-from btxrd_explain.progress import Listener, Silent
+from btxrd_explain.progress import Listener
 from btxrd_explain.system.files import write_json
 from btxrd_explain.system.threads import available_cores, in_order
 
@@ -61,7 +61,7 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
         InputError: No data set is named.
         OutputError: The report cannot be written.
     """
-    listener = listener or Silent()
+    listener = listener or Listener()
     survey = take_survey(settings)
     images = _examine(survey, listener)
     counted = count(survey, images)
