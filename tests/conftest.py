@@ -76,13 +76,11 @@ def unlocked(locked: dict[str, set[str]]) -> Callable[[Path], dict[str, str]]:
     """Finds what is installed in a folder otherwise than locked, with its version; installers may be of any."""
 
     def find(packages: Path) -> dict[str, str]:
-        installed = {canonicalize_name(each.name): each.version for each in distributions(path=[str(packages)])}
-        assert installed["torch"]
+        installed = {str(canonicalize_name(each.name)): each.version for each in distributions(path=[str(packages)])}
+        assert "torch" in installed
         free = {"btxrd-explain", "pip", "setuptools"}
         return {
-            name: version
-            for name, version in installed.items()
-            if name not in free and version not in locked.get(name, ())
+            name: installed[name] for name in installed.keys() - free if installed[name] not in locked.get(name, ())
         }
 
     return find

@@ -25,6 +25,7 @@ from btxrd_explain.progress import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from typing import TextIO
 
     from btxrd_explain.finding import Finding
     from btxrd_explain.predictions.provenance import Provenance
@@ -174,7 +175,13 @@ class Terminal(Listener):
             yield
 
     def _note_warning(
-        self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object
+        self,
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,  # noqa: ARG002 -- the standard library passes it
+        line: str | None = None,  # noqa: ARG002 -- the standard library passes it
     ) -> None:
         text = f"{category.__name__} of {Path(filename).name}:{lineno}: {' '.join(str(message).split())}"
         if text not in self._heard:  # Python forgets what it showed whenever its filters change

@@ -342,7 +342,7 @@ def test_no_number_is_without_bounds() -> None:
 
 def test_of_very_many_unknown_settings_some_are_named(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ANN401
     """Only for those that are named is a likely meaning sought, which takes a comparison with every setting."""
-    sought = []
+    sought: list[str] = []
     monkeypatch.setattr("btxrd_explain.settings.sources.closest", sought.append)
     text = message(config=write("\n".join(f"thresold{number}: 1" for number in range(5000))))
     assert text.startswith("5000 settings are wrong: unknown setting 'thresold0' in config file 'x.yaml'")
