@@ -61,7 +61,7 @@ class Terminal(Listener):
             write_utf8(self._stdout)
         self._out = _Console(highlight=False, emoji=False)
         self._err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
-        self._warned: set[Finding] = set()
+        self._warnings: set[Finding] = set()
         self._failed: set[str] = set()
         self._heard: set[str] = set()
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
@@ -75,8 +75,8 @@ class Terminal(Listener):
 
     def warn(self, finding: Finding) -> None:
         """Warn once of what may be wrong, also where notes are not wanted: results may mean something else."""
-        if finding not in self._warned:
-            self._warned.add(finding)
+        if finding not in self._warnings:
+            self._warnings.add(finding)
             self._err.print(f"[bold yellow]warning:[/bold yellow] {escape(str(finding))}")
 
     def start(self, what: str, total: int) -> None:

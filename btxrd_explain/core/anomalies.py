@@ -109,7 +109,7 @@ def _orders(confusion: NDArray[np.int64]) -> Iterator[tuple[int, ...]]:
 
 
 def _judge(confusion: NDArray[np.int64], order: tuple[int, ...], level: float) -> Exchange | None:
-    """Return the exchange that an order makes, where it is beyond doubt."""
+    """Return the exchange that an order makes, where chance does not explain it."""
     moved = [index for index, said in enumerate(order) if index != said]
     among = confusion[np.ix_(moved, moved)]
     places = [moved.index(order[index]) for index in moved]

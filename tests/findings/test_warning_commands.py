@@ -85,7 +85,7 @@ def evaluated(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_one_two_or_three_images_are_never_doubted(folder: Path, count: int) -> None:
+def test_one_two_or_three_images_are_never_warned_of(folder: Path, count: int) -> None:
     """Malignant ones, of which the demo's classifier is least sure; one class is then all that there is."""
     (split,) = (folder / "BTXRD").glob("*split*.csv")
     header, *lines = split.read_text("utf-8").splitlines()

@@ -134,7 +134,7 @@ def test_the_checkpoint_wins_and_disagreement_is_reported(tmp_path: Path, weight
     assert classifier.preprocessing.size == Size(96, 96)
     assert classifier.class_names == NAMES
     order, size = classifier.findings[:2]
-    assert str(size).startswith("the checkpoint says image size 96, the settings say 224: 96 is used")
+    assert str(size).startswith("the checkpoint says image size 96, the settings say 224, and 96 is used: check")
     assert order.code == "class-order"
     assert "('Benign', 'Malignant', 'Normal')" in order.message
 

@@ -31,7 +31,7 @@ NAMES = ("Normal", "Benign", "Malignant")
 
 @pytest.fixture
 def content() -> dict[str, Any]:
-    """A checkpoint with nothing to doubt: its statistics and its head have moved."""
+    """A checkpoint with nothing to warn of: its statistics and its head have moved."""
     torch.manual_seed(0)
     network: Any = timm.create_model("test_resnet", num_classes=3)
     for module in network.modules():
@@ -63,7 +63,7 @@ def codes(classifier: Classifier) -> list[str]:
     return [finding.code for finding in classifier.findings]
 
 
-def test_a_checkpoint_that_agrees_with_the_settings_is_not_doubted(load: Callable[..., Classifier]) -> None:
+def test_a_checkpoint_that_agrees_with_the_settings_is_not_warned_of(load: Callable[..., Classifier]) -> None:
     assert not load().findings
     assert not load(class_names=NAMES, size=Size(96, 96), architecture="test_resnet").findings
 
