@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def without_collections() -> Iterator[None]:
-    """Import torch and timm without garbage collections, which take a fifth of the time and find nothing.
+    """Import torch and timm without garbage collections, which take a fifth of the time (``benchmarks/startup.py``).
 
     Nothing is frozen: frozen objects are never collected, and extension modules report them as leaked at the exit.
     """

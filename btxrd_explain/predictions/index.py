@@ -26,8 +26,8 @@ _ROWS_AT_ONCE = 256
 class Index(Sequence["Prediction"]):
     """Rows without grids, sorted by ``image_id``.
 
-    Arrow's columns take some 200 bytes for a row of three classes, a row as an object five times as much. Whatever
-    runs over all rows asks for columns or iterates; it keeps no rows.
+    Arrow's columns take some 200 bytes for a row of three classes, a row as an object five times as much
+    (``benchmarks/memory.py``). Whatever runs over all rows asks for columns or iterates; it keeps no rows.
 
     Args:
         table: The columns of the table but the grids.

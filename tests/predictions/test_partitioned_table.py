@@ -152,7 +152,7 @@ def test_files_of_different_runs_are_refused(tmp_path: Path, other: Provenance, 
 def test_a_file_of_somebody_else_is_named(tmp_path: Path) -> None:
     _write(tmp_path / "a.parquet", [_row(1)])
     pq.write_table(pa.table({"x": [1]}), tmp_path / "b.parquet")
-    with pytest.raises(TableError, match=r"b\.parquet.*no predictions table"):
+    with pytest.raises(TableError, match=r"b\.parquet.*not a predictions table"):
         open_table(tmp_path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -50,10 +51,10 @@ def make_writer(selected: Selected, settings: Settings, protocol: Protocol, fold
     rule = f"{provenance.method} {rule_in_words(protocol.threshold)}"
     origin = Origin(provenance.class_names, rule, provenance.document())
     if wanted.to == "labelme":
-        from btxrd_explain.outputs.export.labelme import LabelMeWriter  # noqa: PLC0415 -- OpenCV
+        from btxrd_explain.outputs.export.labelme import write_labelme  # noqa: PLC0415 -- OpenCV
 
         place = _beside if wanted.beside_images else _labelme_names(selected, folder)
-        return nullcontext(LabelMeWriter(origin, place, tolerance=wanted.tolerance).add)
+        return nullcontext(partial(write_labelme, origin=origin, place=place, tolerance=wanted.tolerance))
     if wanted.to == "coco":
         from btxrd_explain.outputs.export.coco import coco_writer  # noqa: PLC0415 -- pycocotools
 
@@ -63,12 +64,12 @@ def make_writer(selected: Selected, settings: Settings, protocol: Protocol, fold
 
         every = wanted.classes == "all"
         return fiftyone_writer(folder, origin, _named(".png"), every_class=every, tolerance=wanted.tolerance)
-    from btxrd_explain.outputs.export.arrays import ArrayWriter, npz, tiff  # noqa: PLC0415 -- Pillow
+    from btxrd_explain.outputs.export.arrays import npz, tiff, write_arrays  # noqa: PLC0415 -- Pillow
 
     encode, suffix = (npz, ".npz") if wanted.to == "npz" else (tiff, ".tif")
     name = _named(suffix)
-    scale = _SCALES[wanted.map_size]
-    return nullcontext(ArrayWriter(encode, origin, lambda image: folder / name(image), scale=scale).add)
+    place, scale = (lambda image: folder / name(image)), _SCALES[wanted.map_size]
+    return nullcontext(partial(write_arrays, encode=encode, origin=origin, place=place, scale=scale))
 
 
 def _named(suffix: str) -> Callable[[ExportedImage], Path]:

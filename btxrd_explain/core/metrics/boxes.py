@@ -198,7 +198,8 @@ def box_ious(boxes: NDArray[Any], others: NDArray[Any], *, ends: int = 1) -> NDA
     shared = np.clip(high - low + ends, 0, None).prod(axis=2)
     areas, other_areas = ((group[:, 2:] - group[:, :2] + ends).prod(axis=1) for group in (boxes, others))
     union = areas[:, None] + other_areas - shared
-    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+    ious: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+    return ious
 
 
 def _best_overlap(boxes: NDArray[np.int64], wanted: NDArray[np.int64]) -> float:

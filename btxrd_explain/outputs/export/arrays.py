@@ -19,52 +19,43 @@ if TYPE_CHECKING:
     from btxrd_explain.outputs.export.item import ExportedImage, Origin
 
 
-class ArrayWriter:
-    """Writes the heat maps of each radiograph as one file.
+def write_arrays(
+    image: ExportedImage,
+    *,
+    encode: Callable[[ExportedImage, dict[str, Any]], bytes],
+    origin: Origin,
+    place: Callable[[ExportedImage], Path],
+    scale: str,
+) -> None:
+    """Write the heat maps of a radiograph as one file.
 
     Args:
+        image: The radiograph with its heat maps.
         encode: Makes the file's content: :func:`npz` or :func:`tiff`.
         origin: How the heat maps were made.
         place: Where the file of an image goes.
         scale: What the values are, in words.
     """
-
-    def __init__(
-        self,
-        encode: Callable[[ExportedImage, dict[str, Any]], bytes],
-        origin: Origin,
-        place: Callable[[ExportedImage], Path],
-        *,
-        scale: str,
-    ) -> None:
-        """Remember how to write."""
-        self._encode = encode
-        self._origin = origin
-        self._place = place
-        self._scale = scale
-
-    def add(self, image: ExportedImage) -> None:
-        """Write the file of one radiograph."""
-        facts = {
-            "image_id": image.image_id,
-            "height": image.size.height,
-            "width": image.size.width,
-            "label": image.label,
-            "predicted": image.predicted,
-            "confidence": image.confidence,
-            "scale": self._scale,
-            "maps": [
-                {
-                    "class": part.class_name,
-                    "probability": part.probability,
-                    "status": part.status,
-                    "peak": part.peak,
-                }
-                for part in image.attention
-            ],
-            "provenance": self._origin.provenance,
-        }
-        write_bytes(self._place(image), self._encode(image, facts))
+    facts = {
+        "image_id": image.image_id,
+        "height": image.size.height,
+        "width": image.size.width,
+        "label": image.label,
+        "predicted": image.predicted,
+        "confidence": image.confidence,
+        "scale": scale,
+        "maps": [
+            {
+                "class": part.class_name,
+                "probability": part.probability,
+                "status": part.status,
+                "peak": part.peak,
+            }
+            for part in image.attention
+        ],
+        "provenance": origin.provenance,
+    }
+    write_bytes(place(image), encode(image, facts))
 
 
 def npz(image: ExportedImage, facts: dict[str, Any]) -> bytes:

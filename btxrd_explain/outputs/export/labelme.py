@@ -31,64 +31,59 @@ OURS = "btxrd_explain"
 """Key of what LabelMe does not know but keeps; a file without it is not ours to overwrite."""
 
 
-class LabelMeWriter:
-    """Writes a LabelMe file per radiograph.
+def write_labelme(
+    image: ExportedImage, *, origin: Origin, place: Callable[[ExportedImage], Path], tolerance: float
+) -> None:
+    """Write the file of one radiograph; a file of somebody else's is never overwritten.
 
     Args:
+        image: The radiograph with its heat maps.
         origin: How the heat maps were made.
         place: Where the file of an image goes.
         tolerance: By how many pixels a polygon may leave the region's border, so that it can be edited by hand.
     """
+    target = place(image)
+    if not _is_ours(target):
+        raise UnexportedError(f"'{target}' was not written by this command and stays", hint="move it away")
+    write_json(target, _document(image, target, origin, tolerance))
 
-    def __init__(self, origin: Origin, place: Callable[[ExportedImage], Path], *, tolerance: float) -> None:
-        """Remember how to write."""
-        self._origin = origin
-        self._place = place
-        self._tolerance = tolerance
 
-    def add(self, image: ExportedImage) -> None:
-        """Write the file of one radiograph; a file of somebody else's is never overwritten."""
-        target = self._place(image)
-        if not _is_ours(target):
-            raise UnexportedError(f"'{target}' was not written by this command and stays", hint="move it away")
-        write_json(target, self._document(image, target))
+def _document(image: ExportedImage, target: Path, origin: Origin, tolerance: float) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "flags": {} if image.label is None else {"prediction is correct": image.predicted == image.label},
+        "shapes": [shape for part in image.attention for shape in _shapes(part, origin, tolerance)],
+        "imagePath": relative_path(image.path, target.parent),
+        "imageData": None,
+        "imageHeight": image.size.height,
+        "imageWidth": image.size.width,
+        OURS: {
+            "image_id": image.image_id,
+            "label": image.label,
+            "predicted": image.predicted,
+            "confidence": image.confidence,
+            "rule": origin.rule,
+            "tolerance": tolerance,
+            "heat_maps": [
+                {"class": part.class_name, "probability": part.probability, "status": part.status, "iou": part.iou}
+                for part in image.attention
+            ],
+            "provenance": origin.provenance,
+        },
+    }
 
-    def _document(self, image: ExportedImage, target: Path) -> dict[str, Any]:
-        origin = self._origin
-        return {
-            "version": VERSION,
-            "flags": {} if image.label is None else {"prediction is correct": image.predicted == image.label},
-            "shapes": [shape for part in image.attention for shape in self._shapes(part)],
-            "imagePath": relative_path(image.path, target.parent),
-            "imageData": None,
-            "imageHeight": image.size.height,
-            "imageWidth": image.size.width,
-            OURS: {
-                "image_id": image.image_id,
-                "label": image.label,
-                "predicted": image.predicted,
-                "confidence": image.confidence,
-                "rule": origin.rule,
-                "tolerance": self._tolerance,
-                "heat_maps": [
-                    {"class": part.class_name, "probability": part.probability, "status": part.status, "iou": part.iou}
-                    for part in image.attention
-                ],
-                "provenance": origin.provenance,
-            },
-        }
 
-    def _shapes(self, part: Attention) -> list[dict[str, Any]]:
-        if part.region is None:
-            return []
-        overlap = "" if part.iou is None else f", IoU with the annotation {part.iou:.3f}"
-        facts: dict[str, Any] = {
-            "label": f"heat map: {part.class_name}",
-            "group_id": None,
-            "description": f"probability {part.probability:.3f}, {self._origin.rule}{overlap}",
-            "flags": {},
-        }
-        return [facts | _drawn(region, self._tolerance) for region in regions(part.region)]
+def _shapes(part: Attention, origin: Origin, tolerance: float) -> list[dict[str, Any]]:
+    if part.region is None:
+        return []
+    overlap = "" if part.iou is None else f", IoU with the annotation {part.iou:.3f}"
+    facts: dict[str, Any] = {
+        "label": f"heat map: {part.class_name}",
+        "group_id": None,
+        "description": f"probability {part.probability:.3f}, {origin.rule}{overlap}",
+        "flags": {},
+    }
+    return [facts | _drawn(region, tolerance) for region in regions(part.region)]
 
 
 def _drawn(region: Region, tolerance: float) -> dict[str, Any]:
