@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from btxrd_explain.core.selection import select_examples
     from btxrd_explain.core.threshold import compute_cam_iou
-    from btxrd_explain.inputs.labelme import load_annotation_mask
+    from btxrd_explain.inputs.annotation_file import load_annotation_mask
     from btxrd_explain.model.engine import generate_gradcam
     from btxrd_explain.outputs.gallery_figure import build_gallery_grid
     from btxrd_explain.outputs.overlay import create_overlay, denormalize_tensor
@@ -33,7 +33,7 @@ _HOMES = {
     "create_overlay": "btxrd_explain.outputs.overlay",
     "denormalize_tensor": "btxrd_explain.outputs.overlay",
     "generate_gradcam": "btxrd_explain.model.engine",
-    "load_annotation_mask": "btxrd_explain.inputs.labelme",
+    "load_annotation_mask": "btxrd_explain.inputs.annotation_file",
     "select_examples": "btxrd_explain.core.selection",
 }
 

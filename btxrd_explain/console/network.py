@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.console.analysis import show_annotate_iou, show_gallery
 from btxrd_explain.console.markup import escape
@@ -13,7 +13,7 @@ from btxrd_explain.console.next_steps import with_results, with_table
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from btxrd_explain.commands.config import ConfigResult
