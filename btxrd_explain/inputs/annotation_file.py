@@ -144,7 +144,7 @@ def _kind(path: Any) -> SourceKind:  # noqa: ANN401 -- a path
     return kind
 
 
-def _checked_size(size: tuple[int, int]) -> Size:
+def _checked_size(size: Any) -> Size:  # noqa: ANN401 -- what is not a pair is refused
     if not isinstance(size, tuple | list) or len(size) != 2:
         raise TypeError(f"size: expected (height, width), got {shown(size)}")
     return Size(*(checked_count(side, 1, "size") for side in size))

@@ -24,8 +24,8 @@ from btxrd_explain.core.arrays import (
     checked_probabilities,
     to_array,
 )
+from btxrd_explain.core.choices import Operator
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
-from btxrd_explain.core.threshold import Operator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
