@@ -1,7 +1,7 @@
 """Show where a bone-tumour X-ray classifier looks, and measure whether it looks at the tumour.
 
-The functions below are the parts that the commands are made of. They are imported when first used, so that
-``import btxrd_explain`` costs next to nothing.
+All names come from :mod:`btxrd_explain.api`, and are imported when they are first used, so that importing the package
+costs next to nothing.
 """
 
 from __future__ import annotations
@@ -10,39 +10,78 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from btxrd_explain.core.selection import select_examples
-    from btxrd_explain.core.threshold import compute_cam_iou
-    from btxrd_explain.inputs.labelme import load_annotation_mask
-    from btxrd_explain.model.engine import generate_gradcam
-    from btxrd_explain.outputs.gallery_figure import build_gallery_grid
-    from btxrd_explain.outputs.overlay import create_overlay, denormalize_tensor
+    from btxrd_explain.api import (
+        annotate_iou,
+        build_gallery_grid,
+        check,
+        compare,
+        compute_cam_iou,
+        create_overlay,
+        demo,
+        denormalize_tensor,
+        evaluate,
+        explain,
+        export,
+        gallery,
+        generate_gradcam,
+        infer,
+        layers,
+        load_annotation_mask,
+        load_classifier,
+        merge,
+        methods,
+        overlay,
+        performance,
+        read_annotation,
+        read_predictions,
+        read_radiograph,
+        report,
+        sanity,
+        score,
+        select_examples,
+    )
 
 __all__ = [
+    "annotate_iou",
     "build_gallery_grid",
+    "check",
+    "compare",
     "compute_cam_iou",
     "create_overlay",
+    "demo",
     "denormalize_tensor",
+    "evaluate",
+    "explain",
+    "export",
+    "gallery",
     "generate_gradcam",
+    "infer",
+    "layers",
     "load_annotation_mask",
+    "load_classifier",
+    "merge",
+    "methods",
+    "overlay",
+    "performance",
+    "read_annotation",
+    "read_predictions",
+    "read_radiograph",
+    "report",
+    "sanity",
+    "score",
     "select_examples",
 ]
 
-_HOMES = {
-    "build_gallery_grid": "btxrd_explain.outputs.gallery_figure",
-    "compute_cam_iou": "btxrd_explain.core.threshold",
-    "create_overlay": "btxrd_explain.outputs.overlay",
-    "denormalize_tensor": "btxrd_explain.outputs.overlay",
-    "generate_gradcam": "btxrd_explain.model.engine",
-    "load_annotation_mask": "btxrd_explain.inputs.labelme",
-    "select_examples": "btxrd_explain.core.selection",
-}
-
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 -- takes long to import
+
+        return version("btxrd-explain")
+    if name not in __all__:
         raise AttributeError(f"module 'btxrd_explain' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module("btxrd_explain.api"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return [*__all__, "__version__"]

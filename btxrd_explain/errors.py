@@ -82,8 +82,8 @@ def _line(text: str, longest: int) -> str:
     return line if len(line) <= longest else f"{line[:half]} ... {line[-half:]}"
 
 
-class SettingsError(BtxrdExplainError):
-    """A setting has an unknown name, a wrong type or a value out of range."""
+class SettingsError(BtxrdExplainError, ValueError):
+    """A setting has an unknown name, a wrong type or a value out of range; for callers from Python a ValueError."""
 
     exit_code = ExitCode.USAGE
 

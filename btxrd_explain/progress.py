@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import FailedFileError
@@ -38,6 +39,18 @@ class Listener:
 
     def predicted(self, row: Prediction, provenance: Provenance) -> None:
         """Take the row of a requested image as soon as it is known; rows come in the order of the table."""
+
+
+class FindingWarning(UserWarning):
+    """Something looks right and may be wrong; ``docs/reference/warnings.md`` explains each kind."""
+
+
+class AsWarnings(Listener):
+    """Turns findings into Python's warnings: for calls from Python that name no other listener."""
+
+    def warn(self, finding: Finding) -> None:
+        """Warn."""
+        warnings.warn(str(finding), FindingWarning, stacklevel=2)
 
 
 class WithoutRows(Listener):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from btxrd_explain.cli.options import COLOURS, FIGURES, IMAGES, NETWORK, REGIONS, RESULTS, SCORING, command, examples
+from btxrd_explain.cli.options import command, examples
 from btxrd_explain.console.analysis import (
     show_annotate_iou,
     show_compare,
@@ -17,6 +17,7 @@ from btxrd_explain.console.analysis import (
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
+from btxrd_explain.settings.flags import FLAGS
 
 app = typer.Typer()
 
@@ -27,7 +28,7 @@ app = typer.Typer()
         "gallery --predictions out/predictions.parquet --examples-per-class 5",
     )
 )
-@command(*IMAGES, *NETWORK, *RESULTS, *FIGURES, *COLOURS, "gradcam.examples_per_class")
+@command(*FLAGS["gallery"])
 def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Per class a picture grid of true positives, false positives and false negatives.
 
@@ -49,23 +50,7 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
         "annotate-iou BTXRD/ -c best.pt --split-csv split.csv --split test --methods gradcam,layercam",
     ),
 )
-@command(
-    *IMAGES,
-    *NETWORK,
-    *RESULTS,
-    *FIGURES,
-    *COLOURS,
-    *SCORING,
-    "annotation.tune_on",
-    "annotation.tune_split",
-    "annotation.panels",
-    "evaluation.methods",
-    "evaluation.by",
-    "evaluation.group_column",
-    "evaluation.metadata",
-    "evaluation.baselines",
-    "evaluation.boxes",
-)
+@command(*FLAGS["annotate-iou"])
 def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Heat maps against expert annotations: comparison panels and a report with IoU and more.
 
@@ -88,13 +73,7 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     )
 )
 @command(
-    "data.annotations",
-    "data.split",
-    "output.directory",
-    *FIGURES,
-    *SCORING,
-    "evaluation.group_column",
-    "evaluation.metadata",
+    *FLAGS["compare"],
     tables=Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Predictions tables, two or more.")],
 )
 def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path]) -> ExitCode:
@@ -114,7 +93,7 @@ def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path]) -> E
         "performance BTXRD/ --checkpoint best.pt --split-csv split.csv --split test --format pdf",
     )
 )
-@command(*IMAGES, *NETWORK, *RESULTS, *FIGURES, "evaluation.group_column", "evaluation.metadata")
+@command(*FLAGS["performance"])
 def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """How good the predictions are: accuracy, ROC, precision-recall and calibration, with intervals and figures.
 
@@ -133,17 +112,7 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
         "export --to coco BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
     )
 )
-@command(
-    *IMAGES,
-    *NETWORK,
-    *RESULTS,
-    "export.to",
-    "export.classes",
-    "export.map_size",
-    "export.tolerance",
-    "export.beside_images",
-    *REGIONS,
-)
+@command(*FLAGS["export"])
 def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Heat maps for other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne.
 
@@ -162,15 +131,7 @@ def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
         "report --predictions out/predictions.parquet --layout file",
     )
 )
-@command(
-    *IMAGES,
-    *NETWORK,
-    *RESULTS,
-    *COLOURS,
-    *SCORING,
-    "report.layout",
-    "report.picture_side",
-)
+@command(*FLAGS["report"])
 def report(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """All radiographs, heat maps and scores as one HTML page that needs no network.
 

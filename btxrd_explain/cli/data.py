@@ -7,10 +7,11 @@ import typer
 
 from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
 from btxrd_explain.console.data import show_check, show_merge
-from btxrd_explain.console.network import show_settings, write_template
+from btxrd_explain.console.network import show_settings, show_template
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
-from btxrd_explain.settings import LoadedSettings, default_yaml, describe, load_settings
+from btxrd_explain.settings import LoadedSettings
+from btxrd_explain.settings.flags import FLAGS
 
 app = typer.Typer()
 
@@ -22,18 +23,7 @@ app = typer.Typer()
         "check BTXRD/ --json | jq '.findings[] | select(.severity == \"error\")'",
     )
 )
-@command(
-    "data.inputs",
-    "data.root",
-    "data.images",
-    "data.annotations",
-    "data.split_csv",
-    "evaluation.group_column",
-    "evaluation.metadata",
-    "check.similarity",
-    "check.fail_on",
-    "output.directory",
-)
+@command(*FLAGS["check"])
 def check(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Audit a data set before work starts: files, tables, annotations, copies, and leaks between splits.
 
@@ -90,8 +80,9 @@ def config(
     terminal = Terminal(json=json)
 
     def run() -> ExitCode:
-        loaded = load_settings(config, {}, assignments or ())
-        show_settings(terminal, describe(loaded), loaded.settings.model_dump(mode="json"), loaded.origins)
+        from btxrd_explain.commands import config as workflow  # noqa: PLC0415 -- as all commands
+
+        show_settings(terminal, workflow.run(config, assignments or ()))
         return ExitCode.OK
 
     raise typer.Exit(terminal.guarded(run))
@@ -105,4 +96,11 @@ def config_init(
 ) -> None:
     """Write a commented YAML file with all settings and their defaults."""
     terminal = Terminal()
-    raise typer.Exit(terminal.guarded(lambda: write_template(terminal, path, default_yaml(), force=force)))
+
+    def run() -> ExitCode:
+        from btxrd_explain.commands import config as workflow  # noqa: PLC0415 -- as all commands
+
+        show_template(terminal, workflow.init(path, force=force))
+        return ExitCode.OK
+
+    raise typer.Exit(terminal.guarded(run))

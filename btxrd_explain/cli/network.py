@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from btxrd_explain.cli.options import COLOURS, IMAGES, NETWORK, RESULTS, RUN, Json, Quiet, Verbose, command, examples
+from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
 from btxrd_explain.console.network import show_demo, show_infer, show_layers, show_methods, show_sanity
 from btxrd_explain.console.terminal import Terminal
-from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
+from btxrd_explain.settings.flags import FLAGS
 
 app = typer.Typer()
 
@@ -24,7 +24,7 @@ app = typer.Typer()
         "infer - --checkpoint best.pt < paths.txt",
     )
 )
-@command(*IMAGES, *NETWORK, *RESULTS, *COLOURS, "output.overlay", *RUN)
+@command(*FLAGS["infer"])
 def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Class, confidence and heat maps of images, a folder or a split.
 
@@ -45,12 +45,7 @@ def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     )
 )
 @command(
-    *NETWORK,
-    "data.root",
-    "data.images",
-    "data.annotations",
-    "annotation.threshold",
-    "annotation.mask_policy",
+    *FLAGS["layers"],
     network=Annotated[
         str | None,
         typer.Argument(
@@ -77,7 +72,9 @@ def methods(*, json: Json = False) -> None:
     terminal = Terminal(json=json)
 
     def run() -> ExitCode:
-        show_methods(terminal, METHODS.values())
+        from btxrd_explain.commands import methods as workflow  # noqa: PLC0415 -- as all commands
+
+        show_methods(terminal, workflow.run())
         return ExitCode.OK
 
     raise typer.Exit(terminal.guarded(run))
@@ -89,17 +86,7 @@ def methods(*, json: Json = False) -> None:
         "sanity BTXRD/images --checkpoint best.pt --method layercam --insertion-deletion",
     )
 )
-@command(
-    *IMAGES,
-    *NETWORK,
-    *RESULTS,
-    "sanity.sample",
-    "sanity.stages",
-    "sanity.random_seed",
-    "sanity.insertion_deletion",
-    "sanity.steps",
-    "sanity.baseline",
-)
+@command(*FLAGS["sanity"])
 def sanity(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """Whether the heat maps depend on what the network learned: random weights, stage by stage.
 

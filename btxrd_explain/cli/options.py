@@ -12,37 +12,6 @@ from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, Setting, load_settings
 
-IMAGES = (
-    *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv", "data.split"),
-    "run.strict",
-)
-NETWORK = (
-    "model.checkpoint",
-    "model.architecture",
-    "model.factory",
-    "model.class_names",
-    "model.device",
-    "model.batch_size",
-    "model.precision",
-    "model.compile",
-    "preprocess.image_size",
-    "preprocess.resize",
-    "gradcam.method",
-    "gradcam.target_layer",
-)
-REGIONS = (
-    "annotation.threshold",
-    "annotation.threshold_rule",
-    "annotation.percentile",
-    "annotation.mask_policy",
-    "annotation.label_map",
-)
-SCORING = (*REGIONS, "annotation.target_class", "annotation.space")
-RUN = ("run.engine", "run.shard", "run.workers")
-RESULTS = ("output.directory", "output.predictions")
-COLOURS = ("output.colormap", "output.alpha")
-FIGURES = ("output.format", "output.dpi")
-
 _SHORT = {"model.checkpoint": "-c", "output.directory": "-o"}
 _PANELS = {
     "data": "What to work on",

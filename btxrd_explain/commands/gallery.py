@@ -10,7 +10,7 @@ from pydantic import Field
 
 from btxrd_explain.commands.drawing import file_names_of_classes, footer
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.selection import Examples, Outcome, select_examples
+from btxrd_explain.core.selection import Examples, Outcome, choose_examples
 from btxrd_explain.errors import InputError, RadiographError
 from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.evaluation.protocol import lesion_rules
@@ -210,7 +210,7 @@ def _draw(
 ) -> dict[str, Path]:
     """Draw the figure of each class; return where it is, by class name."""
     from btxrd_explain.commands.drawing import note_missing_glyphs  # noqa: PLC0415 -- matplotlib
-    from btxrd_explain.outputs.gallery_figure import build_gallery_grid  # noqa: PLC0415 -- matplotlib
+    from btxrd_explain.outputs.gallery_figure import build_gallery  # noqa: PLC0415 -- matplotlib
     from btxrd_explain.outputs.style import save_figure  # noqa: PLC0415 -- matplotlib
 
     names = selected.table.provenance.class_names
@@ -220,7 +220,7 @@ def _draw(
     note_missing_glyphs([*names, *images], listener)
     for index, name in enumerate(names):
         _warn_of_few(name, chosen[index], settings, listener)
-        figure = build_gallery_grid(
+        figure = build_gallery(
             [painter.line(o, chosen[index].rows(o), index, chosen[index].available(o)) for o in _REASONS],
             title=f"{name}: where the classifier looks",
             columns=settings.gradcam.examples_per_class,
@@ -264,7 +264,7 @@ def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
     keys = rows.column("image_id").to_pylist()
     count = settings.gradcam.examples_per_class
     return [
-        _Chosen(index, select_examples(rows.probabilities, labels, index, count, order_keys=keys), rows, count)
+        _Chosen(index, choose_examples(rows.probabilities, labels, index, count, order_keys=keys), rows, count)
         for index in range(len(names))
     ]
 

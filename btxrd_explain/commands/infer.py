@@ -90,11 +90,11 @@ def draw_overlays(
 def _overlay(image: ExplainedImage, class_index: int, settings: Settings) -> tuple[bytes, MapStatus]:
     from PIL import Image
 
-    from btxrd_explain.outputs.overlay import create_overlay  # noqa: PLC0415 -- matplotlib's colour maps
+    from btxrd_explain.outputs.overlay import overlay  # noqa: PLC0415 -- matplotlib's colour maps
 
     heat = image.heat_map(class_index)
     output = settings.output
-    picture = create_overlay(image.radiograph().pixels, heat.values, alpha=output.alpha, colormap=output.colormap)
+    picture = overlay(image.radiograph(), heat, alpha=output.alpha, colormap=output.colormap)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue(), heat.status

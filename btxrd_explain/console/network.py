@@ -5,19 +5,18 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from btxrd_explain.console.analysis import show_annotate_iou, show_gallery
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import with_results, with_table
 from btxrd_explain.console.terminal import number
-from btxrd_explain.errors import ExitCode, OutputError
-from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from btxrd_explain.commands.config import ConfigResult
     from btxrd_explain.commands.demo import DemoResult
     from btxrd_explain.commands.infer import InferResult
     from btxrd_explain.commands.layers import LayersResult
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.core.methods import Method
     from btxrd_explain.evaluation.parts import Estimate
-    from btxrd_explain.settings import OutputSettings, Row
+    from btxrd_explain.settings import OutputSettings
 
 # The results of `infer`.
 
@@ -129,24 +128,18 @@ def show_methods(terminal: Terminal, methods: Iterable[Method]) -> None:
     terminal.print_table(["method", "forward passes", "what it does", "source"], rows)
 
 
-def show_settings(
-    terminal: Terminal, rows: Iterable[Row], values: Mapping[str, Any], origins: Mapping[str, str]
-) -> None:
+def show_settings(terminal: Terminal, result: ConfigResult) -> None:
     """Show the settings in effect and where each came from."""
     if terminal.json:
-        terminal.print_json({"settings": values, "origins": dict(origins)})
+        terminal.print_json({"settings": result.values, "origins": dict(result.origins)})
         return
-    terminal.print_table(["setting", "value", "from"], rows)
+    terminal.print_table(["setting", "value", "from"], result.rows)
 
 
-def write_template(terminal: Terminal, path: Path, text: str, *, force: bool) -> ExitCode:
-    """Write the settings template; an existing file stays unless forced."""
-    if path.exists() and not force:
-        raise OutputError(f"'{path}' exists", hint="name another file, or give --force")
-    write_bytes(path, text.encode())
+def show_template(terminal: Terminal, path: Path) -> None:
+    """Show where the settings file is."""
     terminal.print_path("settings", path)
     terminal.print_next(f"btxrd-explain infer BTXRD/ --config {shlex.quote(str(path))}  (after editing it)")
-    return ExitCode.OK
 
 
 # The results of `sanity`.

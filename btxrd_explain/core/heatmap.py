@@ -36,6 +36,10 @@ class MapStatus(StrEnum):
     """The grid holds NaN or infinities."""
 
 
+class DegenerateMapWarning(UserWarning):
+    """A heat map is all zero because its raw grid holds no usable evidence."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeatMap:
     """A heat map on an image.

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of the channels of ImageNet, of values in [0, 1]."""
+
 LARGEST_SIDE = 4096
 """Pixels: the largest side of an input that is taken for one; damaged and hostile files say a billion."""
 

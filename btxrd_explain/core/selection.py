@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btxrd_explain.core.arrays import checked_count, checked_index, checked_labels, checked_probabilities
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-UNLABELLED = -1
-"""Label of an image whose true class is not known."""
+UNKNOWN = -1
+"""Index of a true class that is not known, or of a prediction that there is not."""
 
 
 class Outcome(StrEnum):
@@ -68,6 +70,58 @@ class Examples:
 
 
 def select_examples(
+    y_true: Any,  # noqa: ANN401 -- an array, a list or a torch tensor
+    y_pred: Any,  # noqa: ANN401 -- likewise
+    y_prob: Any,  # noqa: ANN401 -- likewise
+    class_idx: int,
+    k: int = 3,
+    *,
+    order_keys: Sequence[str] | None = None,
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Select the rows of one class to show: true positives, false positives and false negatives.
+
+    True and false positives are taken by highest confidence, false negatives by lowest probability of the true class:
+    the surest successes, the loudest false alarms and the worst misses.
+
+    Args:
+        y_true: Shape ``(n,)``, whole numbers: index of the true class; a row of -1 (not known) is never selected.
+        y_pred: Shape ``(n,)``, whole numbers: index of the predicted class; likewise.
+        y_prob: Shape ``(n, classes)``, probability of each class, in [0, 1].
+        class_idx: The class that the examples are for.
+        k: Largest number of examples per outcome, at least 0.
+        order_keys: Unique texts, such as image ids, that put equal probabilities in order; None keeps that of the rows.
+
+    Returns:
+        Row numbers of true positives, false positives and false negatives, each intp of shape ``(at most k,)``, in the
+        order in which they are shown.
+
+    Raises:
+        TypeError: An argument is of another kind, such as class names instead of indices.
+        ValueError: Lengths disagree, or an index, a probability or ``k`` is out of range.
+
+    >>> select_examples([0, 0, 1, 0], [0, 0, 0, 1], [[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]], class_idx=0, k=1)
+    (array([0]), array([2]), array([3]))
+    """
+    probabilities = checked_probabilities(y_prob, "y_prob")
+    rows, classes = probabilities.shape
+    true, predicted = (
+        checked_labels(values, rows, classes, name) for values, name in ((y_true, "y_true"), (y_pred, "y_pred"))
+    )
+    index, most = checked_index(class_idx, classes, "class_idx"), checked_count(k, 0, "k")
+    if order_keys is not None and len(order_keys) != rows:
+        raise ValueError(f"order_keys: expected {rows} values, one per row, got {len(order_keys)}")
+    keys: Sequence[Any] = range(rows) if order_keys is None else order_keys
+
+    def first(outcome: Outcome, sign: int) -> NDArray[np.intp]:
+        found = members[outcome].tolist()
+        best = sorted(found, key=lambda row: (sign * float(probabilities[row, index]), keys[row]))
+        return np.array(best[:most], dtype=np.intp)
+
+    members = _members(true, predicted, index)
+    return first(Outcome.TP, -1), first(Outcome.FP, -1), first(Outcome.FN, 1)
+
+
+def choose_examples(
     probabilities: NDArray[np.floating[Any]],
     labels: NDArray[np.integer[Any]],
     class_index: int,
@@ -75,11 +129,9 @@ def select_examples(
     *,
     order_keys: Sequence[str],
 ) -> Examples:
-    """Select the examples of one class that a gallery shows.
+    """Select the examples of one class that a gallery shows, and count what there is; see :func:`select_examples`.
 
-    The predicted class is the most probable one, the first of equals. True and false positives are taken by highest
-    confidence, false negatives by lowest probability of the true class: the surest successes, the loudest false
-    alarms and the worst misses. Equal probabilities are put in the order of ``order_keys``.
+    The predicted class is the most probable one, the first of equals.
 
     Args:
         probabilities: Shape ``(n, classes)``, in [0, 1]. A row with a NaN or an infinity is never selected.
@@ -92,66 +144,36 @@ def select_examples(
         The examples, as indices of rows, and how many rows there are per outcome.
 
     Raises:
+        TypeError: The labels are not whole numbers.
         ValueError: Shapes disagree, or the class, a label or the count is out of range.
 
     >>> probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.4, 0.6]])
-    >>> examples = select_examples(probabilities, np.array([0, 0, 1, 0]), 0, 1, order_keys=["a", "b", "c", "d"])
+    >>> examples = choose_examples(probabilities, np.array([0, 0, 1, 0]), 0, 1, order_keys=["a", "b", "c", "d"])
     >>> examples.true_positives, examples.false_positives, examples.false_negatives
     ((0,), (2,), (3,))
     >>> examples.available[Outcome.TP]
     2
     """
-    _check_examples(probabilities, labels, class_index, count, order_keys)
-    of_class = np.where(np.isfinite(probabilities[:, class_index]), probabilities[:, class_index], 0.0)
-    members = _members(probabilities, labels, class_index)
-
-    def first(outcome: Outcome, direction: int) -> tuple[int, ...]:
-        rows = sorted(members[outcome], key=lambda row: (direction * float(of_class[row]), order_keys[row]))
-        return tuple(rows[:count])
-
-    return Examples(
-        true_positives=first(Outcome.TP, -1),
-        false_positives=first(Outcome.FP, -1),
-        false_negatives=first(Outcome.FN, 1),
-        available=MappingProxyType({outcome: len(rows) for outcome, rows in members.items()}),
-    )
+    finite = np.isfinite(probabilities)
+    filled = np.where(finite, probabilities, 0)
+    usable = finite.all(axis=-1) if probabilities.ndim == 2 else finite
+    predicted = np.where(usable, filled.argmax(axis=-1), UNKNOWN)
+    shown = select_examples(labels, predicted, filled, class_index, count, order_keys=order_keys)
+    available = {outcome: len(rows) for outcome, rows in _members(labels, predicted, class_index).items()}
+    found, false_alarms, missed = (tuple(rows.tolist()) for rows in shown)
+    return Examples(found, false_alarms, missed, MappingProxyType(available))
 
 
 def _members(
-    probabilities: NDArray[np.floating[Any]], labels: NDArray[np.integer[Any]], class_index: int
-) -> dict[Outcome, list[int]]:
-    """Return the rows of each outcome, in the order of the table."""
-    usable = np.isfinite(probabilities).all(axis=1) & (labels != UNLABELLED)
-    predicted = np.argmax(np.where(usable[:, None], probabilities, 0), axis=1) == class_index
-    true = labels == class_index
+    labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], class_index: int
+) -> dict[Outcome, NDArray[np.intp]]:
+    """Return the rows of each outcome, in the order of the table; those of which anything is unknown have none."""
+    known = (labels != UNKNOWN) & (predicted != UNKNOWN)
+    true, positive = labels == class_index, predicted == class_index
     masks = {
-        Outcome.TP: true & predicted,
-        Outcome.FP: ~true & predicted,
-        Outcome.FN: true & ~predicted,
-        Outcome.TN: ~true & ~predicted,
+        Outcome.TP: true & positive,
+        Outcome.FP: ~true & positive,
+        Outcome.FN: true & ~positive,
+        Outcome.TN: ~true & ~positive,
     }
-    return {outcome: np.flatnonzero(mask & usable).tolist() for outcome, mask in masks.items()}
-
-
-def _check_examples(
-    probabilities: NDArray[np.floating[Any]],
-    labels: NDArray[np.integer[Any]],
-    class_index: int,
-    count: int,
-    order_keys: Sequence[str],
-) -> None:
-    if probabilities.ndim != 2 or probabilities.shape[1] == 0:
-        raise ValueError(f"expected probabilities of shape (n, classes), got {probabilities.shape}")
-    rows, classes = probabilities.shape
-    if labels.shape != (rows,) or len(order_keys) != rows:
-        raise ValueError(
-            f"expected a label and a key for each of {rows} rows, got {labels.shape} and {len(order_keys)}"
-        )
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"expected labels as integers, got {labels.dtype}")
-    if not 0 <= class_index < classes:
-        raise ValueError(f"class_index must lie in 0..{classes - 1}, got {class_index}")
-    if rows and not (labels.min() >= UNLABELLED and labels.max() < classes):
-        raise ValueError(f"labels must lie in -1..{classes - 1}, got {labels.min()}..{labels.max()}")
-    if count < 0:
-        raise ValueError(f"count must be at least 0, got {count}")
+    return {outcome: np.flatnonzero(mask & known) for outcome, mask in masks.items()}

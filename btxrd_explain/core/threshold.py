@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from btxrd_explain.core.arrays import checked_choice, checked_heatmap, checked_mask, checked_number
 from btxrd_explain.core.choices import Operator, Rule
 from btxrd_explain.core.histogram import TOP_LEVEL, count_levels, pixels_at, quantise
 from btxrd_explain.core.overlap import Overlap, count_overlap
@@ -48,19 +49,19 @@ def binarize(
 
 
 def compute_cam_iou(
-    heatmap: NDArray[np.floating[Any]],
-    mask: NDArray[Any],
+    cam_heatmap: Any,  # noqa: ANN401 -- an array, a list or a torch tensor
+    annotation_mask: Any,  # noqa: ANN401 -- likewise
     threshold: float = 0.5,
     *,
-    operator: Operator = Operator.AT_LEAST,
+    operator: Operator | str = Operator.AT_LEAST,
 ) -> float:
     """Return the IoU of a thresholded heat map and an annotation mask.
 
     ``IoU = |b ∧ m| / |b ∨ m|`` with ``b = heatmap >= threshold``.
 
     Args:
-        heatmap: Shape ``(height, width)``, values in [0, 1].
-        mask: The same shape; non-zero is annotated.
+        cam_heatmap: Shape ``(height, width)``, floating values in [0, 1].
+        annotation_mask: The same shape: truth values, or numbers that are 0 and 1 (or 0 and 255).
         threshold: In [0, 1].
         operator: ``>=`` (default) or ``>``.
 
@@ -69,12 +70,16 @@ def compute_cam_iou(
         call that undefined instead (see :attr:`~btxrd_explain.core.overlap.Overlap.iou`).
 
     Raises:
-        ValueError: The shapes differ, the heat map holds NaN, or the threshold is out of range.
+        TypeError: An argument is of another kind, such as a heat map of bytes (0 to 255).
+        ValueError: The shapes differ, a value or the threshold is out of range, or the operator is unknown.
 
-    >>> compute_cam_iou(np.array([[0.9, 0.6, 0.1]]), np.array([[0, 1, 1]]))
+    >>> compute_cam_iou([[0.9, 0.6, 0.1]], [[0, 1, 1]])
     0.3333333333333333
     """
-    iou = count_overlap(binarize(heatmap, threshold, operator=operator), mask.astype(bool)).iou
+    values = checked_heatmap(cam_heatmap, "cam_heatmap")
+    mask = checked_mask(annotation_mask, values.shape, "annotation_mask")
+    level, chosen = checked_number(threshold, 0, 1, "threshold"), checked_choice(operator, Operator, "operator")
+    iou = count_overlap(binarize(values, level, operator=chosen), mask).iou
     return 0.0 if iou is None else iou
 
 

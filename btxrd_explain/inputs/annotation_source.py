@@ -142,12 +142,12 @@ _FEW = 10
 """As many JSON files of a folder are opened to see what they are; a folder of more holds a file per image."""
 
 
-def read_annotation(place: AnnotationPlace, radiograph: Size) -> Annotation:
+def read_annotation(place: AnnotationPlace, radiograph: Size | None) -> Annotation:
     """Read the annotation of a radiograph.
 
     Args:
         place: Where it is.
-        radiograph: Size of the radiograph, after EXIF rotation.
+        radiograph: Size of the radiograph, after EXIF rotation; None, for a file of one image, leaves it unchecked.
 
     Returns:
         The annotation, whatever its source.
@@ -159,6 +159,8 @@ def read_annotation(place: AnnotationPlace, radiograph: Size) -> Annotation:
     if place.problem is not None:
         raise AnnotationError(place.problem, hint="give each file_name the folders that tell the images apart")
     if place.kind is SourceKind.COCO:
+        if radiograph is None:
+            raise ValueError("a COCO file has many images, and is read for one of a known size")
         return cached_coco(place.path).read(place.entry, radiograph)
     if place.kind is SourceKind.MASK:
         from btxrd_explain.inputs.mask_image import read_mask_image  # noqa: PLC0415 -- imports OpenCV
@@ -166,7 +168,7 @@ def read_annotation(place: AnnotationPlace, radiograph: Size) -> Annotation:
         annotation = read_mask_image(place.path)
     else:
         annotation = read_labelme(place.path)
-    if annotation.image_size is not None:
+    if annotation.image_size is not None and radiograph is not None:
         check_size(place.path, annotation.image_size, radiograph)
     return annotation
 

@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.core.choices import MaskPolicy
-from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.masks import annotation_mask
 from btxrd_explain.core.shapes import Shape, ShapeType
-from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.annotation import Annotation, check_size, naming, parse_size, whole, within_memory
+from btxrd_explain.inputs.annotation import Annotation, naming, parse_size, whole, within_memory
 from btxrd_explain.inputs.decode import UndecodableError, decode
 from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json, shown
 
@@ -48,59 +44,6 @@ def read_labelme(path: Path) -> Annotation:
     """
     with naming(path, hint="open and save the file with LabelMe, or remove it"):
         return _parse(load_json(path, max_bytes=_MAX_BYTES, max_values=_MAX_VALUES))
-
-
-def load_annotation_mask(
-    path: Path,
-    size: Size | tuple[int, int] | None,
-    *,
-    policy: MaskPolicy | str = MaskPolicy.POLYGONS_THEN_RECTANGLES,
-    accept_unsized: bool = True,
-) -> NDArray[np.bool_]:
-    """Read a LabelMe file as one mask of all lesions.
-
-    Args:
-        path: The JSON file.
-        size: Height and width of the radiograph after EXIF rotation; None takes the file's word for it.
-        policy: Which shapes are lesions.
-        accept_unsized: True accepts a file without ``imageHeight`` and ``imageWidth``, which cannot be checked
-            against ``size``.
-
-    Returns:
-        Boolean array of shape ``size``; all False where the file has no lesion.
-
-    Raises:
-        AnnotationError: The file cannot be read, or it annotates an image of another size.
-        ValueError: The policy has an unknown name.
-    """
-    annotation, checked_size = read_annotation_of(path, size, accept_unsized=accept_unsized)
-    return annotation_mask(annotation.shapes, checked_size, MaskPolicy(policy))
-
-
-def read_annotation_of(
-    path: Path, size: Size | tuple[int, int] | None, *, accept_unsized: bool = True
-) -> tuple[Annotation, Size]:
-    """Read the LabelMe file of a radiograph, and make sure that it annotates an image of that size.
-
-    Args:
-        path: The JSON file.
-        size: Height and width of the radiograph after EXIF rotation; None takes the file's word for it.
-        accept_unsized: See :func:`load_annotation_mask`.
-
-    Returns:
-        The annotation and the size of the radiograph.
-
-    Raises:
-        AnnotationError: The file cannot be read, or it annotates an image of another size.
-    """
-    annotation = read_labelme(path)
-    own = annotation.image_size
-    size = own if size is None else Size(*size)
-    if size is None or (own is None and not accept_unsized):
-        raise AnnotationError(f"'{path}' has no imageHeight and imageWidth", hint="save it again with LabelMe")
-    if own is not None:
-        check_size(path, own, size)
-    return annotation, size
 
 
 def _parse(document: object) -> Annotation:

@@ -7,11 +7,12 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 from PIL import ExifTags
 
+from btxrd_explain.core.arrays import checked_path
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.decode import (
@@ -23,7 +24,7 @@ from btxrd_explain.inputs.decode import (
     upright,
 )
 from btxrd_explain.inputs.image_files import is_dicom, kind_of
-from btxrd_explain.system.places import as_text, is_url, reaching
+from btxrd_explain.system.places import as_text, is_url, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -164,7 +165,7 @@ class Radiograph:
     size: Size
 
 
-def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) -> Radiograph:
+def read_radiograph(path: str | os.PathLike[str], needed: Callable[[Size], Size] | None = None) -> Radiograph:
     """Read a radiograph; the file is read once.
 
     Grey images keep one channel and colour images become RGB, without their transparency. Values of more than 8 bits
@@ -173,7 +174,7 @@ def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) ->
     the first one counts, but DICOM of several frames is refused.
 
     Args:
-        path: The image file; its content decides about the format, not its name.
+        path: The image file, or the URL of one; its content decides about the format, not its name.
         needed: From the size of a radiograph the size that its pixels are needed at, see
             :func:`btxrd_explain.inputs.decode.decode`; None for all pixels.
 
@@ -181,8 +182,17 @@ def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) ->
         The radiograph.
 
     Raises:
+        TypeError: The path is neither text nor a path.
         RadiographError: The file cannot be read or decoded.
+
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.NamedTemporaryFile(suffix=".png") as file:
+    ...     Image.fromarray(np.full((3, 2), 90, np.uint8)).save(file.name)
+    ...     read_radiograph(file.name).size
+    Size(height=3, width=2)
     """
+    path = _place(path)
     data = _read(path)
     try:
         pixels, size = _decode(data, needed)
@@ -193,6 +203,13 @@ def read_radiograph(path: Path, needed: Callable[[Size], Size] | None = None) ->
     except MemoryError as error:
         raise RadiographError(f"'{path}' takes more memory than is left", hint="free some, and run it again") from error
     return Radiograph(pixels, hashlib.sha256(data).hexdigest(), size)
+
+
+def _place(path: str | os.PathLike[str]) -> Path:
+    """Return a path, or the place that a URL names."""
+    if isinstance(path, str) and is_url(path):
+        return place_of(path)
+    return cast("Path", path) if is_url(str(path)) else checked_path(path, "path")
 
 
 def why_unreadable(path: Path) -> str | None:

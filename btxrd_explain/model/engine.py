@@ -16,12 +16,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from btxrd_explain.core.arrays import checked_index, checked_name, shown, to_array
 from btxrd_explain.core.cam import NATIVE, RawGrid
 from btxrd_explain.core.choices import Precision, ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
-from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
+from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map, judge
+from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers
+from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, layer_name
 from btxrd_explain.model.scores import checked_scores, class_probabilities
 
 if TYPE_CHECKING:
@@ -35,12 +37,9 @@ PRECISIONS: Mapping[str, torch.dtype] = {
     Precision.FP16: torch.float16,
 }
 
+_ARRAYS = ("probabilities", "grids")
 _SCALE = 1024.0
 """Scores are scaled by this before going back, and gradients divided by it, so that half precision loses nothing."""
-
-
-class DegenerateMapWarning(UserWarning):
-    """A heat map is all zero because its raw grid holds no usable evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,44 +95,119 @@ def explain(
 
 def generate_gradcam(
     model: nn.Module,
-    image: Tensor,
-    target_layer: str = AUTO,
-    target_class: int | None = None,
+    input_tensor: Any,  # noqa: ANN401 -- a torch tensor, an array or a list
+    target_class_idx: int | None = None,
+    *,
+    target_layer: nn.Module | str | None = None,
+    method: str = "gradcam",
 ) -> NDArray[np.float32]:
-    """Compute the Grad-CAM heat map of one preprocessed radiograph.
+    """Compute the heat map of one preprocessed radiograph.
 
     Args:
         model: A classifier that returns class scores; it is put into eval mode for the call, and back.
-        image: Shape ``(channels, height, width)`` or ``(1, channels, height, width)``, on the model's device.
-        target_layer: Dotted module name (or several, separated by commas), or ``auto`` for what the head receives.
-        target_class: Index of the class to explain; None explains the predicted class.
+        input_tensor: Shape ``(1, channels, height, width)`` or ``(channels, height, width)``, floating, preprocessed as
+            in training.
+        target_class_idx: Index of the class to explain; None explains the predicted class.
+        target_layer: A module of the model, its dotted name (or several, separated by commas), or ``auto`` for what the
+            head receives. None takes ``model.gradcam_target_layer``, a module or a name, where the model declares one,
+            else ``auto``.
+        method: Name of the method, see :func:`btxrd_explain.methods`.
 
     Returns:
         Float32 array of shape ``(height, width)`` in [0, 1], the input's size; scaled per image. All 0, with a
         :class:`DegenerateMapWarning`, where the raw grid holds no positive evidence, is flat or not finite.
 
     Raises:
-        ValueError: The image has another shape, or the class does not exist.
-        SettingsError: The layer does not exist or cannot be explained.
+        TypeError: An argument is of another kind, such as bytes for the input or a name for the class.
+        ValueError: The input has another shape (such as channels last), the class does not exist, the method is
+            unknown, or the layer does not exist or cannot be explained.
         CheckpointError: The network has one output.
+
+    >>> _ = torch.manual_seed(0)
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> generate_gradcam(network, torch.rand(1, 3, 8, 8), 0).shape
+    (8, 8)
     """
-    batch = image[None] if image.ndim == 3 else image
-    if batch.ndim != 4 or len(batch) != 1:
-        raise ValueError(f"expected one image of shape (channels, height, width), got {tuple(image.shape)}")
-    size = Size(*batch.shape[2:])
-    with _evaluating(model):
-        layers = find_target_layers(model, target_layer, input_size=size, channels=batch.shape[1])
-        explanation = explain(model, layers, batch)
+    check_network(model)
+    batch = checked_batch(input_tensor, "input_tensor")
+    if len(batch) != 1:
+        raise ValueError(f"input_tensor: expected one image, (1, channels, height, width), got {tuple(batch.shape)}")
+    wanted = getattr(model, "gradcam_target_layer", None) if target_layer is None else target_layer
+    explanation = explain_images(model, batch, method=method, target_layer=AUTO if wanted is None else wanted)
     probabilities = explanation.probabilities[0]
-    if target_class is None:
-        target_class = int(np.argmax(probabilities))
-    if not 0 <= target_class < len(probabilities):
-        raise ValueError(f"target_class must lie in 0..{len(probabilities) - 1}, got {target_class}")
+    index = int(np.argmax(probabilities))
+    if target_class_idx is not None:
+        index = checked_index(target_class_idx, len(probabilities), "target_class_idx")
+    size = Size(*batch.shape[2:])
     frame = Frame.fit(size, size, ResizeMode.SQUASH)
-    result = heat_map(explanation.grids[0, target_class], frame, status=explanation.statuses[0][target_class])
+    result = heat_map(explanation.grids[0, index], frame, status=explanation.statuses[0][index])
     if result.status is not MapStatus.OK:
-        warnings.warn(f"the heat map of class {target_class} is empty: {result.status}", DegenerateMapWarning, 2)
+        warnings.warn(f"the heat map of class {index} is empty: {result.status}", DegenerateMapWarning, 2)
     return result.values
+
+
+def explain_images(
+    model: nn.Module,
+    batch: Tensor,
+    *,
+    method: str = "gradcam",
+    target_layer: nn.Module | str = AUTO,
+    precision: str = "fp32",
+    at_once: int = 32,
+) -> Explanation:
+    """Explain preprocessed radiographs with any network, as :func:`explain`, which finds the layer first.
+
+    Args:
+        model: A classifier that returns class scores; it is put into eval mode for the call, and back.
+        batch: Shape ``(B, channels, height, width)``, floating; brought to the device and dtype of the model.
+        method: Name of the method.
+        target_layer: A module of the model, its dotted name, or ``auto``.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        at_once: Radiographs in one pass.
+
+    Raises:
+        TypeError: The layer is neither a module nor a name.
+        ValueError: The method or the layer does not exist, or the layer cannot be explained.
+    """
+    checked_name(method, METHODS, "method")
+    name = layer_name(model, target_layer)
+    with _evaluating(model):
+        layers = find_target_layers(model, name, input_size=Size(*batch.shape[2:]), channels=batch.shape[1])
+        own = next(model.parameters())
+        parts = [
+            explain(model, layers, part.to(own.device, own.dtype), method=method, precision=precision)
+            for part in torch.split(batch, at_once)
+        ]
+    probabilities, grids = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
+    return Explanation(probabilities, grids, tuple(statuses for part in parts for statuses in part.statuses))
+
+
+def check_network(model: object) -> None:
+    """Refuse what is not a network with weights.
+
+    Raises:
+        TypeError: It is something else, such as the path of a checkpoint.
+    """
+    if not isinstance(model, nn.Module) or next(model.parameters(), None) is None:
+        raise TypeError(f"model: expected a torch.nn.Module with weights, got {shown(model)}")
+
+
+def checked_batch(value: Any, what: str) -> Tensor:  # noqa: ANN401 -- a torch tensor, an array or a list
+    """Return preprocessed radiographs as a tensor of shape ``(B, channels, height, width)``.
+
+    Raises:
+        TypeError: They are not an array of floating values.
+        ValueError: They have another shape, such as channels last, or values that are not finite.
+    """
+    tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(np.array(to_array(value, what)))
+    if not tensor.is_floating_point():
+        raise TypeError(f"{what}: expected normalised floating values, got {shown(tensor)}")
+    batch = tensor[None] if tensor.ndim == 3 else tensor
+    if batch.ndim != 4 or not batch.numel() or (batch.shape[1] not in {1, 3} and batch.shape[3] in {1, 3}):
+        raise ValueError(f"{what}: expected shape (B, channels, height, width), got {tuple(tensor.shape)}")
+    if not torch.isfinite(batch).all():
+        raise ValueError(f"{what}: expected finite values, got NaN or infinities")
+    return batch
 
 
 def _native(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
+from btxrd_explain.core.arrays import shown
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.scores import checked_scores
@@ -184,6 +185,27 @@ def find_target_layers(
             _check_name(network, name)
     probe = _probe(network, input_size=input_size, channels=channels)
     return tuple(_choose(network, probe) if name == AUTO else _find(network, probe, name) for name in wanted)
+
+
+def layer_name(network: nn.Module, layer: nn.Module | str) -> str:
+    """Return the dotted name of a layer that may be named or be a module of the network.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: The module is not one of the network's.
+
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    >>> layer_name(network, network[1]), layer_name(network, "0")
+    ('1', '0')
+    """
+    if isinstance(layer, str):
+        return layer
+    if not isinstance(layer, nn.Module):
+        raise TypeError(f"target_layer: expected a module of the model or its dotted name, got {shown(layer)}")
+    found: list[str] = [name for name, module in network.named_modules() if module is layer and name]
+    if not found:
+        raise ValueError(f"target_layer: expected a module of the model, got a {type(layer).__name__} that is not")
+    return found[0]
 
 
 def list_layers(network: nn.Module, *, input_size: Size, channels: int = 3) -> list[TargetLayer]:

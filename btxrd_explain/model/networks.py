@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.checkpoint import match_weights
 
@@ -138,10 +139,6 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
 
 
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
 @dataclass(frozen=True, slots=True)
 class Blueprint:
     """A network as it is before its weights are loaded, and what its makers say of its input.
@@ -236,7 +233,7 @@ def from_factory(reference: str, classes: int) -> Blueprint:
         )
     kernels = (parameter.shape for parameter in network.parameters() if parameter.ndim == 4)
     channels = next((shape[1] for shape in kernels), 3)
-    return Blueprint(network, reference, channels, None, _IMAGENET_MEAN, _IMAGENET_STD)
+    return Blueprint(network, reference, channels, None, IMAGENET_MEAN, IMAGENET_STD)
 
 
 def fill_zero_heads(network: nn.Module, seed: int = 0) -> None:

@@ -167,8 +167,8 @@ def _compose(panel: Panel, colormap: str, alpha: float) -> list[NDArray[np.uint8
     bare = as_rgb(panel.radiograph)
     if panel.note is not None:
         return [bare] * len(_COLUMNS)
-    alone = create_overlay(np.zeros_like(bare), panel.heatmap, 1.0, colormap=colormap)
-    return [bare, bare, alone, create_overlay(bare, panel.heatmap, alpha, colormap=colormap)]
+    alone = create_overlay(np.zeros_like(bare), panel.heatmap, alpha=1.0, colormap=colormap)
+    return [bare, bare, alone, create_overlay(bare, panel.heatmap, alpha=alpha, colormap=colormap)]
 
 
 def _draw_headings(figure: Figure, left: float) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np  # noqa: TC002 -- the doctest uses it
+
+from btxrd_explain.core.arrays import checked_count, checked_path, checked_picture, shown
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.outputs.fonts import fitted, printable, text_width, wrapped
-from btxrd_explain.outputs.overlay import add_outlines
+from btxrd_explain.outputs.overlay import add_outlines, as_rgb
 from btxrd_explain.outputs.style import (
     ANNOTATION,
     FAINT,
@@ -19,14 +22,15 @@ from btxrd_explain.outputs.style import (
     add_note,
     add_text,
     new_figure,
+    save_figure,
     show_picture,
     styled,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
-    import numpy as np
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -106,7 +110,7 @@ def cell_pixels(dpi: int) -> Size:
     return Size(round(_HEIGHT * dpi), round(_WIDTH * dpi))
 
 
-def build_gallery_grid(
+def build_gallery(
     rows: Sequence[Row], *, title: str, columns: int, colormap: str = "inferno", footer: str = ""
 ) -> Figure:
     """Build the picture grid of one class.
@@ -148,6 +152,72 @@ def build_gallery_grid(
             add_legend(figure, _LEFT + 2, below - _BAR + 0.12, [(ANNOTATION, "expert annotation")])
         add_text(figure, _LEFT, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
     return figure
+
+
+def build_gallery_grid(
+    images: Sequence[Any],
+    titles: Sequence[str],
+    rows: int,
+    cols: int,
+    output_path: str | Path,
+    suptitle: str = "",
+    *,
+    dpi: int = 150,
+) -> Path:
+    """Write pictures with their titles as a grid, row by row from the upper left.
+
+    All cells have the same size whatever the shape of the pictures; cells without a picture stay empty.
+
+    Args:
+        images: Pictures, at most ``rows * cols``: shape ``(height, width, 3)`` RGB or ``(height, width)`` grey, uint8,
+            or floating in [0, 1].
+        titles: A title per picture.
+        rows: Rows of the grid, at least 1.
+        cols: Columns of the grid, at least 1.
+        output_path: A ``.png``, ``.svg`` or ``.pdf`` file, written whole or not at all; its folder is made if missing.
+        suptitle: Title of the figure.
+        dpi: Resolution in dots per inch.
+
+    Returns:
+        The file.
+
+    Raises:
+        TypeError: An argument is of another kind.
+        ValueError: A picture is of another shape or range, or pictures, titles and cells disagree in number.
+        OutputError: The suffix is another one, or the file cannot be written.
+
+    >>> import tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> build_gallery_grid([np.zeros((8, 8, 3))], ["a"], 1, 2, f"{folder.name}/grid.png", suptitle="two").name
+    'grid.png'
+    """
+    path, rows, cols = (
+        checked_path(output_path, "output_path"),
+        checked_count(rows, 1, "rows"),
+        checked_count(cols, 1, "cols"),
+    )
+    pictures = [as_rgb(checked_picture(image, f"images[{number}]")) for number, image in enumerate(images)]
+    if isinstance(titles, str) or not len(titles) == len(pictures) <= rows * cols:
+        raise ValueError(
+            f"images: expected at most {rows} x {cols} of them and a title each, got {len(pictures)} images and "
+            f"{shown(titles) if isinstance(titles, str) else f'{len(titles)} titles'}"
+        )
+    band = 0.22
+    with styled():
+        heading = wrapped(suptitle, cols * (_WIDTH + _GAP), _HEADING, bold=True, limit=3)
+        top = rows * (_HEIGHT + band) + _GAP
+        height = top + (0.1 + 0.18 * len(heading) if suptitle else 0)
+        figure = new_figure(cols * (_WIDTH + _GAP) + _GAP, height)
+        if suptitle:
+            add_text(figure, _GAP, height - 0.08, "\n".join(heading), fontsize=_HEADING, weight="bold", va="top")
+        for number, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+            line, column = divmod(number, cols)
+            left, bottom = _GAP + column * (_WIDTH + _GAP), top - (line + 1) * (_HEIGHT + band)
+            text = fitted(printable(str(title)), _WIDTH, _TITLE)
+            add_text(figure, left, bottom + _HEIGHT + 0.06, text, fontsize=_TITLE)
+            _draw_picture(figure, Picture(picture), (left, bottom, _WIDTH, _HEIGHT))
+    save_figure(figure, path, dpi=checked_count(dpi, 1, "dpi"))
+    return path
 
 
 def _per_line(columns: int) -> int:

@@ -11,8 +11,17 @@ from matplotlib import colormaps
 from matplotlib.collections import PolyCollection
 from matplotlib.patheffects import withStroke
 
+from btxrd_explain.core.arrays import (
+    checked_heatmap,
+    checked_mask,
+    checked_name,
+    checked_number,
+    checked_picture,
+    to_array,
+)
 from btxrd_explain.core.contours import regions, simplified
-from btxrd_explain.outputs.style import to_hex
+from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from btxrd_explain.outputs.style import ANNOTATION, to_hex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,13 +30,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Size
+    from btxrd_explain.core.preprocess import Preprocessing
+
+_OUTLINE = 500
+"""An outline in pixels is as wide as that part of the longest side."""
 
 
 def create_overlay(
-    image: NDArray[np.uint8],
-    heatmap: NDArray[np.floating[Any]],
-    alpha: float = 0.45,
+    rgb_img: Any,  # noqa: ANN401 -- an array, a list or a torch tensor
+    heatmap: Any,  # noqa: ANN401 -- likewise
     *,
+    alpha: float = 0.45,
     colormap: str = "inferno",
 ) -> NDArray[np.uint8]:
     """Lay a heat map over a radiograph.
@@ -36,8 +49,9 @@ def create_overlay(
     heat, ``alpha * sqrt(h)``, so that the radiograph stays as it is where there is nothing to show.
 
     Args:
-        image: Radiograph, uint8, shape ``(height, width)`` or ``(height, width, 3)`` RGB.
-        heatmap: Shape ``(height, width)``, values in [0, 1].
+        rgb_img: Radiograph of shape ``(height, width, 3)`` RGB, or ``(height, width)`` grey: floating in [0, 1], or
+            uint8.
+        heatmap: Shape ``(height, width)``, floating values in [0, 1].
         alpha: Opacity at heat 1, in [0, 1].
         colormap: Name of a matplotlib colour map.
 
@@ -45,56 +59,101 @@ def create_overlay(
         RGB picture, uint8, shape ``(height, width, 3)``.
 
     Raises:
+        TypeError: An argument is of another kind, such as a heat map of bytes.
         ValueError: Shapes differ, values are out of range or not finite, or the colour map is unknown.
 
-    >>> create_overlay(np.full((1, 2), 100, np.uint8), np.array([[0.0, 1.0]]), alpha=1.0).tolist()
+    >>> create_overlay(np.full((1, 2), 100, np.uint8), [[0.0, 1.0]], alpha=1.0).tolist()
     [[[100, 100, 100], [252, 255, 164]]]
     """
-    if image.dtype != np.uint8 or image.shape[:2] != heatmap.shape or image.shape[2:] not in {(), (3,)}:
-        raise ValueError(f"a {image.dtype} image {image.shape} and a heat map {heatmap.shape} do not fit")
-    if not 0 <= alpha <= 1:
-        raise ValueError(f"alpha must lie in [0, 1], got {alpha}")
-    if heatmap.size and not (heatmap.min() >= 0 and heatmap.max() <= 1):  # also false for NaN
-        raise ValueError("the heat map has values outside [0, 1]")
-    levels = (heatmap * 255 + 0.5).astype(np.uint8)
+    image, heat = checked_picture(rgb_img, "rgb_img"), checked_heatmap(heatmap, "heatmap")
+    if image.shape[:2] != heat.shape:
+        raise ValueError(f"heatmap: expected the shape {image.shape[:2]} of rgb_img, got {heat.shape}")
+    checked_number(alpha, 0, 1, "alpha")
+    levels = (heat * 255 + 0.5).astype(np.uint8)
     opacity = (alpha * np.sqrt(np.arange(256, dtype=np.float32) / 255))[:, None]
-    tint = opacity * colour_table(colormap)
-    rgb = as_rgb(image)
-    return (rgb * (1 - opacity)[levels] + tint[levels] + 0.5).astype(np.uint8)
+    tint = opacity * colour_table(checked_name(colormap, colormaps, "colormap"))
+    return (as_rgb(image) * (1 - opacity)[levels] + tint[levels] + 0.5).astype(np.uint8)
 
 
-def denormalize_tensor(tensor: Any, mean: Sequence[float], std: Sequence[float]) -> NDArray[np.uint8]:  # noqa: ANN401
-    """Turn a network's input back into a picture: the inverse of ``(pixel / 255 - mean) / std``.
+def overlay(
+    image: Any,  # noqa: ANN401 -- an array, a list or a torch tensor
+    heatmap: Any,  # noqa: ANN401 -- likewise
+    *,
+    mask: Any = None,  # noqa: ANN401 -- likewise
+    alpha: float = 0.45,
+    colormap: str = "inferno",
+) -> NDArray[np.uint8]:
+    """Lay a heat map, and the outline of an annotation, over a radiograph; see :func:`create_overlay`.
 
     Args:
-        tensor: Shape ``(channels, height, width)`` or ``(1, channels, height, width)``, a torch tensor on any
-            device or an array; 1 or 3 channels.
-        mean: Mean per channel.
-        std: Standard deviation per channel.
+        image: Radiograph, as :func:`btxrd_explain.read_radiograph` returns it, or its pixels.
+        heatmap: Heat map of the radiograph's size, as :func:`btxrd_explain.explain` returns it, or its values.
+        mask: The annotation, of the same shape: truth values, or 0 and 1 (or 0 and 255); None draws no outline.
+        alpha: Opacity at heat 1, in [0, 1].
+        colormap: Name of a matplotlib colour map.
 
     Returns:
-        RGB picture, uint8, shape ``(height, width, 3)``; values outside of [0, 255] are clipped.
+        RGB picture, uint8, shape ``(height, width, 3)``; the outline lies within the mask and is sky blue.
 
     Raises:
+        TypeError: An argument is of another kind.
+        ValueError: Shapes differ, or a value is out of range.
+
+    >>> overlay(np.zeros((1, 3), np.uint8), np.zeros((1, 3)), mask=[[0, 0, 1]])[0].tolist()
+    [[0, 0, 0], [0, 0, 0], [86, 180, 233]]
+    """
+    picture = create_overlay(getattr(image, "pixels", image), heatmap, alpha=alpha, colormap=colormap)
+    if mask is None:
+        return picture
+    region = checked_mask(mask, picture.shape[:2]).astype(np.uint8)
+    width = max(1, round(max(region.shape) / _OUTLINE))
+    inner = cv2.erode(region, np.ones((2 * width + 1, 2 * width + 1), np.uint8), borderValue=0)
+    picture[region.view(np.bool_) & (np.asarray(inner) == 0)] = ANNOTATION
+    return picture
+
+
+def denormalize_tensor(
+    tensor: Any,  # noqa: ANN401 -- a torch tensor, an array or a list
+    *,
+    mean: Sequence[float] = IMAGENET_MEAN,
+    std: Sequence[float] = IMAGENET_STD,
+) -> NDArray[np.float32]:
+    """Turn a network's input back into a picture: the inverse of ``(pixel - mean) / std``.
+
+    Args:
+        tensor: Shape ``(channels, height, width)`` or ``(1, channels, height, width)``, floating; 1 or 3 channels.
+        mean: Mean per channel, of values in [0, 1]; ImageNet's unless given.
+        std: Standard deviation per channel, likewise.
+
+    Returns:
+        RGB picture, float32, shape ``(height, width, 3)``; values outside of [0, 1] are clipped, grey is replicated.
+
+    Raises:
+        TypeError: The tensor does not hold floating values: it is a picture already.
         ValueError: The tensor has another shape or values that are not finite, or mean and std do not fit its
             channels.
 
     >>> denormalize_tensor(np.zeros((3, 1, 1)), mean=(0.0, 0.5, 1.0), std=(1, 1, 1)).tolist()
-    [[[0, 128, 255]]]
+    [[[0.0, 0.5, 1.0]]]
     """
-    # NumPy knows no bfloat16, the type of networks under autocast.
-    detached = tensor.detach().cpu().float() if hasattr(tensor, "detach") else tensor
-    array = np.asarray(detached, dtype=np.float64)
-    array = array[0] if array.ndim == 4 and len(array) == 1 else array
-    if array.ndim != 3 or len(array) not in {1, 3} or not len(array) == len(mean) == len(std):
-        raise ValueError(
-            f"a tensor of shape {tuple(np.shape(detached))} does not fit {len(mean)} means, {len(std)} stds"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError("the tensor has values that are not finite")
+    array = to_array(tensor, "tensor")
+    planes = array[0] if array.ndim == 4 and len(array) == 1 else array
+    if planes.ndim != 3 or len(planes) not in {1, 3} or not planes.size:
+        raise ValueError(f"tensor: expected shape (1 or 3, height, width), or 1 of these, got {array.shape}")
+    if planes.dtype.kind != "f":
+        raise TypeError(f"tensor: expected normalised floating values, got {planes.dtype}")
+    if not len(planes) == len(mean) == len(std):
+        raise ValueError(f"tensor: expected a mean and a std per channel, got {len(mean)} and {len(std)}")
+    if not np.isfinite(planes).all():
+        raise ValueError("tensor: expected finite values, got NaN or infinities")
     scale, shift = (np.asarray(values, dtype=np.float64)[:, None, None] for values in (std, mean))
-    picture = np.clip((array * scale + shift) * 255 + 0.5, 0, 255).astype(np.uint8)
+    picture = np.clip(planes * scale + shift, 0, 1).astype(np.float32)
     return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
+
+
+def picture_of(tensor: Any, preprocessing: Preprocessing) -> NDArray[np.uint8]:  # noqa: ANN401 -- see denormalize_tensor
+    """Return what the network was given as RGB, uint8, shape ``(height, width, 3)``; see :func:`denormalize_tensor`."""
+    return checked_picture(denormalize_tensor(tensor, mean=preprocessing.mean, std=preprocessing.std))
 
 
 def as_rgb(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -130,8 +189,6 @@ def shrunk(
 @cache
 def colour_table(colormap: str) -> NDArray[np.float32]:
     """Return the 256 colours of a colour map, float32 in [0, 255], shape ``(256, 3)``."""
-    if colormap not in colormaps:
-        raise ValueError(f"matplotlib has no colour map '{colormap}'")
     fine = colormaps[colormap].resampled(256)  # some have 10 or 510 colours
     table: NDArray[np.float32] = (fine(np.arange(256))[:, :3] * 255).astype(np.float32)
     return table

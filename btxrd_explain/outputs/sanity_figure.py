@@ -151,7 +151,7 @@ def _draw_strip(figure: Figure, strip: Strip, top: float, *, width: float, color
 def _overlaid(
     radiograph: NDArray[np.uint8], values: NDArray[np.float32] | None, colormap: str, alpha: float
 ) -> NDArray[np.uint8]:
-    return radiograph if values is None else create_overlay(radiograph, values, alpha, colormap=colormap)
+    return radiograph if values is None else create_overlay(radiograph, values, alpha=alpha, colormap=colormap)
 
 
 def build_perturbation(

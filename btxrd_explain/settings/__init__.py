@@ -21,7 +21,6 @@ from btxrd_explain.settings.sections import (
     RunSettings,
 )
 from btxrd_explain.settings.sources import LoadedSettings, load_settings
-from btxrd_explain.settings.template import Row, default_yaml, describe, to_yaml, yaml_value
 
 __all__ = [
     "SECTIONS",
@@ -37,14 +36,9 @@ __all__ = [
     "OutputSettings",
     "PreprocessSettings",
     "ReportSettings",
-    "Row",
     "RunSettings",
     "Setting",
     "Settings",
-    "default_yaml",
-    "describe",
     "load_settings",
     "section_description",
-    "to_yaml",
-    "yaml_value",
 ]

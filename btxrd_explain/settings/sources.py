@@ -77,12 +77,40 @@ def load_settings(
     >>> loaded.settings.annotation.threshold, loaded.origins["annotation.threshold"]
     (0.4, '--set annotation.threshold=0.4')
     """
-    given = [
-        *(() if config is None else _from_file(config)),
-        *_from_environment(os.environ if environ is None else environ),
-        *_from_flags(flags or {}),
-        *_from_assignments(assignments),
-    ]
+    return _loaded(
+        [
+            *(() if config is None else _from_file(config)),
+            *_from_environment(os.environ if environ is None else environ),
+            *_from_flags(flags or {}),
+            *_from_assignments(assignments),
+        ]
+    )
+
+
+def settings_of(
+    keywords: Mapping[str, object], further: Mapping[str, object] | None = None, config: Path | None = None
+) -> Settings:
+    """Return the settings of a call from Python; the environment has no part in them.
+
+    Args:
+        keywords: Values of keywords by dotted name.
+        further: Values of other settings by dotted name, which win.
+        config: A YAML file, over which both win.
+
+    Raises:
+        SettingsError: The file cannot be read, or a name or a value is wrong.
+
+    >>> settings_of({"annotation.threshold": 0.4}).annotation.threshold
+    0.4
+    """
+    given = [*(() if config is None else _from_file(config))]
+    given += [Given(name, value, f"keyword {SETTINGS[name].key}") for name, value in keywords.items()]
+    given += [Given(name, value, "settings") for name, value in (further or {}).items()]
+    return _loaded(given).settings
+
+
+def _loaded(given: list[Given]) -> LoadedSettings:
+    """Lay values over each other, later ones over earlier ones, and check them."""
     effective = {item.name: item for item in given if item.name in SETTINGS}
     unknown = [item for item in given if item.name not in SETTINGS]
     settings = _validated(effective, [_unknown(item) for item in unknown[:_MOST]], more=len(unknown[_MOST:]))

@@ -8,7 +8,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from btxrd_explain import errors
-from btxrd_explain.settings import SECTIONS, SETTINGS, describe, load_settings, section_description
+from btxrd_explain.commands import config
+from btxrd_explain.settings import SECTIONS, SETTINGS, section_description
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ def _sections(text: str) -> Iterator[str]:
 
 def settings() -> str:
     """Return a table of settings per section."""
-    defaults = {row.name: row.value for row in describe(load_settings(environ={}))}
+    defaults = {row.name: row.value for row in config.run(environ={}).rows}
     parts = []
     for section in SECTIONS:
         rows = [

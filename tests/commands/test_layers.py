@@ -17,7 +17,7 @@ from btxrd_explain.commands import layers as workflow
 from btxrd_explain.core.ceiling import ceiling_iou, reference_lesions
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
-from btxrd_explain.inputs.labelme import load_annotation_mask
+from btxrd_explain.inputs.annotation_file import read_annotation
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.settings import load_settings
 
@@ -54,7 +54,7 @@ def test_the_reference_population_behaves_like_ten_real_lesions(real_data: Path)
         differences = []
         for path in sorted((real_data / "btxrd_sample" / "Annotations").glob("*.json")):
             (image,) = (real_data / "btxrd_sample" / "images").glob(f"{path.stem}.*")
-            mask = load_annotation_mask(path, read_radiograph(image).size)
+            mask = read_annotation(path, read_radiograph(image).size).mask
             nearest = np.argsort(np.abs(np.log(shares / mask.mean())))[:20]
             differences.append(_ceiling(mask, side) - ceilings[nearest].mean())
         assert len(differences) == 10
@@ -170,7 +170,7 @@ def test_named_annotations_take_the_place_of_made_up_ones(real_data: Path) -> No
     expected = []
     for path in sorted((root / "Annotations").glob("*.json")):
         (image,) = (root / "images").glob(f"{path.stem}.*")
-        expected.append(_ceiling(load_annotation_mask(path, read_radiograph(image).size), 12))
+        expected.append(_ceiling(read_annotation(path, read_radiograph(image).size).mask, 12))
     assert ceilings[Size(12, 12)] == pytest.approx(np.mean(expected), abs=1e-6)
 
 

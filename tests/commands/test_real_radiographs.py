@@ -15,7 +15,8 @@ from btxrd_explain.cli import app
 from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import lesion_masks
-from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme
+from btxrd_explain.inputs.annotation_file import read_annotation
+from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.table import open_table
 
@@ -118,7 +119,7 @@ def test_masks_have_the_published_polygon_areas(real_data: Path) -> None:
     for row in _reference_areas(real_data):
         annotation = next(folder.glob(f"*/{row['image']}.json"))
         size = Size(int(row["height"]), int(row["width"]))
-        mask = load_annotation_mask(annotation, size, policy="polygons")
+        mask = read_annotation(annotation, size, mask_policy="polygons").mask
         published = row["third_party_mask_area_px"] or row["polygon_px_fillPoly_rounded"]
         inner = mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
         rim = mask.sum() - inner.sum()
@@ -134,8 +135,8 @@ def test_a_lesion_with_a_box_alone_is_not_lost(real_data: Path) -> None:
     assert annotation.image_size is not None
     lesions = list(lesion_masks(annotation.shapes, annotation.image_size, MaskPolicy.POLYGONS_THEN_RECTANGLES))
     assert len(lesions) == 2
-    polygons = load_annotation_mask(path, None, policy="polygons")
-    both = load_annotation_mask(path, None)
-    boxes = load_annotation_mask(path, None, policy="rectangles")
+    polygons = read_annotation(path, None, mask_policy="polygons").mask
+    both = read_annotation(path, None).mask
+    boxes = read_annotation(path, None, mask_policy="rectangles").mask
     assert polygons.sum() < both.sum() < boxes.sum()
     np.testing.assert_array_equal(lesions[0] | lesions[1], both)

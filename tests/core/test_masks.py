@@ -12,7 +12,8 @@ from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import annotation_mask, lesion_masks, select_shapes
 from btxrd_explain.core.shapes import Shape, ShapeType, rasterise_union
-from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme
+from btxrd_explain.inputs.annotation_file import read_annotation
+from btxrd_explain.inputs.labelme import read_labelme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,7 +179,7 @@ def test_polygon_areas_are_those_of_the_reference_but_for_the_rim(real_data: Pat
         reference = next(row for row in csv.DictReader(file) if row["image"] == name)
     size = Size(int(reference["height"]), int(reference["width"]))
     path = annotation(real_data, name)
-    area = int(load_annotation_mask(path, size, policy=MaskPolicy.POLYGONS).sum())
+    area = int(read_annotation(path, size, mask_policy=MaskPolicy.POLYGONS).mask.sum())
     (outline,) = select_shapes(read_labelme(path).shapes, MaskPolicy.POLYGONS)
     (x, y), (next_x, next_y) = outline.points.T, np.roll(outline.points, -1, axis=0).T
     perimeter = float(np.hypot(next_x - x, next_y - y).sum())
@@ -198,7 +199,7 @@ def test_each_real_lesion_drawn_twice_is_one_lesion(real_data: Path, name: str) 
     shapes = read_labelme(path).shapes
     assert [each.shape_type for each in shapes] == [ShapeType.RECTANGLE, ShapeType.POLYGON]
     assert len(list(lesion_masks(shapes, size))) == 1
-    share = load_annotation_mask(path, size).sum() / load_annotation_mask(path, size, policy=MaskPolicy.ALL).sum()
+    share = read_annotation(path, size).mask.sum() / read_annotation(path, size, mask_policy=MaskPolicy.ALL).mask.sum()
     assert 0.4 < share < 0.85
 
 

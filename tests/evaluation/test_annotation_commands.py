@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.inputs.labelme import load_annotation_mask
+from btxrd_explain.inputs.annotation_file import read_annotation
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def _annotate(folder: Path, number: int, size: Size, label: str) -> dict[str, An
     shape = {"label": label, "points": points, "shape_type": "polygon"}
     path = folder / "labelme" / f"{number}.json"
     path.write_text(json.dumps({"shapes": [shape], "imageHeight": size.height, "imageWidth": size.width}))
-    mask = load_annotation_mask(path, size).astype(np.uint8)
+    mask = read_annotation(path, size).mask.astype(np.uint8)
     Image.fromarray(mask * LABELS.index(label)).save(folder / "masks" / f"{number}.png")
     runs = codec.encode(np.asfortranarray(mask))
     return {"size": list(size), "counts": runs["counts"].decode()}

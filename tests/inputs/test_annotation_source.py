@@ -12,9 +12,9 @@ from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import AnnotationError, InputError
+from btxrd_explain.inputs import annotation_file
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_source import CocoSource, open_source, read_annotation, read_lesions
-from btxrd_explain.inputs.labelme import load_annotation_mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,6 +232,6 @@ def test_lesions_of_the_real_sample_are_those_of_the_public_function(real_data: 
             with Image.open(image) as radiograph:
                 size = Size(radiograph.height, radiograph.width)
             lesions = np.logical_or.reduce(list(read_lesions(place, size, LesionRules())))
-            assert np.array_equal(lesions, load_annotation_mask(place.path, size))
+            assert np.array_equal(lesions, annotation_file.read_annotation(place.path, size).mask)
             found += 1
     assert found == 10

@@ -15,7 +15,8 @@ from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError, ExitCode
-from btxrd_explain.inputs.labelme import load_annotation_mask, read_labelme
+from btxrd_explain.inputs.annotation_file import read_annotation
+from btxrd_explain.inputs.labelme import read_labelme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +79,7 @@ def test_line_ends_and_byte_order_mark_do_not_matter(tmp_path: Path) -> None:
 def test_a_file_of_flags_has_no_shapes(tmp_path: Path) -> None:
     path = save(tmp_path, document(flags={"cat": True}))
     assert read_labelme(path).shapes == ()
-    assert not load_annotation_mask(path, Size(8, 10)).any()
+    assert not read_annotation(path, Size(8, 10)).mask.any()
 
 
 def test_embedded_and_named_images_are_never_opened(tmp_path: Path) -> None:
@@ -95,26 +96,26 @@ def test_mask_shapes_hold_pixels(tmp_path: Path) -> None:
     patch = np.array([[0, 255, 0], [1, 0, 0]], dtype=np.uint8)
     shape = {"label": "x", "points": [[4, 2], [6, 3]], "shape_type": "mask", "mask": png(patch)}
     path = save(tmp_path, document(shape))
-    assert np.argwhere(load_annotation_mask(path, Size(8, 10))).tolist() == [[2, 5], [3, 4]]
+    assert np.argwhere(read_annotation(path, Size(8, 10)).mask).tolist() == [[2, 5], [3, 4]]
 
 
 def test_the_mask_follows_the_policy(tmp_path: Path) -> None:
     path = save(tmp_path, document(RECTANGLE, POLYGON))
-    triangle = load_annotation_mask(path, Size(8, 10))
+    triangle = read_annotation(path, Size(8, 10)).mask
     assert triangle.shape == (8, 10)
     assert not triangle[3, 6]
-    assert np.array_equal(triangle, load_annotation_mask(path, (8, 10), policy="polygons"))
-    box = load_annotation_mask(path, Size(8, 10), policy=MaskPolicy.RECTANGLES)
+    assert np.array_equal(triangle, read_annotation(path, (8, 10), mask_policy="polygons").mask)
+    box = read_annotation(path, Size(8, 10), mask_policy=MaskPolicy.RECTANGLES).mask
     assert box[3, 6]
-    assert np.array_equal(box, load_annotation_mask(path, Size(8, 10), policy="all"))
-    with pytest.raises(ValueError, match="'boxes' is not a valid MaskPolicy"):
-        load_annotation_mask(path, Size(8, 10), policy="boxes")
+    assert np.array_equal(box, read_annotation(path, Size(8, 10), mask_policy="all").mask)
+    with pytest.raises(ValueError, match="mask_policy: there is no 'boxes'"):
+        read_annotation(path, Size(8, 10), mask_policy="boxes")
 
 
 def test_another_size_is_an_error_that_says_what_to_check(tmp_path: Path) -> None:
     path = save(tmp_path, document(POLYGON))
     with pytest.raises(AnnotationError, match="of 10 x 8 pixels, but the radiograph has 8 x 10: check") as caught:
-        load_annotation_mask(path, Size(10, 8))
+        read_annotation(path, Size(10, 8))
     assert str(path) in str(caught.value)
     assert caught.value.exit_code is ExitCode.INPUT
 
@@ -122,15 +123,15 @@ def test_another_size_is_an_error_that_says_what_to_check(tmp_path: Path) -> Non
 def test_a_file_without_size_is_accepted_unless_refused(tmp_path: Path) -> None:
     path = save(tmp_path, document(POLYGON, imageHeight=None, imageWidth=None))
     assert read_labelme(path).image_size is None
-    assert load_annotation_mask(path, Size(20, 30)).shape == (20, 30)
+    assert read_annotation(path, Size(20, 30)).mask.shape == (20, 30)
     with pytest.raises(AnnotationError, match="no imageHeight and imageWidth"):
-        load_annotation_mask(path, Size(20, 30), accept_unsized=False)
+        read_annotation(path, Size(20, 30), accept_unsized=False)
     with pytest.raises(AnnotationError, match="no imageHeight and imageWidth"):
-        load_annotation_mask(path, None)
+        read_annotation(path, None)
 
 
 def test_the_files_own_size_can_be_taken(tmp_path: Path) -> None:
-    assert load_annotation_mask(save(tmp_path, document(POLYGON)), None).shape == (8, 10)
+    assert read_annotation(save(tmp_path, document(POLYGON)), None).mask.shape == (8, 10)
 
 
 MASK = {"label": "x", "points": [[4, 2], [6, 3]], "shape_type": "mask"}

@@ -12,9 +12,9 @@ from torch import nn
 
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
-from btxrd_explain.core.heatmap import MapStatus, heat_map
+from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.model.engine import DegenerateMapWarning, explain, generate_gradcam
+from btxrd_explain.model.engine import explain, generate_gradcam
 from btxrd_explain.model.layers import Layout, Order, TargetLayer, find_target_layers
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def test_frozen_networks_work_in_any_mode(context: Callable[[], torch.no_grad], 
 
 def test_nothing_is_left_behind(batch: torch.Tensor) -> None:
     network = _small().train()
-    generate_gradcam(network, batch[0], "1", 0)
+    generate_gradcam(network, batch[:1], 0, target_layer="1")
     assert network.training
     assert all(parameter.grad is None and parameter.requires_grad for parameter in network.parameters())
     assert not any(module._forward_hooks for module in network.modules())
@@ -140,7 +140,7 @@ def test_work_in_place_behind_the_layer_does_no_harm(batch: torch.Tensor) -> Non
 @pytest.mark.parametrize(("name", "message"), [("3", "no grid of cells"), ("nowhere", "no layer 'nowhere'")])
 def test_layers_that_cannot_be_explained_are_refused(name: str, message: str, batch: torch.Tensor) -> None:
     with pytest.raises(SettingsError, match=message):
-        generate_gradcam(_small(), batch[0], name)
+        generate_gradcam(_small(), batch[:1], target_layer=name)
 
 
 def test_a_layer_without_a_path_to_the_scores_is_refused(batch: torch.Tensor) -> None:
@@ -172,7 +172,7 @@ def test_evidence_against_a_class_gives_an_empty_map_and_a_warning(batch: torch.
     explanation = explain(network, _target(network, "1"), batch)
     assert set(sum(explanation.statuses, ())) == {MapStatus.NO_POSITIVE_EVIDENCE}
     with pytest.warns(DegenerateMapWarning, match="no_positive_evidence"):
-        assert not generate_gradcam(network, batch[0], "1", 0).any()
+        assert not generate_gradcam(network, batch[:1], 0, target_layer="1").any()
 
 
 def test_rounding_noise_is_no_evidence(batch: torch.Tensor) -> None:
@@ -200,12 +200,12 @@ def test_one_heat_map_at_the_size_of_the_input(network: nn.Module, batch: torch.
     assert (heat.min(), heat.max()) == (0, 1)
 
 
-@pytest.mark.parametrize("shape", [(3, 3, SIDE, SIDE), (SIDE, SIDE)])
+@pytest.mark.parametrize("shape", [(3, 3, SIDE, SIDE), (SIDE, SIDE), (1, SIDE, SIDE, 3), (SIDE, SIDE, 3)])
 def test_one_image_is_expected(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="expected one image"):
+    with pytest.raises(ValueError, match="input_tensor: expected"):
         generate_gradcam(_small(), torch.zeros(shape))
 
 
 def test_the_class_must_exist(batch: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match=r"0\.\.1, got 2"):
-        generate_gradcam(_small(), batch[0], "1", 2)
+    with pytest.raises(ValueError, match="target_class_idx: expected 0 to 1, got 2"):
+        generate_gradcam(_small(), batch[:1], 2, target_layer="1")

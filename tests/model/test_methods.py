@@ -127,8 +127,8 @@ def test_a_wrong_class_is_swallowed_by_the_library_and_an_error_here(capsys: pyt
     with library.GradCAM(network, [layers[0].module]) as cam:
         cam(batch[:1], [ClassifierOutputTarget(9)])
     assert "exception occurred" in capsys.readouterr().out
-    with pytest.raises(ValueError, match=r"0\.\.2, got 9"):
-        generate_gradcam(network, batch[0], target_class=9)
+    with pytest.raises(ValueError, match="expected 0 to 2, got 9"):
+        generate_gradcam(network, batch[:1], target_class_idx=9)
 
 
 def test_frozen_networks_and_no_grad_break_the_library_and_work_here() -> None:

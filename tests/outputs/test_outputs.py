@@ -22,8 +22,8 @@ from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import OutputError
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison
 from btxrd_explain.outputs.fonts import text_width
-from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, build_gallery_grid, cell_pixels, place_of
-from btxrd_explain.outputs.overlay import create_overlay, denormalize_tensor, outlines_of, shrunk
+from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, build_gallery, cell_pixels, place_of
+from btxrd_explain.outputs.overlay import create_overlay, denormalize_tensor, outlines_of, picture_of, shrunk
 from btxrd_explain.outputs.style import ANNOTATION, FAINT, save_figure, styled
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def test_the_scale_is_fixed() -> None:
 @example(heat=0.5, grey=0, alpha=1.0)
 def test_overlays_lie_between_radiograph_and_colour(heat: float, grey: int, alpha: float) -> None:
     """Each channel lies between the radiograph and the colour of that heat, as far along as the opacity says."""
-    pixel = create_overlay(np.full((1, 1), grey, np.uint8), np.array([[heat]]), alpha)[0, 0].astype(int)
+    pixel = create_overlay(np.full((1, 1), grey, np.uint8), np.array([[heat]]), alpha=alpha)[0, 0].astype(int)
     level = int(heat * 255 + 0.5)
     colour = np.array(colormaps["inferno"](level)[:3]) * 255
     assert (pixel >= np.floor(np.minimum(grey, colour))).all()
@@ -69,7 +69,7 @@ def test_overlays_lie_between_radiograph_and_colour(heat: float, grey: int, alph
 @pytest.mark.parametrize("colormap", ["tab10", "gist_ncar", "viridis"])
 def test_colour_maps_of_any_length_span_the_scale(colormap: str) -> None:
     heat = np.array([[0.0, 0.5, 1.0]])
-    drawn = create_overlay(np.zeros((1, 3), np.uint8), heat, 1.0, colormap=colormap)
+    drawn = create_overlay(np.zeros((1, 3), np.uint8), heat, alpha=1.0, colormap=colormap)
     assert drawn[0, 2] == pytest.approx(np.array(colormaps[colormap](1.0)[:3]) * 255, abs=1)
     middle = np.array(colormaps[colormap](0.5)[:3]) * 255 * np.sqrt(128 / 255)
     assert drawn[0, 1] == pytest.approx(middle, abs=3)
@@ -78,50 +78,57 @@ def test_colour_maps_of_any_length_span_the_scale(colormap: str) -> None:
 @pytest.mark.parametrize(
     ("image", "heat", "alpha", "colormap", "message"),
     [
-        (np.zeros((2, 2), np.uint8), np.zeros((2, 3)), 0.5, "inferno", "do not fit"),
-        (np.zeros((2, 2)), np.zeros((2, 2)), 0.5, "inferno", "do not fit"),
-        (np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2)), 0.5, "inferno", "do not fit"),
-        (np.zeros((2, 2), np.uint8), np.full((2, 2), 1.5), 0.5, "inferno", "outside"),
-        (np.zeros((2, 2), np.uint8), np.full((2, 2), np.nan), 0.5, "inferno", "outside"),
+        (np.zeros((2, 2), np.uint8), np.zeros((2, 3)), 0.5, "inferno", "shape"),
+        (np.full((2, 2), 1.5), np.zeros((2, 2)), 0.5, "inferno", r"rgb_img: expected finite values in \[0, 1\]"),
+        (np.zeros((2, 2, 4), np.uint8), np.zeros((2, 2)), 0.5, "inferno", "shape"),
+        (np.zeros((2, 2), np.uint8), np.full((2, 2), 1.5), 0.5, "inferno", "heatmap: expected finite values"),
+        (np.zeros((2, 2), np.uint8), np.full((2, 2), np.nan), 0.5, "inferno", "heatmap: expected finite values"),
         (np.zeros((2, 2), np.uint8), np.zeros((2, 2)), 1.5, "inferno", "alpha"),
-        (np.zeros((2, 2), np.uint8), np.zeros((2, 2)), 0.5, "rainbows", "no colour map"),
+        (np.zeros((2, 2), np.uint8), np.zeros((2, 2)), 0.5, "rainbows", "colormap: there is no 'rainbows'"),
     ],
 )
 def test_what_cannot_be_laid_over_is_refused(
     image: NDArray[Any], heat: NDArray[Any], alpha: float, colormap: str, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        create_overlay(image, heat, alpha, colormap=colormap)
+        create_overlay(image, heat, alpha=alpha, colormap=colormap)
 
 
 def test_denormalising_undoes_preprocessing() -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (8, 6, 3), dtype=np.uint8)
-    tensor = torch.from_numpy(Preprocessing(Size(8, 6), MEAN, STD).apply(pixels))
-    np.testing.assert_array_equal(denormalize_tensor(tensor, MEAN, STD), pixels)
-    np.testing.assert_array_equal(denormalize_tensor(tensor[None].requires_grad_(), MEAN, STD), pixels)
+    preprocessing = Preprocessing(Size(8, 6), MEAN, STD)
+    tensor = torch.from_numpy(preprocessing.apply(pixels))
+    np.testing.assert_array_equal(picture_of(tensor, preprocessing), pixels)
+    picture = denormalize_tensor(tensor[None].requires_grad_())
+    assert picture.dtype == np.float32
+    np.testing.assert_allclose(picture, pixels / 255, atol=1e-6)
 
 
 def test_denormalising_grey_gives_rgb() -> None:
-    grey = denormalize_tensor(np.full((1, 2, 2), 1.0), (0.25,), (0.5,))
+    grey = denormalize_tensor(np.full((1, 2, 2), 1.0), mean=(0.25,), std=(0.5,))
     assert grey.shape == (2, 2, 3)
-    assert (grey == 191).all()
+    assert (grey == 0.75).all()
 
 
-@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 4), (2, 4, 4)])
+def test_what_lies_beyond_black_and_white_is_clipped() -> None:
+    assert denormalize_tensor(np.array([[[-9.0]], [[0.0]], [[9.0]]])).ravel() == pytest.approx([0, 0.456, 1])
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (2, 3, 4, 4), (2, 4, 4), (4, 4, 3), (3, 0, 4)])
 def test_other_tensors_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="does not fit"):
-        denormalize_tensor(np.zeros(shape), MEAN, STD)
+    with pytest.raises(ValueError, match="tensor: expected shape"):
+        denormalize_tensor(np.zeros(shape))
 
 
 def test_bfloat16_is_denormalised() -> None:
     tensor = torch.full((3, 1, 2), 0.5, dtype=torch.bfloat16)
-    assert (denormalize_tensor(tensor, (0, 0, 0), (1, 1, 1)) == 128).all()
+    assert (denormalize_tensor(tensor, mean=(0, 0, 0), std=(1, 1, 1)) == 0.5).all()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_tensors_that_are_not_finite_are_refused(value: float) -> None:
-    with pytest.raises(ValueError, match="not finite"):
-        denormalize_tensor(np.full((3, 2, 2), value), MEAN, STD)
+    with pytest.raises(ValueError, match="expected finite values"):
+        denormalize_tensor(np.full((3, 2, 2), value))
 
 
 @pytest.mark.parametrize("shape", [(2100, 1600), (2100, 1600, 3), (311, 1800), (4881, 153)])
@@ -169,7 +176,7 @@ def _gallery(columns: int) -> Figure:
         (_picture(300, 100), _picture(300, 100, "no_positive_evidence")), "FN: Benign -> Normal (0.51)", "x.png"
     )
     rows = [Row("TP", cells, 9), Row("FP", (), 0), Row("FN", (pair,), 1)]
-    return build_gallery_grid(rows, title="Malignant", columns=columns, footer="gradcam of bn2 | " * 20)
+    return build_gallery(rows, title="Malignant", columns=columns, footer="gradcam of bn2 | " * 20)
 
 
 def _texts(figure: Figure) -> list[Text]:
@@ -212,7 +219,7 @@ def test_long_class_names_give_way_and_nothing_else_does(columns: int) -> None:
     picture = Picture(np.zeros((50, 50, 3), np.uint8), f"map of {LONG}", "no_positive_evidence")
     cell = Cell((picture, picture), f"FN: {LONG} -> {LONG} (0.93)", LONG * 3)
     rows = [Row("FN", (cell,) * columns, columns)]
-    figure = build_gallery_grid(rows, title=f"{LONG}: where the classifier looks", columns=columns, footer=LONG * 2)
+    figure = build_gallery(rows, title=f"{LONG}: where the classifier looks", columns=columns, footer=LONG * 2)
     assert not _texts_overlap(figure)
     assert not _texts_outside(figure)
     titles = [text.get_text() for text in figure.texts if text.get_text().startswith("FN: ")]
@@ -229,7 +236,7 @@ def test_long_class_names_give_way_and_nothing_else_does(columns: int) -> None:
 def test_footers_break_between_words(columns: int) -> None:
     words = "gradcam of blocks.6.1.bn2, 12 x 12 cells, efficientnet_b0, checkpoint.safetensors (0123abcd)"
     cell = Cell((_picture(50, 50),), "a")
-    figure = build_gallery_grid([Row("TP", (cell,), 1)], title="", columns=columns, footer=words)
+    figure = build_gallery([Row("TP", (cell,), 1)], title="", columns=columns, footer=words)
     assert words in [text.get_text().replace("\n", " ") for text in figure.texts]
     assert not _texts_outside(figure)
 
@@ -253,13 +260,13 @@ def test_notes_stay_within_their_picture() -> None:
 
 def test_an_unreadable_example_keeps_its_place() -> None:
     rows = [Row("TP", (Cell((), "TP: a -> a (0.93)", "x (not readable any more)"),), 1)]
-    figure = build_gallery_grid(rows, title="a", columns=1)
+    figure = build_gallery(rows, title="a", columns=1)
     assert len(figure.axes) == 2  # the cell and the colour bar
 
 
 def test_markup_in_names_is_plain_text(tmp_path: Path) -> None:
     cell = Cell((_picture(50, 50),), r"TP: $\frac{1}$ -> <b>x</b> (0.93)", "$$.png")
-    figure = build_gallery_grid([Row("TP", (cell,), 1)], title="$x_1$", columns=1)
+    figure = build_gallery([Row("TP", (cell,), 1)], title="$x_1$", columns=1)
     save_figure(figure, tmp_path / "g.png", dpi=50)
 
 
@@ -267,7 +274,7 @@ def test_markup_in_names_is_plain_text(tmp_path: Path) -> None:
 def test_grids_that_cannot_be_laid_out(columns: int) -> None:
     cells = (Cell((), "a"), Cell((), "b"))
     with pytest.raises(ValueError, match="columns"):
-        build_gallery_grid([Row("TP", cells, 2)], title="", columns=columns)
+        build_gallery([Row("TP", cells, 2)], title="", columns=columns)
 
 
 def _panel(
@@ -416,7 +423,7 @@ def test_text_in_vector_figures_is_text(tmp_path: Path) -> None:
 def test_radiographs_in_vector_figures_have_the_size_shown(tmp_path: Path, dpi: int) -> None:
     """At the resolution of print, or the one asked for where that is finer; none is embedded at its own size."""
     pixels = np.random.default_rng(0).integers(0, 256, (2100, 1600, 3), dtype=np.uint8)
-    figure = build_gallery_grid([Row("TP", (Cell((Picture(pixels),), "a"),), 1)], title="", columns=1)
+    figure = build_gallery([Row("TP", (Cell((Picture(pixels),), "a"),), 1)], title="", columns=1)
     save_figure(figure, tmp_path / "g.svg", dpi=dpi)
     sizes = []
     for data in re.findall(r"data:image/png;base64,([^\"]+)", (tmp_path / "g.svg").read_text("utf-8")):
@@ -429,7 +436,7 @@ def test_radiographs_in_vector_figures_have_the_size_shown(tmp_path: Path, dpi: 
 def test_elongated_radiographs_stay_within_cells_of_one_size(shape: tuple[int, int]) -> None:
     picture = Picture(np.full((*shape, 3), 90, np.uint8), "map of Benign")
     rows = [Row("TP", (Cell((picture,), "a"),) * 2, 2), Row("FN", (Cell((picture, picture), "a"),), 1)]
-    figure = build_gallery_grid(rows, title="", columns=2)
+    figure = build_gallery(rows, title="", columns=2)
     assert not _texts_overlap(figure)
     cells = [axes for axes in figure.axes if axes.images]
     assert {tuple(np.round(axes.get_window_extent().size)) for axes in cells[:2]} == {(270, 230)}
@@ -470,7 +477,7 @@ def test_figures_do_not_depend_on_the_users_settings(tmp_path: Path) -> None:
 def test_names_that_cannot_be_printed(tmp_path: Path, kind: str) -> None:
     bad = "a\udcff\x00\x1b\n\tb"
     cell = Cell((Picture(np.zeros((9, 9, 3), np.uint8), bad, bad),) * 2, bad, bad)
-    figure = build_gallery_grid([Row(bad, (cell,), 1)], title=bad, columns=2, footer=bad)
+    figure = build_gallery([Row(bad, (cell,), 1)], title=bad, columns=2, footer=bad)
     save_figure(figure, tmp_path / f"g.{kind}", dpi=30)
     assert "a\ufffd\ufffd\ufffd b" in [text.get_text() for text in figure.texts]
     panel = replace(_panel(mask=False), image_id=bad, true_class=bad, note=bad)
@@ -484,7 +491,7 @@ def test_galleries_outline_annotations_and_explain_the_outline(*, annotated: boo
     mask = np.zeros((300, 100), bool)
     mask[100:150, 20:60] = mask[200:210, 50:60] = True
     picture = replace(_picture(300, 100), annotation=outlines_of(mask) if annotated else ())
-    figure = build_gallery_grid([Row("TP", (Cell((picture,), "a"),), 1)], title="", columns=1)
+    figure = build_gallery([Row("TP", (Cell((picture,), "a"),), 1)], title="", columns=1)
     legends = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     assert legends == (["expert annotation"] if annotated else [])
     (cell,) = [axes for axes in figure.axes if axes.images]

@@ -26,10 +26,15 @@ ELSEWHERE = {"howto/own-network.md"}
 NAMES = ("Normal", "Benign", "Malignant")
 
 
+def _blocks(page: Path, language: str) -> str:
+    """Return the blocks of a page in one language, in their order."""
+    blocks = page.read_text("utf-8").split(f"```{language}\n")[1:]
+    return "".join(block.partition("```")[0] for block in blocks)
+
+
 def _commands(page: Path) -> list[str]:
     """Return the lines of a page's bash blocks, with continued ones joined."""
-    blocks = page.read_text("utf-8").split("```bash\n")[1:]
-    text = "".join(block.partition("```")[0] for block in blocks)
+    text = _blocks(page, "bash")
     return [line.strip() for line in text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
@@ -72,6 +77,20 @@ def test_the_commands_of_a_page_run(page: str, template: Path, tmp_path: Path, m
     for command in PAGES[page]:
         result = CliRunner().invoke(app, shlex.split(command)[1:])
         assert result.exit_code == 0, f"{command}\n{result.output}"
+
+
+@pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # the classifier was never trained
+@pytest.mark.filterwarnings("ignore::btxrd_explain.core.heatmap.DegenerateMapWarning")  # likewise
+def test_the_python_of_its_page_runs(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "work"
+    shutil.copytree(template, folder)
+    monkeypatch.chdir(folder)
+    exec(compile(_blocks(DOCS / "howto" / "python.md", "python"), "python.md", "exec"), {})  # noqa: S102 -- our own page
+    assert (folder / "out" / "report.html").is_file()
+    assert (folder / "first-look.png").is_file()
+    assert "mean IoU 0." in capsys.readouterr().out
 
 
 def test_pages_that_are_tested_elsewhere_exist() -> None:

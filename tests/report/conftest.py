@@ -155,13 +155,13 @@ def _masks(
     root: Path, rows: Sequence[Prediction], names: Sequence[str]
 ) -> dict[str, np.ndarray[Any, np.dtype[np.bool_]]]:
     """Draw the annotations again, by the library's own public function."""
-    from btxrd_explain import load_annotation_mask  # noqa: PLC0415 -- imports OpenCV
+    from btxrd_explain import read_annotation  # noqa: PLC0415 -- imports OpenCV
 
     masks = {}
     for row in rows:
         file = root / "Annotations" / f"{Path(row.path).stem}.json"
         if file.exists() and row.size is not None and row.label != names[0]:
-            masks[row.image_id] = load_annotation_mask(file, row.size).astype(bool)
+            masks[row.image_id] = read_annotation(file, row.size).mask
     return masks
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from btxrd_explain import compute_cam_iou, load_annotation_mask
+from btxrd_explain import compute_cam_iou, read_annotation
 from btxrd_explain.commands import report
 from btxrd_explain.core.heatmap import MapStatus, heat_map
 from btxrd_explain.predictions.table import open_table
@@ -39,7 +39,7 @@ def test_the_live_iou_is_pythons_on_real_radiographs(
     for row in table.rows(NAMES):
         assert row.grids is not None
         assert row.size is not None
-        mask = load_annotation_mask(sample / "Annotations" / f"{row.image_id.split('.')[0]}.json", row.size)
+        mask = read_annotation(sample / "Annotations" / f"{row.image_id.split('.')[0]}.json", row.size).mask
         page.get_by_role("button", name=f"{row.image_id},").click()
         for index, status in enumerate(row.grid_statuses):
             heat = heat_map(row.grids[index], table.provenance.preprocessing.frame(row.size), status=status)

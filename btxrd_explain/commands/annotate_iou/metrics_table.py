@@ -116,17 +116,28 @@ def write_metrics(
         left = iter(scores)
         for number in count():  # as Python objects all rows would be too many
             part = slice(number * _ROWS_AT_ONCE, (number + 1) * _ROWS_AT_ONCE)
-            cells = {f"meta_{name}": values[part] for name, values in columns.items()}
-            rows = [
-                _row(score, names) | {name: values[place] for name, values in cells.items()}
-                for place, score in enumerate(islice(left, _ROWS_AT_ONCE))
-            ]
-            if not rows:
+            cells = {name: values[part] for name, values in columns.items()}
+            table = metrics_table(list(islice(left, _ROWS_AT_ONCE)), names, columns=cells, schema=schema)
+            if not len(table):
                 break
-            table = pa.Table.from_pylist(rows, schema)
             tables.write_table(table)
             lines.write_table(_as_cells(table.drop_columns([_CURVE]).replace_schema_metadata()))
     return parquet, text
+
+
+def metrics_table(
+    scores: Sequence[Score],
+    names: Sequence[str],
+    *,
+    columns: Mapping[str, Sequence[str | None]],
+    schema: pa.Schema | None = None,
+) -> pa.Table:
+    """Return scores as a table in memory; see :func:`write_metrics`."""
+    rows = [
+        _row(score, names) | {f"meta_{name}": values[number] for name, values in columns.items()}
+        for number, score in enumerate(scores)
+    ]
+    return pa.Table.from_pylist(rows, schema or metrics_schema(tuple(columns)))
 
 
 def _as_cells(table: pa.Table) -> pa.Table:

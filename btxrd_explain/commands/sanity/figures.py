@@ -10,7 +10,7 @@ from btxrd_explain.commands.drawing import footer
 from btxrd_explain.core.choices import Baseline
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.outputs.chart import Band
-from btxrd_explain.outputs.overlay import denormalize_tensor
+from btxrd_explain.outputs.overlay import picture_of
 from btxrd_explain.outputs.sanity_figure import Decline, Strip, build_decline, build_perturbation, build_strips
 from btxrd_explain.outputs.style import save_figure
 
@@ -85,7 +85,7 @@ def _strips(
     strips = [
         Strip(
             f"{subject.image_id}: map of {provenance.class_names[subject.target]} ({subject.confidence:.2f})",
-            denormalize_tensor(subject.tensor, wanted.mean, wanted.std),
+            picture_of(subject.tensor, wanted),
             [_values(one) for one in (subject.original, *(randomised.examples[stage][row] for stage in shown))],
         )
         for row, subject in enumerate(subjects[:EXAMPLES])

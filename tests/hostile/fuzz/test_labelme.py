@@ -12,7 +12,7 @@ from PIL import Image
 
 from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.labelme import load_annotation_mask
+from btxrd_explain.inputs.annotation_file import read_annotation
 from tests.hostile.fuzz.documents import anything, objects, points
 from tests.hostile.fuzz.harness import examples, outcome
 from tests.hostile.fuzz.mutations import mutated
@@ -70,7 +70,7 @@ TOKENS = (
 def _read(folder: Path, data: bytes) -> None:
     path = folder / "IMG000046.json"
     path.write_bytes(data)
-    result = outcome(lambda: load_annotation_mask(path, (8, 10), policy="all"), folder=folder)
+    result = outcome(lambda: read_annotation(path, (8, 10), mask_policy="all").mask, folder=folder)
     assert isinstance(result, AnnotationError) or (isinstance(result, np.ndarray) and result.shape == (8, 10))
 
 

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import btxrd_explain.settings.document  # noqa: F401 -- PyYAML, so that its import does not count
+from btxrd_explain.commands.config import default_yaml
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.settings import SECTIONS, SETTINGS, LoadedSettings, default_yaml, load_settings
+from btxrd_explain.settings import SECTIONS, SETTINGS, LoadedSettings, load_settings
 from tests.hostile.fuzz.documents import NASTY
 from tests.hostile.fuzz.harness import examples, outcome
 from tests.hostile.fuzz.mutations import mutated

@@ -1,11 +1,20 @@
-"""Settings as YAML: the documented template, and single values for the terminal."""
+"""The settings in effect with where each came from, and a settings file to start from."""
 
+from __future__ import annotations
+
+from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from btxrd_explain.settings.catalogue import SECTIONS, SETTINGS, Setting, section_description
-from btxrd_explain.settings.schema import Settings
-from btxrd_explain.settings.sources import LoadedSettings
+from btxrd_explain.errors import OutputError
+from btxrd_explain.settings import SECTIONS, SETTINGS, Settings, load_settings, section_description
+from btxrd_explain.system.files import write_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from btxrd_explain.settings import LoadedSettings, Setting
 
 _WIDTH = 100
 
@@ -31,10 +40,48 @@ class Row(NamedTuple):
     origin: str
 
 
+@dataclass(frozen=True, slots=True)
+class ConfigResult:
+    """The settings in effect.
+
+    Attributes:
+        rows: All of them, in the order of the schema.
+        values: Their plain JSON values, by section and name.
+        origins: Where each came from, by dotted name.
+    """
+
+    rows: list[Row]
+    values: dict[str, Any]
+    origins: Mapping[str, str]
+
+
+def run(
+    config: Path | None = None, assignments: Sequence[str] = (), environ: Mapping[str, str] | None = None
+) -> ConfigResult:
+    """Load the settings, and say where each came from; see :func:`btxrd_explain.settings.load_settings`.
+
+    Raises:
+        SettingsError: The file cannot be read, or a name or a value is wrong.
+    """
+    loaded = load_settings(config, {}, assignments, environ)
+    return ConfigResult(describe(loaded), loaded.settings.model_dump(mode="json"), loaded.origins)
+
+
+def init(path: Path, *, force: bool = False) -> Path:
+    """Write a commented YAML file with all settings and their defaults.
+
+    Raises:
+        OutputError: The file exists and ``force`` is not set, or it cannot be written.
+    """
+    if path.exists() and not force:
+        raise OutputError(f"'{path}' exists", hint="name another file, or give --force")
+    write_bytes(path, default_yaml().encode())
+    return path
+
+
 def describe(loaded: LoadedSettings) -> list[Row]:
     """List all settings in the order of the schema, with where each came from.
 
-    >>> from btxrd_explain.settings import load_settings
     >>> describe(load_settings(assignments=["model.device=cpu"], environ={}))[10]
     Row(name='model.device', value='cpu', origin='--set model.device=cpu')
     """

@@ -14,17 +14,8 @@ from hypothesis import example, given
 from hypothesis import settings as relaxed
 from hypothesis import strategies as st
 
-from btxrd_explain.settings import (
-    SECTIONS,
-    SETTINGS,
-    Settings,
-    default_yaml,
-    describe,
-    load_settings,
-    section_description,
-    to_yaml,
-    yaml_value,
-)
+from btxrd_explain.commands.config import default_yaml, describe, to_yaml, yaml_value
+from btxrd_explain.settings import SECTIONS, SETTINGS, Settings, load_settings, section_description
 
 TEMPLATE = Path(__file__).parents[2] / "configs" / "default.yaml"
 

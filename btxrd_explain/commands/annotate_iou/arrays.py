@@ -1,0 +1,237 @@
+"""The evaluation of plain arrays: heat maps from anywhere against masks, with the numbers of ``annotate-iou``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btxrd_explain.commands.annotate_iou.metrics_table import metrics_table, prefix_of
+from btxrd_explain.core.arrays import checked_count, checked_mask
+from btxrd_explain.core.ceiling import ideal_grid
+from btxrd_explain.core.choices import Operator, ResizeMode, Rule
+from btxrd_explain.core.geometry import Frame, Size
+from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge
+from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, random_grid
+from btxrd_explain.core.metrics.plain import GRID, as_heat_map, measured, threshold_of
+from btxrd_explain.core.threshold import Threshold
+from btxrd_explain.evaluation.protocol import BASELINES, MapKind
+from btxrd_explain.evaluation.sample import Sample, Slice, by_values
+from btxrd_explain.evaluation.score import Exclusion, Score
+from btxrd_explain.evaluation.summaries import summarise
+from btxrd_explain.predictions.record import Prediction, RowStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from btxrd_explain.evaluation.schema import Metric
+
+_ONLY_OF_TABLES = (
+    *("class", "predicted", "confidence", "outcome", "detail", "target_class", "target_probability", "lesions"),
+)
+"""Columns on predictions, which plain arrays do not have."""
+_COUNTS = ("n", "units", "n_undefined")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayEvaluation:
+    """What was measured on heat maps and masks.
+
+    Attributes:
+        per_image: A row per image, named and defined as in ``annotation_metrics.parquet``: ``image_id``, ``excluded``
+            and ``undefined`` (why it has no part, or no scores), all scores, those of the ceiling (``ceiling_iou``) and
+            of the baselines (``baseline_random_iou``); ``meta_group`` and ``meta_<name>`` where they are given.
+        summary: A row per slice and score: ``mean`` with the ends ``low`` and ``high`` of its 95 % bootstrap interval,
+            ``n``, ``units``, ``n_undefined``, ``chance``, ``chance_from``, ``ceiling``, and of each baseline the mean (``random``)
+            and the paired difference with its interval (``random_difference``, ``random_difference_low``, ``_high``).
+    """
+
+    per_image: pa.Table
+    summary: pa.Table
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """How arrays are compared."""
+
+    threshold: Threshold
+    grid: Size
+    tolerance: float | None
+    baselines: bool
+    seed: int
+
+
+def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
+    heatmaps: Iterable[Any],
+    masks: Iterable[Any],
+    *,
+    names: Sequence[str] | None = None,
+    groups: Sequence[Any] | None = None,
+    by: Mapping[str, Sequence[Any]] | None = None,
+    threshold: float = 0.5,
+    threshold_rule: Rule | str = Rule.FIXED,
+    percentile: float = 5.0,
+    operator: Operator | str = Operator.AT_LEAST,
+    grid: Sequence[int] = GRID,
+    tolerance: float | None = None,
+    baselines: bool = True,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> ArrayEvaluation:
+    """Score many heat maps against their annotations, with intervals, chance, baselines and ceiling.
+
+    Args:
+        heatmaps: A heat map per image as :func:`btxrd_explain.score` takes it: shape ``(height, width)``, floating
+            values in [0, 1]; images may differ in size.
+        masks: A mask per image, of the shape of its heat map. An image without an annotated pixel is excluded.
+        names: A unique name per image; None counts them from 0. The random baseline depends on the name.
+        groups: What each image belongs to, such as a patient; intervals then draw whole groups. None, or None for an
+            image, draws single images.
+        by: Further slices: a value per image by the name of a column, such as ``{"center": [1, 1, 2]}``.
+        threshold: See :func:`btxrd_explain.score`.
+        threshold_rule: Likewise.
+        percentile: Likewise.
+        operator: Likewise.
+        grid: Rows and columns of the class-activation grid that the maps were enlarged from; ceiling and baselines are
+            grids of this size.
+        tolerance: See :func:`btxrd_explain.score`.
+        baselines: Whether maps that know nothing of the classifier are scored too: random, centre, and the average mask
+            of the other images.
+        resamples: Draws of the bootstrap, at least 1.
+        seed: Seed of the bootstrap and of the random baseline, at least 0.
+
+    Returns:
+        Two Arrow tables, of which each has ``to_pandas()`` where pandas is installed.
+
+    Raises:
+        TypeError: An argument is of another kind.
+        ValueError: Numbers of images disagree, a name comes twice, shapes differ, a value is out of range, or nothing
+            is annotated.
+
+    >>> heat = np.linspace(0, 1, 64).reshape(8, 8)
+    >>> result = evaluate([heat, heat.T], [heat > 0.9, heat > 0.5], names=["a.png", "b.png"])
+    >>> result.per_image.column("iou").to_pylist()[1] < 0.5, result.summary.num_rows
+    (True, 16)
+    """
+    heats = [as_heat_map(heat, grid, f"heatmaps[{number}]") for number, heat in enumerate(heatmaps)]
+    regions = list(masks)
+    ids = [str(number) for number in range(len(heats))] if names is None else [str(name) for name in names]
+    columns = {**({} if groups is None else {"group": groups}), **(by or {})}
+    for what, values in {"masks": regions, "names": ids, **columns}.items():
+        if len(values) != len(heats):
+            raise ValueError(f"{what}: expected {len(heats)} values, one per heat map, got {len(values)}")
+    if len(set(ids)) < len(ids):
+        raise ValueError("names: expected each of them once, got one twice")
+    checked = [
+        checked_mask(mask, heat.values.shape, f"masks[{number}]")
+        for number, (heat, mask) in enumerate(zip(heats, regions, strict=True))
+    ]
+    if not any(mask.any() for mask in checked):
+        raise ValueError("masks: expected an annotated pixel in at least one, got none")
+    comparison = _Comparison(
+        threshold_of(threshold, threshold_rule, percentile, operator),
+        Size(*(checked_count(side, 1, "grid") for side in grid)),
+        tolerance,
+        baselines,
+        checked_count(seed, 0, "seed"),
+    )
+    scores = list(_scores(comparison, ids, heats, checked))
+    texts = {name: [None if value is None else str(value) for value in values] for name, values in columns.items()}
+    rows = [number for number, score in enumerate(scores) if score.excluded is None]
+    sample = Sample.of(
+        [scores[row] for row in rows],
+        (),
+        groups=None if groups is None else [texts["group"][row] for row in rows],
+        resamples=checked_count(resamples, 1, "resamples"),
+        seed=comparison.seed,
+    )
+    slices = {"all": sample.everything()}
+    for name in by or {}:
+        parts = by_values([texts[name][row] for row in rows])
+        slices |= {f"{name}: {part.name}": part for part in parts}
+    return ArrayEvaluation(_per_image(scores, texts), _summary(sample, slices))
+
+
+def _per_image(scores: Sequence[Score], columns: Mapping[str, Sequence[str | None]]) -> pa.Table:
+    """Return the scores as a table, without the columns of predictions and of maps that were not measured."""
+    table = metrics_table(scores, (), columns=columns)
+    absent = [prefix_of(kind) for kind in MapKind if not any(kind in score.metrics for score in scores)]
+    unused = [name for name in table.column_names if name.startswith(tuple(absent))]
+    return table.drop_columns([*_ONLY_OF_TABLES, *unused])
+
+
+def _scores(
+    how: _Comparison, names: Sequence[str], heats: Sequence[HeatMap], masks: Sequence[NDArray[np.bool_]]
+) -> Iterator[Score]:
+    """Yield the score of each image."""
+    average = AverageMask()
+    if how.baselines:
+        for name, mask in zip(names, masks, strict=True):
+            if mask.any():
+                average.add(ideal_grid(mask, _frame(mask), how.grid), name)
+    for name, heat, mask in zip(names, heats, masks, strict=True):
+        row = Prediction(name, "", None, None, RowStatus.OK)
+        if not mask.any():
+            yield Score(row, excluded=Exclusion.EMPTY_ANNOTATION)
+            continue
+        results = {
+            kind: measured(one, mask, None, how.threshold, how.tolerance)
+            for kind, one in _maps(how, name, heat, mask, average)
+        }
+        yield Score(
+            row,
+            undefined=None if heat.status is MapStatus.OK else str(heat.status),
+            lesion_share=float(mask.mean()),
+            metrics={kind: result.metrics for kind, result in results.items()},
+            curves={k: result.curve.astype(np.float32) for k, result in results.items() if result.curve is not None},
+        )
+
+
+def _maps(
+    how: _Comparison, name: str, heat: HeatMap, mask: NDArray[np.bool_], average: AverageMask
+) -> Iterator[tuple[MapKind, HeatMap]]:
+    """Yield the heat map, and those that it is compared with."""
+    yield MapKind.MODEL, heat
+    frame = _frame(mask)
+    grids = {MapKind.CEILING: ideal_grid(mask, frame, how.grid)}
+    if how.baselines:
+        grids |= {MapKind.RANDOM: random_grid(how.grid, name, how.seed), MapKind.CENTRE: centre_grid(how.grid)}
+        others = average.grid(without=name)
+        grids |= {} if others is None else {MapKind.AVERAGE: others}
+    for kind, grid in grids.items():
+        yield kind, heat_map(grid, frame, status=judge(grid))
+
+
+def _frame(mask: NDArray[np.bool_]) -> Frame:
+    size = Size(*mask.shape)
+    return Frame.fit(size, size, ResizeMode.SQUASH)
+
+
+def _summary(sample: Sample, slices: Mapping[str, Slice]) -> pa.Table:
+    import pyarrow as pa
+
+    rows = [
+        {"slice": name, "metric": metric, **_numbers(estimate)}
+        for name, part in slices.items()
+        for metric, estimate in summarise(sample, part).metrics.items()
+    ]
+    kinds = dict.fromkeys(("slice", "metric", "chance_from"), pa.string()) | dict.fromkeys(_COUNTS, pa.int64())
+    return pa.Table.from_pylist(rows, pa.schema([(name, kinds.get(name, pa.float64())) for name in rows[0]]))
+
+
+def _numbers(metric: Metric) -> dict[str, Any]:
+    """Return a score of a slice as cells; what was not measured is None."""
+    cells: dict[str, Any] = {name: getattr(metric, name) for name in ("mean", "low", "high", *_COUNTS)}
+    cells |= {"chance": metric.chance, "chance_from": metric.chance_from}
+    cells["ceiling"] = None if metric.ceiling is None else metric.ceiling.mean
+    for kind in BASELINES:
+        if kind is not MapKind.EDGES:  # which needs the radiographs
+            baseline = metric.baselines.get(str(kind))
+            cells[str(kind)] = baseline and baseline.mean
+            for name, end in (("difference", "mean"), ("difference_low", "low"), ("difference_high", "high")):
+                cells[f"{kind}_{name}"] = baseline and getattr(baseline.difference, end)
+    return cells

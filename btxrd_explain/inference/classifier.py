@@ -1,0 +1,227 @@
+"""A classifier that Python code loads and asks: from a checkpoint, or any network of its own."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from btxrd_explain.core.arrays import checked_index, checked_name, checked_picture, shown
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
+from btxrd_explain.core.heatmap import HeatMap, heat_map
+from btxrd_explain.errors import SettingsError
+from btxrd_explain.inference.compute import batch_size_of, device_of, wishes_of
+from btxrd_explain.inference.request import checkpoint_of
+from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
+from btxrd_explain.model.checkpoint import read_checkpoint
+from btxrd_explain.model.classifier import Classifier, build_classifier
+from btxrd_explain.model.engine import check_network, checked_batch, explain_images
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.heatmap import MapStatus
+    from btxrd_explain.core.preprocess import Preprocessing
+    from btxrd_explain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedClassifier:
+    """A classifier on its device, with the preprocessing that it was trained with.
+
+    Attributes:
+        classifier: The classifier, with notes and findings.
+        batch_size: Radiographs in one pass.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+    """
+
+    classifier: Classifier
+    batch_size: int
+    precision: str
+
+    @property
+    def network(self) -> nn.Module:
+        """The network, in eval mode; it returns one score (logit) per class."""
+        return self.classifier.network
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Class names in the order of the scores."""
+        return self.classifier.class_names
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """How it wants its input."""
+        return self.classifier.preprocessing
+
+    def preprocess(self, image: Any) -> Tensor:  # noqa: ANN401 -- a path, a radiograph or pixels
+        """Prepare one radiograph for the network, exactly as in training.
+
+        Args:
+            image: The path of an image file, a :class:`~btxrd_explain.inputs.radiograph.Radiograph`, or pixels of shape
+                ``(height, width, 3)`` RGB or ``(height, width)``: uint8, or floating in [0, 1].
+
+        Returns:
+            Float32 tensor of shape ``(1, channels, height, width)`` on the CPU.
+
+        Raises:
+            TypeError: The pixels are of another kind.
+            ValueError: They have another shape or range.
+            RadiographError: The file cannot be read.
+        """
+        return self.prepared(image)[0]
+
+    def prepared(self, image: Any) -> tuple[Tensor, Frame]:  # noqa: ANN401 -- see preprocess
+        """Return the network's input, and how the radiograph maps to it; see :meth:`preprocess`."""
+        if isinstance(image, str | os.PathLike):
+            image = read_radiograph(image, self.preprocessing.needed)
+        size = image.size if isinstance(image, Radiograph) else None
+        pixels = image.pixels if isinstance(image, Radiograph) else checked_picture(image, "image")
+        size = size or Size(*pixels.shape[:2])
+        return torch.from_numpy(self.preprocessing.apply(pixels, size))[None], self.preprocessing.frame(size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explanations:
+    """What a classifier says of ``n`` radiographs.
+
+    Attributes:
+        probabilities: Softmax of the class scores, float32, shape ``(n, classes)``.
+        grids: Raw class-activation grids, float32, signed, shape ``(n, classes, rows, columns)``.
+        statuses: For each radiograph and class what its grid is worth.
+        frames: How each radiograph maps to the network's input.
+        class_names: Names of the classes; None for a network that knows none.
+    """
+
+    probabilities: NDArray[np.float32]
+    grids: NDArray[np.float32]
+    statuses: tuple[tuple[MapStatus, ...], ...]
+    frames: tuple[Frame, ...]
+    class_names: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of radiographs."""
+        return len(self.probabilities)
+
+    def heat_map(self, image: int = 0, of_class: int | str | None = None) -> HeatMap:
+        """Return the heat map of a class on the pixels of a radiograph.
+
+        Args:
+            image: Which radiograph, from 0.
+            of_class: Index or name of the class; None takes the predicted one.
+
+        Returns:
+            The heat map: float32 values in [0, 1] of the radiograph's size (of the input's, where that was given), all
+            0 unless its status is ``ok``.
+
+        Raises:
+            TypeError: An argument is of another kind.
+            ValueError: There is no such radiograph or class.
+        """
+        number = checked_index(image, len(self), "image")
+        if isinstance(of_class, str) and self.class_names is not None:
+            of_class = self.class_names.index(checked_name(of_class, self.class_names, "of_class"))
+        predicted = int(self.probabilities[number].argmax())
+        index = predicted if of_class is None else checked_index(of_class, self.grids.shape[1], "of_class")
+        return heat_map(self.grids[number, index], self.frames[number], status=self.statuses[number][index])
+
+    @property
+    def heat_maps(self) -> tuple[NDArray[np.float32], ...]:
+        """All heat maps: per radiograph a float32 array of shape ``(classes, height, width)`` in [0, 1]."""
+        classes = range(self.grids.shape[1])
+        return tuple(np.stack([self.heat_map(n, index).values for index in classes]) for n in range(len(self)))
+
+
+def load(settings: Settings) -> LoadedClassifier:
+    """Load the classifier that the settings name, and bring it to its device.
+
+    Raises:
+        CheckpointError: The checkpoint cannot be used.
+        SettingsError: No checkpoint is named, or the device does not exist.
+    """
+    device = device_of(settings)
+    classifier = build_classifier(read_checkpoint(checkpoint_of(settings)), wishes_of(settings))
+    classifier.network.to(device)
+    return LoadedClassifier(classifier, batch_size_of(settings, device), settings.model.precision)
+
+
+def explain(
+    model: LoadedClassifier | nn.Module,
+    images: Any,  # noqa: ANN401 -- paths, pixels or tensors
+    *,
+    method: str = "gradcam",
+    target_layer: nn.Module | str = "auto",
+) -> Explanations:
+    """Predict radiographs and explain every class of each.
+
+    Args:
+        model: A classifier of :func:`btxrd_explain.load_classifier`; or any ``torch.nn.Module`` that returns class
+            scores, which gets the images preprocessed.
+        images: For a loaded classifier one radiograph, or a sequence of them, as
+            :meth:`LoadedClassifier.preprocess` takes them. For both kinds of model a tensor of preprocessed
+            radiographs, shape ``(n, channels, height, width)`` or ``(channels, height, width)``, floating, or a list
+            of such; for a network also an array.
+        method: Name of the method, see :func:`btxrd_explain.methods`.
+        target_layer: A module of the network, its dotted name, or ``auto`` for what the head receives.
+
+    Returns:
+        Probabilities, raw grids, statuses, and heat maps of all classes.
+
+    Raises:
+        TypeError: An argument is of another kind, such as a layer by its number.
+        ValueError: Images have another shape or range, or the method or the layer is unknown.
+        RadiographError: A file cannot be read.
+
+    >>> _ = torch.manual_seed(0)
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> explained = explain(network, torch.rand(5, 3, 8, 8))
+    >>> explained.probabilities.shape, explained.heat_map(4, of_class=1).values.shape
+    ((5, 2), (8, 8))
+    """
+    loaded = model if isinstance(model, LoadedClassifier) else None
+    network = model.network if isinstance(model, LoadedClassifier) else model
+    check_network(network)
+    parts = list(images) if isinstance(images, list | tuple) else [images]
+    if not parts:
+        raise ValueError("images: expected at least one, got none")
+    if loaded is not None and not any(isinstance(part, Tensor) for part in parts):
+        prepared = [loaded.prepared(image) for image in _pictures(images, parts)]
+        batch, frames = torch.cat([tensor for tensor, _ in prepared]), tuple(frame for _, frame in prepared)
+    else:
+        batch = _tensors(parts if isinstance(parts[0], Tensor) else [images])
+        size = Size(*batch.shape[2:])
+        frames = (Frame.fit(size, size, ResizeMode.SQUASH),) * len(batch)
+    names, precision, at_once = None, "fp32", 32
+    if loaded is not None:
+        names, precision, at_once = loaded.class_names, loaded.precision, loaded.batch_size
+    explained = explain_images(
+        network, batch, method=method, target_layer=target_layer, precision=precision, at_once=at_once
+    )
+    if names is not None and len(names) != explained.probabilities.shape[1]:
+        raise SettingsError(
+            f"the network gives {explained.probabilities.shape[1]} scores for {len(names)} classes",
+            hint="name as many classes",
+        )
+    return Explanations(explained.probabilities, explained.grids, explained.statuses, frames, names)
+
+
+def _tensors(parts: list[Any]) -> Tensor:
+    """Return preprocessed radiographs as one batch."""
+    tensors = [checked_batch(part, "images") for part in parts]
+    if len({tuple(tensor.shape[1:]) for tensor in tensors}) > 1:
+        raise ValueError("images: expected tensors of one shape, got several")
+    return torch.cat(tensors)
+
+
+def _pictures(images: Any, parts: list[Any]) -> list[Any]:  # noqa: ANN401 -- see explain
+    """Return pictures one by one, also those of a stack; with three axes it is one picture, or a mistake."""
+    if isinstance(images, np.ndarray):
+        return list(images) if images.ndim == 4 else [images]
+    if isinstance(parts[0], list | tuple):
+        raise TypeError(f"images: expected paths, arrays or tensors, got {shown(parts[0])} in {shown(images)}")
+    return parts

@@ -1,0 +1,125 @@
+"""Which settings each command takes: as flags on the command line, as keywords in Python."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from types import MappingProxyType
+
+from btxrd_explain.settings.schema import Settings
+from btxrd_explain.settings.sources import settings_of
+
+_IMAGES = (
+    *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv", "data.split"),
+    "run.strict",
+)
+_NETWORK = (
+    "model.checkpoint",
+    "model.architecture",
+    "model.factory",
+    "model.class_names",
+    "model.device",
+    "model.batch_size",
+    "model.precision",
+    "model.compile",
+    "preprocess.image_size",
+    "preprocess.resize",
+    "gradcam.method",
+    "gradcam.target_layer",
+)
+_REGIONS = (
+    "annotation.threshold",
+    "annotation.threshold_rule",
+    "annotation.percentile",
+    "annotation.mask_policy",
+    "annotation.label_map",
+)
+_SCORING = (*_REGIONS, "annotation.target_class", "annotation.space")
+_RUN = ("run.engine", "run.shard", "run.workers")
+_RESULTS = ("output.directory", "output.predictions")
+_COLOURS = ("output.colormap", "output.alpha")
+_FIGURES = ("output.format", "output.dpi")
+
+
+FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "infer": (*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, "output.overlay", *_RUN),
+        "gallery": (*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, "gradcam.examples_per_class"),
+        "annotate-iou": (
+            *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, *_SCORING),
+            *("annotation.tune_on", "annotation.tune_split", "annotation.panels"),
+            *("evaluation.methods", "evaluation.by", "evaluation.group_column", "evaluation.metadata"),
+            *("evaluation.baselines", "evaluation.boxes"),
+        ),
+        "compare": (
+            *("data.annotations", "data.split", "output.directory", *_FIGURES, *_SCORING),
+            *("evaluation.group_column", "evaluation.metadata"),
+        ),
+        "performance": (
+            *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES),
+            *("evaluation.group_column", "evaluation.metadata"),
+        ),
+        "export": (
+            *(*_IMAGES, *_NETWORK, *_RESULTS),
+            *("export.to", "export.classes", "export.map_size", "export.tolerance", "export.beside_images", *_REGIONS),
+        ),
+        "report": (
+            *(*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, *_SCORING),
+            *("report.layout", "report.picture_side"),
+        ),
+        "check": (
+            *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv"),
+            *("evaluation.group_column", "evaluation.metadata"),
+            *("check.similarity", "check.fail_on", "output.directory"),
+        ),
+        "sanity": (
+            *(*_IMAGES, *_NETWORK, *_RESULTS),
+            *("sanity.sample", "sanity.stages", "sanity.random_seed"),
+            *("sanity.insertion_deletion", "sanity.steps", "sanity.baseline"),
+        ),
+        "layers": (
+            *(*_NETWORK, "data.root", "data.images", "data.annotations"),
+            *("annotation.threshold", "annotation.mask_policy"),
+        ),
+    }
+)
+"""The settings of each command that takes settings, in the order in which its help lists them."""
+
+_CLASSIFIER = (
+    *("model.architecture", "model.factory", "model.class_names"),
+    *("model.device", "model.batch_size", "model.precision"),
+    *("preprocess.image_size", "preprocess.resize", "preprocess.interpolation", "preprocess.antialias"),
+    *("preprocess.crop_fraction", "preprocess.decode", "preprocess.mean", "preprocess.std"),
+)
+"""What loading a classifier takes, which is not a command."""
+
+
+def settings_of_call(command: str, given: Mapping[str, object], fixed: Mapping[str, object]) -> Settings:
+    """Return the settings of a call from Python.
+
+    Args:
+        command: The command, or ``load-classifier``.
+        given: Keywords: names of flags, such as ``split_csv``; ``config``, a YAML file over which they win; and
+            ``settings``, further settings by dotted name, which win over all.
+        fixed: Values by dotted name that the call gives otherwise, such as its inputs.
+
+    Raises:
+        TypeError: A keyword is unknown, or ``config`` or ``settings`` are of another kind.
+        SettingsError: The file cannot be read, or a name or a value is wrong.
+
+    >>> settings_of_call("gallery", {"dpi": 300}, {}).output.dpi
+    300
+    """
+    names = [name for name in FLAGS.get(command, _CLASSIFIER) if name != "data.inputs"]
+    known = {name.partition(".")[2]: name for name in names} | {"config": "", "settings": ""}
+    for keyword in given:
+        if keyword not in known:
+            near = get_close_matches(keyword, known, n=1)
+            advice = f"did you mean '{near[0]}'?" if near else f"it takes {', '.join(known)}"
+            raise TypeError(f"{command.replace('-', '_')}() has no keyword '{keyword}': {advice}")
+    values = {known[keyword]: value for keyword, value in given.items() if known[keyword]}
+    config, further = given.get("config"), given.get("settings")
+    if not isinstance(config, str | Path | None):
+        raise TypeError(f"config: expected a path as text or pathlib.Path, got {config!r}")
+    if not isinstance(further, Mapping | None):
+        raise TypeError(f"settings: expected settings by dotted name, got {further!r}")
+    return settings_of({**fixed, **values}, further, None if config is None else Path(config).expanduser())
