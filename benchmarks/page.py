@@ -40,6 +40,7 @@ def visit(browser: Browser, page_file: Path) -> tuple[float, float]:
     page = browser.new_page()
     started = time.perf_counter()
     page.goto(page_file.as_uri())
+    page.locator(".card").first.scroll_into_view_if_needed()
     page.locator(".card canvas").first.wait_for()
     drawn = time.perf_counter()
     page.get_by_label("Sorted by").select_option("iou")
@@ -59,7 +60,8 @@ def main() -> None:
     options = parser.parse_args()
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
-        sys.exit("there is no Chromium on the PATH")
+        print("there is no Chromium on the PATH: the report is not measured", file=sys.stderr)
+        return
     took: dict[int, list[tuple[float, float]]] = {FEW: [], MANY: []}
     from playwright.sync_api import sync_playwright
 
@@ -91,7 +93,7 @@ def _result(took: dict[int, list[tuple[float, float]]], options: argparse.Namesp
             )
         ],
         ratios=[
-            Ratio(f"report, {step}: {MANY:,} radiographs / {FEW}", f"{ratio:.2f}", "at most 10")
+            Ratio(f"report, {step}: {MANY:,} radiographs / {FEW}", f"{ratio:.2f}", "at most 4")
             for step, ratio in zip(steps, ratios, strict=True)
         ],
         notes=["Each visit opens a page of its own; the radiographs share eight files.", "The browser is Chromium."],

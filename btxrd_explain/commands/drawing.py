@@ -8,7 +8,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btxrd_explain.outputs.fonts import without_glyph
 from btxrd_explain.plain import distinct
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ def footer(provenance: Provenance) -> str:
 
 def note_missing_glyphs(names: Iterable[str], listener: Listener) -> None:
     """Tell which characters of class and file names figures show by their code points, and what helps."""
+    from btxrd_explain.outputs.fonts import without_glyph  # noqa: PLC0415 -- matplotlib
+
     missing = without_glyph(names)
     if missing:
         shown = missing if len(missing) <= 12 else f"{missing[:12]}..."

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from btxrd_explain.commands.drawing import file_names_of_classes, footer
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.selection import Examples, Outcome, choose_examples
+from btxrd_explain.core.selection import Outcome, choose_examples
 from btxrd_explain.errors import InputError, RadiographError
 from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.evaluation.protocol import lesion_rules
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.outputs.overlay import Outlines
-    from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
 
@@ -134,11 +133,6 @@ class ClassGallery(Part):
     FP: Shown
     FN: Shown
 
-    def of(self, outcome: Outcome) -> Shown:
-        """Return the examples of an outcome."""
-        found: Shown = getattr(self, outcome)
-        return found
-
 
 class GalleryReport(Part):
     """The content of ``gallery.json``: which image stands where, and why."""
@@ -191,7 +185,9 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     figures = _draw(selected, chosen, images, settings, listener)
     report = GalleryReport(
         order=_REASONS,
-        classes={name: _class_gallery(one, figures[name].name, names) for name, one in zip(names, chosen, strict=True)},
+        classes={
+            name: _class_gallery(one, figures[name], names, settings) for name, one in zip(names, chosen, strict=True)
+        },
         warnings=list(selected.findings),
         provenance=selected.table.provenance.document(),
         failed_images=LeftOut.of(listener.reasons),
@@ -221,7 +217,7 @@ def _draw(
     for index, name in enumerate(names):
         _warn_of_few(name, chosen[index], settings, listener)
         figure = build_gallery(
-            [painter.line(o, chosen[index].rows(o), index, chosen[index].available(o)) for o in _REASONS],
+            [painter.line(o, rows, index, chosen[index].available[o]) for o, rows in chosen[index].rows.items()],
             title=f"{name}: where the classifier looks",
             columns=settings.gradcam.examples_per_class,
             colormap=settings.output.colormap,
@@ -235,20 +231,11 @@ def _draw(
 
 @dataclass(frozen=True, slots=True)
 class _Chosen:
-    """The examples of one class: rows of the table, by outcome."""
+    """The examples of one class by outcome, in the order in which they are shown, and how many there are."""
 
     index: int
-    examples: Examples
-    table_rows: Index
-    columns: int
-
-    def rows(self, outcome: Outcome) -> list[Prediction]:
-        """Return the rows of an outcome in the order in which they are shown."""
-        return [self.table_rows[number] for number in self.examples.of(outcome)]
-
-    def available(self, outcome: Outcome) -> int:
-        """Return how many rows have that outcome."""
-        return self.examples.available[outcome]
+    rows: Mapping[Outcome, list[Prediction]]
+    available: Mapping[Outcome, int]
 
 
 def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
@@ -263,50 +250,49 @@ def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
     labels = np.array([names.index(label) for label in rows.column("label").to_pylist()])
     keys = rows.column("image_id").to_pylist()
     count = settings.gradcam.examples_per_class
-    return [
-        _Chosen(index, choose_examples(rows.probabilities, labels, index, count, order_keys=keys), rows, count)
-        for index in range(len(names))
-    ]
+    chosen = []
+    for index in range(len(names)):
+        examples = choose_examples(rows.probabilities, labels, index, count, order_keys=keys)
+        shown = {outcome: [rows[number] for number in examples.of(outcome)] for outcome in _REASONS}
+        chosen.append(_Chosen(index, shown, examples.available))
+    return chosen
 
 
 def _images(selected: Selected, chosen: list[_Chosen]) -> dict[str, ExplainedImage]:
     """Load the grids of the images that are shown, and of no others."""
-    wanted = {row.image_id for one in chosen for outcome in _REASONS for row in one.rows(outcome)}
+    wanted = {row.image_id for one in chosen for rows in one.rows.values() for row in rows}
     return {row.image_id: ExplainedImage.of(row, selected.table) for row in selected.table.rows(wanted)}
 
 
 def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Listener) -> None:
     wanted = settings.gradcam.examples_per_class
-    few = [f"{chosen.available(outcome)} {outcome}" for outcome in _REASONS if chosen.available(outcome) < wanted]
+    few = [f"{chosen.available[outcome]} {outcome}" for outcome in _REASONS if chosen.available[outcome] < wanted]
     if few:
         listener.note(f"class {name}: only {', '.join(few)} of the {wanted} asked for")
 
 
-def _class_gallery(chosen: _Chosen, figure: str, names: Sequence[str]) -> ClassGallery:
-    parts = {
-        outcome: Shown(available=chosen.available(outcome), shown=_examples(chosen, outcome, names))
-        for outcome in _REASONS
-    }
-    return ClassGallery(figure=figure, **parts)
-
-
-def _examples(chosen: _Chosen, outcome: Outcome, names: Sequence[str]) -> list[Example]:
+def _class_gallery(chosen: _Chosen, figure: Path, names: Sequence[str], settings: Settings) -> ClassGallery:
     from btxrd_explain.outputs.gallery_figure import place_of  # noqa: PLC0415 -- matplotlib
 
-    examples = []
-    for number, row in enumerate(chosen.rows(outcome)):
-        line, column = place_of(number, chosen.columns)
+    def example(outcome: Outcome, number: int, row: Prediction) -> Example:
+        line, column = place_of(number, settings.gradcam.examples_per_class)
         shown = names[row.predicted or 0]
-        examples.append(
-            Example(
-                line=line + 1,
-                column=column + 1,
-                image_id=row.image_id,
-                true=row.label,
-                predicted=None if row.predicted is None else names[row.predicted],
-                confidence=row.confidence,
-                probability_of_class=None if row.probabilities is None else float(row.probabilities[chosen.index]),
-                maps=[shown, names[chosen.index]] if outcome is Outcome.FN else [shown],
-            )
+        return Example(
+            line=line + 1,
+            column=column + 1,
+            image_id=row.image_id,
+            true=row.label,
+            predicted=None if row.predicted is None else shown,
+            confidence=row.confidence,
+            probability_of_class=None if row.probabilities is None else float(row.probabilities[chosen.index]),
+            maps=[shown, names[chosen.index]] if outcome is Outcome.FN else [shown],
         )
-    return examples
+
+    parts = {
+        outcome: Shown(
+            available=chosen.available[outcome],
+            shown=[example(outcome, number, row) for number, row in enumerate(rows)],
+        )
+        for outcome, rows in chosen.rows.items()
+    }
+    return ClassGallery(figure=figure.name, **parts)

@@ -176,9 +176,10 @@ def show_performance(terminal: Terminal, result: PerformanceResult, output: Outp
         "calibration error": report.calibration.calibration_error,
         "Brier score": report.calibration.brier,
     }
-    terminal.print_table(["of all classes", "value", "95 % interval"], [_line(*pair) for pair in overall.items()])
+    lines = [[name, *_with_interval(found)] for name, found in overall.items()]
+    terminal.print_table(["of all classes", "value", "95 % interval"], lines)
     lines = [
-        [f"{name} (n = {part.n})", score, *_with_interval(getattr(part, key)).split(" ", 1)]
+        [f"{name} (n = {part.n})", score, *_with_interval(getattr(part, key))]
         for name, part in report.per_class.items()
         for score, key in _SCORES.items()
     ]
@@ -191,15 +192,11 @@ def show_performance(terminal: Terminal, result: PerformanceResult, output: Outp
     terminal.print_next(f"btxrd-explain gallery{with_results(output)}")
 
 
-def _line(name: str, found: Estimate) -> list[str]:
-    return [name, *_with_interval(found).split(" ", 1)]
-
-
-def _with_interval(found: Estimate) -> str:
-    """Write an estimate for a table, two digits and its interval."""
+def _with_interval(found: Estimate) -> list[str]:
+    """Write an estimate and its interval for a table, two digits each."""
     if found.mean is None:
-        return "undefined"
-    return f"{found.mean:.2f}" if found.low is None else f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+        return ["undefined"]
+    return [f"{found.mean:.2f}", *([] if found.low is None else [f"[{found.low:.2f}, {found.high:.2f}]"])]
 
 
 # The results of `export`.

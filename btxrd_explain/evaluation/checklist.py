@@ -13,10 +13,10 @@ from btxrd_explain.evaluation.schema import ChecklistItem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from btxrd_explain.core.sanity import Verdict
+    from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.evaluation.extent import Extent
     from btxrd_explain.evaluation.parts import Statistics
-    from btxrd_explain.evaluation.protocol import Protocol
-    from btxrd_explain.evaluation.schema import Summary, Tuning
+    from btxrd_explain.evaluation.schema import Summary
 
 Status = Literal["met", "not met", "not applicable"]
 
@@ -36,26 +36,18 @@ class Evidence:
     """What a run really did, as far as the checklist asks.
 
     Attributes:
-        protocol: How heat maps and annotations were compared.
-        summary: What was measured.
+        evaluation: What was measured, and how heat maps and annotations were compared.
+        summary: The same in numbers.
         statistics: How intervals were made.
-        tuning: Where a tuned threshold comes from; None where it was not tuned.
-        by: Columns of the metadata that it is reported by.
-        group_column: Column whose groups were drawn; None where images were.
-        provenance: How the table was made, in a few words.
-        sanity: The verdict on the randomisation of the same network and method; None where there is none.
+        extent: What is reported beyond the scores.
         limits: Limits that the report states.
     """
 
-    protocol: Protocol
+    evaluation: Evaluation
     summary: Summary
     statistics: Statistics
-    tuning: Tuning | None
-    by: tuple[str, ...]
-    group_column: str | None
-    provenance: str
-    sanity: Verdict | None
-    limits: tuple[str, ...]
+    extent: Extent
+    limits: list[str]
 
 
 def build_checklist(evidence: Evidence) -> list[ChecklistItem]:
@@ -84,7 +76,7 @@ def _points(run: Evidence) -> Iterator[tuple[str, str, tuple[Status, str]]]:
     yield "Subgroups such as centre, view or age are reported", _CLAIM, _subgroups(run)
     yield "Images that belong together are not counted as independent", f"{_CLUSTERS}; {_RELOADED}", _groups(run)
     yield "Exclusions and undefined scores are counted with their reasons", f"{_CLAIM}; {_PITFALLS}", _exclusions(run)
-    yield "Network, method, layer, preprocessing and versions are recorded", _CLAIM, ("met", run.provenance)
+    yield "Network, method, layer, preprocessing and versions are recorded", _CLAIM, _provenance(run)
     yield "A human benchmark on the same images is given", f"{_SAPORTA}; {_VENKATESH}", _human()
     yield "Limits are stated", _CLAIM, ("met" if run.limits else "not met", f"{len(run.limits)} limits are stated")
 
@@ -105,14 +97,18 @@ def _intervals(run: Evidence) -> tuple[Status, str]:
 
 
 def _rule(run: Evidence) -> tuple[Status, str]:
-    return "met", rule_in_words(run.protocol.threshold)
+    return "met", rule_in_words(run.evaluation.protocol.threshold)
 
 
 def _origin(run: Evidence) -> tuple[Status, str]:
-    if run.tuning is not None:
-        apart = "" if run.group_column is None else f", none of which shares its {run.group_column} with a scored one"
-        return "met", f"tuned on {run.tuning.images} other images ({run.tuning.file}){apart}"
-    if run.protocol.threshold.rule is not Rule.FIXED:
+    if run.extent.tuning is not None:
+        apart = (
+            ""
+            if run.extent.group_column is None
+            else f", none of which shares its {run.extent.group_column} with a scored one"
+        )
+        return "met", f"tuned on {run.extent.tuning.images} other images ({run.extent.tuning.file}){apart}"
+    if run.evaluation.protocol.threshold.rule is not Rule.FIXED:
         return "not applicable", "each map has its own threshold, which no annotation has a say in"
     return "met", "set before the run; the best threshold in hindsight is reported as optimistic only"
 
@@ -140,10 +136,10 @@ def _ceiling(run: Evidence) -> tuple[Status, str]:
 
 
 def _randomisation(run: Evidence) -> tuple[Status, str]:
-    if run.sanity is None:
+    if run.extent.sanity is None:
         return "not met", "no sanity_report.json of the same table lies beside the report; run 'btxrd-explain sanity'"
-    decided = run.sanity.outcome is not Outcome.UNDECIDED
-    return "met" if decided else "not met", f"the randomisation was run: {run.sanity.text}"
+    decided = run.extent.sanity.outcome is not Outcome.UNDECIDED
+    return "met" if decided else "not met", f"the randomisation was run: {run.extent.sanity.text}"
 
 
 def _slices(run: Evidence) -> tuple[Status, str]:
@@ -159,25 +155,33 @@ def _slices(run: Evidence) -> tuple[Status, str]:
 
 
 def _subgroups(run: Evidence) -> tuple[Status, str]:
-    if not run.by:
+    counts = {name: len(parts) for name, parts in run.summary.by_metadata.items()}
+    if not counts:
         return "not met", "no column of the metadata was named (--by)"
-    counts = {name: len(run.summary.by_metadata[name]) for name in run.by}
     found = ", ".join(f"{count} by {name}" for name, count in counts.items())
     return "met" if max(counts.values()) > 1 else "not met", found
 
 
 def _groups(run: Evidence) -> tuple[Status, str]:
-    if run.group_column is None:
+    if run.extent.group_column is None:
         return "not met", "intervals draw images; several views of one patient are not told apart (--group-column)"
     images, units = run.summary.overall.n, run.statistics.units
     if units == images:
-        return "not met", f"no two of the {images} images share a value of '{run.group_column}'"
-    return "met", f"intervals draw whole groups of '{run.group_column}', {units} of them among {images} images"
+        return "not met", f"no two of the {images} images share a value of '{run.extent.group_column}'"
+    return "met", f"intervals draw whole groups of '{run.extent.group_column}', {units} of them among {images} images"
 
 
 def _exclusions(run: Evidence) -> tuple[Status, str]:
     excluded = sum(run.summary.excluded.values())
     return "met", f"{excluded} excluded, {run.summary.overall.n_undefined} undefined; each is named with its reason"
+
+
+def _provenance(run: Evidence) -> tuple[Status, str]:
+    made = run.evaluation.selected.table.provenance
+    return "met", (
+        f"{made.architecture}, checkpoint {made.checkpoint} (SHA-256 {made.checkpoint_sha256[:8]}), {made.method} of "
+        f"{made.target_layer}, fingerprint {made.fingerprint}"
+    )
 
 
 def _human() -> tuple[Status, str]:

@@ -27,10 +27,8 @@ from btxrd_explain.evaluation.summaries import correlate, describe_curve, descri
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from btxrd_explain.core.sanity import Verdict
     from btxrd_explain.evaluation.evaluate import Evaluation, Scores
     from btxrd_explain.evaluation.extent import Extent
-    from btxrd_explain.evaluation.schema import ChecklistItem
     from btxrd_explain.evaluation.score import Score
 
 # What the numbers of an evaluation cannot say, from what was and was not done.
@@ -39,14 +37,8 @@ _FEW = 30
 """Below so many images a percentile interval is known to be too short."""
 
 
-def limits_of(evaluation: Evaluation, summary: Summary, group_column: str | None, sanity: Verdict | None) -> list[str]:
-    """State the limits of an evaluation, one sentence or two each."""
-    return list(_limits(evaluation, summary, group_column, sanity))
-
-
-def _limits(
-    evaluation: Evaluation, summary: Summary, group_column: str | None, sanity: Verdict | None
-) -> Iterator[str]:
+def _limits(evaluation: Evaluation, summary: Summary, extent: Extent) -> Iterator[str]:
+    """Yield the limits of an evaluation, one sentence or two each."""
     provenance, overall = evaluation.selected.table.provenance, summary.overall
     if provenance.synthetic:
         yield "All radiographs are SYNTHETIC: the numbers say nothing about patients."
@@ -62,7 +54,7 @@ def _limits(
         )
     if overall.n < _FEW:
         yield f"There are only {overall.n} images with an IoU; percentile intervals from so few are too short."
-    if group_column is None:
+    if extent.group_column is None:
         yield (
             "Images are drawn as if they were independent; where several show the same patient, the intervals are too "
             "short."
@@ -70,10 +62,10 @@ def _limits(
     yield from _limits_of_images(evaluation)
     yield "Intervals are not adjusted for the number of metrics and slices."
     yield "Each image has one annotation; how far experts would agree among themselves is not known."
-    if sanity is None:
+    if extent.sanity is None:
         yield "Whether the maps depend on what the network has learnt (weight randomisation) was not tested here."
-    elif sanity.outcome is not Outcome.CHANGE:
-        yield f"Weight randomisation: {sanity.text}"
+    elif extent.sanity.outcome is not Outcome.CHANGE:
+        yield f"Weight randomisation: {extent.sanity.text}"
     excluded = sum(summary.excluded.values())
     if excluded:
         yield f"{excluded} images are excluded; the numbers hold for the others."
@@ -139,7 +131,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
     unit = "images" if extent.group_column is None else f"groups of {extent.group_column}"
     statistics = Statistics.of(sample.resampling(sample.everything().rows), unit, summary.overall.units)
     rule = describe_protocol(evaluation, extent)
-    limits = limits_of(evaluation, summary, extent.group_column, extent.sanity)
+    limits = list(_limits(evaluation, summary, extent))
     return Report(
         mean_iou=summary.overall.mean_iou,
         num_images=summary.overall.n,
@@ -151,7 +143,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         per_image=[_image(score, sample.class_names) for score in evaluation.evaluated],
         protocol=rule,
         statistics=statistics,
-        checklist=_checklist(evaluation, summary, statistics, extent, limits),
+        checklist=build_checklist(Evidence(evaluation, summary, statistics, extent, limits)),
         limits=limits,
         warnings=[*evaluation.selected.findings, *evaluation.findings],
         definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
@@ -173,24 +165,6 @@ def attention_patterns(evaluation: Evaluation) -> Iterator[Pattern]:
     for score in evaluation.scores:
         if score.is_attention_pattern:
             yield Pattern.model_validate(_pattern(score, names))
-
-
-def _checklist(
-    evaluation: Evaluation, summary: Summary, statistics: Statistics, extent: Extent, limits: list[str]
-) -> list[ChecklistItem]:
-    return build_checklist(
-        Evidence(
-            protocol=evaluation.protocol,
-            summary=summary,
-            statistics=statistics,
-            tuning=extent.tuning,
-            by=tuple(extent.columns),
-            group_column=extent.group_column,
-            provenance=_provenance_in_words(evaluation),
-            sanity=extent.sanity,
-            limits=tuple(limits),
-        )
-    )
 
 
 def describe_protocol(evaluation: Evaluation, extent: Extent) -> Rule:
@@ -261,11 +235,3 @@ def _pattern(score: Score, names: Sequence[str]) -> dict[str, object]:
         "confidence": row.confidence,
         "outcome": score.outcome(names),
     }
-
-
-def _provenance_in_words(evaluation: Evaluation) -> str:
-    made = evaluation.selected.table.provenance
-    return (
-        f"{made.architecture}, checkpoint {made.checkpoint} (SHA-256 {made.checkpoint_sha256[:8]}), {made.method} of "
-        f"{made.target_layer}, fingerprint {made.fingerprint}"
-    )

@@ -171,7 +171,7 @@ def summarise(sample: Sample, part: Slice) -> SliceSummary:
     differences = dict(zip(BASELINES, drawn[-len(BASELINES) :], strict=True))
     chance = _where_defined(model, sample.chance[part.kind][part.rows])
     metrics = {
-        name: _metric(column, len(model), _mean_of(chance[:, column]), part.kind, means, differences)
+        name: _metric(column, len(model), _over(np.nanmean, chance[:, column]), part.kind, means, differences)
         for column, name in enumerate(NAMES)
     }
     iou = means[part.kind][NAMES.index("iou")]
@@ -181,11 +181,11 @@ def summarise(sample: Sample, part: Slice) -> SliceSummary:
         n_undefined=len(model) - iou.n,
         units=iou.units,
         mean_iou=iou.value,
-        median_iou=_median_of(model[:, NAMES.index("iou")]),
+        median_iou=_over(np.nanmedian, model[:, NAMES.index("iou")]),
         mean_dice=metrics["dice"].mean,
         pointing_hits=metrics["pointing_hit"].mean,
         mean_energy_in_mask=metrics["energy_in_mask"].mean,
-        mean_lesion_share=_mean_of(np.array(shares, dtype=np.float64)),
+        mean_lesion_share=_over(np.nanmean, np.array(shares, dtype=np.float64)),
         metrics=metrics,
     )
 
@@ -233,9 +233,5 @@ def _where_defined(model: NDArray[np.float64], values: NDArray[np.float64]) -> N
     return np.where(np.isnan(model), np.nan, values)
 
 
-def _mean_of(values: NDArray[np.float64]) -> float | None:
-    return None if np.isnan(values).all() else float(np.nanmean(values))
-
-
-def _median_of(values: NDArray[np.float64]) -> float | None:
-    return None if np.isnan(values).all() else float(np.nanmedian(values))
+def _over(statistic: Callable[[NDArray[np.float64]], Any], values: NDArray[np.float64]) -> float | None:
+    return None if np.isnan(values).all() else float(statistic(values))

@@ -47,7 +47,7 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
 
 
 _ALL_HELP = """
-from btxrd_explain import cli as app
+from btxrd_explain.cli import app
 from typer.main import get_command
 commands = get_command(app).commands
 assert {"infer", "gallery", "annotate-iou", "demo"} <= commands.keys()

@@ -15,7 +15,6 @@ from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge
 from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, random_grid
 from btxrd_explain.core.metrics.plain import GRID, as_heat_map, measured, threshold_of
-from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.sample import Sample, Slice, by_values
 from btxrd_explain.evaluation.score import Exclusion, Score
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.threshold import Threshold
     from btxrd_explain.evaluation.schema import Metric
 
 _ONLY_OF_TABLES = (
@@ -46,8 +46,9 @@ class ArrayEvaluation:
             and ``undefined`` (why it has no part, or no scores), all scores, those of the ceiling (``ceiling_iou``) and
             of the baselines (``baseline_random_iou``); ``meta_group`` and ``meta_<name>`` where they are given.
         summary: A row per slice and score: ``mean`` with the ends ``low`` and ``high`` of its 95 % bootstrap interval,
-            ``n``, ``units``, ``n_undefined``, ``chance``, ``chance_from``, ``ceiling``, and of each baseline the mean (``random``)
-            and the paired difference with its interval (``random_difference``, ``random_difference_low``, ``_high``).
+            ``n``, ``units``, ``n_undefined``, ``chance``, ``chance_from``, ``ceiling``, and of each baseline the mean
+            (``random``) and the paired difference with its interval (``random_difference``, ``random_difference_low``,
+            ``_high``).
     """
 
     per_image: pa.Table
