@@ -1,4 +1,4 @@
-"""What annotate-iou writes once all is scored: tables, figures, and the report that names them."""
+"""Heat maps against expert annotations: every annotated radiograph is scored, and every exclusion has its reason."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from btxrd_explain.commands.annotate_iou.figures import draw_charts, draw_comparison
 from btxrd_explain.commands.annotate_iou.markdown import write_markdown
 from btxrd_explain.commands.annotate_iou.metrics_table import write_metrics
 from btxrd_explain.errors import InputError
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.parts import Part
     from btxrd_explain.evaluation.schema import Report, SliceSummary
     from btxrd_explain.settings import Settings
-
-# Heat maps against expert annotations: every annotated radiograph is scored, and every exclusion has its reason.
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +96,8 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
 
 def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> AnnotateIouResult:
     """Write tables and figures, and the report that names them last."""
+    from btxrd_explain.commands.annotate_iou.figures import draw_charts, draw_comparison  # noqa: PLC0415 -- matplotlib
+
     folder, selected = settings.output.directory, evaluation.selected
     provenance = selected.table.provenance
     sample = sample_of(evaluation, extent)

@@ -1,0 +1,85 @@
+"""Examples of a gallery: from a row of the table to the cell of a picture grid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.selection import Outcome
+from btxrd_explain.errors import RadiographError
+from btxrd_explain.evaluation.protocol import lesion_rules
+from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, cell_pixels
+from btxrd_explain.outputs.overlay import as_rgb, create_overlay, outlines_of, shrunk
+from btxrd_explain.outputs.style import picture_dpi
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from btxrd_explain.inference.explained import ExplainedImage
+    from btxrd_explain.inference.selection import Selected
+    from btxrd_explain.outputs.overlay import Outlines
+    from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.progress import Listener
+    from btxrd_explain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class ExamplePainter:
+    """Turns examples into the cells of a picture grid.
+
+    Attributes:
+        images: The images of all examples, by ``image_id``.
+        selected: Where their annotations are.
+        settings: Colours, resolution, and which shapes of an annotation count.
+        listener: Told of files that cannot be used.
+    """
+
+    images: Mapping[str, ExplainedImage]
+    selected: Selected
+    settings: Settings
+    listener: Listener
+
+    def line(self, outcome: Outcome, rows: Iterable[Prediction], of_class: int, available: int) -> Row:
+        """Return a row of the grid: the examples of one outcome, of ``available`` that there are."""
+        return Row(str(outcome), tuple(self.cell(outcome, row, of_class) for row in rows), available)
+
+    def cell(self, outcome: Outcome, row: Prediction, class_index: int) -> Cell:
+        """Paint one example; a false negative shows the predicted and the true class side by side."""
+        image = self.images[row.image_id]
+        title = title_of(outcome, row, image)
+        predicted = row.predicted if row.predicted is not None else class_index
+        shown = [predicted, class_index] if outcome is Outcome.FN else [predicted]
+        try:
+            pixels = image.radiograph().pixels
+        except RadiographError as error:
+            self.listener.failed(row.image_id, "not shown", str(error))
+            return Cell((), title, f"{row.image_id} (not readable any more)")
+        annotation = self._annotation(image)
+        pictures = [self._picture(image, pixels, index, annotation) for index in shown]
+        return Cell(tuple(pictures), title, row.image_id)
+
+    def _annotation(self, image: ExplainedImage) -> Outlines:
+        """Return the outlines of an example's annotation; none where there is none that can be used."""
+        rules = lesion_rules(self.settings.annotation)
+        lesions = self.selected.lesions_of(image.row, image.frame.original, rules, self.listener)
+        return tuple(line for lesion in lesions or () for line in outlines_of(lesion))
+
+    def _picture(self, image: ExplainedImage, pixels: NDArray[np.uint8], index: int, annotation: Outlines) -> Picture:
+        """Paint the heat map of a class over a radiograph, at the size at which it is shown."""
+        heat, output = image.heat_map(index), self.settings.output
+        small, small_heat = shrunk(pixels, heat.values, cell_pixels(picture_dpi(output.format, output.dpi)))
+        caption = f"map of {image.class_name(index)}"
+        if heat.status is not MapStatus.OK:
+            return Picture(as_rgb(small), caption, str(heat.status), annotation)
+        overlay = create_overlay(small, small_heat, alpha=output.alpha, colormap=output.colormap)
+        return Picture(overlay, caption, annotation=annotation)
+
+
+def title_of(outcome: Outcome, row: Prediction, image: ExplainedImage) -> str:
+    """Return the title of an example, such as ``TP: Benign -> Benign (0.93)``: true -> predicted (confidence)."""
+    predicted = "none" if row.predicted is None else image.class_name(row.predicted)
+    return f"{outcome}: {row.label} -> {predicted} ({row.confidence:.2f})"
