@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pydantic import Field
 
-from btxrd_explain.core.perturbation import Baseline
+from btxrd_explain.core.choices import Baseline
 from btxrd_explain.core.sanity import LIMIT, RULE, Outcome
 from btxrd_explain.core.statistics import number
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part
