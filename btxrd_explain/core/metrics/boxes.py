@@ -198,7 +198,7 @@ def box_ious(boxes: NDArray[Any], others: NDArray[Any], *, ends: int = 1) -> NDA
     shared = np.clip(high - low + ends, 0, None).prod(axis=2)
     areas, other_areas = ((group[:, 2:] - group[:, :2] + ends).prod(axis=1) for group in (boxes, others))
     union = areas[:, None] + other_areas - shared
-    ious: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+    ious: NDArray[np.float64] = np.divide(shared, union, out=np.zeros(shared.shape, np.float64), where=union > 0)
     return ious
 
 
