@@ -190,6 +190,13 @@ def demo_model(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def picture(session: nox.Session) -> None:
+    """Draw the picture of the README anew, from a run of the demo."""
+    _install(session)
+    session.run("python", "scripts/readme_picture.py")
+
+
+@nox.session(default=False)
 def shape(session: nox.Session) -> None:
     """The sizes of modules, who imports whom, and whether each command has a room of its name, in numbers."""
     _install(session)
