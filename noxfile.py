@@ -13,6 +13,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
+PLATFORMS = ["win32", "darwin"]
 LOCK = "constraints/released.txt"
 LOCKED = f"--constraint={LOCK}"
 SUITE = ["pytest", "-n", "2", "--dist", "loadfile"]
@@ -35,9 +36,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Static types, strict."""
+    """Static types, strict: of package, tests and tools on this platform, and of the package on the other ones."""
     _install(session, "types")
     session.run("mypy")
+    for platform in PLATFORMS:
+        options = [f"--platform={platform}", f"--cache-dir=.mypy_cache/{platform}"]
+        session.run("mypy", *options, "--package=btxrd_explain")
 
 
 @nox.session
