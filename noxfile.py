@@ -13,6 +13,7 @@ nox.options.reuse_existing_virtualenvs = True
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 PYTHONS = ["3.11", "3.12", "3.13"]
+PLATFORMS = ["win32", "darwin"]
 LOCK = "constraints/released.txt"
 LOCKED = f"--constraint={LOCK}"
 SUITE = ["pytest", "-n", "2", "--dist", "loadfile"]
@@ -35,9 +36,12 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Static types, strict."""
+    """Static types, strict: of package, tests and tools on this platform, and of the package on the other ones."""
     _install(session, "types")
     session.run("mypy")
+    for platform in PLATFORMS:
+        options = [f"--platform={platform}", f"--cache-dir=.mypy_cache/{platform}"]
+        session.run("mypy", *options, "--package=btxrd_explain")
 
 
 @nox.session
@@ -187,6 +191,13 @@ def demo_model(session: nox.Session) -> None:
     """Train the demo's classifier anew; the same versions give the same file."""
     _install(session)
     session.run("python", "scripts/train_demo.py", *session.posargs)
+
+
+@nox.session(default=False)
+def picture(session: nox.Session) -> None:
+    """Draw the picture of the README anew, from a run of the demo."""
+    _install(session)
+    session.run("python", "scripts/readme_picture.py")
 
 
 @nox.session(default=False)

@@ -147,13 +147,18 @@ def examine(name: str) -> Row:
     return row
 
 
+def _sizings(size: Size) -> tuple[dict[str, Any], ...]:
+    """Return the further arguments with which a network may take images of a size."""
+    return {}, {"img_size": tuple(size)}
+
+
 def candidates(name: str, options: dict[str, Any]) -> Iterator[tuple[nn.Module, Tensor]]:
     """Yield seeded, calibrated networks in eval mode, each with two images of noise of a size that it takes."""
     own: Any = timm.get_pretrained_cfg(name)
     native = Size(*own.input_size[1:])
     for size in (*_INPUTS, native):
         images = torch.randn(2, own.input_size[0], *size, generator=torch.Generator().manual_seed(5))
-        for further in ({}, {"img_size": tuple(size)})[: 1 if size == native else 2]:
+        for further in _sizings(size)[: 1 if size == native else 2]:
             with contextlib.suppress(Exception):  # whatever a size that does not fit raises
                 torch.manual_seed(0)
                 network = timm.create_model(name, pretrained=False, num_classes=CLASSES, **options, **further).eval()

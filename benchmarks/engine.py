@@ -165,7 +165,7 @@ def prepare(architecture: str, configuration: Configuration, threads: int) -> fl
     contender = CONTENDERS[configuration.who]
     contender(network, layers, images[:1])  # libraries set themselves up
     copies = [network, *(replica(network) for _ in range(configuration.streams - 1))]
-    passes = [partial(contender, each, _layers_of(each, layers), images) for each in copies]
+    passes: list[Callable[[], object]] = [partial(contender, each, _layers_of(each, layers), images) for each in copies]
     _ready.update(network=network, call=_side_by_side(passes) if len(passes) > 1 else passes[0])
     return _peak(_ready["call"])
 
@@ -174,12 +174,12 @@ def _layers_of(network: nn.Module, layers: tuple[TargetLayer, ...]) -> tuple[Tar
     return tuple(replace(layer, module=network.get_submodule(layer.name)) for layer in layers)
 
 
-def _side_by_side(passes: list[Callable[[], None]]) -> Callable[[], None]:
+def _side_by_side(passes: list[Callable[[], object]]) -> Callable[[], object]:
     pool = ThreadPoolExecutor(len(passes))
     return lambda: deque(pool.map(lambda each: each(), passes), maxlen=0)
 
 
-def _peak(call: Callable[[], None]) -> float:
+def _peak(call: Callable[[], object]) -> float:
     """Return the MiB by which calls raise the process's peak above what it holds before (Linux)."""
     ctypes.CDLL(None).malloc_trim(0)
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew, see proc(5)
@@ -218,7 +218,7 @@ def arithmetic(clock: str) -> float:
         started = now()
         left @ right
         best = min(best, now() - started)
-    return counter.get_total_flops() * best / (2 * side**3)
+    return float(counter.get_total_flops()) * best / (2 * side**3)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -59,7 +59,13 @@ def make_images(folder: Path) -> list[Path]:
         paths.append(path)
         if number % 2:
             points = [[90.0, 120.0], [200.0, 110.0], [210.0, 300.0], [100.0, 310.0]]
-            shape = {"label": "tumour", "points": points, "shape_type": "polygon", "group_id": None, "flags": {}}
+            shape: dict[str, Any] = {
+                "label": "tumour",
+                "points": points,
+                "shape_type": "polygon",
+                "group_id": None,
+                "flags": {},
+            }
             document = {"version": "5.4.1", "shapes": [shape], "imageHeight": 480, "imageWidth": 360}
             (folder / "Annotations" / f"{path.stem}.json").write_text(json.dumps(document))
     return paths
@@ -110,7 +116,7 @@ def peak(command: list[str], table: Path) -> float:
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{command[0]} failed"
-    return usage.ru_maxrss / 1024
+    return float(usage.ru_maxrss) / 1024
 
 
 def measure(counts: list[int], commands: list[str], folder: Path) -> list[tuple[str | float, ...]]:

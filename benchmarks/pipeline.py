@@ -15,7 +15,7 @@ import time
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from report import RESULTS, Ratio, Result, Table, publish
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import numpy as np
     from numpy.typing import NDArray
+    from torch.utils.data import Dataset
 
     from btxrd_explain.inference.compute import Explainer
     from btxrd_explain.settings import Settings
@@ -33,7 +34,7 @@ NAMES = ("Normal", "Benign", "Malignant")
 SIDE = 224
 LOOP_BATCH = 16
 GREY = 0.8
-"""Share of grey radiographs in BTXRD."""
+"""Fraction of grey radiographs in BTXRD."""
 
 
 def make_radiographs(folder: Path, count: int) -> list[Path]:
@@ -135,8 +136,8 @@ def plain_loop(job: Job) -> float:
     transform = transforms.Compose(
         [transforms.Resize((SIDE, SIDE)), transforms.ToTensor(), transforms.Normalize([0.5] * 3, [0.5] * 3)]
     )
-    loader = DataLoader(
-        job.paths,
+    loader: DataLoader[Any] = DataLoader(
+        cast("Dataset[Any]", job.paths),  # a list has what a loader asks of a data set
         batch_size=LOOP_BATCH,
         num_workers=os.cpu_count() or 1,
         collate_fn=lambda paths: torch.stack([transform(Image.open(path).convert("RGB")) for path in paths]),

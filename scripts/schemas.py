@@ -9,11 +9,11 @@ from btxrd_explain.commands.compare.differences import Comparison
 from btxrd_explain.commands.gallery import GalleryReport
 from btxrd_explain.commands.performance import PerformanceReport
 from btxrd_explain.commands.sanity.report import SanityReport
-from btxrd_explain.evaluation.parts import schema_of
+from btxrd_explain.evaluation.parts import Part, schema_of
 from btxrd_explain.evaluation.schema import Document
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
-REPORTS = {
+REPORTS: dict[str, type[Part]] = {
     "annotation_report": Document,
     "check_report": CheckReport,
     "comparison": Comparison,

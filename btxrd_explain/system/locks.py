@@ -143,7 +143,8 @@ def _holder(path: Path, handle: int) -> str:
     Raises:
         OutputError: The file is not that of a lock.
     """
-    content = os.pread(handle, 200, 0)
+    os.lseek(handle, 0, os.SEEK_SET)
+    content = os.read(handle, 200)
     if content and not content.startswith(_HOLDER):
         raise foreign(path, "a file")
     return plain(content.decode("utf-8", "replace"))
@@ -165,11 +166,12 @@ def _lock(handle: int, *, wait: bool = True) -> bool:
     """
     if sys.platform == "win32":
         raise _no_locks()
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    else:  # noqa: RET506 -- type checkers of the other platform see no fcntl
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
 
 def _no_locks() -> OSError:

@@ -122,7 +122,7 @@ def _show(
 
 def _aspect(example: _Example) -> float:
     """Return the aspect with which a square grid covers the radiograph."""
-    height, width = example.pixels.shape
+    height, width = map(float, example.pixels.shape)
     return height / width
 
 

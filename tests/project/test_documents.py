@@ -10,12 +10,15 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import timm
 import torch
+import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
 def _blocks(text: str, language: str) -> list[str]:
@@ -160,3 +166,88 @@ def test_contributing_names_sessions_that_exist() -> None:
         ".venv/bin/pip install --editable . --group dev --constraint constraints/released.txt",
         ".venv/bin/nox",
     ]
+
+
+def test_every_nox_session_that_a_page_names_exists() -> None:
+    sessions = set(re.findall(r"^def (\w+)\(session", (ROOT / "noxfile.py").read_text(), flags=re.MULTILINE))
+    named = {(page.name, name) for page in PAGES for name in re.findall(r"nox\s-s\s(\w+)", page.read_text("utf-8"))}
+    assert {name for _, name in named} >= {"lock", "package", "docs", "bench"}
+    assert {(page, name) for page, name in named if name not in sessions} == set()
+
+
+def test_the_readme_shows_a_picture_that_is_marked_as_synthetic() -> None:
+    (path,) = re.findall(r"!\[.*ynthetic.*\]\((.*)\)", README)
+    picture = ROOT / path
+    assert picture.stat().st_size <= 300_000
+    with Image.open(picture) as image:
+        assert image.format == "PNG"
+        assert image.info["Description"].startswith("SYNTHETIC")
+        banner = [image.getpixel((image.width - 24, y)) for y in range(image.height - 60, image.height)]
+    assert (176, 32, 32) in banner
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    assert f"]({Path(path).relative_to('docs').as_posix()})" in index
+
+
+def test_the_citation_says_what_the_package_says() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    project = PROJECT["project"]
+    for key in ("version", "license", "keywords"):
+        assert citation[key] == project[key], key
+    assert citation["title"] == project["name"]
+    assert citation["abstract"] == project["description"]
+    assert citation["authors"] == project["authors"] == [{"name": "The btxrd-explain authors"}]
+    assert project["authors"][0]["name"] in (ROOT / "LICENSE").read_text("utf-8")
+
+
+def test_the_changelog_is_by_version_and_kind() -> None:
+    _, *sections = re.split(r"^## ", CHANGELOG, flags=re.MULTILINE)
+    versions = [section.splitlines()[0] for section in sections]
+    assert versions[0].startswith(f"[{PROJECT['project']['version'].partition('.dev')[0]}]")
+    assert all(re.fullmatch(r"\[\d+\.\d+\.\d+\]( - (Unreleased|\d{4}-\d{2}-\d{2}))?", version) for version in versions)
+    assert not any("Unreleased" in version for version in versions[1:])
+    for section in sections:
+        kinds = re.findall(r"^### (.*)$", section, flags=re.MULTILINE)
+        order = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+        assert kinds, section
+        assert len(set(kinds)) == len(kinds)
+        assert set(kinds) <= set(order)
+
+
+def test_the_hooks_use_tools_of_the_environment() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    assert {repository["repo"] for repository in hooks["repos"]} == {"local"}
+    entries = [hook["entry"] for hook in hooks["repos"][0]["hooks"] if hook["language"] == "system"]
+    assert {"ruff", "lint-imports"} == {entry.split()[0] for entry in entries}
+    in_session = re.findall(r'session.run\("(ruff|lint-imports)"(?:, "(\w+)")?', (ROOT / "noxfile.py").read_text())
+    assert {tuple(entry.split()[:2]) for entry in entries} == {tuple(filter(None, call)) for call in in_session}
+
+
+def test_templates_are_forms_or_text() -> None:
+    folder = ROOT / ".github" / "ISSUE_TEMPLATE"
+    forms = {path.stem: yaml.safe_load(path.read_text("utf-8")) for path in folder.glob("*.yml")}
+    assert forms.keys() == {"bug_report", "config", "feature_request"}
+    for name in forms.keys() - {"config"}:
+        assert {"name", "description", "body"} <= forms[name].keys()
+        identifiers = [part["id"] for part in forms[name]["body"] if part["type"] != "markdown"]
+        assert len(set(identifiers)) == len(identifiers) > 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_a_page_keeps_to_the_page_of_style(page: Path) -> None:
+    """Of the substitutions those that a program can find; the page itself names them."""
+    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text("utf-8"), flags=re.DOTALL)
+    if page.name == "style.md":
+        assert "held against" in text
+        return
+    found = re.findall(
+        r"held against|[Ss]ay whether|\bmend(?:s|ed|ing)?\b|\bbeside\b|\b(?<![Tt]here )(?:is|are) no (?!longer)", text
+    )
+    assert found == []
+
+
+def test_links_between_pages_outside_of_the_site_lead_somewhere() -> None:
+    for page in PAGES:
+        if page.is_relative_to(ROOT / "docs"):
+            continue  # building the site checks these
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

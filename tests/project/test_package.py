@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 GENERATED = {"PKG-INFO"}
-HIDDEN = {".gitignore", ".ci"}
-"""What no other hidden file may stand beside: settings of editors, caches, environments."""
+HIDDEN = {".gitignore", ".ci", ".github", ".editorconfig", ".pre-commit-config.yaml"}
+"""All other hidden files are traces of work: settings of editors, caches, environments."""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +79,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
     metadata = Parser().parsestr(wheel.read(path).decode("utf-8"))
     assert metadata["Requires-Python"] == ">=3.11"
     assert "Typing :: Typed" in (metadata.get_all("Classifier") or ())
+    assert metadata["Author"] == "The btxrd-explain authors"
     needed = {Requirement(entry) for entry in metadata.get_all("Requires-Dist") or ()}
     assert {entry for entry in needed if entry.marker is None} == set(
         map(Requirement, PROJECT["project"]["dependencies"])
@@ -89,6 +90,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
 
 def test_the_sdist_holds_what_its_tests_need_and_no_traces_of_work(sources: set[PurePosixPath]) -> None:
     wanted = ("README.md", "LICENSE", "SECURITY.md", "noxfile.py", "mkdocs.yml", ".ci/run", "tests/conftest.py")
+    wanted += ("CITATION.cff", ".editorconfig", ".pre-commit-config.yaml", ".github/PULL_REQUEST_TEMPLATE.md")
     assert {PurePosixPath(name) for name in wanted} <= sources
     for path in sources:
         assert (ROOT / path).exists() or path.name in GENERATED, path

@@ -39,6 +39,11 @@ def test_pictures_come_from_the_code(site: Path) -> None:
         assert (site / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_start_page_shows_the_readmes_picture(site: Path) -> None:
+    assert 'src="assets/demo.png"' in (site / "index.html").read_text("utf-8")
+    assert (site / "assets" / "demo.png").read_bytes() == (ROOT / "docs" / "assets" / "demo.png").read_bytes()
+
+
 def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     for path in site.rglob("*.html"):
         text = path.read_text("utf-8")

@@ -439,7 +439,9 @@ def test_words_are_those_of_the_core(name: str, kinds: type[StrEnum]) -> None:
 
 
 def test_no_setting_lists_the_words_of_a_choice_again() -> None:
-    known = {frozenset(kinds) for kinds in vars(choices).values() if isinstance(kinds, EnumType) and len(kinds)}
+    known: set[frozenset[Any]] = {
+        frozenset(kinds) for kinds in vars(choices).values() if isinstance(kinds, EnumType) and len(kinds)
+    }
     assert frozenset(ResizeMode) in known
     listed = {
         f"{section}.{key}": frozenset(get_args(field.annotation))
