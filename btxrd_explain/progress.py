@@ -105,7 +105,7 @@ class Failures(WithoutRows):
         if self._strict:
             raise FailedFileError(
                 f"stopped at '{image_id}', which is {what} ({reason})",
-                hint="mend it or leave it out, or do without --strict",
+                hint="correct it or leave it out, or do without --strict",
             )
         self.reasons.setdefault(image_id, reason)
         super().failed(image_id, what, reason)

@@ -1,4 +1,4 @@
-"""Which shapes of an annotation are the lesions that a heat map is held against."""
+"""Which shapes of an annotation are the lesions that a heat map is compared with."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ class LesionRules:
     Attributes:
         policy: Which kinds of shapes count, and which give way to others.
         labels: What each label means: :data:`LESION`, :data:`IGNORE`, or the name of a class, whose heat map alone is
-            held against it. :data:`OTHERS` speaks for the labels that are not named; without it they are lesions.
+            compared with it. :data:`OTHERS` speaks for the labels that are not named; without it they are lesions.
     """
 
     policy: MaskPolicy = MaskPolicy.POLYGONS_THEN_RECTANGLES

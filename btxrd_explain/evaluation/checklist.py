@@ -185,4 +185,4 @@ def _provenance(run: Evidence) -> tuple[Status, str]:
 
 
 def _human() -> tuple[Status, str]:
-    return "not met", "each image has one annotation, so that readers cannot be held against each other"
+    return "not met", "each image has one annotation, so that readers cannot be compared with each other"

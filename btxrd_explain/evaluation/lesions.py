@@ -1,4 +1,4 @@
-"""The lesions of one radiograph on the pixels on which heat maps are held against them."""
+"""The lesions of one radiograph on the pixels on which heat maps are compared with them."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def check_label_map(wanted: AnnotationSettings, class_names: Sequence[str]) -> N
 
 
 class MapKind(StrEnum):
-    """A heat map that is held against the annotation of an image."""
+    """A heat map that is compared with the annotation of an image."""
 
     MODEL = "model"
     """The classifier's, of the class that the protocol names."""
@@ -94,7 +94,7 @@ class Protocol:
 
     @staticmethod
     def true_of(row: Prediction, class_names: Sequence[str]) -> int | None:
-        """Return the index of the true class, whose lesions all maps are held against; None where it is not known."""
+        """Return the index of the true class, whose lesions all maps are compared with; None where it is not known."""
         return class_names.index(row.label) if row.label in class_names else None
 
     def target_of(self, row: Prediction, class_names: Sequence[str]) -> int | None:

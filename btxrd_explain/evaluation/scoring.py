@@ -171,7 +171,7 @@ class Scorer:
     def _grids(
         self, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None
     ) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
-        """Make the grids that the classifier's is held against, each of its size."""
+        """Make the grids that the classifier's is compared with, each of its size."""
         shape = self.table.provenance.grid
         yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape)
         if self.protocol.baselines or self.protocol.chance:

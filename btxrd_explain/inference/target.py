@@ -56,7 +56,7 @@ def _stop_at_first(rows: Iterable[Prediction], done: str = "") -> None:
         if row.status is not RowStatus.OK:
             raise FailedFileError(
                 f"stopped at '{row.image_id}', which is {row.status} ({row.error}){done}",
-                hint="mend it or leave it out, or do without --strict",
+                hint="correct it or leave it out, or do without --strict",
             )
 
 

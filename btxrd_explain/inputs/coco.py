@@ -26,7 +26,7 @@ MAX_VALUES = 10_000_000
 _MAX_SHAPES = 1_000
 _MAX_OUTLINE = 1_000_000
 """Pixels; pycocotools takes memory in proportion to the length of an outline."""
-_HINT = "export it again as COCO, or mend the place"
+_HINT = "export it again as COCO, or correct the place"
 _COMPRESSED = re.compile("(?:[P-o]{0,6}[0-O])+")
 """Compressed run lengths of at most 35 bits: the first letters announce another one, the last does not."""
 

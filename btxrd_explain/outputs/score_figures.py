@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class IouCurves:
-    """Mean IoU over thresholds, of the classifier and of what it is held against.
+    """Mean IoU over thresholds, of the classifier and of what it is compared with.
 
     Attributes:
         thresholds: Float64, shape ``(n,)``, increasing, in [0, 1].

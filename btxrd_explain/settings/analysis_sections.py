@@ -21,7 +21,7 @@ from btxrd_explain.settings.types import (
 
 
 class AnnotationSettings(Section):
-    """How heat maps are held against annotations."""
+    """How heat maps are compared with annotations."""
 
     threshold: Fraction = Field(
         default=0.5,

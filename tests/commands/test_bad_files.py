@@ -232,7 +232,7 @@ def four(tmp_path: Path) -> Path:
 def test_strict_stops_at_the_first_file_that_fails_and_keeps_what_is_done(four: Path) -> None:
     stopped = infer("images", "--strict", "--batch-size", 1, cwd=four, code=1)
     assert "error: stopped at 'b.png', which is unreadable ('images/b.png' is damaged" in stopped.stderr
-    assert "1 of 4 radiographs are in the table: mend it or leave it out, or do without --strict" in stopped.stderr
+    assert "1 of 4 radiographs are in the table: correct it or leave it out, or do without --strict" in stopped.stderr
     assert "radiographs," not in stopped.stdout
     assert {name: row.status for name, row in rows_in(four).items()} == {"a.png": "ok", "b.png": "unreadable"}
     assert [path.name for path in (four / "out").iterdir() if path.name[0] != "."] == ["predictions.parquet"]

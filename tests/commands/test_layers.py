@@ -46,7 +46,7 @@ def test_the_reference_population_has_the_size_and_the_ceilings_of_btxrd() -> No
 
 
 def test_the_reference_population_behaves_like_ten_real_lesions(real_data: Path) -> None:
-    """Each real lesion is held against the 20 made-up ones nearest to it in size."""
+    """Each real lesion is compared with the 20 made-up ones nearest to it in size."""
     made_up = sorted(reference_lesions(400, seed=1), key=lambda mask: mask.mean())
     shares = np.array([mask.mean() for mask in made_up])
     for side in BTXRD:

@@ -87,7 +87,7 @@ def _methods(report: Report) -> str:
     bootstrap = f"percentile bootstrap over {drawn.units} {drawn.unit}, {drawn.resamples} draws, seed {drawn.seed}"
     sentences = [
         _maps(report),
-        f"They were held against {_POLICIES[rule.mask_policy]} ({plain_markdown(rule.annotations)}); {_rule(report)}.",
+        f"They were compared with {_POLICIES[rule.mask_policy]} ({plain_markdown(rule.annotations)}); {_rule(report)}.",
         f"Means are given with 95 % intervals ({bootstrap}); differences between maps are paired.",
         "Each score stands beside its chance level and its ceiling, that of the lesion mask averaged onto the grid.",
     ]

@@ -47,7 +47,7 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
 
     Args:
         settings: The settings; the table and the checkpoint that they name have no part.
-        tables: The tables, two or more; the first is what the others are held against.
+        tables: The tables, two or more; the first is what the others are compared with.
         listener: Told of progress; None is silent.
 
     Returns:

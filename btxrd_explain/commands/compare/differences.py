@@ -137,7 +137,7 @@ class Comparison(Part):
     """The content of ``comparison.json``."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
-    reference: str = Field(description="Name of the first table, which the others are held against.")
+    reference: str = Field(description="Name of the first table, which the others are compared with.")
     n: int = Field(description="Images that were compared.")
     tables: dict[str, Compared]
     changed: list[str] = Field(description="Images whose file was another one in one of the tables; left out.")
@@ -168,7 +168,7 @@ class Paired:
 
     @property
     def first(self) -> Sample:
-        """The columns of the table that the others are held against."""
+        """The columns of the table that the others are compared with."""
         return next(iter(self.samples.values()))
 
     @property

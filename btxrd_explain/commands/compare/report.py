@@ -31,7 +31,7 @@ def write_comparison(
     """Write ``comparison.json``, ``comparison_metrics.csv`` and ``comparison_scatter``.
 
     Args:
-        evaluations: What was measured on each table, by its name; the first is what the others are held against.
+        evaluations: What was measured on each table, by its name; the first is what the others are compared with.
         paired: Their scores, image by image.
         common: Which images were left out.
         settings: Where the files go and what they look like.

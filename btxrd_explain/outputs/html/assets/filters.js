@@ -71,7 +71,7 @@ export function summarise(rows) {
 }
 
 /**
- * Return what rows are sorted by, or held against a range.
+ * Return what rows are sorted by, or compared with a range.
  *
  * @param {string} name A key of a row, `p:` and the index of a class, or `fact:` and the name of a column.
  * @returns {(row: Row) => string | number | null}
