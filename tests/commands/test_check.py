@@ -643,7 +643,7 @@ def test_what_a_split_csv_leaves_out_is_audited_and_named(root: Root, tmp_path: 
     report = _check(*arguments, "-o", tmp_path / "out")
     assert _kinds(report["findings"]) == ["image-without-split", "row-without-image"]
     assert report["num_images"] == 15
-    found = {finding["kind"]: finding for finding in report["findings"]}
+    found = {finding["code"]: finding for finding in report["findings"]}
     assert found["image-without-split"]["images"] == [lacking]
     assert f"'IMG000900.jpeg': no such file in '{images}'" in found["row-without-image"]["message"]
 

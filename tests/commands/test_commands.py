@@ -361,7 +361,7 @@ def test_a_current_table_needs_no_torch(root: Path, checkpoint: Path, tmp_path: 
         (["infer", "nowhere.png", "-c", "{checkpoint}"], 4, "nowhere.png"),
         (["infer", "{root}"], 2, "give --checkpoint"),
         (["infer", "{root}", "-c", "nowhere.pt"], 3, "nowhere.pt"),
-        (["infer", "{root}", "-c", "{root}/split.csv"], 3, "no readable checkpoint"),
+        (["infer", "{root}", "-c", "{root}/split.csv"], 3, "not a readable checkpoint"),
         (["infer", "-c", "{checkpoint}"], 4, "no radiographs are named"),
         (["infer", "{root}", "-c", "{checkpoint}", "--target-layer", "layer9"], 2, "no layer 'layer9'"),
         (["infer", "{root}", "-c", "{checkpoint}", "--device", "cuda:7"], 2, "no device 'cuda:7'"),

@@ -112,8 +112,8 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
     "nested": (_dict(_call("torch._utils._rebuild_nested_tensor", b"")), "_rebuild_nested_tensor"),
     "wrapper": (_dict(_call("torch._utils._rebuild_wrapper_subclass", b"")), "_rebuild_wrapper_subclass"),
     "array of a size": (_dict(_call("numpy.ndarray", b"(" + _number(2**40) + b"t")), r"calls numpy\.ndarray"),
-    "array of objects": (_dict(_call("numpy.dtype", _text("O8"))), "no plain number"),
-    "array of fields": (_dict(_call("numpy.dtype", _text("f8,O"))), "no plain number"),
+    "array of objects": (_dict(_call("numpy.dtype", _text("O8"))), "not a plain number"),
+    "array of fields": (_dict(_call("numpy.dtype", _text("f8,O"))), "not a plain number"),
     "key that takes ages": (_dict(b"N", b"(" + _nested(60) + b"t"), "keys that are neither"),
     "set that takes ages": (_dict(_call("builtins.set", b"]" + _nested(60) + b"\x85a")), "step|set of what|appends"),
     "codec that takes ages": (
@@ -129,15 +129,15 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
     "huge storage": (_dict(_tensor(2**40, (2**40,), (1,))), "asks for 4398046511104 bytes"),
     "negative storage": (_dict(_tensor(-1, (1,), (1,))), "no storage of a tensor"),
     "storage of what is none": (_dict(b"(" + _text("module") + b"tQ"), "damaged"),
-    "stride of 0": (_dict(b"}" + _text("w") + _tensor(4, (2**20, 2**20), (0, 0)) + b"s"), r"no plain tensors.*\(w\)"),
+    "stride of 0": (_dict(b"}" + _text("w") + _tensor(4, (2**20, 2**20), (0, 0)) + b"s"), r"not plain tensors.*\(w\)"),
     "beyond its storage": (
         _dict(b"}" + _text("w") + _tensor(4, (2**20,), (1,)) + b"s"),
-        "no readable checkpoint|plain",
+        "not a readable checkpoint|plain",
     ),
-    "negative stride": (_dict(b"}" + _text("w") + _tensor(4, (4,), (-1,)) + b"s"), "no readable checkpoint"),
-    "negative size": (_dict(b"}" + _text("w") + _tensor(4, (-4,), (1,)) + b"s"), "no readable checkpoint"),
+    "negative stride": (_dict(b"}" + _text("w") + _tensor(4, (4,), (-1,)) + b"s"), "not a readable checkpoint"),
+    "negative size": (_dict(b"}" + _text("w") + _tensor(4, (-4,), (1,)) + b"s"), "not a readable checkpoint"),
     "shape beyond all numbers": (_dict(b"}" + _text("w") + _tensor(4, (2**62, 2**62), (0, 0)) + b"s"), "c.pt"),
-    "key of megabytes": (_dict(b"}" + _text("w" * 10**7) + _tensor(4, (9,), (0,)) + b"s"), "no plain tensors"),
+    "key of megabytes": (_dict(b"}" + _text("w" * 10**7) + _tensor(4, (9,), (0,)) + b"s"), "not plain tensors"),
 }
 
 
@@ -158,7 +158,7 @@ def test_hostile_pickles(
     monkeypatch.chdir(tmp_path)
     program, message = PROGRAMS[name]
     if wrap is _legacy and "plain tensors" in message:
-        message = "no plain tensors|no readable checkpoint"  # the numbers are missing, too
+        message = "not plain tensors|not a readable checkpoint"  # the numbers are missing, too
     _refused(tmp_path / "c.pt", wrap(program), message)
 
 
@@ -234,7 +234,7 @@ def test_two_lists_of_entries(tmp_path: Path) -> None:
     hidden = _archive(_dict(BOMB))
     shown = _archive(_dict(b"}"))
     end = struct.pack("<HHHHIIH", 0, 0, 4, 4, 246, _directory(hidden), 0)
-    _refused(tmp_path / "c.pt", hidden + shown[:-18] + end, "two lists of entries|no readable")
+    _refused(tmp_path / "c.pt", hidden + shown[:-18] + end, "two lists of entries|not a readable")
 
 
 def test_names_that_lead_elsewhere_are_never_followed(tmp_path: Path) -> None:
@@ -336,7 +336,7 @@ def test_weights_that_share_their_numbers_are_read(tmp_path: Path) -> None:
 def test_windows_of_one_storage_do_not_add_up_without_end(tmp_path: Path) -> None:
     shared = torch.zeros(100_000)
     state = {f"w{number}": shared[number:] for number in range(100)}
-    _refused(tmp_path / "c.pt", _saved(state), "no plain tensors")
+    _refused(tmp_path / "c.pt", _saved(state), "not plain tensors")
 
 
 def test_plain_values_of_numpy_keep_their_values(tmp_path: Path) -> None:
@@ -432,11 +432,11 @@ def _laughs() -> object:
         ({"normalization": {"mean": "abc"}}, "cannot be used"),
         ({"normalization": {"mean": torch.zeros(3, 3)}}, "cannot be used"),
         ({"normalization": {"mean": np.zeros(10**6)}}, "one finite number per channel"),
-        ({"arch": "hf-hub:someone/evil"}, "name of no architecture"),
-        ({"arch": "x" * 10**7}, "name of no architecture"),
-        ({"arch": "resnet18.a:b"}, "name of no architecture"),
-        ({"arch": "../../resnet18"}, "name of no architecture"),
-        ({"arch": "[" * 50}, "name of no architecture"),
+        ({"arch": "hf-hub:someone/evil"}, "not the name of an architecture"),
+        ({"arch": "x" * 10**7}, "not the name of an architecture"),
+        ({"arch": "resnet18.a:b"}, "not the name of an architecture"),
+        ({"arch": "../../resnet18"}, "not the name of an architecture"),
+        ({"arch": "[" * 50}, "not the name of an architecture"),
         ({"arch": "resnet18.no_such_tag"}, "do not fit the architecture|cannot make"),
         ({"arch": "vit_giant_patch14_224"}, "do not fit the architecture"),
     ],

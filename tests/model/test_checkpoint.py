@@ -205,7 +205,7 @@ def test_a_malicious_pickle_is_refused_and_not_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], *, legacy: bool
 ) -> None:
     torch.save({"state_dict": _Bomb()}, tmp_path / "c.pt", _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(CheckpointError, match=r"would run code|no readable checkpoint"):
+    with pytest.raises(CheckpointError, match=r"would run code|not a readable checkpoint"):
         read_checkpoint(tmp_path / "c.pt")
     assert "the pickle ran" not in capsys.readouterr().out
 
