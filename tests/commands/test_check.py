@@ -710,7 +710,7 @@ def test_a_real_lesion_with_a_box_alone(real_data: Path, tmp_path: Path) -> None
     document = source / "annotations_without_image" / "IMG001636.json"
     shutil.copy(document, tmp_path / "BTXRD" / "Annotations")
     (orphan,) = _check(tmp_path / "BTXRD", "-o", tmp_path / "out")["findings"]
-    assert orphan["kind"] == "orphan-annotation"
+    assert orphan["code"] == "orphan-annotation"
     size = json.loads(document.read_text())
     noise = np.random.default_rng(0).integers(0, 256, (size["imageHeight"], size["imageWidth"]), dtype=np.uint8)
     _save(noise, tmp_path / "BTXRD" / "images" / "IMG001636.jpeg")

@@ -189,7 +189,7 @@ def test_a_log_of_the_first_release_gives_no_rows_and_goes(tmp_path: Path) -> No
 def test_a_file_of_somebody_else_that_is_called_like_a_log_stays(tmp_path: Path, content: bytes) -> None:
     log = RowLog(tmp_path)
     log.path.write_bytes(content)
-    with pytest.raises(OutputError, match=r"\.log' is not a log of this tool: move it elsewhere"):
+    with pytest.raises(OutputError, match=r"\.log' is in the way: it is a file that btxrd-explain did not make"):
         GrowingFolder(tmp_path).recover()
     assert log.path.read_bytes() == content
 
