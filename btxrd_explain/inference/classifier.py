@@ -178,7 +178,7 @@ def explain(
         RadiographError: A file cannot be read.
 
     >>> _ = torch.manual_seed(0)
-    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     >>> explained = explain(network, torch.rand(5, 3, 8, 8))
     >>> explained.probabilities.shape, explained.heat_map(4, of_class=1).values.shape
     ((5, 2), (8, 8))

@@ -124,7 +124,7 @@ def generate_gradcam(
         CheckpointError: The network has one output.
 
     >>> _ = torch.manual_seed(0)
-    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    >>> network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     >>> generate_gradcam(network, torch.rand(1, 3, 8, 8), 0).shape
     (8, 8)
     """

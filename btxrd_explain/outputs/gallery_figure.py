@@ -187,8 +187,8 @@ def build_gallery_grid(
         OutputError: The suffix is another one, or the file cannot be written.
 
     >>> import tempfile
-    >>> folder = tempfile.TemporaryDirectory()
-    >>> build_gallery_grid([np.zeros((8, 8, 3))], ["a"], 1, 2, f"{folder.name}/grid.png", suptitle="two").name
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     build_gallery_grid([np.zeros((8, 8, 3))], ["a"], 1, 2, f"{folder}/grid.png", suptitle="two").name
     'grid.png'
     """
     path, rows, cols = (

@@ -114,7 +114,7 @@ def test_the_mask_follows_the_policy(tmp_path: Path) -> None:
 
 def test_another_size_is_an_error_that_says_what_to_check(tmp_path: Path) -> None:
     path = save(tmp_path, document(POLYGON))
-    with pytest.raises(AnnotationError, match="of 10 x 8 pixels, but the radiograph has 8 x 10; the sides are swapped: check") as caught:
+    with pytest.raises(AnnotationError, match="has 8 x 10; the sides are swapped: check") as caught:
         read_annotation(path, Size(10, 8))
     assert str(path) in str(caught.value)
     assert caught.value.exit_code is ExitCode.INPUT
