@@ -78,11 +78,14 @@ def test_the_readmes_commands_run(workplace: Path, command: str, monkeypatch: py
     assert result.exit_code == 0, result.output
 
 
-def test_the_readmes_python_runs() -> None:
+@pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # its network was never trained
+def test_the_readmes_python_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(workplace)
     (program,) = _blocks(README, "python")
     scope: dict[str, Any] = {}
     exec(program, scope)  # noqa: S102 -- our own README
-    assert scope["heat_map"].shape == (224, 224)
+    assert scope["heat"].shape == scope["radiograph"].shape[:2]
+    assert {"image_id", "class", "confidence"} <= set(scope["table"].columns)
 
 
 def test_ci_runs_the_readmes_test_command() -> None:
