@@ -436,8 +436,8 @@ def demo(folder: Place = "btxrd-explain-demo", *, listener: Listener | None = No
 def methods() -> tuple[Method, ...]:
     """Return the methods that ``method`` names, with what each does and costs.
 
-    >>> [method.name for method in methods()][:2]
-    ['gradcam', 'gradcam++']
+    >>> methods()[0].name
+    'gradcam'
     """
     from btxrd_explain.commands import methods as command  # noqa: PLC0415 -- as all commands
 
