@@ -125,5 +125,5 @@ def _checksum(batch: pa.RecordBatch) -> bytes:
 
 def _begins_like_a_log(data: bytes) -> bool:
     """Return whether a file can be a log, also one of 0.1.0, or one of which a power failure left zeros or a part."""
-    head, former = (data[place : place + len(_STREAM)].rstrip(b"\0") for place in (0, _FORMER_HEAD))
-    return _STREAM.startswith(head or former)
+    former = data.startswith(bytes(len(_STREAM))) and data[_FORMER_HEAD:].startswith(_STREAM)
+    return former or _STREAM.startswith(data.rstrip(b"\0")[: len(_STREAM)])
