@@ -179,8 +179,8 @@ def _read(data: bytes) -> Provenance:
             hint="run 'btxrd-explain infer' again",
         )
     provenance = _STORED.validate_json(data, strict=True)
-    said = header.model_fields_set | header.preprocessing.keys()
-    unsaid = {field.name for kind in (Provenance, Preprocessing) for field in fields(kind)} - said - _LATER
+    said = ((Provenance, header.model_fields_set), (Preprocessing, header.preprocessing.keys()))
+    unsaid = {field.name for kind, names in said for field in fields(kind) if field.name not in names} - _LATER
     if unsaid:
         raise ValueError(f"{', '.join(sorted(unsaid))}: not there")
     return provenance
