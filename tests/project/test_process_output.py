@@ -49,7 +49,7 @@ ON_TABLES = [
 ]
 """Commands that run no network where the table is current, and accept ``--quiet``."""
 SETTINGS = ["methods", "config --set output.directory=结果"]
-SANITY = "sanity 数据/images/骨瘤.jpeg 数据/images/IMG000002.jpg -c demo --device cpu -o 结果 --sample 2 --stages 2"
+SANITY = "sanity 数据/images/骨瘤.jpeg 数据/images/IMG000002.jpeg -c demo --device cpu -o 结果 --sample 2 --stages 2"
 FAULTS = [
     ("infer 数据 -c 没有.pt -o x", ExitCode.CHECKPOINT),
     ("gallery --predictions 数据/split.csv -o x", ExitCode.TABLE),
