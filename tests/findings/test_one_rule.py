@@ -108,7 +108,11 @@ def embed(root: Path) -> None:
 def share(root: Path) -> None:
     with Image.open(images(root)[0]) as image:
         noise = np.random.default_rng(0).integers(0, 255, image.size[::-1], dtype=np.uint8)
-    Image.fromarray(noise).save(images(root)[0].with_suffix(".png"))
+    twin = images(root)[0].with_suffix(".png")
+    Image.fromarray(noise).save(twin)
+    table = root / "split.csv"
+    row = next(line for line in table.read_text().splitlines() if line.startswith(images(root)[0].name))
+    table.write_text(f"{table.read_text().rstrip()}\n{row.replace(images(root)[0].name, twin.name)}\n")
 
 
 def run(command: str, root: Path, *arguments: object) -> dict[str, Any]:
