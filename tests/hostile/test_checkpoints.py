@@ -127,7 +127,7 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
     "never ends": (b"\x80\x02}", "damaged"),
     "nothing on the stack": (b"\x80\x02tR.", "damaged"),
     "huge storage": (_dict(_tensor(2**40, (2**40,), (1,))), "asks for 4398046511104 bytes"),
-    "negative storage": (_dict(_tensor(-1, (1,), (1,))), "no storage of a tensor"),
+    "negative storage": (_dict(_tensor(-1, (1,), (1,))), "not a storage of a tensor"),
     "storage of what is none": (_dict(b"(" + _text("module") + b"tQ"), "damaged"),
     "stride of 0": (_dict(b"}" + _text("w") + _tensor(4, (2**20, 2**20), (0, 0)) + b"s"), r"not plain tensors.*\(w\)"),
     "beyond its storage": (

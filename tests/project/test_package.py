@@ -89,7 +89,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
 
 
 def test_the_sdist_holds_what_its_tests_need_and_no_traces_of_work(sources: set[PurePosixPath]) -> None:
-    wanted = ("README.md", "LICENSE", "SECURITY.md", "noxfile.py", "mkdocs.yml", ".ci/run", "tests/conftest.py")
+    wanted = ["README.md", "LICENSE", "SECURITY.md", "noxfile.py", "mkdocs.yml", ".ci/run", "tests/conftest.py"]
     wanted += ("CITATION.cff", ".editorconfig", ".pre-commit-config.yaml", ".github/PULL_REQUEST_TEMPLATE.md")
     assert {PurePosixPath(name) for name in wanted} <= sources
     for path in sources:

@@ -69,9 +69,8 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 -- whateve
 
 
 def test_every_report_has_a_schema_in_the_documentation_and_nowhere_else(schemas: dict[str, str]) -> None:
-    kept = {
-        path.relative_to(ROOT) for path in ROOT.glob("*/**/*.schema.json") if not path.is_relative_to(ROOT / "dist")
-    }
+    folders = ("btxrd_explain", "docs", "scripts", "tests", "configs")
+    kept = {path.relative_to(ROOT) for folder in folders for path in (ROOT / folder).rglob("*.schema.json")}
     assert kept == {Path("docs", "reference", f"{name}.schema.json") for name in NAMES}
     assert tuple(schemas) == NAMES
 
