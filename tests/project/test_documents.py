@@ -84,7 +84,7 @@ def test_the_readmes_python_runs(workplace: Path, monkeypatch: pytest.MonkeyPatc
     (program,) = _blocks(README, "python")
     scope: dict[str, Any] = {}
     exec(program.replace("IMG000046", "IMG000001"), scope)  # noqa: S102 -- our own README, on an image that is there
-    assert scope["heat"].shape == scope["radiograph"].shape[:2]
+    assert scope["heat"].values.shape == scope["radiograph"].pixels.shape[:2]
     assert {"image_id", "class", "confidence"} <= set(scope["table"].columns)
 
 
