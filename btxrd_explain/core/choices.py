@@ -111,3 +111,14 @@ class Precision(StrEnum):
     FP32 = "fp32"
     BF16 = "bf16"
     FP16 = "fp16"
+
+
+class Activation(StrEnum):
+    """What turns a network's outputs into probabilities."""
+
+    SOFTMAX = "softmax"
+    """One of the classes is true: the probabilities of all classes sum to 1."""
+    SIGMOID = "sigmoid"
+    """Each output is a yes or no of its own."""
+    NONE = "none"
+    """The outputs are probabilities already."""

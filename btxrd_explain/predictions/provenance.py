@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from btxrd_explain.core.choices import Activation
 from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.core.geometry import Size  # noqa: TC001 -- pydantic reads the annotations
 from btxrd_explain.core.preprocess import LARGEST_SIDE, Preprocessing
@@ -55,7 +56,7 @@ _Text = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_p
 
 SCHEMA_VERSION = 1
 _METADATA_KEY = b"btxrd_explain"
-_LATER = frozenset({"decode", "findings"})
+_LATER = frozenset({"decode", "findings", "activation", "multi_label"})
 """Fields that tables of earlier releases do not say."""
 
 
@@ -76,6 +77,9 @@ class Provenance:
         notes: What was decided or reported when the checkpoint was loaded.
         synthetic: True for the demo's made-up radiographs and classifier.
         findings: What may be wrong with the network or its input, as found when the checkpoint was loaded.
+        activation: What turned the network's outputs into probabilities.
+        multi_label: True where each class has a probability of its own, so that an image may have several classes or
+            none; else the probabilities of an image sum to 1.
     """
 
     request: Annotated[Mapping[str, Any], AfterValidator(_usable)]
@@ -89,6 +93,8 @@ class Provenance:
     notes: tuple[str, ...] = ()
     synthetic: bool = False
     findings: Annotated[tuple[Finding, ...], Field(validation_alias="warnings")] = ()
+    activation: Activation = Activation.SOFTMAX
+    multi_label: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -112,6 +118,8 @@ class Provenance:
             "target_layer": self.target_layer,
             "grid": list(self.grid),
             "preprocessing": asdict(self.preprocessing),
+            "activation": self.activation,
+            "multi_label": self.multi_label,
             "versions": dict(self.request.get("versions", {})),
             "notes": list(self.notes),
             "synthetic": self.synthetic,
