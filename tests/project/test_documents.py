@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,29 +19,17 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from tests.support.documents import CONTRIBUTING, INSTALLING, README, ROOT, blocks, commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
 
-def _blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
-
-
-def _commands(text: str) -> Iterator[str]:
-    for block in _blocks(text, "bash"):
-        yield from block.strip().splitlines()
-
-
-INSTALLING = [command for command in _commands(README) if command.startswith("python3 -m venv")]
-OWN = [command for command in _commands(README) if "btxrd-explain" in command and command not in INSTALLING]
+OWN = [command for command in commands(README) if "btxrd-explain" in command and command not in INSTALLING]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +66,7 @@ def test_the_readmes_commands_run(workplace: Path, command: str, monkeypatch: py
 @pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # its network was never trained
 def test_the_readmes_python_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
-    (program,) = _blocks(README, "python")
+    (program,) = blocks(README, "python")
     scope: dict[str, Any] = {}
     exec(program.replace("IMG000046", "IMG000001"), scope)  # noqa: S102 -- our own README, on an image that is there
     assert scope["heat"].values.shape == scope["radiograph"].pixels.shape[:2]
@@ -96,75 +81,13 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert (ROOT / ".ci" / "run").read_text().endswith(f"\n{tests}\n")
 
 
-IN_CI = pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only")
-
-
-@pytest.fixture
-def clone() -> Iterator[Path]:
-    """A clone that goes with its test: what is installed there takes gigabytes."""
-    with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), folder], check=True)
-        yield Path(folder)
-
-
-def _done(command: str, folder: Path, **variables: str) -> None:
-    """Run a command of the documents, which must succeed."""
-    environment = os.environ | variables
-    shell = ["bash", "-c", command]
-    done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-
-
-def _assert_installed(folder: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
-    """What was installed below a folder is what is locked, and has run the demo there."""
-    (torch,) = folder.rglob("site-packages/torch")
-    assert unlocked(torch.parent) == {}
-    assert (folder / "btxrd-explain-demo" / "results" / "annotation_comparison.png").exists()
-
-
-@IN_CI
-def test_the_readmes_demo_command_runs_on_a_bare_machine(
-    clone: Path, unlocked: Callable[[Path], dict[str, str]]
-) -> None:
-    """With nothing but python3 and pip."""
-    _done(INSTALLING[0], clone)
-    _assert_installed(clone, unlocked)
-
-
-@IN_CI
-@pytest.mark.parametrize("tool", ["pipx", "uv"])
-def test_the_readmes_other_installers(tool: str, clone: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
-    """Each makes an environment of its own, from which the demo runs; the test group brings both."""
-    (command,) = [line for line in _commands(README) if line.startswith(tool)]
-    tools = sysconfig.get_path("scripts")
-    assert shutil.which(tool, path=tools), f"{tool} is not in the environment of the tests"
-    names = ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR", "PIPX_COMPLETION_DIR", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")
-    places = {name: str(clone / name) for name in names}
-    path = os.pathsep.join([places["PIPX_BIN_DIR"], places["UV_TOOL_BIN_DIR"], tools, os.environ["PATH"]])
-    _done(command, clone, PATH=path, **places)
-    assert Path(shutil.which("btxrd-explain", path=path) or "").is_relative_to(clone)
-    _done("btxrd-explain demo", clone, PATH=path)
-    _assert_installed(clone, unlocked)
-
-
-@IN_CI
-def test_contributings_commands_run(clone: Path) -> None:
-    """Set up in a clone; of what nox runs, the lints as a session, and the types in the environment that was set up.
-
-    Bytecode of packages that nothing imports here would take half a minute: pip's ``--no-compile``, spelt its way.
-    """
-    *setting_up, nox = _commands(CONTRIBUTING)
-    for command in (*setting_up, f"{nox} -s lint", ".venv/bin/mypy"):
-        _done(command, clone, PIP_NO_COMPILE="0")
-
-
 def test_contributing_names_sessions_that_exist() -> None:
     noxfile = (ROOT / "noxfile.py").read_text()
     sessions = set(re.findall(r"^def (\w+)\(session", noxfile, flags=re.MULTILINE))
     assert {"lint", "types", "tests"} <= sessions
     named = set(re.findall(r"`(\w+)`", CONTRIBUTING.split("## Where")[0])) - {"nox"}
     assert named <= sessions
-    assert list(_commands(CONTRIBUTING)) == [
+    assert list(commands(CONTRIBUTING)) == [
         "python3 -m venv .venv && .venv/bin/pip install --upgrade pip",
         ".venv/bin/pip install --editable . --group dev --constraint constraints/released.txt",
         ".venv/bin/nox",

@@ -1,0 +1,75 @@
+"""What README and CONTRIBUTING tell users to install is installed here, from a clone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.documents import CONTRIBUTING, INSTALLING, README, ROOT, commands
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only")
+
+NOT_COMPILED = {"PIP_NO_COMPILE": "0"}
+"""pip's ``--no-compile``, spelt its way: bytecode of packages that nothing imports here takes half a minute."""
+
+
+@pytest.fixture
+def clone() -> Iterator[Path]:
+    """A clone that goes with its test: what is installed there takes gigabytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), folder], check=True)
+        yield Path(folder)
+
+
+def _done(command: str, folder: Path, **variables: str) -> None:
+    """Run a command of the documents, which must succeed."""
+    environment = os.environ | variables
+    shell = ["bash", "-c", command]
+    done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def _assert_installed(folder: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
+    """What was installed below a folder is what is locked, and has run the demo there."""
+    (torch,) = folder.rglob("site-packages/torch")
+    assert unlocked(torch.parent) == {}
+    assert (folder / "btxrd-explain-demo" / "results" / "annotation_comparison.png").exists()
+
+
+def test_with_pip_a_user_tries_the_demo_and_becomes_a_developer(
+    clone: Path, unlocked: Callable[[Path], dict[str, str]]
+) -> None:
+    """With nothing but python3 and pip.
+
+    Of what nox runs, the lints as a session, and the types in the environment that was set up.
+    """
+    _done(INSTALLING[0], clone, **NOT_COMPILED)
+    _assert_installed(clone, unlocked)
+    *setting_up, nox = commands(CONTRIBUTING)
+    for command in (*setting_up, f"{nox} -s lint", ".venv/bin/mypy"):
+        _done(command, clone, **NOT_COMPILED)
+
+
+@pytest.mark.parametrize("tool", ["pipx", "uv"])
+def test_the_readmes_other_installers(tool: str, clone: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
+    """Each makes an environment of its own, from which the demo runs; the test group brings both."""
+    (command,) = [line for line in commands(README) if line.startswith(tool)]
+    tools = sysconfig.get_path("scripts")
+    assert shutil.which(tool, path=tools), f"{tool} is not in the environment of the tests"
+    names = ("PIPX_HOME", "PIPX_BIN_DIR", "PIPX_MAN_DIR", "PIPX_COMPLETION_DIR", "UV_TOOL_DIR", "UV_TOOL_BIN_DIR")
+    places = {name: str(clone / name) for name in names}
+    path = os.pathsep.join([places["PIPX_BIN_DIR"], places["UV_TOOL_BIN_DIR"], tools, os.environ["PATH"]])
+    _done(command, clone, PATH=path, **places)
+    assert Path(shutil.which("btxrd-explain", path=path) or "").is_relative_to(clone)
+    _done("btxrd-explain demo", clone, PATH=path)
+    _assert_installed(clone, unlocked)
