@@ -32,12 +32,12 @@ class MergeResult:
     Attributes:
         table: The one table.
         rows: How many rows it has.
-        failed: How many of them have no prediction.
+        failed: Those of them that have no prediction.
     """
 
     table: PredictionTable
     rows: int
-    failed: int
+    failed: tuple[Prediction, ...]
 
 
 def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -> MergeResult:
@@ -62,17 +62,17 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
     whole = assemble(target, [part for table in tables for part in table.parts])
     listener = listener or Listener()
     listener.start("rows", sum(part.rows for part in whole.parts))
-    failed = 0
+    failed: list[Prediction] = []
 
     def rows() -> Iterator[Prediction]:
-        nonlocal failed
         for row in _merged(tables, target):
-            failed += row.status is not RowStatus.OK
+            if row.status is not RowStatus.OK:
+                failed.append(row)
             listener.advance()
             yield row
 
     count = write_table(target, whole.provenance, rows())
-    return MergeResult(open_table(target), count, failed)
+    return MergeResult(open_table(target), count, tuple(failed))
 
 
 def _check_shards(files: Sequence[Path]) -> None:

@@ -78,10 +78,13 @@ def _show_published(terminal: Terminal, result: CheckResult) -> None:
 
 
 def show_merge(terminal: Terminal, result: MergeResult) -> None:
-    """Show what was merged."""
+    """Show what was merged, and name the images that have no prediction."""
+    for row in result.failed:
+        terminal.failed(row.image_id, row.status, row.error or "")
+    failed = len(result.failed)
     if terminal.json:
-        terminal.print_json({"table": str(result.table.path), "rows": result.rows, "failed": result.failed})
+        terminal.print_json({"table": str(result.table.path), "rows": result.rows, "failed": failed})
         return
-    terminal.print(f"{result.rows} radiographs, {result.failed} of them without prediction")
+    terminal.print(f"{result.rows} radiographs, {failed} of them without prediction")
     terminal.print_path("table", result.table.path)
     terminal.print_next(f"btxrd-explain gallery{with_table(result.table.path)}")

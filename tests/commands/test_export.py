@@ -344,6 +344,15 @@ def test_large_exports_are_announced(
     assert ("of float32 before compression" in result.stderr) == told
 
 
+@pytest.mark.parametrize("to", ["labelme", "coco", "npz", "tiff"])
+def test_a_file_cannot_be_the_folder_of_results(out: Path, to: str, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    table = str(out / "predictions.parquet")
+    result = CliRunner().invoke(app, ["export", "--to", to, "--predictions", table, "-o", str(tmp_path / "taken")])
+    assert result.exit_code == 6, result.output
+    assert f"'{tmp_path / 'taken'}' is a file: name a folder with -o" in result.stderr
+
+
 def test_a_format_must_be_named(out: Path) -> None:
     result = CliRunner().invoke(app, ["export", "-o", str(out)])
     assert result.exit_code == 2

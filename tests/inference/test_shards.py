@@ -20,6 +20,7 @@ from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import OutputError, TableError
 from btxrd_explain.inference.target import share_number, share_of
 from btxrd_explain.inputs.record import Collection, ImageRecord
+from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, RunSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
@@ -79,7 +80,7 @@ def test_merged_shards_are_the_run_that_was_never_split(whole: Path) -> None:
     assert len(shards) == SHARDS
     assert any(not sum(part.rows for part in open_table(path).parts) for path in shards)
     result = merge.run(shards, whole / "out" / "merged.parquet")
-    assert (result.rows, result.failed) == (COUNT + 1, 2)
+    assert (result.rows, len(result.failed)) == (COUNT + 1, 2)
     assert (whole / "out" / "merged.parquet").read_bytes() == (whole / "out" / "predictions.parquet").read_bytes()
 
 
@@ -155,6 +156,8 @@ def test_the_command(whole: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1, result.output  # two images have no prediction
     assert "8 radiographs, 2 of them without prediction" in result.stdout
+    failed = [row for row in open_table(tmp_path / "merged.parquet").rows() if row.status is not RowStatus.OK]
+    assert result.stderr.splitlines()[:2] == [f"{row.status}: {row.image_id}: {row.error}" for row in failed]
     result = CliRunner().invoke(app, ["merge", str(tmp_path / "nothing.parquet")])
     assert result.exit_code == 5, result.output
 

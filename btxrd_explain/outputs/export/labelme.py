@@ -102,7 +102,7 @@ def _is_ours(target: Path) -> bool:
     """Return whether a file may be written: it does not exist, or this command wrote it."""
     try:
         document = json.loads(target.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # of the latter, writing says more
         return True
     except (OSError, ValueError):
         return False
