@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pickletools
 import re
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath, PureWindowsPath
@@ -17,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 # NumPy's numbers and arrays in a pickle, rebuilt from their bytes by functions of our own.
 #
@@ -72,6 +73,23 @@ def plain_scalar(kind: PlainType, data: bytes) -> Any:  # noqa: ANN401 -- a numb
     return np.frombuffer(data, kind.dtype, 1)[0].item()
 
 
+class Fields(dict[str, Any]):
+    """The fields of a plain record, such as an ``argparse.Namespace``."""
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        """Take the fields."""
+        self.update(state)
+
+
+def _without_factory(*_: object) -> OrderedDict[Any, Any]:
+    """Return the dict that a ``defaultdict`` is without its factory, which has no part in it."""
+    return OrderedDict()
+
+
+def _never_called() -> None:
+    """Stand for the factory, such as list."""
+
+
 # What the pickle of a checkpoint may name; all else would run code, or has no part in weights.
 
 STORAGES = {
@@ -94,18 +112,34 @@ _PATHS = {
     for module in ("pathlib", "pathlib._local")
     for prefix in ("", "Pure")
 }
-STAND_INS: dict[str, Any] = {**SCALARS, **_ARRAYS, **_TYPES, **_PATHS, "numpy.ndarray": PlainArray}
+_FIELDS = dict.fromkeys(("argparse.Namespace", "types.SimpleNamespace", "optparse.Values"), Fields)
+_LIGHTNING = ("lightning.fabric", "lightning_fabric", "lightning.pytorch", "pytorch_lightning")
+_DICTS = dict.fromkeys(
+    (
+        *(f"{package}.utilities.{module}.AttributeDict" for package in _LIGHTNING for module in ("data", "parsing")),
+        *("easydict.EasyDict", "addict.addict.Dict", "yacs.config.CfgNode"),
+    ),
+    OrderedDict,  # what torch puts items into is a dict or this, and no class of our own
+)
+_DEFAULTDICT = {"collections.defaultdict": _without_factory}
+_RECORDS = _FIELDS | _DICTS | _DEFAULTDICT
+_FACTORIES = {
+    f"{module}.{kind}": _never_called
+    for module in ("builtins", "__builtin__")
+    for kind in ("list", "dict", "int", "float", "str", "bool", "tuple")
+}
+STAND_INS: dict[str, Any] = SCALARS | _ARRAYS | _TYPES | _PATHS | _RECORDS | _FACTORIES | {"numpy.ndarray": PlainArray}
 """Of what torch does not know: what is called in its place."""
 
 CALLED = frozenset(
-    {*SCALARS, *_ARRAYS, *_TYPES, *_PATHS, *SETS, BYTES, DICT, "torch.Size", "torch.device"}
+    {*SCALARS, *_ARRAYS, *_TYPES, *_PATHS, *_RECORDS, *SETS, BYTES, DICT, "torch.Size", "torch.device"}
     | {"torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter"}
 )
 """What may be called."""
 _NUMBERS = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool")
-NAMED = CALLED | {*STORAGES, "numpy.ndarray", *(f"torch.{name}" for name in _NUMBERS)}
+NAMED = CALLED | {*STORAGES, *_FACTORIES, "numpy.ndarray", *(f"torch.{name}" for name in _NUMBERS)}
 """What may be named."""
-FILLED = frozenset({DICT, *_ARRAYS, *_TYPES})
+FILLED = frozenset({DICT, *_ARRAYS, *_TYPES, *_RECORDS})
 """What makes objects that take a state of their own."""
 
 
@@ -180,13 +214,22 @@ class _Value:
         content: A number or a text; the parts of a tuple; the name of a function.
         depth: Containers within containers; 0 for what may be a key.
         maker: The name of the function that made it.
+        first: Depth of the first item of a list or tuple, which is a key where a dict is made of pairs.
+        keys: The largest such depth of the lists and tuples within it.
         used: It is part of another value already, and must stay as it is.
     """
 
     content: Any = None
     depth: int = 0
     maker: str | None = None
+    first: int | None = None
+    keys: int = 0
     used: bool = False
+
+
+def _is_factory(value: _Value) -> bool:
+    """Return whether a value is one of the types whose instances a ``defaultdict`` makes, or None."""
+    return value.content in _FACTORIES if value.maker == "GLOBAL" else value.content is None and value.maker is None
 
 
 _Stack: TypeAlias = "list[_Value]"
@@ -248,7 +291,7 @@ class _Walk:
 
     def fill_dict(self, items: _Stack) -> None:
         """Put items, keys and values in turn, into the dict on the stack."""
-        if self.stack[-1].maker not in {"EMPTY_DICT", DICT}:
+        if self.stack[-1].maker not in {"EMPTY_DICT", DICT, *_DICTS, *_DEFAULTDICT}:
             raise RefusedPickleError("it has keys for what is not a dict")
         if any(key.depth for key in items[::2]):
             raise RefusedPickleError("it has a dict with keys that are neither texts nor numbers")
@@ -259,6 +302,8 @@ class _Walk:
         for item in items:
             item.used = True
             target.depth = max(target.depth, item.depth + 1)
+            target.keys = max(target.keys, item.first or 0)
+            target.first = item.depth if target.first is None else target.first
         if target.used:
             raise RefusedPickleError("it holds a list or dict that holds itself")
         if target.depth > _DEEPEST:
@@ -272,8 +317,12 @@ class _Walk:
             raise RefusedPickleError("it calls what is not a function")
         if name not in CALLED:
             raise RefusedPickleError(f"it calls {name}")
+        if name in _RECORDS and any(name not in _DEFAULTDICT or not _is_factory(part) for part in parts):
+            raise RefusedPickleError(f"it makes a {name} of more than its fields")
         if name in SETS and arguments.depth > 2:
             raise RefusedPickleError("it has a set of what is neither texts nor numbers")
+        if name == DICT and any(part.keys for part in parts):
+            raise RefusedPickleError("it has a dict with keys that are neither texts nor numbers")
         if name == BYTES and [part.content for part in parts[1:]] != ["latin1"]:
             raise RefusedPickleError("it encodes text other than as bytes")
         made = _Value(maker=name)
@@ -281,11 +330,19 @@ class _Walk:
             self.put_into(made, [arguments])
         self.stack.append(made)
 
+    def new(self) -> None:
+        """Make an object of a class on the stack, without calling it; only records are made in this way."""
+        if self.stack[-2].content not in _FIELDS | _DICTS or self.stack[-1].content:
+            raise RefusedPickleError("it makes an object of what is not a plain record")
+        self.call()
+
     def build(self) -> None:
-        """Give an object its state."""
+        """Give an object its state; that of a record is a dict of its fields."""
         (state,) = self.last(1)
         if self.stack[-1].maker not in FILLED:
             raise RefusedPickleError("it gives a state to what takes none")
+        if self.stack[-1].maker in _RECORDS and state.maker not in {"EMPTY_DICT", DICT}:
+            raise RefusedPickleError("it gives a record a state that is not a dict")
         self.put_into(self.stack[-1], [state])
 
     def storage(self) -> None:
@@ -312,6 +369,7 @@ _STEPS: dict[str, Callable[[_Walk], None]] = {
     "SETITEM": lambda walk: walk.fill_dict(walk.last(2)),
     "SETITEMS": lambda walk: walk.fill_dict(walk.marked()),
     "REDUCE": _Walk.call,
+    "NEWOBJ": _Walk.new,
     "BUILD": _Walk.build,
     "BINPERSID": _Walk.storage,
 }

@@ -115,6 +115,34 @@ PROGRAMS: dict[str, tuple[bytes, str]] = {
     "array of objects": (_dict(_call("numpy.dtype", _text("O8"))), "not a plain number"),
     "array of fields": (_dict(_call("numpy.dtype", _text("f8,O"))), "not a plain number"),
     "key that takes ages": (_dict(b"N", b"(" + _nested(60) + b"t"), "keys that are neither"),
+    "key of a pair that takes ages": (
+        _dict(_call("collections.OrderedDict", b"]](" + b"(" + _nested(60) + b"t" + _text("v") + b"ea")),
+        "keys that are neither",
+    ),
+    "record by arguments": (_dict(_call("argparse.Namespace", b"]")), "argparse.Namespace of more than its fields"),
+    "record of pairs": (_dict(_call("easydict.EasyDict", b"]")), "easydict.EasyDict of more than its fields"),
+    "record with a state of its own": (
+        _dict(_global("argparse.Namespace") + b")\x81(" + _text("a") + _text("b") + b"tb"),
+        "a record a state that is not a dict",
+    ),
+    "record with items": (_dict(_global("argparse.Namespace") + b")\x81" + _text("a") + b"Ns"), "what is not a dict"),
+    "record with keys that take ages": (
+        _dict(_global("argparse.Namespace") + b")\x81}(" + _nested(60) + b"tNsb"),
+        "keys that are neither",
+    ),
+    "record in itself": (
+        _dict(_global("argparse.Namespace") + b")\x81q\x01}" + _text("a") + b"h\x01sb"),
+        "holds itself",
+    ),
+    "record of a nearby name": (_dict(_global("argparse.ArgumentParser") + b")\x81"), r"argparse\.ArgumentParser"),
+    "factory that runs": (_dict(_call("collections.defaultdict", _global("os.getcwd"))), r"os\.getcwd.*would run code"),
+    "factory of torch": (_dict(_call("collections.defaultdict", _global("torch.Size"))), "defaultdict of more than"),
+    "factory and items": (
+        _dict(_call("collections.defaultdict", _global("builtins.list") + b"]")),
+        "defaultdict of more",
+    ),
+    "factory that is called": (_dict(_call("builtins.list", b"")), r"calls builtins\.list"),
+    "factory that is made": (_dict(_global("builtins.dict") + b")\x81"), "not a plain record"),
     "set that takes ages": (_dict(_call("builtins.set", b"]" + _nested(60) + b"\x85a")), "step|set of what|appends"),
     "codec that takes ages": (
         _dict(_call("_codecs.encode", _text("ä" * 10**6) + _text("punycode"))),

@@ -3,8 +3,10 @@ from __future__ import annotations
 import argparse
 import json
 import pickle
-from collections import OrderedDict
+import sys
+from collections import OrderedDict, defaultdict
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -114,10 +116,51 @@ def test_plain_weights_win_over_averaged_ones_and_it_is_said(tmp_path: Path, wei
     assert any("state_dict_ema" in note for note in classifier.notes)
 
 
-def test_namespaces_are_no_plain_data(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
-    torch.save({"state_dict": weights, "args": argparse.Namespace(lr=1)}, tmp_path / "c.pt")
-    with pytest.raises(CheckpointError, match=r"argparse\.Namespace.*would run code"):
-        read_checkpoint(tmp_path / "c.pt")
+def test_records_and_dicts_of_all_kinds_are_plain_data(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
+    lists = defaultdict(list, {"loss": [0.5]})
+    facts = {
+        "args": argparse.Namespace(lr=1, inner=argparse.Namespace(name="a")),
+        "simple": SimpleNamespace(lr=2),
+        "history": lists,
+        "tree": defaultdict(None, {"a": defaultdict(int, {"b": 3})}),
+        "ordered": OrderedDict(c=4),
+    }
+    torch.save({"state_dict": weights} | facts, tmp_path / "c.pt")
+    read = read_checkpoint(tmp_path / "c.pt").facts
+    assert read["args"] == {"lr": 1, "inner": {"name": "a"}}
+    assert read["simple"] == {"lr": 2}
+    assert read["history"] == {"loss": [0.5]}
+    assert "accuracy" not in read["history"]
+    with pytest.raises(KeyError):
+        read["history"]["accuracy"]  # the factory is gone
+    assert read["tree"] == {"a": {"b": 3}}
+    assert read["ordered"] == {"c": 4}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "lightning.fabric.utilities.data.AttributeDict",
+        "lightning_fabric.utilities.data.AttributeDict",
+        "pytorch_lightning.utilities.parsing.AttributeDict",
+        "easydict.EasyDict",
+        "yacs.config.CfgNode",
+    ],
+)
+def test_kinds_of_dict_of_packages_that_are_not_there(
+    tmp_path: Path, weights: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    module, _, kind = name.rpartition(".")
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        monkeypatch.setitem(sys.modules, ".".join(parts[:end]), ModuleType(parts[end - 1]))
+    cls: Any = type(kind, (dict,), {"__module__": module})
+    monkeypatch.setattr(sys.modules[module], kind, cls, raising=False)
+    config = cls(lr=1, inner=cls(a=2))
+    config.__dict__["attribute"] = 3  # as some of them keep their items there too
+    torch.save({"state_dict": weights, "config": config}, tmp_path / "c.pt")
+    monkeypatch.undo()
+    assert read_checkpoint(tmp_path / "c.pt").facts["config"] == {"lr": 1, "inner": {"a": 2}}
 
 
 def test_safetensors_with_facts(tmp_path: Path, weights: dict[str, torch.Tensor]) -> None:
