@@ -10,10 +10,11 @@ import typer
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from btxrd_explain.cli import analysis, data, network
+from btxrd_explain.cli.once import App
 from btxrd_explain.console.process import leave_warnings_of_dependencies, open_streams
 from btxrd_explain.console.stopping import Stopped, exit_code_of, stop_on_signals
 
-app = typer.Typer(
+app = App(
     name="btxrd-explain",
     no_args_is_help=True,
     rich_markup_mode="rich",

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from btxrd_explain.cli.once import App
 from btxrd_explain.cli.options import command, examples
 from btxrd_explain.console.analysis import (
     show_annotate_iou,
@@ -19,7 +20,7 @@ from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
 from btxrd_explain.settings.flags import FLAGS
 
-app = typer.Typer()
+app = App()
 
 
 @app.command(

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from btxrd_explain.cli.once import App
 from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
 from btxrd_explain.console.data import show_check, show_merge
 from btxrd_explain.console.network import show_settings, show_template
@@ -13,7 +14,7 @@ from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
 from btxrd_explain.settings.flags import FLAGS
 
-app = typer.Typer()
+app = App()
 
 
 @app.command(
@@ -63,7 +64,7 @@ def merge(
     raise typer.Exit(terminal.guarded(run))
 
 
-config_app = typer.Typer(help="Print the effective settings, or write a settings file to start from.")
+config_app = App(help="Print the effective settings, or write a settings file to start from.")
 
 
 @config_app.callback(invoke_without_command=True)

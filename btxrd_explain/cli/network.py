@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from btxrd_explain.cli.once import App
 from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
 from btxrd_explain.console.network import show_demo, show_infer, show_layers, show_methods, show_sanity
 from btxrd_explain.console.terminal import Terminal
@@ -13,7 +14,7 @@ from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
 from btxrd_explain.settings.flags import FLAGS
 
-app = typer.Typer()
+app = App()
 
 
 @app.command(

@@ -126,7 +126,7 @@ _RECORDS = _FIELDS | _DICTS | _DEFAULTDICT
 _FACTORIES = {
     f"{module}.{kind}": _never_called
     for module in ("builtins", "__builtin__")
-    for kind in ("list", "dict", "int", "float", "str", "bool", "tuple")
+    for kind in ("list", "dict", "int", "long", "float", "str", "bool", "tuple")
 }
 STAND_INS: dict[str, Any] = SCALARS | _ARRAYS | _TYPES | _PATHS | _RECORDS | _FACTORIES | {"numpy.ndarray": PlainArray}
 """Of what torch does not know: what is called in its place."""
