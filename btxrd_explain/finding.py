@@ -143,6 +143,11 @@ KINDS: Mapping[str, Kind] = {
     ),
     "passed-over": Kind(_N, "something was passed over", "nothing, if it is not part of the data set"),
     # checkpoint and network
+    "checkpoint-contradicts": Kind(
+        _W,
+        "places in the checkpoint say different things",
+        "check the training code; the place that is named first counts",
+    ),
     "class-order": Kind(
         _W,
         "the settings name the checkpoint's classes in another order",

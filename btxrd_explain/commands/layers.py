@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +18,9 @@ from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier, build_untrained
 from btxrd_explain.model.layers import find_target_layers, list_layers
+from btxrd_explain.model.location import WEIGHTS, is_id
 from btxrd_explain.progress import Listener
+from btxrd_explain.settings.types import checkpoint_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -175,10 +176,14 @@ def run(settings: Settings, listener: Listener | None = None, *, network: str | 
 
 
 def _naming(settings: Settings, network: str) -> Settings:
-    """Return the settings with the network that is named: a file where there is one, or where it looks like one."""
-    path = Path(network)
-    is_file = path.exists() or path.name != network or path.suffix in _CHECKPOINT_SUFFIXES or path == DEMO
-    named = {"checkpoint": path} if is_file else {"checkpoint": None, "architecture": network}
+    """Return the settings with the network that is named: a checkpoint where it is one, or looks like one.
+
+    A folder of results that is called like an architecture is none.
+    """
+    path = checkpoint_path(network)
+    like_a_checkpoint = path.name != network or path.suffix in _CHECKPOINT_SUFFIXES or path == DEMO or is_id(network)
+    is_checkpoint = like_a_checkpoint or path.is_file() or any((path / name).is_file() for name in WEIGHTS)
+    named = {"checkpoint": path} if is_checkpoint else {"checkpoint": None, "architecture": network}
     return settings.model_copy(update={"model": settings.model.model_copy(update=named)})
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
+from btxrd_explain.model.facts import facts_of, require_facts
+from btxrd_explain.model.location import facts_in_header, is_safetensors, locate, read_beside
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.synthetic import demo_checkpoint
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from typing import IO
 
     from btxrd_explain.inputs.annotation_source import AnnotationSource
+    from btxrd_explain.model.location import Location
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
@@ -102,7 +105,7 @@ _VERSIONS = ("btxrd-explain", "torch", "timm", "opencv-python-headless", "pillow
 """Distributions whose release can change predictions or grids."""
 
 DEMO = Path("demo")
-"""Names the demo's classifier, unless a file has that name."""
+"""Names the demo's classifier, unless a file has that name; a folder of that name is ./demo."""
 
 
 def build_request(settings: Settings) -> dict[str, Any]:
@@ -116,8 +119,12 @@ def build_request(settings: Settings) -> dict[str, Any]:
         CheckpointError: The checkpoint cannot be read.
     """
     model = settings.model
+    location = locate(checkpoint_of(settings))
+    _require_facts(location, settings)
+    beside = {name: _hash(path) for name, path in location.beside.items()}
     return {
-        "checkpoint": _hash(checkpoint_of(settings)),
+        "checkpoint": _hash(location.weights),
+        **({"beside_checkpoint": beside} if beside else {}),
         "architecture": model.architecture,
         **_factory(model.factory),
         "class_names": model.class_names and list(model.class_names),
@@ -138,7 +145,26 @@ def checkpoint_of(settings: Settings) -> Path:
     checkpoint = settings.model.checkpoint
     if checkpoint is None:
         raise SettingsError("no checkpoint is named", hint="give --checkpoint, or set model.checkpoint")
-    return demo_checkpoint() if checkpoint == DEMO and not checkpoint.exists() else checkpoint
+    return demo_checkpoint() if checkpoint == DEMO and not checkpoint.is_file() else checkpoint
+
+
+def _require_facts(location: Location, settings: Settings) -> None:
+    """Say what is missing before torch is imported, where that is known without it."""
+    try:
+        if not is_safetensors(location.weights):
+            return
+        facts = facts_of(location.weights, facts_in_header(location.weights), read_beside(location))
+    except OSError:
+        return  # which the hash, or the reader of weights, says
+    model = settings.model
+    require_facts(
+        location.weights,
+        facts,
+        architecture=model.architecture,
+        factory=model.factory,
+        class_names=model.class_names,
+        sized="size" in settings.preprocess.partial,
+    )
 
 
 def _factory(reference: str | None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ unsafe loader. What a file claims to hold is never larger in memory than the fil
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass, field
 from mmap import ACCESS_READ, mmap
@@ -19,6 +18,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from btxrd_explain.errors import CheckpointError
+from btxrd_explain.model.location import Beside, facts_in_header, is_safetensors, locate, read_beside
 from btxrd_explain.model.scores import one_output
 from btxrd_explain.untrusted.archives import pickles_of
 from btxrd_explain.untrusted.pickles import STAND_INS, ForeignObjectsError, RefusedPickleError, look_through
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 # Fitting stored weights to a network, whatever wrapper they were saved from.
 
 _COMPILED = "_orig_mod."
+_COUNTER = "num_batches_tracked"
+"""What batch norms count in training; older releases of torch did not, and some exports leave it out."""
 _LONGEST_KEY = 200
 """Characters of a key in a message."""
 
@@ -50,10 +52,17 @@ def fit_weights(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
         CheckpointError: Keys, shapes or kinds of number do not fit; the message lists a few.
     """
     inside, outside = match_weights(network, checkpoint)
-    network.load_state_dict(inside)
-    if not outside:
-        return []
-    return [f"{len(outside)} entries of the checkpoint are not weights of the network: {few(outside)}"]
+    own = network.state_dict()
+    counters = [key for key in own if key not in inside]
+    network.load_state_dict(inside | {key: own[key] for key in counters})
+    notes = []
+    if outside:
+        notes.append(f"{len(outside)} entries of the checkpoint are not weights of the network: {few(outside)}")
+    if counters:
+        notes.append(
+            f"the checkpoint lacks {len(counters)} counters of batches ({few(counters)}), which only training uses"
+        )
+    return notes
 
 
 def match_weights(network: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str, Tensor], list[str]]:
@@ -79,14 +88,15 @@ def match_weights(network: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str,
     inside = {key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)}
     if (head := _single_head(inside, wanted)) is not None:
         raise one_output(f"the network of '{checkpoint.path}' has one output ({head} {tuple(inside[head].shape)})")
+    missing = [key for key in wanted if key not in inside and not key.endswith(_COUNTER)]
     complaints = _complaints(
-        missing=[key for key in wanted if key not in inside],
+        missing=missing,
         unexpected=[key for key in inside if key not in wanted],
         of_another_shape=_misshapen(inside, wanted),
         of_another_type=_mistyped(inside, wanted),
     )
     if complaints:
-        raise _misfit(checkpoint, complaints)
+        raise _misfit(checkpoint, complaints, _misfitting_head(missing, inside, wanted))
     return inside, [key for key in stored if not key.startswith(prefix)]
 
 
@@ -141,20 +151,35 @@ def few(keys: list[str]) -> str:
     return ", ".join(key[:_LONGEST_KEY] for key in keys[:3]) + (", ..." if len(keys) > 3 else "")
 
 
-def _misfit(checkpoint: Checkpoint, complaints: str) -> CheckpointError:
+def _misfitting_head(missing: list[str], inside: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str | None:
+    """Return the name of the head where it lacks weights, and all of the body fits; None elsewhere."""
+    if not missing or len(missing) == len(wanted):
+        return None
+    head = next(reversed(wanted)).rpartition(".")[0]
+    body = [key for key in wanted if not key.startswith(f"{head}.") and not key.endswith(_COUNTER)]
+    return head if all(key in inside and inside[key].shape == wanted[key].shape for key in body) else None
+
+
+def _misfit(checkpoint: Checkpoint, complaints: str, head: str | None) -> CheckpointError:
+    if head is not None:
+        return CheckpointError(
+            f"the weights in '{checkpoint.path}' fit the body of the network, but not its head '{head}' ({complaints})",
+            hint="build the network as in training, and name its function with --factory: see "
+            "docs/howto/own-network.md",
+        )
     return CheckpointError(
         f"the weights in '{checkpoint.path}' do not fit the architecture ({complaints})",
-        hint="check --architecture and --class-names",
+        hint="check --architecture and --class-names; a network of your own needs --factory, see "
+        "docs/howto/own-network.md",
     )
 
 
-_WEIGHT_KEYS = ("model_state_dict", "state_dict", "model", "net", "weights", "state_dict_ema", "model_ema", "ema")
+_WEIGHT_KEYS = (
+    *("model_state_dict", "state_dict", "model", "net", "weights", "module", "network", "params"),
+    *("state_dict_ema", "model_ema", "ema", "params_ema"),
+)
 """Where checkpoints keep their weights, in order of preference; averaged (EMA) ones where no others exist."""
 
-_METADATA_KEY = "btxrd_explain"
-
-_LENGTH = 8
-"""Bytes that say how long the header of a safetensors file is, which comes next."""
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 """How files of torch begin: those of today, and those that it wrote until 2020."""
 _PICKLES = 5
@@ -164,8 +189,6 @@ _MOST_SHARED = 8
 _MOST_WEIGHTS = 20_000
 """Tensors of a state dict; the largest networks of timm have two thousand."""
 _SAVE = "save it with torch.save(model.state_dict(), ...)"
-_MOST_HEADER = 16 * 2**20
-"""Bytes of a safetensors header; a network of a thousand tensors takes a hundredth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +199,14 @@ class Checkpoint:
         path: The file.
         weights: State dict as stored, key to tensor, on the CPU.
         facts: Everything else that the file holds, as stored.
+        beside: What files beside it say.
         notes: What was decided while reading.
     """
 
     path: Path
     weights: Mapping[str, Tensor]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    beside: Beside = field(default_factory=Beside)
     notes: tuple[str, ...] = ()
 
 
@@ -189,10 +214,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint without running anything that it contains.
 
     Understood are safetensors files and torch files that hold a plain state dict, or a dict that keeps one under
-    ``model_state_dict``, ``state_dict`` (Lightning), ``model`` or an EMA key.
+    ``model_state_dict``, ``state_dict`` (Lightning), ``model``, ``module`` (DeepSpeed) or an EMA key, or one level
+    below such a key. A ``config.json`` beside the weights is read too.
 
     Args:
-        path: The file.
+        path: The file, or what else :func:`btxrd_explain.model.location.locate` takes.
 
     Returns:
         The checkpoint.
@@ -200,12 +226,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         CheckpointError: The file is missing, holds more than data, or holds no weights.
     """
-    if not path.is_file():
-        raise CheckpointError(f"no checkpoint at '{path}'", hint="check --checkpoint")
+    location = locate(path)
+    file = location.weights
     try:
-        with path.open("rb") as file:
-            start = file.read(_LENGTH + 1)
-        return _checkpoint(path, _read_safetensors(path) if start[_LENGTH:] == b"{" else _read_torch(path, start))
+        content = _read_safetensors(file) if is_safetensors(file) else _read_torch(file)
+        return _checkpoint(file, content, read_beside(location))
     except OSError as error:
         raise CheckpointError(
             f"cannot read the checkpoint '{path}' ({error.strerror or error})", hint="check --checkpoint"
@@ -213,32 +238,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
+    facts = facts_in_header(path)
     try:
-        _check_header(path)
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 -- no mapping
-            facts = json.loads(metadata.get(_METADATA_KEY, "{}"))
-    except (SafetensorError, ValueError, RecursionError) as error:
+            return {**facts, "state_dict": {key: file.get_tensor(key) for key in file.keys()}}  # noqa: SIM118 -- no mapping
+    except (SafetensorError, ValueError) as error:
         raise _unreadable(path, "safetensors file", error) from error
-    if not isinstance(facts, dict):
-        raise CheckpointError(
-            f"the metadata '{_METADATA_KEY}' of '{path}' are not a JSON object", hint="save the checkpoint again"
-        )
-    return {**facts, "state_dict": weights}
 
 
-def _check_header(path: Path) -> None:
-    """Refuse a header that is longer than the file, or than any that lists weights."""
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(_LENGTH), "little")
-    if length > min(_MOST_HEADER, path.stat().st_size - _LENGTH):
-        raise ValueError(f"its header claims {length} bytes")
-
-
-def _read_torch(path: Path, start: bytes) -> dict[str, Any]:
+def _read_torch(path: Path) -> dict[str, Any]:
     try:
-        _look_through(path, start)
+        _look_through(path)
         named: list[Any] = [(stand_in, name) for name, stand_in in STAND_INS.items()]
         with torch.serialization.safe_globals(named), path.open("rb") as file:  # of a path the name would count
             content = torch.load(file, map_location="cpu", weights_only=True)
@@ -253,7 +263,7 @@ def _read_torch(path: Path, start: bytes) -> dict[str, Any]:
     return content
 
 
-def _look_through(path: Path, start: bytes) -> None:
+def _look_through(path: Path) -> None:
     """Look through the pickles of a torch file before anything of them is built.
 
     Raises:
@@ -261,11 +271,13 @@ def _look_through(path: Path, start: bytes) -> None:
         ValueError: It is none, is damaged, or asks for more than a checkpoint needs.
     """
     size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(len(_ZIP))
     if start.startswith(_ZIP):
         asked = sum(look_through(pickle) for pickle in pickles_of(path))
     elif start.startswith(_PICKLE):
-        with path.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as file:  # makes no room ahead
-            asked = sum(look_through(cast("IO[bytes]", file)) for _ in range(_PICKLES))
+        with path.open("rb") as opened, mmap(opened.fileno(), 0, access=ACCESS_READ) as mapped:  # makes no room ahead
+            asked = sum(look_through(cast("IO[bytes]", mapped)) for _ in range(_PICKLES))
     else:
         raise ValueError("it is neither one of torch nor a safetensors file")
     if asked > size:
@@ -288,21 +300,47 @@ def _unreadable(path: Path, kind: str, error: Exception) -> CheckpointError:
     return CheckpointError(f"'{path}' is not a readable {kind} ({reason})", hint=hint)
 
 
-def _checkpoint(path: Path, content: dict[str, Any]) -> Checkpoint:
+def _checkpoint(path: Path, content: dict[str, Any], beside: Beside) -> Checkpoint:
     """Find the weights among what a file holds."""
     if content and all(isinstance(value, Tensor) for value in content.values()):
-        return Checkpoint(path, _checked(path, content))
-    present = [key for key in _WEIGHT_KEYS if _is_state_dict(content.get(key))]
-    if not present:
+        return Checkpoint(path, _checked(path, content), {}, beside)
+    places = _places(content)
+    if not places:
         keys = few([repr(key) for key in content])
         raise CheckpointError(
             f"'{path}' holds no weights (its keys: {keys or 'none'})",
             hint=f"expected a state dict, or one under {', '.join(_WEIGHT_KEYS[:3])}",
         )
-    chosen, *others = present
-    notes = (f"weights taken from '{chosen}'; the file also holds {', '.join(others)}",) if others else ()
-    facts = {key: value for key, value in content.items() if key not in present}
-    return Checkpoint(path, _checked(path, content[chosen]), facts, notes)
+    (chosen, weights), *others = places.items()
+    names = ", ".join(name for name, _ in others)
+    notes = (f"weights taken from '{chosen}'; the file also holds {names}",) if others else ()
+    return Checkpoint(path, _checked(path, weights), _without(content, places.values()), beside, notes)
+
+
+def _places(content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the state dicts of a file by their places: under a known key, or under one within it."""
+    places = {key: content[key] for key in _WEIGHT_KEYS if _is_state_dict(content.get(key))}
+    if places:
+        return places
+    nested = ((key, content[key]) for key in _WEIGHT_KEYS if isinstance(content.get(key), dict))
+    return {
+        f"{key}.{inner}": value[inner]
+        for key, value in nested
+        for inner in _WEIGHT_KEYS
+        if _is_state_dict(value.get(inner))
+    }
+
+
+def _without(content: Mapping[str, Any], weights: Collection[object]) -> dict[str, Any]:
+    """Return what a file holds apart from its weights."""
+    found = {id(value) for value in weights}
+    return {
+        key: {inner: item for inner, item in value.items() if id(item) not in found}
+        if isinstance(value, dict)
+        else value
+        for key, value in content.items()
+        if id(value) not in found
+    }
 
 
 def _is_state_dict(value: object) -> bool:

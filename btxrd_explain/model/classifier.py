@@ -11,9 +11,9 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import fit_weights
-from btxrd_explain.model.facts import Facts, gather_facts
+from btxrd_explain.model.facts import Facts, found_note, gather_facts, require_facts
 from btxrd_explain.model.findings import disagreement, network_findings, preprocessing_findings
-from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm
+from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm, is_known
 from btxrd_explain.model.scores import one_output
 
 if TYPE_CHECKING:
@@ -100,11 +100,18 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
         SettingsError: The factory cannot be used, or only the user can say what is missing.
     """
     facts = gather_facts(checkpoint)
-    choice = _Choice(list(checkpoint.notes))
-    class_names = choice.of("class names", facts.class_names, wishes.class_names)
     if facts.num_classes == 1:
         raise one_output(f"the network of '{checkpoint.path}' has one output (num_classes 1)")
-    _require(checkpoint, class_names, "the class names", "--class-names, for example Normal,Benign,Malignant")
+    require_facts(
+        checkpoint.path,
+        facts,
+        architecture=wishes.architecture,
+        factory=wishes.factory,
+        class_names=wishes.class_names,
+        sized="size" in wishes.preprocessing,
+    )
+    choice = _Choice([*checkpoint.notes, *found_note(facts, _unlike(facts, wishes))], [*facts.findings])
+    class_names = choice.of("class names", facts.class_names, wishes.class_names)
     if facts.num_classes is not None and facts.num_classes != len(class_names):
         raise CheckpointError(
             f"'{checkpoint.path}' is for {facts.num_classes} classes, but {len(class_names)} are named "
@@ -129,6 +136,16 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
             *network_findings(blueprint.network.eval(), len(class_names)),
         ),
     )
+
+
+def _unlike(facts: Facts, wishes: Wishes) -> set[str]:
+    """Return what a checkpoint says and the settings decide otherwise."""
+    unlike = {
+        what
+        for what in ("interpolation", "crop_fraction")
+        if what in facts.preprocessing and facts.preprocessing[what] != wishes.preprocessing.get(what)
+    }
+    return unlike | ({"architecture"} if wishes.factory is not None else set())
 
 
 def build_untrained(wishes: Wishes) -> Classifier:
@@ -166,12 +183,17 @@ def _blueprint(
                 f"the checkpoint says architecture {facts.architecture}; the network is that of {wishes.factory}"
             )
         return _wished(wishes, classes=classes, image_size=image_size)
-    architecture = choice.of("architecture", facts.architecture, wishes.architecture)
-    _require(checkpoint, architecture, "the architecture", "--architecture, for example efficientnet_b0")
+    stored = facts.architecture
+    if stored is not None and wishes.architecture is not None and not is_known(stored):
+        choice.notes.append(
+            f"timm has no architecture {stored}, which the checkpoint says: {wishes.architecture} is used"
+        )
+        stored = None  # a class of timm, for example, which several architectures share
+    architecture = choice.of("architecture", stored, wishes.architecture)
     try:
         return from_timm(architecture, classes, image_size=image_size, checkpoint=checkpoint)
     except SettingsError as error:
-        if facts.architecture is None:
+        if stored is None:
             raise
         raise CheckpointError(f"{error.message}, which '{checkpoint.path}' needs", hint=error.hint) from error
 
@@ -213,20 +235,20 @@ def _preprocessing(
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
-    """Return one value per channel; a grey network takes the average of values that are meant for colours."""
+    """Return one value per channel.
+
+    A single value is for all channels, and a grey network takes the average of values that are meant for colours.
+    """
     if len(values) == channels:
         return tuple(values)
+    if len(values) == 1:
+        return tuple(values) * channels
     if channels == 1:
         return (sum(values) / len(values),)
     raise CheckpointError(
         f"the normalisation has {len(values)} channels, the network takes {channels}",
         hint="check preprocess.mean and preprocess.std",
     )
-
-
-def _require(checkpoint: Checkpoint, value: object, what: str, flag: str) -> None:
-    if value is None:
-        raise CheckpointError(f"'{checkpoint.path}' does not say {what}", hint=f"give {flag}")
 
 
 def _refuse_one_class(network: str, names: tuple[str, ...]) -> None:

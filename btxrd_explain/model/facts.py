@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from btxrd_explain.core.choices import Interpolation
+from btxrd_explain.core.choices import Activation, Interpolation
 from btxrd_explain.core.class_names import MOST_CLASSES, checked_class_names
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import LARGEST_SIDE, MOST_CHANNELS
 from btxrd_explain.errors import CheckpointError
+from btxrd_explain.finding import Finding
+from btxrd_explain.model.aliases import FACTS, NUMBERED, Said, find
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Collection
+    from pathlib import Path
 
     from btxrd_explain.model.checkpoint import Checkpoint
+    from btxrd_explain.model.location import Beside
 
 
 _ARCHITECTURE = re.compile(r"[\w.-]{1,100}")
-
-Number = TypeVar("Number", int, float)
+_PLACEHOLDER = re.compile(r"LABEL_\d+")
+"""What transformers calls classes that nobody named."""
+_PREPROCESSING = ("size", "mean", "std", "interpolation", "crop_fraction")
+_LONGEST = 60
+"""Characters of a value in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,12 @@ class Facts:
         channels: Channels of the input.
         synthetic: True for the demo's classifier.
         preprocessing: Fields of :class:`btxrd_explain.core.preprocess.Preprocessing`, those that it says.
+        activation: What turns the network's outputs into probabilities.
+        numbered: The classes are those of a mapping that says the number of each.
+        places: Where each of them stands, such as ``config.data.image_size``, by the names of
+            :data:`btxrd_explain.model.aliases.FACTS`.
+        unused: What was found under names of facts and cannot be used, with the reasons.
+        findings: Places that say different things.
     """
 
     architecture: str | None = None
@@ -44,121 +58,314 @@ class Facts:
     channels: int | None = None
     synthetic: bool = False
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    activation: Activation | None = None
+    numbered: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class _Read(NamedTuple):
+    """A fact that was read, and what was found on the way."""
+
+    value: Any
+    said: Said | None
+    unused: list[str]
+    findings: list[Finding]
 
 
 def gather_facts(checkpoint: Checkpoint) -> Facts:
+    """Gather what a checkpoint says; see :func:`facts_of`."""
+    return facts_of(checkpoint.path, checkpoint.facts, checkpoint.beside)
+
+
+def facts_of(path: Path, top: Mapping[str, Any], beside: Beside) -> Facts:
     """Gather what the dialects of checkpoints in the wild say under different names.
+
+    Args:
+        path: The file, for messages.
+        top: What it holds apart from weights.
+        beside: What files beside it say.
 
     Raises:
         CheckpointError: A value has the wrong type, or is out of range.
     """
-    top = checkpoint.facts
-    config = _mapping(top.get("config")) or _mapping(top.get("hyper_parameters")) or _mapping(top.get("args"))
-    model, data = _mapping(config.get("model")), _mapping(config.get("data"))
-    normalization = _mapping(top.get("normalization")) or _mapping(config.get("normalization"))
-    architecture = _first((model, config, top), "backbone", "architecture", "arch", "model_name", "model")
-    names = _first((top, data, config, model), "class_names", "classes")
-    size = _first((data, config, top), "image_size", "img_size", "input_size")
     try:
-        side = _side(size)
-        preprocessing = {
-            "size": None if side is None else Size(side, side),
-            "mean": _floats(normalization.get("mean")),
-            "std": _above_zero(_floats(normalization.get("std"))),
-            "interpolation": _interpolation(_first((data, config, top), "interpolation")),
-            "crop_fraction": _plain_number(_first((data, config, top), "crop_pct", "crop_fraction"), float),
-        }
-        return Facts(
-            architecture=_architecture(architecture),
-            class_names=_names(names),
-            num_classes=_integer(_first((model, config, top), "num_classes")),
-            channels=_plain_number(_first((model, data, config, top), "in_chans", "in_channels"), int),
-            synthetic=top.get("synthetic") is True,
-            preprocessing={name: value for name, value in preprocessing.items() if value is not None},
-        )
+        read = {fact: _read(fact, top, beside.content) for fact in FACTS}
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the latter from tensors of wrong shape
         raise CheckpointError(
-            f"the configuration in '{checkpoint.path}' has a value that cannot be used ({error})",
+            f"the configuration in '{path}' has a value that cannot be used ({error})",
             hint="save the checkpoint with plain numbers and names",
         ) from error
+    names = read["class_names"].said
+    return Facts(
+        **{fact: found.value for fact, found in read.items() if fact not in _PREPROCESSING},
+        synthetic=top.get("synthetic") is True,
+        preprocessing={fact: read[fact].value for fact in _PREPROCESSING if read[fact].said is not None},
+        numbered=names is not None and names.key in NUMBERED,
+        places={fact: found.said.place for fact, found in read.items() if found.said is not None},
+        unused=(*beside.unused, *(text for found in read.values() for text in found.unused)),
+        findings=tuple(finding for found in read.values() for finding in found.findings),
+    )
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _read(fact: str, top: Mapping[str, Any], beside: Mapping[str, Mapping[str, Any]]) -> _Read:
+    """Read a fact: the first place that says it counts, and others are compared with it."""
+    found = _Read(None, None, [], [])
+    for said in find(fact, top, beside):
+        try:
+            value = _READERS[fact](said)
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+            if said.certain and not isinstance(error, _PlaceholderError):
+                raise
+            found.unused.append(f"{said.place} ({error})")
+            continue
+        if value is None:
+            continue
+        if found.said is None:
+            found = found._replace(value=value, said=said)
+        elif _differ(fact, found.value, value):
+            found.findings.append(_contradiction(fact, found, said, value))
+    return found
 
 
-def _first(places: tuple[Mapping[str, Any], ...], *keys: str) -> Any:  # noqa: ANN401 -- any value of a config
-    """Return the first value that is there, place by place and key by key."""
-    found = (place[key] for place in places for key in keys if place.get(key) is not None)
-    return next(found, None)
+def _differ(fact: str, value: Any, other: Any) -> bool:  # noqa: ANN401 -- any fact
+    """Return whether two values of a fact differ; an architecture may be named with or without timm's tag."""
+    if fact == "architecture":
+        return bool(value.partition(".")[0] != other.partition(".")[0])
+    return bool(value != other)
 
 
-def _architecture(value: object) -> str | None:
+def _contradiction(fact: str, taken: _Read, said: Said, value: Any) -> Finding:  # noqa: ANN401 -- any fact
+    place = "" if taken.said is None else taken.said.place
+    return Finding.of(
+        "checkpoint-contradicts",
+        f"the checkpoint says {FACTS[fact].meaning} {_text(taken.value)} ({place}) and {_text(value)} ({said.place}), "
+        f"and {_text(taken.value)} is used",
+    )
+
+
+def _text(value: object) -> str:
+    """Return a fact as messages show it."""
+    if isinstance(value, Size):
+        return str(value.height) if value.height == value.width else f"{value.height} x {value.width}"
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def found_note(facts: Facts, unlike: Collection[str] = ()) -> list[str]:
+    """Say in one line what a checkpoint says, where, and what of it is not used.
+
+    Args:
+        facts: What it says.
+        unlike: Facts that it says and that are not used, by the names of :data:`btxrd_explain.model.aliases.FACTS`.
+    """
+    said = {
+        fact: f"{FACTS[fact].meaning} {_text(_value(facts, fact))} ({place})" for fact, place in facts.places.items()
+    }
+    used = [text for fact, text in said.items() if fact not in unlike]
+    unused = [text for fact, text in said.items() if fact in unlike]
+    unused += facts.unused
+    parts = [f"the checkpoint says {', '.join(used)}"] if used else []
+    parts += [f"not used of the checkpoint: {', '.join(unused)}"] if unused else []
+    return ["; ".join(parts)] if parts else []
+
+
+def _value(facts: Facts, fact: str) -> Any:  # noqa: ANN401 -- any fact
+    return facts.preprocessing[fact] if fact in _PREPROCESSING else getattr(facts, fact)
+
+
+def require_facts(
+    path: Path,
+    facts: Facts,
+    *,
+    architecture: str | None,
+    factory: str | None,
+    class_names: tuple[str, ...] | None,
+    sized: bool,
+) -> None:
+    """Refuse a checkpoint of which the user must say more, before its network is made.
+
+    Args:
+        path: The checkpoint.
+        facts: What it says.
+        architecture: What the user says.
+        factory: What the user says.
+        class_names: What the user says.
+        sized: The user says an image size.
+
+    Raises:
+        CheckpointError: Something is missing: all of it is named, with the flags that give it; or the user names the
+            classes in another order than that in which the checkpoint numbers them.
+    """
+    missing = {}
+    if facts.architecture is None and architecture is None and factory is None:
+        missing["the architecture"] = (
+            "--architecture, for example efficientnet_b0 (--factory for a network of your own)"
+        )
+    if facts.class_names is None and class_names is None:
+        missing["the class names"] = "--class-names, for example Normal,Benign,Malignant (in the order of the outputs)"
+    if missing and factory and not sized and "size" not in facts.preprocessing:
+        missing["the image size"] = "--image-size, for example 224"
+    if missing:
+        unused = f" (not used: {', '.join(facts.unused)})" if facts.unused else ""
+        raise CheckpointError(
+            f"'{path}' does not say {', '.join(missing)}{unused}", hint=f"give {', '.join(missing.values())}"
+        )
+    if facts.numbered and class_names is not None and facts.class_names != class_names:
+        _refuse_other_order(path, facts, class_names)
+
+
+def _refuse_other_order(path: Path, facts: Facts, wished: tuple[str, ...]) -> None:
+    """Refuse class names in another order than that in which the training numbered them."""
+    if sorted(facts.class_names or ()) == sorted(wished):
+        raise CheckpointError(
+            f"'{path}' numbers the classes {_text(facts.class_names)} ({facts.places['class_names']}), "
+            f"and the settings say {_text(wished)}",
+            hint="leave --class-names out, or check which of them the training used",
+        )
+
+
+# Readers: each returns the value of a fact, None where a value says nothing of it, or raises an error that says why it
+# cannot be used.
+
+
+def _architecture(said: Said) -> str | None:
     """Return the name of an architecture; what is not text is something else of that key, such as the weights."""
-    if not isinstance(value, str):
+    if not isinstance(said.value, str):
         return None
-    if not _ARCHITECTURE.fullmatch(value):
-        raise ValueError(f"{value[:100]!r} is not the name of an architecture")
-    return value
+    if not _ARCHITECTURE.fullmatch(said.value):
+        raise ValueError(f"{said.value[:_LONGEST]!r} is not the name of an architecture")
+    return said.value
 
 
-def _names(value: Any) -> tuple[str, ...] | None:  # noqa: ANN401 -- any value of a config
+def _class_names(said: Said) -> tuple[str, ...] | None:
     """Return class names in order of their index, from a list or from a mapping of name and index."""
-    if value is None:
+    value = said.value
+    if said.key in FACTS["num_classes"].likely and isinstance(value, int):
         return None
     if isinstance(value, str | bytes | set):
         raise TypeError(f"the class names are a {type(value).__name__}, which has no order")
-    if isinstance(value, dict):
-        by_index = value if all(isinstance(key, int) for key in value) else {v: k for k, v in value.items()}
-        value = [by_index[index] for index in sorted(by_index)]
-    return checked_class_names([_name(name) for name in islice(value, MOST_CLASSES + 1)])
+    if isinstance(value, Mapping):
+        value = _by_index(value)
+    names = [_name(name, text_only=not said.certain) for name in islice(value, MOST_CLASSES + 1)]
+    if names and all(map(_PLACEHOLDER.fullmatch, names)):
+        raise _PlaceholderError(f"'{names[0]}' is no name that somebody gave")
+    return checked_class_names(names)
 
 
-def _name(value: object) -> str:
-    """Return the name of a class, which may be a number."""
-    if not isinstance(value, str | int | float):
+class _PlaceholderError(ValueError):
+    """Class names are placeholders."""
+
+
+def _by_index(names: Mapping[Any, Any]) -> list[Any]:
+    """Return what a mapping names, in the order of the numbers, which are its keys or its values."""
+    by_key = all(isinstance(key, int) for key in names) or not all(isinstance(value, int) for value in names.values())
+    numbered = [
+        (int(key), value) if by_key else (int(value), key) for key, value in islice(names.items(), MOST_CLASSES + 1)
+    ]
+    indices = sorted(index for index, _ in numbered)
+    if indices != list(range(len(indices))):
+        raise ValueError(f"the numbers of the classes are {_text(tuple(indices))}, not 0 to {len(indices) - 1}")
+    return [name for _, name in sorted(numbered, key=lambda pair: pair[0])]
+
+
+def _name(value: object, *, text_only: bool) -> str:
+    """Return the name of a class, which may be a number where the place holds nothing but class names."""
+    if not isinstance(value, str if text_only else str | int | float):
         raise TypeError(f"a class name is a {type(value).__name__}")
     return str(value)
 
 
-def _integer(value: Any) -> int | None:  # noqa: ANN401 -- any value of a config
-    """Return a whole number; of a pair such as an image size, both sides must be equal."""
-    if value is None:
+def _count(said: Said) -> int | None:
+    """Return a number of classes; a list of them says it elsewhere."""
+    if isinstance(said.value, bool) or (not said.certain and not isinstance(said.value, int)):
         return None
+    return int(said.value)
+
+
+def _size(said: Said) -> Size | None:
+    """Return the size of the input, from a number, a pair, or a shape with the channels before them."""
+    value = said.value
+    if isinstance(value, Mapping):
+        value = [value[key] for key in ("height", "width", "shortest_edge") if key in value]
+        value = value * 2 if len(value) == 1 else value[:2]
     sides = [int(side) for side in value[-2:]] if isinstance(value, list | tuple) else [int(value)]
     if len(set(sides)) != 1:
         raise ValueError(f"{sides} is not square")
-    return sides[0]
+    if not 1 <= sides[0] <= LARGEST_SIDE:
+        raise ValueError(f"an image size of {sides[0]} is not 1 to {LARGEST_SIDE} pixels")
+    return Size(sides[0], sides[0])
 
 
-def _side(value: Any) -> int | None:  # noqa: ANN401 -- any value of a config
-    side = _integer(value)
-    if side is not None and not 1 <= side <= LARGEST_SIDE:
-        raise ValueError(f"an image size of {side} is not 1 to {LARGEST_SIDE} pixels")
-    return side
+def _channels(said: Said) -> int | None:
+    return said.value if isinstance(said.value, int) and not isinstance(said.value, bool) else None
 
 
-def _interpolation(value: object) -> Interpolation | None:
-    """Return the kernel of that name; training scripts also say ``random``, which is not a kernel."""
-    return Interpolation(value) if isinstance(value, str) and value in set(Interpolation) else None
-
-
-def _plain_number(value: object, kind: type[Number]) -> Number | None:
-    """Return a number of that kind; whatever else is kept under its name does not make a checkpoint unusable."""
-    return value if isinstance(value, kind) else None
-
-
-def _floats(value: Any) -> tuple[float, ...] | None:  # noqa: ANN401 -- any value of a config
-    """Return one finite number per channel."""
-    if value is None:
-        return None
+def _floats(said: Said) -> tuple[float, ...] | None:
+    """Return one finite number per channel; a single one alone only where it can be nothing else."""
+    value = said.value
+    if isinstance(value, int | float):
+        if not said.certain:
+            return None  # at the top it may be the mean of anything
+        value = [value]
     numbers = tuple(round(float(number), 6) for number in islice(value, MOST_CHANNELS + 1))
     if not 1 <= len(numbers) <= MOST_CHANNELS or not all(map(math.isfinite, numbers)):
         raise ValueError("the normalisation is not one finite number per channel")
     return numbers
 
 
-def _above_zero(numbers: tuple[float, ...] | None) -> tuple[float, ...] | None:
+def _deviations(said: Said) -> tuple[float, ...] | None:
+    numbers = _floats(said)
     if numbers and min(numbers) <= 0:
         raise ValueError("a standard deviation of the normalisation is not above 0")
     return numbers
+
+
+_PILLOW = {0: "nearest", 2: "bilinear", 3: "bicubic", 4: "area"}
+"""Numbers of Pillow's kernels, as transformers saves them."""
+
+
+def _interpolation(said: Said) -> Interpolation | None:
+    """Return the kernel of that name or number; training scripts also say ``random``, which is no kernel."""
+    name = _PILLOW.get(said.value, said.value) if isinstance(said.value, int) else said.value
+    if not isinstance(name, str):
+        return None
+    return Interpolation(name.rpartition(".")[2].lower())
+
+
+def _fraction(said: Said) -> float | None:
+    return float(said.value) if isinstance(said.value, float) or said.value == 1 else None
+
+
+_LOSSES = {
+    Activation.SIGMOID: re.compile(r"bce|binary[_ -]?cross[_ -]?entropy|sigmoid|multi[_ -]?label"),
+    Activation.SOFTMAX: re.compile(r"softmax|cross[_ -]?entropy|nll|single[_ -]?label|^ce$"),
+}
+"""What the names of losses, activations and problems say, the former first."""
+
+
+def _activation(said: Said) -> Activation | None:
+    """Return what the name of a loss or of an activation says, or that several classes can be true."""
+    value = said.value
+    if isinstance(value, Mapping):
+        value = next((value[key] for key in ("name", "type", "_target_") if key in value), None)
+    if value is True and said.key in {"multi_label", "multilabel", "bce_loss"}:
+        return Activation.SIGMOID
+    if not isinstance(value, str):
+        return None
+    return next((found for found, names in _LOSSES.items() if names.search(value.lower())), None)
+
+
+_READERS: dict[str, Callable[[Said], Any]] = {
+    "architecture": _architecture,
+    "class_names": _class_names,
+    "num_classes": _count,
+    "size": _size,
+    "mean": _floats,
+    "std": _deviations,
+    "interpolation": _interpolation,
+    "crop_fraction": _fraction,
+    "channels": _channels,
+    "activation": _activation,
+}

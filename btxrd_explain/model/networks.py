@@ -160,6 +160,11 @@ class Blueprint:
     std: tuple[float, ...]
 
 
+def is_known(architecture: str) -> bool:
+    """Return whether timm has an architecture of that name."""
+    return bool(timm.is_model(architecture))
+
+
 def from_timm(
     architecture: str, classes: int, *, image_size: int | None = None, checkpoint: Checkpoint | None = None
 ) -> Blueprint:
@@ -176,7 +181,7 @@ def from_timm(
         SettingsError: timm has no such architecture, or not of that image size.
         CheckpointError: The weights do not fit.
     """
-    if not timm.is_model(architecture):
+    if not is_known(architecture):
         close = timm.list_models(f"*{architecture}*")[:3] or get_close_matches(architecture, timm.list_models())
         raise SettingsError(
             f"timm has no architecture '{architecture}'",

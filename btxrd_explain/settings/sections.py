@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from btxrd_explain.core.choices import Decode, Interpolation, Precision, ResizeMode
 from btxrd_explain.settings.types import (
     BatchSize,
+    Checkpoint,
     ClassNames,
     CountOrAuto,
     Deviations,
@@ -86,11 +87,12 @@ class DataSettings(Section):
 class ModelSettings(Section):
     """The classifier and where it runs."""
 
-    checkpoint: FilePath | None = Field(
+    checkpoint: Checkpoint | None = Field(
         default=None,
         description=(
-            "Trained weights: a PyTorch checkpoint or a .safetensors file, or demo for the classifier that ships with "
-            "the package. Pickled code is never run."
+            "Trained weights: a PyTorch checkpoint or a .safetensors file; a folder as timm or transformers saves it; "
+            "hf-hub:OWNER/NAME, from the cache or else the Hugging Face Hub; or demo for the classifier that ships "
+            "with the package. Pickled code is never run."
         ),
     )
     architecture: Text | None = Field(

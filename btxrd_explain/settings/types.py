@@ -26,6 +26,16 @@ def _path(value: object) -> object:
     return _expanded(Path(value))
 
 
+def checkpoint_path(text: str) -> Path:
+    """Return the path of a checkpoint: ``./demo`` is a file or folder, ``demo`` alone the classifier of the demo."""
+    path = Path(text)
+    return Path.cwd() / path if path == Path("demo") and text != "demo" else path
+
+
+def _checkpoint(value: object) -> object:
+    return checkpoint_path(value) if isinstance(value, str) and Path(value) == Path("demo") else _path(value)
+
+
 def _folder(value: object) -> Path:
     """Read the URL of a folder, or a path."""
     if isinstance(value, str | Path) and is_url(value):
@@ -102,6 +112,9 @@ def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
 """A file or folder, existing or not; ``~`` is expanded, a relative path starts at the working directory."""
+
+Checkpoint = Annotated[Path, BeforeValidator(_checkpoint)]
+"""A checkpoint: a file, a folder, or an id of timm."""
 
 ImageFolder = Annotated[
     Path,

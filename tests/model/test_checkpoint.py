@@ -73,7 +73,14 @@ def test_the_dict_of_the_wild_speaks_for_itself(tmp_path: Path, weights: dict[st
     assert classifier.preprocessing.size == Size(96, 96)
     assert classifier.preprocessing.std == (0.229, 0.224, 0.225)
     assert not classifier.network.training
-    assert not classifier.notes
+    assert classifier.notes == (
+        (
+            "the checkpoint says architecture test_resnet (config.model.backbone), "
+            "class names Normal, Benign, Malignant (class_names), number of classes 3 (config.model.num_classes), "
+            "image size 96 (config.data.image_size), mean 0.485, 0.456, 0.406 (normalization.mean), "
+            "std 0.229, 0.224, 0.225 (normalization.std)"
+        ),
+    )
 
 
 def test_pretrained_true_downloads_nothing(

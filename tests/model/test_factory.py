@@ -122,6 +122,11 @@ def test_what_the_checkpoint_says_of_an_architecture_gives_way_and_it_is_said(
     path = _checkpoint(folder, **facts, normalization=normalization)
     classifier = build_classifier(read_checkpoint(path), Wishes(factory="own_net:build"))
     assert classifier.notes == (
+        (
+            "the checkpoint says image size 24 (config.data.image_size), mean 0.4 (normalization.mean), "
+            "std 0.2 (normalization.std); "
+            "not used of the checkpoint: architecture efficientnet_b0 (config.model.backbone)"
+        ),
         "the checkpoint says architecture efficientnet_b0; the network is that of own_net:build",
     )
     assert classifier.preprocessing.size == (24, 24)
