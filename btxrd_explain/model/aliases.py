@@ -150,7 +150,8 @@ def find(fact: str, top: Mapping[str, Any], beside: Mapping[str, Mapping[str, An
 
 def _find_in(section: Mapping[str, Any], fact: str, prefix: str, kind: str) -> Iterator[Said]:
     aliases = FACTS[fact]
-    certain = {*aliases.certain, *(aliases.likely if kind == "input" else ())}
+    normalisation = kind == "input" and fact in {"mean", "std"}  # anything has a mean, but not there
+    certain = {*aliases.certain, *(aliases.likely if normalisation else ())}
     found = [
         Said(f"{prefix}{key}", key, section[key], key in certain) for key in aliases.of(kind) if _says(section.get(key))
     ]

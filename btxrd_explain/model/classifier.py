@@ -13,7 +13,14 @@ from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import fit_weights
 from btxrd_explain.model.facts import Facts, found_note, gather_facts, require_facts
 from btxrd_explain.model.findings import disagreement, network_findings, preprocessing_findings
-from btxrd_explain.model.networks import Blueprint, fill_zero_heads, from_factory, from_timm, is_known
+from btxrd_explain.model.networks import (
+    Blueprint,
+    fill_zero_heads,
+    from_factory,
+    from_timm,
+    from_transformers,
+    is_known,
+)
 from btxrd_explain.model.scores import one_output
 
 if TYPE_CHECKING:
@@ -184,6 +191,9 @@ def _blueprint(
             )
         return _wished(wishes, classes=classes, image_size=image_size)
     stored = facts.architecture
+    if facts.transformers is not None:
+        choice.of("architecture", stored, wishes.architecture)
+        return from_transformers(facts.transformers, classes, checkpoint)
     if stored is not None and wishes.architecture is not None and not is_known(stored):
         choice.notes.append(
             f"timm has no architecture {stored}, which the checkpoint says: {wishes.architecture} is used"

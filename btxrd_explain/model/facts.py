@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 
 _ARCHITECTURE = re.compile(r"[\w.-]{1,100}")
+TRANSFORMERS = ("vit", "deit", "swin", "swinv2", "convnext", "convnextv2")
+"""Families of transformers whose classifiers are understood, by their ``model_type``."""
 _PLACEHOLDER = re.compile(r"LABEL_\d+")
 """What transformers calls classes that nobody named."""
 _PREPROCESSING = ("size", "mean", "std", "interpolation", "crop_fraction")
@@ -45,6 +47,7 @@ class Facts:
         synthetic: True for the demo's classifier.
         preprocessing: Fields of :class:`btxrd_explain.core.preprocess.Preprocessing`, those that it says.
         activation: What turns the network's outputs into probabilities.
+        transformers: The configuration of a network of transformers.
         numbered: The classes are those of a mapping that says the number of each.
         places: Where each of them stands, such as ``config.data.image_size``, by the names of
             :data:`btxrd_explain.model.aliases.FACTS`.
@@ -59,6 +62,7 @@ class Facts:
     synthetic: bool = False
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     activation: Activation | None = None
+    transformers: Mapping[str, Any] | None = None
     numbered: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
@@ -92,7 +96,9 @@ def facts_of(path: Path, top: Mapping[str, Any], beside: Beside) -> Facts:
     """
     try:
         read = {fact: _read(fact, top, beside.content) for fact in FACTS}
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the latter from tensors of wrong shape
+        config = beside.content.get("config.json", {})
+        transformers = read["architecture"].said is None and _of_transformers(config, read)
+    except ValueError as error:
         raise CheckpointError(
             f"the configuration in '{path}' has a value that cannot be used ({error})",
             hint="save the checkpoint with plain numbers and names",
@@ -102,11 +108,28 @@ def facts_of(path: Path, top: Mapping[str, Any], beside: Beside) -> Facts:
         **{fact: found.value for fact, found in read.items() if fact not in _PREPROCESSING},
         synthetic=top.get("synthetic") is True,
         preprocessing={fact: read[fact].value for fact in _PREPROCESSING if read[fact].said is not None},
+        transformers=config if transformers else None,
         numbered=names is not None and names.key in NUMBERED,
         places={fact: found.said.place for fact, found in read.items() if found.said is not None},
         unused=(*beside.unused, *(text for found in read.values() for text in found.unused)),
         findings=tuple(finding for found in read.values() for finding in found.findings),
     )
+
+
+def _of_transformers(config: Mapping[str, Any], read: dict[str, _Read]) -> bool:
+    """Return whether a configuration is that of a classifier of transformers, and take its name as architecture."""
+    family, names = config.get("model_type"), config.get("architectures")
+    name = names[0] if isinstance(names, list) and names else None
+    if not isinstance(family, str) or not isinstance(name, str):
+        return False
+    place = "config.json: architectures"
+    if family not in TRANSFORMERS or not name.endswith("ForImageClassification"):
+        told = f"{place} ({name[:_LONGEST]} of transformers; known are classifiers of {', '.join(TRANSFORMERS)})"
+        read["architecture"].unused.append(told)
+        return False
+    said = Said(place, "architectures", name, certain=True)
+    read["architecture"] = read["architecture"]._replace(value=name, said=said)
+    return True
 
 
 def _read(fact: str, top: Mapping[str, Any], beside: Mapping[str, Mapping[str, Any]]) -> _Read:
@@ -115,9 +138,9 @@ def _read(fact: str, top: Mapping[str, Any], beside: Mapping[str, Mapping[str, A
     for said in find(fact, top, beside):
         try:
             value = _READERS[fact](said)
-        except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the latter from tensors of wrong shape
             if said.certain and not isinstance(error, _PlaceholderError):
-                raise
+                raise ValueError(f"{said.place}: {error}") from error
             found.unused.append(f"{said.place} ({error})")
             continue
         if value is None:

@@ -17,7 +17,7 @@ from torch import nn
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from btxrd_explain.errors import SettingsError
+from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import match_weights
 
 if TYPE_CHECKING:
@@ -239,6 +239,54 @@ def from_factory(reference: str, classes: int) -> Blueprint:
     kernels = (parameter.shape for parameter in network.parameters() if parameter.ndim == 4)
     channels = next((shape[1] for shape in kernels), 3)
     return Blueprint(network, reference, channels, None, IMAGENET_MEAN, IMAGENET_STD)
+
+
+_NOT_OF_THE_NETWORK = frozenset(
+    {"auto_map", "attn_implementation", "quantization_config", "dtype", "torch_dtype", "id2label", "label2id"}
+)
+"""What of a configuration of transformers could name code, or says nothing of the network in single precision."""
+
+
+def from_transformers(config: Mapping[str, Any], classes: int, checkpoint: Checkpoint) -> Blueprint:
+    """Create a classifier of transformers from its configuration. Nothing is downloaded, and no code of others is run.
+
+    Args:
+        config: The content of its ``config.json``.
+        classes: Number of classes.
+        checkpoint: The weights that are to be loaded; the network is only made where they fit.
+
+    Raises:
+        SettingsError: transformers is not installed.
+        CheckpointError: It cannot make the network, or the weights do not fit.
+    """
+    try:
+        import transformers  # noqa: PLC0415 -- an extra
+    except ImportError as error:
+        raise SettingsError(
+            f"'{checkpoint.path}' is a network of transformers, which is not installed",
+            hint="pip install 'btxrd-explain[transformers]'",
+        ) from error
+    known = {key: value for key, value in config.items() if key not in _NOT_OF_THE_NETWORK and not key.startswith("_")}
+    make: Any = transformers.AutoModelForImageClassification
+    try:
+        made_of = transformers.AutoConfig.for_model(**known, num_labels=classes)
+        with torch.device("meta"):
+            outline = make.from_config(made_of, attn_implementation="eager")
+        match_weights(outline, checkpoint)
+        network = make.from_config(made_of, attn_implementation="eager")
+    except CheckpointError:
+        raise
+    except Exception as error:  # it raises what it likes
+        raise CheckpointError(
+            f"transformers cannot make the network of '{checkpoint.path}' ({type(error).__name__}: {error})",
+            hint="check its config.json",
+        ) from error
+    network.register_forward_hook(_logits)
+    return Blueprint(network, type(network).__name__, made_of.num_channels, None, IMAGENET_MEAN, IMAGENET_STD)
+
+
+def _logits(_network: nn.Module, _inputs: object, output: Any) -> Any:  # noqa: ANN401 -- an output of transformers
+    return output.logits
 
 
 def fill_zero_heads(network: nn.Module, seed: int = 0) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mkdocs.structure.files import File
 from pictures import ceiling_picture, scores_picture, threshold_picture
-from references import commands, demo_summary, demo_tree, exit_codes, settings
+from references import checkpoint_facts, commands, demo_summary, demo_tree, exit_codes, settings
 
 from btxrd_explain.commands import demo
 
@@ -28,6 +28,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         pictures = {f"tutorial/{path.name}": path.read_bytes() for path in result.pictures()}
         _TEXTS.update(demo_tree=demo_tree(result), demo_summary=demo_summary(result))
     _TEXTS.update(commands=commands(), settings=settings(), exit_codes=exit_codes())
+    _TEXTS.update(checkpoint_facts=checkpoint_facts())
     pictures["explanation/ceiling.png"] = ceiling_picture()
     pictures["explanation/thresholds.png"] = threshold_picture()
     pictures["explanation/scores.png"] = scores_picture()

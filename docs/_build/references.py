@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain import errors
 from btxrd_explain.commands import config
+from btxrd_explain.model.aliases import FACTS
+from btxrd_explain.model.aliases import SECTIONS as CHECKPOINT_SECTIONS
 from btxrd_explain.settings import SECTIONS, SETTINGS, section_description
 
 if TYPE_CHECKING:
@@ -44,6 +46,22 @@ def settings() -> str:
         table = _table(("setting", "meaning", "value", "default"), rows)
         parts.append(f"## {section}\n\n{section_description(section)}\n\n{table}")
     return "\n\n".join(parts)
+
+
+def checkpoint_facts() -> str:
+    """Return a table of the names of facts in checkpoints, and one of the sections in which they stand."""
+    facts = [
+        (aliases.meaning, _code(aliases.certain), _code(aliases.likely), _code(aliases.within))
+        for aliases in FACTS.values()
+    ]
+    columns = ("fact", "names", "names that may mean something else", "names for the fact in sections of its kind only")
+    kinds = {aliases.kind: aliases.meaning for aliases in FACTS.values() if aliases.within}
+    sections = [(kind, _code(names), kinds.get(kind, "")) for kind, names in CHECKPOINT_SECTIONS.items()]
+    return f"{_table(columns, facts)}\n\n{_table(('kind of section', 'names', 'where more names count for the'), sections)}"
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def exit_codes() -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
+from btxrd_explain.model.aliases import FACTS, SECTIONS
 from btxrd_explain.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -29,6 +31,9 @@ def test_every_generated_text_is_filled_in(site: Path) -> None:
     assert not [path for path, text in pages.items() if "{{" in text.partition("<article")[2].partition("</article")[0]]
     settings = pages[site / "reference" / "settings" / "index.html"]
     assert all(f"<code>{setting.key}</code>" in settings for setting in SETTINGS.values())
+    facts = pages[site / "reference" / "checkpoint-facts" / "index.html"]
+    names = [name for aliases in FACTS.values() for name in (*aliases.certain, *aliases.likely, *aliases.within)]
+    assert all(f"<code>{name}</code>" in facts for name in (*names, *chain(*SECTIONS.values())))
     commands = pages[site / "reference" / "commands" / "index.html"]
     assert "btxrd-explain annotate-iou" in commands
     assert "[bold]" not in commands
