@@ -128,7 +128,7 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
     _refuse_one_class(f"the network of '{checkpoint.path}'", class_names)
     image_size = choice.of_side(facts, wishes)
     blueprint = _blueprint(checkpoint, facts, wishes, choice, classes=len(class_names), image_size=image_size)
-    choice.notes += fit_weights(blueprint.network, checkpoint)
+    choice.notes += [] if blueprint.filled else fit_weights(blueprint.network, checkpoint)
     preprocessing = _preprocessing(blueprint, facts, wishes, choice, image_size)
     return Classifier(
         blueprint.network.eval(),

@@ -18,7 +18,7 @@ from torch import nn
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from btxrd_explain.errors import CheckpointError, SettingsError
-from btxrd_explain.model.checkpoint import match_weights
+from btxrd_explain.model.checkpoint import few, match_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -150,6 +150,7 @@ class Blueprint:
         size: Size of the input that it was made for; None where nobody says.
         mean: Mean per channel that it was made for.
         std: Standard deviation per channel that it was made for.
+        filled: It has the weights of the checkpoint already.
     """
 
     network: nn.Module
@@ -158,6 +159,7 @@ class Blueprint:
     size: Size | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    filled: bool = False
 
 
 def is_known(architecture: str) -> bool:
@@ -248,7 +250,9 @@ _NOT_OF_THE_NETWORK = frozenset(
 
 
 def from_transformers(config: Mapping[str, Any], classes: int, checkpoint: Checkpoint) -> Blueprint:
-    """Create a classifier of transformers from its configuration. Nothing is downloaded, and no code of others is run.
+    """Create a classifier of transformers from its configuration, with the weights.
+
+    Nothing is downloaded, and no code of others is run.
 
     Args:
         config: The content of its ``config.json``.
@@ -267,22 +271,29 @@ def from_transformers(config: Mapping[str, Any], classes: int, checkpoint: Check
             hint="pip install 'btxrd-explain[transformers]'",
         ) from error
     known = {key: value for key, value in config.items() if key not in _NOT_OF_THE_NETWORK and not key.startswith("_")}
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     make: Any = transformers.AutoModelForImageClassification
+    weights = dict(checkpoint.weights)
     try:
         made_of = transformers.AutoConfig.for_model(**known, num_labels=classes)
         with torch.device("meta"):
             outline = make.from_config(made_of, attn_implementation="eager")
-        match_weights(outline, checkpoint)
-        network = make.from_config(made_of, attn_implementation="eager")
-    except CheckpointError:
-        raise
+        if sum(tensor.numel() for tensor in outline.parameters()) > sum(tensor.numel() for tensor in weights.values()):
+            raise ValueError("it has more weights than the file")  # noqa: TRY301 -- one reason of several
+        network, told = make.from_pretrained(  # the names of weights in files are not those of its modules
+            None, config=made_of, state_dict=weights, output_loading_info=True, attn_implementation="eager"
+        )
+        if odd := [str(key) for kind in told.values() for key in kind]:
+            raise ValueError(f"weights do not fit: {few(odd)}")  # noqa: TRY301 -- as above
     except Exception as error:  # it raises what it likes
         raise CheckpointError(
             f"transformers cannot make the network of '{checkpoint.path}' ({type(error).__name__}: {error})",
             hint="check its config.json",
         ) from error
     network.register_forward_hook(_logits)
-    return Blueprint(network, type(network).__name__, made_of.num_channels, None, IMAGENET_MEAN, IMAGENET_STD)
+    name = type(network).__name__
+    return Blueprint(network, name, made_of.num_channels, None, IMAGENET_MEAN, IMAGENET_STD, filled=True)
 
 
 def _logits(_network: nn.Module, _inputs: object, output: Any) -> Any:  # noqa: ANN401 -- an output of transformers
