@@ -155,7 +155,7 @@ def _misfitting_head(missing: list[str], inside: Mapping[str, Tensor], wanted: M
     """Return the name of the head where it lacks weights, and all of the body fits; None elsewhere."""
     if not missing or len(missing) == len(wanted):
         return None
-    head = next(reversed(wanted)).rpartition(".")[0]
+    head = [*wanted][-1].rpartition(".")[0]
     body = [key for key in wanted if not key.startswith(f"{head}.") and not key.endswith(_COUNTER)]
     return head if all(key in inside and inside[key].shape == wanted[key].shape for key in body) else None
 

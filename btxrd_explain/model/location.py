@@ -91,41 +91,35 @@ def _weights_in(folder: Path) -> Path:
 
 
 def _from_hub(text: str) -> Location:
-    """Take the files of a repository from the cache, else from the Hub."""
-    from huggingface_hub.errors import EntryNotFoundError  # noqa: PLC0415 -- takes a second, and only ids need it
-
-    found: dict[str, Path] = {}
-    for name in (*BESIDE, *WEIGHTS):
-        try:
-            found[name] = _file_of_hub(text, name)
-        except EntryNotFoundError:
-            continue
-        if name in WEIGHTS:
-            return Location(found.pop(name), found)
+    """Take the files of a repository from the cache where it has weights and configuration, else from the Hub."""
+    for local in (True, False):
+        found = {name: path for name in BESIDE if (path := _file_of_hub(text, name, local=local))}
+        weights = next((path for name in WEIGHTS if (path := _file_of_hub(text, name, local=local))), None)
+        if weights is not None and (BESIDE[0] in found or not local):
+            return Location(weights, found)
     raise CheckpointError(f"'{text}' holds no {' or '.join(WEIGHTS)}", hint="name another model")
 
 
-def _file_of_hub(text: str, name: str) -> Path:
-    """Return a file of a repository.
+def _file_of_hub(text: str, name: str, *, local: bool) -> Path | None:
+    """Return a file of a repository, from the cache alone or also from the Hub; None where it has no such file.
 
     Raises:
-        EntryNotFoundError: The repository has no such file.
         CheckpointError: There is no such repository, or it cannot be reached.
     """
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415 -- as above
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError  # noqa: PLC0415
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415 -- takes a second, and only ids need it
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError  # noqa: PLC0415 -- as above
 
     repository, _, revision = text.removeprefix(HUB).partition("@")
-    for local in (True, False):
-        try:
-            return Path(hf_hub_download(repository, name, revision=revision or None, local_files_only=local))
-        except LocalEntryNotFoundError as error:
-            reason: Exception = error
-        except EntryNotFoundError:
-            raise
-        except Exception as error:  # of the network, in many kinds
-            raise _unreachable(text, error) from error
-    raise _unreachable(text, reason) from reason
+    try:
+        return Path(hf_hub_download(repository, name, revision=revision or None, local_files_only=local))
+    except LocalEntryNotFoundError as error:
+        if local:
+            return None
+        raise _unreachable(text, error) from error
+    except EntryNotFoundError:
+        return None
+    except Exception as error:  # of the network, in many kinds
+        raise _unreachable(text, error) from error
 
 
 def _unreachable(text: str, error: Exception) -> CheckpointError:

@@ -234,7 +234,7 @@ def test_class_names_in_another_order_than_the_numbers() -> None:
         "numbers the classes Benign, Malignant, Normal (class_to_idx), and the settings say Normal, Benign, Malig"
         in told
     )
-    others = {"architecture": None, "factory": None, "sized": False}
+    others: dict[str, Any] = {"architecture": None, "factory": None, "sized": False}
     require_facts(Path("c.pt"), numbered, class_names=NAMES, **others)
     require_facts(Path("c.pt"), numbered, class_names=("benign", "malignant", "normal"), **others)
     listed = _said({"class_names": list(NAMES), "arch": "a"})
