@@ -163,6 +163,16 @@ KINDS: Mapping[str, Kind] = {
         "the settings name another architecture than the checkpoint",
         "leave --architecture out, or name another checkpoint",
     ),
+    "activation": Kind(
+        _W,
+        "the settings name another activation than the checkpoint",
+        "check the loss of the training code, and leave --activation out if the checkpoint is right",
+    ),
+    "squashed-twice": Kind(
+        _W,
+        "outputs that already are probabilities are squashed again",
+        "leave --activation out, or give --activation none",
+    ),
     "preprocessing": Kind(
         _W,
         "radiographs are prepared in another way than the checkpoint says or its weights suggest",

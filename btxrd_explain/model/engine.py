@@ -18,13 +18,14 @@ from torch import Tensor, nn
 
 from btxrd_explain.core.arrays import checked_index, checked_name, shown, to_array
 from btxrd_explain.core.cam import NATIVE, RawGrid
-from btxrd_explain.core.choices import Precision, ResizeMode
+from btxrd_explain.core.choices import Activation, Precision, ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map, judge
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.model.activation import decide, watch_outputs
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, layer_name
-from btxrd_explain.model.scores import checked_scores, class_probabilities
+from btxrd_explain.model.scores import are_probabilities, class_probabilities, class_scores, score_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -47,7 +48,7 @@ class Explanation:
     """What one pass says about a batch of ``B`` radiographs and ``C`` classes.
 
     Attributes:
-        probabilities: Softmax of the class scores, float32, shape ``(B, C)``.
+        probabilities: Class probabilities, float32, shape ``(B, C)``.
         grids: Raw class-activation grids, float32, signed, shape ``(B, C, h, w)``.
         statuses: For each radiograph and class what its grid is worth.
     """
@@ -64,33 +65,36 @@ def explain(
     *,
     method: str = "gradcam",
     precision: str = "fp32",
+    activation: Activation = Activation.SOFTMAX,
 ) -> Explanation:
     """Predict a batch and explain every class of it, in one forward pass for the native methods.
 
     Args:
-        network: The classifier, in eval mode, frozen or not; it returns class scores (logits).
+        network: The classifier, in eval mode, frozen or not; see :func:`btxrd_explain.model.scores.take_scores`.
         layers: The layers to explain. The grids of several are each scaled by their maximum, brought to the finest
             grid and averaged.
         batch: Preprocessed radiographs, shape ``(B, channels, height, width)``, on the network's device.
         method: Name of the method, see :data:`btxrd_explain.core.methods.METHODS`.
         precision: ``fp32``, or ``bf16`` or ``fp16`` for automatic mixed precision; grids are always summed in float32.
+        activation: What turns the network's outputs into probabilities. Maps explain the class scores before it.
 
     Returns:
-        The explanation, on the CPU.
+        The explanation, on the CPU; of two classes, the negative one first, where the network has one output.
 
     Raises:
-        SettingsError: A layer does not run exactly once, or does not lead to the scores.
-        CheckpointError: The network has one output.
+        SettingsError: A layer does not run exactly once, or does not lead to the scores; the network returns no scores,
+            or has one output that is to have a softmax.
     """
     with torch.inference_mode(mode=False):
         batch = batch.clone() if batch.is_inference() else batch
         mixed = torch.autocast(batch.device.type, PRECISIONS[precision], enabled=precision != "fp32")
         if method in NATIVE:
-            scores, per_layer = _native(network, layers, batch, method, mixed)
+            scores, per_layer = _native(network, layers, batch, method, mixed, activation)
         else:
             with mixed:
-                scores, per_layer = _of_library(network, layers, batch, method)
-    return _explanation(scores, per_layer[0] if len(per_layer) == 1 else _averaged(per_layer))
+                scores, per_layer = _of_library(network, layers, batch, method, activation)
+    raw = per_layer[0] if len(per_layer) == 1 else _averaged(per_layer)
+    return _explanation(class_probabilities(scores, activation), raw)
 
 
 def generate_gradcam(
@@ -100,11 +104,13 @@ def generate_gradcam(
     *,
     target_layer: nn.Module | str | None = None,
     method: str = "gradcam",
+    activation: str = "auto",
 ) -> NDArray[np.float32]:
     """Compute the heat map of one preprocessed radiograph.
 
     Args:
-        model: A classifier that returns class scores; it is put into eval mode for the call, and back.
+        model: A classifier that returns class scores, one per class; or one score, of which class 1 is the positive
+            class and class 0 the negative one. It is put into eval mode for the call, and back.
         input_tensor: Shape ``(1, channels, height, width)`` or ``(channels, height, width)``, floating, preprocessed as
             in training.
         target_class_idx: Index of the class to explain; None explains the predicted class.
@@ -112,6 +118,8 @@ def generate_gradcam(
             head receives. None takes ``model.gradcam_target_layer``, a module or a name, where the model declares one,
             else ``auto``.
         method: Name of the method, see :func:`btxrd_explain.methods`.
+        activation: ``softmax``, ``sigmoid``, ``none`` for a network that returns probabilities, or ``auto``; it decides
+            which class is the predicted one.
 
     Returns:
         Float32 array of shape ``(height, width)`` in [0, 1], the input's size; scaled per image. All 0, with a
@@ -120,8 +128,7 @@ def generate_gradcam(
     Raises:
         TypeError: An argument is of another kind, such as bytes for the input or a name for the class.
         ValueError: The input has another shape (such as channels last), the class does not exist, the method is
-            unknown, or the layer does not exist or cannot be explained.
-        CheckpointError: The network has one output.
+            unknown, or the layer does not exist or cannot be explained, or the network returns no scores.
 
     >>> _ = torch.manual_seed(0)
     >>> network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
@@ -133,7 +140,8 @@ def generate_gradcam(
     if len(batch) != 1:
         raise ValueError(f"input_tensor: expected one image, (1, channels, height, width), got {tuple(batch.shape)}")
     wanted = getattr(model, "gradcam_target_layer", None) if target_layer is None else target_layer
-    explanation = explain_images(model, batch, method=method, target_layer=AUTO if wanted is None else wanted)
+    wanted = AUTO if wanted is None else wanted
+    explanation = explain_images(model, batch, method=method, target_layer=wanted, activation=activation)
     probabilities = explanation.probabilities[0]
     index = int(np.argmax(probabilities))
     if target_class_idx is not None:
@@ -154,6 +162,7 @@ def explain_images(
     target_layer: nn.Module | str = AUTO,
     precision: str = "fp32",
     at_once: int = 32,
+    activation: str = "auto",
 ) -> Explanation:
     """Explain preprocessed radiographs with any network, as :func:`explain`, which finds the layer first.
 
@@ -164,22 +173,36 @@ def explain_images(
         target_layer: A module of the model, its dotted name, or ``auto``.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         at_once: Radiographs in one pass.
+        activation: What turns the network's outputs into probabilities; ``auto`` looks at what they are for noise.
 
     Raises:
         TypeError: The layer is neither a module nor a name.
-        ValueError: The method or the layer does not exist, or the layer cannot be explained.
+        ValueError: The method, the layer or the activation does not exist, the layer cannot be explained, or the
+            network returns no scores.
     """
     checked_name(method, METHODS, "method")
+    checked_name(activation, (AUTO, *map(str, Activation)), "activation")
     name = layer_name(model, target_layer)
     with _evaluating(model):
         layers = find_target_layers(model, name, input_size=Size(*batch.shape[2:]), channels=batch.shape[1])
         own = next(model.parameters())
+        alike = batch[:1].to(own.device, own.dtype)
+        chosen = _assumed(model, alike) if activation == AUTO else Activation(activation)
         parts = [
-            explain(model, layers, part.to(own.device, own.dtype), method=method, precision=precision)
+            explain(model, layers, part.to(alike), method=method, precision=precision, activation=chosen)
             for part in torch.split(batch, at_once)
         ]
     probabilities, grids = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
     return Explanation(probabilities, grids, tuple(statuses for part in parts for statuses in part.statuses))
+
+
+def _assumed(network: nn.Module, image: Tensor) -> Activation:
+    """Return what turns the outputs of any network into probabilities; noise is sent through it only in doubt."""
+    with torch.no_grad():
+        scores = score_matrix(network(image), 1)
+    if scores.shape[1] > 1 and not bool(are_probabilities(scores).all()):
+        return Activation.SOFTMAX
+    return decide(watch_outputs(network, image)).activation
 
 
 def check_network(model: object) -> None:
@@ -211,13 +234,18 @@ def checked_batch(value: Any, what: str) -> Tensor:  # noqa: ANN401 -- a torch t
 
 
 def _native(
-    network: nn.Module, layers: Sequence[TargetLayer], batch: Tensor, method: str, mixed: torch.autocast
+    network: nn.Module,
+    layers: Sequence[TargetLayer],
+    batch: Tensor,
+    method: str,
+    mixed: torch.autocast,
+    activation: Activation,
 ) -> tuple[Tensor, list[list[RawGrid]]]:
     """Compute scores, and per layer and class the raw grids of the batch, in one forward pass."""
     with torch.no_grad(), ExitStack() as stack:
         captured = [stack.enter_context(_captured(layer)) for layer in layers]
         with mixed:
-            scores = checked_scores(network(batch))
+            scores = class_scores(score_matrix(network(batch), len(batch)), activation)
     outputs = [_only(seen, layer) for seen, layer in zip(captured, layers, strict=True)]
     if not scores.requires_grad:
         names = ", ".join(layer.name for layer in layers)
@@ -231,12 +259,12 @@ def _native(
 
 
 def _of_library(
-    network: nn.Module, layers: Sequence[TargetLayer], batch: Tensor, method: str
+    network: nn.Module, layers: Sequence[TargetLayer], batch: Tensor, method: str, activation: Activation
 ) -> tuple[Tensor, list[list[RawGrid]]]:
     """Compute the same with a method of pytorch-grad-cam."""
     from btxrd_explain.model.library import library_grids  # noqa: PLC0415 -- importing it takes over a second
 
-    results = [library_grids(network, layer, batch, method) for layer in layers]
+    results = [library_grids(network, layer, batch, method, activation) for layer in layers]
     return results[0][0], [grids for _, grids in results]
 
 
@@ -307,7 +335,7 @@ def _averaged(per_layer: list[list[RawGrid]]) -> list[RawGrid]:
     return averaged
 
 
-def _explanation(scores: Tensor, raw: list[RawGrid]) -> Explanation:
+def _explanation(probabilities: Tensor, raw: list[RawGrid]) -> Explanation:
     """Bring the results to the CPU and judge each grid."""
     grids = torch.stack([grid for grid, _ in raw], dim=1).cpu().numpy()
     magnitudes = torch.stack([magnitude for _, magnitude in raw], dim=1).cpu().numpy()
@@ -315,4 +343,4 @@ def _explanation(scores: Tensor, raw: list[RawGrid]) -> Explanation:
         tuple(judge(grid, float(magnitude)) for grid, magnitude in zip(*image, strict=True))
         for image in zip(grids, magnitudes, strict=True)
     )
-    return Explanation(class_probabilities(scores).cpu().numpy(), grids, statuses)
+    return Explanation(probabilities.cpu().numpy(), grids, statuses)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from btxrd_explain.core.arrays import shown
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.model.scores import checked_scores
+from btxrd_explain.model.scores import score_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -176,8 +176,7 @@ def find_target_layers(
 
     Raises:
         SettingsError: The module is unknown, its output is not a grid of cells on which the scores depend, or nothing
-            of the image reaches the scores.
-        CheckpointError: The network has one output.
+            of the image reaches the scores, or the network returns no scores.
     """
     wanted = [name.strip() for name in names.split(",")]
     for name in wanted:
@@ -301,7 +300,7 @@ def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:
     image = image.to(next(network.parameters())).requires_grad_()
     with torch.inference_mode(mode=False), torch.enable_grad():
         outputs, features, scores = _watch(network, image)
-        checked_scores(scores)
+        scores = score_matrix(scores, 1)
         mixture = (scores * torch.randn(scores.shape, generator=generator).to(scores)).sum()
         tensors = [image, *(output for _, output, _ in outputs)]
         gradients: tuple[Tensor | None, ...] = torch.autograd.grad(mixture, tensors, allow_unused=True)

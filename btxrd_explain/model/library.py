@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from btxrd_explain.core.cam import RawGrid
-from btxrd_explain.model.scores import checked_scores
+from btxrd_explain.core.choices import Activation
+from btxrd_explain.model.scores import class_scores, score_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,13 @@ class _Zeros(library.AblationLayer):  # type: ignore[misc]  # the library has no
         return ablated
 
 
-def library_grids(network: nn.Module, layer: TargetLayer, batch: Tensor, method: str) -> tuple[Tensor, list[RawGrid]]:
+def library_grids(
+    network: nn.Module,
+    layer: TargetLayer,
+    batch: Tensor,
+    method: str,
+    activation: Activation = Activation.SOFTMAX,
+) -> tuple[Tensor, list[RawGrid]]:
     """Compute class scores and the raw grids of all classes with a method of pytorch-grad-cam.
 
     Args:
@@ -59,13 +66,14 @@ def library_grids(network: nn.Module, layer: TargetLayer, batch: Tensor, method:
         layer: The layer to explain.
         batch: Shape ``(B, channels, height, width)``, on the network's device.
         method: Name of the method.
+        activation: What turns the network's outputs into probabilities.
 
     Returns:
-        The scores, shape ``(B, C)``, and per class the raw grids of the batch.
+        The class scores, shape ``(B, C)``, and per class the raw grids of the batch.
     """
     with torch.no_grad():
-        scores = checked_scores(network(batch))
-    watched = _Watched(network, layer).eval()
+        scores = class_scores(score_matrix(network(batch), len(batch)), activation)
+    watched = _Watched(network, layer, activation).eval()
     with _as_expected(network), redirect_stderr(io.StringIO()):  # some methods draw a progress bar per image
         rows = [
             [_grid(watched, image[None], index, method, scores[number]) for index in range(scores.shape[1])]
@@ -81,19 +89,20 @@ class _Watched(nn.Module):
     The library would need a reshaping function for channels-last and token networks, and ignores it in places.
     """
 
-    def __init__(self, network: nn.Module, layer: TargetLayer) -> None:
+    def __init__(self, network: nn.Module, layer: TargetLayer, activation: Activation) -> None:
         super().__init__()
         self.network = network
         self.grid: nn.Module = nn.Identity()
         self._layer = layer
+        self._activation = activation
 
     def forward(self, image: Tensor) -> Tensor:
         handle = self._layer.module.register_forward_hook(self._through_grid)
         try:
-            scores: Tensor = self.network(image)
+            scores = score_matrix(self.network(image), len(image))
         finally:
             handle.remove()
-        return scores
+        return class_scores(scores, self._activation)
 
     def _through_grid(self, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:  # noqa: ANN401 -- torch's
         layout = self._layer.layout
