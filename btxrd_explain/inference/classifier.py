@@ -46,12 +46,12 @@ class LoadedClassifier:
 
     @property
     def network(self) -> nn.Module:
-        """The network, in eval mode; it returns one score (logit) per class."""
+        """The network, in eval mode; it returns one score per class, or one of two classes."""
         return self.classifier.network
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Class names in the order of the scores."""
+        """Class names in the order of the scores; of one score, the negative class, then the positive one."""
         return self.classifier.class_names
 
     @property
@@ -91,7 +91,7 @@ class Explanations:
     """What a classifier says of ``n`` radiographs.
 
     Attributes:
-        probabilities: Softmax of the class scores, float32, shape ``(n, classes)``.
+        probabilities: Class probabilities, float32, shape ``(n, classes)``.
         grids: Raw class-activation grids, float32, signed, shape ``(n, classes, rows, columns)``.
         statuses: For each radiograph and class what its grid is worth.
         frames: How each radiograph maps to the network's input.
@@ -156,18 +156,23 @@ def explain(
     *,
     method: str = "gradcam",
     target_layer: nn.Module | str = "auto",
+    activation: str = "auto",
 ) -> Explanations:
     """Predict radiographs and explain every class of each.
 
     Args:
         model: A classifier of :func:`btxrd_explain.load_classifier`; or any ``torch.nn.Module`` that returns class
-            scores, which gets the images preprocessed.
+            scores, which gets the images preprocessed. Of one score, class 0 is the negative one and class 1 the
+            positive one.
         images: For a loaded classifier one radiograph, or a sequence of them, as
             :meth:`LoadedClassifier.preprocess` takes them. For both kinds of model a tensor of preprocessed
             radiographs, shape ``(n, channels, height, width)`` or ``(channels, height, width)``, floating, or a list
             of such; for a network also an array.
         method: Name of the method, see :func:`btxrd_explain.methods`.
         target_layer: A module of the network, its dotted name, or ``auto`` for what the head receives.
+        activation: ``softmax``, ``sigmoid``, ``none`` for a network that returns probabilities, or ``auto``: that of a
+            loaded classifier; else sigmoid of one output, none of outputs that are probabilities for noise, and softmax
+            elsewhere.
 
     Returns:
         Probabilities, raw grids, statuses, and heat maps of all classes.
@@ -199,8 +204,15 @@ def explain(
     names, precision, at_once = None, "fp32", 32
     if loaded is not None:
         names, precision, at_once = loaded.class_names, loaded.precision, loaded.batch_size
+        activation = loaded.classifier.activation if activation == "auto" else activation
     explained = explain_images(
-        network, batch, method=method, target_layer=target_layer, precision=precision, at_once=at_once
+        network,
+        batch,
+        method=method,
+        target_layer=target_layer,
+        precision=precision,
+        at_once=at_once,
+        activation=activation,
     )
     if names is not None and len(names) != explained.probabilities.shape[1]:
         raise SettingsError(

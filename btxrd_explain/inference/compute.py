@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from btxrd_explain.core.choices import Activation
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
@@ -21,7 +22,7 @@ from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
 from btxrd_explain.model.findings import pass_findings
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
-from btxrd_explain.model.scores import class_probabilities
+from btxrd_explain.model.scores import class_probabilities, scores_of
 from btxrd_explain.model.streams import BatchLimit, cpu_streams, keep_freed_memory, replica, sharing_cores
 from btxrd_explain.plain import plain
 from btxrd_explain.predictions.provenance import Provenance
@@ -171,19 +172,28 @@ class Explainer:
         return replace(self, classifier=replace(self.classifier, network=network), layers=layers)
 
     def probabilities(self, batch: Tensor) -> Tensor:
-        """Return the class probabilities of a batch, float32, shape ``(B, classes)``."""
-        mixed = torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32")
-        with torch.inference_mode(), mixed:
-            scores = self.classifier.network(batch.to(self.device, memory_format=torch.channels_last))
-        return class_probabilities(scores)
+        """Return the class probabilities of a batch, float32, shape ``(B, classes)``, on the CPU."""
+        return class_probabilities(self.scores(batch), self.classifier.activation)
+
+    def scores(self, batch: Tensor) -> Tensor:
+        """Return the class scores of a batch, float64, shape ``(B, classes)``, on the CPU, without any map."""
+        on_device = batch.to(self.device, memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32"):
+            return scores_of(self.classifier.network, on_device, self.classifier.activation)
 
     def explain(self, batch: Tensor) -> list[Explanation]:
         """Explain a batch, in parts where the device has too little memory for all of it."""
 
         def work(part: Tensor) -> Explanation:
             on_device = part.to(self.device, memory_format=torch.channels_last)
-            network = self.classifier.network
-            return explain(network, self.layers, on_device, method=self.method, precision=self.precision)
+            return explain(
+                self.classifier.network,
+                self.layers,
+                on_device,
+                method=self.method,
+                precision=self.precision,
+                activation=self.classifier.activation,
+            )
 
         return self.limit.run(work, batch)
 
@@ -205,12 +215,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
     layers = find_target_layers(
         classifier.network, settings.gradcam.target_layer, input_size=preprocessing.size, channels=shape[0]
     )
-    grids = explain(classifier.network, layers, torch.zeros(1, *shape)).grids
-    if grids.shape[1] != len(classifier.class_names):
-        raise SettingsError(
-            f"the network gives {grids.shape[1]} scores for {len(classifier.class_names)} classes",
-            hint="check --class-names",
-        )
+    grids = explain(classifier.network, layers, torch.zeros(1, *shape), activation=classifier.activation).grids
     unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
@@ -227,6 +232,8 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         notes=classifier.notes + remarks,
         findings=(*classifier.findings, *unstable),
         synthetic=classifier.synthetic,
+        activation=classifier.activation,
+        multi_label=classifier.multi_label,
     )
     return Explainer(
         classifier=classifier,
@@ -261,7 +268,10 @@ def _compiled(
 def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -> Prediction:  # noqa: ANN401
     """Return the row with what the network gave; scores that are not numbers are not a prediction."""
     if not np.isfinite(probabilities).all():
-        reason = "the network's scores are NaN or infinite: compute with --precision fp32, or check the checkpoint"
+        reason = (
+            "the network's scores are NaN or infinite (with activation none also outside of [0, 1]): compute with "
+            "--precision fp32, or check the checkpoint"
+        )
         return replace(row, status=RowStatus.NON_FINITE, error=reason)
     return replace(row, probabilities=probabilities, grids=grids, grid_statuses=statuses)
 
@@ -273,4 +283,5 @@ def wishes_of(settings: Settings) -> Wishes:
         factory=settings.model.factory,
         class_names=settings.model.class_names,
         preprocessing=settings.preprocess.partial,
+        activation=None if settings.model.activation == "auto" else Activation(settings.model.activation),
     )

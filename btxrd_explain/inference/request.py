@@ -128,6 +128,7 @@ def build_request(settings: Settings) -> dict[str, Any]:
         "architecture": model.architecture,
         **_factory(model.factory),
         "class_names": model.class_names and list(model.class_names),
+        **({} if model.activation == "auto" else {"activation": model.activation}),
         "preprocess": settings.preprocess.model_dump(mode="json"),
         "method": settings.gradcam.method,
         "target_layer": settings.gradcam.target_layer,

@@ -19,7 +19,6 @@ from torch.nn import Parameter
 
 from btxrd_explain.errors import CheckpointError
 from btxrd_explain.model.location import Beside, facts_in_header, is_safetensors, locate, read_beside
-from btxrd_explain.model.scores import one_output
 from btxrd_explain.untrusted.archives import pickles_of
 from btxrd_explain.untrusted.pickles import STAND_INS, ForeignObjectsError, RefusedPickleError, look_through
 
@@ -36,6 +35,10 @@ _COUNTER = "num_batches_tracked"
 """What batch norms count in training; older releases of torch did not, and some exports leave it out."""
 _LONGEST_KEY = 200
 """Characters of a key in a message."""
+
+
+class OneOutputError(CheckpointError):
+    """The weights are of a network with one output, and it was made with several."""
 
 
 def fit_weights(network: nn.Module, checkpoint: Checkpoint) -> list[str]:
@@ -80,6 +83,7 @@ def match_weights(network: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str,
         The weights under the network's keys, and the keys that were left out.
 
     Raises:
+        OneOutputError: Only the head does not fit: it has one output.
         CheckpointError: Keys, shapes or kinds of number do not fit; the message lists a few.
     """
     stored = {key.replace(_COMPILED, ""): tensor for key, tensor in checkpoint.weights.items()}
@@ -87,7 +91,10 @@ def match_weights(network: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str,
     prefix = _prefix(stored, wanted)
     inside = {key.removeprefix(prefix): tensor for key, tensor in stored.items() if key.startswith(prefix)}
     if (head := _single_head(inside, wanted)) is not None:
-        raise one_output(f"the network of '{checkpoint.path}' has one output ({head} {tuple(inside[head].shape)})")
+        raise OneOutputError(
+            f"the network of '{checkpoint.path}' has one output ({head} {tuple(inside[head].shape)})",
+            hint="name its two classes, the negative one first: --class-names Normal,Tumour",
+        )
     missing = [key for key in wanted if key not in inside and not key.endswith(_COUNTER)]
     complaints = _complaints(
         missing=missing,

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from btxrd_explain.core.choices import Activation
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import CheckpointError, SettingsError
-from btxrd_explain.model.checkpoint import fit_weights
+from btxrd_explain.model.activation import Outputs, decide, watch_outputs
+from btxrd_explain.model.checkpoint import OneOutputError, fit_weights
 from btxrd_explain.model.facts import Facts, found_note, gather_facts, require_facts
 from btxrd_explain.model.findings import disagreement, network_findings, preprocessing_findings
 from btxrd_explain.model.networks import (
@@ -21,7 +23,7 @@ from btxrd_explain.model.networks import (
     from_transformers,
     is_known,
 )
-from btxrd_explain.model.scores import one_output
+from btxrd_explain.model.scores import return_scores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +41,21 @@ class Wishes:
     Attributes:
         architecture: timm's name of the network.
         factory: ``module:callable`` that builds the network, instead of timm.
-        class_names: Class names in the network's order.
+        class_names: Class names in the network's order; of a network with one output the negative class, then the
+            positive one.
         preprocessing: Fields of :class:`btxrd_explain.core.preprocess.Preprocessing`, those that are asked for.
+        activation: What turns the network's outputs into probabilities; None leaves it to what is known.
+        multi_label_labels: True where labels name several classes of one radiograph: each class of a network with
+            several outputs then has a sigmoid of its own, unless ``activation`` or the checkpoint say otherwise. As it
+            decides about results, whoever sets it makes it part of the request.
     """
 
     architecture: str | None = None
     factory: str | None = None
     class_names: tuple[str, ...] | None = None
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    activation: Activation | None = None
+    multi_label_labels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +63,17 @@ class Classifier:
     """A network that is ready to be explained.
 
     Attributes:
-        network: The network, in eval mode, on the CPU; it returns one score (logit) per class.
+        network: The network, in eval mode, on the CPU; it returns scores of shape ``(B, n)``, whatever its ``forward``
+            returns. ``n`` is the number of classes, or 1 for two classes.
         architecture: timm's name of it, or ``module:callable``.
-        class_names: Class names in the order of the scores.
+        class_names: Class names in the order of the scores; where there is one score, the second one is the class for
+            which it is high.
         preprocessing: How it wants its input.
         synthetic: True for the demo's classifier.
         notes: Decisions that the user should know of.
         findings: What may be wrong with network or preprocessing.
+        activation: What turns the scores into probabilities.
+        multi_label: True where each class has a probability of its own.
     """
 
     network: nn.Module
@@ -70,6 +83,8 @@ class Classifier:
     synthetic: bool = False
     notes: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
+    activation: Activation = Activation.SOFTMAX
+    multi_label: bool = False
 
 
 @dataclass(slots=True)
@@ -104,11 +119,10 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
 
     Raises:
         CheckpointError: Architecture or class names are unknown, there is one class, or the weights do not fit.
-        SettingsError: The factory cannot be used, or only the user can say what is missing.
+        SettingsError: The factory cannot be used, only the user can say what is missing, or the network returns no
+            scores that fit the classes.
     """
     facts = gather_facts(checkpoint)
-    if facts.num_classes == 1:
-        raise one_output(f"the network of '{checkpoint.path}' has one output (num_classes 1)")
     require_facts(
         checkpoint.path,
         facts,
@@ -118,30 +132,36 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
         sized="size" in wishes.preprocessing,
     )
     choice = _Choice([*checkpoint.notes, *found_note(facts, _unlike(facts, wishes))], [*facts.findings])
-    class_names = choice.of("class names", facts.class_names, wishes.class_names)
-    if facts.num_classes is not None and facts.num_classes != len(class_names):
-        raise CheckpointError(
-            f"'{checkpoint.path}' is for {facts.num_classes} classes, but {len(class_names)} are named "
-            f"({', '.join(class_names)})",
-            hint="check --class-names",
-        )
-    _refuse_one_class(f"the network of '{checkpoint.path}'", class_names)
+    class_names = _class_names(checkpoint, facts, wishes, choice)
     image_size = choice.of_side(facts, wishes)
-    blueprint = _blueprint(checkpoint, facts, wishes, choice, classes=len(class_names), image_size=image_size)
-    choice.notes += [] if blueprint.filled else fit_weights(blueprint.network, checkpoint)
+    blueprint = _fitted(checkpoint, facts, wishes, choice, classes=len(class_names), image_size=image_size)
     preprocessing = _preprocessing(blueprint, facts, wishes, choice, image_size)
+    network = blueprint.network.eval()
+    outputs = _outputs(network, preprocessing, class_names)
+    decision = decide(
+        outputs,
+        wished=wishes.activation,
+        stored=facts.activation,
+        several_labels=wishes.multi_label_labels,
+        positive=f"'{class_names[-1]}'",
+    )
+    notes = (*choice.notes, *_taken(outputs), *decision.notes)
+    findings = (
+        *choice.findings,
+        *decision.findings,
+        *preprocessing_findings(preprocessing, blueprint, facts),
+        *network_findings(network, outputs.count),
+    )
     return Classifier(
-        blueprint.network.eval(),
+        network,
         blueprint.name,
         class_names,
         preprocessing,
         facts.synthetic,
-        tuple(choice.notes),
-        (
-            *choice.findings,
-            *preprocessing_findings(preprocessing, blueprint, facts),
-            *network_findings(blueprint.network.eval(), len(class_names)),
-        ),
+        notes,
+        findings,
+        decision.activation,
+        decision.multi_label,
     )
 
 
@@ -153,6 +173,71 @@ def _unlike(facts: Facts, wishes: Wishes) -> set[str]:
         if what in facts.preprocessing and facts.preprocessing[what] != wishes.preprocessing.get(what)
     }
     return unlike | ({"architecture"} if wishes.factory is not None else set())
+
+
+def _class_names(checkpoint: Checkpoint, facts: Facts, wishes: Wishes, choice: _Choice) -> tuple[str, ...]:
+    """Decide on the names of the classes: two of a network with one output, the negative one first."""
+    stored, wished = facts.class_names, wishes.class_names
+    if stored is not None and len(stored) == 1 and wished is not None and len(wished) == 2:
+        if wished[0] == stored[0]:
+            raise SettingsError(
+                f"'{stored[0]}' is the class for which the one output of '{checkpoint.path}' is high, and is named "
+                "first",
+                hint=f"name the negative class first: --class-names '{wished[1]},{wished[0]}'",
+            )
+        stored = (wished[0], *stored)
+    names: tuple[str, ...] = choice.of("class names", stored, wished)
+    _refuse_one_class(f"the network of '{checkpoint.path}'", names)
+    said = facts.num_classes
+    if said is not None and said != len(names) and (said, len(names)) != (1, 2):
+        raise CheckpointError(
+            f"'{checkpoint.path}' is for {said} class{'es' * (said != 1)}, but {len(names)} are named "
+            f"({', '.join(names)})",
+            hint="check --class-names" + ("; of one output, name the negative class first" if said == 1 else ""),
+        )
+    return names
+
+
+def _fitted(
+    checkpoint: Checkpoint, facts: Facts, wishes: Wishes, choice: _Choice, *, classes: int, image_size: int | None
+) -> Blueprint:
+    """Create the network and load its weights: of two classes also one with one output, where they are of such."""
+
+    def made(outputs: int) -> Blueprint:
+        blueprint = _blueprint(checkpoint, facts, wishes, choice, classes=outputs, image_size=image_size)
+        choice.notes += [] if blueprint.filled else fit_weights(blueprint.network, checkpoint)
+        return blueprint
+
+    if facts.num_classes == 1:
+        return made(1)
+    before = len(choice.notes), len(choice.findings)
+    try:
+        return made(classes)
+    except OneOutputError:
+        if classes != 2:
+            raise
+    del choice.notes[before[0] :], choice.findings[before[1] :]  # the second try says them again
+    return made(1)
+
+
+def _outputs(network: nn.Module, preprocessing: Preprocessing, class_names: tuple[str, ...]) -> Outputs:
+    """Look at what the network returns, and let it return its scores alone from now on."""
+    classes = len(class_names)
+    expected = {classes} if classes > 2 else {1, classes}
+    outputs = watch_outputs(network, torch.zeros(1, len(preprocessing.mean), *preprocessing.size), expected)
+    if outputs.count not in expected:
+        one = outputs.count == 1
+        raise SettingsError(
+            f"the network gives {outputs.count} score{'s' * (not one)} for {classes} classes",
+            hint="check --class-names" + ("; of one output, name two, the negative one first" if one else ""),
+        )
+    return_scores(network, expected)
+    return outputs
+
+
+def _taken(outputs: Outputs) -> tuple[str, ...]:
+    """Say what of the network's output is taken."""
+    return (f"the scores are {outputs.how}",) if outputs.how else ()
 
 
 def build_untrained(wishes: Wishes) -> Classifier:
@@ -177,7 +262,9 @@ def build_untrained(wishes: Wishes) -> Classifier:
         blueprint = _wished(wishes, classes=len(class_names), image_size=image_size)
     fill_zero_heads(blueprint.network)
     preprocessing = _preprocessing(blueprint, Facts(), wishes, choice, image_size)
-    return Classifier(blueprint.network.eval(), blueprint.name, class_names, preprocessing, notes=tuple(choice.notes))
+    network = blueprint.network.eval()
+    outputs = _outputs(network, preprocessing, class_names)
+    return Classifier(network, blueprint.name, class_names, preprocessing, notes=(*choice.notes, *_taken(outputs)))
 
 
 def _blueprint(
@@ -262,6 +349,9 @@ def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:
 
 
 def _refuse_one_class(network: str, names: tuple[str, ...]) -> None:
-    """Refuse a network of one class before it is made."""
+    """Refuse one name, before the network is made: which of two classes it means decides about all results."""
     if len(names) == 1:
-        raise one_output(f"{network} is for one class ('{names[0]}')")
+        raise CheckpointError(
+            f"{network} has one class name ('{names[0]}'), and one output has two classes",
+            hint=f"give both, the negative one first: --class-names 'no {names[0]},{names[0]}'",
+        )

@@ -76,7 +76,7 @@ def check_rows(rows: pa.RecordBatch | pa.Table, provenance: Provenance) -> tuple
     for paths in _texts(rows, "path"):
         _none(pc.match_substring(paths, "::"), "'path' chains URLs")
     _check_files(rows)
-    _check_predictions(rows, len(provenance.class_names))
+    _check_predictions(rows, provenance)
     return _check_order(_whole(rows, "image_id"))
 
 
@@ -96,8 +96,9 @@ def _check_files(rows: pa.RecordBatch | pa.Table) -> None:
     _all(fits, f"a radiograph is not of 1 to {_MOST_PIXELS} pixels")
 
 
-def _check_predictions(rows: pa.RecordBatch | pa.Table, classes: int) -> None:
+def _check_predictions(rows: pa.RecordBatch | pa.Table, provenance: Provenance) -> None:
     """Check probabilities, and what goes with them."""
+    classes = len(provenance.class_names)
     there = _there(rows, "probabilities")
     _all(~there | _there(rows, "height"), "a radiograph has a prediction but no size")
     statuses = _whole(rows, "grid_statuses").filter(mask_column(there))
@@ -107,8 +108,11 @@ def _check_predictions(rows: pa.RecordBatch | pa.Table, classes: int) -> None:
     _all(_is_one_of(statuses, MapStatus), "it has an unknown 'grid_statuses'")
     values = as_numpy(pc.list_flatten(_whole(rows, "probabilities"))).reshape(-1, classes)
     values = values[np.isfinite(values).all(axis=1)]
-    proper = (values >= 0).all(axis=1) & (abs(values.sum(axis=1, dtype=np.float64) - 1) <= _ROUNDING)
-    _all(proper, "probabilities are negative, or do not add up to 1")
+    if provenance.multi_label:
+        _all((values >= 0) & (values <= 1), "a probability lies outside of 0 to 1")
+    else:
+        proper = (values >= 0).all(axis=1) & (abs(values.sum(axis=1, dtype=np.float64) - 1) <= _ROUNDING)
+        _all(proper, "probabilities are negative, or do not add up to 1")
     if isinstance(rows, pa.RecordBatch) and (grids := tensors(rows)) is not None:
         _all(_there(rows, HEAVY_COLUMN) == there, "a prediction has no grids, or grids have no prediction")
         finite = np.isfinite(grids[there]).all(axis=(2, 3))

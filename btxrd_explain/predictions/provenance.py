@@ -203,7 +203,7 @@ def _of_several_classes(provenance: Provenance) -> Provenance:
     if len(provenance.class_names) < 2:
         raise TableError(
             f"the table has one class ('{provenance.class_names[0]}'), and the softmax of one output is 1 in every row",
-            hint="compute it with a network of two outputs",
+            hint="compute it again with this release, which makes two classes of one output",
         )
     return provenance
 

@@ -17,6 +17,7 @@ _NETWORK = (
     "model.architecture",
     "model.factory",
     "model.class_names",
+    "model.activation",
     "model.device",
     "model.batch_size",
     "model.precision",
@@ -85,7 +86,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """The settings of each command that takes settings, in the order in which its help lists them."""
 
 _CLASSIFIER = (
-    *("model.architecture", "model.factory", "model.class_names"),
+    *("model.architecture", "model.factory", "model.class_names", "model.activation"),
     *("model.device", "model.batch_size", "model.precision"),
     *("preprocess.image_size", "preprocess.resize", "preprocess.interpolation", "preprocess.antialias"),
     *("preprocess.crop_fraction", "preprocess.decode", "preprocess.mean", "preprocess.std"),

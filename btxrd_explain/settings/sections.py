@@ -110,7 +110,15 @@ class ModelSettings(Section):
         default=None,
         description=(
             "Classes in the order of the network's outputs, such as [Normal, Benign, Malignant]; needed where "
-            "the checkpoint does not say."
+            "the checkpoint does not say. Of a network with one output: the negative class, then the positive one."
+        ),
+    )
+    activation: Literal["auto", "softmax", "sigmoid", "none"] = Field(
+        default="auto",
+        description=(
+            "What turns the network's outputs into probabilities: softmax, where one of the classes is true; sigmoid, "
+            "where each output is a yes or no of its own; none, where the outputs are probabilities already. auto "
+            "takes what the outputs show, then what the checkpoint says, else softmax, and tells which."
         ),
     )
     device: Device = Field(

@@ -104,6 +104,13 @@ def _method(name: str) -> str:
     return name
 
 
+def _several(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a single name, from which nobody can tell which of two classes it means."""
+    if len(names) < 2:
+        raise ValueError("give at least two names; of a network with one output the negative one first: Normal,Tumour")
+    return names
+
+
 def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(items)) < len(items):
         raise ValueError("name each one once")
@@ -135,7 +142,8 @@ Inputs = Annotated[tuple[Input, ...], BeforeValidator(_items)]
 
 ClassNames = Annotated[
     tuple[Text, ...],
-    Field(min_length=2),
+    Field(json_schema_extra={"minItems": 2}),
+    AfterValidator(_several),
     AfterValidator(_distinct),
     AfterValidator(checked_class_names),
     BeforeValidator(_items),

@@ -48,6 +48,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "model.architecture": or_null(texts),
     "model.factory": or_null(texts),
     "model.class_names": or_null(st.lists(texts.filter(str.strip), min_size=2, unique=True).map(tuple)),
+    "model.activation": words("model.activation"),
     "model.device": st.sampled_from(["auto", "cpu", "cuda", "mps"]) | st.integers(0, 9).map("cuda:{}".format),
     "model.precision": st.sampled_from(["fp32", "bf16", "fp16"]),
     "model.batch_size": st.just("auto") | st.integers(1, 4096),

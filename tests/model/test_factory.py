@@ -128,6 +128,7 @@ def test_what_the_checkpoint_says_of_an_architecture_gives_way_and_it_is_said(
             "not used of the checkpoint: architecture efficientnet_b0 (config.model.backbone)"
         ),
         "the checkpoint says architecture efficientnet_b0; the network is that of own_net:build",
+        "activation softmax: usual for 3 outputs, and nothing says otherwise",
     )
     assert classifier.preprocessing.size == (24, 24)
     assert classifier.preprocessing.mean == (0.4,)

@@ -141,7 +141,8 @@ def test_a_file_of_the_greatest_length_is_read(file: Path) -> None:
             "model:\n  <<: {device: cpu}\n",
             (
                 "unknown setting 'model.<<' in config file 'x.yaml': "
-                "'model' holds checkpoint, architecture, factory, class_names, device, precision, batch_size, compile"
+                "'model' holds checkpoint, architecture, factory, class_names, activation, device, precision, "
+                "batch_size, compile"
             ),
         ),
     ],

@@ -316,7 +316,12 @@ def test_wrong_names_in_a_file_get_a_suggestion(write: Any) -> None:  # noqa: AN
         ("preprocess.antialias=maybe", "'maybe': give true or false"),
         ("model.device=CUDA", "'CUDA': give auto, cpu, cuda, mps or text like cuda:0"),
         ("model.batch_size=many", "'many': give auto or a whole number from 1 to 4096"),
-        ("model.class_names=Normal", "'Normal': give a list of at least 2 texts or null"),
+        (
+            "model.class_names=Normal",
+            "'Normal': give at least two names; of a network with one output the negative one first: Normal,Tumour",
+        ),
+        ("model.activation=relu", "'relu': give auto, softmax, sigmoid or none"),
+        ("model.activation=null", "null: give auto, softmax, sigmoid or none"),
         ("model.class_names=a,,b", "'a,,b': give a list of at least 2 texts or null"),
         ("model.class_names=a,b,a", "'a,b,a': name each one once"),
         ("model.class_names=[a, b", "'[a, b': close the list and its quotes, as in [a, b]"),
