@@ -171,7 +171,7 @@ def run(settings: Settings, listener: Listener | None = None, *, network: str | 
         ),
         threshold=settings.annotation.threshold,
         lesions=lesions.description,
-        notes=classifier.notes,
+        notes=(*classifier.notes, *(layer.remark for layer in layers if layer.remark is not None)),
     )
 
 

@@ -109,14 +109,17 @@ def eigencam(activations: Tensor, gradients: Tensor) -> RawGrid:  # noqa: ARG001
 
     Computed on centred activations (Muhammad and Yeasin, IJCNN 2020, eq. 3). A principal component has no sign of its
     own: here the cell that is farthest from the mean is positive, whatever the device's linear algebra says.
+    Where the activations of a radiograph are not finite its grid is NaN: the decomposition would refuse the batch.
     """
     cells = activations.float().flatten(2)
     cells = cells - cells.mean(dim=2, keepdim=True)
+    usable = torch.isfinite(cells).all(dim=2).all(dim=1)[:, None, None]
+    cells = torch.where(usable, cells, 0.0)
     _, sizes, components = torch.linalg.svd(cells, full_matrices=False)
     projection = sizes[:, :1] * components[:, 0]
     farthest = projection.gather(1, projection.abs().argmax(dim=1, keepdim=True))
     grid = torch.where(farthest < 0, -projection, projection).reshape(len(cells), *activations.shape[2:])
-    return RawGrid(grid, torch.linalg.vector_norm(cells, dim=(1, 2)))
+    return RawGrid(torch.where(usable, grid, torch.nan), torch.linalg.vector_norm(cells, dim=(1, 2)))
 
 
 def randomcam(activations: Tensor, gradients: Tensor) -> RawGrid:  # noqa: ARG001 -- one signature for all methods

@@ -229,7 +229,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         method=settings.gradcam.method,
         target_layer=", ".join(layer.name for layer in layers),
         grid=Size(*grids.shape[2:]),
-        notes=classifier.notes + remarks,
+        notes=(*classifier.notes, *remarks, *(layer.remark for layer in layers if layer.remark is not None)),
         findings=(*classifier.findings, *unstable),
         synthetic=classifier.synthetic,
         activation=classifier.activation,

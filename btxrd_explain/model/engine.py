@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import warnings
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +26,7 @@ from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.activation import decide, watch_outputs
-from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, layer_name
+from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, first_tensor, layer_name
 from btxrd_explain.model.scores import are_probabilities, class_probabilities, class_scores, score_matrix
 
 if TYPE_CHECKING:
@@ -82,8 +84,8 @@ def explain(
         The explanation, on the CPU; of two classes, the negative one first, where the network has one output.
 
     Raises:
-        SettingsError: A layer does not run exactly once, or does not lead to the scores; the network returns no scores,
-            or has one output that is to have a softmax.
+        SettingsError: A layer does not run, or does not lead to the scores; the network returns no scores, or has one
+            output that is to have a softmax.
     """
     with torch.inference_mode(mode=False):
         batch = batch.clone() if batch.is_inference() else batch
@@ -183,13 +185,15 @@ def explain_images(
     checked_name(method, METHODS, "method")
     checked_name(activation, (AUTO, *map(str, Activation)), "activation")
     name = layer_name(model, target_layer)
-    with _evaluating(model):
-        layers = find_target_layers(model, name, input_size=Size(*batch.shape[2:]), channels=batch.shape[1])
-        own = next(model.parameters())
+    with torch.inference_mode(mode=False), _evaluating(_differentiable(model)) as network:
+        size, channels = Size(*batch.shape[2:]), batch.shape[1]
+        layers = find_target_layers(network, name, input_size=size, channels=channels, like=batch)
+        own = first_tensor(network)
+        own = batch if own is None else own
         alike = batch[:1].to(own.device, own.dtype)
-        chosen = _assumed(model, alike) if activation == AUTO else Activation(activation)
+        chosen = _assumed(network, alike) if activation == AUTO else Activation(activation)
         parts = [
-            explain(model, layers, part.to(alike), method=method, precision=precision, activation=chosen)
+            explain(network, layers, part.to(alike), method=method, precision=precision, activation=chosen)
             for part in torch.split(batch, at_once)
         ]
     probabilities, grids = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
@@ -206,13 +210,13 @@ def _assumed(network: nn.Module, image: Tensor) -> Activation:
 
 
 def check_network(model: object) -> None:
-    """Refuse what is not a network with weights.
+    """Refuse what is not a network.
 
     Raises:
         TypeError: It is something else, such as the path of a checkpoint.
     """
-    if not isinstance(model, nn.Module) or next(model.parameters(), None) is None:
-        raise TypeError(f"model: expected a torch.nn.Module with weights, got {shown(model)}")
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected a torch.nn.Module, got {shown(model)}")
 
 
 def checked_batch(value: Any, what: str) -> Tensor:  # noqa: ANN401 -- a torch tensor, an array or a list
@@ -224,7 +228,15 @@ def checked_batch(value: Any, what: str) -> Tensor:  # noqa: ANN401 -- a torch t
     """
     tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(np.array(to_array(value, what)))
     if not tensor.is_floating_point():
-        raise TypeError(f"{what}: expected normalised floating values, got {shown(tensor)}")
+        raise TypeError(
+            f"{what}: expected floating values normalised as in training, got {shown(tensor)}: divide pixels by 255, "
+            "then subtract the mean and divide by the standard deviation, or use load_classifier(...).preprocess(image)"
+        )
+    if tensor.ndim == 2:
+        raise ValueError(
+            f"{what}: expected shape (channels, height, width), got {tuple(tensor.shape)}: a grey image needs its "
+            "channels first, such as image[None], or image.expand(3, -1, -1) for a network that takes RGB"
+        )
     batch = tensor[None] if tensor.ndim == 3 else tensor
     if batch.ndim != 4 or not batch.numel() or (batch.shape[1] not in {1, 3} and batch.shape[3] in {1, 3}):
         raise ValueError(f"{what}: expected shape (B, channels, height, width), got {tuple(tensor.shape)}")
@@ -270,10 +282,13 @@ def _of_library(
 
 @contextmanager
 def _captured(layer: TargetLayer) -> Iterator[list[Tensor]]:
-    """Collect the layer's outputs; from the first one on the forward pass is recorded by autograd."""
+    """Collect the output of the run that counts; from there on the forward pass is recorded by autograd."""
     outputs: list[Tensor] = []
+    calls = count()
 
     def capture(_module: nn.Module, _inputs: Any, output: Any) -> Any:  # noqa: ANN401 -- torch's hook type
+        if next(calls) != layer.call:
+            return output
         if not isinstance(output, Tensor):
             raise SettingsError(
                 f"layer '{layer.name}' returns a {type(output).__name__}, not a tensor",
@@ -290,23 +305,30 @@ def _captured(layer: TargetLayer) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
+def _differentiable(network: nn.Module) -> nn.Module:
+    """Return the network, or a copy of one whose weights were made in inference mode, of which autograd keeps none."""
+    made_there = any(tensor.is_inference() for tensor in chain(network.parameters(), network.buffers()))
+    return deepcopy(network) if made_there else network
+
+
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def _evaluating(network: nn.Module) -> Iterator[nn.Module]:
     """Put a network into eval mode and give every module its own mode back."""
     modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
-        yield
+        yield network
     finally:
         for module, training in modes:
             module.training = training
 
 
 def _only(outputs: list[Tensor], layer: TargetLayer) -> Tensor:
-    """Return the one output that the layer gave."""
-    if len(outputs) != 1:
+    """Return the output that the layer gave."""
+    if not outputs:
         raise SettingsError(
-            f"layer '{layer.name}' ran {len(outputs)} times in one pass", hint="choose a layer that runs once"
+            f"layer '{layer.name}' did not run {layer.call + 1} times in one pass, as it did on an image of noise",
+            hint="choose another --target-layer",
         )
     return outputs[0]
 

@@ -2,138 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
-from math import ceil, floor, log, sqrt
-from typing import TYPE_CHECKING, Any, TypeAlias
+from itertools import chain, count
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from btxrd_explain.core.arrays import shown
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.errors import SettingsError
+from btxrd_explain.errors import BtxrdExplainError, SettingsError
+from btxrd_explain.model.layout import Layout, Order, find_layout
 from btxrd_explain.model.scores import score_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# How a layer's output holds a grid of cells: channels first, channels last, or a sequence of tokens.
-
-_LOST = 0.1
-"""Share of the input that convolutions without padding may lose at the borders."""
-
-
-class Order(StrEnum):
-    """In which order a layer's output holds channels and cells."""
-
-    CHANNELS_FIRST = "NCHW"
-    CHANNELS_LAST = "NHWC"
-    TOKENS = "NLC"
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How to read a layer's output as a grid of cells.
-
-    Attributes:
-        order: Order of channels and cells.
-        grid: Rows and columns of cells.
-        prefix: For tokens, how many precede the cells (class and register tokens).
-    """
-
-    order: Order
-    grid: Size
-    prefix: int = 0
-
-    def from_grid(self, grid: Tensor, output: Tensor) -> Tensor:
-        """Put a grid of shape ``(B, K, rows, columns)`` back into the layer's own order; the inverse of to_grid.
-
-        Args:
-            grid: The grid.
-            output: The layer's output, from which tokens before the cells are taken.
-        """
-        if self.order is Order.CHANNELS_FIRST:
-            return grid
-        cells = grid.permute(0, 2, 3, 1)
-        if self.order is Order.CHANNELS_LAST:
-            return cells
-        return torch.cat([output[:, : self.prefix], cells.flatten(1, 2)], dim=1)
-
-    def to_grid(self, output: Tensor) -> Tensor:
-        """Return a layer's output, or its gradient, as a view of shape ``(B, K, rows, columns)``."""
-        if self.order is Order.CHANNELS_FIRST:
-            return output
-        if self.order is Order.CHANNELS_LAST:
-            return output.permute(0, 3, 1, 2)
-        cells = output[:, self.prefix :]
-        return cells.reshape(len(cells), *self.grid, -1).permute(0, 3, 1, 2)
-
-
-def find_layout(
-    shape: tuple[int, ...], input_size: Size, *, channels: int | None = None, prefixes: tuple[int, ...] = (0,)
-) -> Layout | None:
-    """Find how an output of that shape holds a grid that covers the network's input.
-
-    Args:
-        shape: Shape of the output, batch first.
-        input_size: Size of the network's input, whose aspect ratio a grid has up to rounding.
-        channels: Number of channels where it is known; it tells channels first from channels last.
-        prefixes: How many tokens may precede the cells, the likeliest first.
-
-    Returns:
-        The layout; None where the output is not a grid, or a grid of a single cell.
-
-    >>> find_layout((1, 768, 7, 7), Size(224, 224))
-    Layout(order=<Order.CHANNELS_FIRST: 'NCHW'>, grid=Size(height=7, width=7), prefix=0)
-    >>> find_layout((1, 197, 192), Size(224, 224), prefixes=(1,)).grid
-    Size(height=14, width=14)
-    """
-    if len(shape) == 4:
-        return _of_image(shape, input_size, channels)
-    if len(shape) == 3 and channels in {None, shape[2]}:
-        found = (_of_tokens(shape[1] - prefix, input_size) for prefix in prefixes)
-        pairs = zip(prefixes, found, strict=True)
-        return next((Layout(Order.TOKENS, grid, prefix) for prefix, grid in pairs if grid is not None), None)
-    return None
-
-
-def _of_image(shape: tuple[int, ...], input_size: Size, channels: int | None) -> Layout | None:
-    """Find the grid of a 4-D output; where both orders are possible, channels come first."""
-    for order, grid, count in (
-        (Order.CHANNELS_FIRST, Size(*shape[2:]), shape[1]),
-        (Order.CHANNELS_LAST, Size(*shape[1:3]), shape[3]),
-    ):
-        if channels in {None, count} and grid.height * grid.width > 1 and _covers(grid, input_size, lost=_LOST):
-            return Layout(order, grid)
-    return None
-
-
-def _covers(grid: Size, input_size: Size, *, lost: float = 0.0) -> bool:
-    """Return whether a grid can be made of square cells of whole pixels.
-
-    That is whether some stride ``s`` fits both sides: ``n`` cells cover ``H`` pixels up to less than one cell more or
-    less, or up to the share that is lost at the borders. A matrix of attention between tokens is not a grid: its rows
-    would be fractions of a pixel apart.
-    """
-    sides = list(zip(grid, input_size, strict=True))
-    smallest = max(min(pixels // (cells + 1) + 1, ceil((1 - lost) * pixels / cells)) for cells, pixels in sides)
-    largest = min(pixels if cells == 1 else ceil(pixels / (cells - 1)) - 1 for cells, pixels in sides)
-    return smallest <= largest
-
-
-def _of_tokens(count: int, input_size: Size) -> Size | None:
-    """Return the grid of that many cells whose aspect ratio is nearest to the input's; None where none fits."""
-    if count < 2:
-        return None
-    rows = sqrt(count * input_size.height / input_size.width)
-    guesses = sorted((floor(rows), ceil(rows)), key=lambda guess: abs(log(max(guess, 1) / rows)))
-    candidates = (Size(guess, count // guess) for guess in guesses if guess and count % guess == 0)
-    # a class and a distillation token make no grid of 2 x 1
-    return next((grid for grid in candidates if min(grid) > 1 and _covers(grid, input_size)), None)
-
+    from collections.abc import Callable, Iterator
 
 AUTO = "auto"
 
@@ -149,40 +34,54 @@ class TargetLayer:
         name: Dotted name within the network.
         module: The module itself.
         layout: How its output holds the grid of cells.
+        call: Which of its runs in one pass is explained, from 0: the last that gives a grid on which the scores depend.
+        runs: How often it runs in one pass, up to the head.
     """
 
     name: str
     module: nn.Module
     layout: Layout
+    call: int = 0
+    runs: int = 1
+
+    @property
+    def remark(self) -> str | None:
+        """What to know of a module that runs more than once; None of one that does not."""
+        if self.runs == 1:
+            return None
+        which = f"its run {self.call + 1} is explained, the last one that gives a grid on which the scores depend"
+        return f"layer '{self.name}' runs {self.runs} times in one pass: {which}"
 
 
 def find_target_layers(
-    network: nn.Module, names: str = AUTO, *, input_size: Size, channels: int = 3
+    network: nn.Module, names: str = AUTO, *, input_size: Size, channels: int = 3, like: Tensor | None = None
 ) -> tuple[TargetLayer, ...]:
     """Find the layers to explain.
 
     ``auto`` takes what the classification head receives, where it is a grid of cells on which the class scores
     depend. A transformer that classifies by its class token hands over cells that no longer matter; there it is the
-    last layer before the class token's last look at the cells.
+    last layer before the class token's last look at the cells. Of a module that runs more than once, such as a ReLU
+    that all blocks share, the last run that gives a grid on which the scores depend is explained.
 
     Args:
         network: The classifier, in eval mode.
         names: Dotted module names, separated by commas, or ``auto``.
         input_size: Size of the network's input.
         channels: Channels of the network's input.
+        like: A tensor whose device and dtype a network without weights takes; None is float32 on the CPU.
 
     Returns:
         The layers, in the order of their names; one for ``auto``.
 
     Raises:
         SettingsError: The module is unknown, its output is not a grid of cells on which the scores depend, or nothing
-            of the image reaches the scores, or the network returns no scores.
+            of the image reaches the scores, or the network cannot take an input of that shape or returns no scores.
     """
     wanted = [name.strip() for name in names.split(",")]
     for name in wanted:
         if name != AUTO:
             _check_name(network, name)
-    probe = _probe(network, input_size=input_size, channels=channels)
+    probe = _probe(network, input_size=input_size, channels=channels, like=like)
     return tuple(_choose(network, probe) if name == AUTO else _find(network, probe, name) for name in wanted)
 
 
@@ -210,25 +109,32 @@ def layer_name(network: nn.Module, layer: nn.Module | str) -> str:
 def list_layers(network: nn.Module, *, input_size: Size, channels: int = 3) -> list[TargetLayer]:
     """List the layers that can be explained, in the order in which they run, each output once."""
     seen = _probe(network, input_size=input_size, channels=channels).seen
+    last_run = {one.name: one for one in seen}
     outermost: dict[int, _Seen] = {}
-    for one in seen:
+    for one in last_run.values():
         other = outermost.pop(id(one.output), one)  # modules that work in place hand the same tensor on
         outermost[id(one.output)] = min(one, other, key=lambda seen: seen.depth)
     return [_layer(network, one) for one in outermost.values()]
 
 
-_Output: TypeAlias = "tuple[str, Tensor, int]"
-
-
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """A module's output during the probe: a grid of cells on which the scores depend."""
+class _Output:
+    """What a module returned during the probe."""
 
     name: str
     output: Tensor
-    layout: Layout
     version: int
     """How often the output had been changed in place when the module returned it."""
+    call: int
+    """How often the module had run before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen(_Output):
+    """A module's output during the probe: a grid of cells on which the scores depend."""
+
+    layout: Layout
+    runs: int
 
     @property
     def depth(self) -> int:
@@ -253,13 +159,39 @@ class _Probe:
 
     Attributes:
         seen: Outputs that can be explained, in the order in which their modules ran.
+        unfit: Outputs that cannot be explained, in that order.
         features: What the head receives; empty where the network does not say.
         widths: Numbers of channels of the features.
     """
 
     seen: list[_Seen]
+    unfit: list[_Unfit]
     features: list[Tensor]
     widths: set[int]
+
+
+class _Unfit(NamedTuple):
+    """A module's output that cannot be explained."""
+
+    name: str
+    reason: str
+    cells: Size | None
+    """The grid of an output with four axes on which the scores depend; None of any other."""
+
+    @classmethod
+    def of(cls, name: str, output: Tensor, gradient: Tensor | None, input_size: Size) -> _Unfit:
+        height, width = input_size
+        shape = tuple(output.shape)
+        if gradient is None or not gradient.any():
+            return cls(name, "is an output on which the scores do not depend", None)
+        if len(shape) != 4:
+            return cls(name, f"gives an output of shape {shape}, which is not a grid of cells", None)
+        cells = min((Size(*shape[2:]), Size(*shape[1:3])), key=lambda size: size.height * size.width)
+        if cells == (1, 1):
+            return cls(name, f"gives a single cell at an input of {height} x {width} pixels", cells)
+        rows, columns = shape[2:]
+        reason = f"gives {rows} x {columns} cells, which as squares do not cover an input of {height} x {width} pixels"
+        return cls(name, reason, Size(rows, columns))
 
 
 def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
@@ -270,10 +202,7 @@ def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
         return _layer(network, min(latest, key=lambda one: (-one.version, one.depth)))
     seen = [one for one in probe.seen if one.width in probe.widths or not probe.widths]
     if not seen:
-        raise SettingsError(
-            "no layer of the network gives a grid of cells on which the scores depend",
-            hint="only networks with a feature map or patch tokens can be explained",
-        )
+        raise _no_layer(probe)
     last = seen[-1]
     if last.block and last.layout.order is Order.TOKENS:
         alike = [one for one in seen if one.block == last.block]
@@ -283,42 +212,74 @@ def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
     return _layer(network, [one for one in alike if one.depth == outermost][-1])
 
 
+def _no_layer(probe: _Probe) -> SettingsError:
+    """Say why no layer can be explained: the shape of its grids, or that there are none."""
+    grids = [unfit for unfit in probe.unfit if unfit.cells is not None]
+    several = [unfit for unfit in grids if unfit.cells != (1, 1)]
+    if several:
+        return SettingsError(
+            f"no layer of the network can be explained: '{several[-1].name}' {several[-1].reason}",
+            hint="use another size of the input, such as a multiple of 32",
+        )
+    if grids:
+        return SettingsError(
+            f"no layer of the network can be explained: '{grids[0].name}' {grids[0].reason}, and no layer gives more",
+            hint="use a larger input",
+        )
+    return SettingsError(
+        "no layer of the network gives a grid of cells on which the scores depend",
+        hint="only networks with a feature map or patch tokens can be explained",
+    )
+
+
 def _find(network: nn.Module, probe: _Probe, name: str) -> TargetLayer:
     found = [seen for seen in probe.seen if seen.name == name]
     if not found:
+        reasons = [unfit.reason for unfit in probe.unfit if unfit.name == name]
+        reason = reasons[-1] if reasons else "gives no tensor that comes from the image, or does not run"
         raise SettingsError(
-            f"layer '{name}' gives no grid of cells on which the scores depend",
+            f"layer '{name}' cannot be explained: it {reason}",
             hint="list the layers that can be explained with 'btxrd-explain layers'",
         )
     return _layer(network, found[-1])
 
 
-def _probe(network: nn.Module, *, input_size: Size, channels: int) -> _Probe:
+def first_tensor(network: nn.Module) -> Tensor | None:
+    """Return the first weight of a network, or its first buffer of floating values; None where it has neither."""
+    tensors = chain(network.parameters(), network.buffers())
+    return next((tensor for tensor in tensors if tensor.is_floating_point()), None)
+
+
+def _probe(network: nn.Module, *, input_size: Size, channels: int, like: Tensor | None = None) -> _Probe:
     """Send an image of noise forth and back through the network."""
     generator = torch.Generator().manual_seed(0)
-    image = torch.randn(1, channels, *input_size, generator=generator)
-    image = image.to(next(network.parameters())).requires_grad_()
+    own = first_tensor(network)
+    own = like if own is None else own
     with torch.inference_mode(mode=False), torch.enable_grad():
+        image = torch.randn(1, channels, *input_size, generator=generator)
+        image = (image if own is None else image.to(own.device, own.dtype)).requires_grad_()
         outputs, features, scores = _watch(network, image)
         scores = score_matrix(scores, 1)
         mixture = (scores * torch.randn(scores.shape, generator=generator).to(scores)).sum()
-        tensors = [image, *(output for _, output, _ in outputs)]
+        tensors = [image, *(one.output for one in outputs)]
         gradients: tuple[Tensor | None, ...] = torch.autograd.grad(mixture, tensors, allow_unused=True)
     if gradients[0] is None or not gradients[0].any():
         raise _constant(network)
     tokens = getattr(network, "num_prefix_tokens", 0)
     prefixes = tuple(dict.fromkeys((tokens if isinstance(tokens, int) else 0, *_PREFIXES)))
     layout_of = partial(find_layout, input_size=input_size, prefixes=prefixes)
-    seen = []
-    for (name, output, version), gradient in zip(outputs, gradients[1:], strict=True):
-        layout = layout_of(tuple(output.shape))
+    seen, unfit, runs = [], [], {one.name: one.call + 1 for one in outputs}
+    for one, gradient in zip(outputs, gradients[1:], strict=True):
+        layout = layout_of(tuple(one.output.shape))
         if layout is not None and gradient is not None and bool(layout.to_grid(gradient).any()):
-            seen.append(_Seen(name, output, layout, version))
+            seen.append(_Seen(one.name, one.output, one.version, one.call, layout, runs[one.name]))
+        else:
+            unfit.append(_Unfit.of(one.name, one.output, gradient, input_size))
     layouts = [layout_of(tuple(one.shape)) for one in features]
     widths = {
         one.shape[-1] if lay is None else lay.to_grid(one).shape[1] for one, lay in zip(features, layouts, strict=True)
     }
-    return _Probe(seen, features, widths)
+    return _Probe(seen, unfit, features, widths)
 
 
 def _same(output: Tensor, features: Tensor) -> bool:
@@ -342,13 +303,32 @@ def _watch(network: nn.Module, image: Tensor) -> tuple[list[_Output], list[Tenso
         for name, module in network.named_modules():
             if name:
                 stack.callback(module.register_forward_hook(_recorder(name, outputs)).remove)
-        if body is None or head is None:
-            return outputs, [], network(image)
-        features = body(image)
-    scores = head(features)
+        with _refusing(image):
+            if body is None or head is None:
+                return outputs, [], network(image)
+            features = body(image)
+    with _refusing(image):
+        scores = head(features)
     parts = features.values() if isinstance(features, dict) else features
     several = [features] if isinstance(features, Tensor) else parts
     return outputs, [part for part in several if isinstance(part, Tensor)], scores
+
+
+@contextmanager
+def _refusing(image: Tensor) -> Iterator[None]:
+    """Say of whatever a network raises what it was given."""
+    try:
+        yield
+    except (BtxrdExplainError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines()
+        reason = type(error).__name__ + (f": {lines[0]}" if lines else "")
+        grey = "repeat a grey image in three channels if the network takes RGB, or " if image.shape[1] == 1 else ""
+        raise SettingsError(
+            f"the network cannot take an input of shape {tuple(image.shape)} ({reason})",
+            hint=f"{grey}check the channels and the size of the input",
+        ) from error
 
 
 def _method(network: nn.Module, name: str) -> Callable[[Any], Any] | None:
@@ -357,15 +337,19 @@ def _method(network: nn.Module, name: str) -> Callable[[Any], Any] | None:
 
 
 def _recorder(name: str, outputs: list[_Output]) -> Any:  # noqa: ANN401 -- torch's hook type
+    calls = count()
+
     def record(_module: nn.Module, _inputs: Any, output: Any) -> None:  # noqa: ANN401 -- torch's hook type
+        call = next(calls)
         if isinstance(output, Tensor) and output.requires_grad:
-            outputs.append((name, output, output._version))  # noqa: SLF001 -- torch's counter has no public name
+            version = output._version  # noqa: SLF001 -- torch's counter has no public name
+            outputs.append(_Output(name, output, version, call))
 
     return record
 
 
 def _layer(network: nn.Module, seen: _Seen) -> TargetLayer:
-    return TargetLayer(seen.name, network.get_submodule(seen.name), seen.layout)
+    return TargetLayer(seen.name, network.get_submodule(seen.name), seen.layout, seen.call, seen.runs)
 
 
 def _check_name(network: nn.Module, name: str) -> None:

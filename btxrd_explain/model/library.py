@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from contextlib import contextmanager, redirect_stderr
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,8 +96,10 @@ class _Watched(nn.Module):
         self.grid: nn.Module = nn.Identity()
         self._layer = layer
         self._activation = activation
+        self._calls = count()
 
     def forward(self, image: Tensor) -> Tensor:
+        self._calls = count()
         handle = self._layer.module.register_forward_hook(self._through_grid)
         try:
             scores = score_matrix(self.network(image), len(image))
@@ -105,6 +108,8 @@ class _Watched(nn.Module):
         return class_scores(scores, self._activation)
 
     def _through_grid(self, _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:  # noqa: ANN401 -- torch's
+        if next(self._calls) != self._layer.call:
+            return output
         layout = self._layer.layout
         return layout.from_grid(self.grid(layout.to_grid(output).clone()), output)
 
@@ -126,12 +131,25 @@ def _grid(watched: _Watched, image: Tensor, index: int, method: str, scores: Ten
         activations, gradients = store.activations[0], store.gradients[0] if store.gradients else None
         if cam.detach:
             activations, gradients = activations.numpy(), None if gradients is None else gradients.numpy()
+        if not (_finite(activations) and _finite(gradients)):
+            return _undefined(activations)
         raw = cam.get_cam_image(image, watched.grid, [target], activations, gradients, eigen_smooth=False)
+    except np.linalg.LinAlgError:  # products of large numbers that are not finite
+        return _undefined(activations)
     finally:
         store.activations, store.gradients = [], []  # its own way of clearing fails on views
         store.release()
     grid: np.ndarray[Any, Any] = np.asarray(raw, dtype=np.float32)[0]
     return grid
+
+
+def _finite(values: Any) -> bool:  # noqa: ANN401 -- a tensor, an array or None
+    return values is None or bool(torch.isfinite(torch.as_tensor(values)).all())
+
+
+def _undefined(activations: Any) -> np.ndarray[Any, Any]:  # noqa: ANN401 -- a tensor or an array
+    """Return the grid of a radiograph that has none: the library would take NaN for 0, or fail."""
+    return np.full(activations.shape[2:], np.nan, np.float32)
 
 
 def _target(index: int, method: str, scores: Tensor) -> Any:  # noqa: ANN401 -- the library has no type for it

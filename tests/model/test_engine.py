@@ -15,7 +15,8 @@ from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.engine import explain, generate_gradcam
-from btxrd_explain.model.layers import Layout, Order, TargetLayer, find_target_layers
+from btxrd_explain.model.layers import TargetLayer, find_target_layers
+from btxrd_explain.model.layout import Layout, Order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -137,7 +138,7 @@ def test_work_in_place_behind_the_layer_does_no_harm(batch: torch.Tensor) -> Non
     np.testing.assert_array_equal(explain(in_place, _target(in_place, "0"), batch).grids, expected)
 
 
-@pytest.mark.parametrize(("name", "message"), [("3", "no grid of cells"), ("nowhere", "no layer 'nowhere'")])
+@pytest.mark.parametrize(("name", "message"), [("3", "not a grid of cells"), ("nowhere", "no layer 'nowhere'")])
 def test_layers_that_cannot_be_explained_are_refused(name: str, message: str, batch: torch.Tensor) -> None:
     with pytest.raises(SettingsError, match=message):
         generate_gradcam(_small(), batch[:1], target_layer=name)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.model.layers import Layout, Order, find_layout
+from btxrd_explain.model.layout import Layout, Order, find_layout
 
 SQUARE = Size(224, 224)
 FIRST, LAST, TOKENS = Order.CHANNELS_FIRST, Order.CHANNELS_LAST, Order.TOKENS
