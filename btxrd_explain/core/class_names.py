@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 MOST_CLASSES = 10_000
 LONGEST_NAME = 1000
@@ -36,3 +37,58 @@ def _checked(name: object) -> str:
     if not isinstance(name, str) or not name.strip() or len(name) > LONGEST_NAME:
         raise ValueError(f"class name {str(name)[:100]!r} is not of 1 to {LONGEST_NAME} characters")
     return name
+
+
+NO_LESION = frozenset(
+    {
+        *("normal", "no finding", "no findings", "healthy", "negative", "unremarkable", "no abnormality"),
+        *("no tumor", "no tumour", "no lesion", "no lesions", "non tumor", "non tumour"),
+    }
+)
+"""Names by which classes without a lesion are recognised, in small letters, words separated by one space."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoLesion:
+    """The classes without a lesion: where one of them is true, there is nothing to be found.
+
+    Attributes:
+        wanted: Their names, in any case of their letters; None recognises them by :data:`NO_LESION`.
+
+    >>> "No_Finding" in NoLesion(), "Benign" in NoLesion(), "Normal" in NoLesion(("Control",))
+    (True, False, False)
+    """
+
+    wanted: tuple[str, ...] | None = None
+
+    def __contains__(self, name: str | None) -> bool:
+        """Return whether a class is one of them."""
+        if name is None:
+            return False
+        if self.wanted is None:
+            return " ".join(name.casefold().replace("_", " ").replace("-", " ").split()) in NO_LESION
+        return name.strip().casefold() in {one.strip().casefold() for one in self.wanted}
+
+    def said(self, names: Iterable[str]) -> str:
+        """Say which of some classes were taken, and why.
+
+        Args:
+            names: The classes, and other labels of the radiographs.
+
+        >>> print(NoLesion().said(["Healthy", "Benign"]))
+        classes without a lesion: Healthy, recognised by the name (data.no_lesion_classes sets them)
+        >>> print(NoLesion(("Controls",)).said(["Control"]))
+        classes without a lesion: none, data.no_lesion_classes says Controls, which no class or label is called
+        """
+        known = list(dict.fromkeys(names))
+        taken = ", ".join(name for name in known if name in self) or "none"
+        if self.wanted is None:
+            why = "recognised by the name" if taken != "none" else "as no name is recognised as one"
+            return f"classes without a lesion: {taken}, {why} (data.no_lesion_classes sets them)"
+        unknown = [one for one in self.wanted if one.strip().casefold() not in {name.casefold() for name in known}]
+        why = f"says {', '.join(unknown)}, which no class or label is called" if unknown else "says so"
+        return f"classes without a lesion: {taken}, data.no_lesion_classes {why}"
+
+
+BY_NAME = NoLesion()
+"""Those that are recognised by their names."""

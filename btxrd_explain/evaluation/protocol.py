@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.choices import Rule, Space, TargetClass
+from btxrd_explain.core.class_names import BY_NAME, NoLesion
 from btxrd_explain.core.masks import IGNORE, LESION, LesionRules
 from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.errors import SettingsError
@@ -81,6 +82,7 @@ class Protocol:
         chance: Whether random grids are measured even without the other baselines.
         boxes: Whether boxes are compared (MaxBoxAccV2).
         seed: Seed of the random grids.
+        no_lesion: Which classes are without a lesion.
     """
 
     threshold: Threshold
@@ -91,6 +93,7 @@ class Protocol:
     chance: bool = False
     boxes: bool = False
     seed: int = 0
+    no_lesion: NoLesion = BY_NAME
 
     @staticmethod
     def true_of(row: Prediction, class_names: Sequence[str]) -> int | None:
@@ -124,7 +127,13 @@ def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:
         baselines=extent.baselines,
         boxes=extent.boxes,
         seed=extent.seed,
+        no_lesion=no_lesion_of(settings),
     )
+
+
+def no_lesion_of(settings: Settings) -> NoLesion:
+    """Return which classes are without a lesion, as the settings say."""
+    return NoLesion(settings.data.no_lesion_classes)
 
 
 def _threshold_of(settings: Settings) -> Threshold:

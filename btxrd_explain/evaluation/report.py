@@ -21,7 +21,6 @@ from btxrd_explain.evaluation.schema import (
     Rule,
     Summary,
 )
-from btxrd_explain.evaluation.score import is_tumour
 from btxrd_explain.evaluation.summaries import correlate, describe_curve, describe_data_set, summarise, summarise_all
 
 if TYPE_CHECKING:
@@ -77,11 +76,13 @@ def _limits_of_images(evaluation: Evaluation) -> Iterator[str]:
     copies = len(evaluated) - len({score.row.content for score in evaluated})
     if copies:
         yield f"{copies} images are exact copies of others under another name; copies are drawn together."
-    if all(is_tumour(name) for name in names):
-        yield f"No class is called Normal: each of {', '.join(names)} counts as a tumour class."
-    healthy = sum(score.true is not None and not is_tumour(names[score.true]) for score in evaluated)
+    no_lesion = evaluation.protocol.no_lesion
+    said = no_lesion.said(names)
+    each = "" if any(name in no_lesion for name in names) else f": each of {', '.join(names)} counts as a tumour class"
+    yield f"{said[0].upper()}{said[1:]}{each}."
+    healthy = sum(score.true is not None and names[score.true] in no_lesion for score in evaluated)
     if healthy:
-        yield f"{healthy} images of a class without tumour have an annotated lesion, and count in the means."
+        yield f"{healthy} images of a class without a lesion have an annotated lesion, and count in the means."
 
 
 DEFINITIONS = {
@@ -96,8 +97,8 @@ DEFINITIONS = {
     "images that were wrongly predicted as a tumour class, with the map of that class",
     "undefined": "an evaluated image without IoU, because its raw grid holds no positive evidence, is flat or not "
     "finite; it counts in n_undefined and in no mean",
-    "excluded": "an image that is not evaluated, with the reason; Normal images without annotation are listed under "
-    "attention_patterns instead",
+    "excluded": "an image that is not evaluated, with the reason; images of a class without a lesion, and without "
+    "annotation, are listed under attention_patterns instead",
 }
 
 
@@ -160,7 +161,7 @@ def excluded_images(evaluation: Evaluation) -> Iterator[Excluded]:
 
 
 def attention_patterns(evaluation: Evaluation) -> Iterator[Pattern]:
-    """Yield the Normal images without a lesion; there may be more of them than memory holds."""
+    """Yield the images without a lesion, by class and annotation; there may be more of them than memory holds."""
     names = evaluation.selected.table.provenance.class_names
     for score in evaluation.scores:
         if score.is_attention_pattern:

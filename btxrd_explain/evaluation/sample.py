@@ -11,7 +11,6 @@ from btxrd_explain.core.duplicates import Groups, equal_groups
 from btxrd_explain.core.metrics.catalogue import METRICS, chance_level
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.protocol import MapKind
-from btxrd_explain.evaluation.score import is_tumour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -123,7 +122,7 @@ class Sample:
         """
         found: list[Slice] = []
         for index, name in enumerate(self.class_names):
-            if not is_tumour(name):
+            if any(name in score.no_lesion for score in self.scores[:1]):
                 continue
             known = np.array([score.true is not None for score in self.scores], dtype=bool)
             true = np.array([score.true == index for score in self.scores], dtype=bool)

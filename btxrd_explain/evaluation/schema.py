@@ -68,7 +68,9 @@ class Summary(Part):
     by_lesion_size: dict[str, SliceSummary] = Field(description="Terciles of the annotated share of the image.")
     by_metadata: dict[str, dict[str, SliceSummary]] = Field(description="By column of the metadata, then by value.")
     excluded: dict[str, int] = Field(description="Number of images by reason of exclusion.")
-    num_attention_patterns: int = Field(description="Normal images without annotation, which are not excluded.")
+    num_attention_patterns: int = Field(
+        description="Images of a class without a lesion, with none annotated; they are not excluded."
+    )
 
 
 SCHEMA_VERSION: Final = 3
@@ -191,7 +193,7 @@ class ChecklistItem(Part):
 
 
 class Pattern(Part):
-    """A Normal image: where the network looks with no lesion to be found."""
+    """An image of a class without a lesion: where the network looks with no lesion to be found."""
 
     image_id: str
     class_: str | None = Field(alias="class", description="True class.")

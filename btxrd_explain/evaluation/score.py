@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.class_names import BY_NAME, NoLesion
 from btxrd_explain.evaluation.protocol import MapKind
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class Score:
             undefined.
         boxes: Whether a box of the classifier's map finds a lesion, boolean, shape ``(3, 1000)``; None where undefined
             or not asked for.
+        no_lesion: Which classes are without a lesion.
     """
 
     row: Prediction
@@ -65,6 +67,7 @@ class Score:
     curves: Mapping[MapKind, NDArray[np.float32]] = field(default_factory=dict, hash=False)
     pixels: NDArray[np.uint32] | None = None
     boxes: NDArray[np.bool_] | None = None
+    no_lesion: NoLesion = BY_NAME
 
     @property
     def model(self) -> ImageMetrics | None:
@@ -84,10 +87,10 @@ class Score:
         return float(self.row.probabilities[self.target])
 
     def outcome(self, names: Sequence[str]) -> str | None:
-        """Say what the prediction is worth, seen from the tumour classes.
+        """Say what the prediction is worth, seen from the tumour classes: those that are not without a lesion.
 
         Args:
-            names: Names of the classes; ``Normal``, in any case, is the one without a tumour.
+            names: Names of the classes.
 
         Returns:
             ``TP``: a tumour class, rightly predicted. ``FN``: a tumour class, but another class was predicted (also
@@ -97,16 +100,11 @@ class Score:
         predicted = self.row.predicted
         if predicted is None or self.true is None:
             return None
-        if is_tumour(names[self.true]):
+        if names[self.true] not in self.no_lesion:
             return "TP" if predicted == self.true else "FN"
-        return "FP" if is_tumour(names[predicted]) else "TN"
+        return "TN" if names[predicted] in self.no_lesion else "FP"
 
     @property
     def is_attention_pattern(self) -> bool:
-        """Whether it shows where the network looks with no lesion to be found: Normal, with no lesion annotated."""
-        return self.excluded in _NO_LESION and not is_tumour(self.row.label or "")
-
-
-def is_tumour(name: str) -> bool:
-    """Return whether a class is a tumour: every class is, except the one that is called Normal."""
-    return name.casefold() != "normal"
+        """Whether it shows where the network looks with no lesion to be found, by its class and its annotation."""
+        return self.excluded in _NO_LESION and self.row.label in self.no_lesion

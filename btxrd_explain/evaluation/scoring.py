@@ -16,7 +16,7 @@ from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.evaluation.lesions import Lesions, lesions_of
 from btxrd_explain.evaluation.protocol import MapKind, Protocol
-from btxrd_explain.evaluation.score import Exclusion, Score, is_tumour
+from btxrd_explain.evaluation.score import Exclusion, Score
 from btxrd_explain.findings.annotations import of_another_image, unusable
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.predictions.record import RowStatus
@@ -113,9 +113,10 @@ class Scorer:
         """Return what is known without a look at the annotation."""
         names, light = self.table.provenance.class_names, row.without_grids()
         if row.status is not RowStatus.OK or row.predicted is None:
-            return Score(light, excluded=Exclusion.NO_PREDICTION, detail=row.error)
+            return Score(light, excluded=Exclusion.NO_PREDICTION, detail=row.error, no_lesion=self.protocol.no_lesion)
         true, target = self.protocol.true_of(row, names), self.protocol.target_of(row, names)
-        return Score(light, true, target, excluded=Exclusion.NO_LABEL if target is None else None)
+        excluded = Exclusion.NO_LABEL if target is None else None
+        return Score(light, true, target, excluded=excluded, no_lesion=self.protocol.no_lesion)
 
     def _compared(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
         """Compare all maps with the lesions on the pixels of the protocol's space."""
@@ -163,7 +164,8 @@ class Scorer:
             raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
         yield MapKind.MODEL, image.heat_map(score.target, space=space)
         predicted = score.row.predicted
-        if score.true is not None and predicted not in (None, score.true) and is_tumour(image.class_name(predicted)):
+        wrong = score.true is not None and predicted not in (None, score.true)
+        if wrong and image.class_name(predicted) not in self.protocol.no_lesion:
             yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
         for kind, grid in self._grids(image, lesions, edges):
             yield kind, heat_map(grid, image.frame, status=judge(grid), space=space)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.class_names import NoLesion
 from btxrd_explain.errors import AnnotationError, TableError
 from btxrd_explain.findings.origin import image_findings, setting_findings
 from btxrd_explain.findings.table import inspect_table, split_findings
@@ -115,6 +116,9 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
 def select_to_evaluate(settings: Settings, listener: Listener) -> Selected:
     """Return the rows of :func:`select_rows`, after a look whether the network was trained on them."""
     selected = select_rows(settings, listener)
+    labels = selected.rows.column("label").drop_null().unique().to_pylist()
+    no_lesion = NoLesion(settings.data.no_lesion_classes)
+    listener.note(no_lesion.said([*selected.table.provenance.class_names, *sorted(labels)]))
     findings = tuple(split_findings(selected.rows))
     for finding in findings:
         listener.warn(finding)

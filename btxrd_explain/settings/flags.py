@@ -34,7 +34,7 @@ _REGIONS = (
     "annotation.mask_policy",
     "annotation.label_map",
 )
-_SCORING = (*_REGIONS, "annotation.target_class", "annotation.space")
+_SCORING = ("data.no_lesion_classes", *_REGIONS, "annotation.target_class", "annotation.space")
 _RUN = ("run.engine", "run.shard", "run.workers")
 _RESULTS = ("output.directory", "output.predictions")
 _COLOURS = ("output.colormap", "output.alpha")
@@ -68,7 +68,14 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("report.layout", "report.picture_side"),
         ),
         "check": (
-            *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv"),
+            *(
+                "data.inputs",
+                "data.root",
+                "data.images",
+                "data.annotations",
+                "data.split_csv",
+                "data.no_lesion_classes",
+            ),
             *("evaluation.group_column", "evaluation.metadata"),
             *("check.similarity", "check.fail_on", "output.directory"),
         ),

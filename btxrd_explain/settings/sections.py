@@ -20,6 +20,7 @@ from btxrd_explain.settings.types import (
     InputSide,
     Means,
     MethodName,
+    Names,
     PositiveFraction,
     Shard,
     Text,
@@ -78,6 +79,14 @@ class DataSettings(Section):
     split: Text | None = Field(
         default=None,
         description=("Only the radiographs of this split, as the split column names it, such as test; null takes all."),
+    )
+    no_lesion_classes: Names | None = Field(
+        default=None,
+        description=(
+            "Classes without a lesion, such as [Normal, Control]: a heat map has nothing to find there, and a lesion "
+            "class that is predicted there is a false alarm. null takes the classes whose names say so, such as "
+            "Normal, No finding, Healthy, Negative or No tumor; a note tells which. [] takes none."
+        ),
     )
 
 

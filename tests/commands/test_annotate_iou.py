@@ -251,7 +251,7 @@ def test_the_report_says_what_it_was_scored_on(folder: Path) -> None:
     report = evaluated(folder, "--annotations", folder / "BTXRD" / "Annotations")
     assert report["protocol"]["annotations"] == f"LabelMe files in {folder / 'BTXRD' / 'Annotations'}"
     assert "(LabelMe files in" in (folder / "out" / "annotation_report.md").read_text("utf-8")
-    assert any(limit.startswith("1 images of a class without tumour") for limit in report["limits"])
+    assert any(limit.startswith("1 images of a class without a lesion have") for limit in report["limits"])
     path = folder / "BTXRD" / "Annotations" / "c.json"
     path.write_text(path.read_text().replace("[[0, 0], [39,", "[[0, 0], [39, 0], [39,").replace("rectangle", "polygon"))
     dropped = evaluated(folder, "--mask-policy", "polygons")["excluded_images"][0]
@@ -259,11 +259,39 @@ def test_the_report_says_what_it_was_scored_on(folder: Path) -> None:
     assert dropped["detail"].startswith("of its 1 shapes none counts")
 
 
-def test_classes_without_a_normal_one_are_all_tumours_and_said_to_be(folder: Path) -> None:
-    made = replace(_provenance(), class_names=("Healthy", "Benign", "Malignant"))
+def test_classes_that_are_not_recognised_as_without_a_lesion_are_all_tumours_and_said_to_be(folder: Path) -> None:
+    made = replace(_provenance(), class_names=("Control", "Benign", "Malignant"))
     write_table(folder / "predictions.parquet", made, [_row(folder, name, CASES[name]) for name in "ac"])
-    limit = "No class is called Normal: each of Healthy, Benign, Malignant counts as a tumour class."
+    limit = (
+        "Classes without a lesion: none, as no name is recognised as one (data.no_lesion_classes sets them): each of "
+        "Control, Benign, Malignant counts as a tumour class."
+    )
     assert limit in evaluated(folder)["limits"]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags", "said"),
+    [
+        ("No_finding", (), "No_finding, recognised by the name (data.no_lesion_classes sets them)"),
+        ("Control", ("--no-lesion-classes", "control"), "Control, data.no_lesion_classes says so"),
+        ("Normal", ("--no-lesion-classes", "Control"), None),
+    ],
+)
+def test_which_classes_are_without_a_lesion_is_a_setting(
+    folder: Path, name: str, flags: tuple[str, ...], said: str | None
+) -> None:
+    made = replace(_provenance(), class_names=(name, "Benign", "Malignant"))
+    rows = [_row(folder, one, case) for one, case in CASES.items()]
+    renamed = [replace(row, label=name) if row.label == "Normal" else row for row in rows]
+    write_table(folder / "predictions.parquet", made, renamed)
+    without = evaluated(folder, *flags)["summary"]
+    assert without["num_attention_patterns"] == (0 if said is None else 1)
+    _annotate(folder, "e", 9)
+    report = evaluated(folder, *flags)
+    outcomes = {image["image_id"]: image["outcome"] for image in report["per_image"]}
+    assert outcomes["e.png"] == ("FN" if said is None else "FP")
+    note = said or "none, data.no_lesion_classes says Control, which no class or label is called"
+    assert any(limit.startswith(f"Classes without a lesion: {note}") for limit in report["limits"])
 
 
 def test_a_column_of_patients_makes_no_slices(folder: Path) -> None:

@@ -223,7 +223,8 @@ def _exclusions(report: Report) -> str:
             f"- {report.summary.overall.n_undefined} without a defined IoU: {plain_markdown(', '.join(reasons))}"
         )
     if report.summary.num_attention_patterns:
-        lines.append(f"- {report.summary.num_attention_patterns} Normal images without annotation, which have no IoU")
+        patterns = report.summary.num_attention_patterns
+        lines.append(f"- {patterns} images of a class without a lesion, with none annotated, which have no IoU")
     return "\n".join(lines) or "No image was excluded."
 
 

@@ -10,6 +10,7 @@ from btxrd_explain.commands.check.examine import examine
 from btxrd_explain.commands.check.published import count
 from btxrd_explain.commands.check.report import build_report, in_order_of_kinds
 from btxrd_explain.commands.check.survey import take_survey
+from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import SEVERITIES
 from btxrd_explain.progress import Listener
 from btxrd_explain.system.files import write_json
@@ -63,6 +64,9 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
     """
     listener = listener or Listener()
     survey = take_survey(settings)
+    labels = sorted({entry.known.label for entry in survey.entries if entry.known.label is not None})
+    if labels:
+        listener.note(no_lesion_of(settings).said(labels))
     images = _examine(survey, listener)
     counted = count(survey, images)
     findings = in_order_of_kinds(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.commands.check.tables import read_tables
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.dataset import gather, image_ids, none_found
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from btxrd_explain.commands.check.tables import Knowledge, Tables
+    from btxrd_explain.core.class_names import NoLesion
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.settings import Settings
 
@@ -30,17 +32,19 @@ class Entry:
         path: The file.
         annotation: Where its annotation is; None where there is none.
         known: What the tables say about it.
+        no_lesion: Which classes are without a lesion.
     """
 
     image_id: str
     path: Path
     annotation: AnnotationPlace | None
     known: Knowledge
+    no_lesion: NoLesion
 
     @property
     def is_normal(self) -> bool | None:
-        """Whether it shows no tumour; None where no table says."""
-        return None if self.known.label is None else self.known.label.casefold() == "normal"
+        """Whether it shows no lesion; None where no table says."""
+        return None if self.known.label is None else self.known.label in self.no_lesion
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ def take_survey(settings: Settings) -> Survey:
     selection = _only(gathering.selections, "split CSV")
     table = _only({root.table for root, _ in gathering.roots if root.table is not None}, "table")
     tables = read_tables(ids, table, selection, settings.evaluation)
-    entries = [Entry(ids[file], file, gathering.annotation(file), tables.known[file]) for file in ids]
+    no_lesion = no_lesion_of(settings)
+    entries = [Entry(ids[file], file, gathering.annotation(file), tables.known[file], no_lesion) for file in ids]
     entries.sort(key=lambda entry: entry.image_id)
     passed = [Finding.of("passed-over", note) for note in dict.fromkeys(gathering.notes)]
     missing = [Finding.of("unreadable-image", f"'{path}': {reason}") for path, reason in gathering.absent.items()]

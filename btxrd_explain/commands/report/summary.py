@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.evaluation.parts import Estimate
-from btxrd_explain.evaluation.score import is_tumour
 from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
@@ -30,17 +29,17 @@ _TILES = (
 def outcome_of(score: Score, names: Sequence[str]) -> str | None:
     """Say what a prediction is worth to a reader; None without a prediction or a known true class.
 
-    With a class Normal, wrong predictions are told apart: ``false alarm`` (Normal taken for a tumour), ``missed`` (a
-    tumour taken for Normal) and ``wrong class``.
+    With a class without a lesion, wrong predictions are told apart: ``false alarm`` (it was taken for another),
+    ``missed`` (another was taken for it) and ``wrong class``.
     """
     predicted = score.row.predicted
     if predicted is None or score.true is None:
         return None
     if predicted == score.true:
         return CORRECT
-    if not is_tumour(names[score.true]):
+    if names[score.true] in score.no_lesion:
         return "false alarm"
-    return "wrong class" if is_tumour(names[predicted]) else "missed"
+    return "missed" if names[predicted] in score.no_lesion else "wrong class"
 
 
 def by_class(performance: Performance | None, names: Sequence[str]) -> list[dict[str, Any]]:
