@@ -81,7 +81,8 @@ def draw_overlays(
             listener.failed(row.image_id, "not shown", str(error))
             continue
         if status is not MapStatus.OK:
-            listener.note(f"'{row.image_id}': the heat map is empty ({status}); the bare radiograph is drawn")
+            what = "was not computed" if status is MapStatus.NOT_COMPUTED else f"is empty ({status})"
+            listener.note(f"'{row.image_id}': the heat map {what}; the bare radiograph is drawn")
         write_bytes(target, picture)
         drawn[row.image_id] = target
     return drawn

@@ -34,6 +34,8 @@ class MapStatus(StrEnum):
     """All cells speak for the class alike: no place stands out."""
     NON_FINITE = "non_finite"
     """The grid holds NaN or infinities."""
+    NOT_COMPUTED = "not_computed"
+    """Grids of other classes were asked for (``--explain-classes``)."""
 
 
 class DegenerateMapWarning(UserWarning):
@@ -46,7 +48,8 @@ class HeatMap:
 
     Attributes:
         values: Float32 array of shape ``(height, width)`` in [0, 1]; all 0 unless the status is ``ok``.
-        peak: Largest value before scaling, in units of the class score; None for a non-finite grid.
+        peak: Largest value before scaling, in units of the class score; None for a grid that is not finite or not
+            there.
         status: What the raw grid is worth.
         hottest: Row and column of the first maximum before scaling, which can make neighbours equal; None unless
             the status is ``ok``.
@@ -105,7 +108,7 @@ def heat_map(
     size, lines = (
         (frame.original, frame.lines_on_original) if space is Space.ORIGINAL else (frame.network, frame.lines_on_input)
     )
-    if status is MapStatus.NON_FINITE:
+    if status in {MapStatus.NON_FINITE, MapStatus.NOT_COMPUTED}:
         return HeatMap(np.zeros(size, np.float32), None, status)
     peak = float(grid.max())
     if status is not MapStatus.OK:

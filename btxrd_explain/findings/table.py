@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.anomalies import are_constant, are_identical, are_undecided, find_exchange, saturated
+from btxrd_explain.core.explained_classes import ALL
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.finding import Finding, Tally, listed, quoted, radiographs
 from btxrd_explain.findings.copies import copies_in_table
@@ -58,6 +59,10 @@ def map_findings(table: PredictionTable, rows: Index) -> Iterator[Finding]:
         rows: Some of its rows.
     """
     rows = rows.where(rows.predicted >= 0)
+    absent = rows.grids_are(MapStatus.NOT_COMPUTED)
+    if absent is None or not len(rows):
+        return
+    rows = rows.where(~absent[np.arange(len(rows)), rows.predicted])
     whole, infinite = rows.grids_are(MapStatus.OK), rows.grids_are(MapStatus.NON_FINITE)
     if whole is None or infinite is None or not len(rows):
         return
@@ -162,7 +167,9 @@ def _same_maps(table: PredictionTable, rows: Index) -> bool:
     chosen = list(dict(zip(contents, ids, strict=True)).values())
     if len(chosen) < _FEW:
         return False
-    grids = [row.grids for row in islice(table.rows(chosen), len(chosen)) if row.grids is not None]
+    read = list(islice(table.rows(chosen), len(chosen)))
+    grids = [row.grids if ALL in table.provenance.explain_classes else row.grid(row.predicted or 0) for row in read]
+    grids = [grid.reshape(-1, *grid.shape[-2:]) for grid in grids if grid is not None]
     return len(grids) >= _FEW and are_identical(np.stack(grids))
 
 

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from btxrd_explain.core.choices import Activation
+from btxrd_explain.core.explained_classes import ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.reading import Prepared, read_ahead
 from btxrd_explain.inference.request import checkpoint_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
-from btxrd_explain.model.engine import PRECISIONS, Explanation, explain
+from btxrd_explain.model.engine import PRECISIONS, Explanation, every_class, explain
 from btxrd_explain.model.findings import pass_findings
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.scores import class_probabilities, scores_of
@@ -33,9 +36,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from btxrd_explain.inputs.dataset import ImageRecord
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
+
+Chooser: TypeAlias = "Callable[[Sequence[int], NDArray[np.float32]], Sequence[Sequence[int]]]"
+
+
+def _every_class(_places: Sequence[int], probabilities: NDArray[np.float32]) -> Sequence[Sequence[int]]:
+    return every_class(probabilities)
+
 
 # Where the network runs, and how many radiographs and passes at once.
 
@@ -93,7 +105,7 @@ class Explainer:
         limit: How many of them fit into memory together, as far as is known.
         method: Name of the class-activation method.
         precision: ``fp32``, ``bf16`` or ``fp16``.
-        provenance: How its rows are made.
+        provenance: How its rows are made, and which classes have grids.
     """
 
     classifier: Classifier
@@ -160,7 +172,10 @@ class Explainer:
         tensors = [item.tensor for item in batch if item.tensor is not None]
         if not tensors:
             return [item.row for item in batch]
-        explained = self.explain(torch.from_numpy(np.stack(tensors)))
+        names = self.provenance.class_names
+        labels = [item.row.label for item in batch if item.tensor is not None]
+        true = [[names.index(label)] if label in names else [] for label in labels]
+        explained = self.explain(torch.from_numpy(np.stack(tensors)), self._choice(true))
         results = (
             result for part in explained for result in zip(part.probabilities, part.grids, part.statuses, strict=True)
         )
@@ -181,11 +196,26 @@ class Explainer:
         with torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32"):
             return scores_of(self.classifier.network, on_device, self.classifier.activation)
 
-    def explain(self, batch: Tensor) -> list[Explanation]:
-        """Explain a batch, in parts where the device has too little memory for all of it."""
+    def _choice(self, true: Sequence[Sequence[int]]) -> Chooser:
+        """Return what chooses the classes of images by their places in a batch, given their true classes."""
+        explained = self.provenance.explained
 
-        def work(part: Tensor) -> Explanation:
-            on_device = part.to(self.device, memory_format=torch.channels_last)
+        def choose(places: Sequence[int], probabilities: NDArray[np.float32]) -> list[list[int]]:
+            predicted = probabilities.argmax(axis=1).tolist()
+            return [explained.of(index, true[place]) for place, index in zip(places, predicted, strict=True)]
+
+        return choose
+
+    def explain(self, batch: Tensor, choose: Chooser = _every_class) -> list[Explanation]:
+        """Explain a batch, in parts where the device has too little memory for all of it.
+
+        Args:
+            batch: Preprocessed radiographs, shape ``(B, channels, height, width)``.
+            choose: Says of places in the batch, and of the probabilities there, which classes are explained.
+        """
+
+        def work(places: Tensor) -> Explanation:
+            on_device = batch[places].to(self.device, memory_format=torch.channels_last)
             return explain(
                 self.classifier.network,
                 self.layers,
@@ -193,9 +223,10 @@ class Explainer:
                 method=self.method,
                 precision=self.precision,
                 activation=self.classifier.activation,
+                choose=partial(choose, places.tolist()),
             )
 
-        return self.limit.run(work, batch)
+        return self.limit.run(work, torch.arange(len(batch)))
 
 
 def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
@@ -215,7 +246,15 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
     layers = find_target_layers(
         classifier.network, settings.gradcam.target_layer, input_size=preprocessing.size, channels=shape[0]
     )
-    grids = explain(classifier.network, layers, torch.zeros(1, *shape), activation=classifier.activation).grids
+    tried = explain(
+        classifier.network,
+        layers,
+        torch.zeros(1, *shape),
+        activation=classifier.activation,
+        choose=lambda _: [[0]],
+    )
+    explained = _explained_classes(settings, classifier.class_names)
+    said = None if settings.gradcam.explain_classes else explained.said()
     unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
@@ -228,8 +267,9 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         architecture=classifier.architecture,
         method=settings.gradcam.method,
         target_layer=", ".join(layer.name for layer in layers),
-        grid=Size(*grids.shape[2:]),
-        notes=(*classifier.notes, *remarks, *(layer.remark for layer in layers if layer.remark is not None)),
+        grid=Size(*tried.grids.shape[2:]),
+        explain_classes=explained.wanted,
+        notes=(*classifier.notes, *remarks, *filter(None, [*(layer.remark for layer in layers), said])),
         findings=(*classifier.findings, *unstable),
         synthetic=classifier.synthetic,
         activation=classifier.activation,
@@ -246,6 +286,20 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         precision=settings.model.precision,
         provenance=provenance,
     )
+
+
+def _explained_classes(settings: Settings, names: tuple[str, ...]) -> ExplainedClasses:
+    """Return the classes that have grids, as the settings say.
+
+    Raises:
+        SettingsError: They name a class that there is not.
+    """
+    try:
+        return ExplainedClasses(resolve(settings.gradcam.explain_classes, names), names)
+    except ValueError as error:
+        raise SettingsError(
+            f"gradcam.explain_classes: {error}", hint="name classes of the network, or all, predicted or true"
+        ) from error
 
 
 def _compiled(
@@ -273,7 +327,8 @@ def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -
             "--precision fp32, or check the checkpoint"
         )
         return replace(row, status=RowStatus.NON_FINITE, error=reason)
-    return replace(row, probabilities=probabilities, grids=grids, grid_statuses=statuses)
+    count = sum(status is not MapStatus.NOT_COMPUTED for status in statuses)
+    return replace(row, probabilities=probabilities, grids=grids[:count], grid_statuses=statuses)
 
 
 def wishes_of(settings: Settings) -> Wishes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from btxrd_explain.core.choices import Space
 from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.errors import RadiographError
@@ -42,11 +44,13 @@ class ExplainedImage:
         return cls(row, table.provenance.preprocessing.frame(row.size), table)
 
     def heat_map(self, class_index: int, *, space: Space = Space.ORIGINAL) -> HeatMap:
-        """Return the heat map of a class, in [0, 1], on the pixels of ``space``."""
+        """Return the heat map of a class, in [0, 1], on the pixels of ``space``; all 0 where it was not computed."""
         if self.row.grids is None:
             raise ValueError(f"'{self.row.image_id}' has no grids")
-        status = self.row.grid_statuses[class_index]
-        return heat_map(self.row.grids[class_index], self.frame, status=status, space=space)
+        grid = self.row.grid(class_index)
+        if grid is None:
+            grid = np.full(self.table.provenance.grid, np.nan, np.float32)
+        return heat_map(grid, self.frame, status=self.row.grid_statuses[class_index], space=space)
 
     def radiograph(self) -> Radiograph:
         """Read the radiograph, which must still be the one that was predicted.

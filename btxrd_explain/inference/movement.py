@@ -55,7 +55,8 @@ def _note(explainer: Explainer, pairs: Sequence[tuple[Prediction, Prediction]]) 
     """Say how far things moved; heat maps are those of the class that exact decoding predicts, in [0, 1]."""
     changed = sum(one.predicted != other.predicted for one, other in pairs)
     shifts = [float(np.abs(_of(one.probabilities) - _of(other.probabilities)).max()) for one, other in pairs]
-    moved = [_heat_moved(explainer, one, other) for one, other in pairs]
+    shared = [(one, other) for one, other in pairs if _same_class(one, other)]
+    moved = [_heat_moved(explainer, one, other) for one, other in shared] or [0.0]
     return (
         f"decode: fast, compared with exact on {len(pairs)} radiographs: {changed} predicted classes changed, "
         f"probabilities moved by up to {max(shifts):.4f}, heat maps by {np.mean(moved):.4f} on average over pixels "
@@ -63,12 +64,17 @@ def _note(explainer: Explainer, pairs: Sequence[tuple[Prediction, Prediction]]) 
     )
 
 
+def _same_class(one: Prediction, other: Prediction) -> bool:
+    """Return whether both have the grid of the class that exact decoding predicts."""
+    return all(row.grid(other.predicted or 0) is not None for row in (one, other))
+
+
 def _heat_moved(explainer: Explainer, one: Prediction, other: Prediction) -> float:
     """Return the mean absolute difference of two heat maps on the network's input."""
     index = other.predicted or 0
     frame = explainer.classifier.preprocessing.frame(_of(other.size))
     first, second = (
-        heat_map(_of(row.grids)[index], frame, status=row.grid_statuses[index], space=Space.INPUT).values
+        heat_map(_of(row.grid(index)), frame, status=row.grid_statuses[index], space=Space.INPUT).values
         for row in (one, other)
     )
     return float(np.abs(first - second).mean())

@@ -25,6 +25,7 @@ from btxrd_explain.system.places import is_url, place_of, reaching
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from btxrd_explain.core.explained_classes import ExplainedClasses
     from btxrd_explain.inputs.record import Collection, ImageRecord
     from btxrd_explain.predictions.provenance import Provenance
 
@@ -131,7 +132,8 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
     journal = Journal(path).reopen(fingerprint(request))
     sources = [source.index() for source in (table, journal) if source is not None]
     missing = {image_id: _missing_row(image_id, reason) for image_id, reason in sorted(collection.missing)}
-    review = _Review(table_folder(path), dict(missing))
+    known = table or journal
+    review = _Review(table_folder(path), dict(missing), known and known.provenance.explained)
     for row, record in _joined(collection.records, *sources):
         review.look_at(row, record)
     return Plan(
@@ -158,6 +160,7 @@ class _Review:
     Attributes:
         folder: The folder to which the paths in the table are relative.
         absent: Rows of missing files that no table says yet, by ``image_id``.
+        explained: Which classes have grids in the rows; None without rows.
         pending: Images to compute.
         stale: The ``image_id`` of rows that do not hold as they are.
         why: How many images are to be computed for which reason.
@@ -166,6 +169,7 @@ class _Review:
 
     folder: Path
     absent: dict[str, Prediction]
+    explained: ExplainedClasses | None = None
     pending: list[ImageRecord] = field(default_factory=list)
     stale: set[str] = field(default_factory=set)
     why: Counter[str] = field(default_factory=Counter)
@@ -182,8 +186,8 @@ class _Review:
         elif row is None:
             self.why["new"] += 1
             self.pending.append(record)
-        elif not self._holds(row, record.path):
-            self.why["changed"] += 1
+        elif (reason := self._why_not(row, record)) is not None:
+            self.why[reason] += 1
             known = _refreshed(row, record, self.folder)
             self.pending.append(replace(record, label=known.label, split=known.split))
             self.stale.add(row.image_id)
@@ -193,6 +197,14 @@ class _Review:
     def reasons(self) -> Iterator[str]:
         """Say how many images are new and how many changed."""
         return (f"{count} {kind} image{'s' if count > 1 else ''}" for kind, count in self.why.items())
+
+    def _why_not(self, row: Prediction, record: ImageRecord) -> str | None:
+        """Return why a row does not hold: another content, or another true class, whose map is not there."""
+        if not self._holds(row, record.path):
+            return "changed"
+        label = row.label if record.label is None else record.label
+        explained = self.explained if row.grid_statuses else None
+        return "relabelled" if explained is not None and explained.lacks(label, row.computed) else None
 
     def _holds(self, row: Prediction, path: Path) -> bool:
         """Return whether a row still says what is in a file: its own, or one of the same content somewhere else."""

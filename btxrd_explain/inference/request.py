@@ -132,9 +132,15 @@ def build_request(settings: Settings) -> dict[str, Any]:
         "preprocess": settings.preprocess.model_dump(mode="json"),
         "method": settings.gradcam.method,
         "target_layer": settings.gradcam.target_layer,
+        **_explained(settings.gradcam.explain_classes),
         "precision": model.precision,
         "versions": {name: version(name) for name in _VERSIONS},
     }
+
+
+def _explained(wanted: tuple[str, ...] | None) -> dict[str, Any]:
+    """Return which classes are explained, in one order; nothing where the number of classes decides."""
+    return {} if wanted is None else {"explain_classes": sorted({name.casefold() for name in wanted})}
 
 
 def checkpoint_of(settings: Settings) -> Path:

@@ -103,7 +103,7 @@ class Predictions:
 
         Raises:
             TypeError: A name is not text.
-            ValueError: The table has no such image or class, or the image has no prediction.
+            ValueError: The table has no such image or class, the image has no prediction, or the map was not computed.
         """
         image = self._image(image_id)
         index = image.row.predicted
@@ -111,6 +111,11 @@ class Predictions:
             index = self.class_names.index(checked_name(class_name, self.class_names, "class_name"))
         if index is None:
             raise ValueError(f"image_id: '{image_id}' has no prediction ({image.row.status})")
+        if image.row.grid(index) is None:
+            raise ValueError(
+                f"class_name: the heat map of '{self.class_names[index]}' of '{image_id}' was not computed; run infer "
+                "with --explain-classes"
+            )
         heat = image.heat_map(index)
         if heat.status is not MapStatus.OK:
             message = f"the heat map of class {self.class_names[index]} of '{image_id}' is empty: {heat.status}"

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain, count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
@@ -30,7 +30,7 @@ from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, fi
 from btxrd_explain.model.scores import are_probabilities, class_probabilities, class_scores, score_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -51,13 +51,23 @@ class Explanation:
 
     Attributes:
         probabilities: Class probabilities, float32, shape ``(B, C)``.
-        grids: Raw class-activation grids, float32, signed, shape ``(B, C, h, w)``.
-        statuses: For each radiograph and class what its grid is worth.
+        grids: Raw class-activation grids, float32, signed, shape ``(B, k, h, w)``: those of the classes that were asked
+            for, in their order, and then NaN; all ``k = C`` unless others were.
+        statuses: For each radiograph and class what its grid is worth; ``not_computed`` of those not asked for.
     """
 
     probabilities: NDArray[np.float32]
     grids: NDArray[np.float32]
     statuses: tuple[tuple[MapStatus, ...], ...]
+
+
+Choose: TypeAlias = "Callable[[NDArray[np.float32]], Sequence[Sequence[int]]]"
+"""Says of probabilities, shape ``(B, C)``, which classes of each radiograph are explained: indices in their order."""
+
+
+def every_class(probabilities: NDArray[np.float32]) -> list[range]:
+    """Return all classes of each radiograph."""
+    return [range(probabilities.shape[1])] * len(probabilities)
 
 
 def explain(
@@ -68,8 +78,9 @@ def explain(
     method: str = "gradcam",
     precision: str = "fp32",
     activation: Activation = Activation.SOFTMAX,
+    choose: Choose = every_class,
 ) -> Explanation:
-    """Predict a batch and explain every class of it, in one forward pass for the native methods.
+    """Predict a batch and explain classes of it, in one forward pass for the native methods.
 
     Args:
         network: The classifier, in eval mode, frozen or not; see :func:`btxrd_explain.model.scores.take_scores`.
@@ -79,6 +90,7 @@ def explain(
         method: Name of the method, see :data:`btxrd_explain.core.methods.METHODS`.
         precision: ``fp32``, or ``bf16`` or ``fp16`` for automatic mixed precision; grids are always summed in float32.
         activation: What turns the network's outputs into probabilities. Maps explain the class scores before it.
+        choose: Says which classes are explained; no gradient of another one is computed.
 
     Returns:
         The explanation, on the CPU; of two classes, the negative one first, where the network has one output.
@@ -91,12 +103,12 @@ def explain(
         batch = batch.clone() if batch.is_inference() else batch
         mixed = torch.autocast(batch.device.type, PRECISIONS[precision], enabled=precision != "fp32")
         if method in NATIVE:
-            scores, per_layer = _native(network, layers, batch, method, mixed, activation)
+            scores, chosen, per_layer = _native(network, layers, batch, method, mixed, activation, choose)
         else:
             with mixed:
-                scores, per_layer = _of_library(network, layers, batch, method, activation)
+                scores, chosen, per_layer = _of_library(network, layers, batch, method, activation, choose)
     raw = per_layer[0] if len(per_layer) == 1 else _averaged(per_layer)
-    return _explanation(class_probabilities(scores, activation), raw)
+    return _explanation(class_probabilities(scores, activation).cpu().numpy(), chosen, raw)
 
 
 def generate_gradcam(
@@ -142,21 +154,24 @@ def generate_gradcam(
     if len(batch) != 1:
         raise ValueError(f"input_tensor: expected one image, (1, channels, height, width), got {tuple(batch.shape)}")
     wanted = getattr(model, "gradcam_target_layer", None) if target_layer is None else target_layer
+
+    def asked(probabilities: NDArray[np.float32]) -> list[list[int]]:
+        if target_class_idx is None:
+            return [[int(probabilities[0].argmax())]]
+        return [[checked_index(target_class_idx, probabilities.shape[1], "target_class_idx")]]
+
     wanted = AUTO if wanted is None else wanted
-    explanation = explain_images(model, batch, method=method, target_layer=wanted, activation=activation)
-    probabilities = explanation.probabilities[0]
-    index = int(np.argmax(probabilities))
-    if target_class_idx is not None:
-        index = checked_index(target_class_idx, len(probabilities), "target_class_idx")
+    explanation = explain_images(model, batch, method=method, target_layer=wanted, activation=activation, choose=asked)
+    ((index,),) = asked(explanation.probabilities)
     size = Size(*batch.shape[2:])
     frame = Frame.fit(size, size, ResizeMode.SQUASH)
-    result = heat_map(explanation.grids[0, index], frame, status=explanation.statuses[0][index])
+    result = heat_map(explanation.grids[0, 0], frame, status=explanation.statuses[0][index])
     if result.status is not MapStatus.OK:
         warnings.warn(f"the heat map of class {index} is empty: {result.status}", DegenerateMapWarning, 2)
     return result.values
 
 
-def explain_images(
+def explain_images(  # noqa: PLR0913 -- a keyword for each choice that moves a map
     model: nn.Module,
     batch: Tensor,
     *,
@@ -165,6 +180,7 @@ def explain_images(
     precision: str = "fp32",
     at_once: int = 32,
     activation: str = "auto",
+    choose: Choose = every_class,
 ) -> Explanation:
     """Explain preprocessed radiographs with any network, as :func:`explain`, which finds the layer first.
 
@@ -176,6 +192,7 @@ def explain_images(
         precision: ``fp32``, ``bf16`` or ``fp16``.
         at_once: Radiographs in one pass.
         activation: What turns the network's outputs into probabilities; ``auto`` looks at what they are for noise.
+        choose: Says which classes are explained, as many of each radiograph.
 
     Raises:
         TypeError: The layer is neither a module nor a name.
@@ -193,7 +210,9 @@ def explain_images(
         alike = batch[:1].to(own.device, own.dtype)
         chosen = _assumed(network, alike) if activation == AUTO else Activation(activation)
         parts = [
-            explain(network, layers, part.to(alike), method=method, precision=precision, activation=chosen)
+            explain(
+                network, layers, part.to(alike), method=method, precision=precision, activation=chosen, choose=choose
+            )
             for part in torch.split(batch, at_once)
         ]
     probabilities, grids = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
@@ -245,6 +264,9 @@ def checked_batch(value: Any, what: str) -> Tensor:  # noqa: ANN401 -- a torch t
     return batch
 
 
+Chosen: TypeAlias = "Sequence[Sequence[int]]"
+
+
 def _native(
     network: nn.Module,
     layers: Sequence[TargetLayer],
@@ -252,8 +274,9 @@ def _native(
     method: str,
     mixed: torch.autocast,
     activation: Activation,
-) -> tuple[Tensor, list[list[RawGrid]]]:
-    """Compute scores, and per layer and class the raw grids of the batch, in one forward pass."""
+    choose: Choose,
+) -> tuple[Tensor, Chosen, list[list[RawGrid]]]:
+    """Compute scores, and per layer and place the raw grids of the batch, in one forward pass."""
     with torch.no_grad(), ExitStack() as stack:
         captured = [stack.enter_context(_captured(layer)) for layer in layers]
         with mixed:
@@ -263,21 +286,30 @@ def _native(
         names = ", ".join(layer.name for layer in layers)
         raise SettingsError(f"the class scores do not depend on layer '{names}'", hint="choose another --target-layer")
     per_layer: list[list[RawGrid]] = [[] for _ in layers]
-    for gradients in _gradients(scores, outputs):
+    chosen = choose(class_probabilities(scores.detach(), activation).cpu().numpy())
+    for gradients in _gradients(scores, outputs, chosen):
         for layer, output, gradient, grids in zip(layers, outputs, gradients, per_layer, strict=True):
             to_grid = layer.layout.to_grid
             grids.append(NATIVE[method](to_grid(output.detach()), to_grid(gradient) / _SCALE))
-    return scores.detach(), per_layer
+    return scores.detach(), chosen, per_layer
 
 
 def _of_library(
-    network: nn.Module, layers: Sequence[TargetLayer], batch: Tensor, method: str, activation: Activation
-) -> tuple[Tensor, list[list[RawGrid]]]:
+    network: nn.Module,
+    layers: Sequence[TargetLayer],
+    batch: Tensor,
+    method: str,
+    activation: Activation,
+    choose: Choose,
+) -> tuple[Tensor, Chosen, list[list[RawGrid]]]:
     """Compute the same with a method of pytorch-grad-cam."""
     from btxrd_explain.model.library import library_grids  # noqa: PLC0415 -- importing it takes over a second
 
-    results = [library_grids(network, layer, batch, method, activation) for layer in layers]
-    return results[0][0], [grids for _, grids in results]
+    with torch.no_grad():
+        scores = class_scores(score_matrix(network(batch), len(batch)), activation)
+    chosen = choose(class_probabilities(scores, activation).cpu().numpy())
+    grids = [library_grids(network, layer, batch, method, scores, chosen, activation) for layer in layers]
+    return scores, chosen, grids
 
 
 @contextmanager
@@ -333,15 +365,18 @@ def _only(outputs: list[Tensor], layer: TargetLayer) -> Tensor:
     return outputs[0]
 
 
-def _gradients(scores: Tensor, outputs: Sequence[Tensor]) -> Iterator[tuple[Tensor, ...]]:
-    """Yield the scaled gradients of each class score with respect to the layers' outputs.
+def _gradients(scores: Tensor, outputs: Sequence[Tensor], chosen: Chosen) -> Iterator[tuple[Tensor, ...]]:
+    """Yield, place by place, the scaled gradients of the chosen class scores with respect to the layers' outputs.
 
-    The scores of a batch are summed: in eval mode no radiograph depends on another, so that each gets its own.
+    The scores of a batch are summed: in eval mode no radiograph depends on another, so that each gets its own, whatever
+    classes the others have in the same place. One with fewer classes gets those of class 0, which nobody takes.
     """
-    classes = scores.shape[1]
-    for index in range(classes):
-        score = scores[:, index].float().sum() * _SCALE
-        yield torch.autograd.grad(score, outputs, retain_graph=index + 1 < classes, materialize_grads=True)
+    places = max(1, *map(len, chosen))
+    filled = [[*classes, *[0] * (places - len(classes))] for classes in chosen]
+    index = torch.tensor(filled, device=scores.device)
+    for place in range(places):
+        score = scores.gather(1, index[:, place : place + 1]).float().sum() * _SCALE
+        yield torch.autograd.grad(score, outputs, retain_graph=place + 1 < places, materialize_grads=True)
 
 
 def _averaged(per_layer: list[list[RawGrid]]) -> list[RawGrid]:
@@ -357,12 +392,13 @@ def _averaged(per_layer: list[list[RawGrid]]) -> list[RawGrid]:
     return averaged
 
 
-def _explanation(probabilities: Tensor, raw: list[RawGrid]) -> Explanation:
+def _explanation(probabilities: NDArray[np.float32], chosen: Chosen, raw: list[RawGrid]) -> Explanation:
     """Bring the results to the CPU and judge each grid."""
     grids = torch.stack([grid for grid, _ in raw], dim=1).cpu().numpy()
     magnitudes = torch.stack([magnitude for _, magnitude in raw], dim=1).cpu().numpy()
-    statuses = tuple(
-        tuple(judge(grid, float(magnitude)) for grid, magnitude in zip(*image, strict=True))
-        for image in zip(grids, magnitudes, strict=True)
-    )
-    return Explanation(probabilities.cpu().numpy(), grids, statuses)
+    statuses = [[MapStatus.NOT_COMPUTED] * probabilities.shape[1] for _ in chosen]
+    for image, classes in enumerate(chosen):
+        grids[image, len(classes) :] = np.nan
+        for place, index in enumerate(classes):
+            statuses[image][index] = judge(grids[image, place], float(magnitudes[image, place]))
+    return Explanation(probabilities, grids, tuple(map(tuple, statuses)))

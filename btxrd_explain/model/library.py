@@ -24,7 +24,7 @@ from btxrd_explain.core.choices import Activation
 from btxrd_explain.model.scores import class_scores, score_matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from btxrd_explain.model.layers import TargetLayer
 
@@ -58,30 +58,35 @@ def library_grids(
     layer: TargetLayer,
     batch: Tensor,
     method: str,
+    scores: Tensor,
+    chosen: Sequence[Sequence[int]],
     activation: Activation = Activation.SOFTMAX,
-) -> tuple[Tensor, list[RawGrid]]:
-    """Compute class scores and the raw grids of all classes with a method of pytorch-grad-cam.
+) -> list[RawGrid]:
+    """Compute the raw grids of classes with a method of pytorch-grad-cam.
 
     Args:
         network: The classifier, in eval mode.
         layer: The layer to explain.
         batch: Shape ``(B, channels, height, width)``, on the network's device.
         method: Name of the method.
+        scores: The class scores of the batch, shape ``(B, C)``.
+        chosen: The classes of each radiograph that are explained.
         activation: What turns the network's outputs into probabilities.
 
     Returns:
-        The class scores, shape ``(B, C)``, and per class the raw grids of the batch.
+        Place by place the raw grids of the batch; NaN where a radiograph has fewer classes than others.
     """
-    with torch.no_grad():
-        scores = class_scores(score_matrix(network(batch), len(batch)), activation)
     watched = _Watched(network, layer, activation).eval()
     with _as_expected(network), redirect_stderr(io.StringIO()):  # some methods draw a progress bar per image
         rows = [
-            [_grid(watched, image[None], index, method, scores[number]) for index in range(scores.shape[1])]
-            for number, image in enumerate(batch)
+            [_grid(watched, image[None], index, method, one) for index in classes]
+            for image, classes, one in zip(batch, chosen, scores, strict=True)
         ]
-    columns = (torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True))
-    return scores, [RawGrid(grids, grids.abs().amax(dim=(1, 2))) for grids in columns]
+    undefined = np.full(layer.layout.grid, np.nan, np.float32)
+    places = max(1, *map(len, rows))
+    filled = ([*row, *[undefined] * (places - len(row))] for row in rows)
+    columns = (torch.from_numpy(np.stack(column)) for column in zip(*filled, strict=True))
+    return [RawGrid(grids, grids.abs().amax(dim=(1, 2))) for grids in columns]
 
 
 class _Watched(nn.Module):

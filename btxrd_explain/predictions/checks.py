@@ -115,9 +115,20 @@ def _check_predictions(rows: pa.RecordBatch | pa.Table, provenance: Provenance) 
         _all(proper, "probabilities are negative, or do not add up to 1")
     if isinstance(rows, pa.RecordBatch) and (grids := tensors(rows)) is not None:
         _all(_there(rows, HEAVY_COLUMN) == there, "a prediction has no grids, or grids have no prediction")
-        finite = np.isfinite(grids[there]).all(axis=(2, 3))
-        expected = ~_is_one_of(statuses, [MapStatus.NON_FINITE]).reshape(-1, classes)
-        _all(finite | ~expected, "grids are not finite, and their status says nothing of it")
+        _check_grids(grids[there], statuses, classes)
+
+
+def _check_grids(grids: NDArray[np.float32], statuses: pa.StringArray, classes: int) -> None:
+    """Check that each computed grid has a place, and that it is finite unless its status says otherwise."""
+    computed, finite = (
+        ~_is_one_of(statuses, [status]).reshape(-1, classes)
+        for status in (MapStatus.NOT_COMPUTED, MapStatus.NON_FINITE)
+    )
+    _all(computed.sum(axis=1) <= grids.shape[1], f"a prediction has more than {grids.shape[1]} grids")
+    rows, columns = np.nonzero(computed)
+    places = computed.cumsum(axis=1)[rows, columns] - 1
+    right = np.isfinite(grids).all(axis=(2, 3))[rows, places] | ~finite[rows, columns]
+    _all(right, "grids are not finite, and their status says nothing of it")
 
 
 def _texts(rows: pa.RecordBatch | pa.Table, name: str) -> Iterator[pa.StringArray]:

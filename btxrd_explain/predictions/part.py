@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-ROWS_PER_GROUP = 1024
-"""Rows are written and read in groups of this size: at 12 x 12 cells and 3 classes two megabytes."""
+_ROWS_PER_GROUP = 1024
+"""Rows are written and read in groups of this size at most: at 12 x 12 cells and 3 classes two megabytes."""
+_BYTES_PER_GROUP = 2**26
+"""What the grids of a group may take, however many classes there are."""
 _ROWS_PER_BATCH = 256
 _GROUPS_AT_ONCE = 16
 """Row groups that are read together where their rows are kept."""
@@ -119,6 +121,16 @@ class Part:
         return rows
 
 
+def rows_per_group(provenance: Provenance) -> int:
+    """Return how many rows are written and read together."""
+    return max(1, min(_ROWS_PER_GROUP, _BYTES_PER_GROUP // _row_bytes(provenance)))
+
+
+def _row_bytes(provenance: Provenance) -> int:
+    """Return how many bytes the grids of a row take."""
+    return 4 * provenance.explained.slots * provenance.grid.height * provenance.grid.width
+
+
 def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
     """Open one Parquet file; only its footer is read.
 
@@ -141,8 +153,7 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
     keys = {name: value for name, value in (keys or {}).items() if name not in schema.names}
     with _reading(path):
         check_columns(schema, provenance, keys)
-        cells = len(provenance.class_names) * provenance.grid.height * provenance.grid.width
-        check_extent(metadata, 4 * cells, path.stat().st_size)
+        check_extent(metadata, _row_bytes(provenance), path.stat().st_size)
         known = [name for name in table_schema(provenance).names if name not in keys]
         columns = {name: schema.field(name).type for name in known} | dict.fromkeys(keys, pa.string())
         ranges = _ranges(metadata)

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, 
 
 from btxrd_explain.core.choices import Activation
 from btxrd_explain.core.class_names import checked_class_names
+from btxrd_explain.core.explained_classes import ALL, ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size  # noqa: TC001 -- pydantic reads the annotations
 from btxrd_explain.core.preprocess import LARGEST_SIDE, Preprocessing
 from btxrd_explain.errors import TableError
@@ -56,7 +57,7 @@ _Text = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_p
 
 SCHEMA_VERSION = 1
 _METADATA_KEY = b"btxrd_explain"
-_LATER = frozenset({"decode", "findings", "activation", "multi_label"})
+_LATER = frozenset({"decode", "findings", "activation", "multi_label", "explain_classes"})
 """Fields that tables of earlier releases do not say."""
 
 
@@ -80,6 +81,7 @@ class Provenance:
         activation: What turned the network's outputs into probabilities.
         multi_label: True where each class has a probability of its own, so that an image may have several classes or
             none; else the probabilities of an image sum to 1.
+        explain_classes: Which classes have grids: ``all``, or ``predicted``, ``true`` and names of classes.
     """
 
     request: Annotated[Mapping[str, Any], AfterValidator(_usable)]
@@ -95,6 +97,12 @@ class Provenance:
     findings: Annotated[tuple[Finding, ...], Field(validation_alias="warnings")] = ()
     activation: Activation = Activation.SOFTMAX
     multi_label: bool = False
+    explain_classes: tuple[str, ...] = (ALL,)
+
+    @property
+    def explained(self) -> ExplainedClasses:
+        """Which classes of an image have grids."""
+        return ExplainedClasses(self.explain_classes, self.class_names)
 
     @property
     def fingerprint(self) -> str:
@@ -120,6 +128,7 @@ class Provenance:
             "preprocessing": asdict(self.preprocessing),
             "activation": self.activation,
             "multi_label": self.multi_label,
+            "explain_classes": list(self.explain_classes),
             "versions": dict(self.request.get("versions", {})),
             "notes": list(self.notes),
             "synthetic": self.synthetic,
@@ -163,7 +172,11 @@ class _Header(_Part):
 
 def _few_cells(provenance: Provenance) -> Provenance:
     rows, columns = provenance.grid
-    if len(provenance.class_names) * rows * columns > _MOST_CELLS:
+    if not provenance.explain_classes:
+        raise ValueError("explain_classes: names none")
+    if resolve(provenance.explain_classes, provenance.class_names) != provenance.explain_classes:
+        raise ValueError("explain_classes: names a class twice or in other letters")
+    if provenance.explained.slots * rows * columns > _MOST_CELLS:
         raise ValueError(f"grids of {rows} x {columns} cells are too large")
     return provenance
 

@@ -58,9 +58,9 @@ class Prediction:
         stamp: The file's content; None for a missing file.
         size: Height and width of the radiograph after EXIF rotation; None where it could not be read.
         probabilities: Softmax per class, float32, shape ``(classes,)``; None without a prediction.
-        grids: Raw class-activation grid per class, float32, shape ``(classes, rows, columns)``; None where
-            a prediction is missing, or where grids were not asked for.
-        grid_statuses: What each class's grid is worth.
+        grids: Raw class-activation grids of the classes whose status is not ``not_computed``, in the network's order,
+            float32, shape ``(computed, rows, columns)``; None where a prediction is missing, or without its grids.
+        grid_statuses: What each class's grid is worth; see :meth:`grid`.
     """
 
     image_id: str
@@ -94,6 +94,19 @@ class Prediction:
     def content(self) -> str:
         """What tells its content from others': the file's hash, or its ``image_id`` where there is none."""
         return (self.stamp and self.stamp.sha256) or self.image_id
+
+    @property
+    def computed(self) -> tuple[bool, ...]:
+        """For each class whether its grid was computed."""
+        return tuple(status != "not_computed" for status in self.grid_statuses)
+
+    def grid(self, class_index: int) -> NDArray[np.float32] | None:
+        """Return the raw grid of a class, float32, shape ``(rows, columns)``; None where it was not computed."""
+        computed = self.computed
+        if self.grids is None or not computed[class_index]:
+            return None
+        grid: NDArray[np.float32] = self.grids[sum(computed[:class_index])]
+        return grid
 
     def without_grids(self) -> Prediction:
         """Return the row without the one part that is heavy."""

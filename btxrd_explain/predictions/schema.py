@@ -67,7 +67,9 @@ def table_schema(provenance: Provenance) -> pa.Schema:
     """Return the schema of a table: one row per image.
 
     ``grids`` uses Arrow's canonical extension type ``arrow.fixed_shape_tensor`` of shape
-    ``(classes, rows, columns)``, so that any Arrow reader sees the tensors as such.
+    ``(classes, rows, columns)``, so that any Arrow reader sees the tensors as such. Where only some classes are
+    explained, it has as many places as there are at most: they hold the grids of the classes whose status is not
+    ``not_computed``, in the network's order, and then NaN.
     """
     classes = len(provenance.class_names)
     return pa.schema(
@@ -85,7 +87,7 @@ def table_schema(provenance: Provenance) -> pa.Schema:
             pa.field("width", pa.int32()),
             pa.field("probabilities", pa.list_(pa.float32(), classes)),
             pa.field("grid_statuses", pa.list_(pa.string())),
-            pa.field(HEAVY_COLUMN, pa.fixed_shape_tensor(pa.float32(), (classes, *provenance.grid))),
+            pa.field(HEAVY_COLUMN, pa.fixed_shape_tensor(pa.float32(), (provenance.explained.slots, *provenance.grid))),
         ],
         metadata=provenance.encode(),
     )
@@ -131,14 +133,15 @@ def _tensor_column(grids: Sequence[np.ndarray[Any, Any] | None], kind: pa.FixedS
     values = np.zeros((len(grids), cells), np.float32)
     for index, grid in enumerate(grids):
         if grid is not None:
-            values[index] = grid.reshape(cells)
+            values[index, : grid.size] = grid.ravel()
+            values[index, grid.size :] = np.nan
     missing = pa.array([grid is None for grid in grids], pa.bool_())
     storage = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), cells, mask=missing)
     return pa.ExtensionArray.from_storage(kind, storage.cast(kind.storage_type))
 
 
 def tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float32]] | None:
-    """Return all grids of a batch as one array of shape ``(rows, classes, height, width)``; None without them."""
+    """Return all grids of a batch as one array of shape ``(rows, places, height, width)``; None without them."""
     if HEAVY_COLUMN not in batch.schema.names:
         return None
     column = batch.column(HEAVY_COLUMN)
@@ -154,6 +157,9 @@ def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]
     if row["file_size"] is not None:
         stamp = FileStamp(row["file_size"], row["file_mtime_ns"], row["sha256"])
     probabilities = row["probabilities"]
+    statuses = tuple(MapStatus(status) for status in row["grid_statuses"] or ())
+    if grids is not None:
+        grids = grids[: sum(status is not MapStatus.NOT_COMPUTED for status in statuses)]
     return Prediction(
         image_id=row["image_id"],
         path=row["path"],
@@ -165,7 +171,7 @@ def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]
         size=None if row["height"] is None else Size(row["height"], row["width"]),
         probabilities=None if probabilities is None else np.asarray(probabilities, np.float32),
         grids=grids,
-        grid_statuses=tuple(MapStatus(status) for status in row["grid_statuses"] or ()),
+        grid_statuses=statuses,
     )
 
 

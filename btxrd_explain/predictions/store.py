@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from btxrd_explain.errors import TableError
 from btxrd_explain.predictions.log import RowLog
-from btxrd_explain.predictions.part import ROWS_PER_GROUP, open_part
+from btxrd_explain.predictions.part import open_part, rows_per_group
 from btxrd_explain.predictions.schema import table_schema, to_batch
 from btxrd_explain.predictions.table import open_table, table_files
 from btxrd_explain.system.files import atomic_write
@@ -58,8 +58,8 @@ def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) 
     schema = table_schema(provenance)
     count = 0
     with atomic_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        for group in _groups(rows):
-            writer.write_batch(to_batch(group, schema), row_group_size=ROWS_PER_GROUP)
+        for group in _groups(rows, rows_per_group(provenance)):
+            writer.write_batch(to_batch(group, schema), row_group_size=len(group))
             count += len(group)
     return count
 
@@ -214,12 +214,12 @@ class Journal(GrowingFolder):
                     path.unlink()
 
 
-def _groups(rows: Iterable[Prediction]) -> Iterator[list[Prediction]]:
-    """Yield lists of at most :data:`ROWS_PER_GROUP` rows."""
+def _groups(rows: Iterable[Prediction], most: int) -> Iterator[list[Prediction]]:
+    """Yield lists of at most so many rows."""
     group: list[Prediction] = []
     for row in rows:
         group.append(row)
-        if len(group) == ROWS_PER_GROUP:
+        if len(group) == most:
             yield group
             group = []
     if group:

@@ -26,6 +26,7 @@ _NETWORK = (
     "preprocess.resize",
     "gradcam.method",
     "gradcam.target_layer",
+    "gradcam.explain_classes",
 )
 _REGIONS = (
     "annotation.threshold",

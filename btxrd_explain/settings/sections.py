@@ -13,6 +13,7 @@ from btxrd_explain.settings.types import (
     CountOrAuto,
     Deviations,
     Device,
+    ExplainClasses,
     FilePath,
     Fraction,
     ImageFolder,
@@ -240,6 +241,14 @@ class GradcamSettings(Section):
         description=(
             "Layer that is explained, by its dotted name in the network (several, separated by commas, are averaged); "
             "auto takes what the classification head receives. 'btxrd-explain layers' lists them."
+        ),
+    )
+    explain_classes: ExplainClasses | None = Field(
+        default=None,
+        description=(
+            "Classes whose heat maps are computed and kept: all, or any of predicted, true and names of classes. null "
+            "takes all of up to 20 classes, else the predicted and the true class, and a note says so. The maps of the "
+            "others have the status not_computed."
         ),
     )
     examples_per_class: int = Field(

@@ -156,6 +156,9 @@ LabelMap = Annotated[tuple[Text, ...], AfterValidator(_one_each), BeforeValidato
 Names = Annotated[tuple[Text, ...], AfterValidator(_distinct), BeforeValidator(_items)]
 """Names, each of them once."""
 
+ExplainClasses = Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator(_distinct), BeforeValidator(_items)]
+"""At least one of ``all``, ``predicted``, ``true`` and names of classes, each of them once."""
+
 Percentage = Annotated[float, Field(gt=0, le=100)]
 """A share in per cent, in (0, 100]."""
 

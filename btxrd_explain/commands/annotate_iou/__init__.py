@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.annotate_iou.markdown import write_markdown
 from btxrd_explain.commands.annotate_iou.metrics_table import write_metrics
+from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.evaluation.extent import extent_of, read_columns, tune
@@ -88,7 +89,12 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
         reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
         raise InputError(
             f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}",
-            hint="nothing was written; check --annotations and --split",
+            hint="nothing was written; "
+            + (
+                "compute the maps with 'btxrd-explain infer --explain-classes'"
+                if MapStatus.NOT_COMPUTED in reasons
+                else "check --annotations and --split"
+            ),
         )
 
     return write_results(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)

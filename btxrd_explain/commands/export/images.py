@@ -74,12 +74,21 @@ class ImageMaker:
         """Return the classes whose heat maps are exported."""
         names, wanted = image.table.provenance.class_names, self.settings.export.classes
         if wanted == "all":
-            return list(range(len(names)))
+            return [index for index, computed in enumerate(image.row.computed) if computed]
         if wanted == "predicted":
-            return [image.row.predicted or 0]
+            return [self._computed(image, image.row.predicted or 0)]
         if image.row.label not in names:
             raise InputError(f"'{image.row.image_id}' has no known true class", hint="export --classes predicted")
-        return [names.index(image.row.label)]
+        return [self._computed(image, names.index(image.row.label))]
+
+    @staticmethod
+    def _computed(image: ExplainedImage, index: int) -> int:
+        if not image.row.computed[index]:
+            raise InputError(
+                f"the heat map of '{image.class_name(index)}' of '{image.row.image_id}' was not computed",
+                hint="run 'btxrd-explain infer' with --explain-classes",
+            )
+        return index
 
     def _region(self, image: ExplainedImage, index: int, lesions: tuple[NDArray[np.bool_], ...] | None) -> Attention:
         heat = image.heat_map(index)
@@ -96,8 +105,9 @@ class ImageMaker:
         size = self.settings.export.map_size
         heat = image.heat_map(index, space=Space.INPUT if size == "input" else Space.ORIGINAL)
         values = heat.values
-        if size == "grid" and image.row.grids is not None:
-            values = image.row.grids[index]
+        grid = image.row.grid(index)
+        if size == "grid" and grid is not None:
+            values = grid
         return Attention(image.class_name(index), _probability(image, index), values, heat.status, heat.peak)
 
     def _exported(

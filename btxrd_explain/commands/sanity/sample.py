@@ -101,7 +101,7 @@ def load_sample(records: Sequence[ImageRecord], explainer: Explainer, folder: Pa
         if row.size is None:
             raise ValueError(f"'{row.image_id}' has no size")
         frame, target = preprocessing.frame(row.size), int(probabilities.argmax())
-        original = heat_map(grids[target], frame, status=statuses[target], space=Space.INPUT)
+        original = heat_map(grids[0], frame, status=statuses[target], space=Space.INPUT)
         if original.status is MapStatus.OK:
             facts = (row.image_id, row.label, row.image_id in annotated, frame, tensor, target)
             subjects.append(Subject(*facts, float(probabilities[target]), original))
@@ -112,18 +112,25 @@ def load_sample(records: Sequence[ImageRecord], explainer: Explainer, folder: Pa
 
 def maps_of(explainer: Explainer, subjects: Sequence[Subject]) -> list[HeatMap]:
     """Return the maps that a network gives for the same images and classes, on the network's input."""
-    explained = _explained(explainer, [subject.tensor for subject in subjects])
+    targets = [subject.target for subject in subjects]
+    explained = _explained(explainer, [subject.tensor for subject in subjects], targets)
     return [
-        heat_map(grids[subject.target], subject.frame, status=statuses[subject.target], space=Space.INPUT)
+        heat_map(grids[0], subject.frame, status=statuses[subject.target], space=Space.INPUT)
         for subject, (_, grids, statuses) in zip(subjects, explained, strict=True)
     ]
 
 
 def _explained(
-    explainer: Explainer, tensors: Sequence[NDArray[np.float32]]
+    explainer: Explainer, tensors: Sequence[NDArray[np.float32]], targets: Sequence[int] | None = None
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], tuple[MapStatus, ...]]]:
-    """Yield probabilities, grids and statuses of each image."""
+    """Yield of each image probabilities, the grid of its target or predicted class alone, and statuses."""
     for start in range(0, len(tensors), explainer.batch_size):
         batch = torch.from_numpy(np.stack(tensors[start : start + explainer.batch_size]))
-        for part in explainer.explain(batch):
+
+        def choose(places: Sequence[int], probabilities: NDArray[np.float32], start: int = start) -> list[list[int]]:
+            if targets is None:
+                return [[index] for index in probabilities.argmax(axis=1).tolist()]
+            return [[targets[start + place]] for place in places]
+
+        for part in explainer.explain(batch, choose):
             yield from zip(part.probabilities, part.grids, part.statuses, strict=True)

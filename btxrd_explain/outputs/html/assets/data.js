@@ -87,13 +87,15 @@ export const pictureOf = (index) =>
  * Unpack the signed grid of one class.
  *
  * @param {Details} details
+ * @param {string[]} maps Statuses of all classes; those that were not computed have no grid.
  * @param {number} classIndex
  * @returns {import("./heatmap.js").Grid}
  */
-export function gridOf(details, classIndex) {
+export function gridOf(details, maps, classIndex) {
   const [rows, columns] = report.grid;
+  const place = maps.slice(0, classIndex).filter((status) => status !== "not_computed").length;
   const bytes = Uint8Array.from(atob(details.grids), (sign) => sign.charCodeAt(0));
-  return { values: new Float32Array(bytes.buffer, 4 * classIndex * rows * columns, rows * columns), rows, columns };
+  return { values: new Float32Array(bytes.buffer, 4 * place * rows * columns, rows * columns), rows, columns };
 }
 
 /**

@@ -57,7 +57,7 @@ export class Maps {
   heat(classIndex) {
     return remembered(this.samples, classIndex, () => {
       if (this.row.maps[classIndex] !== "ok") return null;
-      const grid = gridOf(this.details, classIndex);
+      const grid = gridOf(this.details, this.row.maps, classIndex);
       const scale = extremes(grid, this.frame);
       return scale && sample(grid, this.frame, scale, this.lattice);
     });
@@ -73,7 +73,7 @@ export class Maps {
     const { mask } = this.details;
     if (!mask || this.row.maps[classIndex] !== "ok") return null;
     const counts = remembered(this.overlaps, classIndex, () =>
-      overlap(gridOf(this.details, classIndex), this.frame, unpackMask(mask), report.protocol),
+      overlap(gridOf(this.details, this.row.maps, classIndex), this.frame, unpackMask(mask), report.protocol),
     );
     return counts && counts.iou(threshold);
   }
