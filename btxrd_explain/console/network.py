@@ -24,9 +24,14 @@ if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.core.methods import Method
     from btxrd_explain.evaluation.parts import Estimate
+    from btxrd_explain.inference.run import Summary
     from btxrd_explain.settings import OutputSettings
 
 # The results of `infer`.
+
+
+_MOST_COLUMNS, _MOST_SCORES = 8, 20
+"""Classes of which a confusion matrix fits, and of which anything is told."""
 
 
 def show_infer(terminal: Terminal, result: InferResult, *, hint: bool = True) -> None:
@@ -51,7 +56,11 @@ def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]
     for row in result.rows:
         if row.predicted is None or row.probabilities is None:
             continue
-        scores = "  ".join(f"{escape(n)} {p:.3f}" for n, p in zip(names, row.probabilities, strict=True))
+        scored = list(zip(names, row.probabilities, strict=True))
+        if len(scored) > _MOST_SCORES:
+            scored = sorted(scored, key=lambda pair: -pair[1])[:_MOST_SCORES]
+        scores = "  ".join(f"{escape(n)} {p:.3f}" for n, p in scored)
+        scores += f"  and {len(names) - len(scored)} classes below" if len(scored) < len(names) else ""
         terminal.print(f"[bold]{escape(row.image_id)}[/bold]  {escape(names[row.predicted])} ({row.confidence:.3f})")
         terminal.print(f"  scores:  {scores}")
         if row.image_id in result.overlays:
@@ -61,6 +70,9 @@ def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]
 def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
     summary = result.summary()
     terminal.print(f"{len(result.rows)} radiographs, {result.computed} computed now, {len(result.failed)} failed")
+    if len(names) > _MOST_COLUMNS:
+        _show_counts(terminal, summary, names)
+        return
     rows = []
     for index, name in enumerate(names):
         cells = [name, str(summary.predicted[index])]
@@ -73,6 +85,23 @@ def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...
             f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs; "
             "rows are true, columns predicted"
         )
+
+
+def _show_counts(terminal: Terminal, summary: Summary, names: tuple[str, ...]) -> None:
+    """Show of many classes how often each is predicted, true, and both; a confusion matrix would not fit."""
+    confusion, predicted = summary.confusion, summary.predicted
+    labelled = bool(summary.labelled)
+    true = [sum(line) for line in confusion]
+    order = sorted(range(len(names)), key=lambda index: -(predicted[index] + true[index]))[:_MOST_SCORES]
+    rows = [
+        [names[index], str(predicted[index]), *([str(true[index]), str(confusion[index][index])] if labelled else [])]
+        for index in sorted(order)
+    ]
+    terminal.print_table(["class", "predicted", *(["true", "both"] if labelled else [])], rows)
+    if len(order) < len(names):
+        terminal.print(f"the {len(order)} most frequent of {len(names)} classes are shown; the table has all")
+    if labelled:
+        terminal.print(f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs")
 
 
 def _print_next(terminal: Terminal, result: InferResult) -> None:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from btxrd_explain.findings.table import inspect_table
 from btxrd_explain.inference.fill import fill_table
 from btxrd_explain.inference.plan import make_plan
@@ -87,11 +89,12 @@ class Inference:
         confusion = []
         for name in names:
             of_class = predicted[self.rows.is_in("label", [name])]
-            confusion.append(tuple(int((of_class == column).sum()) for column in range(len(names))))
+            counts = np.bincount(of_class[of_class >= 0], minlength=len(names))
+            confusion.append(tuple(counts.tolist()))
         labelled = sum(map(sum, confusion))
         right = sum(confusion[index][index] for index in range(len(names)))
         return Summary(
-            predicted=tuple(int((predicted == index).sum()) for index in range(len(names))),
+            predicted=tuple(np.bincount(predicted[predicted >= 0], minlength=len(names)).tolist()),
             confusion=tuple(confusion),
             labelled=labelled,
             accuracy=right / labelled if labelled else None,

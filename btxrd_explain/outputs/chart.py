@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ GREY = "#8c8c8c"
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 """Lines of one colour, or of a print in grey, differ by these."""
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+MOST_SERIES = 20
+"""Classes that a chart tells apart, by colour and shape; of more the most frequent ones are drawn."""
 
 _SIDE, _LEFT, _GAP, _TOP, _AXIS = 2.9, 0.65, 0.75, 0.3, 0.52
 """Inches: side of the axes, room to their left, between charts, for a chart's title, and below for the x axis."""
@@ -105,6 +109,23 @@ def add_band(
         axes.fill_between(x, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
 
 
+def gathered(groups: Sequence[str], order: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Gather all but the 20 most frequent groups as one, so that a legend stays readable.
+
+    Args:
+        groups: What each point belongs to.
+        order: All groups that there are.
+
+    Returns:
+        The groups of the points, and all groups, likewise.
+    """
+    counts = Counter(groups)
+    kept = set(sorted(order, key=lambda name: -counts[name])[:MOST_SERIES])
+    rest = f"{len(order) - len(kept)} other classes"
+    names = [name for name in order if name in kept]
+    return [name if name in kept else rest for name in groups], names if len(kept) == len(order) else [*names, rest]
+
+
 def add_points(
     axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64], groups: Sequence[str], order: Sequence[str]
 ) -> None:
@@ -122,7 +143,7 @@ def add_points(
         axes.plot(
             x[own],
             y[own],
-            _MARKERS[number % len(_MARKERS)],
+            _MARKERS[(number + number // len(SERIES)) % len(_MARKERS)],
             color=SERIES[number % len(SERIES)],
             markersize=3.5,
             alpha=0.7,

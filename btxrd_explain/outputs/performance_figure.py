@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.roc import GRID
-from btxrd_explain.outputs.chart import GREY, SERIES, Band, add_band, finish, new_charts
+from btxrd_explain.outputs.chart import GREY, MOST_SERIES, SERIES, Band, add_band, finish, new_charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from btxrd_explain.core.classification import Performance, Reliability
+    from btxrd_explain.core.classification import ClassPerformance, Performance, Reliability
     from btxrd_explain.core.roc import Curve
     from btxrd_explain.core.statistics import Estimate
 
@@ -34,10 +34,11 @@ def build_reliability(performance: Performance, names: Sequence[str], *, footer:
     Returns:
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
-    titles = ["Predicted class", *(f"{name}, against the rest" for name in names)]
-    heading = "Calibration: probabilities against outcomes"
+    classes = _classes(performance, names)
+    titles = ["Predicted class", *(f"{name}, against the rest" for name, _ in classes)]
+    heading = f"Calibration: probabilities against outcomes{_which(performance)}"
     figure, charts = new_charts(titles, heading=heading, footer=footer, entries=3)
-    parts = [performance.reliability, *(part.reliability for part in performance.per_class)]
+    parts = [performance.reliability, *(part.reliability for _, part in classes)]
     for axes, part in zip(charts, parts, strict=True):
         _draw_reliability(axes, part)
     return figure
@@ -46,7 +47,7 @@ def build_reliability(performance: Performance, names: Sequence[str], *, footer:
 def build_roc(performance: Performance, names: Sequence[str], *, footer: str = "") -> Figure:
     """Build the ROC curves of all classes; arguments as of :func:`build_reliability`."""
     figure, axes = _one_chart("ROC, each class against the rest", performance, footer)
-    for number, (name, part) in enumerate(zip(names, performance.per_class, strict=True)):
+    for number, (name, part) in enumerate(_classes(performance, names)):
         _draw_curve(axes, part.roc, f"{name}: AUROC {described(part.roc.area)}, n = {part.positives}", number)
     add_band(axes, GRID, Band("chance", GRID), colour=GREY, style=2, thin=True)
     finish(axes, x_label="false positive rate (1 - specificity)", y_label="true positive rate (sensitivity)")
@@ -59,14 +60,32 @@ def build_precision_recall(performance: Performance, names: Sequence[str], *, fo
     Arguments as of :func:`build_reliability`.
     """
     figure, axes = _one_chart("Precision and recall, each class against the rest", performance, footer)
-    for number, (name, part) in enumerate(zip(names, performance.per_class, strict=True)):
+    classes = _classes(performance, names)
+    for number, (name, part) in enumerate(classes):
         curve = part.precision_recall
         _draw_curve(axes, curve, f"{name}: AP {described(curve.area)}, n = {part.positives}", number)
+        if len(classes) > len(SERIES):
+            continue  # more levels than colours would say nothing
         share = np.full(GRID.shape, part.positives / performance.images)
         label = "chance: share of the class" if number == 0 else "_"  # matplotlib's sign for no entry in the legend
         add_band(axes, GRID, Band(label, share), colour=SERIES[number % len(SERIES)], style=2, thin=True)
     finish(axes, x_label="recall (sensitivity)", y_label="precision")
     return figure
+
+
+def _classes(performance: Performance, names: Sequence[str]) -> list[tuple[str, ClassPerformance]]:
+    """Return the classes that are drawn, by name: of more than 20 those with the most radiographs."""
+    parts = performance.per_class
+    kept = sorted(range(len(parts)), key=lambda index: -parts[index].positives)[:MOST_SERIES]
+    return [(names[index], parts[index]) for index in sorted(kept)]
+
+
+def _which(performance: Performance) -> str:
+    """Say which classes are drawn, where not all are."""
+    count = len(performance.per_class)
+    if count <= MOST_SERIES:
+        return ""
+    return f" (the {MOST_SERIES} most frequent of {count} classes; all are in performance_report.json)"
 
 
 def described(estimate: Estimate) -> str:
@@ -84,14 +103,15 @@ def described(estimate: Estimate) -> str:
 
 
 def _one_chart(heading: str, performance: Performance, footer: str) -> tuple[Figure, Axes]:
-    entries = len(performance.per_class) + 1
+    entries = min(len(performance.per_class), MOST_SERIES) + 1
+    heading += _which(performance)
     figure, (axes,) = new_charts([f"n = {performance.images}"], heading=heading, footer=footer, entries=entries)
     return figure, axes
 
 
 def _draw_curve(axes: Axes, curve: Curve, label: str, number: int) -> None:
     band = Band(label, curve.values, curve.low, curve.high)
-    add_band(axes, GRID, band, colour=SERIES[number % len(SERIES)])
+    add_band(axes, GRID, band, colour=SERIES[number % len(SERIES)], style=number // len(SERIES))
 
 
 def _draw_reliability(axes: Axes, part: Reliability) -> None:

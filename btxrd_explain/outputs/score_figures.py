@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from btxrd_explain.outputs.chart import GREY, SERIES, Band, add_band, add_mark, add_points, finish, new_charts
+from btxrd_explain.outputs.chart import GREY, SERIES, Band, add_band, add_mark, add_points, finish, gathered, new_charts
 from btxrd_explain.outputs.style import INK
 
 if TYPE_CHECKING:
@@ -153,12 +153,13 @@ def build_size_figure(
     Returns:
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
-    entries = len(points.order) + (points.ceilings is not None) + bool(bins)
+    groups, order = gathered(points.groups, points.order)
+    entries = len(order) + (points.ceilings is not None) + bool(bins)
     figure, (axes,) = new_charts([f"n = {len(points.ious)}"], heading=title, footer=footer, entries=entries)
     axes.set_xscale("log")
     if points.ceilings is not None:
         axes.plot(points.shares, points.ceilings, ".", color=GREY, markersize=2.5, label="ceiling of the grid")
-    add_points(axes, points.shares, points.ious, points.groups, points.order)
+    add_points(axes, points.shares, points.ious, groups, order)
     _draw_bins(axes, bins)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -226,9 +227,11 @@ def build_pair_scatters(
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
     titles = [pair.title for pair in pairs]
-    figure, charts = new_charts(titles, heading=title, footer=footer, entries=len(order) + 1)
+    everybody, names = gathered([group for pair in pairs for group in pair.groups], order)
+    known = dict(zip((group for pair in pairs for group in pair.groups), everybody, strict=True))
+    figure, charts = new_charts(titles, heading=title, footer=footer, entries=len(names) + 1)
     for axes, pair in zip(charts, pairs, strict=True):
         axes.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1, label="no difference")
-        add_points(axes, pair.x, pair.y, pair.groups, order)
+        add_points(axes, pair.x, pair.y, [known[group] for group in pair.groups], names)
         finish(axes, x_label=f"{score}, {pair.x_label}", y_label=f"{score}, {pair.y_label}")
     return figure

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import Settings
 
 SCHEMA_VERSION: Final = 2
+
+_MOST_CLASSES = 20
+"""Classes that get a figure each."""
 
 _REASONS = {
     Outcome.TP: "predicted and true class; highest confidence first",
@@ -108,15 +112,13 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     listener = Failures(listener, strict=settings.run.strict)
     selected = select_rows(settings, listener)
     names = selected.table.provenance.class_names
-    chosen = _choose(selected, settings)
+    chosen = _most_frequent(_choose(selected, settings), listener)
     images = _images(selected, chosen)
-    listener.start("galleries", len(names))
+    listener.start("galleries", len(chosen))
     figures = _draw(selected, chosen, images, settings, listener)
     report = GalleryReport(
         order=_REASONS,
-        classes={
-            name: _class_gallery(one, figures[name], names, settings) for name, one in zip(names, chosen, strict=True)
-        },
+        classes={names[one.index]: _class_gallery(one, figures[names[one.index]], names, settings) for one in chosen},
         warnings=list(selected.findings),
         provenance=selected.table.provenance.document(),
         failed_images=LeftOut.of(listener.reasons),
@@ -144,10 +146,11 @@ def _draw(
     figures: dict[str, Path] = {}
     painter = ExamplePainter(images, selected, settings, listener)
     note_missing_glyphs([*names, *images], listener)
-    for index, name in enumerate(names):
-        _warn_of_few(name, chosen[index], settings, listener)
+    for one in chosen:
+        index, name = one.index, names[one.index]
+        _warn_of_few(name, one, settings, listener)
         figure = build_gallery(
-            [painter.line(o, rows, index, chosen[index].available[o]) for o, rows in chosen[index].rows.items()],
+            [painter.line(o, rows, index, one.available[o]) for o, rows in one.rows.items()],
             title=f"{name}: where the classifier looks",
             columns=settings.gradcam.examples_per_class,
             colormap=settings.output.colormap,
@@ -186,6 +189,18 @@ def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
         shown = {outcome: [rows[number] for number in examples.of(outcome)] for outcome in _REASONS}
         chosen.append(_Chosen(index, shown, examples.available))
     return chosen
+
+
+def _most_frequent(chosen: list[_Chosen], listener: Listener) -> list[_Chosen]:
+    """Return the classes that get a figure: of more than 20 those with the most examples."""
+    if len(chosen) <= _MOST_CLASSES:
+        return chosen
+    listener.note(
+        f"galleries of the {_MOST_CLASSES} classes with the most examples, of {len(chosen)} classes; the predictions "
+        "table has all"
+    )
+    kept = sorted(chosen, key=lambda one: -sum(one.available.values()))[:_MOST_CLASSES]
+    return sorted(kept, key=attrgetter("index"))
 
 
 def _images(selected: Selected, chosen: list[_Chosen]) -> dict[str, ExplainedImage]:

@@ -1,0 +1,248 @@
+"""Heat maps of the classes that are asked for: the same grids, fewer of them, and no gradient of any other class."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from torch import nn
+from typer.testing import CliRunner
+
+import btxrd_explain as bx
+from btxrd_explain.cli import app
+from btxrd_explain.core.explained_classes import ExplainedClasses, resolve
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.errors import TableError
+from btxrd_explain.model import engine
+from btxrd_explain.model.engine import explain, generate_gradcam
+from btxrd_explain.model.layers import find_target_layers
+from btxrd_explain.predictions.store import write_table
+from btxrd_explain.predictions.table import open_table
+from tests.support.small_table import PROVENANCE, make_row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+MANY = tuple(f"Class {number:03d}" for number in range(60))
+ABSENT = MapStatus.NOT_COMPUTED
+
+
+# What is asked for.
+
+
+def test_up_to_20_classes_are_all_explained_and_more_are_not() -> None:
+    assert resolve(None, MANY[:20]) == ("all",)
+    assert resolve(None, MANY[:21]) == ("predicted", "true")
+    assert resolve(["CLASS 003", "predicted"], MANY) == ("Class 003", "predicted")
+    assert resolve(["all", "Class 003"], MANY) == ("all",)
+    with pytest.raises(ValueError, match="'Class 3' is none of all, predicted, true and the classes"):
+        resolve(["Class 3"], MANY)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "true", "classes", "slots"),
+    [
+        (("all",), [1], [0, 1, 2], 3),
+        (("predicted", "true"), [1], [1, 2], 2),
+        (("predicted", "true"), [2], [2], 2),
+        (("predicted", "true"), [], [2], 2),
+        (("true",), [], [], 1),
+        (("a", "predicted"), [], [0, 2], 2),
+    ],
+)
+def test_the_classes_of_a_radiograph(wanted: tuple[str, ...], true: list[int], classes: list[int], slots: int) -> None:
+    explained = ExplainedClasses(wanted, ("a", "b", "c"))
+    assert (explained.of(2, true), explained.slots) == (classes, slots)
+
+
+# The engine.
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return timm.create_model("test_resnet", num_classes=5).eval()
+
+
+@pytest.mark.parametrize("method", ["gradcam", "eigencam", "fem", "finercam"])
+def test_the_grids_are_those_of_all_classes(network: nn.Module, method: str) -> None:
+    torch.manual_seed(1)
+    batch = torch.randn(3, 3, 64, 64)
+    layers = find_target_layers(network, input_size=Size(64, 64))
+    chosen = [[4], [], [0, 3]]
+    everything = explain(network, layers, batch, method=method)
+    some = explain(network, layers, batch, method=method, choose=lambda _: chosen)
+    np.testing.assert_array_equal(some.probabilities, everything.probabilities)
+    assert some.grids.shape[1] == 2
+    for image, classes in enumerate(chosen):
+        for place, index in enumerate(classes):
+            np.testing.assert_allclose(some.grids[image, place], everything.grids[image, index], atol=1e-6)
+            assert some.statuses[image][index] is everything.statuses[image][index]
+        assert np.isnan(some.grids[image, len(classes) :]).all()
+        assert {some.statuses[image][index] for index in set(range(5)) - set(classes)} == {ABSENT}
+
+
+def test_no_gradient_of_another_class_is_computed(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[int] = []
+    real = torch.autograd.grad
+
+    def counted(*arguments: Any, **keywords: Any) -> Any:  # noqa: ANN401 -- as torch has it
+        passes.append(1)
+        return real(*arguments, **keywords)
+
+    torch.manual_seed(1)
+    batch = torch.randn(4, 3, 64, 64)
+    layers = find_target_layers(network, input_size=Size(64, 64))
+    monkeypatch.setattr(engine.torch.autograd, "grad", counted)
+    explain(network, layers, batch, choose=lambda _: [[0, 1], [2], [3, 4], [1]])
+    assert len(passes) == 2  # one for each place, whatever classes the radiographs have there
+    passes.clear()
+    explain(network, layers, batch)
+    assert len(passes) == 5
+
+
+def test_a_single_heat_map_is_that_of_its_class(network: nn.Module) -> None:
+    torch.manual_seed(2)
+    image = torch.randn(1, 3, 64, 64)
+    explained = bx.explain(network, image)
+    for index in (None, 0, 4):
+        np.testing.assert_array_equal(generate_gradcam(network, image, index), explained.heat_map(0, index).values)
+
+
+# The table.
+
+
+def _rows(explained: Sequence[str]) -> tuple[Any, list[Any]]:
+    provenance = replace(PROVENANCE, class_names=("Normal", "Benign", "Malignant"), explain_classes=tuple(explained))
+    grids = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    probabilities = np.array([0.25, 0.25, 0.5], np.float32)
+    ok, broken = MapStatus.OK, MapStatus.NON_FINITE
+    return provenance, [
+        make_row(1, probabilities=probabilities, grids=grids, grid_statuses=(ok, ABSENT, ok)),
+        make_row(2, probabilities=probabilities, grids=grids[1:], grid_statuses=(ABSENT, ABSENT, ok)),
+        make_row(3, probabilities=probabilities, grids=grids * np.nan, grid_statuses=(ABSENT, broken, broken)),
+    ]
+
+
+def test_the_table_holds_the_grids_that_were_computed(tmp_path: Path) -> None:
+    provenance, rows = _rows(["predicted", "true"])
+    write_table(tmp_path / "p.parquet", provenance, rows)
+    table = open_table(tmp_path / "p.parquet")
+    assert table.parts[0].columns["grids"].shape == [2, 3, 4]
+    first, second, third = table.rows()
+    np.testing.assert_array_equal(first.grid(0), rows[0].grids[0])
+    np.testing.assert_array_equal(first.grid(2), rows[0].grids[1])
+    np.testing.assert_array_equal(second.grid(2), rows[1].grids[0])
+    assert first.grid(1) is None
+    assert second.grid(0) is None
+    assert np.isnan(third.grid(1)).all()
+    assert table.provenance.explain_classes == ("predicted", "true")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"grid_statuses": (MapStatus.OK,) * 3}, "has more than 2 grids"),
+        ({"grids": np.full((2, 3, 4), np.nan, np.float32)}, "grids are not finite"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_damaged(tmp_path: Path, changed: dict[str, Any], message: str) -> None:
+    provenance, rows = _rows(["predicted", "true"])
+    write_table(tmp_path / "p.parquet", provenance, [replace(rows[0], **changed)])
+    with pytest.raises(TableError, match=message):
+        list(open_table(tmp_path / "p.parquet").rows())
+
+
+# The commands, with a network of 60 classes.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("many")
+    torch.manual_seed(0)
+    network = timm.create_model("test_resnet", num_classes=len(MANY))
+    facts = {"class_names": list(MANY), "architecture": "test_resnet", "config": {"data": {"image_size": 64}}}
+    torch.save({"model_state_dict": network.state_dict(), **facts}, folder / "best.pt")
+    random = np.random.default_rng(0)
+    (folder / "images").mkdir()
+    lines = ["image_id,split,label"]
+    for number in range(6):
+        pixels = random.integers(0, 256, (70, 50), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
+        shape = {"label": "tumour", "points": [[5, 5], [30, 40]], "shape_type": "rectangle"}
+        document = {"shapes": [shape], "imageHeight": 70, "imageWidth": 50}
+        (folder / "images" / f"{number}.json").write_text(json.dumps(document))
+        lines.append(f"{number}.png,test,{MANY[7 * number]}")
+    (folder / "split.csv").write_text("\n".join(lines))
+    return folder
+
+
+def _run(folder: Path, *arguments: object, code: int = 0) -> str:
+    place = ("--split-csv", folder / "split.csv", "-o", folder / "out")
+    result = CliRunner().invoke(app, [*map(str, (*arguments, *place))])
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+@pytest.fixture(scope="module")
+def computed(folder: Path) -> str:
+    return _run(folder, "infer", folder / "images", "--checkpoint", folder / "best.pt")
+
+
+def test_the_predicted_and_the_true_class_are_explained_and_said_to_be(folder: Path, computed: str) -> None:
+    assert "heat maps of the predicted class and the true class alone, of 60 classes: --explain-classes all" in computed
+    assert "the 20 most frequent of 60 classes are shown" in computed
+    for number, row in enumerate(open_table(folder / "out" / "predictions.parquet").rows()):
+        there = {index for index, here in enumerate(row.computed) if here}
+        assert there == {row.predicted, 7 * number}
+        assert row.grids is not None
+        assert len(row.grids) == len(there)
+
+
+@pytest.mark.usefixtures("computed")
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("gallery", "--dpi", 50), "galleries of the 20 classes with the most examples, of 60 classes"),
+        (("annotate-iou", "--dpi", 50, "--panels", 1), "mean IoU"),
+        (("performance", "--dpi", 50), "accuracy"),
+        (("report",), "report.html"),
+        (("export", "--to", "npz", "--classes", "all"), "export"),
+        (("export", "--to", "labelme"), "export"),
+    ],
+)
+def test_the_commands_work_on_it(folder: Path, command: tuple[object, ...], said: str) -> None:
+    assert said.casefold() in _run(folder, *command).casefold()
+
+
+@pytest.mark.usefixtures("computed")
+def test_what_was_not_computed_says_what_to_do(folder: Path) -> None:
+    predictions = bx.read_predictions(folder / "out" / "predictions.parquet")
+    with pytest.raises(ValueError, match=r"'Class 059' of '0\.png' was not computed; run infer with --explain-classes"):
+        predictions.heatmap("0.png", "Class 059")
+
+
+@pytest.mark.usefixtures("computed")
+def test_a_new_true_class_is_computed_anew(folder: Path) -> None:
+    text = (folder / "split.csv").read_text()
+    (folder / "split.csv").write_text(text.replace("3.png,test,Class 021", "3.png,test,Class 055"))
+    said = _run(folder, "infer", folder / "images", "--checkpoint", folder / "best.pt")
+    (folder / "split.csv").write_text(text)
+    assert "1 relabelled image" in said
+    rows = {row.image_id: row for row in open_table(folder / "out" / "predictions.parquet").rows()}
+    assert rows["3.png"].computed[55]
+
+
+def test_other_classes_are_another_table(folder: Path, computed: str) -> None:
+    assert computed
+    infer = ("infer", folder / "images", "--checkpoint", folder / "best.pt", "--explain-classes")
+    assert "explain_classes changed from nothing to" in _run(folder, *infer, "class 001,predicted")
+    assert "'Clas 001' is none of all, predicted, true and the classes" in _run(folder, *infer, "Clas 001", code=2)
