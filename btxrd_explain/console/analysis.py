@@ -163,6 +163,10 @@ _SCORES = {
 }
 
 
+_MOST_CLASSES = 20
+"""Classes whose scores are told; of more the most frequent ones."""
+
+
 def show_performance(terminal: Terminal, result: PerformanceResult, output: OutputSettings) -> None:
     """Show the scores of all classes, and of each with its interval."""
     report = result.report
@@ -178,12 +182,18 @@ def show_performance(terminal: Terminal, result: PerformanceResult, output: Outp
     }
     lines = [[name, *_with_interval(found)] for name, found in overall.items()]
     terminal.print_table(["of all classes", "value", "95 % interval"], lines)
+    shown = sorted(report.per_class, key=lambda name: -report.per_class[name].n)[:_MOST_CLASSES]
     lines = [
         [f"{name} (n = {part.n})", score, *_with_interval(getattr(part, key))]
         for name, part in report.per_class.items()
+        if name in shown
         for score, key in _SCORES.items()
     ]
     terminal.print_table(["class", "score", "value", "95 % interval"], lines)
+    if len(shown) < len(report.per_class):
+        terminal.print(
+            f"the {len(shown)} most frequent of {len(report.per_class)} classes are shown; the report has all"
+        )
     for reason, count in report.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
     terminal.print_path("report", result.document)
