@@ -47,8 +47,10 @@ def build_reliability(performance: Performance, names: Sequence[str], *, footer:
 def build_roc(performance: Performance, names: Sequence[str], *, footer: str = "") -> Figure:
     """Build the ROC curves of all classes; arguments as of :func:`build_reliability`."""
     figure, axes = _one_chart("ROC, each class against the rest", performance, footer)
-    for number, (name, part) in enumerate(_classes(performance, names)):
-        _draw_curve(axes, part.roc, f"{name}: AUROC {described(part.roc.area)}, n = {part.positives}", number)
+    classes = _classes(performance, names)
+    for number, (name, part) in enumerate(classes):
+        label = f"{name}: AUROC {described(part.roc.area)}, n = {part.positives}"
+        _draw_curve(axes, part.roc, label, number, banded=len(classes) <= len(SERIES))
     add_band(axes, GRID, Band("chance", GRID), colour=GREY, style=2, thin=True)
     finish(axes, x_label="false positive rate (1 - specificity)", y_label="true positive rate (sensitivity)")
     return figure
@@ -63,7 +65,8 @@ def build_precision_recall(performance: Performance, names: Sequence[str], *, fo
     classes = _classes(performance, names)
     for number, (name, part) in enumerate(classes):
         curve = part.precision_recall
-        _draw_curve(axes, curve, f"{name}: AP {described(curve.area)}, n = {part.positives}", number)
+        label = f"{name}: AP {described(curve.area)}, n = {part.positives}"
+        _draw_curve(axes, curve, label, number, banded=len(classes) <= len(SERIES))
         if len(classes) > len(SERIES):
             continue  # more levels than colours would say nothing
         share = np.full(GRID.shape, part.positives / performance.images)
@@ -85,7 +88,7 @@ def _which(performance: Performance) -> str:
     count = len(performance.per_class)
     if count <= MOST_SERIES:
         return ""
-    return f" (the {MOST_SERIES} most frequent of {count} classes; all are in performance_report.json)"
+    return f" (the {MOST_SERIES} most frequent of {count} classes; performance.json has all)"
 
 
 def described(estimate: Estimate) -> str:
@@ -109,8 +112,9 @@ def _one_chart(heading: str, performance: Performance, footer: str) -> tuple[Fig
     return figure, axes
 
 
-def _draw_curve(axes: Axes, curve: Curve, label: str, number: int) -> None:
-    band = Band(label, curve.values, curve.low, curve.high)
+def _draw_curve(axes: Axes, curve: Curve, label: str, number: int, *, banded: bool) -> None:
+    """Draw a line with its interval; the intervals of many classes would hide the lines, and the legend has them."""
+    band = Band(label, curve.values, curve.low if banded else None, curve.high if banded else None)
     add_band(axes, GRID, band, colour=SERIES[number % len(SERIES)], style=number // len(SERIES))
 
 
