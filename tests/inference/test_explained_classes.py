@@ -226,6 +226,15 @@ def test_the_commands_work_on_it(folder: Path, command: tuple[object, ...], said
 
 
 @pytest.mark.usefixtures("computed")
+def test_the_galleries_are_of_the_classes_with_examples(folder: Path) -> None:
+    _run(folder, "gallery", "--dpi", 50)
+    drawn = json.loads((folder / "out" / "gallery.json").read_text())["classes"]
+    rows = list(open_table(folder / "out" / "predictions.parquet").rows())
+    assert {row.label for row in rows} | {MANY[row.predicted or 0] for row in rows} <= drawn.keys()
+    assert len(drawn) == 20
+
+
+@pytest.mark.usefixtures("computed")
 def test_what_was_not_computed_says_what_to_do(folder: Path) -> None:
     predictions = bx.read_predictions(folder / "out" / "predictions.parquet")
     with pytest.raises(ValueError, match=r"'Class 059' of '0\.png' was not computed; run infer with --explain-classes"):

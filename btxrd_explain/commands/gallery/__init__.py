@@ -199,7 +199,7 @@ def _most_frequent(chosen: list[_Chosen], listener: Listener) -> list[_Chosen]:
         f"galleries of the {_MOST_CLASSES} classes with the most examples, of {len(chosen)} classes; the predictions "
         "table has all"
     )
-    kept = sorted(chosen, key=lambda one: -sum(one.available.values()))[:_MOST_CLASSES]
+    kept = sorted(chosen, key=lambda one: -sum(one.available[outcome] for outcome in one.rows))[:_MOST_CLASSES]
     return sorted(kept, key=attrgetter("index"))
 
 
