@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +20,8 @@ class ResizeMode(StrEnum):
     """Resize the shortest side, then cut out the centre; the ends are not seen."""
     LETTERBOX = "letterbox"
     """Resize the longest side, then pad the other side evenly with black."""
+    SQUASH_CROP = "squash-crop"
+    """Resize both sides to more than the input size, then cut out the centre."""
 
 
 class Interpolation(StrEnum):
@@ -37,6 +40,51 @@ class Decode(StrEnum):
     """Every pixel."""
     FAST = "fast"
     """At a half, a quarter or an eighth of the size, as long as the network's input is not larger."""
+
+
+class Depth(StrEnum):
+    """How many bits of a radiograph's values reach the normalisation."""
+
+    EIGHT_BIT = "8-bit"
+    """Deeper values are scaled to 0-255, the image's smallest to 0 and its largest to 255."""
+    SIXTEEN_BIT = "16-bit"
+    """All: 0-65535 becomes 0-1, and nothing is rounded on the way."""
+
+
+_MOST_TILES = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Clahe:
+    """Contrast-limited adaptive histogram equalisation (Zuiderveld 1994), that of OpenCV's ``createCLAHE``.
+
+    Grey values are equalised as they are. A radiograph in colours is equalised in its lightness, CIELAB's L*.
+
+    Attributes:
+        clip: Contrast limit, OpenCV's ``clipLimit``; above 0.
+        tiles: Tiles across and down, both numbers of OpenCV's ``tileGridSize``.
+        after_resize: True equalises what the network sees, after resizing and cropping or padding; False the
+            radiograph's own pixels.
+        lightness: True treats grey values as colours, too, as albumentations does with three equal channels.
+    """
+
+    clip: float
+    tiles: int = 8
+    after_resize: bool = False
+    lightness: bool = False
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that OpenCV cannot use.
+
+        Raises:
+            ValueError: One is out of range.
+        """
+        if not 0 < self.clip < float("inf"):
+            raise ValueError(f"give CLAHE a clip above 0, such as 2.0, not {self.clip}")
+        if not 1 <= self.tiles <= _MOST_TILES:
+            raise ValueError(f"give CLAHE tiles from 1 to {_MOST_TILES}, such as 8, not {self.tiles}")
 
 
 class Space(StrEnum):

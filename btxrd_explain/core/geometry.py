@@ -56,7 +56,7 @@ class Frame:
             network: Size of the network's input.
             mode: How to get from one to the other.
             crop_fraction: For :attr:`ResizeMode.CROP`, the share of the resized shortest side that the crop
-                keeps (timm's ``crop_pct``), in (0, 1].
+                keeps (timm's ``crop_pct``), in (0, 1]; for :attr:`ResizeMode.SQUASH_CROP` that of both sides.
 
         Returns:
             The frame.
@@ -73,8 +73,9 @@ class Frame:
             raise ValueError(f"crop_fraction must lie in (0, 1], got {crop_fraction}")
         if mode is ResizeMode.SQUASH:
             return cls(original, network, network)
-        if mode is ResizeMode.CROP:
-            resized = _covering(original, Size(*(int(side / crop_fraction + 1e-9) for side in network)))
+        if mode in {ResizeMode.CROP, ResizeMode.SQUASH_CROP}:
+            scaled = Size(*(int(side / crop_fraction + 1e-9) for side in network))
+            resized = _covering(original, scaled) if mode is ResizeMode.CROP else scaled
         else:
             scale = min(network.height / original.height, network.width / original.width)
             resized = Size(max(1, round(original.height * scale)), max(1, round(original.width * scale)))
@@ -173,7 +174,13 @@ class Frame:
 
 
 def _covering(original: Size, target: Size) -> Size:
-    """Return the size that just covers the target with the aspect ratio kept; rounded as torchvision rounds it."""
+    """Return the size that just covers the target with the aspect ratio kept.
+
+    A square is covered as torchvision's ``Resize`` of one side does, any other target as timm's ``ResizeKeepRatio``.
+    """
+    if target.height != target.width:
+        ratio = min(original.height / target.height, original.width / target.width)
+        return Size(round(original.height / ratio), round(original.width / ratio))
     if target.height * original.width >= target.width * original.height:
         return Size(target.height, max(target.width, target.height * original.width // original.height))
     return Size(max(target.height, target.width * original.height // original.width), target.width)

@@ -82,7 +82,9 @@ def _asked(settings: Settings) -> dict[str, Any]:
 def _used(provenance: Provenance) -> dict[str, Any]:
     """Return what a table was made with, whatever was asked for, by the same names."""
     made = asdict(provenance.preprocessing)
-    made["image_size"] = made.pop("size")[0]
+    height, width = made.pop("size")
+    made["image_size"] = height if height == width else f"{height}x{width}"
+    made["from"] = provenance.request.get("preprocess", {}).get("from")
     return {
         "architecture": provenance.architecture,
         "class_names": list(provenance.class_names),

@@ -16,8 +16,9 @@ from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.compute import batch_size_of, device_of, wishes_of
+from btxrd_explain.inference.reading import read_prepared
 from btxrd_explain.inference.request import checkpoint_of
-from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
+from btxrd_explain.inputs.radiograph import Radiograph
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier
 from btxrd_explain.model.engine import check_network, checked_batch, explain_images
@@ -64,7 +65,9 @@ class LoadedClassifier:
 
         Args:
             image: The path of an image file, a :class:`~btxrd_explain.inputs.radiograph.Radiograph`, or pixels of shape
-                ``(height, width, 3)`` RGB or ``(height, width)``: uint8, or floating in [0, 1].
+                ``(height, width, 3)`` RGB or ``(height, width)``: uint8, floating in [0, 1], or uint16 where
+                ``preprocess.depth`` or ``preprocess.clip_percentiles`` makes use of 16 bits. Read a radiograph with
+                ``deep=True`` then; a path is read so.
 
         Returns:
             Float32 tensor of shape ``(1, channels, height, width)`` on the CPU.
@@ -79,11 +82,19 @@ class LoadedClassifier:
     def prepared(self, image: Any) -> tuple[Tensor, Frame]:  # noqa: ANN401 -- see preprocess
         """Return the network's input, and how the radiograph maps to it; see :meth:`preprocess`."""
         if isinstance(image, str | os.PathLike):
-            image = read_radiograph(image, self.preprocessing.needed)
+            radiograph, tensor = read_prepared(image, self.preprocessing)
+            return torch.from_numpy(tensor)[None], self.preprocessing.frame(radiograph.size)
         size = image.size if isinstance(image, Radiograph) else None
-        pixels = image.pixels if isinstance(image, Radiograph) else checked_picture(image, "image")
+        pixels = image.pixels if isinstance(image, Radiograph) else self._checked(image)
         size = size or Size(*pixels.shape[:2])
         return torch.from_numpy(self.preprocessing.apply(pixels, size))[None], self.preprocessing.frame(size)
+
+    def _checked(self, image: Any) -> NDArray[Any]:  # noqa: ANN401 -- see preprocess
+        """Return pixels as they are prepared; those of 16 bits where the preprocessing makes use of them."""
+        if self.preprocessing.deep and isinstance(image, np.ndarray) and image.dtype == np.uint16:
+            checked_picture(np.zeros(image.shape, np.uint8), "image")
+            return image
+        return checked_picture(image, "image")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -339,4 +339,5 @@ def wishes_of(settings: Settings) -> Wishes:
         class_names=settings.model.class_names,
         preprocessing=settings.preprocess.partial,
         activation=None if settings.model.activation == "auto" else Activation(settings.model.activation),
+        from_timm=settings.preprocess.source == "timm",
     )

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.core.intensity import PreparationError
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.inputs.dataset import ImageRecord
+    from btxrd_explain.inputs.radiograph import Radiograph
 
 _LEAST_THREADS = 4
 """On few cores more threads than cores wait for the disk or the network drive while others decode."""
@@ -69,13 +71,27 @@ def _prepare(record: ImageRecord, preprocessing: Preprocessing, folder: Path) ->
     with suppress(OSError), reaching(record.path):  # reading says what is wrong, in words
         status = record.path.stat()
     try:
-        radiograph = read_radiograph(record.path, preprocessing.needed)
-        tensor = preprocessing.apply(radiograph.pixels, radiograph.size)
+        radiograph, tensor = read_prepared(record.path, preprocessing)
     except RadiographError as error:
         facts = {"error": str(error), "stamp": _stamp(status, error.sha256)}
         return Prepared(_row(record, folder, RowStatus.UNREADABLE, **facts), None)
     stamp = _stamp(status, radiograph.sha256)
     return Prepared(_row(record, folder, RowStatus.OK, stamp=stamp, size=radiograph.size), tensor)
+
+
+def read_prepared(path: Path | str, preprocessing: Preprocessing) -> tuple[Radiograph, NDArray[np.float32]]:
+    """Read a radiograph and prepare it for the network.
+
+    Raises:
+        RadiographError: It cannot be read, or not be prepared: the user's own transform fails on it.
+    """
+    radiograph = read_radiograph(path, preprocessing.needed, deep=preprocessing.deep)
+    try:
+        return radiograph, preprocessing.apply(radiograph.pixels, radiograph.size)
+    except PreparationError as error:  # without the hash, so that the next run tries again: functions get fixed
+        raise RadiographError(
+            f"'{path}' cannot be prepared: {error}", hint="check the settings of preprocess"
+        ) from error
 
 
 def _stamp(status: os.stat_result | None, sha256: str | None) -> FileStamp | None:

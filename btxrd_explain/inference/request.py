@@ -16,6 +16,7 @@ from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.system.files import sha256_of
+from btxrd_explain.system.importing import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.settings import Settings
+    from btxrd_explain.settings.sections import PreprocessSettings
 
 # Which images the settings name.
 
@@ -104,6 +106,8 @@ def names_images(settings: Settings) -> bool:
 _VERSIONS = ("btxrd-explain", "torch", "timm", "opencv-python-headless", "pillow")
 """Distributions whose release can change predictions or grids."""
 
+_LATER = ("from", "transform", "depth", "clip_percentiles", "clahe", "standardize")
+
 DEMO = Path("demo")
 """Names the demo's classifier, unless a file has that name; a folder of that name is ./demo."""
 
@@ -126,10 +130,10 @@ def build_request(settings: Settings) -> dict[str, Any]:
         "checkpoint": _hash(location.weights),
         **({"beside_checkpoint": beside} if beside else {}),
         "architecture": model.architecture,
-        **_factory(model.factory),
+        **_own_function(model.factory, "factory"),
         "class_names": model.class_names and list(model.class_names),
         **({} if model.activation == "auto" else {"activation": model.activation}),
-        "preprocess": settings.preprocess.model_dump(mode="json"),
+        "preprocess": _of_preprocess(settings.preprocess),
         "method": settings.gradcam.method,
         "target_layer": settings.gradcam.target_layer,
         **_explained(settings.gradcam.explain_classes),
@@ -174,14 +178,24 @@ def _require_facts(location: Location, settings: Settings) -> None:
     )
 
 
-def _factory(reference: str | None) -> dict[str, Any]:
-    """Return the factory and the hash of the file that holds it; modules that it imports in turn are not looked at."""
+def _own_function(reference: str | None, kind: str) -> dict[str, Any]:
+    """Return a function of the user's own and the hash of the file that holds it, not of what that file imports."""
     if reference is None:
         return {}
-    from btxrd_explain.model.networks import factory_source  # noqa: PLC0415 -- imports torch
+    source = source_of(reference, kind)
+    return {kind: reference, f"{kind}_source": None if source is None else sha256_of(source)}
 
-    source = factory_source(reference)
-    return {"factory": reference, "factory_source": None if source is None else sha256_of(source)}
+
+def _of_preprocess(preprocess: PreprocessSettings) -> dict[str, Any]:
+    """Return the settings of the input; those that came later count where they are made use of.
+
+    So tables from before keep their fingerprint.
+    """
+    values = preprocess.model_dump(mode="json")
+    usual = type(preprocess)().model_dump(mode="json")
+    unused = {name for name in _LATER if values[name] == usual[name]}
+    transform = _own_function(preprocess.transform, "transform")
+    return {name: value for name, value in (values | transform).items() if name not in unused}
 
 
 def _hash(checkpoint: Path) -> str:

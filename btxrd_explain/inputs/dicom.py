@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def grey_levels(stored: NDArray[Any], header: Dataset) -> NDArray[np.uint8]:
+def grey_levels(stored: NDArray[Any], header: Dataset, *, deep: bool = False) -> NDArray[Any]:
     """Turn stored values into grey levels, as PS3.3 C.11 and C.7.6.3.1.2 order it.
 
     Modality LUT, or rescale slope and intercept; then the first VOI LUT, or else the first window, whose range becomes
@@ -40,9 +40,10 @@ def grey_levels(stored: NDArray[Any], header: Dataset) -> NDArray[np.uint8]:
     Args:
         stored: Integer array of shape ``(height, width)``, of at most 16 bits.
         header: The file's attributes.
+        deep: True does all of it onto 0-65535 for more than 8 bits.
 
     Returns:
-        Uint8 array of the same shape, 255 for white.
+        Uint8 array of the same shape, 255 for white; where deep uint16, 65535 for white.
     """
     low = int(stored.min())
     places = stored.astype(np.int32) - low
@@ -53,11 +54,12 @@ def grey_levels(stored: NDArray[Any], header: Dataset) -> NDArray[np.uint8]:
         levels = _levels(values, used & ~padded, header)
     if not np.isfinite(levels).all():
         raise UndecodableError("is a DICOM file whose values are not finite", hint="check how it was written")
-    levels = np.rint(levels).clip(0, 255)
+    kind, white = (np.uint16, 65535) if deep and header.BitsStored > 8 else (np.uint8, 255)
+    levels = np.rint(levels * (white // 255)).clip(0, white)
     if header.PhotometricInterpretation == "MONOCHROME1":
-        levels = 255 - levels
+        levels = white - levels
     levels[padded] = 0
-    return levels.astype(np.uint8).take(places)
+    return levels.astype(kind).take(places)
 
 
 def _padded(values: NDArray[np.int32], header: Dataset) -> NDArray[np.bool_]:
@@ -153,7 +155,7 @@ _JPEG_2000_SIZE = re.compile(rb"\xff\x4f\xff\x51.{4}(.{4})(.{4}).{24}(..)", re.D
 """Start of a codestream of JPEG 2000: width, height and components, big-endian."""
 
 
-def decode_dicom(data: bytes) -> NDArray[np.uint8]:
+def decode_dicom(data: bytes, *, deep: bool = False) -> NDArray[Any]:
     """Decode the picture of a DICOM file as it is meant to be seen.
 
     Grey values go through the modality LUT or rescaling, then through the first VOI LUT, or else the first window, see
@@ -162,6 +164,7 @@ def decode_dicom(data: bytes) -> NDArray[np.uint8]:
 
     Args:
         data: The file's content, with preamble.
+        deep: True keeps grey values of more than 8 bits as uint16, windowed onto 0-65535; colours keep 8 bits.
 
     Returns:
         Uint8 array of shape ``(height, width)``, or ``(height, width, 3)`` in RGB.
@@ -171,7 +174,7 @@ def decode_dicom(data: bytes) -> NDArray[np.uint8]:
     """
     try:
         silence("pydicom")  # it warns of values that it does not expect, and quotes them
-        return _decode(data)
+        return _decode(data, deep=deep)
     except (UndecodableError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 -- pydicom and the decoders raise whatever a damaged file provokes
@@ -179,13 +182,13 @@ def decode_dicom(data: bytes) -> NDArray[np.uint8]:
         raise UndecodableError("is a damaged DICOM file", hint="copy it again from its source") from None
 
 
-def _decode(data: bytes) -> NDArray[np.uint8]:
+def _decode(data: bytes, *, deep: bool) -> NDArray[Any]:
     syntax = _transfer_syntax(data)
     header = dcmread(BytesIO(data), specific_tags=list(_ATTRIBUTES))
     _check(header)
     pixels = _pixels(header, syntax)
     if header.PhotometricInterpretation in _GREY:
-        return grey_levels(pixels, header)
+        return grey_levels(pixels, header, deep=deep)
     if header.PhotometricInterpretation == _PALETTE:
         pixels = apply_color_lut(pixels, header)
         return _upper_bits(pixels, pixels.dtype.itemsize * 8)

@@ -1,4 +1,4 @@
-"""Radiographs from image files: 8-bit pixels, upright, with the hash of the file."""
+"""Radiographs from image files: pixels of 8 or 16 bits, upright, with the hash of the file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from PIL import ExifTags
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from PIL import Image
+
+Level = TypeVar("Level", np.uint8, np.uint16)
 
 _GREY = frozenset({"1", "L", "LA", "La"})
 _WHITE_IS_ZERO, _SEPARATE_PLANES, _UNCOMPRESSED = 0, 2, 1
@@ -59,11 +61,11 @@ def to_8_bits(image: Image.Image, data: bytes) -> NDArray[np.uint8]:
     """
     if image.format == "TIFF":
         _refuse_misread(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        grey = _stretch(_values(image))
-        return 255 - grey if _tag(image, ExifTags.Base.PhotometricInterpretation, 1) == _WHITE_IS_ZERO else grey
+    if _is_deep_grey(image):
+        grey = _stretch(_values(image), np.uint8)
+        return 255 - grey if _is_inverted(image) else grey
     if _is_deep_colour(image, data):
-        return _stretch(_deep_colours(data))
+        return _stretch(_deep_colours(data), np.uint8)
     if image.mode in {"L", "RGB"}:
         return np.asarray(image)
     if image.mode in _GREY:
@@ -71,6 +73,48 @@ def to_8_bits(image: Image.Image, data: bytes) -> NDArray[np.uint8]:
     if image.mode in {"P", "PA"} and "transparency" in image.info:
         image = image.convert("RGBA")  # by way of RGBA, for Pillow warns of the direct way
     return np.asarray(image.convert("RGB"))
+
+
+def to_16_bits(image: Image.Image, data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """Turn a decoded image into pixels with all the bits that it has, up to 16.
+
+    Unsigned values of up to 16 bits stay what they are. Signed, longer and floating values are scaled linearly, the
+    image's smallest to 0 and its largest to 65535.
+
+    Args:
+        image: The image, loaded.
+        data: The file's content.
+
+    Returns:
+        As :func:`to_8_bits`, but uint16 for an image of more than 8 bits.
+
+    Raises:
+        UndecodableError: The values are of a kind that is not read rightly, or not finite.
+    """
+    if image.format == "TIFF":
+        _refuse_misread(image)
+    if _is_deep_grey(image):
+        return _kept(image)
+    return _deep_colours(data) if _is_deep_colour(image, data) else to_8_bits(image, data)
+
+
+def _kept(image: Image.Image) -> NDArray[np.uint16]:
+    """Return grey values of up to 16 bits as they are, others scaled to 16 bits; white is not 0."""
+    bits = _tag(image, ExifTags.Base.BitsPerSample, 16)
+    unsigned = _tag(image, ExifTags.Base.SampleFormat, _UNSIGNED) == _UNSIGNED
+    if bits <= 16 and unsigned and image.mode != "F":
+        grey, white = _values(image).astype(np.uint16), 2**bits - 1
+    else:
+        grey, white = _stretch(_values(image), np.uint16), 2**16 - 1
+    return np.subtract(white, grey, dtype=np.uint16) if _is_inverted(image) else grey
+
+
+def _is_deep_grey(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _is_inverted(image: Image.Image) -> bool:
+    return _tag(image, ExifTags.Base.PhotometricInterpretation, 1) == _WHITE_IS_ZERO
 
 
 def _tag(image: Image.Image, tag: ExifTags.Base, default: int) -> int:
@@ -129,14 +173,15 @@ def _deep_colours(data: bytes) -> NDArray[np.uint16]:
     return np.ascontiguousarray(colours)
 
 
-def _stretch(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale values linearly to 0-255; an image of one value becomes 0."""
+def _stretch(values: NDArray[Any], kind: type[Level]) -> NDArray[Level]:
+    """Scale values linearly to 0-255, or to 0-65535 for uint16; an image of one value becomes 0."""
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():
         raise UndecodableError("holds values that are not finite", hint="leave it out, or convert it to 16-bit PNG")
-    scale = 255 / (high - low) if high > low else 0.0
-    levels = np.rint((np.arange(2**16) - low).clip(0) * scale).clip(0, 255).astype(np.uint8)
-    stretched = np.empty(values.shape, np.uint8)
+    white = np.iinfo(kind).max
+    scale = white / (high - low) if high > low else 0.0
+    levels = np.rint((np.arange(2**16) - low).clip(0) * scale).clip(0, white).astype(kind)
+    stretched = np.empty(values.shape, kind)
     rows = max(_VALUES_AT_ONCE * len(values) // values.size, 1)
     for start in range(0, len(values), rows):
         part = values[start : start + rows]
@@ -155,17 +200,20 @@ class Radiograph:
     """One radiograph as it is meant to be seen.
 
     Attributes:
-        pixels: Uint8 array of shape ``(height, width)``, or ``(height, width, 3)`` in RGB; read-only.
+        pixels: Uint8 array of shape ``(height, width)``, or ``(height, width, 3)`` in RGB; read-only. Uint16 for an
+            image of more than 8 bits that was read deep.
         sha256: SHA-256 of the file's content, 64 hexadecimal digits.
         size: Height and width of the radiograph, after EXIF rotation; larger than the pixels' where those are reduced.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[Any]
     sha256: str
     size: Size
 
 
-def read_radiograph(path: str | os.PathLike[str], needed: Callable[[Size], Size] | None = None) -> Radiograph:
+def read_radiograph(
+    path: str | os.PathLike[str], needed: Callable[[Size], Size] | None = None, *, deep: bool = False
+) -> Radiograph:
     """Read a radiograph; the file is read once.
 
     Grey images keep one channel and colour images become RGB, without their transparency. Values of more than 8 bits
@@ -177,6 +225,8 @@ def read_radiograph(path: str | os.PathLike[str], needed: Callable[[Size], Size]
         path: The image file, or the URL of one; its content decides about the format, not its name.
         needed: From the size of a radiograph the size that its pixels are needed at, see
             :func:`btxrd_explain.inputs.decode.decode`; None for all pixels.
+        deep: True keeps the values of an image of more than 8 bits, as uint16, see :func:`to_16_bits`. Grey DICOM is
+            windowed onto 0-65535 then. Pictures are drawn of 8 bits.
 
     Returns:
         The radiograph.
@@ -195,7 +245,7 @@ def read_radiograph(path: str | os.PathLike[str], needed: Callable[[Size], Size]
     path = _place(path)
     data = _read(path)
     try:
-        pixels, size = _decode(data, needed)
+        pixels, size = _decode(data, needed, deep=deep)
     except UndecodableError as error:
         lasting = not isinstance(error, MissingPackagesError)  # else the file is tried again by the next run
         sha256 = hashlib.sha256(data).hexdigest() if lasting else None
@@ -234,28 +284,29 @@ def decode_radiograph(data: bytes) -> NDArray[np.uint8]:
     Raises:
         UndecodableError: It is not an image that can be decoded.
     """
-    return _decode(data, None)[0]
+    return _decode(data, None, deep=False)[0]
 
 
-def _decode(data: bytes, needed: Callable[[Size], Size] | None) -> tuple[NDArray[np.uint8], Size]:
+def _decode(data: bytes, needed: Callable[[Size], Size] | None, *, deep: bool) -> tuple[NDArray[Any], Size]:
     """Return pixels, upright, and the radiograph's size."""
     if is_dicom(data):
-        grey = _decode_dicom(data)
+        grey = _decode_dicom(data, deep=deep)
         grey.flags.writeable = False
         return grey, Size(*grey.shape[:2])
     image, orientation, size = decode(data, needed=needed)
     with refusing_damage():
-        pixels = np.ascontiguousarray(upright(to_8_bits(image, data), orientation))
+        values = to_16_bits(image, data) if deep else to_8_bits(image, data)
+        pixels = np.ascontiguousarray(upright(values, orientation))
     pixels.flags.writeable = False
     return pixels, Size(size.width, size.height) if orientation in SIDEWAYS else size
 
 
-def _decode_dicom(data: bytes) -> NDArray[np.uint8]:
+def _decode_dicom(data: bytes, *, deep: bool) -> NDArray[Any]:
     try:
         from btxrd_explain.inputs.dicom import decode_dicom  # noqa: PLC0415 -- an extra, and few runs need it
     except ModuleNotFoundError as error:
         raise MissingPackagesError("is DICOM, which needs more packages") from error
-    return decode_dicom(data)
+    return decode_dicom(data, deep=deep)
 
 
 def _read(path: Path) -> bytes:

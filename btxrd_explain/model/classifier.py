@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from btxrd_explain.core.choices import Activation
-from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.choices import Activation, Depth
+from btxrd_explain.core.intensity import transform_named
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import CheckpointError, SettingsError
+from btxrd_explain.finding import Finding
 from btxrd_explain.model.activation import Outputs, decide, watch_outputs
 from btxrd_explain.model.checkpoint import OneOutputError, fit_weights
+from btxrd_explain.model.evaluation_transform import evaluation_transform
 from btxrd_explain.model.facts import Facts, found_note, gather_facts, require_facts
 from btxrd_explain.model.findings import disagreement, network_findings, preprocessing_findings
 from btxrd_explain.model.networks import (
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from btxrd_explain.finding import Finding
+    from btxrd_explain.core.geometry import Size
     from btxrd_explain.model.checkpoint import Checkpoint
 
 
@@ -48,6 +50,7 @@ class Wishes:
         multi_label_labels: True where labels name several classes of one radiograph: each class of a network with
             several outputs then has a sigmoid of its own, unless ``activation`` or the checkpoint say otherwise. As it
             decides about results, whoever sets it makes it part of the request.
+        from_timm: Whether the rest of them is that of timm's evaluation transform.
     """
 
     architecture: str | None = None
@@ -56,6 +59,7 @@ class Wishes:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     activation: Activation | None = None
     multi_label_labels: bool = False
+    from_timm: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +103,11 @@ class _Choice:
             self.findings.append(disagreement(what, stored, wished))
         return next((value for value in (stored, wished, default) if value is not None), None)
 
-    def of_side(self, facts: Facts, wishes: Wishes) -> int | None:
+    def of_size(self, facts: Facts, wishes: Wishes) -> Size | None:
         stored, wished = (said.preprocessing.get("size") for said in (facts, wishes))
-        side: int | None = self.of("image size", stored and stored.height, wished and wished.height)
-        return side
+        if stored is not None and wished is not None and stored != wished:
+            self.findings.append(disagreement("image size", _shown(stored), _shown(wished)))
+        return stored or wished
 
 
 def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
@@ -133,7 +138,7 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
     )
     choice = _Choice([*checkpoint.notes, *found_note(facts, _unlike(facts, wishes))], [*facts.findings])
     class_names = _class_names(checkpoint, facts, wishes, choice)
-    image_size = choice.of_side(facts, wishes)
+    image_size = choice.of_size(facts, wishes)
     blueprint = _fitted(checkpoint, facts, wishes, choice, classes=len(class_names), image_size=image_size)
     preprocessing = _preprocessing(blueprint, facts, wishes, choice, image_size)
     network = blueprint.network.eval()
@@ -199,7 +204,7 @@ def _class_names(checkpoint: Checkpoint, facts: Facts, wishes: Wishes, choice: _
 
 
 def _fitted(
-    checkpoint: Checkpoint, facts: Facts, wishes: Wishes, choice: _Choice, *, classes: int, image_size: int | None
+    checkpoint: Checkpoint, facts: Facts, wishes: Wishes, choice: _Choice, *, classes: int, image_size: Size | None
 ) -> Blueprint:
     """Create the network and load its weights: of two classes also one with one output, where they are of such."""
 
@@ -256,7 +261,7 @@ def build_untrained(wishes: Wishes) -> Classifier:
     class_names = wishes.class_names or ("Normal", "Benign", "Malignant")
     _refuse_one_class("the network", class_names)
     choice = _Choice(["the weights are random: layers and grids are those of a trained network, heat maps are not"])
-    image_size = choice.of_side(Facts(), wishes)
+    image_size = choice.of_size(Facts(), wishes)
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(0)
         blueprint = _wished(wishes, classes=len(class_names), image_size=image_size)
@@ -268,7 +273,7 @@ def build_untrained(wishes: Wishes) -> Classifier:
 
 
 def _blueprint(
-    checkpoint: Checkpoint, facts: Facts, wishes: Wishes, choice: _Choice, *, classes: int, image_size: int | None
+    checkpoint: Checkpoint, facts: Facts, wishes: Wishes, choice: _Choice, *, classes: int, image_size: Size | None
 ) -> Blueprint:
     """Create the network that the checkpoint belongs to: the user's own, else timm's of the name that it says."""
     if wishes.factory is not None:
@@ -295,7 +300,7 @@ def _blueprint(
         raise CheckpointError(f"{error.message}, which '{checkpoint.path}' needs", hint=error.hint) from error
 
 
-def _wished(wishes: Wishes, *, classes: int, image_size: int | None) -> Blueprint:
+def _wished(wishes: Wishes, *, classes: int, image_size: Size | None) -> Blueprint:
     """Create the network that the user names."""
     if wishes.factory is not None and wishes.architecture is not None:
         raise SettingsError(
@@ -310,25 +315,61 @@ def _wished(wishes: Wishes, *, classes: int, image_size: int | None) -> Blueprin
 
 
 def _preprocessing(
-    blueprint: Blueprint, facts: Facts, wishes: Wishes, choice: _Choice, image_size: int | None
+    blueprint: Blueprint, facts: Facts, wishes: Wishes, choice: _Choice, image_size: Size | None
 ) -> Preprocessing:
     """Decide how the network wants its input."""
-    size = Size(image_size, image_size) if image_size else blueprint.size
+    wished = dict(wishes.preprocessing)
+    if wishes.from_timm:
+        taken, note = evaluation_transform(blueprint, wished)
+        wished |= taken
+        choice.notes.append(note)
+    size = image_size or wished.get("size") or blueprint.size
     if size is None:
         raise SettingsError(
             f"neither the checkpoint nor the settings say which input size {blueprint.name} takes",
             hint="give --image-size",
         )
-    stored, wished = facts.preprocessing, wishes.preprocessing
+    if wished.get("transform") is not None:
+        transform_named(wished["transform"])  # a function that cannot be imported fails before the first radiograph
+    choice.notes += _depth_notes(wished)
+    return Preprocessing(**{**wished, "size": size, **_normalisation(blueprint, facts, wished, choice)})
+
+
+def _normalisation(
+    blueprint: Blueprint, facts: Facts, wished: Mapping[str, Any], choice: _Choice
+) -> dict[str, tuple[float, ...]]:
+    """Decide mean and standard deviation of each channel; 0 and 1 where each image has its own."""
+    stored = facts.preprocessing
+    if wished.get("standardize"):
+        if "mean" in stored or "std" in stored:
+            told = f"mean {stored.get('mean')} and std {stored.get('std')}"
+            choice.findings.append(
+                Finding.of("preprocessing", f"the checkpoint says {told}, and standardize takes each image's own")
+            )
+        return {"mean": (0.0,) * blueprint.channels, "std": (1.0,) * blueprint.channels}
     mean, std = (choice.of(what, stored.get(what), wished.get(what)) for what in ("mean", "std"))
     if blueprint.size is None and (mean is None or std is None):
         choice.notes.append("nobody says how the input is normalised: as for ImageNet; preprocess.mean and .std set it")
-    decided = {
-        "size": size,
+    return {
         "mean": _per_channel(mean or blueprint.mean, blueprint.channels),
         "std": _per_channel(std or blueprint.std, blueprint.channels),
     }
-    return Preprocessing(**{**wished, **decided})
+
+
+def _depth_notes(wished: Mapping[str, Any]) -> list[str]:
+    """Say what a value of 16 bits means where nothing says which value is white."""
+    if wished.get("depth", Depth.EIGHT_BIT) is Depth.EIGHT_BIT or wished.get("clip_percentiles") is not None:
+        return []
+    note = (
+        "depth 16-bit: a value v of a 16-bit radiograph becomes v / 65535; preprocess.clip_percentiles: [0, 100] takes "
+        "each image's own range"
+    )
+    return [note]
+
+
+def _shown(size: Size) -> int | str:
+    """Return one side of a square, else height x width."""
+    return size.height if size.height == size.width else f"{size.height}x{size.width}"
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> tuple[float, ...]:

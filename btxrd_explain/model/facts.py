@@ -314,11 +314,11 @@ def _size(said: Said) -> Size | None:
         value = [value[key] for key in ("height", "width", "shortest_edge") if key in value]
         value = value * 2 if len(value) == 1 else value[:2]
     sides = [int(side) for side in value[-2:]] if isinstance(value, list | tuple) else [int(value)]
-    if len(set(sides)) != 1:
-        raise ValueError(f"{sides} is not square")
-    if not 1 <= sides[0] <= LARGEST_SIDE:
-        raise ValueError(f"an image size of {sides[0]} is not 1 to {LARGEST_SIDE} pixels")
-    return Size(sides[0], sides[0])
+    if not sides:
+        raise ValueError("an image size of no sides")
+    if not all(1 <= side <= LARGEST_SIDE for side in sides):
+        raise ValueError(f"an image size of {' x '.join(map(str, sides))} is not 1 to {LARGEST_SIDE} pixels")
+    return Size(sides[0], sides[-1])
 
 
 def _channels(said: Said) -> int | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.finding import Finding
 from btxrd_explain.model.scores import score_matrix
 
@@ -52,6 +53,12 @@ def preprocessing_findings(preprocessing: Preprocessing, blueprint: Blueprint, f
                 f"the checkpoint says {what} {stored}, {used} is used",
                 advice=f"check the training code, and set preprocess.{what}",
             )
+    if preprocessing.crop_fraction != 1 and preprocessing.resize not in {ResizeMode.CROP, ResizeMode.SQUASH_CROP}:
+        yield Finding.of(
+            "preprocessing",
+            f"crop_fraction {preprocessing.crop_fraction} has no effect with resize {preprocessing.resize}",
+            advice="set preprocess.resize to crop or squash-crop, or leave crop_fraction out",
+        )
     if facts.channels not in (None, blueprint.channels):
         yield Finding.of(
             "preprocessing", f"the checkpoint says {facts.channels} channels, its weights take {blueprint.channels}"
@@ -103,7 +110,7 @@ def pass_findings(network: nn.Module, shape: tuple[int, ...]) -> Iterator[Findin
 
 def _unlike_timm(preprocessing: Preprocessing, blueprint: Blueprint, facts: Facts) -> Iterator[Finding]:
     """Compare a normalisation that only the settings state with that of timm's weights."""
-    if blueprint.size is None:
+    if blueprint.size is None or preprocessing.standardize:
         return
     for what in ("mean", "std"):
         used, usual = getattr(preprocessing, what), getattr(blueprint, what)

@@ -57,7 +57,12 @@ _Text = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_p
 
 SCHEMA_VERSION = 1
 _METADATA_KEY = b"btxrd_explain"
-_LATER = frozenset({"decode", "findings", "activation", "multi_label", "explain_classes"})
+_LATER = frozenset(
+    {
+        *("decode", "transform", "depth", "clip_percentiles", "clahe", "standardize"),
+        *("findings", "activation", "multi_label", "explain_classes"),
+    }
+)
 """Fields that tables of earlier releases do not say."""
 
 

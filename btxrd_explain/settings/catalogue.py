@@ -73,9 +73,10 @@ SECTIONS: Mapping[str, type[Section]] = MappingProxyType(_sections())
 
 SETTINGS: Mapping[str, Setting] = MappingProxyType(
     {
-        f"{section}.{key}": Setting(f"{section}.{key}", field.default, field.description or "")
+        name: Setting(name, field.default, field.description or "")
         for section, model in SECTIONS.items()
         for key, field in model.model_fields.items()
+        for name in (f"{section}.{field.alias or key}",)
     }
 )
 """All settings in the order of the schema, by their dotted names."""

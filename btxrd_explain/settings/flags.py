@@ -98,6 +98,8 @@ _CLASSIFIER = (
     *("model.device", "model.batch_size", "model.precision"),
     *("preprocess.image_size", "preprocess.resize", "preprocess.interpolation", "preprocess.antialias"),
     *("preprocess.crop_fraction", "preprocess.decode", "preprocess.mean", "preprocess.std"),
+    *("preprocess.transform", "preprocess.depth", "preprocess.clip_percentiles", "preprocess.clahe"),
+    "preprocess.standardize",
 )
 """What loading a classifier takes, which is not a command."""
 

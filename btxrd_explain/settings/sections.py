@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from btxrd_explain.core.choices import Decode, Interpolation, Precision, ResizeMode
+from btxrd_explain.core.choices import Decode, Depth, Interpolation, Precision, ResizeMode
 from btxrd_explain.settings.types import (
     BatchSize,
     Checkpoint,
@@ -13,15 +13,17 @@ from btxrd_explain.settings.types import (
     CountOrAuto,
     Deviations,
     Device,
+    EqualisationSettings,
     ExplainClasses,
     FilePath,
     Fraction,
     ImageFolder,
     Inputs,
-    InputSide,
+    InputSize,
     Means,
     MethodName,
     Names,
+    Percentiles,
     PositiveFraction,
     Shard,
     Text,
@@ -162,22 +164,35 @@ class ModelSettings(Section):
 class PreprocessSettings(Section):
     """From a radiograph's pixels to the network's input, as in training.
 
-    The checkpoint wins over image_size, mean and std where it holds them, and a disagreement is reported.
+    The order is: transform, clip_percentiles, clahe, resize, then standardize or mean and std. Pictures are drawn of
+    radiographs as they are in their files. The checkpoint wins over image_size, mean and std where it holds them, and a
+    disagreement is reported.
     """
 
-    image_size: InputSide | None = Field(
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    source: Literal["timm"] | None = Field(
+        default=None,
+        alias="from",
+        description=(
+            "timm takes timm's evaluation transform for the network as it is: image_size, resize, crop_fraction, "
+            "interpolation, antialias, mean and std. A note tells what it is, and another value given for one of these "
+            "is an error."
+        ),
+    )
+    image_size: InputSize | None = Field(
         default=None,
         description=(
-            "Side of the square input in pixels. What the checkpoint says wins over it, and a disagreement is "
-            "reported; null takes what timm says of the architecture."
+            "Side of the square input in pixels, or height x width, such as 384x320. What the checkpoint says wins "
+            "over it, and a disagreement is reported; null takes what timm says of the architecture."
         ),
     )
     resize: ResizeMode = Field(
         default=ResizeMode.SQUASH,
         description=(
-            "How a radiograph of any shape becomes a square: squash resizes both sides and loses the aspect "
+            "How a radiograph of any shape becomes the input: squash resizes both sides and loses the aspect "
             "ratio, crop resizes the shortest side and cuts out the centre, letterbox resizes the longest "
-            "side and pads with black."
+            "side and pads with black, squash-crop resizes both sides and cuts out the centre."
         ),
     )
     interpolation: Interpolation = Field(default=Interpolation.BILINEAR, description="Kernel of the resize.")
@@ -187,7 +202,49 @@ class PreprocessSettings(Section):
     )
     crop_fraction: PositiveFraction = Field(
         default=1.0,
-        description=("With resize: crop, the share of the shortest side that the crop keeps (timm's crop_pct)."),
+        description=(
+            "With resize: crop, the fraction of the shortest side that the crop keeps (timm's crop_pct); with "
+            "squash-crop, that of both sides."
+        ),
+    )
+    transform: Text | None = Field(
+        default=None,
+        description=(
+            "A Python function of your own, as module:callable, that changes the values of a radiograph before all "
+            "other steps: a NumPy array (height, width) or (height, width, 3) of uint8, or of uint16 for a 16-bit file "
+            "with depth: 16-bit or clip_percentiles, to an array of the same shape and type."
+        ),
+    )
+    depth: Depth = Field(
+        default=Depth.EIGHT_BIT,
+        description=(
+            "How many bits of the values of 16-bit radiographs reach the network: 8-bit scales them to 0-255, each "
+            "image's smallest value to 0 and its largest to 255; 16-bit keeps them, 65535 is 1. 8-bit files are the "
+            "same with both."
+        ),
+    )
+    clip_percentiles: Percentiles | None = Field(
+        default=None,
+        description=(
+            "Two percentiles of each image, such as [1, 99]: the lower becomes black, the upper white, and values "
+            "beyond are clipped, so that a burnt-in marker of full white does not darken the rest. [0, 100] is each "
+            "image's whole range."
+        ),
+    )
+    clahe: EqualisationSettings | None = Field(
+        default=None,
+        description=(
+            "Contrast-limited adaptive histogram equalisation, that of OpenCV, of the radiograph's own pixels: clip "
+            "(clipLimit) and tiles (of both sides of tileGridSize, 8 unless given). after_resize: true equalises after "
+            "the resize; lightness: true equalises the lightness of three equal channels, as albumentations does."
+        ),
+    )
+    standardize: bool = Field(
+        default=False,
+        description=(
+            "True gives each image zero mean and unit variance, (x - mean) / std over all values of the network's "
+            "input, as nnU-Net and MONAI do; mean and std then have no part."
+        ),
     )
     decode: Decode = Field(
         default=Decode.EXACT,
@@ -212,6 +269,13 @@ class PreprocessSettings(Section):
         ),
     )
 
+    @field_validator("mean", "std")
+    @classmethod
+    def _one_normalisation(cls, values: object, info: ValidationInfo) -> object:
+        if values is not None and info.data.get("standardize"):
+            raise ValueError("leave it out, since standardize takes each image's own mean and standard deviation")
+        return values
+
     @property
     def partial(self) -> dict[str, Any]:
         """The fields of :class:`btxrd_explain.core.preprocess.Preprocessing` that are decided here.
@@ -221,9 +285,12 @@ class PreprocessSettings(Section):
         """
         from btxrd_explain.core.geometry import Size  # noqa: PLC0415 -- numpy, and --help needs none
 
-        decided = {name: value for name, value in self if value is not None}
-        side = decided.pop("image_size", None)
-        return decided if side is None else decided | {"size": Size(side, side)}
+        decided = {name: value for name, value in self if value is not None and name != "source"}
+        size = decided.pop("image_size", None)
+        if size is None:
+            return decided
+        height, _, width = str(size).partition("x")
+        return decided | {"size": Size(int(height), int(width or height))}
 
 
 # The settings of the section `gradcam`.

@@ -10,9 +10,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
+from btxrd_explain.core.choices import Clahe
 from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.system.places import is_url, place_of
+
+_LEAST_SIDE, _MOST_SIDE = 16, 4096
 
 
 def _path(value: object) -> object:
@@ -69,6 +72,41 @@ def _items(value: object) -> object:
         return value
     if not value.lstrip().startswith("["):
         return [item.strip() for item in value.split(",")]
+    from btxrd_explain.settings.document import parse_list  # noqa: PLC0415 -- PyYAML, only for such a text
+
+    return parse_list(value)
+
+
+def _input_size(value: object) -> int | str:
+    """Read one side from a number, or height and width from a pair or from text; they become text like ``384x320``."""
+    parts = value.lower().split("x") if isinstance(value, str) and not value.lstrip().startswith("[") else _items(value)
+    sides = parts if isinstance(parts, list | tuple) else [parts]
+    if not 1 <= len(sides) <= 2 or not all(_is_side(side) for side in sides):
+        raise ValueError(
+            f"give a whole number from {_LEAST_SIDE} to {_MOST_SIDE}, height x width such as 384x320, or null"
+        )
+    numbers = [int(side) for side in sides]
+    return numbers[0] if len(set(numbers)) == 1 else f"{numbers[0]}x{numbers[1]}"
+
+
+def _is_side(value: object) -> bool:
+    """Return whether a value, or its text, is a number of pixels that an input may have."""
+    if isinstance(value, str):
+        text = value.strip()
+        value = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    return isinstance(value, int) and not isinstance(value, bool) and _LEAST_SIDE <= value <= _MOST_SIDE
+
+
+def _rising(values: tuple[float, float]) -> tuple[float, float]:
+    if values[0] >= values[1]:
+        raise ValueError("give the lower percentile first, such as [1, 99]")
+    return values
+
+
+def _mapping(value: object) -> object:
+    """Read a mapping from text: ``{clip: 2.0, tiles: 8}`` as in YAML and JSON."""
+    if not isinstance(value, str):
+        return value
     from btxrd_explain.settings.document import parse_list  # noqa: PLC0415 -- PyYAML, only for such a text
 
     return parse_list(value)
@@ -186,8 +224,33 @@ Device = Literal["auto", "cpu", "cuda", "mps"] | Annotated[str, Field(pattern=r"
 BatchSize = Literal["auto"] | Annotated[int, Field(ge=1, le=4096)]
 """Images in one forward pass, or ``auto``."""
 
-InputSide = Annotated[int, Field(ge=16, le=4096)]
-"""Side of the network's square input in pixels."""
+InputSize = Annotated[
+    int | str,
+    PlainValidator(_input_size),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": _LEAST_SIDE, "maximum": _MOST_SIDE},
+                {"type": "string", "examples": ["384x320"]},
+            ]
+        }
+    ),
+]
+"""Side of the network's square input in pixels, or its height and width."""
+
+Percentiles = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=100)], Annotated[float, Field(ge=0, le=100)]],
+    AfterValidator(_rising),
+    BeforeValidator(_items),
+]
+"""Two percentiles, the lower one first."""
+
+EqualisationSettings = Annotated[
+    Clahe,
+    BeforeValidator(_mapping),
+    WithJsonSchema({"type": "string", "examples": ["{clip: 2.0, tiles: 8}"]}),
+]
+"""Clip and tiles of CLAHE, and where in the order it comes."""
 
 CountOrAuto = Literal["auto"] | Annotated[int, Field(ge=1)]
 """A number of something, or ``auto``."""

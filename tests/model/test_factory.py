@@ -15,8 +15,8 @@ from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.inference.request import build_request
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier, build_untrained
-from btxrd_explain.model.networks import factory_source
 from btxrd_explain.settings import load_settings
+from btxrd_explain.system.importing import source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -212,8 +212,8 @@ def test_the_source_is_found_without_running_it(folder: Path) -> None:
     (folder / "own_package").mkdir()
     (folder / "own_package" / "__init__.py").write_text("raise RuntimeError('imported')")
     (folder / "own_package" / "nets.py").touch()
-    assert factory_source("own_package.nets:build") == folder / "own_package" / "nets.py"
-    assert factory_source("own_package:build") == folder / "own_package" / "__init__.py"
-    assert factory_source("own_package.missing:build") is None
-    assert factory_source("sys:exit") is None  # built in: no file
+    assert source_of("own_package.nets:build", "factory") == folder / "own_package" / "nets.py"
+    assert source_of("own_package:build", "factory") == folder / "own_package" / "__init__.py"
+    assert source_of("own_package.missing:build", "factory") is None
+    assert source_of("sys:exit", "factory") is None  # built in: no file
     assert os.fspath(folder) not in sys.path

@@ -150,7 +150,11 @@ def test_every_key_is_unique_so_that_every_flag_is() -> None:
 
 def test_every_setting_has_an_origin_in_the_order_of_the_schema() -> None:
     loaded = load()
-    assert list(loaded.origins) == [f"{s}.{key}" for s, model in SECTIONS.items() for key in model.model_fields]
+    assert list(loaded.origins) == [
+        f"{section}.{field.alias or key}"
+        for section, model in SECTIONS.items()
+        for key, field in model.model_fields.items()
+    ]
     assert loaded.settings == Settings()
 
 
@@ -309,7 +313,17 @@ def test_wrong_names_in_a_file_get_a_suggestion(write: Any) -> None:  # noqa: AN
         ("annotation.operator=<", "'<': give >= or >"),
         ("annotation.panels=61", "'61': give a whole number from 1 to 60"),
         ("gradcam.examples_per_class=2.5", "'2.5': give a whole number from 1 to 20"),
-        ("preprocess.image_size=15", "'15': give a whole number from 16 to 4096 or null"),
+        ("preprocess.image_size=15", "'15': give a whole number from 16 to 4096, height x width such as 384x320"),
+        ("preprocess.image_size=384x8", "'384x8': give a whole number from 16 to 4096, height x width"),
+        ("preprocess.image_size=64x64x64", "'64x64x64': give a whole number from 16 to 4096"),
+        ("preprocess.image_size=64.5", "'64.5': give a whole number from 16 to 4096"),
+        ("preprocess.from=torchvision", "'torchvision': give timm or null"),
+        ("preprocess.clahe=2", "'2': give text like {clip: 2.0, tiles: 8} or null"),
+        ("preprocess.clahe={clip: 0}", "'{clip: 0}': give CLAHE a clip above 0, such as 2.0, not 0.0"),
+        ("preprocess.clahe={clip: 2, tile: 4}", "'{clip: 2, tile: 4}': give text like {clip: 2.0, tiles: 8} or null"),
+        ("preprocess.clip_percentiles=99,1", "'99,1': give the lower percentile first, such as [1, 99]"),
+        ("preprocess.clip_percentiles=1,101", "'1,101': give a list of 2 numbers from 0 to 100 or null"),
+        ("preprocess.depth=12", "'12': give 8-bit or 16-bit"),
         ("preprocess.crop_fraction=0", "'0': give a number above 0, at most 1"),
         ("preprocess.mean=0.5", "'0.5': give a list of 3 numbers from 0 to 1 or null"),
         ("preprocess.std=1,1,0", "'1,1,0': give a list of 3 numbers above 0, at most 1 or null"),
@@ -468,8 +482,9 @@ def test_methods_are_those_of_the_core() -> None:
 def test_preprocessing_settings_are_a_partial_of_the_core_type() -> None:
     """Each field has one setting; those without a default are left to the checkpoint."""
     names = {field.name for field in fields(Preprocessing)} - {"size"} | {"image_size"}
-    assert set(PreprocessSettings.model_fields) == names
-    assert PreprocessSettings().partial.keys() == names - {"image_size", "mean", "std"}
+    assert set(PreprocessSettings.model_fields) == names | {"source"}
+    without_default = {"image_size", "mean", "std", "transform", "clip_percentiles", "clahe"}
+    assert PreprocessSettings().partial.keys() == names - without_default
     given = {"image_size": 96, "mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "resize": "crop", "decode": "fast"}
     partial = PreprocessSettings.model_validate(given).partial
     made = Preprocessing(**partial)

@@ -18,7 +18,7 @@ from btxrd_explain.evaluation.summaries import summarise
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.outputs.chart import Band
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, cell_pixels
-from btxrd_explain.outputs.overlay import outlines_of, picture_of, shrunk
+from btxrd_explain.outputs.overlay import outlines_of, shrunk
 from btxrd_explain.outputs.score_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.style import picture_dpi, save_figure
 
@@ -183,8 +183,7 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
         name = None if score.true is None else image.class_name(score.true)
         mask = lesions_of(place, image.frame, protocol.rules, class_name=name).mask_in(protocol.space)
     if protocol.space is Space.INPUT:
-        wanted = image.table.provenance.preprocessing
-        pixels = picture_of(wanted.apply(pixels), wanted)  # what the network was given
+        pixels = image.table.provenance.preprocessing.picture(pixels)
     heat = image.heat_map(score.target, space=protocol.space)
     ok = heat.status is MapStatus.OK
     region = outlines_of(region_of(heat.values, protocol.threshold)) if ok else ()

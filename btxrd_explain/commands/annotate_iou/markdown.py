@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.evaluation.protocol import BASELINES
 from btxrd_explain.plain import plain
 
@@ -87,6 +88,7 @@ def _methods(report: Report) -> str:
     bootstrap = f"percentile bootstrap over {drawn.units} {drawn.unit}, {drawn.resamples} draws, seed {drawn.seed}"
     sentences = [
         _maps(report),
+        f"Radiographs were {plain_markdown(in_words(report.provenance['preprocessing']))}.",
         f"They were compared with {_POLICIES[rule.mask_policy]} ({plain_markdown(rule.annotations)}); {_rule(report)}.",
         f"Means are given with 95 % intervals ({bootstrap}); differences between maps are paired.",
         "Each score stands beside its chance level and its ceiling, that of the lesion mask averaged onto the grid.",

@@ -11,6 +11,7 @@ import torch
 from btxrd_explain.core.choices import Space
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map
 from btxrd_explain.inference.reading import read_ahead
+from btxrd_explain.inputs.radiograph import read_radiograph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -37,6 +38,7 @@ class Subject:
         target: Index of the class whose map is checked: the one that the trained network predicts.
         confidence: Its probability.
         original: The map of the trained network, on the network's input.
+        picture: The radiograph resized as the network's input, uint8; None where that is the tensor, denormalised.
     """
 
     image_id: str
@@ -47,6 +49,7 @@ class Subject:
     target: int
     confidence: float
     original: HeatMap
+    picture: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,7 @@ def load_sample(records: Sequence[ImageRecord], explainer: Explainer, folder: Pa
         folder: Folder of the results.
         listener: Told of files that cannot be read.
     """
+    paths = {record.image_id: record.path for record in records}
     annotated = {record.image_id for record in records if record.annotation is not None}
     preprocessing = explainer.classifier.preprocessing
     prepared = list(read_ahead(records, preprocessing, folder=folder, window=2 * explainer.batch_size))
@@ -104,7 +108,11 @@ def load_sample(records: Sequence[ImageRecord], explainer: Explainer, folder: Pa
         original = heat_map(grids[0], frame, status=statuses[target], space=Space.INPUT)
         if original.status is MapStatus.OK:
             facts = (row.image_id, row.label, row.image_id in annotated, frame, tensor, target)
-            subjects.append(Subject(*facts, float(probabilities[target]), original))
+            picture = None
+            if preprocessing.changes_values:
+                radiograph = read_radiograph(paths[row.image_id], preprocessing.needed)
+                picture = preprocessing.picture(radiograph.pixels, radiograph.size)
+            subjects.append(Subject(*facts, float(probabilities[target]), original, picture))
         else:
             excluded.append((row.image_id, f"its heat map is empty: {original.status}"))
     return Sample(tuple(subjects), tuple(excluded))

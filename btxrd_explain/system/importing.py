@@ -1,0 +1,120 @@
+"""Functions of the user's own, which settings name as ``package.module:callable``.
+
+Only settings can name one: a file is data and cannot make this package import anything. The file that defines the
+function is found without importing it, so that the fingerprint of a predictions table, which includes it, is quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from btxrd_explain.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def source_of(reference: str, kind: str) -> Path | None:
+    """Return the file that holds the function, found without importing it; None where it is not a file on the path.
+
+    Args:
+        reference: ``package.module:callable``.
+        kind: What the function is for, ``factory`` or ``transform``, for the message.
+
+    Raises:
+        SettingsError: The reference is malformed.
+    """
+    module, _ = _parts(reference, kind)
+    places: list[str] | None = [str(Path.cwd()), *sys.path]
+    found = None
+    name = ""
+    for part in module.split("."):
+        name = f"{name}.{part}" if name else part
+        found = PathFinder.find_spec(name, places)
+        if found is None:
+            return None
+        places = found.submodule_search_locations
+    return Path(found.origin) if found is not None and found.has_location and found.origin else None
+
+
+def resolve(reference: str, kind: str) -> Any:  # noqa: ANN401 -- any callable
+    """Import the function; modules in the current directory are found too.
+
+    Args:
+        reference: ``package.module:callable``; the callable may be an attribute of a class.
+        kind: What the function is for, ``factory`` or ``transform``, for the message.
+
+    Raises:
+        SettingsError: The reference is malformed, or the module or the function is missing or cannot be imported.
+    """
+    name, attributes = _parts(reference, kind)
+    try:
+        with current_directory_importable():
+            found: Any = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise _import_failed(reference, kind, error) from error  # something that the module itself imports
+        raise SettingsError(
+            f"no module is called '{error.name}' for the {kind} '{reference}'",
+            hint="start in the folder that holds it, or install it",
+        ) from error
+    except Exception as error:
+        raise _import_failed(reference, kind, error) from error
+    for attribute in attributes.split("."):
+        if not hasattr(found, attribute):
+            raise SettingsError(
+                f"module '{name}' ({getattr(sys.modules[name], '__file__', 'built in')}) has no '{attributes}'",
+                hint=_form(kind),
+            )
+        found = getattr(found, attribute)
+    if not callable(found):
+        raise SettingsError(f"the {kind} '{reference}' is a {type(found).__name__}, not a function", hint=_form(kind))
+    return found
+
+
+@contextmanager
+def current_directory_importable() -> Iterator[None]:
+    """Let modules in the current directory be imported, as ``python -m`` does and an installed command does not."""
+    here = str(Path.cwd())
+    sys.path.insert(0, here)
+    importlib.invalidate_caches()  # the file may be younger than the process
+    try:
+        yield
+    finally:
+        if here in sys.path:
+            sys.path.remove(here)
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Return an exception in one line.
+
+    >>> reason_of(ValueError("no luck\ntoday"))
+    'ValueError: no luck'
+    """
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _parts(reference: str, kind: str) -> tuple[str, str]:
+    """Split a reference into the names of module and callable."""
+    module, colon, attributes = reference.partition(":")
+    names = module.split(".") + attributes.split(".")
+    if not colon or not all(name.isidentifier() for name in names):
+        raise SettingsError(f"'{reference}' names no {kind}", hint=_form(kind))
+    return module, attributes
+
+
+def _form(kind: str) -> str:
+    example = {"factory": "my_network:build", "transform": "my_images:transform"}[kind]
+    return f"name it as package.module:callable, such as {example}"
+
+
+def _import_failed(reference: str, kind: str, error: Exception) -> SettingsError:
+    return SettingsError(
+        f"importing the {kind} '{reference}' failed ({reason_of(error)})", hint="make the module importable by itself"
+    )
