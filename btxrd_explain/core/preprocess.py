@@ -108,7 +108,7 @@ class Preprocessing:
 
     @property
     def changes_values(self) -> bool:
-        """Whether values are changed otherwise than by resizing, mean and std, so that the input is not for looking at."""
+        """Whether values change otherwise than by resizing, mean and std, so that the input is not for looking at."""
         return self.deep or self.standardize or (self.transform, self.clahe) != (None, None)
 
     def frame(self, original: Size) -> Frame:

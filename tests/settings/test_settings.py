@@ -304,6 +304,9 @@ def test_wrong_names_in_a_file_get_a_suggestion(write: Any) -> None:  # noqa: AN
     )
 
 
+SIZES = "a whole number from 16 to 4096, height x width such as 384x320, or null"
+
+
 @pytest.mark.parametrize(
     ("assignment", "expected"),
     [
@@ -313,10 +316,10 @@ def test_wrong_names_in_a_file_get_a_suggestion(write: Any) -> None:  # noqa: AN
         ("annotation.operator=<", "'<': give >= or >"),
         ("annotation.panels=61", "'61': give a whole number from 1 to 60"),
         ("gradcam.examples_per_class=2.5", "'2.5': give a whole number from 1 to 20"),
-        ("preprocess.image_size=15", "'15': give a whole number from 16 to 4096, height x width such as 384x320"),
-        ("preprocess.image_size=384x8", "'384x8': give a whole number from 16 to 4096, height x width"),
-        ("preprocess.image_size=64x64x64", "'64x64x64': give a whole number from 16 to 4096"),
-        ("preprocess.image_size=64.5", "'64.5': give a whole number from 16 to 4096"),
+        ("preprocess.image_size=15", f"'15': give {SIZES}"),
+        ("preprocess.image_size=384x8", f"'384x8': give {SIZES}"),
+        ("preprocess.image_size=64x64x64", f"'64x64x64': give {SIZES}"),
+        ("preprocess.image_size=64.5", f"'64.5': give {SIZES}"),
         ("preprocess.from=torchvision", "'torchvision': give timm or null"),
         ("preprocess.clahe=2", "'2': give text like {clip: 2.0, tiles: 8} or null"),
         ("preprocess.clahe={clip: 0}", "'{clip: 0}': give CLAHE a clip above 0, such as 2.0, not 0.0"),
