@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from btxrd_explain.inputs.decode import UndecodableError
-from btxrd_explain.inputs.radiograph import decode_radiograph
+from btxrd_explain.inputs.radiograph import decode_radiograph, read_radiograph
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
 RAMP = [100, 1124, 4196]  # (1124 - 100) / (4196 - 100) = 1 / 4
@@ -159,3 +161,52 @@ def test_the_order_of_values_is_kept_whatever_the_depth(bits: int, seed: int) ->
     assert (np.diff(levels[np.argsort(values.ravel(), kind="stable")]) >= 0).all()
     assert bits > 8 or len(np.unique(levels)) == len(np.unique(values))
     assert (levels.min(), levels.max()) == (0, 255)
+
+
+def read_deep(data: bytes, folder: Path, *, deep: bool = True) -> NDArray[Any]:
+    (folder / "a.img").write_bytes(data)
+    radiograph = read_radiograph(folder / "a.img", deep=deep)
+    assert radiograph.size == radiograph.pixels.shape[:2]
+    assert not radiograph.pixels.flags.writeable
+    return radiograph.pixels
+
+
+def test_deep_values_are_kept(tmp_path: Path) -> None:
+    """Grey and colours of 16 bits, of PNG and TIFF; 12 bits and both byte orders."""
+    grey = np.array([RAMP, [0, 4095, 65535]], np.uint16)
+    colours = np.stack([grey, grey // 2, 65535 - grey], axis=-1)
+    files = [cv2_png(grey), tiff(grey), tiff(grey, byteorder=">"), tiff(grey, compression="zlib")]
+    files.append(cv2_png(np.repeat(grey[..., None], 3, axis=2)))
+    for data in files:
+        assert read_deep(data, tmp_path).dtype == np.uint16
+        np.testing.assert_array_equal(read_deep(data, tmp_path), grey)
+    for data in (cv2_png(np.ascontiguousarray(colours[..., ::-1])), tiff(colours, photometric="rgb")):
+        np.testing.assert_array_equal(read_deep(data, tmp_path), colours)
+
+
+def test_eight_bits_stay_eight(tmp_path: Path) -> None:
+    pixels = np.array([[0, 7, 255]], np.uint8)
+    for data in (cv2_png(pixels), tiff(pixels)):
+        assert read_deep(data, tmp_path).dtype == np.uint8
+        np.testing.assert_array_equal(read_deep(data, tmp_path), pixels)
+
+
+def test_white_is_zero_is_turned_around_at_full_depth(tmp_path: Path) -> None:
+    grey = np.array([RAMP], np.uint16)
+    np.testing.assert_array_equal(read_deep(tiff(grey, photometric="miniswhite"), tmp_path), 65535 - grey)
+
+
+@pytest.mark.parametrize("dtype", ["int16", "int32", "uint32", "float32"])
+def test_values_without_a_scale_of_16_bits_are_scaled(dtype: str, tmp_path: Path) -> None:
+    """Smallest to 0, largest to 65535: as 8 bits are, 257 times as fine."""
+    values = np.array([[0 if dtype == "uint32" else -1024, 3072]], dtype)
+    middle = (int(values[0, 0]) + 3072) // 2
+    pixels = read_deep(tiff(np.insert(values, 1, middle, axis=1)), tmp_path)
+    assert (pixels.dtype, pixels[0, 0], pixels[0, 2]) == (np.uint16, 0, 65535)
+    assert abs(int(pixels[0, 1]) - 32768) <= 1
+
+
+def test_deep_and_shallow_pictures_are_one(tmp_path: Path) -> None:
+    grey = np.random.default_rng(0).integers(300, 4000, (9, 7), dtype=np.uint16)
+    deep, shallow = (read_deep(cv2_png(grey), tmp_path, deep=deep) for deep in (True, False))
+    np.testing.assert_array_equal(shallow, scaled(deep))

@@ -214,6 +214,21 @@ def test_a_picture_of_padding_alone_is_black() -> None:
     assert levels(written(header)) == [0, 0]
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME2", "MONOCHROME1"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 2000, "WindowWidth": 3000}, {"PixelPaddingValue": 7}])
+def test_levels_of_16_bits_are_those_of_8_and_257_times_as_fine(
+    photometric: str, window: dict[str, Any], tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 4096, (40, 30), dtype=np.uint16)
+    data = dicom(pixels, BitsStored=12, PhotometricInterpretation=photometric, **window)
+    deep, shallow = (read_radiograph(save(tmp_path, "a.dcm", data), deep=deep).pixels for deep in (True, False))
+    assert (deep.dtype, shallow.dtype) == (np.uint16, np.uint8)
+    assert np.abs(deep / 257 - shallow).max() <= 0.5 + 1 / 257
+    assert len(np.unique(deep)) > 256
+    eight = read_radiograph(save(tmp_path, "b.dcm", dicom(GREY)), deep=True).pixels
+    np.testing.assert_array_equal(eight, GREY)
+
+
 @pytest.mark.parametrize("value", [b"nan", b"inf", b"9e308"])
 def test_values_that_are_not_finite_are_refused(value: bytes, tmp_path: Path) -> None:
     data = dicom(row(0, 1, 400), RescaleIntercept=0, RescaleSlope="12345").replace(b"12345 ", value.ljust(6))
