@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +31,12 @@ from btxrd_explain.progress import Listener
 from btxrd_explain.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 NAMES = ("Normal", "Benign", "Malignant")
 COUNT = 6
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "preprocessing.md").read_text("utf-8")
+PAGE_TABLES = ("timm", "tall", "deep", "negative")
 pytestmark = pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # random weights
 
 
@@ -216,3 +220,25 @@ def test_pictures_show_the_radiograph_as_it_is(data: Path, tmp_path: Path) -> No
         assert subject.picture is not None
         np.testing.assert_array_equal(subject.picture, explainer.classifier.preprocessing.picture(pixels))
         assert np.corrcoef(subject.picture.ravel(), subject.tensor[0].ravel())[0, 1] < -0.99
+
+
+def test_the_blocks_of_its_page_run(
+    data: Path, tmp_path: Path, write_root: Callable[[Path, int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's function, its commands in their order, and its Python."""
+    commands = "".join(re.findall(r"```bash\n(.*?)```", PAGE, flags=re.DOTALL)).replace("\\\n", " ").splitlines()
+    function, check = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    write_root(tmp_path, 3)
+    (tmp_path / "my_images.py").write_text(function)
+    (tmp_path / "best.pt").write_bytes((data / "plain.pt").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert len(commands) == 4
+    for command in commands:
+        run(*shlex.split(command)[1:])
+    sys.modules.pop("my_images")
+    made = {name: open_table(tmp_path / name / "predictions.parquet").provenance.preprocessing for name in PAGE_TABLES}
+    assert (made["timm"].crop_fraction, made["tall"].size) == (0.95, Size(192, 128))
+    assert (made["deep"].clahe, made["deep"].standardize) == (Clahe(2.0), True)
+    assert made["negative"].transform == "my_images:transform"
+    exec(compile(check, "preprocessing.md", "exec"), {})  # noqa: S102 -- our own page
+    assert np.load(tmp_path / "input.npy").shape == (1, 3, 160, 160)
