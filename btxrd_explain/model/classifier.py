@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -347,13 +348,21 @@ def _normalisation(
                 Finding.of("preprocessing", f"the checkpoint says {told}, and standardize takes each image's own")
             )
         return {"mean": (0.0,) * blueprint.channels, "std": (1.0,) * blueprint.channels}
-    mean, std = (choice.of(what, stored.get(what), wished.get(what)) for what in ("mean", "std"))
+    known = {what: None if _agree(stored.get(what), wished.get(what)) else stored.get(what) for what in ("mean", "std")}
+    mean, std = (choice.of(what, values, wished.get(what)) for what, values in known.items())
     if blueprint.size is None and (mean is None or std is None):
         choice.notes.append("nobody says how the input is normalised: as for ImageNet; preprocess.mean and .std set it")
     return {
         "mean": _per_channel(mean or blueprint.mean, blueprint.channels),
         "std": _per_channel(std or blueprint.std, blueprint.channels),
     }
+
+
+def _agree(stored: tuple[float, ...] | None, wished: tuple[float, ...] | None) -> bool:
+    """Return whether both say the same within the six digits that are kept of a checkpoint's numbers."""
+    if stored is None or wished is None or len(stored) != len(wished):
+        return False
+    return all(math.isclose(one, other, abs_tol=1e-6) for one, other in zip(stored, wished, strict=True))
 
 
 def _depth_notes(wished: Mapping[str, Any]) -> list[str]:

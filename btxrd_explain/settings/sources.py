@@ -210,9 +210,13 @@ def _nested(given: Iterable[Given]) -> dict[str, dict[str, object]]:
 def _unknown(given: Given) -> str:
     """Say that a setting is unknown, and which ones exist."""
     if given.name in SECTIONS:
-        example = f"{given.name}.{next(iter(SECTIONS[given.name].model_fields))}"
+        example = f"{given.name}.{_keys(given.name)[0]}"
         return f"'{given.name}' in {given.origin} is a section: give its settings, such as '{example}'"
     return f"unknown setting {_cut(repr(given.name))} in {given.origin}: {_suggestion(given)}"
+
+
+def _keys(section: str) -> list[str]:
+    return [setting.key for setting in SETTINGS.values() if setting.section == section]
 
 
 def _suggestion(given: Given) -> str:
@@ -223,7 +227,7 @@ def _suggestion(given: Given) -> str:
         return f"did you mean {SETTINGS[meant].variable}?" if variable else f"did you mean '{meant}'?"
     section = given.name.partition(".")[0]
     if section in SECTIONS:
-        return f"'{section}' holds {', '.join(SECTIONS[section].model_fields)}"
+        return f"'{section}' holds {', '.join(_keys(section))}"
     return f"the sections are {', '.join(SECTIONS)}"
 
 

@@ -19,7 +19,8 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.compute import wishes_of
-from btxrd_explain.model.classifier import build_untrained
+from btxrd_explain.model.checkpoint import read_checkpoint
+from btxrd_explain.model.classifier import Wishes, build_classifier, build_untrained
 from btxrd_explain.model.evaluation_transform import evaluation_transform
 from btxrd_explain.model.networks import Blueprint
 from btxrd_explain.settings import load_settings
@@ -185,3 +186,22 @@ def test_settings_that_contradict_timm_are_an_error() -> None:
         assert told in str(caught.value)
     classifier_of("test_resnet", "preprocess.from=timm", "preprocess.crop_fraction=0.95")  # the same value
     classifier_of("test_resnet", "preprocess.from=timm", "preprocess.resize=squash")  # the default, as in a file of all
+
+
+def test_a_checkpoint_that_keeps_six_digits_agrees_with_timm(tmp_path: Path) -> None:
+    """CLIP's mean has eight; all of them count."""
+    mean, std = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+    torch.manual_seed(0)
+    made: Any = timm.create_model("test_resnet", num_classes=3)
+    content = {
+        "state_dict": made.state_dict(),
+        "class_names": ["a", "b", "c"],
+        "config": {"model": {"backbone": "test_resnet"}, "data": {"image_size": 64}},
+        "normalization": {"mean": mean, "std": std},
+    }
+    torch.save(content, tmp_path / "clip.pt")
+    classifier = build_classifier(
+        read_checkpoint(tmp_path / "clip.pt"), Wishes(preprocessing={"mean": mean, "std": std})
+    )
+    assert (classifier.preprocessing.mean, classifier.preprocessing.std) == (mean, std)
+    assert "preprocessing" not in [finding.code for finding in classifier.findings]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from btxrd_explain.commands.report.figures import figures
 from btxrd_explain.commands.report.summary import by_class, exclusions, outcome_of, slices, tiles
 from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.classification import measure_performance
+from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.outputs.overlay import colour_table
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.report.entries import Entry
     from btxrd_explain.core.classification import Performance
     from btxrd_explain.core.geometry import Frame
+    from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.evaluation.schema import Report
     from btxrd_explain.evaluation.score import Score
@@ -201,6 +203,11 @@ def _frame(frame: Frame) -> dict[str, list[int]]:
     }
 
 
+def _preparation(preprocessing: Preprocessing) -> dict[str, str]:
+    """Return what is done to radiographs, where it is more than resizing and normalising."""
+    return {"Preparation": in_words(asdict(preprocessing))} if preprocessing.changes_values else {}
+
+
 def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> list[dict[str, str]]:
     """Put into words how the numbers came about."""
     size, grid, drawn = provenance.preprocessing.size, provenance.grid, report.statistics
@@ -211,6 +218,7 @@ def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> l
             "Checkpoint (SHA-256)": provenance.checkpoint_sha256,
             "Heat maps": f"{provenance.method} of {provenance.target_layer}, {grid.height} × {grid.width} cells",
             "Input": f"{size.width} × {size.height} pixels, {provenance.preprocessing.resize}",
+            **_preparation(provenance.preprocessing),
             "Region": rule_in_words(protocol.threshold),
             "Compared on": "the radiograph's pixels" if protocol.space == "original" else "the network's input",
             "Class that is measured": f"the {protocol.target_class} class",
