@@ -286,6 +286,10 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.Monke
             "'model' in --set model=cpu is a section: give its settings, such as 'model.checkpoint'",
         ),
         (
+            {"assignments": ["preprocess=timm"]},
+            "'preprocess' in --set preprocess=timm is a section: give its settings, such as 'preprocess.from'",
+        ),
+        (
             {"assignments": ["model.device"]},
             "--set 'model.device' assigns nothing: write --set SECTION.SETTING=VALUE",
         ),
