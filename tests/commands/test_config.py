@@ -37,6 +37,7 @@ def words(name: str) -> st.SearchStrategy[str]:
 
 columns = st.lists(st.sampled_from(["center", "hip bone", "null", "1e3", "[a"]), unique=True).map(tuple)
 
+sides = st.integers(16, 4096)
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "data.root": or_null(paths),
     "data.inputs": st.lists(names).map(tuple),
@@ -53,11 +54,22 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "model.precision": st.sampled_from(["fp32", "bf16", "fp16"]),
     "model.batch_size": st.just("auto") | st.integers(1, 4096),
     "model.compile": st.booleans(),
-    "preprocess.image_size": or_null(st.integers(16, 4096)),
+    "preprocess.from": or_null(st.just("timm")),
+    "preprocess.image_size": or_null(sides | st.tuples(sides, sides).map(lambda size: f"{size[0]}x{size[1]}")),
     "preprocess.resize": words("preprocess.resize"),
     "preprocess.interpolation": words("preprocess.interpolation"),
     "preprocess.antialias": st.booleans(),
     "preprocess.crop_fraction": positive,
+    "preprocess.transform": or_null(texts),
+    "preprocess.depth": words("preprocess.depth"),
+    "preprocess.clip_percentiles": or_null(st.tuples(st.floats(0, 49), st.floats(50, 100))),
+    "preprocess.clahe": or_null(
+        st.fixed_dictionaries(
+            {"clip": st.floats(0.1, 100)},
+            optional={"tiles": st.integers(1, 256), "after_resize": st.booleans(), "lightness": st.booleans()},
+        )
+    ),
+    "preprocess.standardize": st.just(False),
     "preprocess.decode": st.sampled_from(["exact", "fast"]),
     "preprocess.mean": or_null(st.tuples(fractions, fractions, fractions)),
     "preprocess.std": or_null(st.tuples(positive, positive, positive)),

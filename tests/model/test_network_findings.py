@@ -11,7 +11,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from btxrd_explain.core.choices import Interpolation
+from btxrd_explain.core.choices import Interpolation, ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.inference.compute import _completed
@@ -95,7 +95,10 @@ def test_interpolation_and_crop_of_the_training(load: Callable[..., Classifier],
     assert "crop_fraction 0.875, 1.0 is used" in found[1].message
     assert "1 channels, its weights take 3" in found[2].message
     content["config"]["data"]["in_chans"] = 3
-    assert not load(interpolation=Interpolation.BICUBIC, crop_fraction=0.875).findings
+    cropped = {"interpolation": Interpolation.BICUBIC, "crop_fraction": 0.875}
+    assert not load(**cropped, resize=ResizeMode.CROP).findings
+    (finding,) = load(**cropped).findings
+    assert "crop_fraction 0.875 has no effect with resize squash" in finding.message
 
 
 def test_facts_of_another_kind_are_no_reason_to_refuse_a_checkpoint(
