@@ -89,7 +89,8 @@ def windowed(pixels: NDArray[Any], percentiles: tuple[float, float]) -> NDArray[
     low, high = (float(value) for value in np.percentile(pixels, percentiles))
     values = np.arange(2 ** (8 * pixels.dtype.itemsize), dtype=np.float64)
     levels = ((values - low) / (high - low)).clip(0, 1) if high > low else values > high
-    return levels.astype(np.float32)[pixels]
+    seen: NDArray[np.float32] = levels.astype(np.float32)[pixels]
+    return seen
 
 
 def standardised(planes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -105,7 +106,8 @@ def standardised(planes: NDArray[np.float32]) -> NDArray[np.float32]:
         Float32 array of the same shape; all 0 for an image of one value.
     """
     mean, deviation = planes.mean(dtype=np.float64), planes.std(dtype=np.float64)
-    return ((planes - mean) / max(float(deviation), _LEAST_DEVIATION)).astype(np.float32)
+    scaled: NDArray[np.float32] = ((planes - mean) / max(float(deviation), _LEAST_DEVIATION)).astype(np.float32)
+    return scaled
 
 
 @lru_cache(maxsize=8)

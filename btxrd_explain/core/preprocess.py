@@ -155,7 +155,7 @@ class Preprocessing:
         channels = len(self.mean)
         if channels == 1 and picture.ndim == 3:
             picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(picture.dtype, copy=False)
-        planes = [picture] * channels if picture.ndim == 2 else np.moveaxis(picture, -1, 0)
+        planes = [picture] * channels if picture.ndim == 2 else list(np.moveaxis(picture, -1, 0))
         if self.standardize:
             return standardised(np.stack(planes).astype(np.float32))
         if picture.dtype == np.uint8:

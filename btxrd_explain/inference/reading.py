@@ -79,7 +79,7 @@ def _prepare(record: ImageRecord, preprocessing: Preprocessing, folder: Path) ->
     return Prepared(_row(record, folder, RowStatus.OK, stamp=stamp, size=radiograph.size), tensor)
 
 
-def read_prepared(path: Path | str, preprocessing: Preprocessing) -> tuple[Radiograph, NDArray[np.float32]]:
+def read_prepared(path: str | os.PathLike[str], preprocessing: Preprocessing) -> tuple[Radiograph, NDArray[np.float32]]:
     """Read a radiograph and prepare it for the network.
 
     Raises:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from timm.data import resolve_model_data_config
+from timm.data.config import resolve_model_data_config
 
 from btxrd_explain.core.choices import Interpolation, ResizeMode
 from btxrd_explain.core.geometry import Size
@@ -43,7 +43,8 @@ def evaluation_transform(blueprint: Blueprint, wished: Mapping[str, Any]) -> tup
             f"preprocess.from is timm, and {blueprint.name} is not a network of timm",
             hint="leave preprocess.from out, and give its input's settings",
         )
-    taken = _fields(blueprint.name, resolve_model_data_config(blueprint.network), made)
+    config = resolve_model_data_config(blueprint.network)  # type: ignore[no-untyped-call]  # timm leaves it open
+    taken = _fields(blueprint.name, config, made)
     for name, value in taken.items():
         asked = wished.get(name)
         if asked is not None and asked not in (_USUAL.get(name), value):

@@ -85,7 +85,7 @@ def _input_size(value: object) -> int | str:
         raise ValueError(
             f"give a whole number from {_LEAST_SIDE} to {_MOST_SIDE}, height x width such as 384x320, or null"
         )
-    numbers = [int(side) for side in sides]
+    numbers = [int(str(side)) for side in sides]
     return numbers[0] if len(set(numbers)) == 1 else f"{numbers[0]}x{numbers[1]}"
 
 

@@ -11,7 +11,8 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from timm.data import create_transform, resolve_model_data_config
+from timm.data.config import resolve_model_data_config
+from timm.data.transforms_factory import create_transform
 from torch import nn
 from torchvision import transforms
 
@@ -55,11 +56,11 @@ def pictures(request: pytest.FixtureRequest) -> list[NDArray[np.uint8]]:
     if request.param == "made up":
         return made_up()
     folder: Path = request.getfixturevalue("real_data") / "btxrd_sample" / "images"
-    files = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())[::3]]
+    files: list[Any] = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(folder.iterdir())[::3]]
     return [pixels for pixels in files if pixels is not None]
 
 
-def rgb(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def rgb(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.repeat(pixels[..., None], 3, axis=2)
 
 
@@ -97,7 +98,7 @@ def network() -> nn.Module:
 def test_evaluation_transforms_of_timm(architecture: str, pictures: list[NDArray[np.uint8]]) -> None:
     """Of pictures in RGB, as timm's readers give them."""
     classifier = classifier_of(architecture, "preprocess.from=timm")
-    config = resolve_model_data_config(classifier.network)
+    config = resolve_model_data_config(classifier.network)  # type: ignore[no-untyped-call]  # timm leaves it open
     transform: Any = create_transform(**config, is_training=False)
     assert_equal_predictions(
         classifier.network, classifier.preprocessing, pictures, lambda pixels: transform(Image.fromarray(rgb(pixels)))
@@ -118,7 +119,8 @@ def test_crop_modes_and_sizes_of_timm(
     config = {"input_size": (3, *size), "crop_pct": crop_pct, "crop_mode": mode, "interpolation": "bilinear"}
     made: Any = timm.create_model("test_resnet", pretrained_cfg_overlay=config)
     taken, _ = evaluation_transform(Blueprint(made, "test_resnet", 3, Size(*size), (0.5,) * 3, (0.5,) * 3), {})
-    transform: Any = create_transform(**resolve_model_data_config(made), is_training=False)
+    told = resolve_model_data_config(made)  # type: ignore[no-untyped-call]  # timm leaves it open
+    transform: Any = create_transform(**told, is_training=False)
     assert_equal_predictions(
         network, Preprocessing(**taken), pictures, lambda pixels: transform(Image.fromarray(rgb(pixels)))
     )
