@@ -252,11 +252,14 @@ def measure_performance(
         rates=rates(labels, predicted, classes, resampling),
         confusion=confusion,
         reliability=reliability(probabilities.max(axis=1), labels == predicted, resampling),
-        per_class=tuple(_of_class(probabilities[:, index], labels == index, resampling) for index in range(classes)),
+        per_class=tuple(performance_of_class(probabilities[:, index], labels == index, resampling) for index in range(classes)),
     )
 
 
-def _of_class(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> ClassPerformance:
+def performance_of_class(
+    scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling
+) -> ClassPerformance:
+    """Score the probabilities of one class against the rest; arguments as of :func:`reliability`."""
     return ClassPerformance(
         positives=int(np.count_nonzero(positive)),
         roc=roc(scores, positive, resampling),

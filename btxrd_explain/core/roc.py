@@ -58,12 +58,10 @@ def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: R
     Raises:
         ValueError: The shapes disagree or a score is not finite.
     """
-    ranking = _Ranking(scores, positive, resampling)
+    ranking = _Ranking(scores, positive, resampling.unit_of.size)
 
     def area_and_curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        true, false = ranking.counts(weights)
-        true, false = ratio(true, true[:, -1:]), ratio(false, false[:, -1:])
-        area = (np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2).sum(axis=1)
+        true, false, area = ranking.roc(weights)
         return np.column_stack([area, [np.interp(GRID, x, y) for x, y in zip(false, true, strict=True)]])
 
     return _curve(area_and_curve, resampling)
@@ -83,29 +81,86 @@ def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], 
     Raises:
         ValueError: The shapes disagree or a score is not finite.
     """
-    ranking = _Ranking(scores, positive, resampling)
+    ranking = _Ranking(scores, positive, resampling.unit_of.size)
 
     def area_and_curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        true, false = ranking.counts(weights)
-        recall, precision = ratio(true, true[:, -1:]), ratio(true, true + false)
-        gained = np.nan_to_num(precision)[:, 1:]  # undefined only before the first image, where recall gains nothing
-        area = (np.diff(recall, axis=1) * gained).sum(axis=1)
+        recall, precision, area = ranking.precision_recall(weights)
         return np.column_stack([area, [_reached(r[1:], p[1:]) for r, p in zip(recall, precision, strict=True)]])
 
     return _curve(area_and_curve, resampling)
 
 
+def areas_of(
+    scores: NDArray[np.floating], positive: NDArray[np.bool_], images: int
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return a statistic of draws: the area under the ROC curve, and average precision, shape ``(draws, 2)``.
+
+    Args:
+        scores: Probability of the class, shape ``(images,)``, finite.
+        positive: Whether the image is of the class, shape ``(images,)``.
+        images: Number of images.
+
+    Raises:
+        ValueError: The shapes disagree or a score is not finite.
+    """
+    ranking = _Ranking(scores, positive, images)
+    return lambda weights: np.stack([ranking.roc(weights)[2], ranking.precision_recall(weights)[2]], axis=1)
+
+
+def youden(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Return the threshold of the highest Youden index, and that index.
+
+    The index is sensitivity + specificity - 1 of ``score >= threshold`` (Youden, Cancer 3:32, 1950); it does not depend
+    on how frequent the class is. Of equals the highest threshold is taken.
+
+    Args:
+        scores: Probability of the class, shape ``(images,)``, finite.
+        positive: Whether the image is of the class, shape ``(images,)``.
+
+    Returns:
+        One of the scores, and the index in [0, 1]; None where all images or none are of the class.
+
+    >>> youden(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
+    (0.8, 0.5)
+    """
+    if positive.all() or not positive.any():
+        return None
+    ranking = _Ranking(scores, positive, len(scores))
+    true, false, _ = ranking.roc(np.ones((1, len(scores))))
+    index = (true - false)[0, 1:]
+    best = int(index.argmax())
+    return float(ranking.steps[best]), float(index[best])
+
+
 class _Ranking:
     """Images in the order of falling scores, equal scores as one step."""
 
-    def __init__(self, scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> None:
-        if not scores.shape == positive.shape == resampling.unit_of.shape:
-            raise ValueError(f"{scores.shape} scores, {positive.shape} labels and {resampling.unit_of.shape} units")
+    def __init__(self, scores: NDArray[np.floating], positive: NDArray[np.bool_], images: int) -> None:
+        if not scores.shape == positive.shape == (images,):
+            raise ValueError(f"{scores.shape} scores, {positive.shape} labels and ({images},) units")
         if not np.isfinite(scores).all():
             raise ValueError("a score is not finite")
         self._order = np.argsort(-scores, kind="stable")
         self._positive = positive[self._order]
         self._steps = np.flatnonzero(np.diff(scores[self._order], append=np.nan))
+        self.steps = scores[self._order][self._steps]
+
+    def roc(
+        self, weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return true and false positive rates after each step, and the area between, of each draw."""
+        true, false = self.counts(weights)
+        true, false = ratio(true, true[:, -1:]), ratio(false, false[:, -1:])
+        return true, false, (np.diff(false, axis=1) * (true[:, 1:] + true[:, :-1]) / 2).sum(axis=1)
+
+    def precision_recall(
+        self, weights: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Return recall and precision after each step, and average precision, of each draw."""
+        true, false = self.counts(weights)
+        recall, precision = ratio(true, true[:, -1:]), ratio(true, true + false)
+        gained = np.nan_to_num(precision)[:, 1:]  # undefined only before the first image, where recall gains nothing
+        return recall, precision, (np.diff(recall, axis=1) * gained).sum(axis=1)
 
     def counts(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return true and false positives after each step, from none at all, shape ``(draws, 1 + steps)``."""

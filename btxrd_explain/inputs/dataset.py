@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from btxrd_explain.core.labels import names_several, strangers
 from btxrd_explain.errors import InputError
 from btxrd_explain.finding import Tally
 from btxrd_explain.inputs.annotation_source import shared_annotations
@@ -177,7 +178,7 @@ class _Selected:
     notes: list[str]
 
 
-def _selected(gathering: Gathering) -> _Selected:
+def _selected(gathering: Gathering, class_names: Sequence[str] | None) -> _Selected:
     """Let the split CSVs of a gathering select.
 
     Raises:
@@ -190,7 +191,7 @@ def _selected(gathering: Gathering) -> _Selected:
     notes: list[str] = []
     for selection in gathering.selections:
         files = tuple(rows) if selection.files is None else selection.files
-        read = _look_up(gathering, selection, NameIndex(files, selection.folder), said)
+        read = _look_up(gathering, selection, NameIndex(files, selection.folder), said, class_names)
         left = len(set(files) - read.rows.keys())
         if left == len(files) > 0 and not read.missing:
             raise InputError(
@@ -210,7 +211,11 @@ def _selected(gathering: Gathering) -> _Selected:
 
 
 def _look_up(
-    gathering: Gathering, selection: Selection, index: NameIndex, said: dict[Path, tuple[SplitRow, Path]]
+    gathering: Gathering,
+    selection: Selection,
+    index: NameIndex,
+    said: dict[Path, tuple[SplitRow, Path]],
+    class_names: Sequence[str] | None,
 ) -> _Selected:
     """Read a split CSV: its rows by the file that they name, and those whose file is missing.
 
@@ -219,8 +224,9 @@ def _look_up(
         selection: The split CSV.
         index: The files among which it selects.
         said: What the rows of this and of other split CSVs said of each file; gets the new ones.
+        class_names: The classes, where the settings name them.
     """
-    table = read_split_csv(selection.path)
+    table = read_split_csv(selection.path, class_names)
     read = _Selected({}, [], list(table.notes))
     for row in table.rows:
         try:
@@ -256,7 +262,7 @@ def _several_splits(gathering: Gathering, rows: Mapping[Path, SplitRow]) -> Iter
 
 def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] | None, *, named: bool) -> Collection:
     """Let split CSVs and the split select, name the images, and check the labels."""
-    selected = _selected(gathering)
+    selected = _selected(gathering, class_names)
     rows, absent = selected.rows, selected.missing
     notes = [*gathering.notes, *selected.notes]
     if split is None:
@@ -315,7 +321,7 @@ def none_found(missing: Sequence[tuple[str, str]]) -> InputError:
 
 
 def _known_labels(labels: set[str], class_names: Sequence[str] | None) -> dict[str, str]:
-    """Return the class of each label.
+    """Return the class of each label; a label of several classes stays as it is.
 
     Raises:
         InputError: Labels are none of the classes.
@@ -323,6 +329,8 @@ def _known_labels(labels: set[str], class_names: Sequence[str] | None) -> dict[s
     if class_names is None:
         return {label: label for label in labels}
     classes = {name.casefold(): name for name in class_names}
+    several = any(names_several(label, class_names) for label in labels)  # then 'No finding' need not be a class
+    classes |= {label.casefold(): label for label in labels if several and not strangers(label, class_names)} | classes
     unknown = sorted(label for label in labels if label.casefold() not in classes)
     if unknown:
         named = ", ".join(f"'{label}'" for label in unknown[:5])

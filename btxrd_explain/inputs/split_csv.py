@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.labels import Truth, label_from_columns
 from btxrd_explain.errors import InputError
 from btxrd_explain.system.files import read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 COLUMNS = ("image_id", "split", "label")
@@ -36,7 +37,7 @@ class SplitRow:
     Attributes:
         image_id: The image's name as the file gives it, perhaps without suffix or with folders.
         split: Name of the split; None where the cell is empty.
-        label: The true class; None where the cell is empty.
+        label: The true class, or what is said of several (:mod:`btxrd_explain.core.labels`); None where nothing is.
     """
 
     image_id: str
@@ -57,14 +58,15 @@ class SplitTable:
     notes: tuple[str, ...]
 
 
-def read_split_csv(path: Path) -> SplitTable:
-    """Read a split CSV with the columns ``image_id``, ``split`` and ``label``.
+def read_split_csv(path: Path, class_names: Sequence[str] | None = None) -> SplitTable:
+    """Read a split CSV with the columns ``image_id``, ``split`` and ``label``, or one column of 0 and 1 per class.
 
     Columns may stand in any order among others, separated by commas, semicolons or tabs; spaces around cells,
     a byte order mark and empty lines do not matter.
 
     Args:
         path: The CSV file, UTF-8.
+        class_names: See :func:`read_split_lines`.
 
     Returns:
         The rows and notes.
@@ -74,7 +76,8 @@ def read_split_csv(path: Path) -> SplitTable:
     """
     rows: dict[str, tuple[SplitRow, int]] = {}
     repeated = 0
-    for line, cells in read_csv(path, COLUMNS):
+    notes, lines = read_split_lines(path, class_names)
+    for line, cells in lines:
         image_id = cells["image_id"]
         if not image_id:
             raise InputError(f"'{path}', line {line}: image_id is empty", hint="fill it in, or remove the line")
@@ -86,8 +89,71 @@ def read_split_csv(path: Path) -> SplitTable:
                 hint="keep one of the lines",
             )
         repeated += first_line != line
-    notes = (f"'{path}' repeats {repeated} line{'s' if repeated > 1 else ''}",) if repeated else ()
-    return SplitTable(tuple(row for row, _ in rows.values()), notes)
+    if repeated:
+        notes.append(f"'{path}' repeats {repeated} line{'s' if repeated > 1 else ''}")
+    return SplitTable(tuple(row for row, _ in rows.values()), tuple(notes))
+
+
+# A table without a column ``label`` may have a column per class, as those of CheXpert and MIMIC-CXR do.
+
+_TRUTHS: dict[str, Truth] = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
+_UNCERTAIN = frozenset({"-1", "-1.0"})
+"""What CheXpert writes of a finding that the report leaves open."""
+
+
+def read_split_lines(
+    path: Path, class_names: Sequence[str] | None = None
+) -> tuple[list[str], Iterable[tuple[int, dict[str, str]]]]:
+    """Read the lines of a split CSV, whatever they say.
+
+    Without a column ``label`` the label is made of columns of 0 and 1, one per class; empty cells and -1 leave a class
+    unknown.
+
+    Args:
+        path: The CSV file, UTF-8.
+        class_names: The classes, in any case; None takes all columns that hold nothing but 0, 1, -1 and empty cells.
+
+    Returns:
+        Notes, and line number and cells of each line, as :func:`read_csv` yields them, ``label`` always among them.
+
+    Raises:
+        InputError: The file cannot be read, lacks a column, or a class's column holds something else.
+    """
+    header, lines = _open_csv(path)
+    names = [name.lower() for name in header]
+    if "label" in names or not {"image_id", "split"} <= set(names):
+        check_header(path, names, COLUMNS)
+        return [], ((line, _cells(names, values)) for line, values in lines)
+    rows = [(line, _cells(names, values)) for line, values in lines]
+    columns = _class_columns(header, rows, class_names)
+    check_header(path, names, ("image_id", "split", *columns) if columns else COLUMNS)
+    for line, cells in rows:
+        cells["label"] = label_from_columns({name: _truth(path, line, cells, name) for name in columns.values()}) or ""
+    uncertain = sum(cells[name.lower()] in _UNCERTAIN for _, cells in rows for name in columns.values())
+    note = f"'{path}' has no column label: its columns {', '.join(columns.values())} are classes; empty is unknown"
+    return [note + (f", and so are {uncertain} cells of -1" if uncertain else "")], rows
+
+
+def _class_columns(
+    header: Sequence[str], rows: Sequence[tuple[int, dict[str, str]]], class_names: Sequence[str] | None
+) -> dict[str, str]:
+    """Return the columns of classes by their names in small letters."""
+    others = {name.lower(): name for name in header if name and name.lower() not in COLUMNS}
+    if class_names is not None:
+        known = {name.lower() for name in class_names}
+        return {key: name for key, name in others.items() if key in known}
+    values = {key: {cells[key].lower() for _, cells in rows} for key in others}
+    allowed = {*_TRUTHS, *_UNCERTAIN, ""}
+    return {key: name for key, name in others.items() if values[key] <= allowed and values[key] & _TRUTHS.keys()}
+
+
+def _truth(path: Path, line: int, cells: dict[str, str], name: str) -> Truth:
+    text = cells[name.lower()].lower()
+    if text and text not in _TRUTHS and text not in _UNCERTAIN:
+        raise InputError(
+            f"'{path}', line {line}: '{name}' is '{text}'", hint="write 1 (true), 0 (false), or nothing (unknown)"
+        )
+    return _TRUTHS.get(text)
 
 
 def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -104,12 +170,18 @@ def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[
     Raises:
         InputError: The file cannot be read, or a column is not there, or twice.
     """
-    lines = _read_lines(path)
-    _, names = next(lines, (1, []))
-    header = [name.strip().lower() for name in names]
+    names, lines = _open_csv(path)
+    header = [name.lower() for name in names]
     check_header(path, header, required)
     for line, values in lines:
         yield line, _cells(header, values)
+
+
+def _open_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Return the names of the columns, and line number and cells of each line that is not empty."""
+    lines = _read_lines(path)
+    _, names = next(lines, (1, []))
+    return [name.strip() for name in names], lines
 
 
 def check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:

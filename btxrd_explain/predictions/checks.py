@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MOST_PIXELS = 100_000_000
 """Pixels of the largest radiograph that is decoded."""
 _LONGEST_TEXT = 4096
+_LONGEST_LABEL = 2**20
+"""Bytes of a label, which may say something of each of many classes."""
 _ROUNDING = 1e-3
 """By how much probabilities may miss a sum of 1."""
 _TEXTS = ("image_id", "path", "label", "split", "error", "sha256")
@@ -69,7 +71,8 @@ def check_rows(rows: pa.RecordBatch | pa.Table, provenance: Provenance) -> tuple
             raise ValueError(f"'{name}' is missing in a row")
     for name in _TEXTS:
         for texts in _texts(rows, name):
-            _all(as_numpy(pc.binary_length(texts)) <= _LONGEST_TEXT, f"'{name}' has more than {_LONGEST_TEXT} bytes")
+            most = _LONGEST_LABEL if name == "label" else _LONGEST_TEXT
+            _all(as_numpy(pc.binary_length(texts)) <= most, f"'{name}' has more than {most} bytes")
             _none(pc.match_substring(texts, "\0"), f"'{name}' has a character that no name has")
     for statuses in _texts(rows, "status"):
         _all(_is_one_of(statuses, RowStatus), "it has an unknown 'status'")

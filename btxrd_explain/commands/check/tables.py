@@ -12,7 +12,7 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.btxrd import btxrd_label, read_metadata, read_table_rows
 from btxrd_explain.inputs.gathering import NameIndex, UnresolvedNameError, contradiction
-from btxrd_explain.inputs.split_csv import COLUMNS, read_csv
+from btxrd_explain.inputs.split_csv import read_split_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,7 +91,7 @@ def read_split_rows(tables: Tables, ids: Mapping[Path, str], selection: Selectio
     """
     path = selection.path
     try:
-        lines = list(read_csv(path, COLUMNS))
+        lines = list(read_split_lines(path)[1])
     except InputError as error:
         tables.findings.append(Finding.of("unreadable-table", str(error)))
         return (), {}
