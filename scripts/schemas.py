@@ -8,6 +8,7 @@ from btxrd_explain.commands.check.schema import CheckReport
 from btxrd_explain.commands.compare.differences import Comparison
 from btxrd_explain.commands.gallery import GalleryReport
 from btxrd_explain.commands.performance import PerformanceReport
+from btxrd_explain.commands.performance.multi_label import MultiLabelReport
 from btxrd_explain.commands.sanity.report import SanityReport
 from btxrd_explain.evaluation.parts import Part, schema_of
 from btxrd_explain.evaluation.schema import Document
@@ -19,6 +20,7 @@ REPORTS: dict[str, type[Part]] = {
     "comparison": Comparison,
     "gallery": GalleryReport,
     "performance": PerformanceReport,
+    "performance-multi-label": MultiLabelReport,
     "sanity_report": SanityReport,
 }
 """The model of each report, by the name of its file."""

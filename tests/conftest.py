@@ -112,8 +112,8 @@ def _make_row(image_id: str, label: str | None, probabilities: Sequence[float], 
     return Prediction(image_id, label=label, probabilities=np.array(probabilities, np.float32), **(usual | facts))
 
 
-def _make_table(path: Path, names: Sequence[str], rows: Sequence[Prediction]) -> None:
-    """Write a predictions table of made-up rows; squash resize to 32 x 32 pixels."""
+def _make_table(path: Path, names: Sequence[str], rows: Sequence[Prediction], **facts: Any) -> None:  # noqa: ANN401
+    """Write a predictions table of made-up rows; squash resize to 32 x 32 pixels; ``facts`` go to its provenance."""
     from btxrd_explain.core.geometry import Size  # noqa: PLC0415 -- only where a test needs it
     from btxrd_explain.core.preprocess import Preprocessing  # noqa: PLC0415 -- likewise
     from btxrd_explain.predictions.provenance import Provenance  # noqa: PLC0415 -- likewise
@@ -122,7 +122,9 @@ def _make_table(path: Path, names: Sequence[str], rows: Sequence[Prediction]) ->
     grid = next(Size(*row.grids.shape[1:]) for row in rows if row.grids is not None)
     preprocessing = Preprocessing(Size(32, 32), (0.5,), (0.25,))
     request = {"checkpoint": "ab" * 32, "versions": {}}
-    provenance = Provenance(request, tuple(names), preprocessing, "best.pt", "resnet18", "gradcam", "layer4", grid)
+    provenance = Provenance(
+        request, tuple(names), preprocessing, "best.pt", "resnet18", "gradcam", "layer4", grid, **facts
+    )
     write_table(path, provenance, sorted(rows, key=lambda row: row.image_id))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import with_results
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.compare.differences import BoundedMean, Comparison
     from btxrd_explain.commands.export import ExportResult
     from btxrd_explain.commands.gallery import GalleryResult
-    from btxrd_explain.commands.performance import PerformanceResult
+    from btxrd_explain.commands.performance import ClassReport, PerformanceReport, PerformanceResult
+    from btxrd_explain.commands.performance.multi_label import MultiLabelClass, MultiLabelReport
     from btxrd_explain.commands.report import ReportResult
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.evaluation.parts import Estimate
@@ -163,16 +164,33 @@ _SCORES = {
 }
 
 
+_Scores = TypeVar("_Scores", "ClassReport", "MultiLabelClass")
+
 _MOST_CLASSES = 20
 """Classes whose scores are told; of more the most frequent ones."""
 
 
 def show_performance(terminal: Terminal, result: PerformanceResult, output: OutputSettings) -> None:
     """Show the scores of all classes, and of each with its interval."""
+    from btxrd_explain.commands.performance.multi_label import MultiLabelReport  # noqa: PLC0415 -- NumPy
+
     report = result.report
     if terminal.json:
         terminal.print_json(report.document())
         return
+    if isinstance(report, MultiLabelReport):
+        _show_classes(terminal, report)
+    else:
+        _show_scores(terminal, report)
+    for reason, count in report.excluded.items():
+        terminal.print(f"excluded: {count} ({escape(reason)})")
+    terminal.print_path("report", result.document)
+    for path in result.figures.values():
+        terminal.print_file(path)
+    terminal.print_next(f"btxrd-explain gallery{with_results(output)}")
+
+
+def _show_scores(terminal: Terminal, report: PerformanceReport) -> None:
     overall = {
         "accuracy": report.accuracy,
         "balanced accuracy": report.balanced_accuracy,
@@ -182,24 +200,45 @@ def show_performance(terminal: Terminal, result: PerformanceResult, output: Outp
     }
     lines = [[name, *_with_interval(found)] for name, found in overall.items()]
     terminal.print_table(["of all classes", "value", "95 % interval"], lines)
-    shown = sorted(report.per_class, key=lambda name: -report.per_class[name].n)[:_MOST_CLASSES]
     lines = [
         [f"{name} (n = {part.n})", score, *_with_interval(getattr(part, key))]
-        for name, part in report.per_class.items()
-        if name in shown
+        for name, part in _frequent(report.per_class)
         for score, key in _SCORES.items()
     ]
     terminal.print_table(["class", "score", "value", "95 % interval"], lines)
-    if len(shown) < len(report.per_class):
-        terminal.print(
-            f"the {len(shown)} most frequent of {len(report.per_class)} classes are shown; the report has all"
-        )
-    for reason, count in report.excluded.items():
-        terminal.print(f"excluded: {count} ({escape(reason)})")
-    terminal.print_path("report", result.document)
-    for path in result.figures.values():
-        terminal.print_file(path)
-    terminal.print_next(f"btxrd-explain gallery{with_results(output)}")
+    _tell_left_out(terminal, report.per_class)
+
+
+def _show_classes(terminal: Terminal, report: MultiLabelReport) -> None:
+    """Show the scores of classes that do not exclude each other, with their thresholds."""
+    lines = [[f"{name} ({one.classes} classes)", *_with_interval(one)] for name, one in report.macro.items()]
+    lines += [["subset accuracy", *_with_interval(report.subset_accuracy)]]
+    lines += [["Hamming loss", *_with_interval(report.hamming_loss)]]
+    terminal.print_table(["mean over classes", "value", "95 % interval"], lines)
+    lines = [
+        [name, f"{part.threshold:.3g}", *map(str, (part.TP, part.FP, part.FN, part.TN, part.unknown))]
+        for name, part in _frequent(report.per_class)
+    ]
+    terminal.print_table(["class", "threshold", "TP", "FP", "FN", "TN", "unknown"], lines)
+    lines = [
+        [f"{name} (n = {part.n} of {part.known})", score, *_with_interval(getattr(part, key))]
+        for name, part in _frequent(report.per_class)
+        for score, key in _SCORES.items()
+    ]
+    terminal.print_table(["class", "score", "value", "95 % interval"], lines)
+    _tell_left_out(terminal, report.per_class)
+    terminal.print(f"accuracy is not defined: {escape(report.not_defined['accuracy'])}")
+
+
+def _frequent(parts: Mapping[str, _Scores]) -> list[tuple[str, _Scores]]:
+    """Return the classes whose scores are told, in their order."""
+    shown = sorted(parts, key=lambda name: -parts[name].n)[:_MOST_CLASSES]
+    return [(name, part) for name, part in parts.items() if name in shown]
+
+
+def _tell_left_out(terminal: Terminal, parts: Mapping[str, object]) -> None:
+    if len(parts) > _MOST_CLASSES:
+        terminal.print(f"the {_MOST_CLASSES} most frequent of {len(parts)} classes are shown; the report has all")
 
 
 def _with_interval(found: Estimate) -> list[str]:

@@ -205,6 +205,11 @@ class ClassPerformance:
     precision_recall: Curve
     reliability: Reliability
 
+    @property
+    def images(self) -> int:
+        """Number of images, of the class and of the rest."""
+        return int(self.reliability.counts.sum())
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Performance:
@@ -252,7 +257,9 @@ def measure_performance(
         rates=rates(labels, predicted, classes, resampling),
         confusion=confusion,
         reliability=reliability(probabilities.max(axis=1), labels == predicted, resampling),
-        per_class=tuple(performance_of_class(probabilities[:, index], labels == index, resampling) for index in range(classes)),
+        per_class=tuple(
+            performance_of_class(probabilities[:, index], labels == index, resampling) for index in range(classes)
+        ),
     )
 
 

@@ -98,6 +98,11 @@ class MultiLabelPerformance:
     subset_accuracy: Estimate
     hamming_loss: Estimate
 
+    @property
+    def per_class(self) -> tuple[ClassPerformance | None, ...]:
+        """Curves and calibration of each class; None where the truth of no image is known."""
+        return tuple(part.performance for part in self.classes)
+
 
 def reached(probabilities: NDArray[np.float32], thresholds: NDArray[np.floating]) -> NDArray[np.bool_]:
     """Return which probabilities reach their class's threshold; compared as float32, which is what tables hold.
@@ -114,7 +119,7 @@ def reached(probabilities: NDArray[np.float32], thresholds: NDArray[np.floating]
 
 
 def count_decisions(truth: NDArray[np.int8], said: NDArray[np.bool_]) -> Counts:
-    """Count the images of one class, both of shape ``(images,)``; see :func:`btxrd_explain.core.labels.truth_matrix`."""
+    """Count the images of one class, both of shape ``(images,)``; see :func:`measure_multi_label`."""
     known, true = truth != UNKNOWN, truth == YES
     parts = (true & said, ~true & said, true & ~said, ~true & ~said)
     return Counts(*(int(np.count_nonzero(part & known)) for part in parts), unknown=int(np.count_nonzero(~known)))
@@ -223,7 +228,9 @@ def _scores_of_class(
     return all_of_them
 
 
-def _share(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+def _share(
+    part: NDArray[np.generic], whole: NDArray[np.generic]
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return a statistic of draws: the sum of one column over that of another."""
     sums = np.stack([part, whole], axis=1).astype(np.float64)
     return lambda weights: ratio(*np.split(weights @ sums, 2, axis=1))

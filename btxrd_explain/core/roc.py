@@ -145,9 +145,7 @@ class _Ranking:
         self._steps = np.flatnonzero(np.diff(scores[self._order], append=np.nan))
         self.steps = scores[self._order][self._steps]
 
-    def roc(
-        self, weights: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    def roc(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return true and false positive rates after each step, and the area between, of each draw."""
         true, false = self.counts(weights)
         true, false = ratio(true, true[:, -1:]), ratio(false, false[:, -1:])

@@ -164,6 +164,39 @@ def choose_examples(
     return Examples(found, false_alarms, missed, MappingProxyType(available))
 
 
+def choose_examples_of_class(
+    probabilities: NDArray[np.floating[Any]],
+    truth: NDArray[np.int8],
+    said: NDArray[np.bool_],
+    count: int,
+    *,
+    order_keys: Sequence[str],
+) -> Examples:
+    """Select the examples of a class that excludes no other, by :func:`choose_examples`: the class against its absence.
+
+    Args:
+        probabilities: Probability of the class, shape ``(n,)``, in [0, 1].
+        truth: Whether the class is true, likewise: 1, 0, or -1 where that is not known; these rows are never selected.
+        said: Whether the probability reaches the threshold, likewise.
+        count: Largest number of examples per outcome.
+        order_keys: Shape ``(n,)``, unique, such as image ids.
+
+    Returns:
+        The examples, as indices of rows, and how many rows there are per outcome.
+
+    >>> probabilities, truth = np.array([0.9, 0.6, 0.2, 0.7]), np.array([1, 0, 1, -1], np.int8)
+    >>> found = choose_examples_of_class(probabilities, truth, probabilities >= 0.5, 3, order_keys=list("abcd"))
+    >>> found.true_positives, found.false_positives, found.false_negatives
+    ((0,), (1,), (2,))
+    """
+    labels, predicted = truth.astype(np.intp), said.astype(np.intp)
+    columns = np.stack([1 - probabilities, probabilities], axis=1)
+    shown = select_examples(labels, predicted, columns, 1, count, order_keys=order_keys)
+    available = {outcome: len(rows) for outcome, rows in _members(labels, predicted, 1).items()}
+    found, false_alarms, missed = (tuple(rows.tolist()) for rows in shown)
+    return Examples(found, false_alarms, missed, MappingProxyType(available))
+
+
 def _members(
     labels: NDArray[np.integer[Any]], predicted: NDArray[np.integer[Any]], class_index: int
 ) -> dict[Outcome, NDArray[np.intp]]:

@@ -17,13 +17,11 @@ from btxrd_explain.evaluation.evaluate import average_mask, evaluate
 from btxrd_explain.evaluation.sample import MOST_SLICES, count_slices
 from btxrd_explain.evaluation.schema import Tuning
 from btxrd_explain.evaluation.summaries import best_of, mean_curve
-from btxrd_explain.inference.selection import Selected, select_rows
+from btxrd_explain.inference.selection import Selected, select_other_rows, split_off
 from btxrd_explain.inputs.btxrd import Metadata, find_btxrd_root, read_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from btxrd_explain.core.metrics.baselines import AverageMask
     from btxrd_explain.evaluation.protocol import Protocol
@@ -81,7 +79,9 @@ def tune(
             f"--tune-on chooses a fixed threshold, but the rule is {protocol.threshold.rule}",
             hint="leave one of them out",
         )
-    others, left_out = _without_copies(_others(settings, source, listener), scored, source)
+    others, left_out = select_other_rows(
+        settings, scored, source, settings.annotation.tune_split, "--tune-split", listener
+    )
     same_group: list[str] = []
     if groups is not None:
         others, same_group = _without_groups(settings, others, groups, listener)
@@ -104,27 +104,6 @@ def tune(
     return Tuned(chosen, average, document)
 
 
-def _others(settings: Settings, source: Path, listener: Listener) -> Selected:
-    """Select the radiographs of the other split, after inference where the table lacks them."""
-    data = settings.data.model_copy(
-        update={"inputs": (str(source),), "split_csv": None, "split": settings.annotation.tune_split}
-    )
-    return select_rows(settings.model_copy(update={"data": data}), listener)
-
-
-def _without_copies(others: Selected, scored: Selected, source: Path) -> tuple[Selected, list[str]]:
-    """Refuse radiographs that are scored, and leave out exact copies of them under other names."""
-    rows = others.rows
-    shared = rows.where(rows.is_in("image_id", scored.rows.column("image_id"))).column("image_id").to_pylist()
-    if shared:
-        raise InputError(
-            f"{len(shared)} of the {len(rows)} radiographs of '{source}' are among those that are scored, such as "
-            f"'{shared[0]}'",
-            hint="name the ones with --split and the others with --tune-split",
-        )
-    return _split_off(others, rows.is_in("sha256", scored.rows.column("sha256").drop_null()))
-
-
 def _without_groups(
     settings: Settings, others: Selected, groups: Sequence[str | None], listener: Listener
 ) -> tuple[Selected, list[str]]:
@@ -134,14 +113,7 @@ def _without_groups(
     extent = settings.evaluation.model_copy(update={"by": ()})
     (cells,) = read_columns(settings.model_copy(update={"evaluation": extent}), others, listener).values()
     scored = {group for group in groups if group is not None}
-    return _split_off(others, np.array([cell in scored for cell in cells], dtype=bool))
-
-
-def _split_off(others: Selected, leaving: NDArray[np.bool_]) -> tuple[Selected, list[str]]:
-    """Return the radiographs that stay, and the names of those that leave."""
-    rows = others.rows
-    left_out: list[str] = rows.where(leaving).column("image_id").to_pylist()
-    return replace(others, rows=rows.where(~leaving)), left_out
+    return split_off(others, np.array([cell in scored for cell in cells], dtype=bool))
 
 
 # What is reported beyond the scores themselves: slices by metadata, groups, and where they come from.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.class_names import NoLesion
-from btxrd_explain.errors import AnnotationError, TableError
+from btxrd_explain.errors import AnnotationError, InputError, TableError
 from btxrd_explain.findings.origin import image_findings, setting_findings
 from btxrd_explain.findings.table import inspect_table, split_findings
 from btxrd_explain.inference.request import collect_images, names_images
@@ -18,6 +18,7 @@ from btxrd_explain.progress import WithoutRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -123,6 +124,48 @@ def select_to_evaluate(settings: Settings, listener: Listener) -> Selected:
     for finding in findings:
         listener.warn(finding)
     return replace(selected, findings=selected.findings + findings)
+
+
+# Other radiographs than the scored ones, on which something may be chosen.
+
+
+def select_other_rows(
+    settings: Settings, scored: Selected, source: Path, split: str | None, split_flag: str, listener: Listener
+) -> tuple[Selected, list[str]]:
+    """Select the radiographs of a split CSV, after inference where the table lacks them, none of which is scored.
+
+    Args:
+        settings: The settings.
+        scored: The radiographs that are going to be scored.
+        source: The split CSV of the others.
+        split: Their split; None takes all.
+        split_flag: The flag that names it, for messages.
+        listener: Told of progress.
+
+    Returns:
+        The radiographs, and the names of exact copies of scored ones, which are left out.
+
+    Raises:
+        InputError: Some of them are among the scored ones.
+    """
+    data = settings.data.model_copy(update={"inputs": (str(source),), "split_csv": None, "split": split})
+    others = select_rows(settings.model_copy(update={"data": data}), listener)
+    rows = others.rows
+    shared = rows.where(rows.is_in("image_id", scored.rows.column("image_id"))).column("image_id").to_pylist()
+    if shared:
+        raise InputError(
+            f"{len(shared)} of the {len(rows)} radiographs of '{source}' are among those that are scored, such as "
+            f"'{shared[0]}'",
+            hint=f"name the ones with --split and the others with {split_flag}",
+        )
+    return split_off(others, rows.is_in("sha256", scored.rows.column("sha256").drop_null()))
+
+
+def split_off(others: Selected, leaving: NDArray[np.bool_]) -> tuple[Selected, list[str]]:
+    """Return the radiographs that stay, and the names of those that leave."""
+    rows = others.rows
+    left_out: list[str] = rows.where(leaving).column("image_id").to_pylist()
+    return replace(others, rows=rows.where(~leaving)), left_out
 
 
 def _named_rows(rows: Index, collection: Collection) -> Index:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.classification import Performance
 from btxrd_explain.core.roc import GRID
 from btxrd_explain.outputs.chart import GREY, MOST_SERIES, SERIES, Band, add_band, finish, new_charts
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from btxrd_explain.core.classification import ClassPerformance, Performance, Reliability
+    from btxrd_explain.core.classification import ClassPerformance, Reliability
+    from btxrd_explain.core.multi_label import MultiLabelPerformance
     from btxrd_explain.core.roc import Curve
     from btxrd_explain.core.statistics import Estimate
 
@@ -23,8 +25,10 @@ _LEAST, _MOST = 3.0, 9.0
 """Points: size of a bin's marker, by the images in it."""
 
 
-def build_reliability(performance: Performance, names: Sequence[str], *, footer: str = "") -> Figure:
-    """Build the reliability diagrams: of the predicted class, and of each class against the rest.
+def build_reliability(
+    performance: Performance | MultiLabelPerformance, names: Sequence[str], *, footer: str = ""
+) -> Figure:
+    """Build the reliability diagrams: of the predicted class, where there is one, and of each class against the rest.
 
     Args:
         performance: The scores.
@@ -34,17 +38,17 @@ def build_reliability(performance: Performance, names: Sequence[str], *, footer:
     Returns:
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
-    classes = _classes(performance, names)
-    titles = ["Predicted class", *(f"{name}, against the rest" for name, _ in classes)]
+    parts = {f"{name}, against the rest": part.reliability for name, part in _classes(performance, names)}
+    if isinstance(performance, Performance):
+        parts = {"Predicted class": performance.reliability} | parts
     heading = f"Calibration: probabilities against outcomes{_which(performance)}"
-    figure, charts = new_charts(titles, heading=heading, footer=footer, entries=3)
-    parts = [performance.reliability, *(part.reliability for _, part in classes)]
-    for axes, part in zip(charts, parts, strict=True):
+    figure, charts = new_charts(list(parts), heading=heading, footer=footer, entries=3)
+    for axes, part in zip(charts, parts.values(), strict=True):
         _draw_reliability(axes, part)
     return figure
 
 
-def build_roc(performance: Performance, names: Sequence[str], *, footer: str = "") -> Figure:
+def build_roc(performance: Performance | MultiLabelPerformance, names: Sequence[str], *, footer: str = "") -> Figure:
     """Build the ROC curves of all classes; arguments as of :func:`build_reliability`."""
     figure, axes = _one_chart("ROC, each class against the rest", performance, footer)
     classes = _classes(performance, names)
@@ -56,7 +60,9 @@ def build_roc(performance: Performance, names: Sequence[str], *, footer: str = "
     return figure
 
 
-def build_precision_recall(performance: Performance, names: Sequence[str], *, footer: str = "") -> Figure:
+def build_precision_recall(
+    performance: Performance | MultiLabelPerformance, names: Sequence[str], *, footer: str = ""
+) -> Figure:
     """Build the precision-recall curves of all classes, each with its chance level: the share of the class.
 
     Arguments as of :func:`build_reliability`.
@@ -69,21 +75,23 @@ def build_precision_recall(performance: Performance, names: Sequence[str], *, fo
         _draw_curve(axes, curve, label, number, banded=len(classes) <= len(SERIES))
         if len(classes) > len(SERIES):
             continue  # more levels than colours would say nothing
-        share = np.full(GRID.shape, part.positives / performance.images)
+        share = np.full(GRID.shape, part.positives / part.images)
         label = "chance: share of the class" if number == 0 else "_"  # matplotlib's sign for no entry in the legend
         add_band(axes, GRID, Band(label, share), colour=SERIES[number % len(SERIES)], style=2, thin=True)
     finish(axes, x_label="recall (sensitivity)", y_label="precision")
     return figure
 
 
-def _classes(performance: Performance, names: Sequence[str]) -> list[tuple[str, ClassPerformance]]:
-    """Return the classes that are drawn, by name: of more than 20 those with the most radiographs."""
-    parts = performance.per_class
-    kept = sorted(range(len(parts)), key=lambda index: -parts[index].positives)[:MOST_SERIES]
-    return [(names[index], parts[index]) for index in sorted(kept)]
+def _classes(
+    performance: Performance | MultiLabelPerformance, names: Sequence[str]
+) -> list[tuple[str, ClassPerformance]]:
+    """Return the classes that are drawn, by name: of which anything is known, and of more than 20 the most frequent."""
+    parts = [(name, part) for name, part in zip(names, performance.per_class, strict=True) if part is not None]
+    kept = sorted(range(len(parts)), key=lambda index: -parts[index][1].positives)[:MOST_SERIES]
+    return [parts[index] for index in sorted(kept)]
 
 
-def _which(performance: Performance) -> str:
+def _which(performance: Performance | MultiLabelPerformance) -> str:
     """Say which classes are drawn, where not all are."""
     count = len(performance.per_class)
     if count <= MOST_SERIES:
@@ -105,7 +113,7 @@ def described(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def _one_chart(heading: str, performance: Performance, footer: str) -> tuple[Figure, Axes]:
+def _one_chart(heading: str, performance: Performance | MultiLabelPerformance, footer: str) -> tuple[Figure, Axes]:
     entries = min(len(performance.per_class), MOST_SERIES) + 1
     heading += _which(performance)
     figure, (axes,) = new_charts([f"n = {performance.images}"], heading=heading, footer=footer, entries=entries)

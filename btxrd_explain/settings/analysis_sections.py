@@ -7,6 +7,7 @@ from pydantic import Field
 from btxrd_explain.core.choices import Baseline, MaskPolicy, Operator, Rule, Space, TargetClass
 from btxrd_explain.settings.sections import Section
 from btxrd_explain.settings.types import (
+    ClassLevels,
     FilePath,
     Fraction,
     LabelMap,
@@ -122,6 +123,25 @@ class EvaluationSettings(Section):
             "whole groups. null draws single images."
         ),
     )
+    decision_threshold: ClassLevels = Field(
+        default=(),
+        description=(
+            "For networks whose classes do not exclude each other (sigmoid): the probability from which a class counts "
+            "as predicted, one number for all classes or class=number for some, such as Effusion=0.3; 0.5 where "
+            "nothing is said. It has no meaning for softmax, where the most probable class is predicted."
+        ),
+    )
+    decision_tune_on: FilePath | None = Field(
+        default=None,
+        description=(
+            "Likewise: split CSV of other radiographs on which the decision thresholds are chosen, for each class that "
+            "of the highest Youden index (sensitivity + specificity - 1) there. None of them may be among those that "
+            "are scored."
+        ),
+    )
+    decision_tune_split: Text | None = Field(
+        default=None, description="Only the radiographs of this split of decision_tune_on, such as val; null takes all."
+    )
     metadata: FilePath | None = Field(
         default=None,
         description=(
@@ -148,6 +168,16 @@ class EvaluationSettings(Section):
     )
     resamples: int = Field(default=1000, ge=100, le=100_000, description="Draws of the bootstrap.")
     seed: int = Field(default=0, ge=0, description="Seed of the bootstrap and of the random baseline.")
+
+    @property
+    def levels(self) -> dict[str, float]:
+        """The decision thresholds by class; that of all others has the name ``""``.
+
+        >>> EvaluationSettings(decision_threshold="0.4, Mass=0.6").levels
+        {'': 0.4, 'Mass': 0.6}
+        """
+        pairs = (item.rpartition("=") for item in self.decision_threshold)
+        return {name.strip(): float(level) for name, _, level in pairs}
 
 
 # The settings of the section `check`.

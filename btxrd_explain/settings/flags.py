@@ -36,6 +36,7 @@ _REGIONS = (
     "annotation.label_map",
 )
 _SCORING = ("data.no_lesion_classes", *_REGIONS, "annotation.target_class", "annotation.space")
+_DECISIONS = ("evaluation.decision_threshold", "evaluation.decision_tune_on", "evaluation.decision_tune_split")
 _RUN = ("run.engine", "run.shard", "run.workers")
 _RESULTS = ("output.directory", "output.predictions")
 _COLOURS = ("output.colormap", "output.alpha")
@@ -45,12 +46,12 @@ _FIGURES = ("output.format", "output.dpi")
 FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "infer": (*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, "output.overlay", *_RUN),
-        "gallery": (*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, "gradcam.examples_per_class"),
+        "gallery": (*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, "gradcam.examples_per_class", *_DECISIONS),
         "annotate-iou": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, *_SCORING),
             *("annotation.tune_on", "annotation.tune_split", "annotation.panels"),
             *("evaluation.methods", "evaluation.by", "evaluation.group_column", "evaluation.metadata"),
-            *("evaluation.baselines", "evaluation.boxes"),
+            *("evaluation.baselines", "evaluation.boxes", *_DECISIONS),
         ),
         "compare": (
             *("data.annotations", "data.split", "output.directory", *_FIGURES, *_SCORING),
@@ -58,7 +59,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "performance": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES),
-            *("evaluation.group_column", "evaluation.metadata"),
+            *("evaluation.group_column", "evaluation.metadata", *_DECISIONS),
         ),
         "export": (
             *(*_IMAGES, *_NETWORK, *_RESULTS),
@@ -66,7 +67,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "report": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, *_SCORING),
-            *("report.layout", "report.picture_side"),
+            *("report.layout", "report.picture_side", *_DECISIONS),
         ),
         "check": (
             *(

@@ -128,6 +128,26 @@ def _one_each(items: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{label.strip()}={meaning.strip()}" for label, _, meaning in pairs)
 
 
+def _levels(value: object) -> object:
+    """Read thresholds from one number for all classes, a mapping, or a list of ``class=threshold``."""
+    if isinstance(value, Mapping):
+        return [f"{name}={level}" for name, level in value.items()]
+    return [str(value)] if isinstance(value, int | float) and not isinstance(value, bool) else _items(value)
+
+
+def _fractions(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each item is a number from 0 to 1, for all classes or for one; only the last ``=`` counts."""
+    pairs = [item.rpartition("=") for item in items]
+    try:
+        proper = all(0 <= float(level) <= 1 for _, _, level in pairs)
+    except ValueError:
+        proper = False
+    if not proper or not all(name.strip() or not equals for name, equals, _ in pairs):
+        raise ValueError("give a number from 0 to 1, or class=number, such as Effusion=0.3, Mass=0.6")
+    _distinct(tuple(name.strip() for name, _, _ in pairs))
+    return tuple(item.strip() for item in items)
+
+
 def _shard(text: str) -> str:
     """Refuse a share that there is not."""
     number, count = map(int, text.split("/"))
@@ -190,6 +210,9 @@ ClassNames = Annotated[
 
 LabelMap = Annotated[tuple[Text, ...], AfterValidator(_one_each), BeforeValidator(_meanings)]
 """What labels mean, each as ``label=meaning``."""
+
+ClassLevels = Annotated[tuple[Text, ...], AfterValidator(_fractions), BeforeValidator(_levels)]
+"""A number from 0 to 1 for all classes, or one for each that is named, as ``class=number``."""
 
 Names = Annotated[tuple[Text, ...], AfterValidator(_distinct), BeforeValidator(_items)]
 """Names, each of them once."""

@@ -10,9 +10,12 @@ import numpy as np
 from pydantic import Field
 
 from btxrd_explain.commands.drawing import footer, note_missing_glyphs
+from btxrd_explain.commands.performance.calibration import Calibration, calibration_of
+from btxrd_explain.commands.performance.multi_label import MultiLabelReport, measured_report
 from btxrd_explain.core.classification import measure_performance
-from btxrd_explain.core.statistics import Resampling, number
+from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
@@ -28,7 +31,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.classification import Performance, Reliability
+    from btxrd_explain.core.classification import Performance
+    from btxrd_explain.core.multi_label import MultiLabelPerformance
     from btxrd_explain.settings import Settings
 
 SCHEMA_VERSION: Final = 2
@@ -52,20 +56,6 @@ DEFINITIONS = {
     "interval": "percentile bootstrap over images, or over groups of them; of shares in calibration bins Wilson's",
     "undefined": "null: a class without images, or without images of the rest, has no such score",
 }
-
-
-class Bin(Estimate):
-    """A bin of a reliability diagram: ``mean`` is the share that came true, with Wilson's interval over images."""
-
-    probability: float | None = Field(description="Mean probability of its images; null in an empty bin.")
-
-
-class Calibration(Part):
-    """Whether probabilities can be taken at their word."""
-
-    calibration_error: Estimate
-    brier: Estimate
-    bins: list[Bin] = Field(description="Ten bins of equal width, from 0 to 1.")
 
 
 class ClassReport(Part):
@@ -106,12 +96,12 @@ class PerformanceResult:
     """What ``performance`` measured and wrote.
 
     Attributes:
-        report: The content of ``performance.json``.
+        report: The content of ``performance.json``: of a multi-label table another one.
         document: Path of the report.
         figures: Paths of the figures by what they show.
     """
 
-    report: PerformanceReport
+    report: PerformanceReport | MultiLabelReport
     document: Path
     figures: dict[str, Path]
 
@@ -132,12 +122,33 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
     """
     listener = Failures(listener, strict=settings.run.strict)
     selected = select_to_evaluate(settings, listener)
-    probabilities, labels, groups, excluded = _samples(selected, settings, listener)
-    wanted = settings.evaluation
-    resampling = Resampling.of_groups(groups, resamples=wanted.resamples, seed=wanted.seed)
-    performance = measure_performance(probabilities, labels, resampling)
+    decisions = decisions_of(settings, selected, listener)
+    groups = groups_of(settings, selected, listener)
+    if decisions is None:
+        report, performance = _report(selected, groups, settings)
+    else:
+        report, performance = measured_report(selected, decisions, groups, settings)
     figures = _draw(performance, selected, settings, listener)
-    provenance = selected.table.provenance
+    report = report.model_copy(update={"failed_images": LeftOut.of(listener.reasons)})
+    document = settings.output.directory / "performance.json"
+    write_json(document, report.document())
+    return PerformanceResult(report, document, figures)
+
+
+def groups_of(settings: Settings, selected: Selected, listener: Listener) -> list[str | None]:
+    """Return the group of each selected row; None where intervals draw images."""
+    columns = read_columns(settings, selected, listener)
+    return columns.get(settings.evaluation.group_column or "", [None] * len(selected.rows))
+
+
+def _report(
+    selected: Selected, groups: Sequence[str | None], settings: Settings
+) -> tuple[PerformanceReport, Performance]:
+    """Score the predictions of classes that exclude each other."""
+    probabilities, labels, of_groups, excluded = _samples(selected, groups)
+    wanted, provenance = settings.evaluation, selected.table.provenance
+    resampling = Resampling.of_groups(of_groups, resamples=wanted.resamples, seed=wanted.seed)
+    performance = measure_performance(probabilities, labels, resampling)
     report = PerformanceReport(
         **_scores(performance, provenance.class_names),
         excluded=excluded,
@@ -145,23 +156,19 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
         warnings=list(selected.findings),
         definitions=DEFINITIONS,
         provenance=provenance.document(),
-        failed_images=LeftOut.of(listener.reasons),
+        failed_images=[],
     )
-    document = settings.output.directory / "performance.json"
-    write_json(document, report.document())
-    return PerformanceResult(report, document, figures)
+    return report, performance
 
 
 def _samples(
-    selected: Selected, settings: Settings, listener: Listener
+    selected: Selected, group_of: Sequence[str | None]
 ) -> tuple[NDArray[np.float32], NDArray[np.intp], list[str | None], dict[str, int]]:
     """Return probabilities, true classes and groups of the rows that have both, and how many have not, by reason.
 
     Groups are None where intervals draw images.
     """
     names = selected.table.provenance.class_names
-    columns = read_columns(settings, selected, listener)
-    group_of = columns.get(settings.evaluation.group_column or "", [None] * len(selected.rows))
     probabilities, labels, groups, excluded = [], [], [], Counter[str]()
     for row, group in zip(selected.rows, group_of, strict=True):
         if row.predicted is None or row.probabilities is None:
@@ -180,7 +187,9 @@ def _samples(
     return np.stack(probabilities).clip(0, 1), np.array(labels), groups, dict(sorted(excluded.items()))
 
 
-def _draw(performance: Performance, selected: Selected, settings: Settings, listener: Listener) -> dict[str, Path]:
+def _draw(
+    performance: Performance | MultiLabelPerformance, selected: Selected, settings: Settings, listener: Listener
+) -> dict[str, Path]:
     """Draw the figures; return their paths by what they show."""
     provenance = selected.table.provenance
     note_missing_glyphs(provenance.class_names, listener)
@@ -203,7 +212,7 @@ def _scores(performance: Performance, names: Sequence[str]) -> dict[str, Any]:
         "accuracy": Estimate.of(rates.accuracy),
         "balanced_accuracy": Estimate.of(rates.balanced_accuracy),
         "macro_f1": Estimate.of(rates.macro_f1),
-        "calibration": _calibration(performance.reliability),
+        "calibration": calibration_of(performance.reliability),
         "per_class": {name: _class_report(performance, index) for index, name in enumerate(names)},
         "confusion": dict(zip(names, confusion, strict=True)),
     }
@@ -217,14 +226,5 @@ def _class_report(performance: Performance, index: int) -> ClassReport:
         auroc=Estimate.of(part.roc.area),
         average_precision=Estimate.of(part.precision_recall.area),
         **{name: Estimate.of(estimates[index]) for name, estimates in performance.rates.per_class.items()},
-        calibration=_calibration(part.reliability),
+        calibration=calibration_of(part.reliability),
     )
-
-
-def _calibration(part: Reliability) -> Calibration:
-    columns = {"probability": part.probability, "mean": part.right, "low": part.low, "high": part.high}
-    bins = [
-        Bin(n=count, units=count, **{name: number(column[index]) for name, column in columns.items()})
-        for index, count in enumerate(part.counts.tolist())
-    ]
-    return Calibration(calibration_error=Estimate.of(part.error), brier=Estimate.of(part.brier), bins=bins)
