@@ -10,8 +10,11 @@ import numpy as np
 from pydantic import Field
 
 from btxrd_explain.commands.drawing import file_names_of_classes, footer
-from btxrd_explain.core.selection import Outcome, choose_examples
+from btxrd_explain.core.labels import UNKNOWN, joined, truth_matrix
+from btxrd_explain.core.multi_label import reached
+from btxrd_explain.core.selection import Outcome, choose_examples, choose_examples_of_class
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.decisions import Decisions, decisions_of
 from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.explained import ExplainedImage
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from btxrd_explain.commands.gallery.painter import ExamplePainter
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
 
@@ -37,6 +41,14 @@ _REASONS = {
     Outcome.FN: "true class, but another is predicted; lowest probability of the true class first",
 }
 
+_REASONS_OF_CLASS = {
+    Outcome.TP: "true, and its probability reaches the threshold; highest probability first",
+    Outcome.FP: "not true, but its probability reaches the threshold; highest probability first",
+    Outcome.FN: "true, but its probability does not reach the threshold; lowest probability first",
+}
+"""Of a class that excludes no other."""
+_SEVERAL = " Of a multi-label table all of them, joined by '|'; empty where there is none."
+
 
 class Example(Part):
     """An image that is shown, and where."""
@@ -44,9 +56,11 @@ class Example(Part):
     line: int = Field(description="Line among those of its outcome, from 1.")
     column: int = Field(description="Column, from 1.")
     image_id: str
-    true: str | None = Field(description="True class.")
-    predicted: str | None
-    confidence: float | None = Field(description="Probability of the predicted class.")
+    true: str | None = Field(description=f"True class.{_SEVERAL}")
+    predicted: str | None = Field(description=f"Predicted class.{_SEVERAL}")
+    confidence: float | None = Field(
+        description="Probability of the predicted class; null in a multi-label table, which has one for each class."
+    )
     probability_of_class: float | None = Field(description="Probability of the class of the gallery.")
     maps: list[str] = Field(description="The classes whose heat maps are shown.")
 
@@ -67,12 +81,20 @@ class ClassGallery(Part):
     FN: Shown
 
 
+class MultiLabelGallery(ClassGallery):
+    """The gallery of a class that excludes no other."""
+
+    threshold: float = Field(description="The probability from which the class counts as predicted.")
+    TN: int = Field(description="How many images are true negatives; none of them is shown.")
+    unknown: int = Field(description="How many images are left out, as it is not known whether the class is true.")
+
+
 class GalleryReport(Part):
     """The content of ``gallery.json``: which image stands where, and why."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
     order: dict[Outcome, str] = Field(description="Which images have an outcome, and which come first.")
-    classes: dict[str, ClassGallery]
+    classes: dict[str, ClassGallery | MultiLabelGallery]
     warnings: list[Finding]
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")
     failed_images: list[LeftOut] = Field(description="Images whose file failed; they are not shown.")
@@ -112,13 +134,20 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     listener = Failures(listener, strict=settings.run.strict)
     selected = select_rows(settings, listener)
     names = selected.table.provenance.class_names
-    chosen = _most_frequent(_choose(selected, settings), listener)
+    decisions = decisions_of(settings, selected, listener)
+    every = _choose(selected, settings) if decisions is None else _choose_of_classes(selected, decisions, settings)
+    chosen = _most_frequent(every, listener)
     images = _images(selected, chosen)
     listener.start("galleries", len(chosen))
-    figures = _draw(selected, chosen, images, settings, listener)
+    from btxrd_explain.commands.gallery.painter import ExamplePainter  # noqa: PLC0415 -- matplotlib
+
+    figures = _draw(ExamplePainter(images, selected, settings, listener, decisions), chosen)
     report = GalleryReport(
-        order=_REASONS,
-        classes={names[one.index]: _class_gallery(one, figures[names[one.index]], names, settings) for one in chosen},
+        order=_REASONS if decisions is None else _REASONS_OF_CLASS,
+        classes={
+            names[one.index]: _class_gallery(one, figures[names[one.index]], names, settings, decisions)
+            for one in chosen
+        },
         warnings=list(selected.findings),
         provenance=selected.table.provenance.document(),
         failed_images=LeftOut.of(listener.reasons),
@@ -128,30 +157,23 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     return GalleryResult(figures, report, document, listener.reasons)
 
 
-def _draw(
-    selected: Selected,
-    chosen: list[_Chosen],
-    images: dict[str, ExplainedImage],
-    settings: Settings,
-    listener: Listener,
-) -> dict[str, Path]:
+def _draw(painter: ExamplePainter, chosen: list[_Chosen]) -> dict[str, Path]:
     """Draw the figure of each class; return where it is, by class name."""
     from btxrd_explain.commands.drawing import note_missing_glyphs  # noqa: PLC0415 -- matplotlib
-    from btxrd_explain.commands.gallery.painter import ExamplePainter  # noqa: PLC0415 -- matplotlib
     from btxrd_explain.outputs.gallery_figure import build_gallery  # noqa: PLC0415 -- matplotlib
     from btxrd_explain.outputs.style import save_figure  # noqa: PLC0415 -- matplotlib
 
+    selected, settings, listener = painter.selected, painter.settings, painter.listener
     names = selected.table.provenance.class_names
     files = file_names_of_classes(names)
     figures: dict[str, Path] = {}
-    painter = ExamplePainter(images, selected, settings, listener)
-    note_missing_glyphs([*names, *images], listener)
+    note_missing_glyphs([*names, *painter.images], listener)
     for one in chosen:
         index, name = one.index, names[one.index]
         _warn_of_few(name, one, settings, listener)
         figure = build_gallery(
             [painter.line(o, rows, index, one.available[o]) for o, rows in one.rows.items()],
-            title=f"{name}: where the classifier looks",
+            title=f"{name}: where the classifier looks{painter.rule_of(index)}",
             columns=settings.gradcam.examples_per_class,
             colormap=settings.output.colormap,
             footer=footer(selected.table.provenance),
@@ -169,6 +191,30 @@ class _Chosen:
     index: int
     rows: Mapping[Outcome, list[Prediction]]
     available: Mapping[Outcome, int]
+    unknown: int = 0
+
+
+def _choose_of_classes(selected: Selected, decisions: Decisions, settings: Settings) -> list[_Chosen]:
+    """Select the examples of every class, each among the rows of which it is known whether the class is true."""
+    everything = selected.rows.where(selected.rows.predicted >= 0)
+    truth = truth_matrix(everything.column("label").to_pylist(), decisions.names)
+    known = (truth != UNKNOWN).any(axis=1)
+    rows, truth = everything.where(known), truth[known]
+    if not len(rows):
+        raise InputError(
+            "no radiograph has both a prediction and a class that is known to be true or not",
+            hint="name a split CSV whose label is A|B, or with a column of 0 and 1 per class, when running infer",
+        )
+    keys, probabilities = rows.column("image_id").to_pylist(), rows.probabilities
+    said, count = reached(probabilities, decisions.thresholds), settings.gradcam.examples_per_class
+    chosen = []
+    for index in range(len(decisions.names)):
+        own = (probabilities[:, index], truth[:, index], said[:, index])
+        examples = choose_examples_of_class(*own, count, order_keys=keys)
+        shown = {outcome: [rows[number] for number in examples.of(outcome)] for outcome in _REASONS}
+        unknown = int((truth[:, index] == UNKNOWN).sum()) + int((~known).sum())
+        chosen.append(_Chosen(index, shown, examples.available, unknown))
+    return chosen
 
 
 def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
@@ -216,21 +262,25 @@ def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Liste
         listener.note(f"class {name}: only {', '.join(few)} of the {wanted} asked for")
 
 
-def _class_gallery(chosen: _Chosen, figure: Path, names: Sequence[str], settings: Settings) -> ClassGallery:
+def _class_gallery(
+    chosen: _Chosen, figure: Path, names: Sequence[str], settings: Settings, decisions: Decisions | None
+) -> ClassGallery:
     from btxrd_explain.outputs.gallery_figure import place_of  # noqa: PLC0415 -- matplotlib
 
     def example(outcome: Outcome, number: int, row: Prediction) -> Example:
         line, column = place_of(number, settings.gradcam.examples_per_class)
-        shown = names[row.predicted or 0]
+        shown, own = names[row.predicted or 0], names[chosen.index]
+        place = {"line": line + 1, "column": column + 1, "image_id": row.image_id}
+        place["probability_of_class"] = None if row.probabilities is None else float(row.probabilities[chosen.index])
+        if decisions is not None:
+            true, said = (joined(decisions.names_of(of(row))) for of in (decisions.true, decisions.said))
+            return Example(**place, true=true, predicted=said, confidence=None, maps=[own])
         return Example(
-            line=line + 1,
-            column=column + 1,
-            image_id=row.image_id,
+            **place,
             true=row.label,
             predicted=None if row.predicted is None else shown,
             confidence=row.confidence,
-            probability_of_class=None if row.probabilities is None else float(row.probabilities[chosen.index]),
-            maps=[shown, names[chosen.index]] if outcome is Outcome.FN else [shown],
+            maps=[shown, own] if outcome is Outcome.FN else [shown],
         )
 
     parts = {
@@ -240,4 +290,8 @@ def _class_gallery(chosen: _Chosen, figure: Path, names: Sequence[str], settings
         )
         for outcome, rows in chosen.rows.items()
     }
-    return ClassGallery(figure=figure.name, **parts)
+    if decisions is None:
+        return ClassGallery(figure=figure.name, **parts)
+    counts = {"TN": chosen.available[Outcome.TN], "unknown": chosen.unknown}
+    threshold = float(decisions.thresholds[chosen.index])
+    return MultiLabelGallery(figure=figure.name, **parts, **counts, threshold=threshold)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.inference.explained import ExplainedImage
     from btxrd_explain.inference.selection import Selected
     from btxrd_explain.outputs.overlay import Outlines
@@ -36,23 +37,34 @@ class ExamplePainter:
         selected: Where their annotations are.
         settings: Colours, resolution, and which shapes of an annotation count.
         listener: Told of files that cannot be used.
+        decisions: The threshold of each class of a multi-label table; None where classes exclude each other.
     """
 
     images: Mapping[str, ExplainedImage]
     selected: Selected
     settings: Settings
     listener: Listener
+    decisions: Decisions | None = None
+
+    def rule_of(self, class_index: int) -> str:
+        """Return what the title of a class's figure says of its threshold."""
+        return "" if self.decisions is None else f" (probability >= {self.decisions.thresholds[class_index]:.3g})"
 
     def line(self, outcome: Outcome, rows: Iterable[Prediction], of_class: int, available: int) -> Row:
         """Return a row of the grid: the examples of one outcome, of ``available`` that there are."""
         return Row(str(outcome), tuple(self.cell(outcome, row, of_class) for row in rows), available)
 
     def cell(self, outcome: Outcome, row: Prediction, class_index: int) -> Cell:
-        """Paint one example; a false negative shows the predicted and the true class side by side."""
+        """Paint one example; a false negative shows the predicted and the true class side by side.
+
+        Where classes do not exclude each other, the class of the figure is shown alone.
+        """
         image = self.images[row.image_id]
-        title = title_of(outcome, row, image)
         predicted = row.predicted if row.predicted is not None else class_index
         shown = [predicted, class_index] if outcome is Outcome.FN else [predicted]
+        title = title_of(outcome, row, image)
+        if self.decisions is not None:
+            shown, title = [class_index], title_of_class(outcome, row, class_index, self.decisions)
         try:
             pixels = image.radiograph().pixels
         except RadiographError as error:
@@ -77,6 +89,13 @@ class ExamplePainter:
             return Picture(as_rgb(small), caption, str(heat.status), annotation)
         overlay = create_overlay(small, small_heat, alpha=output.alpha, colormap=output.colormap)
         return Picture(overlay, caption, annotation=annotation)
+
+
+def title_of_class(outcome: Outcome, row: Prediction, class_index: int, decisions: Decisions) -> str:
+    """Return the same where classes do not exclude each other: all true -> all predicted (probability of the class)."""
+    true, said = (", ".join(decisions.names_of(of(row))) or "none" for of in (decisions.true, decisions.said))
+    probability = 0.0 if row.probabilities is None else row.probabilities[class_index]
+    return f"{outcome}: {true} -> {said} ({probability:.2f})"
 
 
 def title_of(outcome: Outcome, row: Prediction, image: ExplainedImage) -> str:

@@ -1,0 +1,208 @@
+"""The commands on a table whose classes do not exclude each other; scikit-learn and counting by hand are the oracles."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    f1_score,
+    hamming_loss,
+    precision_score,
+    recall_score,
+    roc_auc_score,
+    roc_curve,
+)
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.labels import truth_matrix
+from btxrd_explain.predictions.record import FileStamp
+from btxrd_explain.predictions.table import open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from btxrd_explain.predictions.record import Prediction
+
+NAMES = ("Fracture", "Effusion", "Mass", "Device")
+LABELS = (
+    "Fracture|Effusion",
+    "Fracture",
+    "No finding",
+    "Fracture=1|Effusion=0|Mass=0|Device=1",
+    "Fracture=0|Effusion=1",  # nothing is known of Mass and Device
+    "Effusion|Mass",
+    None,
+    "Mass|Device|Fracture",
+)
+COUNT = 16
+
+
+def _truth_by_hand() -> list[list[int]]:
+    """What the labels say, -1 for unknown."""
+    known = [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [1, 0, 0, 1], [0, 1, -1, -1], [0, 1, 1, 0], [-1] * 4]
+    return [*known, [1, 0, 1, 1]] * 2
+
+
+@pytest.fixture(scope="module")
+def made(
+    tmp_path_factory: pytest.TempPathFactory, make_row: Callable[..., Prediction], make_table: Callable[..., None]
+) -> Path:
+    """Sixteen radiographs with a table, four classes with sigmoid; the first half is of test, the others are of val."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "images").mkdir()
+    (folder / "Annotations").mkdir()
+    random = np.random.default_rng(5)
+    rows = []
+    for number in range(COUNT):
+        name = f"IMG{number:06d}.png"
+        pixels = random.integers(0, 256, (6, 5), dtype=np.uint8)
+        Image.fromarray(pixels).resize((60, 80), Image.Resampling.BICUBIC).save(folder / "images" / name)
+        content = (folder / "images" / name).read_bytes()
+        shapes = [_box("fracture", 5, 5, 25, 30), _box("effusion", 30, 40, 55, 75), _box("screw", 0, 60, 10, 70)]
+        document = {"shapes": shapes[: 1 + number % 3], "imageHeight": 80, "imageWidth": 60}
+        if number % 8 != 5:
+            (folder / "Annotations" / f"IMG{number:06d}.json").write_text(json.dumps(document))
+        facts = {
+            "stamp": FileStamp(len(content), 1, hashlib.sha256(content).hexdigest()),
+            "size": Size(80, 60),
+            "split": "test" if number < COUNT // 2 else "val",
+            "grids": random.random((4, 4, 3), dtype=np.float32),
+        }
+        rows.append(make_row(name, LABELS[number % 8], np.round(random.random(4), 1), **facts))
+    make_table(folder / "predictions.parquet", NAMES, rows, multi_label=True)
+    return folder
+
+
+def _box(label: str, left: float, top: float, right: float, bottom: float) -> dict[str, Any]:
+    points = [[left, top], [right, top], [right, bottom], [left, bottom]]
+    return {"label": label, "points": points, "shape_type": "polygon"}
+
+
+def _run(command: str, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- typer's result
+    result = CliRunner().invoke(app, [command, *map(str, arguments)])
+    assert result.exit_code == code, result.output + repr(result.exception)
+    return result
+
+
+def _report(command: str, *arguments: object) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(_run(command, *arguments, "--json").stdout)
+    return document
+
+
+def test_labels_say_what_was_read_by_hand() -> None:
+    np.testing.assert_array_equal(truth_matrix(LABELS * 2, NAMES), _truth_by_hand())
+
+
+@pytest.fixture(scope="module")
+def performance(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return _report("performance", "--predictions", made / "predictions.parquet", "-o", tmp_path_factory.mktemp("p"))
+
+
+def test_each_class_is_scored_as_scikit_learn_scores_it(made: Path, performance: dict[str, Any]) -> None:
+    rows = open_table(made / "predictions.parquet").index()
+    truth, macro = np.array(_truth_by_hand()), {}
+    for index, name in enumerate(NAMES):
+        known = truth[:, index] >= 0
+        true, scores = truth[known, index], rows.probabilities[known, index]
+        said, part = scores >= 0.5, performance["per_class"][name]
+        wanted = {
+            "auroc": roc_auc_score(true, scores),
+            "average_precision": average_precision_score(true, scores),
+            "sensitivity": recall_score(true, said),
+            "specificity": recall_score(1 - true, ~said),
+            "precision": precision_score(true, said),
+            "npv": precision_score(1 - true, ~said),
+            "f1": f1_score(true, said),
+        }
+        assert {key: part[key]["mean"] for key in wanted} == pytest.approx(wanted, abs=1e-12)
+        brier = brier_score_loss(true, scores.astype(np.float64))
+        assert part["calibration"]["brier"]["mean"] == pytest.approx(brier, abs=1e-12)
+        assert sum(each["n"] for each in part["calibration"]["bins"]) == part["known"] == known.sum()
+        counts = [int(np.sum(known_said & known_true)) for known_true in (true == 1, true == 0) for known_said in (said, ~said)]
+        assert [part[key] for key in ("TP", "FN", "FP", "TN")] == counts
+        assert part["unknown"] == COUNT - known.sum() - performance["excluded"]["no known true class"]
+        macro[name] = wanted | {"brier": brier}
+    for key, found in performance["macro"].items():
+        assert found["mean"] == pytest.approx(np.mean([scores[key] for scores in macro.values()]), abs=1e-12)
+        assert (found["classes"], found["low"] <= found["mean"] <= found["high"]) == (4, True)
+
+
+def test_what_is_not_defined_is_null_with_a_reason(made: Path, performance: dict[str, Any]) -> None:
+    assert performance["accuracy"] is None
+    assert performance["confusion"] is None
+    assert set(performance["not_defined"]) == {"accuracy", "confusion"}
+    rows = open_table(made / "predictions.parquet").index()
+    truth = np.array(_truth_by_hand())
+    whole, said = (truth >= 0).all(axis=1), rows.probabilities >= 0.5
+    assert performance["subset_accuracy"]["mean"] == np.mean((said == truth)[whole].all(axis=1))
+    assert performance["subset_accuracy"]["n"] == 12
+    known = truth >= 0
+    assert performance["hamming_loss"]["mean"] == pytest.approx(hamming_loss(truth[known], said[known]), abs=1e-12)
+    assert (performance["num_images"], performance["excluded"]) == (14, {"no known true class": 2})
+
+
+def test_thresholds_are_set_per_class_and_compared_as_the_table_holds_them(made: Path, tmp_path: Path) -> None:
+    table = made / "predictions.parquet"
+    found = _report("performance", "--predictions", table, "-o", tmp_path, "--decision-threshold", "0.7, mass=0.2")
+    rows, truth = open_table(table).index(), np.array(_truth_by_hand())
+    for index, (name, threshold) in enumerate(zip(NAMES, (0.7, 0.7, 0.2, 0.7), strict=True)):
+        said = rows.probabilities[:, index] >= np.float32(threshold)  # 0.7 of the table is below that of a double
+        part = found["per_class"][name]
+        assert part["threshold"] == threshold
+        assert part["TP"] == np.sum(said & (truth[:, index] == 1))
+        assert part["FP"] == np.sum(said & (truth[:, index] == 0))
+    result = _run("performance", "--predictions", table, "-o", tmp_path, "--decision-threshold", "Cyst=0.2", code=2)
+    assert "'Cyst'" in result.stderr
+
+
+def test_thresholds_are_tuned_on_other_radiographs_by_the_youden_index(made: Path, tmp_path: Path) -> None:
+    table, split = made / "predictions.parquet", made / "split.csv"
+    lines = ["image_id,split,label", *(f"IMG{n:06d}.png,{'test' if n < 8 else 'val'}," for n in range(COUNT))]
+    split.write_text("\n".join(lines))
+    own = ("--predictions", table, "--split-csv", split, "-o", tmp_path)
+    tuned = ("--decision-tune-on", split, "--decision-tune-split")
+    found = _report("performance", *own, "--split", "test", *tuned, "val")
+    rows, truth = open_table(table).index()[8:], np.array(_truth_by_hand())[8:]
+    assert (found["tuned_on"]["split"], found["tuned_on"]["images"]) == ("val", 8)
+    for index, name in enumerate(NAMES):
+        known = truth[:, index] >= 0
+        false, true, thresholds = roc_curve(truth[known, index], rows.probabilities[known, index])
+        best = int(np.argmax(true - false))
+        assert found["per_class"][name]["threshold"] == thresholds[best]
+        assert found["tuned_on"]["values"][name] == pytest.approx((true - false)[best])
+    result = _run("performance", *own, "--split", "test", *tuned, "test", code=4)
+    assert "among those that are scored" in result.stderr
+
+
+def test_galleries_show_each_class_by_its_probability(made: Path, tmp_path: Path) -> None:
+    found = _report("gallery", "--predictions", made / "predictions.parquet", "-o", tmp_path)
+    rows, truth = open_table(made / "predictions.parquet").index(), np.array(_truth_by_hand())
+    for index, name in enumerate(NAMES):
+        part, scores = found["classes"][name], rows.probabilities[:, index].astype(float)
+        members = {
+            "TP": [(-scores[row], row) for row in range(COUNT) if truth[row, index] == 1 and scores[row] >= 0.5],
+            "FP": [(-scores[row], row) for row in range(COUNT) if truth[row, index] == 0 and scores[row] >= 0.5],
+            "FN": [(scores[row], row) for row in range(COUNT) if truth[row, index] == 1 and scores[row] < 0.5],
+        }
+        for outcome, expected in members.items():
+            shown = [each["image_id"] for each in part[outcome]["shown"]]
+            assert shown == [rows[row].image_id for _, row in sorted(expected)[: len(shown)]]
+            assert len(shown) == min(3, len(expected))
+            assert part[outcome]["available"] == len(expected)
+            assert all(each["maps"] == [name] for each in part[outcome]["shown"])
+        assert part["TN"] == sum(truth[row, index] == 0 and scores[row] < 0.5 for row in range(COUNT))
+        assert part["unknown"] == sum(truth[:, index] < 0)
+        assert (tmp_path / part["figure"]).stat().st_size > 10_000
+    example = found["classes"]["Mass"]["FN"]["shown"] + found["classes"]["Mass"]["TP"]["shown"]
+    assert example[0]["true"] in {"Effusion|Mass", "Fracture|Mass|Device"}
+    assert example[0]["confidence"] is None
