@@ -252,6 +252,11 @@ KINDS: Mapping[str, Kind] = {
     "labels-unknown": Kind(
         _W, "labels are none of the classes", "check the spelling in the split CSV and in --class-names"
     ),
+    "labels-of-several-classes": Kind(
+        _W,
+        "labels name several classes, of which the network predicts one",
+        "label each radiograph with one class, or use a network whose classes do not exclude each other",
+    ),
     "training-split": Kind(_W, "what is evaluated was trained on", "name another split with --split"),
     # a table that is taken as it is
     "table-of-other-settings": Kind(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.console.analysis import show_annotate_iou, show_gallery
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import with_results, with_table
-from btxrd_explain.console.terminal import number
+from btxrd_explain.console.terminal import in_words, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +61,7 @@ def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]
             scored = sorted(scored, key=lambda pair: -pair[1])[:_MOST_SCORES]
         scores = "  ".join(f"{escape(n)} {p:.3f}" for n, p in scored)
         scores += f"  and {len(names) - len(scored)} classes below" if len(scored) < len(names) else ""
-        terminal.print(f"[bold]{escape(row.image_id)}[/bold]  {escape(names[row.predicted])} ({row.confidence:.3f})")
+        terminal.print(f"[bold]{escape(row.image_id)}[/bold]  {escape(in_words(row, result.table.provenance))}")
         terminal.print(f"  scores:  {scores}")
         if row.image_id in result.overlays:
             terminal.print_path("  overlay", result.overlays[row.image_id])
@@ -70,6 +70,14 @@ def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]
 def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
     summary = result.summary()
     terminal.print(f"{len(result.rows)} radiographs, {result.computed} computed now, {len(result.failed)} failed")
+    if summary.truths:
+        rows = [
+            [name, str(predicted), *map(str, counts)]
+            for name, predicted, counts in zip(names, summary.predicted, summary.truths, strict=True)
+        ]
+        terminal.print_table(["class", "predicted", "true", "not true", "unknown"], rows)
+        terminal.print("a class counts as predicted from a probability of 0.5; a radiograph may have several")
+        return
     if len(names) > _MOST_COLUMNS:
         _show_counts(terminal, summary, names)
         return

@@ -96,11 +96,11 @@ class Terminal(Listener):
     def predicted(self, row: Prediction, provenance: Provenance) -> None:
         """Print a row as a JSON line at once, where JSON is asked for."""
         if self.json:
-            self.print_json(row.document(provenance.class_names))
+            self.print_json(row.document(provenance.class_names, multi_label=provenance.multi_label))
         elif self._verbose:
             found = row.error or "no prediction"
             if row.predicted is not None:
-                found = f"{provenance.class_names[row.predicted]} ({row.confidence:.3f})"
+                found = in_words(row, provenance)
             self._err.print(f"[dim]{escape(row.image_id)}: {escape(found)}[/dim]")
 
     # results
@@ -225,6 +225,17 @@ class Terminal(Listener):
 def number(value: float | None) -> str:
     """Write a number for a table; None is undefined, which is not 0."""
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def in_words(row: Prediction, provenance: Provenance) -> str:
+    """Return the predicted class with its probability; of a multi-label table all classes of at least 0.5."""
+    names = provenance.class_names
+    if row.predicted is None or row.probabilities is None:
+        return "no prediction"
+    if not provenance.multi_label:
+        return f"{names[row.predicted]} ({row.confidence:.3f})"
+    said = row.document(names, multi_label=True)["class"]
+    return ", ".join(f"{name} ({row.probabilities[names.index(name)]:.3f})" for name in said) or "none of the classes"
 
 
 def _straight(path: Path | str) -> str:

@@ -105,6 +105,15 @@ def label_from_columns(said: Mapping[str, Truth]) -> str | None:
     return SEPARATOR.join(f"{name}={int(truth)}" for name, truth in said.items() if truth is not None) or None
 
 
+def said_in_columns(label: str) -> dict[str, bool]:
+    """Return what a label from columns says, whatever the classes are; nothing of another label.
+
+    >>> said_in_columns("Fracture=1|Mass=0"), said_in_columns("Fracture|Mass")
+    ({'Fracture': True, 'Mass': False}, {})
+    """
+    return dict(_parts(label, ())) if _in_columns(label, ()) else {}
+
+
 def joined(names: Iterable[str]) -> str:
     """Return several classes as one text."""
     return SEPARATOR.join(names)

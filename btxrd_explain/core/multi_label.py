@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+UNDEFINED = Estimate(None, None, None, 0, 0)
 RATES = ("sensitivity", "specificity", "precision", "npv", "f1")
 MACRO = ("auroc", "average_precision", *RATES, "brier")
 """The scores of which there is a macro mean."""
@@ -173,7 +174,7 @@ def _class_scores(
     drawn, true = _of(resampling, known), truth[known] == YES
     counts = count_decisions(truth, said)
     if not counts.known:
-        return ClassScores(threshold, counts, dict.fromkeys(RATES, Estimate(None, None, None, 0, 0)), None)
+        return ClassScores(threshold, counts, dict.fromkeys(RATES, UNDEFINED), None)
     rates = estimates_of(_rates(true, said[known]), drawn)
     performance = performance_of_class(scores[known], true, drawn)
     return ClassScores(threshold, counts, dict(zip(RATES, rates, strict=True)), performance)
@@ -198,7 +199,7 @@ def _macro_means(
     known = [index for index in range(truth.shape[1]) if (truth[:, index] != UNKNOWN).any()]
     every = [_scores_of_class(probabilities[:, c], truth[:, c], said[:, c]) for c in known]
     if not every:
-        return dict.fromkeys(MACRO, Macro(Estimate(None, None, None, 0, 0), 0))
+        return dict.fromkeys(MACRO, Macro(UNDEFINED, 0))
     sample = np.stack([scores(np.ones((1, len(truth))))[0] for scores in every])
     defined = ~np.isnan(sample)
 

@@ -118,7 +118,8 @@ def youden(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[f
         positive: Whether the image is of the class, shape ``(images,)``.
 
     Returns:
-        One of the scores, and the index in [0, 1]; None where all images or none are of the class.
+        One of the scores, and the index in (0, 1]; None where all images or none are of the class, or no threshold is
+        better than chance.
 
     >>> youden(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
     (0.8, 0.5)
@@ -129,7 +130,7 @@ def youden(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[f
     true, false, _ = ranking.roc(np.ones((1, len(scores))))
     index = (true - false)[0, 1:]
     best = int(index.argmax())
-    return float(ranking.steps[best]), float(index[best])
+    return (float(ranking.steps[best]), float(index[best])) if index[best] > 0 else None
 
 
 class _Ranking:

@@ -14,6 +14,7 @@ from btxrd_explain.core.roc import youden
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.parts import Part
 from btxrd_explain.inference.selection import select_other_rows
+from btxrd_explain.predictions.record import USUAL_THRESHOLD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from btxrd_explain.progress import Listener
     from btxrd_explain.settings import EvaluationSettings, Settings
 
-USUAL = 0.5
-"""The threshold where nothing is said; that of a network trained with binary cross-entropy and no class weights."""
 CRITERION = "Youden index"
 
 
@@ -113,7 +112,7 @@ def thresholds_of(wanted: EvaluationSettings, names: Sequence[str]) -> NDArray[n
             f"the decision threshold of '{unknown[0]}' is for a class that there is not",
             hint=f"the classes are {', '.join(names)}",
         )
-    return np.array([levels.get(name.casefold(), levels.get("", USUAL)) for name in names], np.float64)
+    return np.array([levels.get(name.casefold(), levels.get("", USUAL_THRESHOLD)) for name in names], np.float64)
 
 
 def _tuned(fixed: Decisions, settings: Settings, selected: Selected, listener: Listener) -> Decisions:
@@ -126,7 +125,7 @@ def _tuned(fixed: Decisions, settings: Settings, selected: Selected, listener: L
     found = _best(rows, fixed.names)
     if not found:
         raise InputError(
-            f"the radiographs of '{source}' have both, true and not, of none of the classes",
+            f"on the radiographs of '{source}' no class has a threshold that is better than chance",
             hint="check its labels and --decision-tune-split",
         )
     thresholds = np.array([found.get(n, (level, 0))[0] for n, level in fixed.by_class().items()], np.float64)
@@ -135,7 +134,7 @@ def _tuned(fixed: Decisions, settings: Settings, selected: Selected, listener: L
         + ", ".join(f"{name} {level:.3g}" for name, (level, _) in found.items())
     )
     if kept := [name for name in fixed.names if name not in found]:
-        listener.note(f"not tuned, for lack of radiographs with or without: {', '.join(kept)}")
+        listener.note(f"not tuned, as no threshold is better than chance there: {', '.join(kept)}")
     tuning = DecisionTuning(
         file=str(source),
         split=split,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 import cv2
@@ -13,13 +15,14 @@ from btxrd_explain.core.metrics import BoxAccuracy, PixelPrecision
 from btxrd_explain.core.metrics.baselines import AverageMask
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.evaluation.lesions import lesions_of
+from btxrd_explain.evaluation.score import cases_of
 from btxrd_explain.evaluation.scoring import Scored, Scorer
 from btxrd_explain.finding import Tally
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.system.threads import available_cores, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -33,39 +36,55 @@ if TYPE_CHECKING:
 
 
 class Scores:
-    """A score per radiograph, in the order of the table.
+    """A score per radiograph, in the order of the table; where classes do not exclude each other, one per class of it.
 
     Of an excluded radiograph no more is kept than what its row does not say, once for all of which the same is to be
     said: on 100,000 rows, whole scores would take 100 MiB more than ``benchmarks/memory.py`` sees of ``annotate-iou``.
 
     Args:
         rows: The radiographs, without grids.
-        scores: A score for each of them, in their order.
+        scores: The scores of each of them, one or more, in their order.
+
+    Attributes:
+        places: The place of the radiograph of each score.
     """
 
     def __init__(self, rows: Index, scores: Iterable[Score]) -> None:
         """Keep the scores."""
         self._rows = rows
         shared: dict[Score, Score] = {}
-        self._known = [
-            score if score.excluded is None else shared.setdefault(bare := replace(score, row=_NO_ROW), bare)
-            for score in scores
-        ]
+        self._known: list[Score] = []
+        self.places = array("q")
+        last = None
+        for score in scores:
+            new = score.row.image_id != last
+            last = score.row.image_id
+            self.places.append((self.places[-1] if self.places else -1) + new)
+            bare = replace(score, row=_NO_ROW)
+            self._known.append(score if score.excluded is None else shared.setdefault(bare, bare))
         self.evaluated = {place: score for place, score in enumerate(self._known) if score.excluded is None}
         """Scores of the radiographs that are not excluded, by their places."""
 
     def __len__(self) -> int:
-        """Return the number of radiographs."""
+        """Return the number of scores."""
         return len(self._known)
 
     def __iter__(self) -> Iterator[Score]:
         """Yield the scores; those of excluded radiographs are not kept."""
-        return (_of_row(score, row) for row, score in zip(self._rows, self._known, strict=True))
+        rows, place, row = iter(self._rows), -1, _NO_ROW
+        for own, score in zip(self.places, self._known, strict=True):
+            if own != place:
+                place, row = own, next(rows)
+            yield _of_row(score, row)
 
     def __getitem__(self, place: int) -> Score:
         """Return one score."""
         score = self._known[place]
-        return score if score.excluded is None else replace(score, row=self._rows[place])
+        return score if score.excluded is None else replace(score, row=self._rows[self.places[place]])
+
+    def spread(self, values: Sequence[Value]) -> list[Value]:
+        """Return a value per score, given one per radiograph."""
+        return [values[place] for place in self.places]
 
 
 _NO_ROW = Prediction("", "", None, None, RowStatus.OK)
@@ -76,6 +95,7 @@ def _of_row(score: Score, row: Prediction) -> Score:
 
 
 Result = TypeVar("Result")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +147,11 @@ def evaluate(
     boxes: defaultdict[MapKind, BoxAccuracy] = defaultdict(BoxAccuracy)
     tally = Tally()
 
-    def score(row: Prediction) -> Scored:
+    def score(row: Prediction) -> list[Scored]:
         return scorer.score(row, selected.annotation_of(row))
 
     def pooled() -> Iterator[Score]:
-        for scored in _each(selected, score, listener, "annotations"):
+        for scored in chain.from_iterable(_each(selected, score, listener, "annotations")):
             for kind, counts in scored.pixels.items():
                 pixels[kind].add(counts)
             for kind, overlaps in scored.boxes.items():
@@ -152,8 +172,13 @@ def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> 
     made, average = selected.table.provenance, AverageMask()
 
     def ideal_of(row: Prediction) -> tuple[NDArray[np.float32], str] | None:
-        annotation, true = selected.annotation_of(row), protocol.true_of(row, made.class_names)
-        if annotation is None or protocol.target_of(row, made.class_names) is None or row.size is None:
+        annotation, true, decisions = selected.annotation_of(row), None, protocol.decisions
+        if decisions is None:
+            true = protocol.true_of(row, made.class_names)
+            measured = protocol.target_of(row, made.class_names) is not None
+        else:
+            measured = bool(cases_of(row, protocol, decisions))
+        if annotation is None or not measured or row.size is None:
             return None
         frame = made.preprocessing.frame(row.size)
         try:

@@ -15,6 +15,7 @@ from btxrd_explain.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
     from btxrd_explain.settings.analysis_sections import AnnotationSettings
@@ -83,6 +84,7 @@ class Protocol:
         boxes: Whether boxes are compared (MaxBoxAccV2).
         seed: Seed of the random grids.
         no_lesion: Which classes are without a lesion.
+        decisions: What the classes of a multi-label table are decided by; None where classes exclude each other.
     """
 
     threshold: Threshold
@@ -94,6 +96,7 @@ class Protocol:
     boxes: bool = False
     seed: int = 0
     no_lesion: NoLesion = BY_NAME
+    decisions: Decisions | None = None
 
     @staticmethod
     def true_of(row: Prediction, class_names: Sequence[str]) -> int | None:
@@ -111,8 +114,8 @@ class Protocol:
         return replace(self, baselines=False, boxes=False, chance=chance)
 
 
-def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:
-    """Return the protocol that the settings ask for.
+def protocol_of(settings: Settings, class_names: Sequence[str], decisions: Decisions | None = None) -> Protocol:
+    """Return the protocol that the settings ask for; ``decisions`` are those of a multi-label table.
 
     Raises:
         SettingsError: The label map names a class that there is not.
@@ -128,6 +131,7 @@ def protocol_of(settings: Settings, class_names: Sequence[str]) -> Protocol:
         boxes=extent.boxes,
         seed=extent.seed,
         no_lesion=no_lesion_of(settings),
+        decisions=decisions,
     )
 
 

@@ -73,7 +73,13 @@ def _limits(evaluation: Evaluation, summary: Summary, extent: Extent) -> Iterato
 def _limits_of_images(evaluation: Evaluation) -> Iterator[str]:
     """State what the evaluated images themselves limit."""
     names, evaluated = evaluation.selected.table.provenance.class_names, evaluation.evaluated
-    copies = len(evaluated) - len({score.row.content for score in evaluated})
+    images = {score.row.image_id for score in evaluated}
+    copies = len(images) - len({score.row.content for score in evaluated})
+    if evaluation.protocol.decisions is not None:
+        yield (
+            f"A radiograph counts once for each class that is measured: {len(evaluated)} classes of {len(images)} "
+            "radiographs, whose classes are drawn together."
+        )
     if copies:
         yield f"{copies} images are exact copies of others under another name; copies are drawn together."
     no_lesion = evaluation.protocol.no_lesion
@@ -210,7 +216,7 @@ def _summary(evaluation: Evaluation, sample: Sample, extent: Extent) -> Summary:
 
 def _evaluated(scores: Scores, cells: Sequence[str | None]) -> list[str | None]:
     """Return the cells of the images that are evaluated."""
-    return [cells[place] for place in scores.evaluated]
+    return [cells[scores.places[place]] for place in scores.evaluated]
 
 
 def _image(score: Score, names: Sequence[str]) -> Image:
@@ -228,11 +234,10 @@ def _image(score: Score, names: Sequence[str]) -> Image:
 
 
 def _pattern(score: Score, names: Sequence[str]) -> dict[str, object]:
-    row = score.row
     return {
-        "image_id": row.image_id,
-        "class_": row.label,
-        "predicted": None if row.predicted is None else names[row.predicted],
-        "confidence": row.confidence,
+        "image_id": score.row.image_id,
+        "class_": score.label,
+        "predicted": score.predicted(names),
+        "confidence": score.confidence,
         "outcome": score.outcome(names),
     }

@@ -100,7 +100,7 @@ class Sample:
 
     def by_class(self) -> list[Slice]:
         """Slice by true class."""
-        return self.by(lambda score: score.row.label)
+        return self.by(lambda score: score.label)
 
     def by_outcome(self) -> list[Slice]:
         """Slice by outcome of the tumour classes; see :meth:`by_class_and_outcome`."""
@@ -118,11 +118,14 @@ class Sample:
         Of a class c, TP are images of c that were predicted so, FN are those that were not, and FP are annotated
         images of another class that were predicted as c; there the map of c is measured, whatever the protocol's
         class, for it raised the alarm. An image of one tumour class that was taken for another is FN of the one and
-        FP of the other.
+        FP of the other. Where classes do not exclude each other, all three are those of the class that is measured.
         """
         found: list[Slice] = []
         for index, name in enumerate(self.class_names):
             if any(name in score.no_lesion for score in self.scores[:1]):
+                continue
+            if any(score.case for score in self.scores):
+                found += self._cases(index, name)
                 continue
             known = np.array([score.true is not None for score in self.scores], dtype=bool)
             true = np.array([score.true == index for score in self.scores], dtype=bool)
@@ -132,6 +135,12 @@ class Sample:
                 if member.any():
                     found.append(Slice(f"{name}, {outcome}", np.flatnonzero(member), kind))
         return found
+
+    def _cases(self, index: int, name: str) -> list[Slice]:
+        """Slice the scores of one class that excludes no other by outcome."""
+        outcomes = np.array([s.outcome(self.class_names) if s.target == index else "" for s in self.scores])
+        parts = {outcome: np.flatnonzero(outcomes == outcome) for outcome in ("TP", "FN", "FP")}
+        return [Slice(f"{name}, {outcome}", rows) for outcome, rows in parts.items() if rows.size]
 
     def by_lesion_size(self) -> list[Slice]:
         """Slice by terciles of the annotated share of the radiograph."""

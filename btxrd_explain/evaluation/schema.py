@@ -196,9 +196,11 @@ class Pattern(Part):
     """An image of a class without a lesion: where the network looks with no lesion to be found."""
 
     image_id: str
-    class_: str | None = Field(alias="class", description="True class.")
-    predicted: str | None
-    confidence: float | None = Field(description="Probability of the predicted class.")
+    class_: str | None = Field(alias="class", description="True class; of several the measured one.")
+    predicted: str | None = Field(description="Predicted class; of a multi-label table all of them, joined by '|'.")
+    confidence: float | None = Field(
+        description="Probability of the predicted class; null in a multi-label table, which has one for each class."
+    )
     outcome: Literal["TP", "FN", "FP", "TN"] | None = Field(description="Seen from the tumour classes.")
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.choices import TargetClass
 from btxrd_explain.core.class_names import BY_NAME, NoLesion
+from btxrd_explain.core.labels import joined
 from btxrd_explain.evaluation.protocol import MapKind
 
 if TYPE_CHECKING:
@@ -15,7 +17,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.labels import Truth
     from btxrd_explain.core.metrics import ImageMetrics
+    from btxrd_explain.evaluation.decisions import Decisions
+    from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.predictions.record import Prediction
 
 
@@ -24,6 +29,8 @@ class Exclusion(StrEnum):
 
     NO_PREDICTION = "no prediction"
     NO_LABEL = "no known true class"
+    NOTHING_TRUE = "none of the classes is true"
+    NOTHING_PREDICTED = "none of the classes is predicted"
     NO_ANNOTATION = "no annotation file"
     EMPTY_ANNOTATION = "annotation without a lesion"
     BAD_ANNOTATION = "annotation cannot be used"
@@ -31,6 +38,33 @@ class Exclusion(StrEnum):
 
 
 _NO_LESION = (Exclusion.NO_ANNOTATION, Exclusion.EMPTY_ANNOTATION)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One class of a radiograph whose classes do not exclude each other.
+
+    Attributes:
+        truth: Whether the class is true; None where that is not known, or there is no class.
+        said: Whether its probability reaches its threshold.
+        label: Name of the class, if it is true; without a class all that are true, joined by ``|``. None where neither.
+        predicted: Names of all classes that are predicted, joined by ``|``.
+    """
+
+    truth: Truth
+    said: bool
+    label: str | None
+    predicted: str
+
+    @classmethod
+    def of(cls, row: Prediction, target: int | None, decisions: Decisions) -> Case:
+        """Return what is known of a class; None for a radiograph without one."""
+        said, true = decisions.said(row), decisions.names_of(decisions.true(row))
+        predicted = joined(decisions.names_of(said))
+        if target is None:
+            return cls(None, False, joined(true) or None, predicted)
+        truth = decisions.truths(row)[target]
+        return cls(truth, target in said, decisions.names[target] if truth else None, predicted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +87,7 @@ class Score:
         boxes: Whether a box of the classifier's map finds a lesion, boolean, shape ``(3, 1000)``; None where undefined
             or not asked for.
         no_lesion: Which classes are without a lesion.
+        case: The class of a multi-label table that is looked at; None where classes exclude each other.
     """
 
     row: Prediction
@@ -68,6 +103,28 @@ class Score:
     pixels: NDArray[np.uint32] | None = None
     boxes: NDArray[np.bool_] | None = None
     no_lesion: NoLesion = BY_NAME
+    case: Case | None = None
+
+    @property
+    def label(self) -> str | None:
+        """The true class; of several the one whose heat map was measured, and None if that one is not true."""
+        return self.row.label if self.case is None else self.case.label
+
+    def predicted(self, names: Sequence[str]) -> str | None:
+        """Return the predicted class, or all of them, joined by ``|``; None without a prediction."""
+        if self.row.predicted is None:
+            return None
+        return names[self.row.predicted] if self.case is None else self.case.predicted
+
+    @property
+    def confidence(self) -> float | None:
+        """Probability of the predicted class; None without one, or where there may be several."""
+        return self.row.confidence if self.case is None else None
+
+    @property
+    def annotated_class(self) -> int | None:
+        """Index of the class whose lesions the heat maps are compared with; None compares with all lesions."""
+        return self.true if self.case is None else self.target
 
     @property
     def model(self) -> ImageMetrics | None:
@@ -95,8 +152,13 @@ class Score:
         Returns:
             ``TP``: a tumour class, rightly predicted. ``FN``: a tumour class, but another class was predicted (also
             where that is the other tumour class, whose false alarm it is at the same time). ``FP``: no tumour, but a
-            tumour class was predicted. ``TN``: no tumour, rightly. None without prediction or label.
+            tumour class was predicted. ``TN``: no tumour, rightly. None without prediction or label. Where classes do
+            not exclude each other, it is that of the class whose heat map was measured.
         """
+        if self.case is not None:
+            if self.case.truth is None:
+                return None
+            return ("TP" if self.case.said else "FN") if self.case.truth else ("FP" if self.case.said else "TN")
         predicted = self.row.predicted
         if predicted is None or self.true is None:
             return None
@@ -107,4 +169,16 @@ class Score:
     @property
     def is_attention_pattern(self) -> bool:
         """Whether it shows where the network looks with no lesion to be found, by its class and its annotation."""
-        return self.excluded in _NO_LESION and self.row.label in self.no_lesion
+        return self.excluded in _NO_LESION and self.label is not None and self.label in self.no_lesion
+
+
+def cases_of(row: Prediction, protocol: Protocol, decisions: Decisions) -> tuple[int, ...]:
+    """Return the classes whose heat maps are measured where classes do not exclude each other, by their names.
+
+    They are all true ones, or all predicted ones; a class without a lesion only where it is alone.
+    """
+    if row.predicted is None:
+        return ()
+    found = decisions.true(row) if protocol.target_class is TargetClass.TRUE else decisions.said(row)
+    lesions = [index for index in found if decisions.names[index] not in protocol.no_lesion]
+    return tuple(sorted(lesions or found, key=lambda index: decisions.names[index]))

@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.ceiling import ideal_grid
-from btxrd_explain.core.choices import Space
+from btxrd_explain.core.choices import Space, TargetClass
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.metrics import box_overlaps, found_boxes, measure
 from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.evaluation.lesions import Lesions, lesions_of
 from btxrd_explain.evaluation.protocol import MapKind, Protocol
-from btxrd_explain.evaluation.score import Exclusion, Score
+from btxrd_explain.evaluation.score import Case, Exclusion, Score, cases_of
 from btxrd_explain.findings.annotations import of_another_image, unusable
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.predictions.record import RowStatus
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.heatmap import HeatMap
     from btxrd_explain.core.metrics import PixelCounts
+    from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
@@ -71,7 +72,7 @@ class Scorer:
     protocol: Protocol
     average: Callable[[Prediction], NDArray[np.float32] | None] | None = None
 
-    def score(self, row: Prediction, annotation: AnnotationPlace | None) -> Scored:
+    def score(self, row: Prediction, annotation: AnnotationPlace | None) -> list[Scored]:
         """Score one radiograph.
 
         Args:
@@ -79,9 +80,14 @@ class Scorer:
             annotation: Its annotation; None where there is none.
 
         Returns:
-            The score, or the reason why there is none; one bad annotation does not stop the others.
+            The score, or the reason why there is none; one bad annotation does not stop the others. Where classes do
+            not exclude each other, a score for each class that is measured, by the names of the classes.
         """
-        score = self._known(row)
+        decisions = self.protocol.decisions
+        known = [self._known(row)] if decisions is None else self._cases(row, decisions)
+        return [self._scored(score, row, annotation) for score in known]
+
+    def _scored(self, score: Score, row: Prediction, annotation: AnnotationPlace | None) -> Scored:
         if score.excluded is not None:
             return Scored(score)
         if annotation is None:
@@ -106,7 +112,7 @@ class Scorer:
         return self._compared(score, image, lesions)
 
     def _lesions(self, annotation: AnnotationPlace, image: ExplainedImage, score: Score) -> Lesions:
-        name = None if score.true is None else image.class_name(score.true)
+        name = None if score.annotated_class is None else image.class_name(score.annotated_class)
         return lesions_of(annotation, image.frame, self.protocol.rules, class_name=name)
 
     def _known(self, row: Prediction) -> Score:
@@ -117,6 +123,23 @@ class Scorer:
         true, target = self.protocol.true_of(row, names), self.protocol.target_of(row, names)
         excluded = Exclusion.NO_LABEL if target is None else None
         return Score(light, true, target, excluded=excluded, no_lesion=self.protocol.no_lesion)
+
+    def _cases(self, row: Prediction, decisions: Decisions) -> list[Score]:
+        """Return what is known of each class that is measured, or once why there is none."""
+        targets = cases_of(row, self.protocol, decisions)
+        nothing = Score(row.without_grids(), case=Case.of(row, None, decisions), no_lesion=self.protocol.no_lesion)
+        if targets:
+            cases = ((target, Case.of(row, target, decisions)) for target in targets)
+            return [
+                replace(nothing, true=target if case.truth else None, target=target, case=case)
+                for target, case in cases
+            ]
+        if row.status is not RowStatus.OK or row.predicted is None:
+            return [replace(nothing, excluded=Exclusion.NO_PREDICTION, detail=row.error)]
+        if self.protocol.target_class is TargetClass.PREDICTED:
+            return [replace(nothing, excluded=Exclusion.NOTHING_PREDICTED)]
+        unknown = None in decisions.truths(row)
+        return [replace(nothing, excluded=Exclusion.NO_LABEL if unknown else Exclusion.NOTHING_TRUE)]
 
     def _compared(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
         """Compare all maps with the lesions on the pixels of the protocol's space."""
@@ -163,7 +186,7 @@ class Scorer:
         if score.target is None:
             raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
         yield MapKind.MODEL, image.heat_map(score.target, space=space)
-        predicted = score.row.predicted
+        predicted = score.row.predicted if score.case is None else None  # which of several is not one question
         wrong = score.true is not None and predicted not in (None, score.true)
         if wrong and image.class_name(predicted) not in self.protocol.no_lesion:
             yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)

@@ -199,7 +199,7 @@ def correlate(sample: Sample) -> Correlations:
         return Estimate.of(spearman(iou, column, resampling))
 
     return Correlations(
-        iou_with_confidence=with_column(score.row.confidence for score in sample.scores),
+        iou_with_confidence=with_column(score.confidence for score in sample.scores),
         iou_with_target_probability=with_column(score.target_probability for score in sample.scores),
         iou_with_lesion_share=with_column(score.lesion_share for score in sample.scores),
     )

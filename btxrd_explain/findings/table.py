@@ -10,6 +10,7 @@ import numpy as np
 from btxrd_explain.core.anomalies import are_constant, are_identical, are_undecided, find_exchange, saturated
 from btxrd_explain.core.explained_classes import ALL
 from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.labels import names_several, strangers
 from btxrd_explain.finding import Finding, Tally, listed, quoted, radiographs
 from btxrd_explain.findings.copies import copies_in_table
 from btxrd_explain.inputs.split_csv import is_training
@@ -35,18 +36,22 @@ _COMPARED = 16
 """Heat maps are compared with each other in so many images."""
 
 
-def score_findings(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
+def score_findings(rows: Index, names: Sequence[str], *, multi_label: bool = False) -> Iterator[Finding]:
     """Judge the scores of the network.
 
     Args:
         rows: Rows of a table.
         names: Names of the classes, in the network's order.
+        multi_label: Whether the classes do not exclude each other; then no one of them is the prediction.
     """
     yield from _not_finite(rows)
     rows = rows.where(rows.predicted >= 0)
     if not len(rows):
         return
     constant = list(_constant(rows))
+    if multi_label:
+        yield from constant or _saturated(rows, names)
+        return
     yield from constant or [*_undecided(rows), *_saturated(rows, names), *_one_class(rows, names)]
     yield from [] if constant else _exchanged(rows, names)
 
@@ -173,21 +178,48 @@ def _same_maps(table: PredictionTable, rows: Index) -> bool:
     return len(grids) >= _FEW and are_identical(np.stack(grids))
 
 
-def label_findings(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
-    """Look for labels that are none of the classes, which count nowhere.
+def label_findings(rows: Index, names: Sequence[str], *, multi_label: bool = False) -> Iterator[Finding]:
+    """Look for labels that are none of the classes, which count nowhere, and for those of several where one is meant.
 
     Args:
         rows: Rows of a table.
         names: Names of the classes.
+        multi_label: Whether the classes do not exclude each other.
     """
     strange = rows.where(~rows.is_in("label", names))
+    if multi_label:
+        yield from _strange_words(strange, len(rows), names)
+        return
     labels = strange.column("label").drop_null()
+    several = [label for label in labels.unique().to_pylist() if names_several(label, names)]
+    if several:
+        of_several = strange.is_in("label", several)
+        yield Finding.of(
+            "labels-of-several-classes",
+            f"{radiographs(int(of_several.sum()))} of {len(rows)} are labelled with several classes, such as "
+            f"{quoted(several)[0]}, but the network's probabilities sum to 1: it predicts one class; they count as "
+            "not labelled",
+        )
+        labels = strange.where(~of_several).column("label").drop_null()
     if len(labels):
         found = listed(quoted(sorted(labels.unique().to_pylist())))
         yield Finding.of(
             "labels-unknown",
             f"{radiographs(len(labels))} of {len(rows)} are labelled {found}, which is none of the classes ("
             f"{', '.join(names)}); they count as not labelled",
+        )
+
+
+def _strange_words(rows: Index, count: int, names: Sequence[str]) -> Iterator[Finding]:
+    """Yield that labels name classes that there are not, in a table whose classes do not exclude each other."""
+    labels = rows.column("label").drop_null().to_pylist()
+    found = [words for label in labels if (words := strangers(label, names))]
+    if found:
+        words = listed(quoted(sorted({word for each in found for word in each})))
+        yield Finding.of(
+            "labels-unknown",
+            f"the labels of {radiographs(len(found))} of {count} name {words}, which is none of the classes ("
+            f"{', '.join(names)}); the classes that they do not name count as unknown",
         )
 
 
@@ -219,11 +251,11 @@ def inspect_table(table: PredictionTable, everything: Index, rows: Index) -> tup
     Returns:
         What was found, what was known when the network was loaded before the rest.
     """
-    names = table.provenance.class_names
+    names, several = table.provenance.class_names, table.provenance.multi_label
     return (
         *table.provenance.findings,
-        *score_findings(rows, names),
+        *score_findings(rows, names, multi_label=several),
         *map_findings(table, rows),
-        *label_findings(rows, names),
+        *label_findings(rows, names, multi_label=several),
         *Tally(copies_in_table(everything)).findings(),
     )

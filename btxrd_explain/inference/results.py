@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from btxrd_explain.core.arrays import checked_name, checked_path
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus
+from btxrd_explain.core.labels import joined
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.predictions.table import open_table
 
@@ -57,7 +58,8 @@ class Predictions:
         Returns:
             A row per image: ``image_id``, ``path``, ``status``, ``error``, ``label`` (true class), ``split``, ``class``
             (predicted), ``confidence`` and ``probability_<class>`` in [0, 1], ``heat_map`` (status of the predicted
-            class's map), ``height``, ``width``, ``sha256``. What is undefined is null.
+            class's map), ``height``, ``width``, ``sha256``. What is undefined is null. Of a multi-label table ``class``
+            joins all classes of at least 0.5 by ``|``, and ``confidence`` is null.
 
         Raises:
             TableError: The table is damaged.
@@ -65,7 +67,9 @@ class Predictions:
         names = self.class_names
         rows = []
         for row in self.table.index():
-            document = row.document(names)
+            document = row.document(names, multi_label=self.provenance.multi_label)
+            if isinstance(document["class"], list):
+                document["class"] = joined(document["class"])
             probabilities = document.pop("probabilities") or {}
             rows.append(document | {f"probability_{name}": probabilities.get(name) for name in names})
         schema = pa.schema(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.labels import NO, UNKNOWN, YES, truth_matrix
 from btxrd_explain.findings.table import inspect_table
 from btxrd_explain.inference.fill import fill_table
 from btxrd_explain.inference.plan import make_plan
 from btxrd_explain.inference.request import build_request, collect_images
 from btxrd_explain.inference.target import claim, stop_at_failures, stop_at_known_failures, target_of
-from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.predictions.record import USUAL_THRESHOLD, RowStatus
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
@@ -39,12 +40,16 @@ class Summary:
         confusion: Number of labelled images, ``confusion[true][predicted]``.
         labelled: Images with both a prediction and a label.
         accuracy: Share of those that are right; None where there are none.
+        truths: Where classes do not exclude each other: of each class the images that have it, that do not, and of
+            which that is not known. Then ``predicted`` counts a class from a probability of 0.5, and there is neither
+            confusion nor accuracy.
     """
 
     predicted: tuple[int, ...]
     confusion: tuple[tuple[int, ...], ...]
     labelled: int
     accuracy: float | None
+    truths: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ class Inference:
     def summary(self) -> Summary:
         """Count predictions by class, and against the labels where there are any."""
         names = self.table.provenance.class_names
+        if self.table.provenance.multi_label:
+            return self._summary_of_classes(names)
         predicted = self.rows.predicted
         confusion = []
         for name in names:
@@ -99,6 +106,13 @@ class Inference:
             labelled=labelled,
             accuracy=right / labelled if labelled else None,
         )
+
+    def _summary_of_classes(self, names: tuple[str, ...]) -> Summary:
+        truth = truth_matrix(self.rows.column("label").to_pylist(), names)
+        counts = [(truth == value).sum(axis=0).tolist() for value in (YES, NO, UNKNOWN)]
+        said = (self.rows.probabilities >= USUAL_THRESHOLD).sum(axis=0)
+        labelled = int(((truth != UNKNOWN).any(axis=1) & (self.rows.predicted >= 0)).sum())
+        return Summary(tuple(said.tolist()), (), labelled, None, tuple(zip(*counts, strict=True)))
 
 
 @contextmanager

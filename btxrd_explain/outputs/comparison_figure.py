@@ -58,6 +58,7 @@ class Panel:
         confidence: Probability of the predicted class.
         target_class: The class whose heat map is shown.
         note: Why the heat map is empty; None where it is not.
+        verdict: What the prediction is worth; None says whether it is the true class.
     """
 
     image_id: str
@@ -71,6 +72,7 @@ class Panel:
     confidence: float
     target_class: str
     note: str | None = None
+    verdict: str | None = None
 
     @property
     def caption(self) -> str:
@@ -87,7 +89,7 @@ class Panel:
 
     def _caption(self, length: int) -> str:
         """Return the caption with at most ``length`` characters of each class name."""
-        verdict = "correct" if self.true_class == self.predicted_class else "miss"
+        verdict = self.verdict or ("correct" if self.true_class == self.predicted_class else "miss")
         true, predicted, target = (
             elided(name, length) for name in (self.true_class, self.predicted_class, self.target_class)
         )

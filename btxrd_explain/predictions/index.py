@@ -116,7 +116,7 @@ class Index(Sequence["Prediction"]):
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """Softmax per class, float32, shape ``(rows, classes)``; NaN in rows without a prediction."""
+        """Probability per class, float32, shape ``(rows, classes)``; NaN in rows without a prediction."""
         column = self.column("probabilities")
         values = np.full((len(self), column.type.list_size), np.nan, np.float32)
         values[as_numpy(column.is_valid())] = as_numpy(pc.list_flatten(column)).reshape(-1, column.type.list_size)

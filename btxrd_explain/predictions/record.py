@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btxrd_explain.core.labels import truths
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.heatmap import MapStatus
+
+USUAL_THRESHOLD = 0.5
+"""The probability from which a class counts as predicted, where nothing is said and classes do not exclude each other:
+that of a network trained with binary cross-entropy and no class weights."""
 
 
 class RowStatus(StrEnum):
@@ -51,13 +57,13 @@ class Prediction:
     Attributes:
         image_id: Unique name within the table, such as ``IMG000046.jpeg``.
         path: Where the file is, as a path relative to the table's folder (absolute on another drive).
-        label: True class, where known.
+        label: True class, where known, or what is said of several (:mod:`btxrd_explain.core.labels`).
         split: Split that the image belongs to, where known.
         status: What became of the image.
         error: Why it has no prediction; None where it has one.
         stamp: The file's content; None for a missing file.
         size: Height and width of the radiograph after EXIF rotation; None where it could not be read.
-        probabilities: Softmax per class, float32, shape ``(classes,)``; None without a prediction.
+        probabilities: Probability per class, float32, shape ``(classes,)``; None without a prediction.
         grids: Raw class-activation grids of the classes whose status is not ``not_computed``, in the network's order,
             float32, shape ``(computed, rows, columns)``; None where a prediction is missing, or without its grids.
         grid_statuses: What each class's grid is worth; see :meth:`grid`.
@@ -112,11 +118,14 @@ class Prediction:
         """Return the row without the one part that is heavy."""
         return replace(self, grids=None)
 
-    def document(self, class_names: Sequence[str]) -> dict[str, Any]:
+    def document(self, class_names: Sequence[str], *, multi_label: bool = False) -> dict[str, Any]:
         """Return the row as plain JSON values, without its grids; what is undefined is None.
 
         Args:
             class_names: Names of the classes, in the network's order.
+            multi_label: Whether the classes do not exclude each other. Then ``class`` lists all whose probability is at
+                least 0.5, ``confidence`` is None, ``heat_map`` is that of the most probable class, and ``labels`` says
+                of each class whether it is true, or None where that is not known.
         """
         predicted = self.predicted
         probabilities = None if predicted is None or self.probabilities is None else self.probabilities.tolist()
@@ -134,4 +143,16 @@ class Prediction:
             "height": self.size and self.size.height,
             "width": self.size and self.size.width,
             "sha256": self.stamp and self.stamp.sha256,
+        } | (self._classes(class_names) if multi_label else {})
+
+    def _classes(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Return what is said of classes that do not exclude each other."""
+        said = None
+        if self.predicted is not None and self.probabilities is not None:
+            pairs = zip(class_names, self.probabilities.tolist(), strict=True)
+            said = [name for name, probability in pairs if probability >= USUAL_THRESHOLD]
+        return {
+            "class": said,
+            "confidence": None,
+            "labels": dict(zip(class_names, truths(self.label, class_names), strict=True)),
         }

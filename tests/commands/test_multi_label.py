@@ -1,17 +1,21 @@
-"""The commands on a table whose classes do not exclude each other; scikit-learn and counting by hand are the oracles."""
+"""The commands on a table whose classes do not exclude each other: by scikit-learn, and counted by hand."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
+    confusion_matrix,
     f1_score,
     hamming_loss,
     precision_score,
@@ -128,8 +132,8 @@ def test_each_class_is_scored_as_scikit_learn_scores_it(made: Path, performance:
         brier = brier_score_loss(true, scores.astype(np.float64))
         assert part["calibration"]["brier"]["mean"] == pytest.approx(brier, abs=1e-12)
         assert sum(each["n"] for each in part["calibration"]["bins"]) == part["known"] == known.sum()
-        counts = [int(np.sum(known_said & known_true)) for known_true in (true == 1, true == 0) for known_said in (said, ~said)]
-        assert [part[key] for key in ("TP", "FN", "FP", "TN")] == counts
+        tn, fp, fn, tp = confusion_matrix(true, said).ravel().tolist()
+        assert [part[key] for key in ("TP", "FN", "FP", "TN")] == [tp, fn, fp, tn]
         assert part["unknown"] == COUNT - known.sum() - performance["excluded"]["no known true class"]
         macro[name] = wanted | {"brier": brier}
     for key, found in performance["macro"].items():
@@ -178,8 +182,9 @@ def test_thresholds_are_tuned_on_other_radiographs_by_the_youden_index(made: Pat
         known = truth[:, index] >= 0
         false, true, thresholds = roc_curve(truth[known, index], rows.probabilities[known, index])
         best = int(np.argmax(true - false))
-        assert found["per_class"][name]["threshold"] == thresholds[best]
-        assert found["tuned_on"]["values"][name] == pytest.approx((true - false)[best])
+        index_of_best = (true - false)[best]
+        assert found["per_class"][name]["threshold"] == (thresholds[best] if index_of_best > 0 else 0.5)
+        assert found["tuned_on"]["values"].get(name, 0) == pytest.approx(index_of_best)
     result = _run("performance", *own, "--split", "test", *tuned, "test", code=4)
     assert "among those that are scored" in result.stderr
 
@@ -206,3 +211,99 @@ def test_galleries_show_each_class_by_its_probability(made: Path, tmp_path: Path
     example = found["classes"]["Mass"]["FN"]["shown"] + found["classes"]["Mass"]["TP"]["shown"]
     assert example[0]["true"] in {"Effusion|Mass", "Fracture|Mass|Device"}
     assert example[0]["confidence"] is None
+
+
+def test_heat_maps_are_compared_class_by_class(made: Path, tmp_path: Path) -> None:
+    """One row per radiograph and true class, each against the lesions of that class alone."""
+    labels = ("--label-map", "fracture=Fracture,effusion=Effusion,screw=ignore")
+    arguments = ("--predictions", made / "predictions.parquet", "-o", tmp_path, *labels, "--no-baselines")
+    found = _report("annotate-iou", *arguments)
+    names = sorted(NAMES)
+    true = [[name for name in names if row[NAMES.index(name)] == 1] for row in _truth_by_hand()]
+    table = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()
+    rows = open_table(made / "predictions.parquet")
+    expected = [(n, name) for n, of in enumerate(true) for name in of or [None]]
+    assert [(row["image_id"], row["target_class"]) for row in table] == [
+        (f"IMG{number:06d}.png", name) for number, name in expected
+    ]
+    by_hand = {}
+    for row, (number, name) in zip(table, expected, strict=True):
+        drawn = {"Fracture": True, "Effusion": number % 3 >= 1}.get(name or "", False)
+        if name is None:
+            unknown = LABELS[number % 8] is None
+            assert row["excluded"] == ("no known true class" if unknown else "none of the classes is true")
+        elif number % 8 == 5:
+            assert row["excluded"] == "no annotation file"
+        elif not drawn:
+            assert row["excluded"] == "annotation without a lesion"
+        else:
+            prediction = rows.index()[number]
+            probability = prediction.probabilities[NAMES.index(name)]
+            outcome = "TP" if probability >= 0.5 else "FN"
+            assert (row["class"], row["outcome"], row["confidence"]) == (name, outcome, None)
+            assert row["target_probability"] == pytest.approx(float(probability))
+            by_hand[number, name] = _iou_by_hand(made, number, name)
+            assert row["iou"] == pytest.approx(by_hand[number, name], abs=1e-9)
+    for name in ("Fracture", "Effusion"):
+        part = found["summary"]["by_class"][name]
+        assert part["mean_iou"] == pytest.approx(np.mean([iou for (_, of), iou in by_hand.items() if of == name]))
+    overall = found["summary"]["overall"]
+    assert (overall["n"], overall["units"]) == (len(by_hand), len({number for number, _ in by_hand}))
+    assert any("once for each class" in limit for limit in found["limits"])
+    assert (tmp_path / "annotation_comparison.png").stat().st_size > 10_000
+
+
+def _iou_by_hand(made: Path, number: int, name: str) -> float:
+    """Return the IoU of a class's heat map, min-max scaled and cut at 0.5, and the box of its lesion."""
+    (row,) = open_table(made / "predictions.parquet").rows([f"IMG{number:06d}.png"])
+    grid = row.grids[NAMES.index(name)]
+    heat = torch.nn.functional.interpolate(torch.tensor(grid)[None, None], (80, 60), mode="bilinear")[0, 0].numpy()
+    region = (heat - heat.min()) / (heat.max() - heat.min()) >= 0.5
+    left, top, right, bottom = {"Fracture": (5, 5, 25, 30), "Effusion": (30, 40, 55, 75)}[name]
+    mask = np.zeros((80, 60), bool)
+    mask[top : bottom + 1, left : right + 1] = True  # LabelMe's polygons hold their border
+    return float((region & mask).sum() / (region | mask).sum())
+
+
+def test_predicted_classes_are_those_above_their_thresholds(made: Path, tmp_path: Path) -> None:
+    arguments = ("--predictions", made / "predictions.parquet", "-o", tmp_path, "--no-baselines")
+    found = _report("annotate-iou", *arguments, "--target-class", "predicted", "--decision-threshold", "0.8")
+    truth, rows = np.array(_truth_by_hand()), open_table(made / "predictions.parquet").index()
+    said = rows.probabilities >= np.float32(0.8)
+    outcomes = {1: "TP", 0: "FP", -1: None}
+    expected = [
+        (rows[n].image_id, name, outcomes[truth[n, NAMES.index(name)]])
+        for n in range(COUNT)
+        for name in sorted(NAMES)
+        if said[n, NAMES.index(name)]
+    ]
+    table = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()
+    shown = [(row["image_id"], row["target_class"], row["outcome"]) for row in table if row["target_class"]]
+    assert shown == expected
+    nothing = [row for row in table if not row["target_class"]]
+    assert {row["excluded"] for row in nothing} == {"none of the classes is predicted"}
+    assert len(nothing) == np.sum(~said.any(axis=1))
+    assert {image["target_class"] for image in found["per_image"]} <= set(NAMES)
+
+
+def test_the_page_tells_all_classes_of_a_radiograph(made: Path, tmp_path: Path) -> None:
+    _run("report", "--predictions", made / "predictions.parquet", "-o", tmp_path, "--layout", "file")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    data = json.loads(re.search(r'<script[^>]*id="report-data"[^>]*>(.*?)</script>', page, flags=re.DOTALL)[1])
+    first, said = data["rows"][0], open_table(made / "predictions.parquet").index()[0].probabilities >= 0.5
+    assert set(first["true_classes"]) == {"Fracture", "Effusion"}
+    assert set(first["predicted_classes"]) == {name for name, one in zip(NAMES, said, strict=True) if one}
+    assert data["rows"][6]["label"] is None  # nothing is known of it
+    assert data["rows"][2]["label"] == "none"
+    assert (data["multi_label"], first["confidence"]) == (True, None)
+    found = {one["label"]: one["estimate"]["mean"] for one in data["tiles"]}
+    assert "Accuracy" not in found
+    measured = _report("performance", "--predictions", made / "predictions.parquet", "-o", tmp_path)
+    assert found["Mean AUROC"] == measured["macro"]["auroc"]["mean"]
+    assert found["Right in all classes"] == measured["subset_accuracy"]["mean"]
+    by_name = {part["name"]: part for part in data["performance"]}
+    assert by_name["Mass"]["auroc"]["mean"] == measured["per_class"]["Mass"]["auroc"]["mean"]
+    missed = [truth == 1 and not one for truth, one in zip(_truth_by_hand()[0], said, strict=True)]
+    alarms = [truth == 0 and one for truth, one in zip(_truth_by_hand()[0], said, strict=True)]
+    outcomes = {(0, 0): "correct", (1, 0): "missed", (0, 1): "false alarm", (1, 1): "wrong class"}
+    assert first["outcome"] == outcomes[any(missed), any(alarms)]

@@ -10,6 +10,7 @@ from btxrd_explain.commands.annotate_iou.markdown import write_markdown
 from btxrd_explain.commands.annotate_iou.metrics_table import write_metrics
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.evaluation.extent import extent_of, read_columns, tune
 from btxrd_explain.evaluation.parts import LeftOut
@@ -80,7 +81,8 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     listener = Failures(listener, strict=settings.run.strict)
     selected = select_to_evaluate(settings, listener)
     columns = read_columns(settings, selected, listener)
-    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    decisions = decisions_of(settings, selected, listener)
+    protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
     groups = columns.get(settings.evaluation.group_column or "")
     tuned = tune(settings, selected, protocol, listener, groups=groups)
     average = None if tuned is None else tuned.average
@@ -113,7 +115,7 @@ def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, li
         folder,
         evaluation.scores,
         provenance.class_names,
-        columns=extent.columns,
+        columns={name: evaluation.scores.spread(cells) for name, cells in extent.columns.items()},
         metadata=made | {"provenance": provenance.document()},
     )
     figure = draw_comparison(selected, evaluation.scores, evaluation.protocol, settings, listener)

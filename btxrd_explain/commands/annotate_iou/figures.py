@@ -98,8 +98,8 @@ def _points(sample: Sample) -> SizeScatter:
     return SizeScatter(
         shares=_shares(sample)[rows],
         ious=sample.column("iou")[rows],
-        groups=[sample.scores[row].row.label or "" for row in rows.tolist()],
-        order=[name for name in sample.class_names if any(score.row.label == name for score in sample.scores)],
+        groups=[sample.scores[row].label or "" for row in rows.tolist()],
+        order=[name for name in sample.class_names if any(score.label == name for score in sample.scores)],
         ceilings=sample.column("iou", MapKind.CEILING)[rows],
     )
 
@@ -121,6 +121,10 @@ def _line(values: Sequence[float | None]) -> NDArray[np.float64]:
 
 
 # The comparison panels of ``annotate-iou``: radiograph, annotation, heat map and overlay side by side.
+
+
+_VERDICTS = {"TP": "found", "FN": "missed", "FP": "false alarm", "TN": "rightly not predicted", None: "not known"}
+"""What the caption says of a class that excludes no other."""
 
 
 def draw_comparison(
@@ -163,12 +167,17 @@ def _choose(scores: Scores, count: int) -> list[Score]:
     """Choose the panels: one attention pattern where there is room for it, the rest among the scored images."""
     scored = [score for score in scores.evaluated.values() if score.iou is not None]
     patterns = (score for score in scores if score.is_attention_pattern)
-    most_certain = min(patterns, key=lambda score: (-(score.row.confidence or 0), score.row.image_id), default=None)
+    most_certain = min(patterns, key=lambda score: (-_certainty(score), score.row.image_id), default=None)
     room = count - 1 if most_certain is not None and count > 1 else count
-    classes = [score.row.label or "" for score in scored]
+    classes = [score.label or "" for score in scored]
     ious = np.array([score.iou for score in scored], dtype=float)
     chosen = [scored[index] for index in balanced_panels(classes, ious, room)]
     return chosen if most_certain is None or len(chosen) >= count else [*chosen, most_certain]
+
+
+def _certainty(score: Score) -> float:
+    """Return the probability of the predicted class, or where there may be several that of the measured one."""
+    return score.confidence or score.target_probability or 0.0
 
 
 def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Protocol, limit: Size) -> Panel:
@@ -180,7 +189,7 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
     mask = None
     place = selected.annotation_of(row) if score.excluded is None else None
     if place is not None:
-        name = None if score.true is None else image.class_name(score.true)
+        name = None if score.annotated_class is None else image.class_name(score.annotated_class)
         mask = lesions_of(place, image.frame, protocol.rules, class_name=name).mask_in(protocol.space)
     if protocol.space is Space.INPUT:
         pixels = image.table.provenance.preprocessing.picture(pixels)
@@ -195,9 +204,10 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
         annotation=None if mask is None else outlines_of(mask),
         region=region,
         iou=score.iou,
-        true_class=row.label or "",
-        predicted_class=image.class_name(row.predicted or 0),
-        confidence=row.confidence or 0.0,
+        true_class=score.label or "",
+        predicted_class=score.predicted(image.table.provenance.class_names) or "none",
+        confidence=_certainty(score),
+        verdict=None if score.case is None else _VERDICTS[score.outcome(image.table.provenance.class_names)],
         target_class=image.class_name(score.target),
         note=None if ok else str(heat.status),
     )

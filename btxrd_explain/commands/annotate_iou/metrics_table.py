@@ -1,5 +1,8 @@
 """``annotation_metrics.parquet`` and ``.csv``: one row per selected image, with all that was measured of it.
 
+Of a multi-label table it has one row for each class of the image that is measured, which ``target_class`` names.
+
+
 Undefined is null (an empty cell in the CSV), never 0. The Parquet file holds every text to the letter; in the CSV an
 apostrophe stands before what a spreadsheet would run as a formula. ``docs/reference/report.md`` lists the columns.
 """
@@ -152,13 +155,12 @@ def _as_cells(table: pa.Table) -> pa.Table:
 
 def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
     """Return a score as a row; the columns that it lacks become null."""
-    row, predicted = score.row, score.row.predicted
     curve = score.curves.get(MapKind.MODEL)
     return {
-        "image_id": row.image_id,
-        "class": row.label,
-        "predicted": None if predicted is None else names[predicted],
-        "confidence": row.confidence,
+        "image_id": score.row.image_id,
+        "class": score.label,
+        "predicted": score.predicted(names),
+        "confidence": score.confidence,
         "outcome": score.outcome(names),
         "excluded": score.excluded,
         "detail": score.detail,

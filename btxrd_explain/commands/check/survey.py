@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.commands.check.tables import read_tables
+from btxrd_explain.core.labels import said_in_columns
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import Finding
@@ -44,7 +45,12 @@ class Entry:
     @property
     def is_normal(self) -> bool | None:
         """Whether it shows no lesion; None where no table says."""
-        return None if self.known.label is None else self.known.label in self.no_lesion
+        if self.known.label is None:
+            return None
+        said = said_in_columns(self.known.label)
+        if said:
+            return not any(value for name, value in said.items() if name not in self.no_lesion)
+        return self.known.label in self.no_lesion
 
 
 @dataclass(frozen=True, slots=True)

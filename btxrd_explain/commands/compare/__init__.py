@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from btxrd_explain.commands import annotate_iou
 from btxrd_explain.commands.compare.differences import Common, in_common, pair, restricted
 from btxrd_explain.commands.compare.report import write_comparison
+from btxrd_explain.core.choices import TargetClass
 from btxrd_explain.errors import InputError, SettingsError
+from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import evaluate
 from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.protocol import protocol_of
@@ -65,11 +67,13 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
     for path in tables:
         output = settings.output.model_copy(update={"predictions": path})
         opened.append(select_to_evaluate(settings.model_copy(update={"model": bare, "output": output}), listener))
+    _check_kinds(opened, settings)
     common = in_common(dict(zip(_names(opened), opened, strict=True)))
     _tell(common, listener)
     evaluations = {}
     for name, selected in common.selections.items():
-        protocol = protocol_of(settings, selected.table.provenance.class_names).bare(chance=True)
+        decisions = decisions_of(settings, selected, listener)
+        protocol = protocol_of(settings, selected.table.provenance.class_names, decisions).bare(chance=True)
         evaluations[name] = evaluate(selected, protocol, listener)
     return _compared(evaluations, common, settings, {}, listener)
 
@@ -161,6 +165,27 @@ def _names(tables: Sequence[Selected]) -> list[str]:
     if len(set(names)) == len(tables):
         return names
     return [str(selected.table.path) for selected in tables]
+
+
+def _check_kinds(tables: Sequence[Selected], settings: Settings) -> None:
+    """Refuse what has no classes to pair: those that exclude each other with those that do not, or predicted ones.
+
+    Raises:
+        InputError: Some tables are multi-label, and others are not.
+        SettingsError: The predicted classes are asked for, which are not the same in all multi-label tables.
+    """
+    several = {selected.table.provenance.multi_label for selected in tables}
+    if len(several) > 1:
+        raise InputError(
+            "the classes of some of the tables exclude each other, those of others do not",
+            hint="compare tables of one kind",
+        )
+    if True in several and settings.annotation.target_class is TargetClass.PREDICTED:
+        raise SettingsError(
+            "multi-label tables predict several classes of a radiograph, not the same in all tables, so that they "
+            "cannot be paired",
+            hint="leave --target-class predicted out",
+        )
 
 
 def _tell(common: Common, listener: Listener) -> None:

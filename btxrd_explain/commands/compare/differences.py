@@ -226,7 +226,7 @@ def pair(
             name: Sample.of(
                 [evaluation.scores[place] for place in kept],
                 evaluation.selected.table.provenance.class_names,
-                groups=None if groups is None else [groups[place] for place in kept],
+                groups=None if groups is None else [groups[columns[0].places[place]] for place in kept],
                 resamples=resamples,
                 seed=seed,
             )

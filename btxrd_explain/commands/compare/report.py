@@ -101,7 +101,7 @@ def _side_by_side(paired: Paired) -> str:
     for place, score in enumerate(paired.first.scores):
         models = [sample.scores[place].model for sample in paired.samples.values()]
         cells = [None if model is None else getattr(model, metric) for metric in NAMES for model in models]
-        writer.writerow([as_cell(score.row.image_id), as_cell(score.row.label or ""), *cells])
+        writer.writerow([as_cell(score.row.image_id), as_cell(score.label or ""), *cells])
     return text.getvalue()
 
 
@@ -110,7 +110,7 @@ def _draw(
 ) -> None:
     """Draw the IoU of each image in every other table over that in the first."""
     first = paired.first
-    groups = [score.row.label or "" for score in first.scores]
+    groups = [score.label or "" for score in first.scores]
     pairs = []
     for name, table in report.tables.items():
         if table.difference is not None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.commands.drawing import file_name_of_image
 from btxrd_explain.commands.export.images import ImageMaker
 from btxrd_explain.errors import BtxrdExplainError, OutputError, SettingsError
+from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.protocol import protocol_of, rule_in_words
 from btxrd_explain.inference.selection import select_rows
 from btxrd_explain.outputs.export.item import Origin, UnexportedError
@@ -154,7 +155,8 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
     selected = select_rows(settings, listener)
     _warn_of_size(selected, settings, listener)
     folder = settings.output.directory / wanted.to
-    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    decisions = decisions_of(settings, selected, listener)
+    protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
     maker = ImageMaker(selected, settings, protocol, listener)
     make = maker.maps if wanted.to in {"npz", "tiff"} else maker.regions
     exported, failed = 0, {}

@@ -9,6 +9,7 @@ import numpy as np
 
 from btxrd_explain.core.choices import Space
 from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.labels import joined
 from btxrd_explain.core.metrics import region_of
 from btxrd_explain.core.overlap import count_overlap
 from btxrd_explain.errors import InputError
@@ -71,10 +72,14 @@ class ImageMaker:
         return ExplainedImage.of(row, self.selected.table)
 
     def _classes(self, image: ExplainedImage) -> list[int]:
-        """Return the classes whose heat maps are exported."""
+        """Return the classes whose heat maps are exported; none where a multi-label table says that there is none."""
         names, wanted = image.table.provenance.class_names, self.settings.export.classes
+        decisions = self.protocol.decisions
         if wanted == "all":
             return [index for index, computed in enumerate(image.row.computed) if computed]
+        if decisions is not None:
+            asked = decisions.said(image.row) if wanted == "predicted" else decisions.true(image.row)
+            return [self._computed(image, index) for index in asked]
         if wanted == "predicted":
             return [self._computed(image, image.row.predicted or 0)]
         if image.row.label not in names:
@@ -113,13 +118,19 @@ class ImageMaker:
     def _exported(
         self, image: ExplainedImage, parts: tuple[Attention, ...], lesions: tuple[NDArray[np.bool_], ...] | None
     ) -> ExportedImage:
-        row = image.row
+        row, decisions = image.row, self.protocol.decisions
+        label: str | None
+        label, predicted = row.label, image.class_name(row.predicted or 0)
+        if decisions is not None:
+            known = None not in decisions.truths(row)
+            label = joined(decisions.names_of(decisions.true(row))) if known else None
+            predicted = joined(decisions.names_of(decisions.said(row)))
         return ExportedImage(
             image_id=row.image_id,
             path=image.table.image_path(row).absolute(),
             size=image.frame.original,
-            label=row.label,
-            predicted=image.class_name(row.predicted or 0),
+            label=label,
+            predicted=predicted,
             confidence=row.confidence or 0.0,
             attention=parts,
             lesions=lesions,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from btxrd_explain.commands.performance.calibration import Calibration, calibration_of
 from btxrd_explain.core.labels import UNKNOWN, truth_matrix
-from btxrd_explain.core.multi_label import measure_multi_label
+from btxrd_explain.core.multi_label import UNDEFINED, measure_multi_label
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.decisions import DecisionTuning  # noqa: TC001 -- pydantic reads the annotations
@@ -152,7 +152,7 @@ def measured_report(
 
 def _of_class(scores: ClassScores) -> MultiLabelClass:
     counts, part = scores.counts, scores.performance
-    undefined = Estimate(mean=None, low=None, high=None, n=0, units=0)
+    undefined = Estimate.of(UNDEFINED)
     return MultiLabelClass(
         n=counts.tp + counts.fn,
         known=counts.known,

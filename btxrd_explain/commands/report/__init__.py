@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.commands.report.document import build_document, describe
 from btxrd_explain.commands.report.entries import Entry, EntryMaker
 from btxrd_explain.commands.report.writing import staging, write_report
+from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, Scores
 from btxrd_explain.evaluation.extent import Extent, extent_of, find_metadata, read_columns, tune
 from btxrd_explain.evaluation.protocol import Protocol, protocol_of
@@ -116,7 +117,9 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         for entry in _made(selected, maker, listener):
             staged.add(entry)
             entries.append(entry.light())
-        evaluation = Evaluation(selected, protocol, Scores(selected.rows, (entry.score for entry in entries)))
+        evaluation = Evaluation(
+            selected, protocol, Scores(selected.rows, (score for entry in entries for score in entry.scores))
+        )
         found = find_report(settings.output.directory, evaluation, sample_of(evaluation, extent), extent, listener)
         described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
         document = build_document(entries, described, found, protocol, selected.table.provenance, settings)
@@ -129,7 +132,8 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
 def _plan(settings: Settings, selected: Selected, listener: Listener) -> tuple[Extent, Protocol]:
     """Return what `annotate-iou` would report with these settings, but for the baselines, which take time."""
     columns = read_columns(settings, selected, listener)
-    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    decisions = decisions_of(settings, selected, listener)
+    protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
     tuned = tune(settings, selected, protocol, listener)
     bare = replace(protocol if tuned is None else tuned.protocol, baselines=False, boxes=False)
     return replace(extent_of(settings, selected, columns, tuned), average_mask=None), bare

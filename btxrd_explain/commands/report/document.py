@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.commands.report.figures import figures
-from btxrd_explain.commands.report.summary import by_class, exclusions, outcome_of, slices, tiles
+from btxrd_explain.commands.report.summary import by_class, exclusions, outcome_of, outcome_of_classes, slices, tiles
 from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.classification import measure_performance
+from btxrd_explain.core.labels import UNKNOWN, truth_matrix
+from btxrd_explain.core.multi_label import measure_multi_label
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.protocol import rule_in_words
@@ -23,12 +25,15 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.report.entries import Entry
     from btxrd_explain.core.classification import Performance
     from btxrd_explain.core.geometry import Frame
+    from btxrd_explain.core.multi_label import MultiLabelPerformance
     from btxrd_explain.core.preprocess import Preprocessing
+    from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.evaluation.schema import Report
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.inputs.btxrd import Metadata
     from btxrd_explain.predictions.provenance import Provenance
+    from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
 
 # What the data set's table says of the radiographs, sorted into facts and tags.
@@ -114,7 +119,9 @@ def build_document(
         settings: The look of the heat maps.
     """
     names, scores = provenance.class_names, [entry.score for entry in entries]
-    performance = _performance(scores)
+    decisions, places = protocol.decisions, [place for place, one in enumerate(entries) for _ in one.scores]
+    every = [score for entry in entries for score in entry.scores]
+    performance = _performance(scores) if decisions is None else _performance_of_classes(scores, decisions)
     return {
         "title": "Where the classifier looks",
         "lead": f"{len(entries)} radiographs; {provenance.architecture} ({provenance.checkpoint}); heat maps: "
@@ -128,10 +135,10 @@ def build_document(
         "tiles": tiles(scores, performance, report),
         "performance": by_class(performance, names),
         "slices": slices(report),
-        "figures": figures(scores, names, performance, report),
+        "figures": figures(every, places, names, performance, report),
         "columns": list(described.columns),
         "rows": [
-            _row(entry, names) | {"facts": dict(facts), "tags": list(tags)}
+            _row(entry, names, decisions) | {"facts": dict(facts), "tags": list(tags)}
             for entry, facts, tags in zip(entries, described.facts, described.tags, strict=True)
         ],
         "checklist": [
@@ -139,7 +146,8 @@ def build_document(
         ],
         "limits": list(report.limits),
         "warnings": [f"{one.message}: {one.advice}" for one in report.warnings],
-        "excluded": exclusions(scores),
+        "excluded": exclusions(every),
+        "multi_label": decisions is not None,
         "definitions": _pairs(report.definitions),
         "provenance": _provenance(provenance, protocol, report),
         "folder": None,
@@ -156,6 +164,19 @@ def _performance(scores: Sequence[Score]) -> Performance | None:
     return measure_performance(probabilities, labels, Resampling.of_images(len(labels)))
 
 
+def _performance_of_classes(scores: Sequence[Score], decisions: Decisions) -> MultiLabelPerformance | None:
+    """Score the predictions of the radiographs of which something is known of a class; None where there are none."""
+    truth = truth_matrix((score.row.label for score in scores), decisions.names)
+    rows = [score.row.probabilities for score in scores if score.row.predicted is not None]
+    predicted = np.array([score.row.predicted is not None for score in scores], dtype=bool)
+    known = (truth[predicted] != UNKNOWN).any(axis=1)
+    if not known.any():
+        return None
+    probabilities = np.array(rows, dtype=np.float32)[known].clip(0, 1)
+    resampling = Resampling.of_images(len(probabilities))
+    return measure_multi_label(probabilities, truth[predicted][known], decisions.thresholds, resampling)
+
+
 def _protocol(protocol: Protocol) -> dict[str, Any]:
     threshold = protocol.threshold
     return {
@@ -166,7 +187,22 @@ def _protocol(protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _row(entry: Entry, names: Sequence[str]) -> dict[str, Any]:
+def _classes(row: Prediction, decisions: Decisions) -> dict[str, Any]:
+    """Return what a row of a multi-label table says of its classes, those of the highest probability first."""
+    of_row = np.zeros(len(decisions.names)) if row.probabilities is None else row.probabilities
+    true, said = (sorted(of(row), key=lambda index: -of_row[index]) for of in (decisions.true, decisions.said))
+    known = not set(decisions.truths(row)) <= {None}
+    shown = [", ".join(decisions.names_of(classes)) or "none" for classes in (true, said)]
+    return {
+        "label": shown[0] if known else None,
+        "predicted": None if row.predicted is None else shown[1],
+        "confidence": None,
+        "true_classes": decisions.names_of(true),
+        "predicted_classes": decisions.names_of(said),
+    }
+
+
+def _row(entry: Entry, names: Sequence[str], decisions: Decisions | None) -> dict[str, Any]:
     score, row, model = entry.score, entry.score.row, entry.score.model
     known = None if row.predicted is None or row.probabilities is None else row.probabilities
     return {
@@ -177,7 +213,7 @@ def _row(entry: Entry, names: Sequence[str]) -> dict[str, Any]:
         "confidence": row.confidence,
         "probabilities": None if known is None else known.tolist(),
         "maps": list(row.grid_statuses),
-        "outcome": outcome_of(score, names),
+        "outcome": outcome_of(score, names) if decisions is None else outcome_of_classes(row, decisions),
         "error": row.error or entry.problem,
         "target": None if score.target is None else names[score.target],
         "threshold": model and model.threshold,
@@ -191,7 +227,7 @@ def _row(entry: Entry, names: Sequence[str]) -> dict[str, Any]:
         "undefined": score.undefined,
         "frame": entry.frame and _frame(entry.frame),
         "thumbnail": entry.thumbnail_size and list(entry.thumbnail_size),
-    }
+    } | ({} if decisions is None else _classes(row, decisions))
 
 
 def _frame(frame: Frame) -> dict[str, list[int]]:
@@ -222,6 +258,7 @@ def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> l
             "Region": rule_in_words(protocol.threshold),
             "Compared on": "the radiograph's pixels" if protocol.space == "original" else "the network's input",
             "Class that is measured": f"the {protocol.target_class} class",
+            **_thresholds(protocol),
             "Shapes that count": str(protocol.rules.policy),
             "Intervals": f"{drawn.level:.0%}, {drawn.interval} over {drawn.unit}, {drawn.resamples} draws, "
             f"seed {drawn.seed}",
@@ -230,6 +267,16 @@ def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> l
             **({"Notes": "; ".join(provenance.notes)} if provenance.notes else {}),
         }
     )
+
+
+def _thresholds(protocol: Protocol) -> dict[str, str]:
+    """Put the thresholds of classes that do not exclude each other into words."""
+    decisions = protocol.decisions
+    if decisions is None:
+        return {}
+    origin = "" if decisions.tuned is None else f" (tuned on {decisions.tuned.file}, {decisions.tuned.criterion})"
+    levels = ", ".join(f"{name} {level:.3g}" for name, level in decisions.by_class().items())
+    return {"Predicted from a probability of": f"{levels}{origin}"}
 
 
 def _pairs(entries: Mapping[str, str]) -> list[dict[str, str]]:

@@ -38,12 +38,14 @@ class Entry:
     """One radiograph.
 
     Attributes:
-        score: Its row of the table, without grids, and how its heat map and annotation agree.
+        score: Its row of the table, without grids, and how its heat map and annotation agree. Where classes do not
+            exclude each other, the measured class of the highest probability.
         frame: How it maps to the network's input; None where it could not be read.
         thumbnail_size: Size of its small picture; None where it cannot be shown.
         problem: Why it cannot be shown although it was predicted; None where it can.
         details: What its layers are drawn from: plain JSON values; None without a prediction.
         pictures: The radiograph itself; None where it cannot be shown.
+        scores: The scores of all measured classes; one where classes exclude each other.
     """
 
     score: Score
@@ -52,6 +54,7 @@ class Entry:
     problem: str | None = None
     details: dict[str, Any] | None = None
     pictures: Pictures | None = None
+    scores: tuple[Score, ...] = ()
 
     def light(self) -> Entry:
         """Return the entry without the parts that are heavy."""
@@ -72,12 +75,13 @@ class EntryMaker:
 
     def make(self, row: Prediction, annotation: AnnotationPlace | None) -> Entry:
         """Make the entry of a row with grids; a file that cannot be read does not stop the others."""
-        score = self.scorer.score(row, annotation).score
+        scores = tuple(scored.score for scored in self.scorer.score(row, annotation))
+        score = max(scores, key=lambda one: (one.excluded is None, one.target_probability or 0))
         if row.grids is None or row.size is None or row.predicted is None:
-            return Entry(score)
+            return Entry(score, scores=scores)
         image = ExplainedImage.of(row, self.scorer.table)
-        details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.true)
-        entry = Entry(score, image.frame, details=details)
+        details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.annotated_class)
+        entry = Entry(score, image.frame, details=details, scores=scores)
         try:
             pixels = image.radiograph().pixels
         except RadiographError as error:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btxrd_explain.core.classification import Performance
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS
 from btxrd_explain.core.roc import GRID
 from btxrd_explain.evaluation.protocol import MapKind
@@ -13,27 +14,33 @@ from btxrd_explain.evaluation.protocol import MapKind
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from btxrd_explain.core.classification import Performance
+    from btxrd_explain.core.multi_label import MultiLabelPerformance
     from btxrd_explain.evaluation.schema import Report
     from btxrd_explain.evaluation.score import Score
 
 
 def figures(
-    scores: Sequence[Score], names: Sequence[str], performance: Performance | None, report: Report
+    scores: Sequence[Score],
+    places: Sequence[int],
+    names: Sequence[str],
+    performance: Performance | MultiLabelPerformance | None,
+    report: Report,
 ) -> list[dict[str, Any]]:
     """Return the figures for which there are numbers.
 
     Args:
-        scores: The radiographs.
+        scores: The scores of the radiographs: one, or one for each class that is measured.
+        places: The number of the radiograph of each score.
         names: The classes, in the network's order.
         performance: How good the predictions are; None where no true class is known.
         report: What the annotations say of all of them.
     """
     return [
         *_iou_curves(scores, names, report),
-        *_iou_by_size(scores, names),
-        *_iou_by_confidence(scores, names),
-        *([] if performance is None else [_reliability(performance), _roc(performance, names)]),
+        *_iou_by_size(scores, places, names),
+        *_iou_by_confidence(scores, places, names),
+        *([_reliability(performance)] if isinstance(performance, Performance) else []),
+        *([] if performance is None else [_roc(performance, names)]),
     ]
 
 
@@ -46,7 +53,7 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
     others = {
         f"{name} ({len(curves)})": np.mean(curves, axis=0, dtype=np.float64).tolist()
         for name in names
-        if (curves := [s.curves[MapKind.MODEL] for s in scores if s.row.label == name and MapKind.MODEL in s.curves])
+        if (curves := [s.curves[MapKind.MODEL] for s in scores if s.label == name and MapKind.MODEL in s.curves])
     }
     others = others if len(others) > 1 else {}
     bounds = {"ceiling of the grid": curve.ceiling, "random grid": curve.baselines.get(str(MapKind.RANDOM), [None])}
@@ -66,11 +73,11 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
     }
 
 
-def _iou_by_size(scores: Sequence[Score], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _iou_by_size(scores: Sequence[Score], places: Sequence[int], names: Sequence[str]) -> Iterator[dict[str, Any]]:
     shares = [score.lesion_share for score in scores if score.iou is not None and score.lesion_share]
     if not shares:
         return
-    groups = {name: [score.row.label == name for score in scores] for name in names}
+    groups = {name: [score.label == name for score in scores] for name in names}
     yield {
         "title": "IoU by the size of the lesion",
         "note": "A coarse grid cannot outline a small lesion, however right the classifier is. A point opens its "
@@ -79,25 +86,31 @@ def _iou_by_size(scores: Sequence[Score], names: Sequence[str]) -> Iterator[dict
         "x": {"label": "lesion's share of the image", "min": 10.0 ** int(np.floor(np.log10(min(shares)))), "max": 1}
         | {"log": True},
         "y": {"label": "IoU", "min": 0, "max": 1},
-        "series": _points(scores, groups, [score.lesion_share for score in scores]),
+        "series": _points(scores, places, groups, [score.lesion_share for score in scores]),
         "mark": None,
     }
 
 
-def _iou_by_confidence(scores: Sequence[Score], names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _iou_by_confidence(
+    scores: Sequence[Score], places: Sequence[int], names: Sequence[str]
+) -> Iterator[dict[str, Any]]:
     if all(score.iou is None for score in scores):
         return
-    right = [score.row.predicted == score.true for score in scores]
+    several = any(score.case for score in scores)
+    right = [score.case.said if score.case else score.row.predicted == score.true for score in scores]
+    words = ("predicted", "not predicted") if several else ("correct", "wrong")
     yield {
-        "title": "IoU by confidence",
+        "title": "IoU by the probability of the class" if several else "IoU by confidence",
         "note": "Whether the classifier looks at the lesion when it is sure. A point opens its radiograph.",
         "kind": "points",
-        "x": {"label": "confidence", "min": 0 if len(names) > 2 else 0.5, "max": 1},
+        "x": {"label": "probability" if several else "confidence", "min": 0 if len(names) > 2 or several else 0.5}
+        | {"max": 1},
         "y": {"label": "IoU", "min": 0, "max": 1},
         "series": _points(
             scores,
-            {"correct": right, "wrong": [not one for one in right]},
-            [score.row.confidence for score in scores],
+            places,
+            {words[0]: right, words[1]: [not one for one in right]},
+            [score.target_probability if several else score.row.confidence for score in scores],
         ),
         "mark": None,
     }
@@ -123,7 +136,7 @@ def _reliability(performance: Performance) -> dict[str, Any]:
     }
 
 
-def _roc(performance: Performance, names: Sequence[str]) -> dict[str, Any]:
+def _roc(performance: Performance | MultiLabelPerformance, names: Sequence[str]) -> dict[str, Any]:
     """Return the ROC curve of each class against all others."""
     parts = zip(names, performance.per_class, strict=True)
     return {
@@ -135,19 +148,22 @@ def _roc(performance: Performance, names: Sequence[str]) -> dict[str, Any]:
         "series": [
             {"name": name, "x": [0.0, *GRID.tolist()], "y": [0.0, *part.roc.values.tolist()]}
             for name, part in parts
-            if part.roc.area.value is not None
+            if part is not None and part.roc.area.value is not None
         ],
         "mark": None,
     }
 
 
 def _points(
-    scores: Sequence[Score], groups: Mapping[str, Sequence[bool]], places: Sequence[float | None]
+    scores: Sequence[Score],
+    radiographs: Sequence[int],
+    groups: Mapping[str, Sequence[bool]],
+    places: Sequence[float | None],
 ) -> list[dict[str, Any]]:
     """Return the IoU of each group over another quantity; each point knows its radiograph."""
     series = []
     for name, members in groups.items():
         rows = [row for row, score in enumerate(scores) if members[row] and score.iou is not None]
         x, y = [places[row] for row in rows], [scores[row].iou for row in rows]
-        series.append({"name": f"{name} ({len(rows)})", "x": x, "y": y, "rows": rows})
+        series.append({"name": f"{name} ({len(rows)})", "x": x, "y": y, "rows": [radiographs[row] for row in rows]})
     return series

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.core.multi_label import UNDEFINED, MultiLabelPerformance
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.predictions.record import RowStatus
 
@@ -13,8 +14,11 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core import statistics
     from btxrd_explain.core.classification import Performance
+    from btxrd_explain.core.multi_label import ClassScores
+    from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.evaluation.schema import Metric, Report, SliceSummary
     from btxrd_explain.evaluation.score import Score
+    from btxrd_explain.predictions.record import Prediction
 
 CORRECT = "correct"
 
@@ -42,10 +46,31 @@ def outcome_of(score: Score, names: Sequence[str]) -> str | None:
     return "missed" if names[predicted] in score.no_lesion else "wrong class"
 
 
-def by_class(performance: Performance | None, names: Sequence[str]) -> list[dict[str, Any]]:
+def outcome_of_classes(row: Prediction, decisions: Decisions) -> str | None:
+    """Say the same where classes do not exclude each other: of all classes of which the truth is known.
+
+    ``missed``: a true class is not predicted. ``false alarm``: a predicted class is not true. ``wrong class``: both.
+    """
+    said, truths = decisions.said(row), decisions.truths(row)
+    if row.predicted is None or set(truths) <= {None}:
+        return None
+    missed = any(truth is True and index not in said for index, truth in enumerate(truths))
+    alarm = any(truths[index] is False for index in said)
+    if missed and alarm:
+        return "wrong class"
+    return "missed" if missed else "false alarm" if alarm else CORRECT
+
+
+def by_class(performance: Performance | MultiLabelPerformance | None, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows of the table of classes, each against all others; none where no true class is known."""
     if performance is None:
         return []
+    if isinstance(performance, MultiLabelPerformance):
+        return [
+            {"name": name, "n": part.counts.tp + part.counts.fn, "auroc": _plain(_auroc(part))}
+            | {key: _plain(part.rates[key]) for key in ("sensitivity", "specificity", "precision")}
+            for name, part in zip(names, performance.classes, strict=True)
+        ]
     rates = performance.rates.per_class
     return [
         {"name": name, "n": part.positives, "auroc": _plain(part.roc.area)}
@@ -54,13 +79,23 @@ def by_class(performance: Performance | None, names: Sequence[str]) -> list[dict
     ]
 
 
-def tiles(scores: Sequence[Score], performance: Performance | None, report: Report) -> list[dict[str, Any]]:
+def _auroc(part: ClassScores) -> statistics.Estimate:
+    return UNDEFINED if part.performance is None else part.performance.roc.area
+
+
+def tiles(
+    scores: Sequence[Score], performance: Performance | MultiLabelPerformance | None, report: Report
+) -> list[dict[str, Any]]:
     """Return the tiles of the summary; those about which nothing is known are left out."""
     failed = sum(score.row.status is not RowStatus.OK for score in scores)
     count = len(scores)
     everything = Estimate(mean=count, low=None, high=None, n=count, units=count)
     found = [_tile("Radiographs", "count", everything, f"{failed} could not be read" if failed else "all were read")]
-    if performance is not None:
+    if isinstance(performance, MultiLabelPerformance):
+        auroc, subset = performance.macro["auroc"], performance.subset_accuracy
+        found.append(_tile("Mean AUROC", "score", Estimate.of(auroc.estimate), f"over {auroc.classes} classes"))
+        found.append(_tile("Right in all classes", "share", Estimate.of(subset), "of those of which all are known"))
+    elif performance is not None:
         accuracy, balanced = performance.rates.accuracy, performance.rates.balanced_accuracy
         found.append(_tile("Accuracy", "share", Estimate.of(accuracy), "predicted class = true class"))
         found.append(_tile("Balanced accuracy", "share", Estimate.of(balanced), "mean sensitivity of the classes"))

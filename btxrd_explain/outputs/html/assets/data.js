@@ -11,7 +11,7 @@
  *   target: string | null, threshold: number | null, iou: number | null, dice: number | null, hit: boolean | null, energy: number | null,
  *   lesions: number | null, lesion_share: number | null, excluded: string | null, undefined: string | null,
  *   frame: Frame | null, thumbnail: [height: number, width: number] | null,
- *   facts: Record<string, string>, tags: string[],
+ *   facts: Record<string, string>, tags: string[], true_classes?: string[], predicted_classes?: string[],
  * }} Row What is known of one radiograph; what is undefined is null.
  * @typedef {{
  *   grids: string, outline: string | null, mask: {size: [number, number], runs: number[]} | null, thumbnail?: string,
@@ -30,7 +30,7 @@
  * }} Figure
  * @typedef {{label: string, min: number, max: number, log?: boolean}} AxisOptions
  * @typedef {{
- *   title: string, synthetic: boolean, classes: string[], grid: [number, number], alpha: number,
+ *   title: string, synthetic: boolean, multi_label: boolean, classes: string[], grid: [number, number], alpha: number,
  *   protocol: {rule: string, threshold: number | null, operator: string, space: string},
  *   colours: string, slices: Slice[], limits: string[], warnings: string[], tiles: {label: string, kind: string, estimate: Estimate, note: string}[],
  *   performance: {

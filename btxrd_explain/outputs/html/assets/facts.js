@@ -33,7 +33,8 @@ export function verdict(row) {
   const right = row.outcome === "correct";
   const badge =
     row.outcome && el("span", { class: right ? "badge right" : "badge wrong" }, `${right ? "✓" : "✗"} ${row.outcome}`);
-  const words = `predicted ${row.predicted} with confidence ${decimal(row.confidence)}`;
+  const sure = row.confidence === null ? "" : ` with confidence ${decimal(row.confidence)}`;
+  const words = `predicted ${row.predicted}${sure}`;
   return [el("span", {}, row.label ? `True class ${row.label}, ${words} ` : `Class not known, ${words} `), badge ?? ""];
 }
 

@@ -44,8 +44,8 @@ export function select(rows, filters) {
 export function matches(row, filters) {
   return (
     row.id.toLowerCase().includes(filters.text.trim().toLowerCase()) &&
-    same(row.label, filters.label) &&
-    same(row.predicted, filters.predicted) &&
+    among(row.true_classes ?? [row.label], filters.label) &&
+    among(row.predicted_classes ?? [row.predicted], filters.predicted) &&
     same(row.outcome, filters.outcome) &&
     (filters.tag === "" || row.tags.includes(filters.tag)) &&
     Object.entries(filters.facts).every(([name, value]) => same(row.facts[name] ?? "", value)) &&
@@ -109,6 +109,12 @@ function asNumber(text) {
  * @param {string} wanted
  */
 const same = (value, wanted) => wanted === "" || value === wanted;
+
+/**
+ * @param {(string | null)[]} values Those of a radiograph, which may have several classes or none.
+ * @param {string} wanted
+ */
+const among = (values, wanted) => wanted === "" || values.includes(wanted);
 
 /**
  * @param {string | number | null} value

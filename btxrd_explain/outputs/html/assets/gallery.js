@@ -135,10 +135,11 @@ export class Gallery {
 function card(row, index, place) {
   const score = row.iou === null ? null : `IoU ${decimal(row.iou, 2)}`;
   const verdict = row.error ? "no prediction" : row.outcome;
+  const sure = row.confidence === null ? "" : ` with confidence ${decimal(row.confidence, 2)}`;
   const words = [
     row.id,
     row.label && `true class ${row.label}`,
-    row.predicted && `predicted ${row.predicted} with confidence ${decimal(row.confidence, 2)}`,
+    row.predicted && `predicted ${row.predicted}${sure}`,
     verdict,
     score,
   ];

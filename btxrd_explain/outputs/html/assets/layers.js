@@ -24,8 +24,9 @@ export const COLOURS = Uint8Array.from(atob(report.colours), (sign) => sign.char
  * @returns {number} -1 where there is none.
  */
 export function classShown(row, map) {
-  /** @type {Record<string, string | null>} */
-  const named = { measured: row.target ?? row.predicted, predicted: row.predicted, true: row.label };
+  const [predicted, label] = [row.predicted_classes ?? [row.predicted], row.true_classes ?? [row.label]];
+  /** @type {Record<string, string | null | undefined>} */
+  const named = { measured: row.target ?? predicted[0], predicted: predicted[0], true: label[0] };
   return map in named ? report.classes.indexOf(named[map] ?? "") : Number(map);
 }
 

@@ -76,7 +76,7 @@ export function showConfusion(report, filters, reveal) {
   const table = byId("confusion");
   table.closest(".part")?.toggleAttribute(
     "hidden",
-    rows.every((row) => row.outcome === null),
+    report.multi_label || rows.every((row) => row.outcome === null),
   );
   table.append(el("thead", {}, head), el("tbody", {}, ...body));
   const buttons = [...table.querySelectorAll("button")];

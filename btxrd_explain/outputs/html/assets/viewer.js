@@ -84,7 +84,9 @@ export class Viewer {
   #offerClasses(row) {
     const choices = report.classes.map((name, index) => {
       const probability = row.probabilities?.[index] ?? null;
-      const roles = [name === row.label && "true", name === row.predicted && "predicted"].filter(Boolean).join(", ");
+      const isTrue = (row.true_classes ?? [row.label]).includes(name);
+      const isPredicted = (row.predicted_classes ?? [row.predicted]).includes(name);
+      const roles = [isTrue && "true", isPredicted && "predicted"].filter(Boolean).join(", ");
       const input = el("input", { type: "radio", name: "class", value: index, change: () => this.#choose(index) });
       const bar = el("span", { class: "bar", "aria-hidden": "true" });
       bar.style.setProperty("--share", String(probability ?? 0));
