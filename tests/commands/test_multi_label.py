@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shlex
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,12 +31,13 @@ from typer.testing import CliRunner
 from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.labels import truth_matrix
+from btxrd_explain.errors import InputError
+from btxrd_explain.inputs.split_csv import read_split_csv
 from btxrd_explain.predictions.record import FileStamp
 from btxrd_explain.predictions.table import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from btxrd_explain.predictions.record import Prediction
 
@@ -80,10 +84,18 @@ def made(
             "stamp": FileStamp(len(content), 1, hashlib.sha256(content).hexdigest()),
             "size": Size(80, 60),
             "split": "test" if number < COUNT // 2 else "val",
+            "path": f"../images/{name}",
             "grids": random.random((4, 4, 3), dtype=np.float32),
         }
         rows.append(make_row(name, LABELS[number % 8], np.round(random.random(4), 1), **facts))
-    make_table(folder / "predictions.parquet", NAMES, rows, multi_label=True)
+    (folder / "out").mkdir()
+    make_table(folder / "out" / "predictions.parquet", NAMES, rows, multi_label=True)
+    words = {-1: "", 0: "0", 1: "1"}
+    lines = [
+        ",".join([row.image_id, row.split or "", *(words[truth] for truth in truths)])
+        for row, truths in zip(rows, _truth_by_hand(), strict=True)
+    ]
+    (folder / "findings.csv").write_text("\n".join([f"image_id,split,{','.join(NAMES)}", *lines]))
     return folder
 
 
@@ -109,11 +121,13 @@ def test_labels_say_what_was_read_by_hand() -> None:
 
 @pytest.fixture(scope="module")
 def performance(made: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return _report("performance", "--predictions", made / "predictions.parquet", "-o", tmp_path_factory.mktemp("p"))
+    return _report(
+        "performance", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path_factory.mktemp("p")
+    )
 
 
 def test_each_class_is_scored_as_scikit_learn_scores_it(made: Path, performance: dict[str, Any]) -> None:
-    rows = open_table(made / "predictions.parquet").index()
+    rows = open_table(made / "out" / "predictions.parquet").index()
     truth, macro = np.array(_truth_by_hand()), {}
     for index, name in enumerate(NAMES):
         known = truth[:, index] >= 0
@@ -145,7 +159,7 @@ def test_what_is_not_defined_is_null_with_a_reason(made: Path, performance: dict
     assert performance["accuracy"] is None
     assert performance["confusion"] is None
     assert set(performance["not_defined"]) == {"accuracy", "confusion"}
-    rows = open_table(made / "predictions.parquet").index()
+    rows = open_table(made / "out" / "predictions.parquet").index()
     truth = np.array(_truth_by_hand())
     whole, said = (truth >= 0).all(axis=1), rows.probabilities >= 0.5
     assert performance["subset_accuracy"]["mean"] == np.mean((said == truth)[whole].all(axis=1))
@@ -156,7 +170,7 @@ def test_what_is_not_defined_is_null_with_a_reason(made: Path, performance: dict
 
 
 def test_thresholds_are_set_per_class_and_compared_as_the_table_holds_them(made: Path, tmp_path: Path) -> None:
-    table = made / "predictions.parquet"
+    table = made / "out" / "predictions.parquet"
     found = _report("performance", "--predictions", table, "-o", tmp_path, "--decision-threshold", "0.7, mass=0.2")
     rows, truth = open_table(table).index(), np.array(_truth_by_hand())
     for index, (name, threshold) in enumerate(zip(NAMES, (0.7, 0.7, 0.2, 0.7), strict=True)):
@@ -170,9 +184,7 @@ def test_thresholds_are_set_per_class_and_compared_as_the_table_holds_them(made:
 
 
 def test_thresholds_are_tuned_on_other_radiographs_by_the_youden_index(made: Path, tmp_path: Path) -> None:
-    table, split = made / "predictions.parquet", made / "split.csv"
-    lines = ["image_id,split,label", *(f"IMG{n:06d}.png,{'test' if n < 8 else 'val'}," for n in range(COUNT))]
-    split.write_text("\n".join(lines))
+    table, split = made / "out" / "predictions.parquet", made / "findings.csv"
     own = ("--predictions", table, "--split-csv", split, "-o", tmp_path)
     tuned = ("--decision-tune-on", split, "--decision-tune-split")
     found = _report("performance", *own, "--split", "test", *tuned, "val")
@@ -190,8 +202,8 @@ def test_thresholds_are_tuned_on_other_radiographs_by_the_youden_index(made: Pat
 
 
 def test_galleries_show_each_class_by_its_probability(made: Path, tmp_path: Path) -> None:
-    found = _report("gallery", "--predictions", made / "predictions.parquet", "-o", tmp_path)
-    rows, truth = open_table(made / "predictions.parquet").index(), np.array(_truth_by_hand())
+    found = _report("gallery", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path)
+    rows, truth = open_table(made / "out" / "predictions.parquet").index(), np.array(_truth_by_hand())
     for index, name in enumerate(NAMES):
         part, scores = found["classes"][name], rows.probabilities[:, index].astype(float)
         members = {
@@ -216,12 +228,12 @@ def test_galleries_show_each_class_by_its_probability(made: Path, tmp_path: Path
 def test_heat_maps_are_compared_class_by_class(made: Path, tmp_path: Path) -> None:
     """One row per radiograph and true class, each against the lesions of that class alone."""
     labels = ("--label-map", "fracture=Fracture,effusion=Effusion,screw=ignore")
-    arguments = ("--predictions", made / "predictions.parquet", "-o", tmp_path, *labels, "--no-baselines")
+    arguments = ("--predictions", made / "out" / "predictions.parquet", "-o", tmp_path, *labels, "--no-baselines")
     found = _report("annotate-iou", *arguments)
     names = sorted(NAMES)
     true = [[name for name in names if row[NAMES.index(name)] == 1] for row in _truth_by_hand()]
     table = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()
-    rows = open_table(made / "predictions.parquet")
+    rows = open_table(made / "out" / "predictions.parquet")
     expected = [(n, name) for n, of in enumerate(true) for name in of or [None]]
     assert [(row["image_id"], row["target_class"]) for row in table] == [
         (f"IMG{number:06d}.png", name) for number, name in expected
@@ -255,7 +267,7 @@ def test_heat_maps_are_compared_class_by_class(made: Path, tmp_path: Path) -> No
 
 def _iou_by_hand(made: Path, number: int, name: str) -> float:
     """Return the IoU of a class's heat map, min-max scaled and cut at 0.5, and the box of its lesion."""
-    (row,) = open_table(made / "predictions.parquet").rows([f"IMG{number:06d}.png"])
+    (row,) = open_table(made / "out" / "predictions.parquet").rows([f"IMG{number:06d}.png"])
     grid = row.grids[NAMES.index(name)]
     heat = torch.nn.functional.interpolate(torch.tensor(grid)[None, None], (80, 60), mode="bilinear")[0, 0].numpy()
     region = (heat - heat.min()) / (heat.max() - heat.min()) >= 0.5
@@ -266,9 +278,9 @@ def _iou_by_hand(made: Path, number: int, name: str) -> float:
 
 
 def test_predicted_classes_are_those_above_their_thresholds(made: Path, tmp_path: Path) -> None:
-    arguments = ("--predictions", made / "predictions.parquet", "-o", tmp_path, "--no-baselines")
+    arguments = ("--predictions", made / "out" / "predictions.parquet", "-o", tmp_path, "--no-baselines")
     found = _report("annotate-iou", *arguments, "--target-class", "predicted", "--decision-threshold", "0.8")
-    truth, rows = np.array(_truth_by_hand()), open_table(made / "predictions.parquet").index()
+    truth, rows = np.array(_truth_by_hand()), open_table(made / "out" / "predictions.parquet").index()
     said = rows.probabilities >= np.float32(0.8)
     outcomes = {1: "TP", 0: "FP", -1: None}
     expected = [
@@ -287,10 +299,10 @@ def test_predicted_classes_are_those_above_their_thresholds(made: Path, tmp_path
 
 
 def test_the_page_tells_all_classes_of_a_radiograph(made: Path, tmp_path: Path) -> None:
-    _run("report", "--predictions", made / "predictions.parquet", "-o", tmp_path, "--layout", "file")
+    _run("report", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path, "--layout", "file")
     page = (tmp_path / "report.html").read_text("utf-8")
     data = json.loads(re.search(r'<script[^>]*id="report-data"[^>]*>(.*?)</script>', page, flags=re.DOTALL)[1])
-    first, said = data["rows"][0], open_table(made / "predictions.parquet").index()[0].probabilities >= 0.5
+    first, said = data["rows"][0], open_table(made / "out" / "predictions.parquet").index()[0].probabilities >= 0.5
     assert set(first["true_classes"]) == {"Fracture", "Effusion"}
     assert set(first["predicted_classes"]) == {name for name, one in zip(NAMES, said, strict=True) if one}
     assert data["rows"][6]["label"] is None  # nothing is known of it
@@ -298,7 +310,7 @@ def test_the_page_tells_all_classes_of_a_radiograph(made: Path, tmp_path: Path) 
     assert (data["multi_label"], first["confidence"]) == (True, None)
     found = {one["label"]: one["estimate"]["mean"] for one in data["tiles"]}
     assert "Accuracy" not in found
-    measured = _report("performance", "--predictions", made / "predictions.parquet", "-o", tmp_path)
+    measured = _report("performance", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path)
     assert found["Mean AUROC"] == measured["macro"]["auroc"]["mean"]
     assert found["Right in all classes"] == measured["subset_accuracy"]["mean"]
     by_name = {part["name"]: part for part in data["performance"]}
@@ -307,3 +319,84 @@ def test_the_page_tells_all_classes_of_a_radiograph(made: Path, tmp_path: Path) 
     alarms = [truth == 0 and one for truth, one in zip(_truth_by_hand()[0], said, strict=True)]
     outcomes = {(0, 0): "correct", (1, 0): "missed", (0, 1): "false alarm", (1, 1): "wrong class"}
     assert first["outcome"] == outcomes[any(missed), any(alarms)]
+
+
+def test_the_commands_of_its_page_run(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(made, tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "several-findings.md").read_text("utf-8")
+    blocks = "".join(re.findall(r"```bash\n(.*?)```", page, flags=re.DOTALL))
+    commands = blocks.splitlines()
+    assert len(commands) == 6
+    for command in commands:
+        _run(*shlex.split(command)[1:])
+
+
+def test_tables_are_compared_by_true_class(made: Path, tmp_path: Path) -> None:
+    first, other = made / "out" / "predictions.parquet", tmp_path / "out" / "predictions.parquet"
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    table = pq.read_table(other)
+    document = json.loads(table.schema.metadata[b"btxrd_explain"])
+    document["method"] = "layercam"
+    pq.write_table(table.replace_schema_metadata({b"btxrd_explain": json.dumps(document).encode()}), other)
+    found = _report("compare", first, other, "-o", tmp_path)
+    assert {of["difference"] and of["difference"]["iou"]["mean"] for of in found["tables"].values()} == {None, 0.0}
+    true = [sum(truth == 1 for truth in truths) for truths in _truth_by_hand()]
+    assert found["n"] == sum(count for number, count in enumerate(true) if number % 8 != 5)
+    result = _run("compare", first, other, "-o", tmp_path, "--target-class", "predicted", code=2)
+    assert "cannot be paired" in result.stderr
+
+
+@pytest.fixture
+def of_one_class(tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callable[..., None]) -> Path:
+    """A table of a network that predicts one class, of which two labels say more."""
+    labels = ("Fracture", "Effusion", "Fracture|Effusion", "Fracture=1|Effusion=0")
+    rows = [make_row(f"IMG{n:06d}.png", label, (0.7, 0.3)) for n, label in enumerate(labels)]
+    make_table(tmp_path / "predictions.parquet", ("Fracture", "Effusion"), rows)
+    return tmp_path
+
+
+def test_labels_of_several_classes_for_one_prediction_are_a_warning(of_one_class: Path) -> None:
+    found = _report("performance", "-o", of_one_class)
+    (warning,) = [each for each in found["warnings"] if each["code"] == "labels-of-several-classes"]
+    assert "2 radiographs of 4" in warning["message"]
+    assert (found["num_images"], found["excluded"]) == (2, {"no known true class": 2})
+    assert "multi_label" not in found
+    assert "npv" not in found["per_class"]["Fracture"]
+    result = _run("performance", "-o", of_one_class, "--decision-threshold", "0.3", code=2)
+    assert "exclude each other" in result.stderr
+
+
+def test_a_word_that_is_no_class_makes_nothing_negative(
+    tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callable[..., None]
+) -> None:
+    rows = [make_row(f"IMG{n:06d}.png", label, (0.7, 0.3)) for n, label in enumerate(("a|b", "a|bee", "none", "b"))]
+    make_table(tmp_path / "predictions.parquet", ("a", "b"), rows, multi_label=True)
+    found = _report("performance", "-o", tmp_path)
+    assert "labels-unknown" in [each["code"] for each in found["warnings"]]
+    assert {name: (part["n"], part["unknown"]) for name, part in found["per_class"].items()} == {
+        "a": (2, 0),
+        "b": (2, 1),
+    }
+
+
+def test_columns_that_say_something_else_are_refused_or_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "split.csv"
+    path.write_text("image_id,split,Fracture,view,Effusion\na.png,test,1,AP,-1\nb.png,test,0.0,PA,1\nc.png,test,,PA,\n")
+    labels = [row.label for row in read_split_csv(path).rows]
+    assert labels == ["Fracture=1", "Fracture=0|Effusion=1", None]
+    assert "1 cells of -1" in read_split_csv(path).notes[0]
+    with pytest.raises(InputError, match="line 2: 'view' is 'ap'"):
+        read_split_csv(path, ["view", "Fracture"])
+    with pytest.raises(InputError, match="no column label"):
+        read_split_csv(path, ["Mass"])
+
+
+def test_infer_lists_the_classes_that_are_probable(made: Path) -> None:
+    table = open_table(made / "out" / "predictions.parquet")
+    row = table.index()[4]
+    document = row.document(NAMES, multi_label=True)
+    said = [name for name, probability in zip(NAMES, row.probabilities.tolist(), strict=True) if probability >= 0.5]
+    assert (document["class"], document["confidence"]) == (said, None)
+    assert document["labels"] == {"Fracture": False, "Effusion": True, "Mass": None, "Device": None}
+    assert row.document(NAMES).keys() == document.keys() - {"labels"}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DOCS = Path(__file__).parents[2] / "docs"
-ELSEWHERE = {"howto/own-network.md", "howto/checkpoints.md", "howto/preprocessing.md"}
+ELSEWHERE = {f"howto/{name}.md" for name in ("own-network", "checkpoints", "preprocessing", "several-findings")}
 """Pages with a test module of their own, since they need more than a data set and a checkpoint."""
 NAMES = ("Normal", "Benign", "Malignant")
 
