@@ -114,6 +114,15 @@ def said_in_columns(label: str) -> dict[str, bool]:
     return dict(_parts(label, ())) if _in_columns(label, ()) else {}
 
 
+def true_words(label: str) -> list[str]:
+    """Return what a label says to be true, whatever the classes are.
+
+    >>> true_words("Fracture=1|Mass=0"), true_words("Fracture|Mass"), true_words("Mass=0")
+    (['Fracture'], ['Fracture', 'Mass'], [])
+    """
+    return [word for word, truth in _parts(label, ()) if truth]
+
+
 def joined(names: Iterable[str]) -> str:
     """Return several classes as one text."""
     return SEPARATOR.join(names)

@@ -123,7 +123,8 @@ def count_decisions(truth: NDArray[np.int8], said: NDArray[np.bool_]) -> Counts:
     """Count the images of one class, both of shape ``(images,)``; see :func:`measure_multi_label`."""
     known, true = truth != UNKNOWN, truth == YES
     parts = (true & said, ~true & said, true & ~said, ~true & ~said)
-    return Counts(*(int(np.count_nonzero(part & known)) for part in parts), unknown=int(np.count_nonzero(~known)))
+    tp, fp, fn, tn = (int(np.count_nonzero(part & known)) for part in parts)
+    return Counts(tp, fp, fn, tn, int(np.count_nonzero(~known)))
 
 
 def measure_multi_label(

@@ -215,10 +215,10 @@ def _strange_words(rows: Index, count: int, names: Sequence[str]) -> Iterator[Fi
     labels = rows.column("label").drop_null().to_pylist()
     found = [words for label in labels if (words := strangers(label, names))]
     if found:
-        words = listed(quoted(sorted({word for each in found for word in each})))
+        named = listed(quoted(sorted({word for each in found for word in each})))
         yield Finding.of(
             "labels-unknown",
-            f"the labels of {radiographs(len(found))} of {count} name {words}, which is none of the classes ("
+            f"the labels of {radiographs(len(found))} of {count} name {named}, which is none of the classes ("
             f"{', '.join(names)}); the classes that they do not name count as unknown",
         )
 

@@ -53,7 +53,7 @@ def build_roc(performance: Performance | MultiLabelPerformance, names: Sequence[
     figure, axes = _one_chart("ROC, each class against the rest", performance, footer)
     classes = _classes(performance, names)
     for number, (name, part) in enumerate(classes):
-        label = f"{name}: AUROC {described(part.roc.area)}, n = {part.positives}"
+        label = f"{name}: AUROC {described(part.roc.area)}, n = {_numbers(part, performance)}"
         _draw_curve(axes, part.roc, label, number, banded=len(classes) <= len(SERIES))
     add_band(axes, GRID, Band("chance", GRID), colour=GREY, style=2, thin=True)
     finish(axes, x_label="false positive rate (1 - specificity)", y_label="true positive rate (sensitivity)")
@@ -71,7 +71,7 @@ def build_precision_recall(
     classes = _classes(performance, names)
     for number, (name, part) in enumerate(classes):
         curve = part.precision_recall
-        label = f"{name}: AP {described(curve.area)}, n = {part.positives}"
+        label = f"{name}: AP {described(curve.area)}, n = {_numbers(part, performance)}"
         _draw_curve(axes, curve, label, number, banded=len(classes) <= len(SERIES))
         if len(classes) > len(SERIES):
             continue  # more levels than colours would say nothing
@@ -97,6 +97,11 @@ def _which(performance: Performance | MultiLabelPerformance) -> str:
     if count <= MOST_SERIES:
         return ""
     return f" (the {MOST_SERIES} most frequent of {count} classes; performance.json has all)"
+
+
+def _numbers(part: ClassPerformance, performance: Performance | MultiLabelPerformance) -> str:
+    """Return the number of images of a class, and where it is not known of all of them, of how many it is."""
+    return f"{part.positives}" if part.images == performance.images else f"{part.positives} of {part.images}"
 
 
 def described(estimate: Estimate) -> str:

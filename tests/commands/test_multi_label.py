@@ -234,14 +234,14 @@ def test_heat_maps_are_compared_class_by_class(made: Path, tmp_path: Path) -> No
     true = [[name for name in names if row[NAMES.index(name)] == 1] for row in _truth_by_hand()]
     table = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()
     rows = open_table(made / "out" / "predictions.parquet")
-    expected = [(n, name) for n, of in enumerate(true) for name in of or [None]]
+    expected = [(n, name) for n, of in enumerate(true) for name in of or [""]]
     assert [(row["image_id"], row["target_class"]) for row in table] == [
-        (f"IMG{number:06d}.png", name) for number, name in expected
+        (f"IMG{number:06d}.png", name or None) for number, name in expected
     ]
     by_hand = {}
     for row, (number, name) in zip(table, expected, strict=True):
-        drawn = {"Fracture": True, "Effusion": number % 3 >= 1}.get(name or "", False)
-        if name is None:
+        drawn = {"Fracture": True, "Effusion": number % 3 >= 1}.get(name, False)
+        if not name:
             unknown = LABELS[number % 8] is None
             assert row["excluded"] == ("no known true class" if unknown else "none of the classes is true")
         elif number % 8 == 5:
@@ -249,8 +249,7 @@ def test_heat_maps_are_compared_class_by_class(made: Path, tmp_path: Path) -> No
         elif not drawn:
             assert row["excluded"] == "annotation without a lesion"
         else:
-            prediction = rows.index()[number]
-            probability = prediction.probabilities[NAMES.index(name)]
+            probability = rows.index().probabilities[number, NAMES.index(name)]
             outcome = "TP" if probability >= 0.5 else "FN"
             assert (row["class"], row["outcome"], row["confidence"]) == (name, outcome, None)
             assert row["target_probability"] == pytest.approx(float(probability))
@@ -268,6 +267,7 @@ def test_heat_maps_are_compared_class_by_class(made: Path, tmp_path: Path) -> No
 def _iou_by_hand(made: Path, number: int, name: str) -> float:
     """Return the IoU of a class's heat map, min-max scaled and cut at 0.5, and the box of its lesion."""
     (row,) = open_table(made / "out" / "predictions.parquet").rows([f"IMG{number:06d}.png"])
+    assert row.grids is not None
     grid = row.grids[NAMES.index(name)]
     heat = torch.nn.functional.interpolate(torch.tensor(grid)[None, None], (80, 60), mode="bilinear")[0, 0].numpy()
     region = (heat - heat.min()) / (heat.max() - heat.min()) >= 0.5
@@ -301,8 +301,9 @@ def test_predicted_classes_are_those_above_their_thresholds(made: Path, tmp_path
 def test_the_page_tells_all_classes_of_a_radiograph(made: Path, tmp_path: Path) -> None:
     _run("report", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path, "--layout", "file")
     page = (tmp_path / "report.html").read_text("utf-8")
-    data = json.loads(re.search(r'<script[^>]*id="report-data"[^>]*>(.*?)</script>', page, flags=re.DOTALL)[1])
-    first, said = data["rows"][0], open_table(made / "out" / "predictions.parquet").index()[0].probabilities >= 0.5
+    data = json.loads(page.partition('id="report-data">')[2].partition("</script>")[0])
+    first = data["rows"][0]
+    said = (open_table(made / "out" / "predictions.parquet").index().probabilities[0] >= 0.5).tolist()
     assert set(first["true_classes"]) == {"Fracture", "Effusion"}
     assert set(first["predicted_classes"]) == {name for name, one in zip(NAMES, said, strict=True) if one}
     assert data["rows"][6]["label"] is None  # nothing is known of it
@@ -394,9 +395,18 @@ def test_columns_that_say_something_else_are_refused_or_not_taken(tmp_path: Path
 
 def test_infer_lists_the_classes_that_are_probable(made: Path) -> None:
     table = open_table(made / "out" / "predictions.parquet")
-    row = table.index()[4]
+    row, probabilities = table.index()[4], table.index().probabilities[4].tolist()
     document = row.document(NAMES, multi_label=True)
-    said = [name for name, probability in zip(NAMES, row.probabilities.tolist(), strict=True) if probability >= 0.5]
+    said = [name for name, probability in zip(NAMES, probabilities, strict=True) if probability >= 0.5]
     assert (document["class"], document["confidence"]) == (said, None)
     assert document["labels"] == {"Fracture": False, "Effusion": True, "Mass": None, "Device": None}
     assert row.document(NAMES).keys() == document.keys() - {"labels"}
+
+
+def test_check_counts_an_image_for_each_of_its_classes(made: Path, tmp_path: Path) -> None:
+    found = _report(
+        "check", made / "images", "--split-csv", made / "findings.csv", "-o", tmp_path, "--fail-on", "never"
+    )
+    half = _truth_by_hand()[:8]
+    counts = {name: sum(truths[index] == 1 for truths in half) for index, name in enumerate(NAMES)}
+    assert found["splits"]["test"] == counts | {"": 1, "none": 1}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.commands.check.copies import draws_twice
 from btxrd_explain.commands.check.schema import CheckReport, FoundKind, NearDuplicates, Sources
 from btxrd_explain.core.duplicates import HASH_BITS, MAX_DISTANCE
+from btxrd_explain.core.labels import true_words
 from btxrd_explain.finding import KINDS, SEVERITIES
 
 if TYPE_CHECKING:
@@ -56,10 +57,16 @@ def build_report(
 
 
 def _splits(survey: Survey) -> dict[str, dict[str, int]]:
-    """Return how many images of each class each split has; without split and class they are under an empty name."""
+    """Return how many images of each class each split has; without split and class they are under an empty name.
+
+    An image of several classes counts for each of them, and one of which all columns say no as ``none``.
+    """
     counts: dict[str, Counter[str]] = {}
     for entry in survey.entries:
-        counts.setdefault(entry.known.split or "", Counter())[entry.known.label or ""] += 1
+        label = entry.known.label
+        counts.setdefault(entry.known.split or "", Counter()).update(
+            [""] if label is None else true_words(label) or ["none"]
+        )
     return {split: dict(sorted(classes.items())) for split, classes in sorted(counts.items())}
 
 

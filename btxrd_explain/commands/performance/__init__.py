@@ -124,6 +124,8 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
     selected = select_to_evaluate(settings, listener)
     decisions = decisions_of(settings, selected, listener)
     groups = groups_of(settings, selected, listener)
+    report: PerformanceReport | MultiLabelReport
+    performance: Performance | MultiLabelPerformance
     if decisions is None:
         report, performance = _report(selected, groups, settings)
     else:
