@@ -91,6 +91,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "annotation.target_class": words("annotation.target_class"),
     "evaluation.by": columns,
     "evaluation.group_column": or_null(texts),
+    "evaluation.decision_threshold": st.dictionaries(texts.map(str.strip).filter(bool), fractions).map(
+        lambda levels: tuple(f"{name}={level}" for name, level in levels.items())
+    ),
+    "evaluation.decision_tune_on": or_null(paths),
+    "evaluation.decision_tune_split": or_null(texts),
     "evaluation.metadata": or_null(paths),
     "evaluation.methods": st.lists(st.sampled_from(["gradcam", "layercam", "gradcam++"]), unique=True).map(tuple),
     "evaluation.baselines": st.booleans(),
