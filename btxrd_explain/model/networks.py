@@ -197,7 +197,7 @@ def from_transformers(config: Mapping[str, Any], classes: int, checkpoint: Check
             outline = make.from_config(made_of, attn_implementation="eager")
         if sum(tensor.numel() for tensor in outline.parameters()) > sum(tensor.numel() for tensor in weights.values()):
             raise ValueError("it has more weights than the file")  # noqa: TRY301 -- one reason of several
-        network, told = make.from_pretrained(  # the names of weights in files are not those of its modules
+        network, told = type(outline).from_pretrained(  # the names of weights in files are not those of its modules
             None, config=made_of, state_dict=weights, output_loading_info=True, attn_implementation="eager"
         )
         if odd := [str(key) for kind in told.values() for key in kind]:
