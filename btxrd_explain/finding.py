@@ -118,6 +118,29 @@ KINDS: Mapping[str, Kind] = {
     "shared-annotation": Kind(
         _W, "images share an annotation", "rename one of them: annotations are found by the stem of the image's name"
     ),
+    "annotation-part": Kind(
+        _W, "a part of an annotation is left out", "correct the part, or remove it; all others count"
+    ),
+    "annotation-name": Kind(
+        _W, "an annotation is found by a similar name", "nothing, if they belong together; else rename it"
+    ),
+    "annotation-encoding": Kind(
+        _W,
+        "an annotation is not in UTF-8",
+        "check its labels, and convert it, such as with iconv -f gb18030 -t utf-8",
+    ),
+    "label-differs": Kind(
+        _W,
+        "a rectangle and the outline in it have different labels",
+        "correct the label, if it is a slip; the two may be one lesion",
+    ),
+    "mask-levels": Kind(
+        _W, "a mask has blurred levels", "save it as PNG; until then each pixel takes the level that is nearest"
+    ),
+    "mask-inverted": Kind(_W, "a mask looks inverted", "if it is 0 where the lesion is, give --mask-inverted"),
+    "mask-whole": Kind(
+        _W, "a mask covers the whole radiograph", "check that it is 0 where there is no lesion, and is the right file"
+    ),
     "annotation-of-another-name": Kind(
         _W,
         "an annotation names another image",

@@ -72,7 +72,7 @@ def find_lesions(settings: Settings, listener: Listener) -> Lesions:
     step = -(-len(annotated) // _MOST)
     taken = annotated[::step]
     description = f"{len(taken)} annotated radiographs" + (f" of {len(annotated)}" if step > 1 else "")
-    rules = lesion_rules(settings.annotation)
+    rules = lesion_rules(settings)
     return Lesions(_annotated_lesions(taken, rules, listener), len(taken), description)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ _SHARE_INSIDE = 0.5
 _SHARE_COVERED = 0.25
 
 
-def select_shapes(shapes: Iterable[Shape], policy: MaskPolicy) -> list[Shape]:
+def select_shapes(shapes: Iterable[Shape], policy: MaskPolicy, *, by_label: bool = False) -> list[Shape]:
     """Select the shapes that are lesions.
 
     By default a rectangle gives way to the outlines that draw its lesion again: where at least half of an
@@ -42,24 +42,64 @@ def select_shapes(shapes: Iterable[Shape], policy: MaskPolicy) -> list[Shape]:
     Args:
         shapes: The shapes of a file.
         policy: What counts.
+        by_label: Whether a rectangle gives way to outlines of its own label only, as where labels are of different
+            lesions.
 
     Returns:
-        The selected shapes, in the order of the file.
+        The selected shapes, in the order of the file; of those that are the same the first one. Holes stay.
     """
-    shapes = list(shapes)
+    shapes = _different(shapes)
     if policy is MaskPolicy.ALL:
         return shapes
     if policy is MaskPolicy.RECTANGLES:
-        return [shape for shape in shapes if shape.shape_type is ShapeType.RECTANGLE]
-    outlines = [shape for shape in shapes if shape.shape_type in _OUTLINES]
+        return [shape for shape in shapes if shape.hole or shape.shape_type is ShapeType.RECTANGLE]
     if policy is MaskPolicy.POLYGONS:
-        return outlines
-    areas = [_sample(outline) for outline in outlines]
+        return [shape for shape in shapes if shape.hole or shape.shape_type in _OUTLINES]
+    again = _drawn_twice(shapes, by_label=by_label)
     return [
         shape
         for shape in shapes
-        if shape.shape_type in _OUTLINES or (shape.shape_type is ShapeType.RECTANGLE and not _drawn_again(shape, areas))
+        if shape.hole
+        or shape.shape_type in _OUTLINES
+        or (shape.shape_type is ShapeType.RECTANGLE and id(shape) not in again)
     ]
+
+
+def labels_differ(shapes: Iterable[Shape]) -> list[tuple[str, str]]:
+    """Return the labels of rectangles, and of the outlines that draw them again under other labels alone."""
+    shapes = _different(shapes)
+    if len({_same_label(shape) for shape in shapes if not shape.hole}) < 2:
+        return []
+    again, alike = (_drawn_twice(shapes, by_label=by_label) for by_label in (False, True))
+    return [(shape.label, again[id(shape)]) for shape in shapes if id(shape) in again and id(shape) not in alike]
+
+
+def _different(shapes: Iterable[Shape]) -> list[Shape]:
+    """Return shapes but for those that are the same as one before, whatever their labels."""
+    different: dict[object, Shape] = {}
+    for shape in shapes:
+        mask = None if shape.mask is None else (shape.mask.shape, shape.mask.tobytes())
+        points = shape.bounds if shape.shape_type is ShapeType.RECTANGLE else shape.points
+        different.setdefault((shape.hole, shape.shape_type, points.tobytes(), mask), shape)
+    return list(different.values())
+
+
+def _same_label(shape: Shape) -> str:
+    return shape.label.strip().casefold()
+
+
+def _drawn_twice(shapes: Iterable[Shape], *, by_label: bool) -> dict[int, str]:
+    """Return the ids of the rectangles that outlines draw again, with the label of one of these."""
+    shapes = [shape for shape in shapes if not shape.hole]
+    outlines = [shape for shape in shapes if shape.shape_type in _OUTLINES]
+    areas = [(outline, _sample(outline)) for outline in outlines]
+    again = {}
+    for shape in shapes:
+        if shape.shape_type is ShapeType.RECTANGLE:
+            known = [(one, area) for one, area in areas if not by_label or _same_label(one) == _same_label(shape)]
+            if _drawn_again(shape, [area for _, area in known]):
+                again[id(shape)] = next((one.label for one, _ in known if _same_label(one) != _same_label(shape)), "")
+    return again
 
 
 def lesion_masks(
@@ -67,7 +107,8 @@ def lesion_masks(
 ) -> Iterator[NDArray[np.bool_]]:
     """Rasterise lesion by lesion, one at a time in memory.
 
-    Shapes with the same label and group are one lesion, as in LabelMe; each other shape is a lesion of its own.
+    Shapes with the same label and group are one lesion, as in LabelMe; each other shape is a lesion of its own. Holes
+    are cut out of what is drawn before them, and out of their group.
 
     Args:
         shapes: The shapes of a file.
@@ -77,14 +118,29 @@ def lesion_masks(
     Yields:
         Boolean arrays of shape ``size``, in the order of the file. Lesions outside the image are left out.
     """
-    lesions: dict[object, list[Shape]] = {}
-    for number, shape in enumerate(select_shapes(shapes, policy)):
-        key = number if shape.group_id is None else (shape.label, shape.group_id)
-        lesions.setdefault(key, []).append(shape)
+    selected = select_shapes(shapes, policy)
+    lesions: dict[object, list[int]] = {}
+    for number, shape in enumerate(selected):
+        if not shape.hole:
+            key = number if shape.group_id is None else (shape.label, shape.group_id)
+            lesions.setdefault(key, []).append(number)
     for lesion in lesions.values():
-        mask = rasterise_union(lesion, size)
+        mask = _with_holes(selected, lesion, size)
         if mask.any():
             yield mask
+
+
+def _with_holes(shapes: list[Shape], parts: list[int], size: Size) -> NDArray[np.bool_]:
+    """Rasterise the shapes of those numbers, without the holes that come after each or are in its group."""
+    holes = [(number, shape) for number, shape in enumerate(shapes) if shape.hole]
+    if not holes:
+        return rasterise_union([shapes[part] for part in parts], size)
+    mask = np.zeros(size, bool)
+    for part in parts:
+        shape = shapes[part]
+        cut = [hole for number, hole in holes if number > part or None is not hole.group_id == shape.group_id]
+        mask |= rasterise_union([shape], size) & ~rasterise_union(cut, size)
+    return mask
 
 
 def annotation_mask(
@@ -100,7 +156,8 @@ def annotation_mask(
     Returns:
         Boolean array of shape ``size``; all False without a lesion.
     """
-    return rasterise_union(select_shapes(shapes, policy), size)
+    selected = select_shapes(shapes, policy)
+    return _with_holes(selected, [number for number, shape in enumerate(selected) if not shape.hole], size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +208,31 @@ IGNORE = "ignore"
 """A label that never counts, such as an implant or a body mark."""
 OTHERS = "*"
 """In a label map, all labels that it does not name."""
+_RESERVED_IGNORE, _RESERVED_HOLE = "__ignore__", "_background_"
+"""Labels that LabelMe reserves: what counts neither way, and what is no lesion but a hole in one."""
+
+
+def looks_wrong(mask: NDArray[np.bool_]) -> str | None:
+    """Return what makes a lesion mask implausible: ``whole``, ``inverted``, or None.
+
+    An inverted mask holds most of the image and all of its corners, and little of what it leaves out touches the
+    border; no lesion does.
+
+    Args:
+        mask: All lesions of a radiograph, boolean, shape ``(height, width)``.
+
+    >>> disc = np.zeros((9, 9), bool); disc[3:6, 3:6] = True
+    >>> looks_wrong(disc), looks_wrong(~disc), looks_wrong(disc | True)
+    (None, 'inverted', 'whole')
+    """
+    if mask.all():
+        return "whole"
+    border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    corners = mask[[0, 0, -1, -1], [0, -1, 0, -1]]
+    return "inverted" if mask.mean() > _MOST and border.mean() > _MOST_OF_BORDER and corners.all() else None
+
+
+_MOST, _MOST_OF_BORDER = 0.5, 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +243,15 @@ class LesionRules:
         policy: Which kinds of shapes count, and which give way to others.
         labels: What each label means: :data:`LESION`, :data:`IGNORE`, or the name of a class, whose heat map alone is
             compared with it. :data:`OTHERS` speaks for the labels that are not named; without it they are lesions.
+        by_label: Whether a rectangle gives way to outlines of its own label only, as for a classifier that tells
+            several kinds of lesions apart.
+        inverted: Whether mask images are 0 where lesions are, and nowhere else.
     """
 
     policy: MaskPolicy = MaskPolicy.POLYGONS_THEN_RECTANGLES
     labels: Mapping[str, str] = field(default_factory=dict)
+    by_label: bool = False
+    inverted: bool = False
 
     def counts(self, label: str, class_name: str | None) -> bool:
         """Return whether a label is a lesion where the heat map of a class is measured.
@@ -179,11 +266,21 @@ class LesionRules:
         >>> rules.counts("screw", None), rules.counts("cyst", "Benign")
         (False, True)
         """
-        meaning = self.labels.get(label, self.labels.get(OTHERS, LESION)).casefold()
+        otherwise = IGNORE if label in {_RESERVED_IGNORE, _RESERVED_HOLE} else self.labels.get(OTHERS, LESION)
+        meaning = self.labels.get(label, otherwise).casefold()
         if meaning == IGNORE:
             return False
         return meaning == LESION or class_name is None or meaning == class_name.casefold()
 
     def relevant(self, shapes: Iterable[Shape], class_name: str | None) -> list[Shape]:
-        """Return the shapes whose labels count; which kinds of them do is the policy's to say, afterwards."""
-        return [shape for shape in shapes if self.counts(shape.label, class_name)]
+        """Return the shapes whose labels count, and the holes in them; which kinds do is the policy's to say."""
+        return [
+            replace(shape, hole=True) if hole else shape
+            for shape in shapes
+            if (hole := shape.label == _RESERVED_HOLE and shape.label not in self.labels)
+            or self.counts(shape.label, class_name)
+        ]
+
+    def lesions(self, shapes: Iterable[Shape], class_name: str | None) -> list[Shape]:
+        """Return the shapes that are lesions of a class, and the holes in them; None stands for all classes."""
+        return select_shapes(self.relevant(shapes, class_name), self.policy, by_label=self.by_label)

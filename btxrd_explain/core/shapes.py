@@ -66,6 +66,7 @@ class Shape:
         mask: For :attr:`ShapeType.MASK`, a boolean array of shape ``(height, width)`` whose first pixel lies at
             the first point.
         group_id: Shapes with the same label and group are parts of one object; None stands alone.
+        hole: Whether it is cut out of the shapes that are drawn before it, or are in its group.
 
     Raises:
         ValueError: The points or the mask do not fit the kind.
@@ -76,6 +77,7 @@ class Shape:
     points: NDArray[np.float64]
     mask: NDArray[np.bool_] | None = None
     group_id: int | None = None
+    hole: bool = False
 
     def __post_init__(self) -> None:
         """Check that the shape can be drawn, and in bounded time."""
@@ -91,6 +93,21 @@ class Shape:
     def bounds(self) -> NDArray[np.float64]:
         """Smallest and largest x and y, as ``[[x0, y0], [x1, y1]]``; of a circle, those of its two points."""
         return np.stack([self.points.min(axis=0), self.points.max(axis=0)])
+
+
+def shape_of_mask(label: str, mask: NDArray[np.bool_]) -> Shape | None:
+    """Return a mask of a whole image as a shape, which holds no more than the pixels around it; None where it is empty.
+
+    Args:
+        label: The shape's label.
+        mask: Boolean array of shape ``(height, width)``.
+    """
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return None
+    corners = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]], dtype=np.float64)
+    window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Shape(label, ShapeType.MASK, corners, window.copy())
 
 
 def rasterise_union(shapes: Iterable[Shape], size: Size) -> NDArray[np.bool_]:

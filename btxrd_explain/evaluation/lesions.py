@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.choices import Space
+from btxrd_explain.core.choices import MaskPolicy, Space
 from btxrd_explain.core.masks import lesion_masks
+from btxrd_explain.findings.annotations import oddities
 from btxrd_explain.inputs.annotation_source import read_annotation
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.choices import MaskPolicy
     from btxrd_explain.core.geometry import Frame
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.core.shapes import Shape
+    from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation import Annotation, AnnotationPlace
 
 
@@ -28,20 +29,20 @@ class Lesions:
     """The annotated lesions of a radiograph.
 
     Attributes:
-        shapes: The shapes whose labels count.
-        policy: Which kinds of them do.
+        shapes: The shapes that are lesions.
         frame: How the radiograph maps to the network's input.
         mask: All lesions, boolean, shape ``frame.original``.
         count: Number of lesions.
         annotation: The annotation with all of its shapes, whether they count or not.
+        findings: What is odd about it; they name no radiograph.
     """
 
     shapes: tuple[Shape, ...]
-    policy: MaskPolicy
     frame: Frame
     mask: NDArray[np.bool_]
     count: int
     annotation: Annotation
+    findings: tuple[Finding, ...] = ()
 
     def mask_in(self, space: Space) -> NDArray[np.bool_]:
         """Return all lesions as one boolean mask on the pixels of ``space``."""
@@ -49,7 +50,7 @@ class Lesions:
 
     def masks_in(self, space: Space) -> Iterator[NDArray[np.bool_]]:
         """Draw lesion by lesion on the pixels of ``space``, one at a time in memory; a single one is drawn already."""
-        masks = iter([self.mask]) if self.count == 1 else lesion_masks(self.shapes, self.frame.original, self.policy)
+        masks = iter([self.mask]) if self.count == 1 else lesion_masks(self.shapes, self.frame.original, MaskPolicy.ALL)
         return (in_space(mask, self.frame, space) for mask in masks)
 
 
@@ -65,13 +66,14 @@ def lesions_of(place: AnnotationPlace, frame: Frame, rules: LesionRules, *, clas
     Raises:
         AnnotationError: The annotation cannot be used.
     """
-    annotation = read_annotation(place, frame.original)
-    shapes = tuple(rules.relevant(annotation.shapes, class_name))
+    annotation = read_annotation(place, frame.original, inverted=rules.inverted)
+    shapes = tuple(rules.lesions(annotation.shapes, class_name))
     mask, count = np.zeros(frame.original, dtype=bool), 0
-    for lesion in lesion_masks(shapes, frame.original, rules.policy):
+    for lesion in lesion_masks(shapes, frame.original, MaskPolicy.ALL):
         mask |= lesion
         count += 1
-    return Lesions(shapes, rules.policy, frame, mask, count, annotation)
+    odd = oddities(place, annotation, mask, rules, class_name)
+    return Lesions(shapes, frame, mask, count, annotation, (*annotation.findings, *odd))
 
 
 def in_space(mask: NDArray[np.bool_], frame: Frame, space: Space) -> NDArray[np.bool_]:

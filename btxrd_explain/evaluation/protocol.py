@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 # Which shapes of an annotation are lesions, as the settings say.
 
 
-def lesion_rules(wanted: AnnotationSettings) -> LesionRules:
-    """Return the rules of the settings."""
-    return LesionRules(wanted.mask_policy, wanted.meanings)
+def lesion_rules(settings: Settings, class_names: Sequence[str] = ()) -> LesionRules:
+    """Return the rules of the settings, for a classifier of those classes."""
+    wanted, no_lesion = settings.annotation, no_lesion_of(settings)
+    several = sum(name not in no_lesion for name in class_names) > 1
+    return LesionRules(wanted.mask_policy, wanted.meanings, several, wanted.mask_inverted)
 
 
 def check_label_map(wanted: AnnotationSettings, class_names: Sequence[str]) -> None:
@@ -125,7 +127,7 @@ def protocol_of(settings: Settings, class_names: Sequence[str], decisions: Decis
     return Protocol(
         threshold=_threshold_of(settings),
         space=wanted.space,
-        rules=lesion_rules(wanted),
+        rules=lesion_rules(settings, class_names),
         target_class=wanted.target_class,
         baselines=extent.baselines,
         boxes=extent.boxes,

@@ -100,7 +100,8 @@ class Scorer:
             return Scored(excluded, findings=(unusable(row.image_id, error),))
         score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
         sha256 = None if row.stamp is None else row.stamp.sha256
-        findings = of_another_image(row.image_id, row.path, lesions.annotation, sha256, image.radiograph)
+        findings = [replace(finding, images=(row.image_id,)) for finding in lesions.findings]
+        findings += of_another_image(row.image_id, row.path, lesions.annotation, sha256, image.radiograph)
         return replace(self._judged(score, image, lesions), findings=tuple(findings))
 
     def _judged(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.duplicates import find_near_duplicates, picture_of
+from btxrd_explain.core.masks import labels_differ, looks_wrong
 from btxrd_explain.errors import AnnotationSizeError, RadiographError
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.decode import UndecodableError
@@ -19,8 +21,11 @@ from btxrd_explain.inputs.radiograph import decode_radiograph
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.errors import AnnotationError
-    from btxrd_explain.inputs.annotation import Annotation
+    from btxrd_explain.inputs.annotation import Annotation, AnnotationPlace
     from btxrd_explain.inputs.radiograph import Radiograph
 
 
@@ -35,6 +40,36 @@ def unusable(image_id: str, error: AnnotationError) -> Finding:
         details = {"image": [*reversed(error.image)], "annotation": [*reversed(error.annotation)]}  # width, height
         return Finding.of("annotation-size", error.message, [image_id], details=details)
     return Finding.of("unreadable-annotation", error.message, [image_id])
+
+
+def oddities(
+    place: AnnotationPlace, annotation: Annotation, mask: NDArray[np.bool_], rules: LesionRules, class_name: str | None
+) -> Iterator[Finding]:
+    """Yield what makes lesions look as if they were not meant so; the findings name no radiograph.
+
+    Args:
+        place: Where the annotation is.
+        annotation: Its content.
+        mask: Its lesions, boolean, of the radiograph's size.
+        rules: Which shapes are lesions.
+        class_name: The class whose lesions they are; None stands for all.
+    """
+    match looks_wrong(mask):
+        case "inverted":
+            yield Finding.of("mask-inverted", f"the lesions of '{place.path}' are all but a part of the radiograph")
+        case "whole":
+            labels = sorted({shape.label for shape in annotation.shapes})
+            advice = f"if the label {labels[0]} is the background, give --label-map {labels[0]}=ignore"
+            text = f"the lesions of '{place.path}' cover the whole radiograph"
+            yield Finding.of("mask-whole", text, advice=advice if len(labels) > 1 else None)
+        case _:
+            pass
+    if rules.policy is not MaskPolicy.POLYGONS_THEN_RECTANGLES:
+        return
+    effect = "both count" if rules.by_label else "the rectangle does not count"
+    for rectangle, outline in labels_differ(rules.relevant(annotation.shapes, class_name))[:1]:
+        text = f"'{place.path}' has a rectangle '{rectangle}' around an outline '{outline}', and {effect}"
+        yield Finding.of("label-differs", text)
 
 
 def of_another_image(

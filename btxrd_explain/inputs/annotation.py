@@ -7,28 +7,32 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.errors import AnnotationError, AnnotationSizeError
-from btxrd_explain.untrusted.documents import InvalidDocumentError, shown
+from btxrd_explain.finding import Finding, listed
+from btxrd_explain.untrusted.documents import InvalidDocumentError, as_number, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from btxrd_explain.core.shapes import Shape
+    from numpy.typing import NDArray
 
 
 class SourceKind(StrEnum):
     """What annotates a radiograph."""
 
     LABELME = "LabelMe"
-    MASK = "PNG mask"
+    VOC = "Pascal VOC"
+    YOLO = "YOLO"
+    MASK = "mask"
     COCO = "COCO"
-
-    @property
-    def suffix(self) -> str:
-        """Suffix of the file."""
-        return ".png" if self is SourceKind.MASK else ".json"
+    VIA = "VGG VIA"
+    CHEXLOCALIZE = "CheXlocalize"
+    BOXES = "CSV of boxes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,14 @@ class AnnotationPlace:
         kind: What it is.
         entry: Of a COCO file, the position of the image in it.
         problem: Why it cannot be told which annotation is the radiograph's; None where it can.
+        similar: The name by which it was found, where that is not the radiograph's by letter; None where it is.
     """
 
     path: Path
     kind: SourceKind = SourceKind.LABELME
     entry: int = 0
     problem: str | None = None
+    similar: str | None = None
 
 
 MAX_MASK_PIXELS = 2**28
@@ -61,12 +67,104 @@ class Annotation:
         image_size: Size of the annotated image (after EXIF rotation); None where the file does not say.
         image_path: The image's name as the file gives it, only ever shown or compared; None where it does not say.
         image_data: The image itself in base64, as LabelMe may embed it; None where it does not.
+        findings: What was left out, or taken otherwise than it is written; they name no radiograph.
     """
 
     shapes: tuple[Shape, ...]
     image_size: Size | None
     image_path: str | None = None
     image_data: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class UnusablePartError(InvalidDocumentError):
+    """A part of an annotation is no area; it is left out, and the other parts count."""
+
+
+def make_shape(
+    label: str, shape_type: ShapeType, points: NDArray[np.float64], where: str, *, group: int | None = None
+) -> Shape:
+    """Return a shape that has an area.
+
+    Raises:
+        UnusablePartError: It has too few points, no area, or lies beyond what can be drawn.
+    """
+    try:
+        shape = Shape(whole(label), shape_type, points, None, group)
+    except ValueError as error:
+        raise UnusablePartError(f"{where}: {error}") from error
+    if shape_type in _AREAS and (np.ptp(points, axis=0) == 0).any() and not _is_disc(shape):
+        raise UnusablePartError(f"{where}: the {shape_type} has no area")
+    return shape
+
+
+_AREAS = (ShapeType.POLYGON, ShapeType.RECTANGLE, ShapeType.ORIENTED_RECTANGLE, ShapeType.CIRCLE)
+
+
+def _is_disc(shape: Shape) -> bool:
+    return shape.shape_type is ShapeType.CIRCLE and bool(np.ptp(shape.points, axis=0).any())
+
+
+def box_shape(label: str, corner: tuple[float, float], sides: tuple[float, float], where: str) -> Shape:
+    """Return a box as a rectangle, whose second corner is its last pixel.
+
+    Args:
+        label: The lesion's label.
+        corner: Left and top edge in pixels.
+        sides: Width and height in pixels, both more than 0.
+        where: Its place in the file.
+
+    Raises:
+        UnusablePartError: It has no area, or lies beyond what can be drawn.
+    """
+    if not min(sides) > 0:
+        raise UnusablePartError(f"{where}: the box has no area")
+    low = np.array(corner, dtype=np.float64)
+    corners = np.stack([low, low + np.maximum(np.array(sides) - 1, 0)])
+    try:
+        return Shape(whole(label), ShapeType.RECTANGLE, corners)
+    except ValueError as error:
+        raise UnusablePartError(f"{where}: {error}") from error
+
+
+def usable_parts(
+    path: Path, makers: Iterable[Callable[[], Shape | None]], left_out: list[str] | None = None
+) -> tuple[tuple[Shape, ...], list[Finding]]:
+    """Make the shapes of an annotation; parts that are none are left out, and named.
+
+    Args:
+        path: The file.
+        makers: Each makes a shape, None where there is nothing, or raises :class:`UnusablePartError`.
+        left_out: Gets what is wrong with what is left out; a maker may add to it, too.
+
+    Raises:
+        InvalidDocumentError: The file is invalid, or its masks have more pixels than it may ask for.
+    """
+    left_out = [] if left_out is None else left_out
+
+    def made() -> Iterator[Shape]:
+        for make in makers:
+            try:
+                shape = make()
+            except UnusablePartError as error:
+                left_out.append(str(error))
+            else:
+                if shape is not None:
+                    yield shape
+
+    return within_memory(made()), unusable_parts(path, left_out)
+
+
+def unusable_parts(path: Path, left_out: Sequence[str]) -> list[Finding]:
+    """Return what is found where parts of an annotation are left out; nothing where none is."""
+    text = f"'{path}': {listed(left_out, most=3)}"
+    return [Finding.of("annotation-part", text, details={"parts": len(left_out)})] if left_out else []
+
+
+def encoding_findings(path: Path, encoding: str) -> list[Finding]:
+    """Return what is found where a file is not in UTF-8."""
+    text = f"'{path}' is not in UTF-8, and is read as {encoding.upper()}"
+    return [] if encoding.startswith("utf-8") else [Finding.of("annotation-encoding", text)]
 
 
 def within_memory(shapes: Iterable[Shape]) -> tuple[Shape, ...]:
@@ -144,6 +242,7 @@ def whole(text: str) -> str:
 
 
 def _parse_side(side: object, where: str) -> int:
-    if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= _MAX_SIDE:
+    number = as_number(side)
+    if number is None or not 1 <= number <= _MAX_SIDE or number != int(number):
         raise InvalidDocumentError(f"{where}: expected a whole number from 1 to {_MAX_SIDE:,}, got {shown(side)}")
-    return side
+    return int(number)

@@ -14,6 +14,7 @@ from btxrd_explain.core.masks import LesionRules, annotation_mask, lesion_masks
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.inputs import annotation_source
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
+from btxrd_explain.inputs.annotation_formats import LISTED, SUFFIXES, recognise
 
 if TYPE_CHECKING:
     import os
@@ -56,17 +57,20 @@ def read_annotation(
     mask_policy: MaskPolicy | str = MaskPolicy.POLYGONS_THEN_RECTANGLES,
     label_map: Mapping[str, str] | None = None,
     accept_unsized: bool = True,
+    mask_inverted: bool = False,
 ) -> AnnotatedLesions:
-    """Read the annotation file of one radiograph: LabelMe's JSON, or a PNG mask.
+    """Read the annotation file of one radiograph: LabelMe's, Pascal VOC's, YOLO's, or a mask.
 
     Args:
-        path: A ``.json`` file of LabelMe, or a ``.png`` mask, which is 0 outside of lesions.
+        path: A ``.json`` file of LabelMe, an ``.xml`` file of Pascal VOC, a ``.txt`` file of YOLO, or a mask as PNG,
+            TIFF, BMP, JPEG or NumPy file, which is 0 outside of lesions.
         size: Height and width of the radiograph after EXIF rotation, which must be those of the file; None takes the
             file's word for it.
         mask_policy: Which kinds of shapes are lesions, see :class:`~btxrd_explain.core.masks.MaskPolicy`.
         label_map: What labels mean: ``lesion``, ``ignore``, or a class; labels that it does not name are lesions.
         accept_unsized: True accepts a LabelMe file without ``imageHeight`` and ``imageWidth``, which cannot be checked
             against ``size``.
+        mask_inverted: True says that a mask is 0 where the lesions are, and only there.
 
     Returns:
         The annotation: its mask, its lesions one by one, and its shapes.
@@ -89,11 +93,12 @@ def read_annotation(
     file, policy = checked_path(path, "path"), checked_choice(mask_policy, MaskPolicy, "mask_policy")
     place = AnnotationPlace(file, _kind(file))
     wanted = None if size is None else _checked_size(size)
-    annotation = annotation_source.read_annotation(place, wanted)
+    annotation = annotation_source.read_annotation(place, wanted, inverted=mask_inverted)
     known = wanted if annotation.image_size is None else annotation.image_size
     if known is None or (annotation.image_size is None and not accept_unsized):
-        raise AnnotationError(f"'{file}' has no imageHeight and imageWidth", hint="save it again with LabelMe")
-    rules = LesionRules(policy, label_map or {})
+        stated = "imageHeight and imageWidth" if place.kind is SourceKind.LABELME else "image size"
+        raise AnnotationError(f"'{file}' has no {stated}", hint="save it again with the program that made it")
+    rules = LesionRules(policy, label_map or {}, inverted=mask_inverted)
     return AnnotatedLesions(tuple(rules.relevant(annotation.shapes, None)), known, policy)
 
 
@@ -136,11 +141,17 @@ def load_annotation_mask(
 
 
 def _kind(path: Any) -> SourceKind:  # noqa: ANN401 -- a path
-    """Return what a file is by its suffix."""
-    kinds = {".json": SourceKind.LABELME, ".png": SourceKind.MASK}
-    kind = kinds.get(path.suffix.lower())
+    """Return what a file is by its content, where that does not tell by its suffix."""
+    suffix = path.suffix.lower()
+    found = recognise(path).kind
+    if found in LISTED:
+        raise AnnotationError(
+            f"'{path}' is a {found} file of many images", hint="give it to a command as --annotations"
+        )
+    kind = found or next((kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes), None)
     if kind is None:
-        raise AnnotationError(f"'{path}' is neither .json nor .png", hint="name a LabelMe file, or a PNG mask")
+        known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
+        raise AnnotationError(f"'{path}' has no suffix of an annotation", hint=f"known are {known}")
     return kind
 
 

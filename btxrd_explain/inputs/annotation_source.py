@@ -1,21 +1,31 @@
-"""Where annotations come from: LabelMe files, PNG masks or a COCO file, told apart by their content."""
+"""Where annotations come from: a file per image or one for many, in any format, told apart by their content."""
 
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from contextlib import suppress
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
+from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.finding import Finding, listed, quoted
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind, check_size
-from btxrd_explain.inputs.labelme import read_labelme
+from btxrd_explain.inputs.annotation_formats import (
+    LISTED,
+    PREFERRED,
+    SUFFIXES,
+    Recognised,
+    cached_listing,
+    read_one,
+    recognise,
+)
+from btxrd_explain.inputs.annotation_names import SimilarNames
+from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES
 from btxrd_explain.system.places import absolute, is_url
-from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -26,56 +36,94 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.inputs.annotation import Annotation
-    from btxrd_explain.inputs.coco import CocoFile
 
 
-class CocoSource:
-    """The entries of a COCO file, by the names of their images.
+class ListSource:
+    """The entries of a file for many images, by the names of these.
 
     Args:
         path: The file.
+        kind: Its format.
 
     Raises:
-        InputError: It is not a COCO file.
+        InputError: It is not of that format.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: SourceKind = SourceKind.COCO) -> None:
         """Read the file and sort its images by name."""
-        self._file = cached_coco(path)
-        self._names = [_relative(image.file_name) for image in self._file.images]
+        self._file, self._kind = cached_listing(path, kind), kind
+        self._names = [_relative(name) for name in self._file.names]
         self._folders = {name.parent for name in self._names}
         self._by_name: dict[str, list[int]] = defaultdict(list)
         self._by_stem: dict[str, list[int]] = defaultdict(list)
         for position, name in enumerate(self._names):
             self._by_name[name.name].append(position)
-            self._by_stem[name.stem].append(position)
+            for stem in {name.stem, name.name if name.suffix.lower() not in IMAGE_SUFFIXES else name.stem}:
+                self._by_stem[stem].append(position)
+        self._similar = SimilarNames(self._by_name)
+        self._owned = _Owners()
 
     @property
     def description(self) -> str:
         """Kind, file, and what of it serves no image."""
-        stray = f"; {self._file.stray} annotations of images that it does not list" if self._file.stray else ""
+        stray = f"; {self._file.note}" if self._file.note else ""
         folders = f" in {len(self._folders)} folders, by which images are found" if len(self._folders) > 1 else ""
-        return f"COCO file '{self._file.path}' of {len(self._names)} images{folders}{stray}"
+        return f"{self._kind} file '{self._file.path}' of {len(self._names)} images{folders}{stray}"
 
     def find(self, image: Path) -> AnnotationPlace | None:
-        """Find the entry of an image: by its name, where there is none by its stem.
+        """Find the entry of an image: by its name, where there is none by its stem, then by a similar name.
 
         Returns:
             The entry, or what says that several may be the image's; None where none is.
         """
-        for candidates in (self._by_name.get(image.name, []), self._by_stem.get(image.stem, [])):
+        for candidates in (self._by_name.get(image.name, []), self._by_stem.get(image.stem, []), self._joined(image)):
             found = [position for position in candidates if self._may_be(self._names[position], image.absolute())]
-            if len(found) > 1:
-                problem = f"several images of '{self._file.path}' may be '{image}'"
-                return AnnotationPlace(self._file.path, SourceKind.COCO, problem=problem)
             if found:
-                return AnnotationPlace(self._file.path, SourceKind.COCO, found[0])
-        return None
+                return self._place(image, found)
+        return self._place(image, self._alike(image), similar=True)
 
     def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
         """Name the images that the file lists besides those."""
         known = {place.entry for place in used if place.path == self._file.path and place.problem is None}
         return [str(name) for position, name in enumerate(self._names) if position not in known]
+
+    def nearest(self, image: Path) -> list[str]:
+        """Return the names of the file that look most like an image's."""
+        return self._similar.nearest(image.name)
+
+    def _place(self, image: Path, found: list[int], *, similar: bool = False) -> AnnotationPlace | None:
+        path = self._file.path
+        if len(found) > 1:
+            problem = f"several images of '{path}' may be '{image}'"
+            return AnnotationPlace(path, self._kind, problem=problem)
+        if not found:
+            return None
+        how = f"'{self._names[found[0]]}' for '{image.name}'" if similar else None
+        return AnnotationPlace(path, self._kind, found[0], similar=how)
+
+    def _joined(self, image: Path) -> list[int]:
+        """Return the entries that are named by the image's folders and its stem, as CheXlocalize names its images."""
+        parts = (*image.parent.parts[-3:], image.stem)
+        names = ("_".join(parts[start:]) for start in range(len(parts) - 1))
+        return next((self._by_stem[name] for name in names if name in self._by_stem), [])
+
+    def _alike(self, image: Path) -> list[int]:
+        """Return the entries of similar names that are no other image's.
+
+        Folders of the file say nothing where they are those of splits: each name is there once, and none of the folders
+        is near the image.
+        """
+        if len(self._by_name) < len(self._names):
+            return []
+        if any(
+            _is_folder(above / folder) for folder in self._folders if folder.parts for above in image.absolute().parents
+        ):
+            return []
+        found = self._by_name.get(image.name) or self._by_stem.get(image.stem, [])
+        if not found:
+            names = (name for name in self._similar.like(image.name) if not self._owned.by_another(name, image))
+            found = [position for name in names for position in self._by_name[name]]
+        return found
 
     def _may_be(self, name: PurePosixPath, image: Path) -> bool:
         """Return whether an entry's folders allow that it is an image.
@@ -86,6 +134,25 @@ class CocoSource:
         if not name.parent.parts or image.with_suffix("").as_posix().endswith(f"/{name.with_suffix('')}"):
             return True
         return len(self._folders) == 1 and not any(_is_folder(above / name.parent) for above in image.parents)
+
+
+class _Owners:
+    """Knows whether an annotation is named like another image that lies beside an image."""
+
+    def __init__(self) -> None:
+        self._stems: dict[Path, frozenset[str]] = {}
+
+    def by_another(self, name: str, image: Path) -> bool:
+        """Return whether another image in the image's folder has the stem of an annotation's name."""
+        folder = image.parent
+        if folder not in self._stems:
+            names: list[str] = []
+            if not is_url(folder):
+                with suppress(OSError), os.scandir(folder) as entries:
+                    names = [entry.name for entry in entries if entry.name.lower().endswith(IMAGE_SUFFIXES)]
+            self._stems[folder] = frozenset(PurePosixPath(each).stem for each in names)
+        stem = PurePosixPath(name).stem
+        return stem != image.stem and stem in self._stems[folder]
 
 
 def _is_folder(path: Path) -> bool:
@@ -103,23 +170,6 @@ def _relative(file_name: str) -> PurePosixPath:
     """
     parts = PurePosixPath(file_name.replace("\\", "/")).parts
     return PurePosixPath(*(part for part in parts if part not in {"/", ".."}))
-
-
-def cached_coco(path: Path) -> CocoFile:
-    """Read a COCO file once for all of its images, as long as it stays the same.
-
-    Raises:
-        InputError: It is not a COCO file.
-    """
-    stamp = path.stat()
-    return _read_coco(path, stamp.st_mtime_ns, stamp.st_size)
-
-
-@lru_cache(maxsize=2)
-def _read_coco(path: Path, _mtime_ns: int, _size: int) -> CocoFile:
-    from btxrd_explain.inputs.coco import read_coco  # noqa: PLC0415 -- few runs need it
-
-    return read_coco(path)
 
 
 _FOLDER_NAMES = ("Annotations", "annotations", "ANNOTATIONS")
@@ -142,12 +192,13 @@ _FEW = 10
 """As many JSON files of a folder are opened to see what they are; a folder of more holds a file per image."""
 
 
-def read_annotation(place: AnnotationPlace, radiograph: Size | None) -> Annotation:
+def read_annotation(place: AnnotationPlace, radiograph: Size | None, *, inverted: bool = False) -> Annotation:
     """Read the annotation of a radiograph.
 
     Args:
         place: Where it is.
         radiograph: Size of the radiograph, after EXIF rotation; None, for a file of one image, leaves it unchecked.
+        inverted: Whether a mask is 0 where the lesions are.
 
     Returns:
         The annotation, whatever its source.
@@ -157,20 +208,20 @@ def read_annotation(place: AnnotationPlace, radiograph: Size | None) -> Annotati
             annotations may be the radiograph's.
     """
     if place.problem is not None:
-        raise AnnotationError(place.problem, hint="give each file_name the folders that tell the images apart")
-    if place.kind is SourceKind.COCO:
+        hint = "give each file_name the folders that tell the images apart"
+        raise AnnotationError(place.problem, hint=hint if place.kind in LISTED else "keep one of them in the folder")
+    if place.kind in LISTED:
         if radiograph is None:
-            raise ValueError("a COCO file has many images, and is read for one of a known size")
-        return cached_coco(place.path).read(place.entry, radiograph)
-    if place.kind is SourceKind.MASK:
-        from btxrd_explain.inputs.mask_image import read_mask_image  # noqa: PLC0415 -- imports OpenCV
-
-        annotation = read_mask_image(place.path)
+            raise ValueError(f"a {place.kind} file has many images, and is read for one of a known size")
+        annotation = cached_listing(place.path, place.kind).read(place.entry, radiograph)
     else:
-        annotation = read_labelme(place.path)
-    if annotation.image_size is not None and radiograph is not None:
-        check_size(place.path, annotation.image_size, radiograph)
-    return annotation
+        annotation = read_one(place.path, place.kind, radiograph, inverted=inverted)
+        if annotation.image_size is not None and radiograph is not None:
+            check_size(place.path, annotation.image_size, radiograph)
+    if place.similar is None:
+        return annotation
+    found = Finding.of("annotation-name", f"{place.similar} in '{place.path.parent}'")
+    return replace(annotation, image_path=None, findings=(found, *annotation.findings))
 
 
 def read_lesions(
@@ -190,8 +241,8 @@ def read_lesions(
     Raises:
         AnnotationError: The file cannot be read or is invalid, or it annotates an image of another size.
     """
-    shapes = read_annotation(place, radiograph).shapes
-    return lesion_masks(rules.relevant(shapes, class_name), radiograph, rules.policy)
+    shapes = read_annotation(place, radiograph, inverted=rules.inverted).shapes
+    return lesion_masks(rules.lesions(shapes, class_name), radiograph, MaskPolicy.ALL)
 
 
 def shared_annotations(places: Iterable[tuple[str, AnnotationPlace | None]]) -> Iterator[Finding]:
@@ -222,13 +273,16 @@ class AnnotationSource(Protocol):
     def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
         """Name what it holds besides the annotations that were found for images."""
 
+    def nearest(self, image: Path) -> list[str]:
+        """Return the names in it that look most like an image's, from the nearest on."""
+
 
 def open_source(annotations: Path | None) -> AnnotationSource:
     """Open what a user names as annotations.
 
     Args:
-        annotations: A folder of LabelMe files or of PNG masks, named like the images; a COCO file, or a folder that
-            holds one; None looks for LabelMe files near the images.
+        annotations: A folder of files named like the images, in one of the formats of :data:`SUFFIXES`; a file for many
+            images, or a folder that holds one; None looks for LabelMe files near the images.
 
     Returns:
         The source.
@@ -239,50 +293,127 @@ def open_source(annotations: Path | None) -> AnnotationSource:
     if annotations is None:
         return FileSource(None)
     if annotations.is_file():
-        return CocoSource(annotations)
+        return _of_file(annotations)
     if not annotations.is_dir():
-        raise InputError(f"'{annotations}' does not exist", hint="name a folder of annotations, or a COCO file")
-    documents = _files(annotations, ".json")
-    kinds = {path: _kind_of(path) for path in documents[:_FEW]}
-    if not any(kinds.values()) and _files(annotations, ".png"):
-        return FileSource(annotations, SourceKind.MASK)  # whatever else the JSON files beside them say
-    coco = [path for path, kind in kinds.items() if kind is SourceKind.COCO] if len(documents) <= _FEW else []
-    if len(coco) > 1:
-        raise InputError(f"'{coco[0]}' and '{coco[1]}' are both COCO files", hint="name one of them as annotations")
-    return CocoSource(coco[0]) if coco else FileSource(annotations)
+        raise InputError(
+            f"'{annotations}' does not exist", hint="name a folder of annotations, or a file of those of many images"
+        )
+    files = _files(annotations, "")
+    known = _recognised(files)
+    listed = [path for path, found in known.items() if found.kind in LISTED and found.kind is not SourceKind.BOXES]
+    if len(listed) > 1:
+        kinds = " and ".join(dict.fromkeys(f"'{path}' ({known[path].kind})" for path in listed[:2]))
+        raise InputError(f"{kinds} both hold the annotations of many images", hint="name one of them as annotations")
+    kinds_found = {found.kind for found in known.values()}
+    kind = next((kind for kind in PREFERRED if kind in kinds_found), None)
+    if kind in LISTED:
+        paths = [path for path, found in known.items() if found.kind is kind]
+        if len(paths) > 1:
+            raise InputError(
+                f"'{paths[0]}' and '{paths[1]}' are both {kind} files", hint="name one of them as annotations"
+            )
+        return ListSource(paths[0], kind)
+    if kind is None:
+        for path, found in known.items():
+            if found.foreign is not None:
+                raise _unread(path, found.foreign)
+    return FileSource(annotations, kind or SourceKind.LABELME, _beside(files, kind))
+
+
+def _of_file(path: Path) -> AnnotationSource:
+    found = recognise(path)
+    if found.kind in LISTED:
+        return ListSource(path, found.kind)
+    if found.kind is not None:
+        raise InputError(
+            f"'{path}' is a {found.kind} file, which annotates one radiograph", hint="name the folder that it is in"
+        )
+    if found.foreign is not None:
+        raise _unread(path, found.foreign)
+    if path.suffix.lower() == ".json":
+        return ListSource(path)  # says what is wrong with it
+    raise InputError(f"'{path}' is no annotation in a known format", hint=f"known are {', '.join(SourceKind)}")
+
+
+def _unread(path: Path, program: str) -> InputError:
+    return InputError(
+        f"'{path}' is an export of {program} that is not read", hint="export as COCO, or as LabelMe files"
+    )
+
+
+def _recognised(files: list[Path]) -> dict[Path, Recognised]:
+    """Say what the files of a folder are, of each suffix the first ones; a folder of more holds a file per image."""
+    by_suffix: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        by_suffix[path.suffix.lower()].append(path)
+    known = {path: recognise(path) for paths in by_suffix.values() for path in paths[:_FEW]}
+    many = {path for paths in by_suffix.values() if len(paths) > _FEW for path in paths}
+    return {
+        path: Recognised() if path in many and found.kind in LISTED else found
+        for path, found in known.items()
+        if found != Recognised()
+    }
+
+
+def _beside(files: list[Path], kind: SourceKind | None) -> str:
+    """Say what else is in a folder of annotations, and is not read; empty where there is nothing."""
+    own = SUFFIXES[kind] if kind is not None else ()
+    others = Counter(
+        path.suffix.lower() or "no suffix" for path in files if not path.name.lower().endswith(own or "\0")
+    )
+    counts = [f"{count} {suffix}" for suffix, count in others.most_common()]
+    return listed(counts) if counts else ""
 
 
 class FileSource:
-    """A file per image, LabelMe's or a mask, with the image's stem.
+    """A file per image, with the image's stem, or a similar name.
 
-    Looked for is ``<stem>.json`` (of masks ``.png``): in the folder where one is given, first in its subfolder that is
-    named like the image's own folder; else in ``Annotations/`` beside the image's folder, in ``Annotations/`` inside of
-    it, and beside the image itself. Near the URL of an image nothing is looked for. Each folder is listed once.
+    Looked for is ``<stem>.json`` (of other formats their suffixes): in the folder where one is given, first in its
+    subfolder that is named like the image's own folder; else in ``Annotations/`` beside the image's folder, in
+    ``Annotations/`` inside of it, and beside the image itself. Near the URL of an image nothing is looked for. Each
+    folder is listed once.
 
     Args:
         folder: Folder of the files; None looks near the images.
         kind: What the files are.
+        beside: What else the folder holds.
     """
 
-    def __init__(self, folder: Path | None, kind: SourceKind = SourceKind.LABELME) -> None:
+    def __init__(self, folder: Path | None, kind: SourceKind = SourceKind.LABELME, beside: str = "") -> None:
         """Start without knowledge of any file."""
         self._folder = folder
         self._kind = kind
+        self._beside = beside
         self._listed: dict[Path, frozenset[str]] = {}
         self._near: dict[Path, tuple[Path, ...]] = {}
+        self._similar: dict[Path, SimilarNames] = {}
+        self._owners = _Owners()
 
     @property
     def description(self) -> str:
-        """Kind and folder."""
-        return f"{self._kind} files {'near the images' if self._folder is None else f'in {self._folder}'}"
+        """Kind and folder, and what else is in it."""
+        if self._folder is None:
+            return f"{self._kind} files near the images"
+        if not _files(self._folder, SUFFIXES[self._kind]):
+            return f"none that is known in '{self._folder}'" + (f", but {self._beside} files" if self._beside else "")
+        beside = f"; {self._beside} files there are not read" if self._beside else ""
+        return f"{self._kind} files in {self._folder}{beside}"
 
     def find(self, image: Path) -> AnnotationPlace | None:
-        """Find the file of an image."""
-        parent, name = image.parent, f"{image.stem}{self._kind.suffix}"
+        """Find the file of an image: by its stem, where there is none by a similar name.
+
+        Returns:
+            The file, or what says that several may be the image's; None where none is.
+        """
+        parent = image.parent
         if parent not in self._near:
             self._near[parent] = tuple(folder for folder in _places(parent, self._folder) if self._list(folder))
-        found = (folder / name for folder in self._near[parent] if name in self._listed[folder])
-        return next((AnnotationPlace(path, self._kind) for path in found), None)
+        for folder in self._near[parent]:
+            for suffix in SUFFIXES[self._kind]:
+                path = folder / f"{image.stem}{suffix}"
+                if path.name in self._listed[folder] and path != image:
+                    return AnnotationPlace(path, self._kind)
+        return next(filter(None, (self._alike(folder, image) for folder in self._near[parent])), None)
 
     def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
         """Name the other files of the folder; or where there is none, of the folders of annotations near the images.
@@ -294,37 +425,47 @@ class FileSource:
         files = (
             sorted(folder / name for folder in near for name in self._listed[folder])
             if self._folder is None
-            else _files(self._folder, self._kind.suffix)
+            else _files(self._folder, SUFFIXES[self._kind])
         )
         return [str(file) for file in files if absolute(file) not in known]
+
+    def nearest(self, image: Path) -> list[str]:
+        """Return the names of the files that look most like an image's."""
+        return [] if self._folder is None else self._names_in(self._folder).nearest(image.name)
+
+    def _alike(self, folder: Path, image: Path) -> AnnotationPlace | None:
+        """Return the one file whose name is as good as the image's, and no other image's."""
+        names = [name for name in self._names_in(folder).like(image.name) if not self._owners.by_another(name, image)]
+        paths = [folder / name for name in names if folder / name != image]
+        if len(paths) > 1:
+            problem = f"several files may annotate '{image.name}': {listed(quoted(map(str, paths)))}"
+            return AnnotationPlace(paths[0], self._kind, problem=problem)
+        return AnnotationPlace(paths[0], self._kind, similar=f"'{paths[0].name}' for '{image.name}'") if paths else None
+
+    def _names_in(self, folder: Path) -> SimilarNames:
+        if folder not in self._similar:
+            self._similar[folder] = SimilarNames(sorted(self._list(folder)))
+        return self._similar[folder]
 
     def _list(self, folder: Path) -> frozenset[str]:
         """Return the names of the files of the kind in a folder; none where it does not exist."""
         if folder not in self._listed:
             with suppress(FileNotFoundError, NotADirectoryError):
-                self._listed[folder] = frozenset(path.name for path in _files_in(folder, self._kind.suffix))
+                self._listed[folder] = frozenset(path.name for path in _files_in(folder, SUFFIXES[self._kind]))
         return self._listed.setdefault(folder, frozenset())
 
 
-def _kind_of(document: Path) -> SourceKind | None:
-    """Say what a JSON file is by its content; None where it annotates nothing, or cannot be read."""
-    from btxrd_explain.inputs.coco import MAX_BYTES, MAX_VALUES, is_coco  # noqa: PLC0415 -- few runs need it
-
-    try:
-        content = load_json(document, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
-    except (InvalidDocumentError, OSError):
-        return None  # said with its image, should it have one
-    if is_coco(content):
-        return SourceKind.COCO
-    return SourceKind.LABELME if isinstance(content, dict) and "shapes" in content else None
-
-
-def _files(folder: Path, suffix: str) -> list[Path]:
-    """List the files of that suffix in a folder and in the folders in it, but for a copy of the folder, sorted."""
+def _files(folder: Path, suffix: str | tuple[str, ...]) -> list[Path]:
+    """List the files of a suffix in a folder and in the folders in it, but for a copy of the folder, sorted."""
     inner = (path for path in folder.iterdir() if path.is_dir() and path.name.lower() != folder.name.lower())
     return [path for place in (folder, *sorted(inner)) for path in sorted(_files_in(place, suffix))]
 
 
-def _files_in(folder: Path, suffix: str) -> list[Path]:
+def _files_in(folder: Path, suffix: str | tuple[str, ...]) -> list[Path]:
+    """List what is no folder, and has one of those suffixes in any case; hidden files are none."""
     with os.scandir(folder) as entries:
-        return [Path(entry.path) for entry in entries if entry.name.endswith(suffix)]
+        return [
+            Path(entry.path)
+            for entry in entries
+            if entry.name.lower().endswith(suffix) and not entry.name.startswith(".") and not entry.is_dir()
+        ]

@@ -5,18 +5,30 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pycocotools import mask as codec
 
-from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType
-from btxrd_explain.inputs.annotation import Annotation, check_size, naming, parse_size, whole, within_memory
-from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json, shown
+from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, shape_of_mask
+from btxrd_explain.inputs.annotation import (
+    Annotation,
+    box_shape,
+    check_size,
+    encoding_findings,
+    naming,
+    parse_size,
+    usable_parts,
+    whole,
+)
+from btxrd_explain.untrusted.documents import InvalidDocumentError, as_number, load_document, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Size
 
@@ -61,12 +73,24 @@ class CocoFile:
         images: Its images, in its order.
         categories: Name of each category.
         stray: Number of annotations of images that the file does not list.
+        encoding: How its text is encoded.
     """
 
     path: Path
     images: tuple[CocoImage, ...]
     categories: Mapping[int | str, str]
     stray: int
+    encoding: str = "utf-8"
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the images, perhaps with folders."""
+        return [image.file_name for image in self.images]
+
+    @property
+    def note(self) -> str:
+        """What of the file serves no image; empty where all does."""
+        return f"{self.stray} annotations of images that it does not list" if self.stray else ""
 
     def read(self, position: int, radiograph: Size) -> Annotation:
         """Return the annotation of one image; a segmentation counts before the box around it.
@@ -88,10 +112,14 @@ class CocoFile:
                 check_size(self.path, size, radiograph)
             if len(image.annotations) > _MAX_SHAPES:
                 raise InvalidDocumentError(f"{image.where}: more than {_MAX_SHAPES:,} annotations")
-            shapes = (self._shape(entry, where, radiograph) for where, entry in image.annotations.items())
-            return Annotation(within_memory(filter(None, shapes)), size, image.file_name)
+            left_out: list[str] = []
+            read = partial(self._shape, size=radiograph, left_out=left_out)
+            makers = (partial(read, entry, where) for where, entry in image.annotations.items())
+            shapes, findings = usable_parts(self.path, makers, left_out)
+            findings = [*encoding_findings(self.path, self.encoding), *findings]
+            return Annotation(shapes, size, image.file_name, findings=tuple(findings))
 
-    def _shape(self, entry: Mapping[str, Any], where: str, size: Size) -> Shape | None:
+    def _shape(self, entry: Mapping[str, Any], where: str, size: Size, left_out: list[str]) -> Shape | None:
         """Return one annotation as a shape; None where its mask is empty."""
         category = entry.get("category_id")
         if not isinstance(category, int | str) or category not in self.categories:
@@ -99,14 +127,8 @@ class CocoFile:
         label, segmentation = self.categories[category], entry.get("segmentation")
         if not segmentation:
             return _rectangle(label, entry.get("bbox"), f"{where}.bbox")
-        counts = _run_lengths(segmentation, size, f"{where}.segmentation")
-        mask = np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(size.width, size.height).T
-        rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
-        if not rows.size:
-            return None
-        corners = np.array([[columns[0], rows[0]], [columns[-1], rows[-1]]], dtype=np.float64)
-        window = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-        return Shape(label, ShapeType.MASK, corners, window.copy())
+        mask = drawn(segmentation, size, f"{where}.segmentation", left_out)
+        return shape_of_mask(label, mask)
 
 
 def read_coco(path: Path) -> CocoFile:
@@ -122,7 +144,7 @@ def read_coco(path: Path) -> CocoFile:
         AnnotationError: The file cannot be read, or its lists of images, annotations and categories are invalid.
     """
     with naming(path, hint=_HINT):
-        document = load_json(path, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
+        document, encoding = load_document(path, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
         if not is_coco(document):
             raise InvalidDocumentError("expected an object with the lists images and annotations")
         categories = {_id(entry, where): entry.get("name") for where, entry in _objects(document, "categories")}
@@ -141,6 +163,7 @@ def read_coco(path: Path) -> CocoFile:
             found,
             {key: whole(str(name)) for key, name in categories.items()},
             sum(map(len, by_image.values())),
+            encoding,
         )
 
 
@@ -173,19 +196,37 @@ def _named(entry: dict[str, Any], where: str) -> dict[str, Any]:
 
 
 def _rectangle(label: str, box: object, where: str) -> Shape:
-    """Return a box ``[x, y, width, height]`` as a rectangle, whose second corner is its last pixel."""
-    if not isinstance(box, list) or len(box) != 4 or not _are_numbers(box) or min(box[2:]) <= 0:
+    """Return a box ``[x, y, width, height]`` as a rectangle."""
+    numbers = [as_number(value) for value in box] if isinstance(box, list) else []
+    if len(numbers) != 4 or not _are_numbers(numbers):
         raise InvalidDocumentError(f"{where}: expected [x, y, width, height], got {shown(box)}")
-    x, y, width, height = map(float, box)
-    corners = np.array([[x, y], [x + max(width - 1, 0), y + max(height - 1, 0)]])
-    return Shape(label, ShapeType.RECTANGLE, corners)
+    x, y, width, height = (float(number or 0) for number in numbers)
+    return box_shape(label, (x, y), (width, height), where)
 
 
-def _run_lengths(segmentation: object, size: Size, where: str) -> list[int]:
+def drawn(segmentation: object, size: Size, where: str, left_out: list[str]) -> NDArray[np.bool_]:
+    """Draw polygons or run lengths, compressed or not, into a boolean mask of shape ``size``.
+
+    Args:
+        segmentation: What the file holds.
+        size: Size of the radiograph.
+        where: Its place in the file.
+        left_out: Gets the places of polygons of too few points.
+
+    Raises:
+        InvalidDocumentError: It is neither, or of an image of another size.
+    """
+    counts = _run_lengths(segmentation, size, where, left_out)
+    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(size.width, size.height).T
+
+
+def _run_lengths(segmentation: object, size: Size, where: str, left_out: list[str]) -> list[int]:
     """Return polygons or run lengths, compressed or not, as runs that fill the image: off, on, off, by columns."""
     if isinstance(segmentation, list):
-        _check_polygons(segmentation, where)
-        return _decompressed(codec.merge(codec.frPyObjects(segmentation, *size))["counts"])
+        polygons = _checked_polygons(segmentation, where, left_out)
+        if not polygons:
+            return [size.height * size.width]
+        return _decompressed(codec.merge(codec.frPyObjects(polygons, *size))["counts"])
     if not isinstance(segmentation, dict):
         raise InvalidDocumentError(f"{where}: expected polygons or run lengths, got {shown(segmentation)}")
     if segmentation.get("size") != list(size):
@@ -223,17 +264,23 @@ def _decompressed(text: bytes) -> list[int]:
     return runs
 
 
-def _check_polygons(polygons: list[Any], where: str) -> None:
-    length = 0.0
+def _checked_polygons(polygons: list[Any], where: str, left_out: list[str]) -> list[list[float]]:
+    length, checked = 0.0, []
     for index, polygon in enumerate(polygons):
-        if not isinstance(polygon, list) or len(polygon) % 2 or not 6 <= len(polygon) <= 2 * MAX_POINTS:
+        if not isinstance(polygon, list) or len(polygon) % 2 or len(polygon) > 2 * MAX_POINTS:
             raise InvalidDocumentError(f"{where}[{index}]: expected at least three points as [x, y, x, y, ...]")
-        if not _are_numbers(polygon):
+        numbers = [as_number(value) for value in polygon]
+        if not _are_numbers(numbers):
             raise InvalidDocumentError(f"{where}[{index}]: expected finite numbers within {MAX_COORDINATE:,} pixels")
-        points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
+        if len(numbers) < 6:
+            left_out.append(f"{where}[{index}]: expected at least three points as [x, y, x, y, ...]")
+            continue
+        points = np.array(numbers, dtype=np.float64).reshape(-1, 2)
+        checked.append(points.ravel().tolist())
         length += float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
     if length > _MAX_OUTLINE:
         raise InvalidDocumentError(f"{where}: expected outlines of at most {_MAX_OUTLINE:,} pixels in all")
+    return checked
 
 
 def _are_numbers(values: list[Any]) -> bool:

@@ -1,16 +1,19 @@
-"""Lesions as PNG masks: a value per pixel, 0 where there is none."""
+"""Lesions as masks: a value per pixel, 0 where there is none, in an image file or a NumPy array."""
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import cv2
 import numpy as np
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import Shape, ShapeType
+from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation import Annotation, naming, within_memory
-from btxrd_explain.inputs.decode import UndecodableError, decode, upright
+from btxrd_explain.inputs.decode import MAX_PIXELS, UndecodableError, decode, upright
 from btxrd_explain.system.files import read_whole
 from btxrd_explain.untrusted.documents import InvalidDocumentError
 
@@ -22,20 +25,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+_FORMATS = ("PNG", "TIFF", "BMP", "GIF", "JPEG")
 _MAX_BYTES = 256 * 2**20
 _MAX_VALUES = 32
 """A mask of more values is a picture, or one whose edges were smoothed."""
 _MAX_LESIONS = 1_000
+_HINT = "save it as a PNG of one channel, without smoothing, 0 outside of lesions"
 
 
-def read_mask_image(path: Path) -> Annotation:
-    """Read a PNG mask.
+def read_mask_image(path: Path, *, inverted: bool = False) -> Annotation:
+    """Read a mask.
 
     Each connected region of one value is a lesion (corners connect), labelled with its value: ``"1"``, ``"255"``.
     Palettes count by index, as LabelMe and Pascal VOC write them. Colour images count where their channels are equal.
 
     Args:
-        path: The PNG, of 1, 8 or 16 bits.
+        path: A PNG, TIFF, BMP or GIF file of 1, 8 or 16 bits, a JPEG file of two levels, or a NumPy file of whole
+            numbers, shape ``(height, width)``, alone in its archive.
+        inverted: Whether lesions are where the mask is 0, and are labelled so.
 
     Returns:
         The annotation, a mask shape per lesion, ordered by value and then from the top.
@@ -43,25 +50,112 @@ def read_mask_image(path: Path) -> Annotation:
     Raises:
         AnnotationError: The file cannot be read, or is not a mask.
     """
-    with naming(path, hint="save it as a PNG of one channel, without smoothing, 0 outside of lesions"):
+    with naming(path, hint=_HINT):
         data = read_whole(path, _MAX_BYTES)
         if data is None:
             raise InvalidDocumentError(f"expected at most {_MAX_BYTES // 2**20} MiB")
-        try:
-            image, orientation, _ = decode(data, formats=("PNG",))
-        except UndecodableError as error:
-            raise InvalidDocumentError(f"expected a PNG, but it {error.reason}") from error
-        values = upright(_values(image), orientation)
-        return Annotation(within_memory(_lesions(values)), Size(*values.shape))
+        findings: list[Finding] = []
+        if data.startswith((_NPY, _ZIP)):
+            values = _array(data)
+        else:
+            values, cleaned = _picture(data)
+            text = f"'{path}' is a JPEG, whose levels are blurred: {cleaned} pixels"
+            findings += [Finding.of("mask-levels", text, details={"pixels": cleaned})] if cleaned else []
+        regions = _regions(values == 0, "0") if inverted else _lesions(values)
+        return Annotation(within_memory(regions), Size(*values.shape), findings=tuple(findings))
+
+
+def _picture(data: bytes) -> tuple[NDArray[Any], int]:
+    """Return the values of an image file, upright, and how many of them were cleaned."""
+    try:
+        image, orientation, _ = decode(data, formats=_FORMATS)
+    except UndecodableError as error:
+        raise InvalidDocumentError(
+            f"expected a mask ({', '.join(_FORMATS)} or NumPy), but it {error.reason}"
+        ) from error
+    if image.format != "JPEG":
+        return upright(_values(image), orientation), 0
+    values, cleaned = _two_levels(np.asarray(image.convert("L")))
+    return upright(values, orientation), cleaned
+
+
+_PURE = 16
+"""Values that JPEG moves a level by within flat areas, and more than it does."""
+_BETWEEN = 0.5
+"""At most so many pixels between the levels for each pixel at the upper one, as along the border of a small lesion."""
+
+
+def _two_levels(values: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """Return a JPEG's pixels as 0 and its upper level, whichever is nearer, and how many were neither.
+
+    >>> _two_levels(np.array([[0, 3, 0, 250, 255, 255]], np.uint8))
+    (array([[  0,   0,   0, 255, 255, 255]], dtype=uint8), 2)
+    """
+    top = int(values.max())
+    upper, lower = values > top - _PURE, values < _PURE
+    between = int(values.size - upper.sum() - lower.sum())
+    if top < 4 * _PURE and top > 0:
+        raise InvalidDocumentError(f"expected a JPEG mask of 0 and 255, got values up to {top}, which JPEG blurs")
+    if between > _BETWEEN * max(int(upper.sum()), 16):
+        raise InvalidDocumentError("expected a mask of two levels, got a JPEG of many, as a radiograph has: no mask")
+    levels = np.where(values > top / 2, top, 0).astype(np.uint8)
+    return levels, int((levels != values).sum())
+
+
+_NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Return the values of a NumPy file; nothing in it is executed, and it is not larger than it may be."""
+    try:
+        if data.startswith(_ZIP):
+            data = _only_member(data)
+        values = np.lib.format.read_array(_bounded(data), allow_pickle=False)
+    except InvalidDocumentError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise whatever a damaged file provokes
+        raise InvalidDocumentError(f"expected a NumPy array ({' '.join(str(error).split())[:100]})") from error
+    if values.ndim == 3 and 1 in (values.shape[0], values.shape[-1]):
+        values = values[0] if values.shape[0] == 1 else values[..., 0]
+    if values.ndim != 2 or values.dtype.kind not in "biuf" or not 0 < values.size <= MAX_PIXELS:
+        shape = " x ".join(map(str, values.shape))
+        raise InvalidDocumentError(f"expected numbers of shape (height, width), got {values.dtype} of {shape}")
+    if values.dtype.kind == "f" and not (values == np.round(values)).all():  # False for NaN
+        raise InvalidDocumentError("expected whole numbers: no mask")
+    if values.min() < 0 or values.max() >= 2**31:
+        raise InvalidDocumentError("expected numbers from 0 up")
+    return values.astype(np.uint8 if values.dtype.kind == "b" else np.int64)
+
+
+def _only_member(data: bytes) -> bytes:
+    with ZipFile(io.BytesIO(data)) as archive:
+        members = archive.infolist()
+        if len(members) != 1 or members[0].file_size > _MAX_BYTES:
+            raise InvalidDocumentError(f"expected one array in the archive, got {len(members)} or a larger one")
+        return archive.read(members[0])
+
+
+def _bounded(data: bytes) -> io.BytesIO:
+    """Return the file of an array that does not claim more than it holds."""
+    file = io.BytesIO(data)
+    version = np.lib.format.read_magic(file)
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, kind = read_header(file)
+    if kind.hasobject or kind.itemsize * int(np.prod([int(side) for side in shape], dtype=object)) > len(data):
+        raise ValueError("it claims more than it holds")
+    file.seek(0)
+    return file
 
 
 def _values(image: Image.Image) -> NDArray[Any]:
     """Return a value per pixel, of shape ``(height, width)``."""
     pixels = np.asarray(image).astype(np.uint8) if image.mode == "1" else np.asarray(image)
     if pixels.ndim == 2:
+        if pixels.dtype.kind == "f" and not (pixels == np.round(pixels)).all():
+            raise InvalidDocumentError("expected whole numbers: no mask")
         return pixels
     colours = 1 if image.mode in {"LA", "PA"} else 3
-    if (pixels[..., colours:] != 255).any():
+    if image.mode not in _EQUAL_CHANNELS or (pixels[..., colours:] != 255).any():
         raise InvalidDocumentError("expected a mask without transparency")
     if (pixels[..., :colours] != pixels[..., :1]).any():
         raise InvalidDocumentError("expected one value per pixel, got colours")
@@ -69,20 +163,31 @@ def _values(image: Image.Image) -> NDArray[Any]:
     return values
 
 
+_EQUAL_CHANNELS = frozenset({"LA", "PA", "RGB", "RGBA"})
+
+
 def _lesions(values: NDArray[Any]) -> Iterator[Shape]:
     """Yield the connected regions of each value as mask shapes."""
     present = [int(value) for value in np.unique(values) if value != 0]
     if len(present) > _MAX_VALUES:
-        raise InvalidDocumentError(f"expected at most {_MAX_VALUES} values, got {len(present)}: no mask")
+        raise InvalidDocumentError(
+            f"expected at most {_MAX_VALUES} values, got {len(present)}, as a radiograph has: no mask"
+        )
     lesions = 0
     for value in present:
-        region = (values == value).astype(np.uint8)
-        count, components, boxes, _ = cv2.connectedComponentsWithStats(region, connectivity=8)
-        lesions += count - 1
-        if lesions > _MAX_LESIONS:
-            raise InvalidDocumentError(f"expected at most {_MAX_LESIONS:,} regions")
-        for component in range(1, count):
-            left, top, width, height = boxes[component, :4].tolist()
-            window = components[top : top + height, left : left + width] == component
-            corners = np.array([[left, top], [left + width - 1, top + height - 1]], dtype=np.float64)
-            yield Shape(str(value), ShapeType.MASK, corners, window)
+        for shape in _regions(values == value, str(value)):
+            lesions += 1
+            if lesions > _MAX_LESIONS:
+                raise InvalidDocumentError(f"expected at most {_MAX_LESIONS:,} regions")
+            yield shape
+
+
+def _regions(region: NDArray[np.bool_], label: str) -> Iterator[Shape]:
+    count, components, boxes, _ = cv2.connectedComponentsWithStats(region.astype(np.uint8), connectivity=8)
+    if count - 1 > _MAX_LESIONS:
+        raise InvalidDocumentError(f"expected at most {_MAX_LESIONS:,} regions")
+    for component in range(1, count):
+        left, top, width, height = boxes[component, :4].tolist()
+        window = components[top : top + height, left : left + width] == component
+        corners = np.array([[left, top], [left + width - 1, top + height - 1]], dtype=np.float64)
+        yield Shape(label, ShapeType.MASK, corners, window)

@@ -74,6 +74,10 @@ class AnnotationSettings(Section):
             "COCO's categories, or the values of a mask, such as 1."
         ),
     )
+    mask_inverted: bool = Field(
+        default=False,
+        description="Whether masks are 0 where the lesions are, and only there, instead of 0 elsewhere.",
+    )
     panels: int = Field(
         default=6,
         ge=1,

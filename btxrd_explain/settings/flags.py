@@ -34,6 +34,7 @@ _REGIONS = (
     "annotation.percentile",
     "annotation.mask_policy",
     "annotation.label_map",
+    "annotation.mask_inverted",
 )
 _SCORING = ("data.no_lesion_classes", *_REGIONS, "annotation.target_class", "annotation.space")
 _DECISIONS = ("evaluation.decision_threshold", "evaluation.decision_tune_on", "evaluation.decision_tune_split")

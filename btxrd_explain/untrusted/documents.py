@@ -1,8 +1,10 @@
-"""JSON from annotation tools: bounded before it is parsed, and with what is wrong said in one line."""
+"""Text and JSON from annotation tools: bounded before it is parsed, and with what is wrong said in one line."""
 
 from __future__ import annotations
 
 import json
+import re
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +18,55 @@ class InvalidDocumentError(Exception):
     """What is wrong with a file, and where in it; becomes an error that names the file."""
 
 
+_MARKS = {BOM_UTF8: "utf-8-sig", BOM_UTF32_LE: "utf-32", BOM_UTF32_BE: "utf-32", BOM_UTF16_LE: "utf-16"}
+_MARKS |= {BOM_UTF16_BE: "utf-16"}
+"""Byte order marks and encodings; UTF-32's begins as one of UTF-16's does, and is looked for first."""
+_CHINESE = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*")
+"""Text in GB 2312: all that is not ASCII comes in pairs of high bytes. Letters of Latin-1 stand between ASCII."""
+
+
+def decode_text(data: bytes) -> tuple[str, str]:
+    """Return the text of a file and its encoding.
+
+    UTF-8 comes first, then what a byte order mark says, then GB 18030, which old versions of LabelMe wrote on Chinese
+    Windows: only where all that is not ASCII is in pairs of its characters.
+
+    Raises:
+        InvalidDocumentError: It is none of these.
+
+    >>> decode_text("cyst".encode("utf-16")), decode_text("\u80bf\u7624".encode("gbk"))[1]
+    (('cyst', 'utf-16'), 'gb18030')
+    """
+    marked = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None)
+    encoding = marked or "utf-8"
+    try:
+        return data.decode(encoding), encoding
+    except UnicodeDecodeError as error:
+        if marked is None and _CHINESE.fullmatch(data):
+            return data.decode("gb18030"), "gb18030"
+        raise InvalidDocumentError("expected text in UTF-8; convert it, such as with iconv -t utf-8") from error
+
+
+def read_text(path: Path, *, max_bytes: int) -> tuple[str, str]:
+    """Return the text of a file and its encoding; see :func:`decode_text`.
+
+    Raises:
+        InvalidDocumentError: It is too large, or no text.
+        OSError: It cannot be read.
+    """
+    data = read_whole(path, max_bytes)
+    if data is None:
+        raise InvalidDocumentError(f"expected at most {max_bytes // 2**20} MiB")
+    return decode_text(data)
+
+
 def load_json(path: Path, *, max_bytes: int, max_values: int) -> object:
-    """Load a JSON file, UTF-8 with or without byte order mark.
+    """Load a JSON file, whatever its encoding; see :func:`load_document`."""
+    return load_document(path, max_bytes=max_bytes, max_values=max_values)[0]
+
+
+def load_document(path: Path, *, max_bytes: int, max_values: int) -> tuple[object, str]:
+    """Load a JSON file.
 
     Args:
         path: The file.
@@ -26,26 +75,36 @@ def load_json(path: Path, *, max_bytes: int, max_values: int) -> object:
             of memory.
 
     Returns:
-        Its content.
+        Its content, and its encoding; see :func:`decode_text`.
 
     Raises:
         InvalidDocumentError: It is too large or no JSON, or gives one key twice.
         OSError: It cannot be read.
     """
-    data = read_whole(path, max_bytes)
-    if data is None:
-        raise InvalidDocumentError(f"expected at most {max_bytes // 2**20} MiB")
-    if sum(map(data.count, (b",", b"[", b"{"))) > max_values:
+    text, encoding = read_text(path, max_bytes=max_bytes)
+    if sum(map(text.count, ",[{")) > max_values:
         raise InvalidDocumentError(f"expected at most {max_values:,} values")
     try:
-        document: object = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_object)
-    except UnicodeDecodeError as error:
-        raise InvalidDocumentError("expected text in UTF-8") from error
+        document: object = json.loads(text, object_pairs_hook=_object)
     except RecursionError as error:
         raise InvalidDocumentError("expected JSON, got one that is nested too deeply") from error
     except ValueError as error:  # also of numbers with thousands of digits
         raise InvalidDocumentError(f"expected JSON ({error})") from error
-    return document
+    return document, encoding
+
+
+_NUMBER = re.compile(r"[-+]?\d{1,20}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?")
+
+
+def as_number(value: object) -> float | None:
+    """Return a number, or text that can mean nothing else; None for all others.
+
+    >>> [as_number(value) for value in (2, "2.5", "1e1", "2,5", "", None, True)]
+    [2, 2.5, 10.0, None, None, None, None]
+    """
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def shown(value: object) -> str:

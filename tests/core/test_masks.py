@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,14 @@ from hypothesis import strategies as st
 
 from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.masks import annotation_mask, lesion_masks, select_shapes
+from btxrd_explain.core.masks import (
+    LesionRules,
+    annotation_mask,
+    labels_differ,
+    lesion_masks,
+    looks_wrong,
+    select_shapes,
+)
 from btxrd_explain.core.shapes import Shape, ShapeType, rasterise_union
 from btxrd_explain.inputs.annotation_file import read_annotation
 from btxrd_explain.inputs.labelme import read_labelme
@@ -51,6 +59,66 @@ def test_a_lesion_drawn_twice_counts_once_as_polygon() -> None:
     assert kinds(twice, MaskPolicy.POLYGONS) == [1]
     assert kinds(twice, MaskPolicy.RECTANGLES) == [0]
     assert kinds(twice, MaskPolicy.ALL) == [0, 1]
+
+
+def test_shapes_that_are_the_same_are_one_lesion() -> None:
+    shapes = [diamond(10, 10, 50, 40), replace(diamond(10, 10, 50, 40), label="cyst"), rectangle(60, 10, 90, 40)]
+    shapes.append(rectangle(90, 40, 60, 10))  # of the same corners
+    assert kinds(shapes) == [0, 2]
+    assert len(list(lesion_masks(shapes, SIZE))) == 2
+
+
+def test_a_rectangle_of_another_label_stays_where_labels_are_of_different_lesions() -> None:
+    shapes = [rectangle(10, 10, 50, 40), replace(diamond(10, 10, 50, 40), label="osteochondrom")]
+    assert labels_differ(shapes) == [("osteochondroma", "osteochondrom")]
+    one, several = (LesionRules(by_label=by_label).lesions(shapes, None) for by_label in (False, True))
+    assert [shape.shape_type for shape in one] == [ShapeType.POLYGON]
+    assert [shape.shape_type for shape in several] == [ShapeType.RECTANGLE, ShapeType.POLYGON]
+    spelled = [shapes[0], replace(shapes[1], label=" OSTEOCHONDROMA")]
+    assert labels_differ(spelled) == []
+    assert len(LesionRules(by_label=True).lesions(spelled, None)) == 1
+    assert labels_differ([shapes[0], diamond(60, 10, 90, 40)]) == []
+
+
+def square(low: float, high: float, label: str = "osteochondroma", group_id: int | None = None) -> Shape:
+    return replace(polygon((low, low), (high, low), (high, high), (low, high), group_id=group_id), label=label)
+
+
+def test_reserved_labels_are_no_lesions_and_holes_are_cut() -> None:
+    rules = LesionRules()
+    disc, hole, later = square(10, 50), square(20, 30, "_background_"), square(25, 28)
+    assert rules.relevant([square(0, 90, "__ignore__")], None) == []
+    drawn = list(lesion_masks(rules.lesions([disc, hole, later], None), SIZE))
+    expected = rasterise_union([disc], SIZE) & ~rasterise_union([square(20, 30)], SIZE)
+    assert len(drawn) == 2
+    assert np.array_equal(drawn[0], expected)
+    assert np.array_equal(drawn[1], rasterise_union([later], SIZE))  # drawn after the hole
+    both = annotation_mask(rules.relevant([disc, hole, later], None), SIZE)
+    assert np.array_equal(both, drawn[0] | drawn[1])
+    for policy in MaskPolicy:
+        assert hole.label in [shape.label for shape in LesionRules(policy).lesions([disc, hole], None)]
+    said = LesionRules(labels={"_background_": "lesion", "__ignore__": "lesion"})
+    assert len(said.lesions([disc, hole, square(0, 90, "__ignore__")], None)) == 3
+    assert not any(shape.hole for shape in said.lesions([disc, hole], None))
+    assert len(LesionRules(labels={"*": "lesion"}).lesions([square(0, 90, "__ignore__")], None)) == 0
+
+
+def test_a_hole_of_a_group_is_cut_out_of_it_wherever_it_is_drawn() -> None:
+    hole = square(20, 30, "_background_", group_id=4)
+    parts = [hole, square(10, 50, group_id=4), square(15, 60, group_id=5)]
+    one, other = lesion_masks(LesionRules().lesions(parts, None), SIZE)
+    assert not one[25, 25]
+    assert other[25, 25]
+
+
+def test_implausible_masks_are_told_from_large_lesions() -> None:
+    rows, columns = np.indices(SIZE)
+    lesion = (rows - 50) ** 2 + (columns - 70) ** 2 < 30**2
+    assert looks_wrong(lesion) is None
+    assert looks_wrong(~lesion) == "inverted"
+    assert looks_wrong(np.ones(SIZE, bool)) == "whole"
+    assert looks_wrong(rows > 10) is None  # most of the radiograph, but not around anything
+    assert looks_wrong(np.zeros(SIZE, bool)) is None
 
 
 def test_a_rectangle_without_polygon_stays() -> None:

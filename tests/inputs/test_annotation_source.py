@@ -14,7 +14,7 @@ from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs import annotation_file
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
-from btxrd_explain.inputs.annotation_source import CocoSource, open_source, read_annotation, read_lesions
+from btxrd_explain.inputs.annotation_source import ListSource, open_source, read_annotation, read_lesions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,12 +96,15 @@ def test_a_folder_is_told_by_its_content(tmp_path: Path) -> None:
 def test_several_coco_files_and_other_files_are_refused(tmp_path: Path) -> None:
     coco(tmp_path / "a.json", "1.png")
     coco(tmp_path / "b.json", "1.png")
-    with pytest.raises(InputError, match=r"a.json' and '.*b.json' are both COCO files: name one"):
+    with pytest.raises(InputError, match=r"a.json' \(COCO\) and '.*b.json' \(COCO\) both hold .*: name one"):
         open_source(tmp_path)
     labelme(tmp_path / "one.json")
-    with pytest.raises(InputError, match="expected an object with the lists images and annotations"):
+    with pytest.raises(InputError, match="is a LabelMe file, which annotates one radiograph: name the folder"):
         open_source(tmp_path / "one.json")
-    with pytest.raises(InputError, match="does not exist: name a folder of annotations, or a COCO file"):
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(InputError, match="expected an object with the lists images and annotations"):
+        open_source(tmp_path / "other.json")
+    with pytest.raises(InputError, match="does not exist: name a folder of annotations, or a file"):
         open_source(tmp_path / "none")
 
 
@@ -170,10 +173,10 @@ def test_masks_stay_masks_beside_other_json_files(tmp_path: Path, stray: str) ->
 
 def test_a_coco_file_is_parsed_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = coco(tmp_path / "c.json", "1.png")
-    source = CocoSource(path)
+    source = ListSource(path)
     place = source.find(tmp_path / "1.png")
     assert place is not None
-    monkeypatch.setattr("btxrd_explain.inputs.coco.load_json", None)
+    monkeypatch.setattr("btxrd_explain.inputs.coco.load_document", None)
     assert len(read_annotation(place, SIZE).shapes) == 1
     monkeypatch.undo()
     coco(path, "1.png", annotations=[])

@@ -130,16 +130,37 @@ RUNS = {"size": [6, 9], "counts": [54]}
 
 
 @pytest.mark.parametrize(
+    ("annotation", "message", "left"),
+    [
+        (entry(bbox=[1, 2, 0, 4]), "annotations[0].bbox: the box has no area", 1),
+        (entry([[1, 2, 3, 4]]), "annotations[0].segmentation[0]: expected at least three points", 1),
+        (entry([[1, 1, 4, 1, 4, 4], [1, 2, 3, 4]]), "annotations[0].segmentation[1]: expected at least three", 2),
+    ],
+)
+def test_a_part_without_area_loses_itself_alone_and_is_named(
+    tmp_path: Path, annotation: dict[str, Any], message: str, left: int
+) -> None:
+    path = save(tmp_path, annotation, entry(id=2))
+    read = read_coco(path).read(0, SIZE)
+    assert len(read.shapes) == left
+    (finding,) = read.findings
+    assert finding.message.startswith(f"'{path}': {message}")
+
+
+def test_numbers_may_be_text_where_nothing_else_can_be_meant(tmp_path: Path) -> None:
+    (shape,) = read_coco(save(tmp_path, entry(bbox=["2", "1", "4.0", "3"]))).read(0, SIZE).shapes
+    assert shape.points.tolist() == [[2, 1], [5, 3]]
+
+
+@pytest.mark.parametrize(
     ("annotation", "message"),
     [
         (entry(category_id=3), "annotations[0].category_id: 3 is the id of no category"),
         (entry(category_id=None), "annotations[0].category_id: null is the id of no category"),
         (entry(bbox=[1, 2, 3]), "annotations[0].bbox: expected [x, y, width, height], got [1, 2, 3]"),
-        (entry(bbox=[1, 2, 0, 4]), "annotations[0].bbox: expected [x, y, width, height]"),
         (entry(bbox=[1, 2, float("nan"), 4]), "annotations[0].bbox: expected [x, y, width, height]"),
         (entry(bbox=None), "annotations[0].bbox: expected [x, y, width, height], got null"),
         (entry("text"), 'annotations[0].segmentation: expected polygons or run lengths, got "text"'),
-        (entry([[1, 2, 3, 4]]), "annotations[0].segmentation[0]: expected at least three points"),
         (entry([[1, 2, 3, 4, 5, 6], [1, 2, 3, 4, 5, 6, 7]]), "annotations[0].segmentation[1]: expected at least three"),
         (entry([[1, 2, 3, 4, 5, 1e9]]), "annotations[0].segmentation[0]: expected finite numbers"),
         (entry([[1, 2, 3, 4, 5, True]]), "annotations[0].segmentation[0]: expected finite numbers"),

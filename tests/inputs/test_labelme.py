@@ -144,7 +144,7 @@ MASK = {"label": "x", "points": [[4, 2], [6, 3]], "shape_type": "mask"}
         ({}, "shapes: expected a list"),
         (document(shapes={}), "shapes: expected a list"),
         (document(imagePath=3), "imagePath: expected text or null"),
-        (document(imageHeight="8"), 'imageHeight: expected a whole number from 1 to 20,000, got "8"'),
+        (document(imageHeight="8 px"), 'imageHeight: expected a whole number from 1 to 20,000, got "8 px"'),
         (document(imageWidth=None), "imageWidth: expected a whole number from 1 to 20,000, got null"),
         (document(imageWidth=0), "imageWidth: expected a whole number from 1 to 20,000, got 0"),
         (document(imageWidth=10**12), "imageWidth: expected a whole number from 1 to 20,000, got 1000000000000"),
@@ -152,19 +152,12 @@ MASK = {"label": "x", "points": [[4, 2], [6, 3]], "shape_type": "mask"}
         (document(RECTANGLE, 7), "shapes[1]: expected an object"),
         (document(RECTANGLE | {"label": None}), "shapes[0].label: expected text, got null"),
         (document(RECTANGLE | {"label": {"a": "b" * 99}}), "shapes[0].label: expected text, got {"),
-        (document(RECTANGLE | {"group_id": "1"}), 'shapes[0].group_id: expected a whole number or null, got "1"'),
+        (document(RECTANGLE | {"group_id": "a"}), 'shapes[0].group_id: expected a whole number or null, got "a"'),
         (document(RECTANGLE | {"points": None}), "shapes[0].points: expected a list of [x, y] pairs"),
         (document(POLYGON, RECTANGLE | {"points": [[1, 2, 3]]}), "shapes[1].points: expected a list of [x, y] pairs"),
-        (document(RECTANGLE | {"points": [[1, "2"], [3, 4]]}), "shapes[0].points: expected a list of [x, y] pairs"),
+        (document(RECTANGLE | {"points": [[1, "2,5"], [3, 4]]}), "shapes[0].points: expected a list of [x, y] pairs"),
         (document(RECTANGLE | {"points": [[1, True], [3, 4]]}), "shapes[0].points: expected a list of [x, y] pairs"),
-        (document(RECTANGLE | {"points": []}), "shapes[0].points: a rectangle has 2 points, got 0"),
-        (document(POLYGON | {"points": [[1, 2], [3, 4]]}), "shapes[0].points: a polygon has 3 to 20,000 points, got 2"),
-        (document(RECTANGLE | {"points": [[1, float("nan")], [3, 4]]}), "shapes[0].points: expected finite"),
-        (document(RECTANGLE | {"points": [[1, float("-inf")], [3, 4]]}), "shapes[0].points: expected finite"),
         (document(RECTANGLE | {"points": [[1, 10**400], [3, 4]]}), "shapes[0].points: expected finite"),
-        (document(RECTANGLE | {"points": [[1, 2e9], [3, 4]]}), "shapes[0].points: expected finite"),
-        (document(RECTANGLE | {"shape_type": "ellipse"}), "shapes[0].shape_type: expected one of circle, line, lines"),
-        (document(RECTANGLE | {"shape_type": 3}), "point, points, polygon, rectangle, got 3"),
         (document(MASK), "shapes[0].mask: expected a PNG in base64, got null"),
         (document(MASK | {"mask": "äöü"}), "shapes[0].mask: expected a PNG in base64 ("),
         (document(MASK | {"mask": "AAAA"}), "shapes[0].mask: expected a PNG in base64, but it is not an image"),
@@ -186,11 +179,96 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, content: object, m
 
 
 @pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (RECTANGLE | {"points": []}, "shapes[0].points: a rectangle has 2 points, got 0"),
+        (RECTANGLE | {"points": [[1, 2], [1, 5]]}, "shapes[0].points: the rectangle has no area"),
+        (RECTANGLE | {"points": [[4, 4], [4, 4]], "shape_type": "circle"}, "shapes[0].points: the circle has no area"),
+        (POLYGON | {"points": [[1, 2], [3, 4]]}, "shapes[0].points: a polygon has 3 to 20,000 points, got 2"),
+        (POLYGON | {"points": [[1, 2]] * 4}, "shapes[0].points: the polygon has no area"),
+        (RECTANGLE | {"points": [[1, float("nan")], [3, 4]]}, "shapes[0].points: expected finite"),
+        (RECTANGLE | {"points": [[1, float("-inf")], [3, 4]]}, "shapes[0].points: expected finite"),
+        (RECTANGLE | {"points": [[1, 2e9], [3, 4]]}, "shapes[0].points: expected finite"),
+        (RECTANGLE | {"shape_type": "ellipse"}, "shapes[0].shape_type: expected one of circle, line, lines"),
+        (RECTANGLE | {"shape_type": 3}, "point, points, polygon, rectangle, got 3"),
+    ],
+)
+def test_a_part_without_area_loses_itself_alone_and_is_named(
+    tmp_path: Path, part: dict[str, Any], message: str
+) -> None:
+    path = save(tmp_path, document(part, POLYGON))
+    annotation = read_labelme(path)
+    assert [shape.shape_type for shape in annotation.shapes] == ["polygon"]
+    (finding,) = annotation.findings
+    assert finding.code == "annotation-part"
+    assert finding.message.startswith(f"'{path}': shapes[0].")
+    assert message in finding.message
+
+
+def test_numbers_may_be_text_where_nothing_else_can_be_meant(tmp_path: Path) -> None:
+    spelled = RECTANGLE | {"points": [["2", "1.0"], [" 6.5", "3e0"]], "group_id": "4"}
+    read = read_labelme(save(tmp_path, document(spelled, imageHeight="8", imageWidth=10.0)))
+    assert read.image_size == (8, 10)
+    assert read.shapes[0].group_id == 4
+    assert read.shapes[0].points.tolist() == [[2, 1], [6.5, 3]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind"),
+    [
+        ({"shape_type": "rectangle", "points": [[2, 1], [6, 1], [6, 3], [2, 3]]}, "rectangle"),
+        ({"shape_type": "rectangle", "points": [[6, 3], [2, 3], [2, 1], [6, 1]]}, "rectangle"),
+        (
+            {"shape_type": "rotation", "points": [[3, 1], [6, 2], [5, 5], [2, 4]], "direction": 0.3},
+            "oriented_rectangle",
+        ),
+        ({"shape_type": "rectangle", "points": [[3, 1], [6, 2], [5, 5], [2, 4]]}, "oriented_rectangle"),
+    ],
+)
+def test_rectangles_of_four_corners_are_those_of_x_anylabeling(
+    tmp_path: Path, shape: dict[str, Any], kind: str
+) -> None:
+    (read,) = read_labelme(save(tmp_path, document(POLYGON | shape))).shapes
+    assert read.shape_type == kind
+    if kind == "rectangle":
+        assert read.points.tolist() == [[2, 1], [6, 3]]
+
+
+def test_a_part_that_lies_in_another_one_of_its_group_is_mentioned(tmp_path: Path) -> None:
+    outer, inner, apart = (
+        [[low, low], [high, low], [high, high], [low, high]] for low, high in ((0, 7), (2, 4), (8, 9))
+    )
+    grouped = [POLYGON | {"points": points, "group_id": 1} for points in (outer, inner, apart)]
+    (finding,) = read_labelme(save(tmp_path, document(*grouped))).findings
+    assert "lies in another one of its group, and changes nothing" in finding.message
+    assert not read_labelme(save(tmp_path, document(grouped[0], grouped[2]))).findings
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "gbk"])
+def test_files_of_old_windows_versions_are_read_and_their_encoding_is_said(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.json"
+    label = "\u80bf\u7624"
+    path.write_bytes(json.dumps(document(POLYGON | {"label": label}), ensure_ascii=False).encode(encoding))
+    read = read_labelme(path)
+    assert [shape.label for shape in read.shapes] == [label]
+    said = {"utf-16": "UTF-16", "utf-32": "UTF-32", "gbk": "GB18030"}.get(encoding)
+    assert [finding.code for finding in read.findings] == ["annotation-encoding"] * (said is not None)
+    assert all(f"read as {said}" in finding.message for finding in read.findings)
+
+
+def test_text_in_another_encoding_is_refused_rather_than_guessed(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(json.dumps(document(POLYGON | {"label": "Kn\u00f6chel"}), ensure_ascii=False).encode("cp1252"))
+    with pytest.raises(AnnotationError, match="expected text in UTF-8; convert it"):
+        read_labelme(path)
+
+
+@pytest.mark.parametrize(
     ("data", "message"),
     [
         (b"", "expected JSON"),
         (b"{", "expected JSON"),
-        (b"\xff\xfe{\x00}\x00", "expected text in UTF-8"),
+        (b"\xff\xfe{\x00}", "expected text in UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"shapes": [], "imageHeight": ' + b"9" * 5000 + b"}", "expected JSON"),
     ],

@@ -98,7 +98,10 @@ def coloured() -> NDArray[np.uint8]:
     [
         (Image.fromarray(coloured()), "expected one value per pixel, got colours"),
         (Image.fromarray(np.full((4, 6, 4), 9, np.uint8)), "expected a mask without transparency"),
-        (Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)), "expected at most 32 values, got 63: no mask"),
+        (
+            Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)),
+            "expected at most 32 values, got 63, as a radiograph has: no mask",
+        ),
         (Image.fromarray((np.indices((90, 90)) % 2).all(axis=0)), "expected at most 1,000 regions"),
     ],
 )
@@ -112,7 +115,7 @@ def test_what_is_no_mask_is_refused(tmp_path: Path, image: Image.Image, message:
 def test_what_is_no_png_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "1.png"
     path.write_bytes(b"GIF89a")
-    with pytest.raises(AnnotationError, match="expected a PNG, but it is not an image that can be read"):
+    with pytest.raises(AnnotationError, match=r"expected a mask .*, but it is not an image that can be read"):
         read_mask_image(path)
     with pytest.raises(AnnotationError, match=r"cannot read the annotation .* \(No such file"):
         read_mask_image(tmp_path / "none.png")

@@ -76,7 +76,7 @@ class ExamplePainter:
 
     def _annotation(self, image: ExplainedImage) -> Outlines:
         """Return the outlines of an example's annotation; none where there is none that can be used."""
-        rules = lesion_rules(self.settings.annotation)
+        rules = lesion_rules(self.settings, image.table.provenance.class_names)
         lesions = self.selected.lesions_of(image.row, image.frame.original, rules, self.listener)
         return tuple(line for lesion in lesions or () for line in outlines_of(lesion))
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import rasterise_union
 from btxrd_explain.errors import AnnotationError, BtxrdExplainError
-from btxrd_explain.inputs.annotation_source import CocoSource
+from btxrd_explain.inputs.annotation_source import ListSource
 from btxrd_explain.inputs.coco import read_coco
 from tests.hostile.fuzz.documents import anything, numbers, objects, points
 from tests.hostile.fuzz.harness import examples, outcome
@@ -62,7 +62,7 @@ def _read_all(path: Path) -> list[Annotation]:
     """Read every image of a file and draw what it holds."""
     annotations = []
     file = read_coco(path)
-    CocoSource(path).find(path.with_name("IMG000046.jpeg"))
+    ListSource(path).find(path.with_name("IMG000046.jpeg"))
     for position in range(len(file.images)):
         try:
             annotations.append(file.read(position, SIZE))

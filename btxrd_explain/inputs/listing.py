@@ -1,0 +1,88 @@
+"""The annotations of many images in one file, entry by entry, whatever its format."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from btxrd_explain.inputs.annotation import Annotation, encoding_findings, naming, usable_parts
+from btxrd_explain.untrusted.documents import InvalidDocumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from btxrd_explain.core.geometry import Size
+    from btxrd_explain.core.shapes import Shape
+
+
+class Listing(Protocol):
+    """Annotations of many images."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Name of each image, perhaps with folders."""
+
+    @property
+    def note(self) -> str:
+        """What of the file serves no image; empty where all does."""
+
+    def read(self, position: int, radiograph: Size) -> Annotation:
+        """Return the annotation of one image.
+
+        Raises:
+            AnnotationError: It is invalid, or of an image of another size.
+        """
+
+
+_MAX_SHAPES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class PartListing:
+    """Annotations of many images, a part each, which is made when its image is read.
+
+    Attributes:
+        path: The file.
+        hint: What to do about a file that does not hold what it should.
+        encoding: How its text is encoded.
+        parts: Of each image what makes its shapes, given the radiograph's size.
+        note: What of the file serves no image.
+    """
+
+    path: Path
+    hint: str
+    encoding: str = "utf-8"
+    parts: dict[str, list[Callable[[Size], Shape | None]]] = field(default_factory=lambda: defaultdict(list))
+    note: str = ""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the images."""
+        return list(self.parts)
+
+    def read(self, position: int, radiograph: Size) -> Annotation:
+        """Return the annotation of one image.
+
+        Raises:
+            AnnotationError: It is invalid.
+        """
+        name = self.names[position]
+        with naming(self.path, hint=self.hint):
+            makers = self.parts[name]
+            if len(makers) > _MAX_SHAPES:
+                raise InvalidDocumentError(f"'{name}': more than {_MAX_SHAPES:,} annotations")
+            return read_parts(self.path, self.encoding, makers, radiograph, name)
+
+
+def read_parts(
+    path: Path, encoding: str, makers: Iterable[Callable[[Size], Shape | None]], size: Size, name: str | None = None
+) -> Annotation:
+    """Make the shapes of one image; see :func:`usable_parts`."""
+    shapes, findings = usable_parts(path, ((lambda make=make: make(size)) for make in makers))
+    return Annotation(shapes, None, name, findings=(*encoding_findings(path, encoding), *findings))
