@@ -336,7 +336,7 @@ def check(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Che
 
 
 def export(*inputs: Place, listener: Listener | None = None, **flags: Any) -> ExportResult:  # noqa: ANN401 -- any setting
-    """Write heat maps for other programs: ``to`` is labelme, coco, npz, tiff or fiftyone.
+    """Write heat maps for other programs: ``to`` is labelme, coco, masks, npz, tiff or fiftyone.
 
     Args:
         inputs: Images, folders, a split CSV, or a BTXRD root; none where keywords, or the table, name the images.

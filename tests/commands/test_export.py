@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -233,6 +234,65 @@ def test_a_coco_file_is_whole_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert not list((tmp_path / "coco").iterdir())
+
+
+def _mask(path: Path) -> NDArray[np.bool_]:
+    with Image.open(path) as image:
+        assert image.mode == "L"
+        values = np.asarray(image)
+    assert set(np.unique(values)) <= {0, 255}
+    return values > 0
+
+
+def test_masks_hold_regions_and_annotations_pixel_by_pixel(out: Path) -> None:
+    _export(out, "masks")
+    heat, folder = _expected(out), out / "masks"
+    names = {"a.jpeg": "a.jpeg.png", "a.png": "a.png.png", "left/IMG1.jpeg": "left/IMG1.png"}
+    names["right/IMG1.jpeg"] = "right/IMG1.png"
+    for image_id, name in names.items():
+        np.testing.assert_array_equal(_mask(folder / "attention" / name), heat[image_id] >= 0.5)
+    assert sum(1 for _ in (folder / "attention").rglob("*.png")) == len(SIZES)
+    (experts,) = (folder / "annotations").iterdir()  # the one that can be used
+    lesions = annotation_mask(read_labelme(out.parent / "Annotations" / "a.json").shapes, SIZES["a.jpeg"])
+    np.testing.assert_array_equal(_mask(experts), lesions)
+    _export(out, "coco", "--annotations", folder / "annotations")  # by our own reader
+    (again,) = (out / "coco").glob("annotations.json")
+    assert len(json.loads(again.read_text())["annotations"]) == 2
+
+
+def test_masks_of_all_classes_are_in_a_folder_each(out: Path) -> None:
+    _export(out, "masks", "--classes", "all")
+    folder = out / "masks" / "attention"
+    assert {path.name for path in folder.iterdir()} == set(NAMES)
+    assert not _mask(folder / "Malignant" / "a.png.png").any()  # no evidence, an empty mask
+    np.testing.assert_array_equal(_mask(folder / "Normal" / "a.png.png"), _expected(out, class_index=0)["a.png"] >= 0.5)
+
+
+@pytest.mark.parametrize("to", ["labelme", "masks", "npz", "tiff", "fiftyone"])
+def test_no_two_images_meet_in_one_file(out: Path, make: tuple[Any, Any], to: str) -> None:
+    make_row, make_table = make
+    ids = [
+        "a.png.jpeg",
+        "a.png",
+        "a.jpeg",
+        "IMG1.png",
+        "img1.png",
+        "Img1.PNG",
+        "caf\u00e9.png",
+        "cafe\u0301.png",
+        "A/b.png",
+    ]
+    ids += ["a/b.jpeg", "x/../y.png", "y.png"]
+    rows = [replace(make_row(each, "Benign", (0.1, 0.7, 0.2), grids=_grids(0)), stamp=None) for each in ids]
+    make_table(out / "predictions.parquet", NAMES, rows)
+    result = _export(out, to, "--json", code=0)
+    assert json.loads(result.stdout)["exported"] == len(ids)
+    files = [
+        path for path in (out / to).rglob("*") if path.is_file() and path.name not in {"metadata.json", "samples.json"}
+    ]
+    assert len(files) == len(ids)
+    seen = {unicodedata.normalize("NFC", str(path)).casefold() for path in files}
+    assert len(seen) == len(ids)
 
 
 @pytest.mark.parametrize(("size", "space"), [("original", Space.ORIGINAL), ("input", Space.INPUT)])

@@ -1,12 +1,14 @@
-"""Heat maps for other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne."""
+"""Heat maps for other programs: LabelMe, COCO, PNG masks, NumPy, TIFF and FiftyOne."""
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
 from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.commands.drawing import file_name_of_image
@@ -16,10 +18,11 @@ from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.protocol import protocol_of, rule_in_words
 from btxrd_explain.inference.selection import select_rows
 from btxrd_explain.outputs.export.item import Origin, UnexportedError
+from btxrd_explain.plain import distinct
 from btxrd_explain.progress import Failures, Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.inference.selection import Selected
@@ -54,27 +57,32 @@ def make_writer(selected: Selected, settings: Settings, protocol: Protocol, fold
     if wanted.to == "labelme":
         from btxrd_explain.outputs.export.labelme import write_labelme  # noqa: PLC0415 -- OpenCV
 
-        place = _beside if wanted.beside_images else _labelme_names(selected, folder)
+        names = _named(selected, ".json", by_stem=True)
+        place = _beside if wanted.beside_images else lambda image: folder / names(image)
         return nullcontext(partial(write_labelme, origin=origin, place=place, tolerance=wanted.tolerance))
     if wanted.to == "coco":
         from btxrd_explain.outputs.export.coco import coco_writer  # noqa: PLC0415 -- pycocotools
 
         return coco_writer(folder, origin, _coco_images(selected))
+    if wanted.to == "masks":
+        from btxrd_explain.outputs.export.masks import write_masks  # noqa: PLC0415 -- OpenCV
+
+        name, classes = _named(selected, ".png", by_stem=True), None
+        if wanted.classes == "all":
+            folders = (file_name_of_image(each.replace("/", "_"), "").name for each in origin.class_names)
+            classes = dict(zip(origin.class_names, distinct(folders), strict=True))
+        return nullcontext(partial(write_masks, folder=folder, name=name, classes=classes))
     if wanted.to == "fiftyone":
         from btxrd_explain.outputs.export.fiftyone import fiftyone_writer  # noqa: PLC0415 -- OpenCV
 
         every = wanted.classes == "all"
-        return fiftyone_writer(folder, origin, _named(".png"), every_class=every, tolerance=wanted.tolerance)
+        return fiftyone_writer(folder, origin, _named(selected, ".png"), every_class=every, tolerance=wanted.tolerance)
     from btxrd_explain.outputs.export.arrays import npz, tiff, write_arrays  # noqa: PLC0415 -- Pillow
 
     encode, suffix = (npz, ".npz") if wanted.to == "npz" else (tiff, ".tif")
-    name = _named(suffix)
+    name = _named(selected, suffix)
     place, scale = (lambda image: folder / name(image)), _SCALES[wanted.map_size]
     return nullcontext(partial(write_arrays, encode=encode, origin=origin, place=place, scale=scale))
-
-
-def _named(suffix: str) -> Callable[[ExportedImage], Path]:
-    return lambda image: file_name_of_image(image.image_id, suffix)
 
 
 def _beside(image: ExportedImage) -> Path:
@@ -82,24 +90,32 @@ def _beside(image: ExportedImage) -> Path:
     return image.path.with_name(f"{image.path.name}.attention.json")
 
 
-def _labelme_names(selected: Selected, folder: Path) -> Callable[[ExportedImage], Path]:
-    """Return the places in a folder: ``<stem>.json``, where LabelMe looks for an image's file.
+def _named(selected: Selected, suffix: str, *, by_stem: bool = False) -> Callable[[ExportedImage], Path]:
+    """Return what names the file of an image, relative; no two images have one, also where case does not tell.
 
-    Images that share a stem, such as ``a.png`` and ``a.jpeg``, keep their suffixes. Of all images of the table, so that
-    an image's file has the same name however many are exported.
+    Of all images of the table, so that an image's file has the same name however many are exported.
+
+    Args:
+        selected: The rows that are exported.
+        suffix: The files' suffix.
+        by_stem: Whether the image's own suffix is left out, as LabelMe looks for files, where no other has the stem.
     """
-    stems = Counter(map(_stem, _image_ids(selected)))
+    names = {image_id: file_name_of_image(image_id, suffix) for image_id in _image_ids(selected)}
+    if by_stem:
+        short = {each: path.with_name(f"{Path(path.stem).stem}{suffix}") for each, path in names.items()}
+        shared = _shared(short)
+        names = {each: path if each in shared else short[each] for each, path in names.items()}
+    for image_id in _shared(names):
+        mark = hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        names[image_id] = names[image_id].with_name(f"{names[image_id].name.removesuffix(suffix)}-{mark}{suffix}")
+    return lambda image: names[image.image_id]
 
-    def place(image: ExportedImage) -> Path:
-        name = file_name_of_image(image.image_id, ".json")
-        return folder / (name if stems[_stem(image.image_id)] > 1 else name.with_name(f"{Path(name.stem).stem}.json"))
 
-    return place
-
-
-def _stem(image_id: str) -> str:
-    """Return an image's name without its suffix, as file systems compare it that know no case."""
-    return str(PurePosixPath(image_id).with_suffix("")).casefold()
+def _shared(names: Mapping[str, Path]) -> set[str]:
+    """Return the images whose file others have, too, where a file system knows neither case nor forms of accents."""
+    keys = {each: unicodedata.normalize("NFC", path.as_posix()).casefold() for each, path in names.items()}
+    counts = Counter(keys.values())
+    return {each for each, key in keys.items() if counts[key] > 1}
 
 
 def _image_ids(selected: Selected) -> Iterable[str]:
@@ -151,7 +167,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
     listener = Failures(listener, strict=settings.run.strict)
     wanted = settings.export
     if wanted.to is None:
-        raise SettingsError("no format is named", hint="give --to labelme, coco, npz, tiff or fiftyone")
+        raise SettingsError("no format is named", hint="give --to labelme, coco, masks, npz, tiff or fiftyone")
     selected = select_rows(settings, listener)
     _warn_of_size(selected, settings, listener)
     folder = settings.output.directory / wanted.to

@@ -1,1 +1,1 @@
-"""Heat maps in the formats of other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne."""
+"""Heat maps in the formats of other programs: LabelMe, COCO, PNG masks, NumPy, TIFF and FiftyOne."""
