@@ -226,7 +226,8 @@ def check_size(path: Path, annotated: Size, radiograph: Size) -> None:
         )
 
 
-_MAX_SIDE = 20_000
+MAX_SIDE = 20_000
+"""Pixels."""
 
 
 def parse_size(document: dict[str, Any], names: tuple[str, str], where: str = "") -> Size | None:
@@ -243,6 +244,6 @@ def whole(text: str) -> str:
 
 def _parse_side(side: object, where: str) -> int:
     number = as_number(side)
-    if number is None or not 1 <= number <= _MAX_SIDE or number != int(number):
-        raise InvalidDocumentError(f"{where}: expected a whole number from 1 to {_MAX_SIDE:,}, got {shown(side)}")
+    if number is None or not 1 <= number <= MAX_SIDE or number != int(number):
+        raise InvalidDocumentError(f"{where}: expected a whole number from 1 to {MAX_SIDE:,}, got {shown(side)}")
     return int(number)

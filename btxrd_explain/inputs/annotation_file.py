@@ -63,7 +63,7 @@ def read_annotation(
 
     Args:
         path: A ``.json`` file of LabelMe, an ``.xml`` file of Pascal VOC, a ``.txt`` file of YOLO, or a mask as PNG,
-            TIFF, BMP, JPEG or NumPy file, which is 0 outside of lesions.
+            TIFF, BMP, JPEG, NumPy or NIfTI file, which is 0 outside of lesions.
         size: Height and width of the radiograph after EXIF rotation, which must be those of the file; None takes the
             file's word for it.
         mask_policy: Which kinds of shapes are lesions, see :class:`~btxrd_explain.core.masks.MaskPolicy`.
@@ -142,13 +142,12 @@ def load_annotation_mask(
 
 def _kind(path: Any) -> SourceKind:  # noqa: ANN401 -- a path
     """Return what a file is by its content, where that does not tell by its suffix."""
-    suffix = path.suffix.lower()
     found = recognise(path).kind
     if found in LISTED:
         raise AnnotationError(
             f"'{path}' is a {found} file of many images", hint="give it to a command as --annotations"
         )
-    kind = found or next((kind for kind, suffixes in SUFFIXES.items() if suffix in suffixes), None)
+    kind = found or next((kind for kind, suffixes in SUFFIXES.items() if path.name.lower().endswith(suffixes)), None)
     if kind is None:
         known = ", ".join(suffix for suffixes in SUFFIXES.values() for suffix in suffixes)
         raise AnnotationError(f"'{path}' has no suffix of an annotation", hint=f"known are {known}")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from btxrd_explain.inputs.annotation import Annotation
     from btxrd_explain.inputs.listing import Listing
 
-MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy", ".npz", ".gif", ".jpg", ".jpeg")
+MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy", ".npz", ".nii", ".nii.gz", ".gif", ".jpg", ".jpeg")
 """Of files that may be masks; what they are their content says."""
 
 
@@ -99,7 +99,7 @@ def recognise(path: Path) -> Recognised:
             return _of_table(path)
     except (InvalidDocumentError, OSError):
         return Recognised()  # said with its image, should it have one
-    return Recognised(SourceKind.MASK if suffix in MASK_SUFFIXES else None)
+    return Recognised(SourceKind.MASK if path.name.lower().endswith(MASK_SUFFIXES) else None)
 
 
 def _of_document(path: Path) -> Recognised:

@@ -59,4 +59,4 @@ class SimilarNames:
     def nearest(self, name: str) -> list[str]:
         """Return up to three names that look most like a name, from the nearest on."""
         stems = {key_of(other): other for other in islice(self._names, _MOST_COMPARED)}
-        return [stems[key] for key in get_close_matches(key_of(name), stems, n=3, cutoff=0.3)]
+        return [stems[key] for key in get_close_matches(key_of(name), stems, n=3, cutoff=0)]

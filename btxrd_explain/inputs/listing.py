@@ -77,12 +77,10 @@ class PartListing:
             makers = self.parts[name]
             if len(makers) > _MAX_SHAPES:
                 raise InvalidDocumentError(f"'{name}': more than {_MAX_SHAPES:,} annotations")
-            return read_parts(self.path, self.encoding, makers, radiograph, name)
+            return read_parts(self.path, self.encoding, makers, radiograph)
 
 
-def read_parts(
-    path: Path, encoding: str, makers: Iterable[Callable[[Size], Shape | None]], size: Size, name: str | None = None
-) -> Annotation:
+def read_parts(path: Path, encoding: str, makers: Iterable[Callable[[Size], Shape | None]], size: Size) -> Annotation:
     """Make the shapes of one image; see :func:`usable_parts`."""
     shapes, findings = usable_parts(path, ((lambda make=make: make(size)) for make in makers))
-    return Annotation(shapes, None, name, findings=(*encoding_findings(path, encoding), *findings))
+    return Annotation(shapes, None, findings=(*encoding_findings(path, encoding), *findings))

@@ -1,10 +1,8 @@
-"""Lesions as masks: a value per pixel, 0 where there is none, in an image file or a NumPy array."""
+"""Lesions as masks: a value per pixel, 0 where there is none, in an image file, a NumPy array or a NIfTI file."""
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
-from zipfile import ZipFile
 
 import cv2
 import numpy as np
@@ -12,8 +10,10 @@ import numpy as np
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.finding import Finding
-from btxrd_explain.inputs.annotation import Annotation, naming, within_memory
-from btxrd_explain.inputs.decode import MAX_PIXELS, UndecodableError, decode, upright
+from btxrd_explain.inputs.annotation import MAX_SIDE, Annotation, naming, within_memory
+from btxrd_explain.inputs.array_file import is_array, read_array, whole_numbers
+from btxrd_explain.inputs.decode import UndecodableError, decode, upright
+from btxrd_explain.inputs.nifti import GZIP, is_nifti, read_slice, unpacked
 from btxrd_explain.system.files import read_whole
 from btxrd_explain.untrusted.documents import InvalidDocumentError
 
@@ -41,7 +41,7 @@ def read_mask_image(path: Path, *, inverted: bool = False) -> Annotation:
 
     Args:
         path: A PNG, TIFF, BMP or GIF file of 1, 8 or 16 bits, a JPEG file of two levels, or a NumPy file of whole
-            numbers, shape ``(height, width)``, alone in its archive.
+            numbers, shape ``(height, width)``, alone in its archive, or a NIfTI file of one slice.
         inverted: Whether lesions are where the mask is 0, and are labelled so.
 
     Returns:
@@ -55,12 +55,18 @@ def read_mask_image(path: Path, *, inverted: bool = False) -> Annotation:
         if data is None:
             raise InvalidDocumentError(f"expected at most {_MAX_BYTES // 2**20} MiB")
         findings: list[Finding] = []
-        if data.startswith((_NPY, _ZIP)):
-            values = _array(data)
+        if data.startswith(GZIP):
+            data = unpacked(data, _MAX_BYTES)
+        if is_nifti(data):
+            values = whole_numbers(read_slice(data))
+        elif is_array(data):
+            values = read_array(data, _MAX_BYTES)
         else:
             values, cleaned = _picture(data)
             text = f"'{path}' is a JPEG, whose levels are blurred: {cleaned} pixels"
             findings += [Finding.of("mask-levels", text, details={"pixels": cleaned})] if cleaned else []
+        if max(values.shape) > MAX_SIDE:
+            raise InvalidDocumentError(f"expected sides of at most {MAX_SIDE:,} pixels")
         regions = _regions(values == 0, "0") if inverted else _lesions(values)
         return Annotation(within_memory(regions), Size(*values.shape), findings=tuple(findings))
 
@@ -71,7 +77,7 @@ def _picture(data: bytes) -> tuple[NDArray[Any], int]:
         image, orientation, _ = decode(data, formats=_FORMATS)
     except UndecodableError as error:
         raise InvalidDocumentError(
-            f"expected a mask ({', '.join(_FORMATS)} or NumPy), but it {error.reason}"
+            f"expected a mask ({', '.join(_FORMATS)}, NumPy or NIfTI), but it {error.reason}"
         ) from error
     if image.format != "JPEG":
         return upright(_values(image), orientation), 0
@@ -100,51 +106,6 @@ def _two_levels(values: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
         raise InvalidDocumentError("expected a mask of two levels, got a JPEG of many, as a radiograph has: no mask")
     levels = np.where(values > top / 2, top, 0).astype(np.uint8)
     return levels, int((levels != values).sum())
-
-
-_NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
-
-
-def _array(data: bytes) -> NDArray[Any]:
-    """Return the values of a NumPy file; nothing in it is executed, and it is not larger than it may be."""
-    try:
-        if data.startswith(_ZIP):
-            data = _only_member(data)
-        values = np.lib.format.read_array(_bounded(data), allow_pickle=False)
-    except InvalidDocumentError:
-        raise
-    except Exception as error:  # NumPy and zipfile raise whatever a damaged file provokes
-        raise InvalidDocumentError(f"expected a NumPy array ({' '.join(str(error).split())[:100]})") from error
-    if values.ndim == 3 and 1 in (values.shape[0], values.shape[-1]):
-        values = values[0] if values.shape[0] == 1 else values[..., 0]
-    if values.ndim != 2 or values.dtype.kind not in "biuf" or not 0 < values.size <= MAX_PIXELS:
-        shape = " x ".join(map(str, values.shape))
-        raise InvalidDocumentError(f"expected numbers of shape (height, width), got {values.dtype} of {shape}")
-    if values.dtype.kind == "f" and not (values == np.round(values)).all():  # False for NaN
-        raise InvalidDocumentError("expected whole numbers: no mask")
-    if values.min() < 0 or values.max() >= 2**31:
-        raise InvalidDocumentError("expected numbers from 0 up")
-    return values.astype(np.uint8 if values.dtype.kind == "b" else np.int64)
-
-
-def _only_member(data: bytes) -> bytes:
-    with ZipFile(io.BytesIO(data)) as archive:
-        members = archive.infolist()
-        if len(members) != 1 or members[0].file_size > _MAX_BYTES:
-            raise InvalidDocumentError(f"expected one array in the archive, got {len(members)} or a larger one")
-        return archive.read(members[0])
-
-
-def _bounded(data: bytes) -> io.BytesIO:
-    """Return the file of an array that does not claim more than it holds."""
-    file = io.BytesIO(data)
-    version = np.lib.format.read_magic(file)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, kind = read_header(file)
-    if kind.hasobject or kind.itemsize * int(np.prod([int(side) for side in shape], dtype=object)) > len(data):
-        raise ValueError("it claims more than it holds")
-    file.seek(0)
-    return file
 
 
 def _values(image: Image.Image) -> NDArray[Any]:
