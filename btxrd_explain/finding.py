@@ -132,7 +132,7 @@ KINDS: Mapping[str, Kind] = {
     "label-differs": Kind(
         _W,
         "a rectangle and the outline in it have different labels",
-        "correct the label, if it is a slip; the two may be one lesion",
+        "correct the label, if it is a slip; where there are several tumour classes both count, else the outline alone",
     ),
     "mask-levels": Kind(
         _W, "a mask has blurred levels", "save it as PNG; until then each pixel takes the level that is nearest"

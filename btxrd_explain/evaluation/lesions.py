@@ -9,7 +9,7 @@ import numpy as np
 
 from btxrd_explain.core.choices import MaskPolicy, Space
 from btxrd_explain.core.masks import lesion_masks
-from btxrd_explain.findings.annotations import oddities
+from btxrd_explain.findings.annotations import oddities, outside
 from btxrd_explain.inputs.annotation_source import read_annotation
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def lesions_of(place: AnnotationPlace, frame: Frame, rules: LesionRules, *, clas
     for lesion in lesion_masks(shapes, frame.original, MaskPolicy.ALL):
         mask |= lesion
         count += 1
-    odd = oddities(place, annotation, mask, rules, class_name)
+    odd = (*oddities(place, annotation, mask, rules, class_name), *outside(place, annotation, frame.original))
     return Lesions(shapes, frame, mask, count, annotation, (*annotation.findings, *odd))
 
 

@@ -192,6 +192,7 @@ def describe_protocol(evaluation: Evaluation, extent: Extent) -> Rule:
         annotations=evaluation.selected.source.description,
         mask_policy=protocol.rules.policy,
         label_map=dict(protocol.rules.labels),
+        mask_inverted=protocol.rules.inverted,
         average_mask=extent.average_mask,
     )
 

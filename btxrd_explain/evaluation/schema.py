@@ -117,6 +117,7 @@ class Rule(Part):
     annotations: str = Field(description="Kind and place of the annotations.")
     mask_policy: str
     label_map: dict[str, str] = Field(description="What labels mean: lesion, ignore, or a class.")
+    mask_inverted: bool = Field(default=False, description="Whether masks are 0 where the lesions are.")
     average_mask: str | None = Field(description="Whose masks the average baseline averages; null without it.")
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.errors import AnnotationError
     from btxrd_explain.inputs.annotation import Annotation, AnnotationPlace
@@ -66,10 +67,32 @@ def oddities(
             pass
     if rules.policy is not MaskPolicy.POLYGONS_THEN_RECTANGLES:
         return
-    effect = "both count" if rules.by_label else "the rectangle does not count"
     for rectangle, outline in labels_differ(rules.relevant(annotation.shapes, class_name))[:1]:
-        text = f"'{place.path}' has a rectangle '{rectangle}' around an outline '{outline}', and {effect}"
+        text = f"'{place.path}' has a rectangle '{rectangle}' around an outline '{outline}'"
         yield Finding.of("label-differs", text)
+
+
+BEYOND = 1.0
+"""Pixels that a point may lie outside of the image: programs differ in where they count from."""
+
+
+def outside(place: AnnotationPlace, annotation: Annotation, size: Size) -> Iterator[Finding]:
+    """Yield that shapes reach out of the radiograph, where the annotation does not state the size of its image.
+
+    Args:
+        place: Where the annotation is.
+        annotation: Its content.
+        size: Height and width of the radiograph.
+    """
+    if annotation.image_size is not None or not annotation.shapes:
+        return
+    corner = np.array([size.width, size.height])
+    bounds = (shape.bounds for shape in annotation.shapes)
+    beyond = max(float(np.concatenate([-low, high - corner]).max()) for low, high in bounds)
+    if beyond > BEYOND:
+        text = f"a shape of '{place.path}' reaches {beyond:.0f} pixels out of the radiograph"
+        advice = "check that it was drawn on an image of this size; what is outside is cut off"
+        yield Finding.of("points-outside", text, advice=advice, details={"pixels": beyond})
 
 
 def of_another_image(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.class_names import NoLesion
 from btxrd_explain.errors import AnnotationError, InputError, TableError
+from btxrd_explain.finding import listed, quoted
 from btxrd_explain.findings.origin import image_findings, setting_findings
 from btxrd_explain.findings.table import inspect_table, split_findings
 from btxrd_explain.inference.request import collect_images, names_images
@@ -190,8 +191,24 @@ def _with_annotations(
 ) -> Selected:
     """Return the rows with the annotations of their images, and tell which have no prediction."""
     source = open_source(settings.data.annotations)
+    selected = Selected(table, rows, source, known)
     if settings.data.annotations is not None:
         listener.note(f"annotations: {source.description}")
+        _tell_of_names(selected, listener)
     for row in rows.where(~rows.is_in("status", [RowStatus.OK])):
         listener.failed(row.image_id, row.status, row.error or "")
-    return Selected(table, rows, source, known)
+    return selected
+
+
+def _tell_of_names(selected: Selected, listener: Listener) -> None:
+    """Tell of annotations none of which has the name of a radiograph, with the names that come nearest."""
+    first = None
+    for row in selected.rows:
+        if selected.annotation_of(row) is not None:
+            return
+        first = first or row
+    if first is not None:
+        path = selected.table.image_path(first)
+        nearest = listed(quoted(selected.source.nearest(path)))
+        near = f"; the names nearest to '{path.name}' are {nearest}" if nearest else ""
+        listener.note(f"no annotation there has the name of a radiograph{near}")

@@ -62,6 +62,8 @@ class ListSource:
                 self._by_stem[stem].append(position)
         self._similar = SimilarNames(self._by_name)
         self._owned = _Owners()
+        self._by_folders: dict[Path, bool] = {}
+        """Whether a folder of the file is near a folder of images."""
 
     @property
     def description(self) -> str:
@@ -115,9 +117,13 @@ class ListSource:
         """
         if len(self._by_name) < len(self._names):
             return []
-        if any(
-            _is_folder(above / folder) for folder in self._folders if folder.parts for above in image.absolute().parents
-        ):
+        parent = image.parent
+        if parent not in self._by_folders:
+            above = image.absolute().parents
+            self._by_folders[parent] = any(
+                _is_folder(each / one) for one in self._folders if one.parts for each in above
+            )
+        if self._by_folders[parent]:
             return []
         found = self._by_name.get(image.name) or self._by_stem.get(image.stem, [])
         if not found:

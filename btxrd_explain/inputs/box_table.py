@@ -77,7 +77,7 @@ def read_box_table(path: Path) -> PartListing:
         for number, row in table.rows:
             if not row[image]:
                 raise InvalidDocumentError(f"line {number}: expected the name of an image in {image}")
-            parts = listing.parts[row[image]]
+            parts = listing.parts(row[image])
             cells = [row[name] for name in found[0]]
             if not all(cell.casefold() in _NOTHING for cell in cells):
                 decimal = "," if table.separator != "," else "."

@@ -52,7 +52,7 @@ def read_chexlocalize(path: Path) -> PartListing:
             raise InvalidDocumentError("expected images with a finding each, as CheXlocalize writes them")
         listing = PartListing(path, _HINT, encoding)
         for name, entry in document.items():
-            parts, stated = listing.parts[name], entry.get(_SIZE)
+            parts, stated = listing.parts(name), entry.get(_SIZE)
             for finding, value in entry.items():
                 where = f"{shown(name)}.{shown(finding)}"
                 if isinstance(value, dict):

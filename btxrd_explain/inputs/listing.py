@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from btxrd_explain.inputs.annotation import Annotation, encoding_findings, naming, usable_parts
@@ -51,20 +51,22 @@ class PartListing:
         path: The file.
         hint: What to do about a file that does not hold what it should.
         encoding: How its text is encoded.
-        parts: Of each image what makes its shapes, given the radiograph's size.
         note: What of the file serves no image.
+        names: Names of the images.
     """
 
     path: Path
     hint: str
     encoding: str = "utf-8"
-    parts: dict[str, list[Callable[[Size], Shape | None]]] = field(default_factory=lambda: defaultdict(list))
     note: str = ""
+    names: list[str] = field(default_factory=list)
+    _parts: dict[str, list[Callable[[Size], Shape | None]]] = field(default_factory=dict)
 
-    @property
-    def names(self) -> list[str]:
-        """Names of the images."""
-        return list(self.parts)
+    def parts(self, name: str) -> list[Callable[[Size], Shape | None]]:
+        """Return what makes the shapes of an image, given the radiograph's size; of a new image nothing yet."""
+        if name not in self._parts:
+            self.names.append(name)
+        return self._parts.setdefault(name, [])
 
     def read(self, position: int, radiograph: Size) -> Annotation:
         """Return the annotation of one image.
@@ -74,7 +76,7 @@ class PartListing:
         """
         name = self.names[position]
         with naming(self.path, hint=self.hint):
-            makers = self.parts[name]
+            makers = self._parts[name]
             if len(makers) > _MAX_SHAPES:
                 raise InvalidDocumentError(f"'{name}': more than {_MAX_SHAPES:,} annotations")
             return read_parts(self.path, self.encoding, makers, radiograph)
@@ -82,5 +84,5 @@ class PartListing:
 
 def read_parts(path: Path, encoding: str, makers: Iterable[Callable[[Size], Shape | None]], size: Size) -> Annotation:
     """Make the shapes of one image; see :func:`usable_parts`."""
-    shapes, findings = usable_parts(path, ((lambda make=make: make(size)) for make in makers))
+    shapes, findings = usable_parts(path, (partial(make, size) for make in makers))
     return Annotation(shapes, None, findings=(*encoding_findings(path, encoding), *findings))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.untrusted.documents import InvalidDocumentError, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _MAX_ROWS = 1_000_000
@@ -29,7 +29,7 @@ class TableFile:
     """
 
     columns: tuple[str, ...]
-    rows: list[tuple[int, Mapping[str, str]]]
+    rows: Sequence[tuple[int, Mapping[str, str]]]
     encoding: str
     separator: str
 

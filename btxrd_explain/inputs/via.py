@@ -73,7 +73,7 @@ def _read_json(path: Path) -> PartListing:
         regions = list(regions.values()) if isinstance(regions, dict) else regions  # as release 1 wrote them
         if not isinstance(regions, list):
             raise InvalidDocumentError(f"{shown(key)}.regions: expected a list")
-        parts = listing.parts[entry["filename"]]
+        parts = listing.parts(entry["filename"])
         for index, region in enumerate(regions):
             where = f"regions[{index}] of {shown(entry['filename'])}"
             if not isinstance(region, dict):
@@ -92,7 +92,7 @@ def _read_csv(path: Path) -> PartListing:
         name, where = row["filename"], f"line {number}"
         if not name:
             raise InvalidDocumentError(f"{where}: expected a filename")
-        parts = listing.parts[name]
+        parts = listing.parts(name)
         drawn = _attributes(row["region_shape_attributes"], where)
         if drawn:
             label = _label(_attributes(row.get("region_attributes", ""), where))

@@ -70,8 +70,8 @@ class AnnotationSettings(Section):
         default=(),
         description=(
             "Which labels are lesions, as label=meaning: lesion, ignore, or a class, whose heat map alone is held "
-            "against it. The label * speaks for all others, which are lesions without it. Labels are LabelMe's, "
-            "COCO's categories, or the values of a mask, such as 1."
+            "against it. The label * speaks for all others, which are lesions without it, but for LabelMe's reserved "
+            "__ignore__ and _background_. Labels are LabelMe's, COCO's categories, or the values of a mask, such as 1."
         ),
     )
     mask_inverted: bool = Field(
@@ -211,11 +211,12 @@ class CheckSettings(Section):
 class ExportSettings(Section):
     """What is handed to other programs."""
 
-    to: Literal["labelme", "coco", "npz", "tiff", "fiftyone"] | None = Field(
+    to: Literal["labelme", "coco", "masks", "npz", "tiff", "fiftyone"] | None = Field(
         default=None,
         description=(
-            "Format: labelme and coco hold the regions of heat maps at the threshold, npz and tiff the heat maps as "
-            "float32, fiftyone a folder that FiftyOne imports."
+            "Format: labelme and coco hold the regions of heat maps at the threshold, masks holds them and the "
+            "annotations as PNG, npz and tiff hold the heat maps as float32, fiftyone is a folder that FiftyOne "
+            "imports."
         ),
     )
     classes: Literal["predicted", "true", "all"] = Field(

@@ -21,8 +21,7 @@ class InvalidDocumentError(Exception):
 _MARKS = {BOM_UTF8: "utf-8-sig", BOM_UTF32_LE: "utf-32", BOM_UTF32_BE: "utf-32", BOM_UTF16_LE: "utf-16"}
 _MARKS |= {BOM_UTF16_BE: "utf-16"}
 """Byte order marks and encodings; UTF-32's begins as one of UTF-16's does, and is looked for first."""
-_CHINESE = re.compile(rb"(?:[\x00-\x7f]|[\xa1-\xf7][\xa1-\xfe])*")
-"""Text in GB 2312: all that is not ASCII comes in pairs of high bytes. Letters of Latin-1 stand between ASCII."""
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
@@ -42,9 +41,20 @@ def decode_text(data: bytes) -> tuple[str, str]:
     try:
         return data.decode(encoding), encoding
     except UnicodeDecodeError as error:
-        if marked is None and _CHINESE.fullmatch(data):
-            return data.decode("gb18030"), "gb18030"
+        if marked is None and _is_chinese(data):
+            return data.decode("gb18030", "replace"), "gb18030"
         raise InvalidDocumentError("expected text in UTF-8; convert it, such as with iconv -t utf-8") from error
+
+
+def _is_chinese(data: bytes) -> bool:
+    """Return whether a text may be GB 2312: all that is not ASCII comes in pairs of high bytes.
+
+    Letters of Latin-1 rather stand between ASCII.
+    """
+    return all(
+        len(run[0]) % 2 == 0 and 0xA1 <= min(run[0]) <= max(run[0]) <= 0xFE and max(run[0][::2]) <= 0xF7
+        for run in _NOT_ASCII.finditer(data)
+    )
 
 
 def read_text(path: Path, *, max_bytes: int) -> tuple[str, str]:

@@ -87,6 +87,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "annotation.label_map": st.lists(texts, unique_by=str.strip).map(
         lambda labels: tuple(f"{label.strip()}=ignore" for label in labels if label.strip())
     ),
+    "annotation.mask_inverted": st.booleans(),
     "annotation.panels": st.integers(1, 60),
     "annotation.target_class": words("annotation.target_class"),
     "evaluation.by": columns,

@@ -94,7 +94,7 @@ def rounded(value: Any) -> Any:  # noqa: ANN401 -- whatever JSON holds
 
 SOURCES = {
     "labelme": ("labelme", "LabelMe files in"),
-    "masks": ("masks", "PNG mask files in"),
+    "masks": ("masks", "mask files in"),
     "coco": ("coco.json", "COCO file '"),
 }
 
@@ -120,6 +120,98 @@ def test_a_label_map_chooses_lesions_and_their_classes(data: Path) -> None:
     assert {image["class"] for image in swapped["per_image"]} == {"Malignant"}
     values, _ = report(data, "--annotations", data / "masks", "--label-map", "1=lesion,*=ignore")
     assert rounded(values["per_image"]) == rounded(document["per_image"])
+
+
+def _odd(data: Path, folder: Path, kind: str) -> Path:
+    """Write the annotations of the tumours anew, with something odd in each."""
+    for path in sorted((data / "labelme").iterdir()):
+        document = json.loads(path.read_text())
+        with Image.open(data / "masks" / f"{path.stem}.png") as image:
+            mask = np.asarray(image)
+        (shape,) = document["shapes"]
+        low, high = np.min(shape["points"], axis=0), np.max(shape["points"], axis=0)
+        box = {"label": f"{shape['label']}s", "points": [low.tolist(), high.tolist()], "shape_type": "rectangle"}
+        name = path.name
+        match kind:
+            case "label-differs":
+                document["shapes"].append(box)
+            case "annotation-part":
+                document["shapes"].append(box | {"points": [low.tolist(), low.tolist()]})
+            case "points-outside":  # drawn on an image of twice the size, which the file does not state
+                shape["points"] = (2 * np.array(shape["points"])).tolist()
+                document = {"shapes": [shape]}
+            case "annotation-name":
+                name = f"{path.stem}.png.json"
+            case "mask-inverted":
+                Image.fromarray((mask == 0).astype(np.uint8) * 255).save(folder / f"{path.stem}.png")
+            case "mask-whole":
+                Image.fromarray(mask + 1).save(folder / f"{path.stem}.png")
+            case "mask-levels":
+                Image.fromarray((mask > 0).astype(np.uint8) * 255).save(folder / f"{path.stem}.jpg", quality=80)
+        if not kind.startswith("mask"):
+            (folder / name).write_text(json.dumps(document))
+    return folder
+
+
+ODD = {  # the lesions of each image, and their fraction of the image
+    "label-differs": (2, 0.3),
+    "annotation-part": (1, 0.2),
+    "annotation-name": (1, 0.2),
+    "points-outside": (1, 0.2),
+    "mask-inverted": (1, 0.8),
+    "mask-whole": (2, 1.0),
+    "mask-levels": (1, 0.2),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_what_is_odd_about_annotations_is_warned_of_in_the_report_and_by_check(
+    data: Path, tmp_path: Path, kind: str
+) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    document, stderr = report(data, "--annotations", _odd(data, folder, kind))
+    (warning,) = [each for each in document["warnings"] if each["code"] == kind]
+    assert warning["images"] == ["1.png", "2.png", "4.png", "5.png"]
+    assert f"[{kind}]" in stderr
+    assert f"'{folder}" in warning["message"]
+    lesions, share = ODD[kind]
+    assert [image["lesions"] for image in document["per_image"]] == [lesions] * 4
+    assert all(share - 0.1 < image["lesion_share"] < share + 0.3 for image in document["per_image"])
+    arguments = ("check", data / "images", "--split-csv", data / "split.csv", "--annotations", folder, "--json")
+    checked = json.loads(run(tmp_path, *arguments, "--fail-on", "never").stdout)
+    found = [each for each in checked["findings"] if each["code"] == kind]
+    assert [each["images"] for each in found] == [["1.png"], ["2.png"], ["4.png"], ["5.png"]]
+
+
+def test_the_page_warns_of_odd_annotations_without_an_evaluation_before(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    _odd(data, folder, "mask-inverted")
+    (data / "out" / "annotation_report.json").unlink(missing_ok=True)
+    arguments = ("report", data / "images", "--split-csv", data / "split.csv", "--annotations", folder)
+    assert "a mask looks inverted (4 times)" in run(data, *arguments).stderr
+    assert "a mask looks inverted (4 times)" in (data / "out" / "report.html").read_text("utf-8")
+
+
+def test_inverted_masks_and_a_background_of_1_are_put_right_by_a_flag(data: Path, tmp_path: Path) -> None:
+    reference, _ = report(data, "--annotations", data / "masks")
+    for kind, flags in {"mask-inverted": ["--mask-inverted"], "mask-whole": ["--label-map", "1=ignore"]}.items():
+        folder = tmp_path / kind
+        folder.mkdir()
+        document, _ = report(data, "--annotations", _odd(data, folder, kind), *flags)
+        assert rounded(document["per_image"]) == rounded(reference["per_image"])
+        assert not any(warning["code"] == kind for warning in document["warnings"])
+        assert document["protocol"]["mask_inverted"] is (kind == "mask-inverted")
+
+
+def test_names_that_fit_no_radiograph_are_shown_with_the_nearest(data: Path, tmp_path: Path) -> None:
+    for name in ("7.json", "image_0.json"):
+        (tmp_path / name).write_text((data / "labelme" / "1.json").read_text())
+    arguments = ("annotate-iou", data / "images", "--split-csv", data / "split.csv", "--annotations", tmp_path)
+    result = run(data, *arguments, code=4)
+    nearest = "the names nearest to '0.png' are 'image_0.json' and '7.json'"
+    assert f"no annotation there has the name of a radiograph; {nearest}" in result.stderr
 
 
 def test_a_label_map_that_names_no_class_is_an_error(data: Path) -> None:

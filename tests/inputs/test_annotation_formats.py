@@ -196,14 +196,14 @@ def _nifti(mask: NDArray[np.uint8], order: str = "<", slope: float = float("nan"
     return bytes(header) + mask.astype(f"{order}i2").tobytes()
 
 
-MASKS: dict[str, Callable[[Path, NDArray[np.uint8]], None]] = {
+MASKS: dict[str, Callable[[Path, NDArray[np.uint8]], object]] = {
     "png": _png,
     "tiff": lambda path, mask: Image.fromarray(mask).save(path / "IMG000001.tif", compression="tiff_lzw"),
     "bmp": lambda path, mask: Image.fromarray(mask).save(path / "IMG000001.bmp"),
     "npy": lambda path, mask: np.save(path / "IMG000001.npy", mask > 0),
     "npz": lambda path, mask: np.savez_compressed(path / "IMG000001.npz", mask.astype(np.float32) / 255),
-    "nifti": lambda path, mask: (path / "IMG000001.nii").write_bytes(_nifti(mask // 255, ">")) and None,
-    "packed nifti": lambda path, mask: (path / "IMG000001.nii.gz").write_bytes(gzip.compress(_nifti(mask))) and None,
+    "nifti": lambda path, mask: (path / "IMG000001.nii").write_bytes(_nifti(mask // 255, ">")),
+    "packed nifti": lambda path, mask: (path / "IMG000001.nii.gz").write_bytes(gzip.compress(_nifti(mask))),
     "chexlocalize": _runs,
 }
 

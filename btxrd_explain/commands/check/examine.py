@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from btxrd_explain.core.duplicates import picture_of
+from btxrd_explain.core.masks import LesionRules, annotation_mask
 from btxrd_explain.core.metrics.boxes import pair_boxes
 from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.finding import Finding
-from btxrd_explain.findings.annotations import of_another_image, unusable
+from btxrd_explain.findings.annotations import BEYOND, oddities, of_another_image, unusable
 from btxrd_explain.inputs.annotation import SourceKind, check_size
 from btxrd_explain.inputs.annotation_source import read_annotation
 from btxrd_explain.inputs.decode import ImageHeader, read_header
-from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 # The shapes of one annotation: within the image, of a size that means something, and each lesion drawn twice.
 
-_BEYOND = 1.0
-"""Pixels that a point may lie outside of the image: programs differ in where they count from."""
 _TINY = 2.0
 """Pixels; a mask of that size is a point."""
 _SLACK_PIXELS = 10.0
@@ -87,7 +85,7 @@ def _check_shape(image_id: str, number: int, shape: Shape, size: Size | None) ->
         beyond = float(np.concatenate([-low, high - corner]).max())
         if (high < 0).any() or (low > corner).any():
             yield Finding.of("shape-outside", f"{name} lies outside of the image", [image_id], details=details)
-        elif beyond > _BEYOND:
+        elif beyond > BEYOND:
             text = f"{name} reaches {beyond:.0f} pixels out of the image"
             yield Finding.of("points-outside", text, [image_id], details={**details, "pixels": beyond})
     if shape.shape_type in _AREAS and (np.ptp(shape.points, axis=0) < _TINY).any():
@@ -230,7 +228,7 @@ def _read(entry: Entry, size: Size | None) -> Annotation | None:
     if place is None:
         return None
     if place.kind is SourceKind.LABELME and place.problem is None:
-        return read_labelme(place.path)
+        return read_annotation(place, None)
     return None if size is None else read_annotation(place, size)
 
 
@@ -239,6 +237,12 @@ def _check_annotation(
 ) -> Iterator[Finding]:
     """Yield what is wrong with an annotation as a whole."""
     image_id, sha256 = entry.image_id, None if radiograph is None else radiograph.sha256
+    odd = [*annotation.findings]
+    if radiograph is not None and annotation.image_size in {None, radiograph.size}:
+        rules = LesionRules()
+        mask = annotation_mask(rules.relevant(annotation.shapes, None), radiograph.size)
+        odd += oddities(place, annotation, mask, rules, None)
+    yield from (replace(finding, images=(image_id,)) for finding in odd)
     if radiograph is not None and annotation.image_size is not None:
         try:
             check_size(place.path, annotation.image_size, radiograph.size)

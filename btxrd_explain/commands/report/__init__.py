@@ -16,6 +16,7 @@ from btxrd_explain.evaluation.protocol import Protocol, protocol_of
 from btxrd_explain.evaluation.report import build_report, excluded_images, sample_of
 from btxrd_explain.evaluation.schema import Document
 from btxrd_explain.evaluation.scoring import Scorer
+from btxrd_explain.finding import Tally
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.threads import available_cores, in_order
@@ -113,13 +114,16 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
     page = settings.output.directory / "report.html"
     maker = EntryMaker(Scorer(selected.table, protocol), settings.report.picture_side)
     entries: list[Entry] = []
+    tally = Tally()
     with staging(page) as staged:
         for entry in _made(selected, maker, listener):
             staged.add(entry)
             entries.append(entry.light())
-        evaluation = Evaluation(
-            selected, protocol, Scores(selected.rows, (score for entry in entries for score in entry.scores))
-        )
+            tally.add(entry.findings)
+        for finding in tally.findings():
+            listener.warn(finding)
+        scores = Scores(selected.rows, (score for entry in entries for score in entry.scores))
+        evaluation = Evaluation(selected, protocol, scores, findings=tally.findings())
         found = find_report(settings.output.directory, evaluation, sample_of(evaluation, extent), extent, listener)
         described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
         document = build_document(entries, described, found, protocol, selected.table.provenance, settings)

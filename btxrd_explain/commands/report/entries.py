@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Frame, Size
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.evaluation.scoring import Scorer
+    from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
 
@@ -46,6 +47,7 @@ class Entry:
         details: What its layers are drawn from: plain JSON values; None without a prediction.
         pictures: The radiograph itself; None where it cannot be shown.
         scores: The scores of all measured classes; one where classes exclude each other.
+        findings: What is odd about its annotation.
     """
 
     score: Score
@@ -55,10 +57,11 @@ class Entry:
     details: dict[str, Any] | None = None
     pictures: Pictures | None = None
     scores: tuple[Score, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     def light(self) -> Entry:
-        """Return the entry without the parts that are heavy."""
-        return replace(self, details=None, pictures=None)
+        """Return the entry without the parts that are heavy, and what the page says once for all."""
+        return replace(self, details=None, pictures=None, findings=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,15 @@ class EntryMaker:
 
     def make(self, row: Prediction, annotation: AnnotationPlace | None) -> Entry:
         """Make the entry of a row with grids; a file that cannot be read does not stop the others."""
-        scores = tuple(scored.score for scored in self.scorer.score(row, annotation))
+        measured = self.scorer.score(row, annotation)
+        scores = tuple(scored.score for scored in measured)
+        findings = tuple(dict.fromkeys(finding for scored in measured for finding in scored.findings))
         score = max(scores, key=lambda one: (one.excluded is None, one.target_probability or 0))
         if row.grids is None or row.size is None or row.predicted is None:
-            return Entry(score, scores=scores)
+            return Entry(score, scores=scores, findings=findings)
         image = ExplainedImage.of(row, self.scorer.table)
         details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.annotated_class)
-        entry = Entry(score, image.frame, details=details, scores=scores)
+        entry = Entry(score, image.frame, details=details, scores=scores, findings=findings)
         try:
             pixels = image.radiograph().pixels
         except RadiographError as error:

@@ -40,10 +40,10 @@ def _via(*drawn: dict[str, Any]) -> bytes:
     return json.dumps({"_via_img_metadata": {"1.png9": {"filename": "1.png", "size": 9, "regions": regions}}}).encode()
 
 
-def _npy(**arrays: np.ndarray[Any, Any]) -> bytes:
+def _npy(mask: np.ndarray[Any, Any] | None = None) -> bytes:
     file = io.BytesIO()
-    if arrays:
-        np.savez_compressed(file, **arrays)
+    if mask is not None:
+        np.savez_compressed(file, mask=mask)
     else:
         np.save(file, np.eye(8, 10, dtype=np.uint8))
     return file.getvalue()
