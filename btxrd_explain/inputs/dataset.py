@@ -15,8 +15,9 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.finding import Tally
 from btxrd_explain.inputs.annotation_source import shared_annotations
 from btxrd_explain.inputs.btxrd import BtxrdRoot, find_btxrd_root
+from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
 from btxrd_explain.inputs.gathering import Gathering, NameIndex, Selection, UnresolvedNameError, contradiction
-from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, subfolder, why_no_file
+from btxrd_explain.inputs.image_files import is_image, subfolder, why_no_file
 from btxrd_explain.inputs.record import Collection, ImageRecord
 from btxrd_explain.inputs.split_csv import SplitRow, is_training, read_split_csv
 from btxrd_explain.system.places import absolute, as_text, is_url, place_of, reaching
@@ -236,6 +237,12 @@ def _look_up(
                 read.missing.append((row, str(error)))
             continue
         first, path = said.setdefault(file, (row, selection.path))
+        if _in_other_folders(first.image_id, row.image_id):
+            raise InputError(
+                f"'{first.image_id}' and '{row.image_id}' are in different folders, and '{file}' is the only file for "
+                "both",
+                hint=f"name the folder that holds both with --images, or remove one of the lines of '{selection.path}'",
+            )
         if (first.split, first.label) != (row.split, row.label):
             where = "" if path == selection.path else f" in '{path}'"
             raise InputError(
@@ -244,7 +251,14 @@ def _look_up(
                 hint="keep one of the lines",
             )
         read.rows[file] = first
+    read.notes.extend(index.notes(selection.path))
     return read
+
+
+def _in_other_folders(first: str, second: str) -> bool:
+    """Return whether two names of one file name folders that cannot be the same one."""
+    one, other = (name.replace("\\", "/").rpartition("/")[0].strip("/") for name in (first, second))
+    return bool(one and other) and not (f"/{one}".endswith(f"/{other}") or f"/{other}".endswith(f"/{one}"))
 
 
 def _several_splits(gathering: Gathering, rows: Mapping[Path, SplitRow]) -> Iterator[str]:

@@ -14,9 +14,10 @@ from io import BytesIO
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from PIL import ExifTags, Image, UnidentifiedImageError, _imaging
+from PIL import ExifTags, Image, UnidentifiedImageError, _imaging, features
 
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.inputs.file_kinds import foreign_kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,7 +140,10 @@ def _truncated() -> ValueError:
 
 # Image files from anywhere, decoded by Pillow: bounded, quiet, and upright.
 
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF")
+FORMATS = (
+    *("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM"),
+    *(name for name, feature in (("JPEG2000", "jpg_2000"), ("AVIF", "avif")) if features.check(feature)),
+)
 """Formats by content, whatever the file's name; Pillow's others are rare, and some start other programs."""
 MAX_PIXELS = 100_000_000
 """More than five times the largest radiograph of BTXRD; more is a mistake or an attack on the memory."""
@@ -165,6 +169,10 @@ class UndecodableError(Exception):
         super().__init__(reason)
         self.reason = reason
         self.hint = hint
+
+
+class UnidentifiedError(UndecodableError):
+    """Some bytes are in none of the formats that are read."""
 
 
 class MissingPackagesError(UndecodableError):
@@ -211,8 +219,24 @@ def decode(data: bytes, formats: tuple[str, ...] = FORMATS, *, needed: Callable[
     """
     if not data:
         raise UndecodableError("is empty", hint="copy it again from its source")
-    with refusing_damage(formats):
-        return _decode(whole(data), formats, needed)
+    try:
+        with refusing_damage(formats):
+            return _decode(whole(data), formats, needed)
+    except UnidentifiedError as error:
+        foreign = _foreign(data, formats)
+        if foreign is None:
+            raise
+        raise foreign from error
+
+
+def _foreign(data: bytes, formats: tuple[str, ...]) -> UndecodableError | None:
+    """Return the error of a file of a known kind that is not read, or whose header is damaged; None for others."""
+    kind = foreign_kind(data)
+    if kind is None:
+        return None
+    if kind.replace(" ", "") in formats:
+        return UndecodableError(f"is damaged ({kind} without a sound header)", hint="copy it again from its source")
+    return UndecodableError(f"is {kind}, which is not read", hint="convert it to PNG, or leave it out")
 
 
 @contextmanager
@@ -232,7 +256,7 @@ def refusing_damage(formats: tuple[str, ...] = FORMATS) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise too_large() from error
     except UnidentifiedImageError as error:
-        raise UndecodableError(
+        raise UnidentifiedError(
             f"is not an image that can be read ({', '.join(formats)})", hint="convert it to PNG, or leave it out"
         ) from error
     except Exception as error:  # Pillow's decoders raise whatever a damaged file provokes

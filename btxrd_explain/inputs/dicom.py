@@ -18,9 +18,17 @@ from pydicom.encaps import get_frame
 from pydicom.filereader import read_dataset
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi, apply_windowing
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000TransferSyntaxes, RLELossless
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    RLELossless,
+)
 
 from btxrd_explain.inputs.decode import MAX_PIXELS, MissingPackagesError, UndecodableError, silence, too_large
+from btxrd_explain.inputs.file_kinds import without_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -142,8 +150,16 @@ _ATTRIBUTES = (
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelData"),
 )
-_META = 132
+_NEEDED = (
+    *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation"),
+)
+"""Without these pixels have no meaning, and nothing says what they may be instead (PS3.3 C.7.6.3, type 1)."""
+_PREAMBLE = bytes(128) + b"DICM"
+_META = len(_PREAMBLE)
 """Where the file meta information begins, behind preamble and prefix."""
+_GROUP_2, _EXPLICIT = b"\x02\0", re.compile(rb".{4}[A-Z]{2}", re.DOTALL)
+_ASK = "export it again from its archive, or convert it to PNG"
 _MAX_INFLATED = 2**28
 _JPEG_END = b"\xff\xd9"
 _MOST_PADDING = 64
@@ -162,8 +178,11 @@ def decode_dicom(data: bytes, *, deep: bool = False) -> NDArray[Any]:
     :func:`btxrd_explain.inputs.dicom.grey_levels`. Rows and columns stay as they are stored: Patient Orientation
     says where they point, and asks for no turn.
 
+    A file without preamble is read all the same, and one without meta information as if it were not compressed.
+    Attributes that are empty, as anonymisers leave them, count as absent.
+
     Args:
-        data: The file's content, with preamble.
+        data: The file's content.
         deep: True keeps grey values of more than 8 bits as uint16, windowed onto 0-65535; colours keep 8 bits.
 
     Returns:
@@ -183,8 +202,12 @@ def decode_dicom(data: bytes, *, deep: bool = False) -> NDArray[Any]:
 
 
 def _decode(data: bytes, *, deep: bool) -> NDArray[Any]:
+    kind = without_picture(data)
+    if kind is not None:
+        raise UndecodableError(f"is a DICOM file without a picture ({kind})", hint="leave it out")
+    data = _with_preamble(data)
     syntax = _transfer_syntax(data)
-    header = dcmread(BytesIO(data), specific_tags=list(_ATTRIBUTES))
+    header = _without_blanks(dcmread(BytesIO(data), specific_tags=list(_ATTRIBUTES)))
     _check(header)
     pixels = _pixels(header, syntax)
     if header.PhotometricInterpretation in _GREY:
@@ -195,11 +218,35 @@ def _decode(data: bytes, *, deep: bool) -> NDArray[Any]:
     return _upper_bits(pixels, header.BitsStored)
 
 
+def _with_preamble(data: bytes) -> bytes:
+    """Return a file with preamble and meta information, which some programs leave out: then nothing is compressed."""
+    if data.startswith(_PREAMBLE[128:], 128):
+        return data
+    if data.startswith(_GROUP_2):
+        return _PREAMBLE + data
+    syntax = str(ExplicitVRLittleEndian if _EXPLICIT.match(data) else ImplicitVRLittleEndian).encode()
+    syntax += b"\0" * (len(syntax) % 2)
+    return _PREAMBLE + b"\x02\0\x10\0UI" + len(syntax).to_bytes(2, "little") + syntax + data
+
+
+def _without_blanks(header: Dataset) -> Dataset:
+    """Remove what is empty; of slope and intercept, which only count together, the one that is left changes nothing."""
+    for element in list(header):
+        if element.is_empty:
+            del header[element.tag]
+    for name, neutral, other in (("RescaleSlope", 1, "RescaleIntercept"), ("RescaleIntercept", 0, "RescaleSlope")):
+        if name not in header and other in header:
+            setattr(header, name, neutral)
+    return header
+
+
 def _transfer_syntax(data: bytes) -> UID:
     """Read how the rest is encoded; a deflated rest must not swell beyond all bounds, for pydicom inflates it whole."""
     file = BytesIO(data)
     file.seek(_META)
     meta = read_dataset(file, False, True, stop_when=lambda tag, _vr, _length: tag.group != 2)
+    if not meta.get("TransferSyntaxUID"):
+        raise UndecodableError("is a DICOM file that does not say TransferSyntaxUID", hint=_ASK)
     syntax = UID(meta.TransferSyntaxUID)
     if syntax == DeflatedExplicitVRLittleEndian:
         inflater = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -211,8 +258,11 @@ def _transfer_syntax(data: bytes) -> UID:
 
 def _check(header: Dataset) -> None:
     """Check what is claimed before memory is given to it."""
-    if "Rows" not in header:
-        raise UndecodableError("is a DICOM file without a picture", hint="leave it out")
+    if "PixelData" not in header:
+        raise UndecodableError("is a DICOM file without a picture (it has no pixel data)", hint="leave it out")
+    absent = [name for name in _NEEDED if name not in header]
+    if absent:
+        raise UndecodableError(f"is a DICOM file that does not say {', '.join(absent)}", hint=_ASK)
     if int(header.get("NumberOfFrames") or 1) > 1:
         raise UndecodableError(
             "is a DICOM file of several frames", hint="save the frame that is meant as a file of its own"
@@ -236,6 +286,8 @@ def _pixels(header: Dataset, syntax: UID) -> NDArray[Any]:
             "is a DICOM file with a compression that is not known", hint="convert it to PNG"
         ) from None
     if not decoder.is_encapsulated:
+        if header["PixelData"].is_undefined_length:
+            raise UndecodableError("is a DICOM file that does not say how its picture is compressed", hint=_ASK)
         return decoder.as_array(header, index=0)[0]
     plugin = "pydicom" if syntax == RLELossless else "pylibjpeg"
     if plugin not in decoder.available_plugins:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING
 
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation_source import open_source
-from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES, is_image, list_images, read_paths, why_no_file
+from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
+from btxrd_explain.inputs.image_files import is_image, list_images, read_paths, why_no_file
 from btxrd_explain.system.places import absolute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.inputs.annotation_source import AnnotationSource
@@ -33,6 +35,9 @@ class NameIndex:
         files: Image files.
         folder: Where they are from: names may be paths in it, and the reasons mention it; None where they are from
             several places.
+
+    Attributes:
+        taken: Names that are those of no file to the letter, each with the name of the one file that it can mean.
     """
 
     def __init__(self, files: Iterable[Path], folder: Path | None) -> None:
@@ -40,6 +45,8 @@ class NameIndex:
         self._folder = folder
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        self._by_likeness: dict[str, list[Path]] = defaultdict(list)
+        self.taken: dict[str, str] = {}
         for file in files:
             self._by_name[file.name].append(file)
             self._by_stem[file.stem].append(file)
@@ -49,7 +56,8 @@ class NameIndex:
 
         Args:
             name: Name of a file, with or without folders (of which the last ones count where several files have the
-                name), with or without suffix. No name leads out of the folder.
+                name), with or without suffix. Where no file has it, letters in the other case and lost zeros do not
+                matter, if one file alone is left. No name leads out of the folder.
 
         Returns:
             The one file of that name.
@@ -61,9 +69,12 @@ class NameIndex:
         base = place.rpartition("/")[2]
         has_suffix = base.lower().endswith(IMAGE_SUFFIXES)
         found = self._by_name.get(base) or ([] if has_suffix else self._by_stem.get(base, []))
+        if not found:
+            found = self._alike(base)
+            if len(found) == 1:
+                self.taken[name] = found[0].name
         if len(found) > 1:
-            ending = f"/{place}" if has_suffix else f"/{place}."
-            found = [file for file in found if ending in f"/{file.as_posix()}"] or found
+            found = _nearest(place, found)
         if len(found) == 1:
             return found[0]
         if found:
@@ -73,14 +84,48 @@ class NameIndex:
         if PurePath(place).anchor or ".." in place.split("/"):
             raise UnresolvedNameError(f"no such file in '{self._folder}', and what lies outside of it is never read")
         direct = self._folder / place
-        if is_image(direct) and why_no_file(direct) is None:
-            return direct
+        if why_no_file(direct) is None and (is_image(direct) or direct.is_file()):
+            return direct  # should it not be an image, reading it says what it is
         raise UnresolvedNameError(f"no such file in '{self._folder}'{self._similar(base)}")
+
+    def _alike(self, base: str) -> list[Path]:
+        """Return the files whose names differ in the case of letters, or in zeros before a number."""
+        if not self._by_likeness:
+            for name, files in [*self._by_name.items(), *self._by_stem.items()]:
+                self._by_likeness[_likeness(name)] += files
+        return list(dict.fromkeys(self._by_likeness.get(_likeness(base), [])))
+
+    def notes(self, table: Path) -> Iterator[str]:
+        """Say how many names of a table are those of no file to the letter, and what they were taken for."""
+        if self.taken:
+            name, file = next(iter(self.taken.items()))
+            such = "" if len(self.taken) == 1 else f", the first of {len(self.taken)} such names"
+            yield f"'{table}' names '{name}', which is taken for '{file}'{such}"
 
     def _similar(self, base: str) -> str:
         """Mention the file that has the same stem but another suffix."""
         others = self._by_stem.get(base.rpartition(".")[0])
         return f", but there is '{others[0].name}'" if others else ""
+
+
+def _likeness(name: str) -> str:
+    """Return what is left of a name when case and zeros before a number do not count; ``46.0`` is how tables have 46.
+
+    >>> _likeness("000046.PNG"), _likeness("46.0"), _likeness("IMG046.png")
+    ('46.png', '46', 'img046.png')
+    """
+    number, dot, rest = name.casefold().partition(".")
+    if not number.isascii() or not number.isdigit():
+        return name.casefold()
+    return (number.lstrip("0") or "0") + ("" if rest == "0" else dot + rest)
+
+
+def _nearest(place: str, files: Sequence[Path]) -> list[Path]:
+    """Return of files of one name those with most of the last folders of a place in common."""
+    folders = place.split("/")[-2::-1]
+    pairs = [zip(folders, file.parent.as_posix().split("/")[::-1], strict=False) for file in files]
+    common = [sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], of_file)) for of_file in pairs]
+    return [file for file, count in zip(files, common, strict=True) if count == max(common)]
 
 
 def contradiction(image_id: str, split_label: str | None, table_label: str | None) -> Iterator[Finding]:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from btxrd_explain.errors import InputError
+from btxrd_explain.inputs.file_kinds import COMPANIONS, DICOM_INDEX, DICOM_SUFFIXES, IMAGE_SUFFIXES, what_is_passed_over
 from btxrd_explain.system.places import is_url, place_of, reaching
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".dcm", ".dicom")
-_DICOM_PREAMBLE, _DICOM_PREFIX = 128, b"DICM"
-_DICOM_INDEX = "dicomdir"
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -49,36 +48,22 @@ def is_image_name(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and not _is_hidden(name)
 
 
-def is_dicom(data: bytes) -> bool:
-    """Return whether a file's content, of which its first 132 bytes suffice, is DICOM."""
-    return data[_DICOM_PREAMBLE:].startswith(_DICOM_PREFIX)
-
-
 def is_image(path: Path) -> bool:
-    """Return whether what a user names is an image: by its suffix, or where it has none as a local DICOM file.
+    """Return whether what a user names is an image: by its suffix, or else a local file by its content.
 
-    Archives name DICOM files ``IM000001``; the index ``DICOMDIR`` beside them is none.
+    Archives name DICOM files ``IM000001`` or ``1.2.840.113619.2``; the index ``DICOMDIR`` with them is not one.
     """
-    return path.name.lower().endswith(IMAGE_SUFFIXES) or _is_unnamed_dicom(path)
-
-
-def _is_unnamed_dicom(path: Path) -> bool:
-    if path.suffix or path.name.lower() == _DICOM_INDEX or is_url(path):
-        return False
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
-            return False
-        with path.open("rb") as file:
-            return is_dicom(file.read(_DICOM_PREAMBLE + len(_DICOM_PREFIX)))
-    except (OSError, ValueError):  # a NUL in the name
-        return False
+    return path.name.lower().endswith(IMAGE_SUFFIXES) or (not is_url(path) and what_is_passed_over(path) is None)
 
 
 def list_images(folder: Path) -> FolderListing:
-    """List the images in a folder and its subfolders, without a look into files but those without a suffix.
+    """List the images in a folder and its subfolders, without a look into files that are named like other images.
+
+    DICOM files, which may be reports, and files whose suffix says nothing are opened: their first bytes decide.
 
     What is called like an image counts as one, be it a pipe, a broken link or an empty folder: nothing that may have
-    been meant is passed over in silence. So do subfolders that cannot be listed.
+    been meant is passed over in silence. So do subfolders that cannot be listed. Archives, volumes, DICOM files without
+    a picture and files of no known kind are counted in the notes.
     Hidden files, hidden folders and Office's lock files (``~$...``) are passed over, and so is a copy of a folder in
     itself, such as ``images/images``, where the outer one holds images.
 
@@ -93,6 +78,7 @@ def list_images(folder: Path) -> FolderListing:
     """
     files: list[Path] = []
     notes: list[str] = []
+    others: defaultdict[str, list[Path]] = defaultdict(list)
     pending, visited = [folder], set()
     while pending:
         current = pending.pop()
@@ -101,7 +87,7 @@ def list_images(folder: Path) -> FolderListing:
             continue
         visited.add(real)
         try:
-            images, folders = _list(current)
+            images, folders, passed_over = _list(current)
         except InputError:
             if current == folder:
                 raise
@@ -110,10 +96,20 @@ def list_images(folder: Path) -> FolderListing:
         if is_image_name(current.name) and current != folder and not images and not folders:
             files.append(current)
         files.extend(current / name for name in images)
+        for name, kind in passed_over.items():
+            others[kind].append(current / name)
         copies = {name for name in folders if images and name.lower() == Path(real).name.lower()}
         notes.extend(f"passed over '{current / name}', a copy of the folder in itself" for name in sorted(copies))
         pending.extend(current / name for name in sorted(set(folders) - copies, reverse=True))
-    return FolderListing(tuple(files), tuple(notes))
+    return FolderListing(tuple(files), (*notes, *_notes(others)))
+
+
+def _notes(others: Mapping[str, Sequence[Path]]) -> Iterator[str]:
+    """Count what was passed over, by kind."""
+    for kind, paths in sorted(others.items()):
+        number = f"{len(paths)} file{'s' if len(paths) > 1 else ''}"
+        advice = "" if kind.startswith("DICOM") else "; save as PNG or DICOM what is a radiograph"
+        yield f"passed over {number} ({kind}), such as '{min(paths)}'{advice}"
 
 
 def kind_of(mode: int) -> str | None:
@@ -131,7 +127,7 @@ def subfolder(folder: Path, name: str) -> Path | None:
     Raises:
         InputError: The folder cannot be listed.
     """
-    _, folders = _list(folder)
+    _, folders, _ = _list(folder)
     return next((folder / found for found in sorted(folders) if found.lower() == name), None)
 
 
@@ -175,11 +171,11 @@ def _count_note(paths: Sequence[Path], images: Sequence[Path]) -> tuple[str, ...
     return (f"passed over {count} of {len(paths)} paths that are not named like images",) if count else ()
 
 
-def _list(folder: Path) -> tuple[list[str], list[str]]:
-    """Return the names of a folder's images, sorted, and of its subfolders."""
+def _list(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
+    """Return the names of a folder's images, sorted, of its subfolders, and what else there is with its kind."""
     if is_url(folder):
         return _list_remote(folder)
-    images, folders = [], []
+    images, folders, others = [], [], {}
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -187,11 +183,21 @@ def _list(folder: Path) -> tuple[list[str], list[str]]:
                     continue
                 if _is_folder(entry):
                     folders.append(entry.name)
-                elif is_image_name(entry.name) or _is_unnamed_dicom(Path(entry.path)):
+                elif (kind := _kind_listed(entry)) is None:
                     images.append(entry.name)
+                elif kind:
+                    others[entry.name] = kind
     except OSError as error:
         raise InputError(f"cannot list the folder '{folder}' ({error.strerror})", hint="check the path") from error
-    return sorted(images), folders
+    return sorted(images), folders, others
+
+
+def _kind_listed(entry: os.DirEntry[str]) -> str | None:
+    """Return what an entry is that is passed over, ``""`` in silence; None where it counts as an image."""
+    name = entry.name.lower()
+    if name.endswith(IMAGE_SUFFIXES) and not name.endswith(DICOM_SUFFIXES):
+        return None
+    return what_is_passed_over(Path(entry.path))
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -201,7 +207,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _list_remote(folder: Any) -> tuple[list[str], list[str]]:  # noqa: ANN401 -- a UPath
+def _list_remote(folder: Any) -> tuple[list[str], list[str], dict[str, str]]:  # noqa: ANN401 -- a UPath
     """Do the same for a URL, with one listing: whether each entry is a file costs a request in an object store."""
     try:
         with reaching(folder):
@@ -210,8 +216,15 @@ def _list_remote(folder: Any) -> tuple[list[str], list[str]]:  # noqa: ANN401 --
         raise InputError(f"cannot list the folder '{folder}' ({error.strerror})", hint="check the URL") from error
     entries.pop(folder.path.rstrip("/"), None)  # some stores list an empty object that stands for the folder
     kinds = {place.rpartition("/")[2]: kind for place, kind in entries.items()}
-    images = [name for name, kind in kinds.items() if kind == "file" and is_image_name(name)]
-    return sorted(images), [name for name, kind in kinds.items() if kind == "directory" and not _is_hidden(name)]
+    folders = [name for name, kind in kinds.items() if kind == "directory" and not _is_hidden(name)]
+    files = [name for name, kind in kinds.items() if kind == "file" and not _is_hidden(name)]
+    others = {name: "file of another suffix, which is not looked into" for name in files if _may_be_meant(name)}
+    return sorted(filter(is_image_name, files)), folders, others
+
+
+def _may_be_meant(name: str) -> bool:
+    """Return whether a remote file may be an image that its name does not tell."""
+    return name.lower() != DICOM_INDEX and not name.lower().endswith((*IMAGE_SUFFIXES, *COMPANIONS))
 
 
 def _is_hidden(name: str) -> bool:

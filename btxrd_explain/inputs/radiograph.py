@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from btxrd_explain.inputs.decode import (
     refusing_damage,
     upright,
 )
-from btxrd_explain.inputs.image_files import is_dicom, kind_of
+from btxrd_explain.inputs.file_kinds import is_dicom
+from btxrd_explain.inputs.image_files import kind_of
 from btxrd_explain.system.places import as_text, is_url, place_of, reaching
 
 if TYPE_CHECKING:
@@ -42,6 +44,10 @@ _VALUES_AT_ONCE = 2**20
 """Wider types are needed on the way, which for all values at once take many times the memory of the image."""
 _PNG_DEPTH = 24
 """Where a PNG tells the bits per value."""
+_PPM_LARGEST = re.compile(rb"P[36]" + rb"(?:\s|#[^\n]*\n)+\d+" * 2 + rb"(?:\s|#[^\n]*\n)+(\d{1,5})\s")
+"""Where a PPM in colour tells its largest value, behind width and height."""
+_JPEG_2000_DEPTH = re.compile(rb"\xff\x4f\xff\x51.{38}(.)", re.DOTALL)
+"""Where JPEG 2000 tells the bits of its first component, less one, with a sign bit above them (ITU-T T.800, A.5.1)."""
 
 
 def to_8_bits(image: Image.Image, data: bytes) -> NDArray[np.uint8]:
@@ -154,6 +160,12 @@ def _is_deep_colour(image: Image.Image, data: bytes) -> bool:
     """Return whether Pillow kept no more than the upper 8 bits of the channels."""
     if image.format == "PNG":
         return data[_PNG_DEPTH] == 16
+    if image.format == "PPM":
+        found = _PPM_LARGEST.match(data)
+        return found is not None and int(found[1]) > 255
+    if image.format == "JPEG2000":
+        found = _JPEG_2000_DEPTH.search(data)
+        return found is not None and found[1][0] & 0x7F >= 8 and len(image.getbands()) > 1
     return _tag(image, ExifTags.Base.BitsPerSample, 1) > 8 and len(image.getbands()) > 1
 
 

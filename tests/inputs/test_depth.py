@@ -14,6 +14,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image
 
 from btxrd_explain.inputs.decode import UndecodableError
 from btxrd_explain.inputs.radiograph import decode_radiograph, read_radiograph
@@ -211,3 +212,24 @@ def test_deep_and_shallow_pictures_are_one(tmp_path: Path) -> None:
     grey = np.random.default_rng(0).integers(300, 4000, (9, 7), dtype=np.uint16)
     deep, shallow = (read_deep(cv2_png(grey), tmp_path, deep=deep) for deep in (True, False))
     np.testing.assert_array_equal(shallow, scaled(deep))
+
+
+def test_portable_grey_maps_are_scaled() -> None:
+    values = np.array([RAMP], ">u2").tobytes()
+    assert decode_radiograph(b"P5\n# from a scanner\n3 1\n4196\n" + values).tolist() == [[0, 64, 255]]
+    assert decode_radiograph(b"P2 3 1 4196 100 1124 4196\n").tolist() == [[0, 64, 255]]
+
+
+def test_deep_colours_of_portable_pixel_maps_and_jpeg_2000_keep_their_depth() -> None:
+    colours = np.repeat(np.array([RAMP] * 8, np.uint16)[..., None], 3, axis=2)
+    portable = b"P6\n# from a scanner\n3 8\n4196\n" + colours.astype(">u2").tobytes()
+    assert decode_radiograph(portable).tolist() == [[0, 64, 255]] * 8
+    large = np.tile(colours, (8, 22, 1))
+    lossless = cv2.imencode(".jp2", large, [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000])[1].tobytes()
+    assert decode_radiograph(lossless).tolist() == [[0, 64, 255] * 22] * 64
+
+
+def test_grey_jpeg_2000_of_16_bits_is_scaled() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.array([RAMP] * 8, np.uint16)).save(file, "JPEG2000")
+    assert decode_radiograph(file.getvalue()).tolist() == [[0, 64, 255]] * 8

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from pydicom import dcmread, dcmwrite
+from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.data import get_testdata_file
 from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import (
     MPEG2MPML,
+    UID,
     DeflatedExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
@@ -29,8 +30,6 @@ from tests.support.dicom_files import compressed, deflated, dicom, dicom_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pydicom.uid import UID
 
 PIXELS = np.random.default_rng(5).integers(0, 4096, (66, 71)).astype(np.uint16)
 
@@ -90,11 +89,11 @@ def test_documents_and_plans_hold_no_picture(name: str, tmp_path: Path) -> None:
         ({"Rows": 65535, "Columns": 65535}, "has more than 100,000,000 pixels"),
         ({"Rows": 9000, "Columns": 9000}, "is a damaged DICOM file"),  # the picture is too short
         ({"Rows": 0}, "is a damaged DICOM file"),
-        ({"Columns": None}, "is a damaged DICOM file"),
+        ({"Columns": None}, "does not say Columns"),
         ({"BitsAllocated": 32, "BitsStored": 32}, "more than 16 bits"),
         ({"BitsStored": 17}, "more than 16 bits"),
         ({"BitsStored": 0}, "more than 16 bits"),
-        ({"PixelRepresentation": None}, "is a damaged DICOM file"),
+        ({"PixelRepresentation": None}, "does not say PixelRepresentation"),
         ({"VOILUTSequence": lut(0, 16, [])}, "is a damaged DICOM file"),
         ({"ModalityLUTSequence": lut(0, 5, [1, 2, 3])}, "is a damaged DICOM file"),
     ],
@@ -223,3 +222,50 @@ def test_nesting_without_end_is_refused(tmp_path: Path) -> None:
     place = data.index(b"\x28\x00\x02\x00")
     nested = b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 20_000
     refused(tmp_path, data[:place] + nested + data[place:], "DICOM")
+
+
+def test_files_without_preamble_or_meta_information_are_read(tmp_path: Path) -> None:
+    whole = read_radiograph(save(tmp_path, "x.dcm", dicom(PIXELS))).pixels
+    header = dicom_dataset(PIXELS)
+    bare = {"preamble": dicom(PIXELS)[132:]}
+    for name, implicit in (("implicit", True), ("explicit", False)):
+        file, dataset = io.BytesIO(), Dataset({element.tag: element for element in header})
+        dcmwrite(file, dataset, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+        bare[name] = file.getvalue()
+    for name, data in bare.items():
+        assert (read_radiograph(save(tmp_path, name, data)).pixels == whole).all(), name
+
+
+def test_blank_attributes_count_as_absent(tmp_path: Path) -> None:
+    blank = {"RescaleSlope": "", "RescaleIntercept": "", "WindowCenter": "", "PixelPaddingValue": None}
+    whole = read_radiograph(save(tmp_path, "x.dcm", dicom(PIXELS))).pixels
+    assert (read_radiograph(save(tmp_path, "blank.dcm", dicom(PIXELS, **blank))).pixels == whole).all()
+
+
+def test_a_slope_counts_where_its_intercept_is_blank(tmp_path: Path) -> None:
+    window = {"WindowCenter": "1000", "WindowWidth": "2000", "RescaleSlope": "2"}
+    zero, blank = (
+        read_radiograph(save(tmp_path, f"{number}.dcm", dicom(PIXELS, **window, RescaleIntercept=value))).pixels
+        for number, value in enumerate(("0", ""))
+    )
+    assert (zero == blank).all()
+    assert zero.min() < zero.max()
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"PhotometricInterpretation": None}, "does not say PhotometricInterpretation: export it again"),
+        ({"PhotometricInterpretation": "", "BitsStored": None}, "does not say PhotometricInterpretation, BitsStored"),
+    ],
+)
+def test_what_is_missing_is_named(attributes: dict[str, Any], reason: str, tmp_path: Path) -> None:
+    refused(tmp_path, dicom(PIXELS, **attributes), reason)
+
+
+def test_reports_are_called_reports(tmp_path: Path) -> None:
+    header = dicom_dataset(PIXELS)
+    del header.PixelData
+    refused(tmp_path, written(header), r"without a picture \(it has no pixel data\): leave it out")
+    header.file_meta.MediaStorageSOPClassUID = header.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.88.11")
+    refused(tmp_path, written(header), r"without a picture \(a structured report\): leave it out")

@@ -101,7 +101,55 @@ def test_dicom_files_are_listed_by_suffix_and_without_one_by_content(tmp_path: P
     )
     for name in names:
         (tmp_path / name).write_bytes(DICOM)
-    assert listed(tmp_path) == ["IM000001", "a.dcm", "b.DICOM", "sub/IM000005"]
+    assert listed(tmp_path) == ["1.2.840.113619", "IM000001", "a.dcm", "b.DICOM", "sub/IM000005"]
+
+
+REPORT = DICOM + b"\2\0\2\0UI\x1e\x001.2.840.10008.5.1.4.1.1.88.11\0"
+STATE = b"\x08\0\x16\0\x1c\0\0\x001.2.840.10008.5.1.4.1.1.11.1"
+
+
+def test_what_holds_no_radiograph_is_counted_by_kind(tmp_path: Path) -> None:
+    touch(tmp_path, "scans.zip", "masks.nii.gz", "b.nii.gz", "labels.json", "README", "thesis.pdf", "maps.npz")
+    (tmp_path / "Makefile").write_text("all:\n\tm\u00e4ke\n", encoding="utf-8")
+    for name, data in {"sr.dcm": REPORT, "1.2.3": REPORT, "ps": STATE, "x.raw": bytes(9)}.items():
+        (tmp_path / name).write_bytes(data)
+    what = "; save as PNG or DICOM what is a radiograph"
+    assert list_images(tmp_path).files == ()
+    assert [note.replace(f"{tmp_path}/", "") for note in list_images(tmp_path).notes] == [
+        "passed over 1 file (DICOM file without a picture (a presentation state)), such as 'ps'",
+        "passed over 2 files (DICOM file without a picture (a structured report)), such as '1.2.3'",
+        f"passed over 1 file (archive), such as 'scans.zip'{what}",
+        f"passed over 1 file (document), such as 'thesis.pdf'{what}",
+        f"passed over 1 file (file of arrays), such as 'maps.npz'{what}",
+        f"passed over 1 file (file of no known kind), such as 'x.raw'{what}",
+        f"passed over 2 files (volume), such as 'b.nii.gz'{what}",
+    ]
+
+
+def test_the_content_decides_where_the_suffix_says_nothing(tmp_path: Path) -> None:
+    heads = {
+        "jpeg": b"\xff\xd8\xff\xe0",
+        "x.png_original": b"\x89PNG\r\n\x1a\n",
+        "tiff.001": b"II*\0",
+        "bare.ima": b"\x08\0\5\0CS\x0a\0ISO_IR 100",
+        "1.2.840.1": b"\2\0\0\0UL\4\0",
+        "codestream": b"\xff\x4f\xff\x51",
+        "pgm": b"P5\n1 1\n",
+        "heic": b"\0\0\0\x18ftypheic",
+    }
+    for name, head in heads.items():
+        (tmp_path / name).write_bytes(head)
+    assert listed(tmp_path) == sorted(heads)
+    assert list_images(tmp_path).notes == ()
+
+
+def test_files_that_are_called_like_images_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    suffixes = (".jfif", ".JPE", ".mpo", ".pgm", ".ppm", ".jp2", ".avif", ".heic", ".jpeg", ".png", ".tif", ".webp")
+    touch(tmp_path, *(f"{number}{suffix}" for number in range(20) for suffix in suffixes), "a.json", "b.csv")
+    opened: list[Path] = []
+    monkeypatch.setattr(type(tmp_path), "open", lambda self, *_: opened.append(self))
+    assert len(list_images(tmp_path).files) == 20 * len(suffixes)
+    assert opened == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no named pipes on Windows")
@@ -120,7 +168,7 @@ def test_dicom_files_without_a_suffix_may_be_named(tmp_path: Path) -> None:
     index = NameIndex([], tmp_path)
     assert index.resolve("IM000001") == tmp_path / "IM000001"
     with pytest.raises(UnresolvedNameError):
-        index.resolve("IM000002")
+        index.resolve("IM000003")
 
 
 def test_split_csvs_may_name_dicom_files_with_or_without_suffix(tmp_path: Path) -> None:
@@ -128,6 +176,37 @@ def test_split_csvs_may_name_dicom_files_with_or_without_suffix(tmp_path: Path) 
     index = NameIndex(files, tmp_path)
     assert [index.resolve(name) for name in ("IM000001", "IM000002", "1.2.840.113")] == files
     assert index.resolve("x/1.2.840.113.dcm") == files[2]
+
+
+def test_names_that_are_those_of_no_file_are_taken_where_one_file_is_left(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("000046.png", "IMG7.JPEG", "a/x.png", "a/X.PNG", "05.png", "005.png")]
+    index = NameIndex(files, tmp_path)
+    assert [index.resolve(name) for name in ("46", "46.0", "46.png", "img7", "a/x.png")] == [
+        *[files[0]] * 3,
+        *files[1:3],
+    ]
+    assert index.taken == {"46": "000046.png", "46.0": "000046.png", "46.png": "000046.png", "img7": "IMG7.JPEG"}
+    assert list(index.notes(tmp_path / "s.csv")) == [
+        f"'{tmp_path}/s.csv' names '46', which is taken for '000046.png', the first of 4 such names"
+    ]
+    for name in ("5", "x.Png", "img7.png", "46.5"):
+        with pytest.raises(UnresolvedNameError):
+            index.resolve(name)
+
+
+def test_of_files_of_one_name_the_last_folders_decide(tmp_path: Path) -> None:
+    files = [tmp_path / "train" / "1.png", tmp_path / "test" / "1.png"]
+    index = NameIndex(files, tmp_path)
+    assert index.resolve("/home/somebody/data/test/1.png") == files[1]
+    for name in ("1.png", "/home/somebody/1.png"):
+        with pytest.raises(UnresolvedNameError, match="several files match"):
+            index.resolve(name)
+
+
+def test_a_file_that_is_there_is_never_said_to_be_missing(tmp_path: Path) -> None:
+    touch(tmp_path, "notes.txt", "x.heic", "report")
+    index = NameIndex(list_images(tmp_path).files, tmp_path)
+    assert [index.resolve(name).name for name in ("notes.txt", "x.heic", "report")] == ["notes.txt", "x.heic", "report"]
 
 
 def test_subfolders_are_found_in_any_case(tmp_path: Path) -> None:

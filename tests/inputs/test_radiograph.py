@@ -188,7 +188,12 @@ def test_sizes_that_pillow_only_warns_of_are_read(monkeypatch: pytest.MonkeyPatc
     ("data", "message"),
     [
         (b"", "is empty: copy it again"),
-        (b"no image at all", r"is not an image that can be read \(JPEG, PNG, BMP, TIFF, WEBP, GIF\): convert"),
+        (b"\0\0\0\x18ftypheic", "is HEIC, which is not read: convert it to PNG, or leave it out"),
+        (b"%PDF-1.7", "is a PDF document, which is not read: convert it"),
+        (b"version https://git-lfs.github.com/spec/v1", "is a Git LFS pointer to a file, which is not read"),
+        (b"<!doctype html>", "is a web page, which is not read"),
+        (b"\xff\x4f\xff\x51\0", r"is damaged \(JPEG 2000 without a sound header\): copy it again"),
+        (b"no image at all", r"is not an image that can be read \(JPEG, PNG, BMP, TIFF, WEBP, GIF, PPM.*\): convert"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is not an image that can be read"),
         (encode(np.zeros((64, 64), np.uint8), "JPEG")[:-40], "is damaged"),
         (encode(np.arange(4096, dtype=np.uint16).reshape(64, 64))[:100], "is damaged"),
@@ -255,3 +260,16 @@ def test_real_radiographs_are_decoded_exactly(real_data: Path) -> None:
         channels.add(pixels.ndim)
         assert np.array_equal(pixels, np.array(Image.open(path)))
     assert channels == {2, 3}
+
+
+@pytest.mark.parametrize("kind", ["MPO", "PPM", "JPEG2000", "AVIF"])
+def test_rarer_formats_are_read(kind: str, tmp_path: Path) -> None:
+    pixels = np.add.outer(np.arange(40), np.arange(32)).astype(np.uint8) * 3
+    image = Image.fromarray(pixels)
+    several = {"save_all": True, "append_images": [image]} if kind == "MPO" else {}
+    image.save(tmp_path / "x", kind, quality=98, **several)
+    assert np.abs(read_radiograph(tmp_path / "x").pixels - pixels.astype(float)).max() <= 3
+    data = (tmp_path / "x").read_bytes()
+    (tmp_path / "x").write_bytes(data[: len(data) // 3])
+    with pytest.raises(RadiographError, match="is damaged"):
+        read_radiograph(tmp_path / "x")
