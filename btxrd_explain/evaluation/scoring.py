@@ -97,7 +97,7 @@ class Scorer:
             lesions = self._lesions(annotation, image, score)
         except AnnotationError as error:
             excluded = replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error))
-            return Scored(excluded, findings=(unusable(row.image_id, error),))
+            return Scored(excluded, findings=() if annotation.told else (unusable(row.image_id, error),))
         score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
         sha256 = None if row.stamp is None else row.stamp.sha256
         findings = [replace(finding, images=(row.image_id,)) for finding in lesions.findings]

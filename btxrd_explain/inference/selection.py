@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.class_names import NoLesion
 from btxrd_explain.errors import AnnotationError, InputError, TableError
-from btxrd_explain.finding import listed, quoted
+from btxrd_explain.finding import Tally, listed, quoted
 from btxrd_explain.findings.origin import image_findings, setting_findings
 from btxrd_explain.findings.table import inspect_table, split_findings
 from btxrd_explain.inference.request import collect_images, names_images
 from btxrd_explain.inference.run import up_to_date
 from btxrd_explain.inputs.annotation_source import open_source, read_lesions
+from btxrd_explain.inputs.shared_annotations import Annotated, of_one_stem, tell_apart
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.progress import WithoutRows
@@ -91,9 +92,8 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
     if settings.model.checkpoint is not None:
         with up_to_date(settings, WithoutRows(listener)) as current:
             known = current.collection.annotations if names_images(settings) else {}
-        return replace(
-            _with_annotations(settings, current.table, current.rows, known, listener), findings=current.findings
-        )
+        selected = _with_annotations(settings, current.table, current.rows, known, listener)
+        return replace(selected, findings=current.findings + selected.findings)
     table = open_table(settings.output.predictions_path)
     everything = rows = table.index()
     known, findings = {}, tuple(setting_findings(settings, table.provenance))
@@ -112,7 +112,8 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
     findings += inspect_table(table, everything, rows)
     for finding in findings:
         listener.warn(finding)
-    return replace(_with_annotations(settings, table, rows, known, listener), findings=findings)
+    selected = _with_annotations(settings, table, rows, known, listener)
+    return replace(selected, findings=findings + selected.findings)
 
 
 def select_to_evaluate(settings: Settings, listener: Listener) -> Selected:
@@ -197,7 +198,15 @@ def _with_annotations(
         _tell_of_names(selected, listener)
     for row in rows.where(~rows.is_in("status", [RowStatus.OK])):
         listener.failed(row.image_id, row.status, row.error or "")
-    return selected
+    if known:
+        return selected
+    alike = rows.where(rows.is_in("image_id", of_one_stem(rows.column("image_id").to_pylist())))
+    places = ((row.image_id, table.image_path(row)) for row in alike)
+    told, shared = tell_apart(Annotated(image_id, path, source.find(path)) for image_id, path in places)
+    findings = Tally(shared).findings()
+    for finding in findings:
+        listener.warn(finding)
+    return Selected(table, rows, source, told, findings)
 
 
 def _tell_of_names(selected: Selected, listener: Listener) -> None:

@@ -43,6 +43,7 @@ class AnnotationPlace:
         path: The file.
         kind: What it is.
         entry: Of a COCO file, the position of the image in it.
+        told: Whether a finding tells of the problem already.
         problem: Why it cannot be told which annotation is the radiograph's; None where it can.
         similar: The name by which it was found, where that is not the radiograph's by letter; None where it is.
     """
@@ -50,6 +51,7 @@ class AnnotationPlace:
     path: Path
     kind: SourceKind = SourceKind.LABELME
     entry: int = 0
+    told: bool = False
     problem: str | None = None
     similar: str | None = None
 

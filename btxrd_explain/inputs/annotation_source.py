@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.errors import AnnotationError, InputError
-from btxrd_explain.finding import Finding, listed, quoted
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind, check_size
 from btxrd_explain.inputs.annotation_formats import (
     LISTED,
@@ -28,7 +27,7 @@ from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES
 from btxrd_explain.system.places import absolute, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
@@ -249,21 +248,6 @@ def read_lesions(
     """
     shapes = read_annotation(place, radiograph, inverted=rules.inverted).shapes
     return lesion_masks(rules.lesions(shapes, class_name), radiograph, MaskPolicy.ALL)
-
-
-def shared_annotations(places: Iterable[tuple[str, AnnotationPlace | None]]) -> Iterator[Finding]:
-    """Yield the annotations that serve several images: the stem alone may have brought them together.
-
-    Args:
-        places: The ``image_id`` of each image, and where its annotation is; None where there is none.
-    """
-    first: dict[AnnotationPlace, str] = {}
-    shared: dict[AnnotationPlace, list[str]] = {}
-    for image_id, place in places:
-        if place is not None and first.setdefault(place, image_id) != image_id:
-            shared.setdefault(place, [first[place]]).append(image_id)
-    for place, ids in shared.items():
-        yield Finding.of("shared-annotation", f"{listed(quoted(ids))} share '{place.path}'", ids)
 
 
 class AnnotationSource(Protocol):

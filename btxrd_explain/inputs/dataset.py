@@ -13,12 +13,12 @@ from typing import IO, TYPE_CHECKING
 from btxrd_explain.core.labels import names_several, strangers
 from btxrd_explain.errors import InputError
 from btxrd_explain.finding import Tally
-from btxrd_explain.inputs.annotation_source import shared_annotations
 from btxrd_explain.inputs.btxrd import BtxrdRoot, find_btxrd_root
 from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
 from btxrd_explain.inputs.gathering import Gathering, NameIndex, Selection, UnresolvedNameError, contradiction
 from btxrd_explain.inputs.image_files import is_image, subfolder, why_no_file
 from btxrd_explain.inputs.record import Collection, ImageRecord
+from btxrd_explain.inputs.shared_annotations import Annotated, tell_apart
 from btxrd_explain.inputs.split_csv import SplitRow, is_training, read_split_csv
 from btxrd_explain.system.places import absolute, as_text, is_url, place_of, reaching
 
@@ -296,15 +296,17 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
     labels = {file: row.label or stated.get(file) for file, row in rows.items()}
     classes = _known_labels({label for label in labels.values() if label}, class_names)
     ids = image_ids(rows)
+    places = {file: gathering.annotation(file) for file in rows}
+    told, shared = tell_apart(Annotated(ids[file], file, place) for file, place in places.items())
     records = [
-        ImageRecord(ids[file], file, classes.get(labels[file] or ""), row.split, gathering.annotation(file))
+        ImageRecord(ids[file], file, classes.get(labels[file] or ""), row.split, told.get(ids[file], places[file]))
         for file, row in rows.items()
     ]
     records.sort(key=lambda record: record.image_id)
     tally = Tally(
         finding for file, row in rows.items() for finding in contradiction(ids[file], row.label, stated.get(file))
     )
-    tally.add(shared_annotations((record.image_id, record.annotation) for record in records))
+    tally.add(shared)
     return Collection(
         tuple(records),
         named,

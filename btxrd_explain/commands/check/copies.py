@@ -10,7 +10,6 @@ import numpy as np
 from btxrd_explain.core.duplicates import Groups, Likeness, equal_groups, find_near_duplicates
 from btxrd_explain.finding import Finding
 from btxrd_explain.findings.copies import Labelled, copied, disagreements, patients_across_splits, same_files
-from btxrd_explain.inputs.annotation_source import shared_annotations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -104,7 +103,6 @@ def check_annotations(entries: Sequence[Entry], images: Sequence[Examined]) -> I
             if entry.is_normal is False and entry.annotation is None:
                 text = f"'{entry.image_id}' is {entry.known.label}, and has no annotation"
                 yield Finding.of("missing-annotation", text, [entry.image_id])
-    yield from shared_annotations((entry.image_id, entry.annotation) for entry in entries)
     if draws_twice(images):
         for image in images:
             yield from () if image.drawn is None else image.drawn.twice

@@ -11,6 +11,7 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.dataset import gather, image_ids, none_found
+from btxrd_explain.inputs.shared_annotations import Annotated, tell_apart
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -85,15 +86,17 @@ def take_survey(settings: Settings) -> Survey:
     selection = _only(gathering.selections, "split CSV")
     table = _only({root.table for root, _ in gathering.roots if root.table is not None}, "table")
     tables = read_tables(ids, table, selection, settings.evaluation)
+    places = {file: gathering.annotation(file) for file in ids}
+    _, shared = tell_apart(Annotated(ids[file], file, place) for file, place in places.items())
     no_lesion = no_lesion_of(settings)
-    entries = [Entry(ids[file], file, gathering.annotation(file), tables.known[file], no_lesion) for file in ids]
+    entries = [Entry(ids[file], file, places[file], tables.known[file], no_lesion) for file in ids]
     entries.sort(key=lambda entry: entry.image_id)
     passed = [Finding.of("passed-over", note) for note in dict.fromkeys(gathering.notes)]
     missing = [Finding.of("unreadable-image", f"'{path}': {reason}") for path, reason in gathering.absent.items()]
     whole = gathering.folders or any(one.complete for one in gathering.selections)  # others may be of other images
     unused = gathering.unused_annotations() if whole else []
     orphans = [Finding.of("orphan-annotation", f"no image for '{name}'") for name in unused]
-    return Survey(tuple(entries), tables, (*missing, *tables.findings, *orphans, *passed))
+    return Survey(tuple(entries), tables, (*missing, *tables.findings, *shared, *orphans, *passed))
 
 
 def _only(found: Collection[Item], what: str) -> Item | None:
