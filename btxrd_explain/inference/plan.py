@@ -5,11 +5,10 @@ from __future__ import annotations
 import heapq
 import os
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import InputError, OtherFileError, TableError
@@ -20,10 +19,11 @@ from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal
 from btxrd_explain.predictions.table import PredictionTable, open_table, table_files, table_folder
 from btxrd_explain.system.files import relative_path, sha256_of
-from btxrd_explain.system.places import is_url, place_of, reaching
+from btxrd_explain.system.places import is_url, on_this_system, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from btxrd_explain.core.explained_classes import ExplainedClasses
     from btxrd_explain.inputs.record import Collection, ImageRecord
@@ -122,7 +122,7 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
         The plan.
 
     Raises:
-        InputError: A file has the name of another radiograph in the table.
+        InputError: A file has the name of another radiograph in the table, or is in it by another name.
         TableError: A table in a folder, or a file that never was a table, cannot be used.
         OutputError: Something else is where the journal or its log should be.
     """
@@ -133,7 +133,8 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
     sources = [source.index() for source in (table, journal) if source is not None]
     missing = {image_id: _missing_row(image_id, reason) for image_id, reason in sorted(collection.missing)}
     known = table or journal
-    review = _Review(table_folder(path), dict(missing), known and known.provenance.explained)
+    explained = known and known.provenance.explained
+    review = _Review(table_folder(path), collection.records, dict(missing), explained)
     for row, record in _joined(collection.records, *sources):
         review.look_at(row, record)
     return Plan(
@@ -159,21 +160,25 @@ class _Review:
 
     Attributes:
         folder: The folder to which the paths in the table are relative.
+        records: All images that are asked for.
         absent: Rows of missing files that no table says yet, by ``image_id``.
         explained: Which classes have grids in the rows; None without rows.
         pending: Images to compute.
         stale: The ``image_id`` of rows that do not hold as they are.
         why: How many images are to be computed for which reason.
         moved: The ``image_id`` of rows whose files are somewhere else now.
+        in_folders: Images asked for that are named by their paths, by file name; None before they are needed.
     """
 
     folder: Path
+    records: Sequence[ImageRecord]
     absent: dict[str, Prediction]
     explained: ExplainedClasses | None = None
     pending: list[ImageRecord] = field(default_factory=list)
     stale: set[str] = field(default_factory=set)
     why: Counter[str] = field(default_factory=Counter)
     moved: list[str] = field(default_factory=list)
+    in_folders: dict[str, list[ImageRecord]] | None = None
 
     def look_at(self, row: Prediction | None, record: ImageRecord | None) -> None:
         """Look at what is known of one image, and what is asked for.
@@ -183,6 +188,7 @@ class _Review:
         """
         if record is None:
             self._look_for(row)
+            self._look_for_other_name(row)
         elif row is None:
             self.why["new"] += 1
             self.pending.append(record)
@@ -234,7 +240,7 @@ class _Review:
             return False
 
     def _place(self, row: Prediction) -> Path:
-        return place_of(row.path) if is_url(row.path) else Path(os.path.normpath(self.folder / row.path))
+        return place_of(row.path if is_url(row.path) else os.path.normpath(self.folder / on_this_system(row.path)))
 
     def _is_there(self, row: Prediction) -> bool:
         """Return whether there still is something where a row has its file from."""
@@ -245,6 +251,36 @@ class _Review:
             f"the table has '{row.image_id}' from '{self._place(row)}', and {what}",
             hint="rename one of them, or name another folder of results with -o",
         )
+
+    def _look_for_other_name(self, row: Prediction | None) -> None:
+        """Look whether the file of a row that is not asked for is asked for by another name.
+
+        A file is named by its path where others have its name, and by its name where it is alone: with more or less
+        inputs its row would stay, and the same radiograph would have two.
+
+        Raises:
+            InputError: It is.
+        """
+        if row is None or not row.path:
+            return
+        for record in self._of_file_name(row.image_id):
+            if self._is_of(row, record.path):
+                raise InputError(
+                    f"the table has '{self._place(row)}' as '{row.image_id}', and it is named '{record.image_id}' now",
+                    hint="name the same inputs as for the table, or another folder of results with -o",
+                )
+
+    def _of_file_name(self, image_id: str) -> Iterator[ImageRecord]:
+        """Yield the images asked for under another ``image_id`` of the same file name."""
+        if self.in_folders is None:
+            self.in_folders = defaultdict(list)
+            for record in self.records:
+                if "/" in record.image_id:
+                    self.in_folders[record.image_id.rpartition("/")[2]].append(record)
+        name = image_id.rpartition("/")[2]
+        yield from self.in_folders.get(name, ())
+        place = bisect_left(self.records, name, key=_BY_ID) if name != image_id else len(self.records)
+        yield from (record for record in self.records[place : place + 1] if record.image_id == name)
 
     def _look_for(self, row: Prediction | None) -> None:
         """Look whether a row of a file that is missing says so."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.errors import AnnotationError, InputError
+from btxrd_explain.finding import Finding, listed, quoted
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind, check_size
 from btxrd_explain.inputs.annotation_formats import (
     LISTED,

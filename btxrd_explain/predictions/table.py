@@ -16,7 +16,7 @@ from btxrd_explain.predictions.index import Index
 from btxrd_explain.predictions.part import Part, open_part
 from btxrd_explain.predictions.provenance import differences
 from btxrd_explain.predictions.schema import from_batch, text_column
-from btxrd_explain.system.places import is_url, place_of
+from btxrd_explain.system.places import is_url, on_this_system, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -88,7 +88,7 @@ class PredictionTable:
 
     def image_path(self, row: Prediction) -> Path:
         """Return where a row's image file is."""
-        return place_of(row.path) if is_url(row.path) else self.folder / row.path
+        return place_of(row.path) if is_url(row.path) else self.folder / on_this_system(row.path)
 
     def _in_two_parts(self, image_id: str) -> TableError:
         holders = [part.path.name for part in self.parts for _ in _stream(part, [image_id])]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -122,7 +123,7 @@ def place_of(text: str) -> Path:
         InputError: The kind of URL is unknown, or the package that reads it is not installed.
     """
     if not is_url(text):
-        return Path(text)
+        return Path(on_this_system(text))
     from upath import UPath  # noqa: PLC0415 -- few runs need it
 
     try:
@@ -145,7 +146,33 @@ def as_text(path: str) -> str:
     >>> print(as_text("Größe.png"), as_text("Gr\udcf6\udcdfe.png"))
     Größe.png Gr\xf6\xdfe.png
     """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return os.fsencode(on_this_system(path)).decode("utf-8", "backslashreplace")
+
+
+def on_this_system(text: str) -> str:
+    r"""Return a name from a table as Python takes it here, where the locale's encoding need not be UTF-8.
+
+    Bytes that the encoding does not know are surrogates in Python's names of files, and not in texts.
+
+    >>> on_this_system("Größe.png") == os.fsdecode("Größe.png".encode())
+    True
+    """
+    if sys.getfilesystemencoding() == "utf-8":
+        return text
+    return os.fsdecode(text.encode("utf-8", "surrogateescape"))
+
+
+def is_utf8(name: str) -> bool:
+    r"""Return whether a name is UTF-8 on the disk.
+
+    >>> is_utf8("Größe.png"), is_utf8("Gr\udcf6\udcdfe.png")
+    (True, False)
+    """
+    try:
+        os.fsencode(on_this_system(name)).decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @contextmanager

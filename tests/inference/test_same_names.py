@@ -237,6 +237,28 @@ def test_in_one_listing_both_have_rows() -> None:
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("more_first", [False, True])
+def test_one_radiograph_has_no_second_row_when_others_of_its_name_come_or_go(
+    computed: list[str], *, more_first: bool
+) -> None:
+    """Alone it is named by its name, with others of that name by its path."""
+    flags = ("--predictions", "out/predictions.parquet") if not more_first else ("--predictions", "out/both.parquet")
+    both = (FIRST, _copy(f"other/{NAME}", of="IMG000003.jpeg"))
+    if more_first:
+        _infer(*both, *flags)
+    before = Path(flags[1]).read_bytes()
+    computed.clear()
+    line = _infer(*([FIRST] if more_first else both), *flags, "--quiet", code=4).stderr
+    names = (FIRST, NAME) if more_first else (NAME, FIRST)
+    assert line == (
+        f"error: the table has '{FIRST}' as '{names[0]}', and it is named '{names[1]}' now: name the same inputs as "
+        "for the table, or another folder of results with -o\n"
+    )
+    assert computed == []
+    assert Path(flags[1]).read_bytes() == before
+
+
+@pytest.mark.usefixtures("folder")
 def test_shards_of_two_data_sets_are_not_merged() -> None:
     """An image of some name is in the same shard of every data set."""
     _copy(f"other/{NAME}", of="IMG000003.jpeg")
