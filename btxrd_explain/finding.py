@@ -116,7 +116,10 @@ KINDS: Mapping[str, Kind] = {
     "empty-annotation": Kind(_W, "an annotation of a tumour has no shape", "annotate it, or it cannot be scored"),
     "orphan-annotation": Kind(_W, "an annotation has no image", "complete the images, or remove the annotation"),
     "shared-annotation": Kind(
-        _W, "images share an annotation", "rename one of them: annotations are found by the stem of the image's name"
+        _W,
+        "images share an annotation",
+        "give each image an annotation of its own, in a folder that is named like the image's; until then it counts "
+        "for no image but one that it names",
     ),
     "annotation-part": Kind(
         _W, "a part of an annotation is left out", "correct the part, or remove it; all others count"
@@ -163,6 +166,9 @@ KINDS: Mapping[str, Kind] = {
     # the data set as a whole
     "other-count": Kind(
         _W, "a count is not the published one", "complete the download, or say in your paper what differs"
+    ),
+    "taken-for": Kind(
+        _N, "something in a table is taken for what it most likely means", "nothing, if that is what is meant"
     ),
     "passed-over": Kind(_N, "something was passed over", "nothing, if it is not part of the data set"),
     # checkpoint and network

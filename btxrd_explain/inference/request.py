@@ -49,6 +49,7 @@ def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Col
             split_csv=data.split_csv,
             split=data.split,
             class_names=settings.model.class_names,
+            vocabulary=data.vocabulary,
             stdin=stdin,
         )
     table, source = open_table(path), open_source(settings.data.annotations)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.image_files import subfolder
-from btxrd_explain.inputs.split_csv import check_header, read_csv
-from btxrd_explain.untrusted.tables import read_workbook
+from btxrd_explain.inputs.table_lines import read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,8 +57,6 @@ def read_table_rows(path: Path) -> list[dict[str, str]]:
     Raises:
         InputError: The table cannot be read, or has no column ``image_id``.
     """
-    if path.suffix.lower() == ".xlsx":
-        return _by_column(path, read_workbook(path))
     return [cells for _, cells in read_csv(path, ("image_id",))]
 
 
@@ -82,12 +78,6 @@ def btxrd_label(row: Mapping[str, str]) -> str | None:
     if benign == "1":
         return "Benign"
     return "Normal" if malignant == benign == "0" else None
-
-
-def _by_column(path: Path, lines: list[list[str]]) -> list[dict[str, str]]:
-    header = [name.lower() for name in (lines[0] if lines else [])]
-    check_header(path, header, ("image_id",))
-    return [dict(zip_longest(header, line[: len(header)], fillvalue="")) for line in lines[1:]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +164,8 @@ class Metadata:
 
         Args:
             name: Name of the column, in any case.
-            image_ids: The images; what counts is the file's name, or else its stem where the table has it once.
+            image_ids: The images; what counts is the ``image_id``, else the file's name, or else its stem where the
+                table has it once.
 
         Returns:
             The cell of each image; None where it is empty or the table does not have the image.
@@ -188,8 +179,11 @@ class Metadata:
             hint = f"did you mean '{near[0]}'?" if near else f"its columns are {', '.join(self.columns)}"
             raise InputError(f"'{self.path}' has no column '{name}'", hint=hint)
         by_stem = self._by_stem()
-        names = [PurePosixPath(image_id).name for image_id in image_ids]
-        found = (self.rows.get(name) or by_stem.get(PurePosixPath(name).stem, {}) for name in names)
+        names = [(image_id, PurePosixPath(image_id).name) for image_id in image_ids]
+        found = (
+            self.rows.get(image_id) or self.rows.get(name) or by_stem.get(PurePosixPath(name).stem, {})
+            for image_id, name in names
+        )
         return [cells.get(wanted) or None for cells in found]
 
     def _by_stem(self) -> dict[str, Mapping[str, str]]:

@@ -19,7 +19,8 @@ from btxrd_explain.inputs.gathering import Gathering, NameIndex, Selection, Unre
 from btxrd_explain.inputs.image_files import is_image, subfolder, why_no_file
 from btxrd_explain.inputs.record import Collection, ImageRecord
 from btxrd_explain.inputs.shared_annotations import Annotated, tell_apart
-from btxrd_explain.inputs.split_csv import SplitRow, is_training, read_split_csv
+from btxrd_explain.inputs.split_csv import SplitRow, Vocabulary, is_training, read_split_csv
+from btxrd_explain.inputs.table_lines import TABLE_SUFFIXES
 from btxrd_explain.system.places import absolute, as_text, is_url, place_of, reaching
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
     split_csv: Path | None = None,
     split: str | None = None,
     class_names: Sequence[str] | None = None,
+    vocabulary: Vocabulary | None = None,
     stdin: IO[bytes] | None = None,
 ) -> Collection:
     """Collect the images that a run works on: those that :func:`gather` finds and the split CSVs select.
@@ -51,7 +53,15 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
         InputError: Something named cannot be used, no image is left, or a label is none of the classes.
     """
     with _reading():
-        gathering = gather(inputs, root=root, images=images, annotations=annotations, split_csv=split_csv, stdin=stdin)
+        gathering = gather(
+            inputs,
+            root=root,
+            images=images,
+            annotations=annotations,
+            split_csv=split_csv,
+            vocabulary=vocabulary,
+            stdin=stdin,
+        )
         named = bool(inputs) and all(is_image(Path(text)) for text in inputs)
         return _finish(gathering, split, class_names, named=named)
 
@@ -63,6 +73,7 @@ def gather(
     images: Path | None = None,
     annotations: Path | None = None,
     split_csv: Path | None = None,
+    vocabulary: Vocabulary | None = None,
     stdin: IO[bytes] | None = None,
 ) -> Gathering:
     """Find the images that a user names, and the tables and annotations that belong to them: one reading for all.
@@ -76,6 +87,7 @@ def gather(
         annotations: Where the annotations are, see :func:`open_source`; None looks near the images, then in the roots.
         split_csv: Selects among the images, whichever way they are named; labels and splits come from it before those
             of a root's table.
+        vocabulary: What split CSVs call columns and classes, and whether folders are classes.
         stdin: Binary stream of paths for the input ``-``; None takes the standard input.
 
     Returns:
@@ -85,7 +97,7 @@ def gather(
         InputError: Nothing is named, or something named cannot be used.
     """
     with _reading():
-        gathering = Gathering(annotations)
+        gathering = Gathering(annotations, vocabulary)
         for folder in (root, images):
             _check_folder(folder)
         base = None if root is None else _root(root)
@@ -147,11 +159,12 @@ def _add(gathering: Gathering, path: Path, images: Path | None) -> None:
     """Add one input, whatever it is; tables and annotations are local files."""
     if is_image(path) and (is_url(path) or not os.path.isdir(path)):  # noqa: PTH112 -- raises nothing, whatever the name
         gathering.add_named([path])
-    elif not is_url(path) and path.suffix.lower() == ".csv" and path.is_file():
+    elif not is_url(path) and path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
         _select(gathering, path, images)
     elif not is_url(path) and path.is_file():
         raise InputError(
-            f"'{path}' is neither folder nor split CSV nor image", hint=f"images end in {', '.join(IMAGE_SUFFIXES)}"
+            f"'{path}' is neither folder nor split CSV nor image",
+            hint=f"images end in {', '.join(IMAGE_SUFFIXES)}, tables in {', '.join(TABLE_SUFFIXES)}",
         )
     else:
         _check_folder(path)
@@ -227,7 +240,7 @@ def _look_up(
         said: What the rows of this and of other split CSVs said of each file; gets the new ones.
         class_names: The classes, where the settings name them.
     """
-    table = read_split_csv(selection.path, class_names)
+    table = read_split_csv(selection.path, class_names, selection.vocabulary)
     read = _Selected({}, [], list(table.notes))
     for row in table.rows:
         try:
@@ -293,8 +306,10 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
     stated: dict[Path, str] = {}
     for root, files in gathering.roots:
         stated = root.labels(rows if files is None else rows.keys() & set(files)) | stated
-    labels = {file: row.label or stated.get(file) for file, row in rows.items()}
+    folders = {file: gathering.vocabulary.label_of_folder(file) for file in rows}
+    labels = {file: row.label or folders[file] or stated.get(file) for file, row in rows.items()}
     classes = _known_labels({label for label in labels.values() if label}, class_names)
+    notes += _in_another_case(classes)
     ids = image_ids(rows)
     places = {file: gathering.annotation(file) for file in rows}
     told, shared = tell_apart(Annotated(ids[file], file, place) for file, place in places.items())
@@ -306,6 +321,8 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
     tally = Tally(
         finding for file, row in rows.items() for finding in contradiction(ids[file], row.label, stated.get(file))
     )
+    for file, row in rows.items():
+        tally.add(contradiction(ids[file], row.label, folders[file], "its folder's name"))
     tally.add(shared)
     return Collection(
         tuple(records),
@@ -352,9 +369,17 @@ def _known_labels(labels: set[str], class_names: Sequence[str] | None) -> dict[s
         named = ", ".join(f"'{label}'" for label in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
         raise InputError(
-            f"labels that are none of the classes: {named}{more}", hint=f"the classes are {', '.join(class_names)}"
+            f"labels that are none of the classes: {named}{more}",
+            hint=f"the classes are {', '.join(class_names)}; --label-names {unknown[0]}=CLASS says which one is meant",
         )
     return {label: classes[label.casefold()] for label in labels}
+
+
+def _in_another_case(classes: Mapping[str, str]) -> Iterator[str]:
+    """Say which labels are taken for classes that are spelled with other capitals."""
+    taken = [f"'{label}' for '{name}'" for label, name in sorted(classes.items()) if label != name]
+    if taken:
+        yield f"labels are taken for classes of other capitals: {', '.join(taken)}"
 
 
 def image_ids(files: Iterable[Path]) -> dict[Path, str]:

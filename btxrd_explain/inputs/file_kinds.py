@@ -97,16 +97,15 @@ def what_is_passed_over(path: Path) -> str | None:
         path: The file, or a pipe, a broken link and so on.
     """
     name = path.name.lower()
-    for suffix, kind in _PASSED_OVER.items():
-        if name.endswith(suffix):
-            return kind
+    is_named = name.endswith(IMAGE_SUFFIXES)
+    if name.endswith(tuple(_PASSED_OVER)):
+        return next(kind for suffix, kind in _PASSED_OVER.items() if name.endswith(suffix))
     if name == DICOM_INDEX or name.endswith(COMPANIONS):
         return ""
-    is_named = name.endswith(IMAGE_SUFFIXES)
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for a writer
             return None if is_named else ""
-        with path.open("rb") as file:
+        with path.open("rb", buffering=0) as file:
             head = file.read(HEAD)
     except (OSError, ValueError):  # a NUL in the name
         return None if is_named else ""

@@ -12,7 +12,8 @@ from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
 from btxrd_explain.inputs.image_files import is_image, list_images, read_paths, why_no_file
-from btxrd_explain.system.places import absolute
+from btxrd_explain.inputs.split_csv import Vocabulary
+from btxrd_explain.system.places import absolute, as_text, on_this_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,8 +49,8 @@ class NameIndex:
         self._by_likeness: dict[str, list[Path]] = defaultdict(list)
         self.taken: dict[str, str] = {}
         for file in files:
-            self._by_name[file.name].append(file)
-            self._by_stem[file.stem].append(file)
+            self._by_name[as_text(file.name)].append(file)
+            self._by_stem[as_text(file.stem)].append(file)
 
     def resolve(self, name: str) -> Path:
         """Return the file that a table means.
@@ -72,7 +73,7 @@ class NameIndex:
         if not found:
             found = self._alike(base)
             if len(found) == 1:
-                self.taken[name] = found[0].name
+                self.taken[name] = as_text(found[0].name)
         if len(found) > 1:
             found = _nearest(place, found)
         if len(found) == 1:
@@ -83,7 +84,7 @@ class NameIndex:
             raise UnresolvedNameError(f"no such file among those that are named{self._similar(base)}")
         if PurePath(place).anchor or ".." in place.split("/"):
             raise UnresolvedNameError(f"no such file in '{self._folder}', and what lies outside of it is never read")
-        direct = self._folder / place
+        direct = self._folder / on_this_system(place)
         if why_no_file(direct) is None and (is_image(direct) or direct.is_file()):
             return direct  # should it not be an image, reading it says what it is
         raise UnresolvedNameError(f"no such file in '{self._folder}'{self._similar(base)}")
@@ -128,10 +129,12 @@ def _nearest(place: str, files: Sequence[Path]) -> list[Path]:
     return [file for file, count in zip(files, common, strict=True) if count == max(common)]
 
 
-def contradiction(image_id: str, split_label: str | None, table_label: str | None) -> Iterator[Finding]:
-    """Yield that the split CSV gives an image another label than the data set's table; None says nothing."""
+def contradiction(
+    image_id: str, split_label: str | None, table_label: str | None, place: str = "the data set's table"
+) -> Iterator[Finding]:
+    """Yield that the split CSV gives an image another label than its table or folder; None says nothing."""
     if split_label and table_label and split_label.casefold() != table_label.casefold():
-        message = f"'{image_id}' is {split_label} in the split CSV, and {table_label} in the data set's table"
+        message = f"'{image_id}' is {split_label} in the split CSV, and {table_label} in {place}"
         details = {"split_csv": split_label, "table": table_label}
         yield Finding.of("label-disagrees", message, [image_id], details=details)
 
@@ -146,12 +149,14 @@ class Selection:
         folder: The one folder that they are from; None where they are from several, or named one by one.
         complete: Whether an image that the split CSV names and that is not among them is missing, as where whole
             folders are named.
+        vocabulary: What the split CSV calls columns and classes.
     """
 
     path: Path
     files: tuple[Path, ...] | None
     folder: Path | None
     complete: bool
+    vocabulary: Vocabulary
 
     @property
     def place(self) -> str:
@@ -164,6 +169,7 @@ class Gathering:
 
     Args:
         annotations: Folder or file of all annotations; None looks near the images, and in the roots.
+        vocabulary: What split CSVs call columns and classes.
 
     Attributes:
         notes: What was passed over, one line each.
@@ -172,10 +178,12 @@ class Gathering:
         roots: The BTXRD roots, each with the images that it describes, where None stands for all; the first one that
             knows an image counts.
         folders: Folders of images that are named.
+        vocabulary: What split CSVs call columns and classes.
     """
 
-    def __init__(self, annotations: Path | None) -> None:
+    def __init__(self, annotations: Path | None, vocabulary: Vocabulary | None = None) -> None:
         """Start without images."""
+        self.vocabulary = vocabulary or Vocabulary()
         self.notes: list[str] = []
         self.absent: dict[Path, str] = {}
         self.selections: list[Selection] = []
@@ -232,11 +240,12 @@ class Gathering:
 
     def select_in(self, folder: Path, path: Path) -> None:
         """Let a split CSV select images of a folder and its subfolders."""
-        self.selections.append(Selection(path, self._list(folder), folder, complete=True))
+        self.selections.append(Selection(path, self._list(folder), folder, complete=True, vocabulary=self.vocabulary))
 
     def select_among_all(self, path: Path, folder: Path | None) -> None:
         """Let a split CSV select among all images that are named; see :class:`Selection`."""
-        self.selections.append(Selection(path, None, folder, complete=bool(self.folders)))
+        complete = bool(self.folders)
+        self.selections.append(Selection(path, None, folder, complete=complete, vocabulary=self.vocabulary))
 
     def describe_by_root(self, root: BtxrdRoot, files: Iterable[Path] | None = None) -> None:
         """Take the labels and annotations of a BTXRD root for images; None takes them for all images."""

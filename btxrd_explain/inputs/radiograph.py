@@ -26,7 +26,7 @@ from btxrd_explain.inputs.decode import (
 )
 from btxrd_explain.inputs.file_kinds import is_dicom
 from btxrd_explain.inputs.image_files import kind_of
-from btxrd_explain.system.places import as_text, is_url, place_of, reaching
+from btxrd_explain.system.places import as_text, is_url, is_utf8, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -333,7 +333,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         RadiographError: It cannot be opened or read, is too large, is not a file, or has a name that no table can hold.
     """
-    if as_text(str(path)) != str(path):
+    if not is_utf8(str(path)):
         raise RadiographError(f"the name of '{as_text(str(path))}' is not UTF-8", hint="rename it")
     try:
         with reaching(path):

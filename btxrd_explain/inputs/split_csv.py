@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import csv
-from dataclasses import dataclass
-from io import StringIO
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.labels import Truth, label_from_columns
 from btxrd_explain.errors import InputError
-from btxrd_explain.system.files import read_whole
+from btxrd_explain.inputs.btxrd import btxrd_label
+from btxrd_explain.inputs.table_lines import cells_by_name, check_header, open_table, spelled_alike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 COLUMNS = ("image_id", "split", "label")
-_MAX_COLUMNS = 1_000
-"""A line that lacks cells gets them all, so that short lines under a long header would take time without bounds."""
-_MAX_BYTES = 2**29
-"""A table of ten million radiographs has 300 MiB."""
+_OTHER_NAMES = {
+    "image_id": (
+        *("image", "imageid", "image_name", "img", "img_id", "file", "filename", "file_name", "image_file"),
+        *("path", "image_path", "file_path", "filepath", "dicom_id", "patientid"),
+    ),
+    "split": ("subset", "partition", "set", "phase", "data_split"),
+    "label": ("class", "class_name", "classname", "diagnosis", "target", "category", "labels"),
+}
+"""What other programs and data sets call the columns; a column is taken by such a name where it is the only one."""
+_ALL_NAMES = frozenset({*COLUMNS, *(name for names in _OTHER_NAMES.values() for name in names)})
 
 
 _TRAINING = frozenset({"train", "training", "trn"})
@@ -58,15 +63,43 @@ class SplitTable:
     notes: tuple[str, ...]
 
 
-def read_split_csv(path: Path, class_names: Sequence[str] | None = None) -> SplitTable:
-    """Read a split CSV with the columns ``image_id``, ``split`` and ``label``, or one column of 0 and 1 per class.
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What the tables of a user call the columns and the classes.
 
-    Columns may stand in any order among others, separated by commas, semicolons or tabs; spaces around cells,
-    a byte order mark and empty lines do not matter.
+    Attributes:
+        columns: Names of columns by ``image_id``, ``split`` and ``label``, in any case.
+        labels: The class that each label means, such as ``Normal`` by ``0``, in any case.
+        from_folders: Whether the folder of a radiograph is its label where no split CSV says another.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    from_folders: bool = False
+
+    def label(self, text: str) -> str:
+        """Return the class that a label means; a label that is not known stays as it is.
+
+        >>> Vocabulary(labels={"0": "Normal"}).label("0.0"), Vocabulary(labels={"gut": "Benign"}).label("Gut")
+        ('Normal', 'Benign')
+        """
+        known = {label.casefold(): meaning for label, meaning in self.labels.items()}
+        return known.get(text.casefold()) or known.get(text.removesuffix(".0"), text)
+
+    def label_of_folder(self, image: Path) -> str | None:
+        """Return the class that an image's folder means; None where folders are no classes."""
+        return self.label(image.parent.name) if self.from_folders else None
+
+
+def read_split_csv(
+    path: Path, class_names: Sequence[str] | None = None, vocabulary: Vocabulary | None = None
+) -> SplitTable:
+    """Read a split CSV; see :func:`read_split_lines`.
 
     Args:
-        path: The CSV file, UTF-8.
+        path: The table.
         class_names: See :func:`read_split_lines`.
+        vocabulary: The same.
 
     Returns:
         The rows and notes.
@@ -76,7 +109,7 @@ def read_split_csv(path: Path, class_names: Sequence[str] | None = None) -> Spli
     """
     rows: dict[str, tuple[SplitRow, int]] = {}
     repeated = 0
-    notes, lines = read_split_lines(path, class_names)
+    notes, lines = read_split_lines(path, class_names, vocabulary)
     for line, cells in lines:
         image_id = cells["image_id"]
         if not image_id:
@@ -102,36 +135,147 @@ _UNCERTAIN = frozenset({"-1", "-1.0"})
 
 
 def read_split_lines(
-    path: Path, class_names: Sequence[str] | None = None
+    path: Path, class_names: Sequence[str] | None = None, vocabulary: Vocabulary | None = None
 ) -> tuple[list[str], Iterable[tuple[int, dict[str, str]]]]:
     """Read the lines of a split CSV, whatever they say.
 
-    Without a column ``label`` the label is made of columns of 0 and 1, one per class; empty cells and -1 leave a class
-    unknown.
+    Columns are in any order among others, in any spelling, perhaps under another name that leaves no doubt. Without a
+    column ``split`` all is one split. Without a column ``label`` the label is that of BTXRD's columns, or made of
+    columns of 0 and 1, one per class: the class where each line has exactly one 1; else what each column says, where
+    empty cells and -1 leave a class unknown. A table of nothing but names, perhaps with splits, has no labels.
 
     Args:
-        path: The CSV file, UTF-8.
+        path: The table; see :func:`btxrd_explain.inputs.table_lines.table_lines`.
         class_names: The classes, in any case; None takes all columns that hold nothing but 0, 1, -1 and empty cells.
+        vocabulary: What it calls columns and classes.
 
     Returns:
-        Notes, and line number and cells of each line, as :func:`read_csv` yields them, ``label`` always among them.
+        Notes on what was taken for what, and line number and cells of each line, as :func:`read_csv` yields them,
+        ``split`` and ``label`` always among them.
 
     Raises:
-        InputError: The file cannot be read, lacks a column, or a class's column holds something else.
+        InputError: The file cannot be read, a column is not there or not clear, or a class's column holds something
+            else.
     """
-    header, lines = _open_csv(path)
-    names = [name.lower() for name in header]
-    if "label" in names or not {"image_id", "split"} <= set(names):
-        check_header(path, names, COLUMNS)
-        return [], ((line, _cells(names, values)) for line, values in lines)
-    rows = [(line, _cells(names, values)) for line, values in lines]
-    columns = _class_columns(header, rows, class_names)
-    check_header(path, names, ("image_id", "split", *columns) if columns else COLUMNS)
+    vocabulary = vocabulary or Vocabulary()
+    header, lines = open_table(path, _ALL_NAMES)
+    names, notes = _our_names(path, header, vocabulary.columns)
+    check_header(path, names, ("image_id", *(name for name in COLUMNS if name in names)))
+    rows: Iterable[tuple[int, dict[str, str]]] = ((line, cells_by_name(names, values)) for line, values in lines)
+    if "split" not in names:
+        notes.append(f"'{path}' has no column split: all of it is one split")
+    if "label" not in names:
+        rows = list(rows)
+        others = [name for name, ours in zip(header, names, strict=True) if ours and ours not in COLUMNS]
+        notes += _add_labels(path, others, rows, class_names)
+    return notes, _in_our_words(path, rows, vocabulary, notes, set(class_names or ()))
+
+
+def _in_our_words(
+    path: Path, rows: Iterable[tuple[int, dict[str, str]]], vocabulary: Vocabulary, notes: list[str], known: set[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield lines with the classes that their labels mean; note at the end where labels are unexplained numbers."""
+    labels: set[str] = set()
     for line, cells in rows:
-        cells["label"] = label_from_columns({name: _truth(path, line, cells, name) for name in columns.values()}) or ""
+        label = vocabulary.label(cells["label"])
+        labels.add(label)
+        yield line, {"split": "", **cells, "label": label}
+    labels -= {"", *known}
+    if labels and all(label.removesuffix(".0").isdecimal() for label in labels):
+        listed = ", ".join(sorted(labels)[:5])
+        example = min(labels).removesuffix(".0")
+        notes.append(
+            f"the labels of '{path}' are numbers ({listed}); --label-names {example}=NAME says what each means"
+        )
+
+
+def _our_names(path: Path, header: Sequence[str], given: Mapping[str, str]) -> tuple[list[str], list[str]]:
+    """Return the columns' names in lower case, those that are needed by this tool's names, and notes.
+
+    Args:
+        path: The table, for messages.
+        header: The names as the table has them.
+        given: What the user calls the columns.
+
+    Raises:
+        InputError: A column that the user names is not there, or several may be meant.
+    """
+    spelled, names = [spelled_alike(name) for name in header], [name.lower() for name in header]
+    notes = []
+    for column in COLUMNS:
+        wanted = given.get(column)
+        others = (column,) if wanted is None else (spelled_alike(wanted),)
+        found = [place for place, name in enumerate(spelled) if name in others]
+        if wanted is None and not found:
+            found = [place for place, name in enumerate(spelled) if name in _OTHER_NAMES[column]]
+            notes += [
+                f"'{path}' has no column {column}: its column '{header[place]}' is taken for it" for place in found
+            ]
+        elif wanted is not None and not found:
+            raise InputError(
+                f"'{path}' has no column '{wanted}'; it has {', '.join(header)}", hint=f"check --columns {column}=..."
+            )
+        if len(found) > 1 and spelled[found[0]] != column:
+            may_be = " and ".join(f"'{header[place]}'" for place in found)
+            raise InputError(f"'{path}': {may_be} may be {column}", hint=f"say which with --columns {column}=NAME")
+        names = ["" if name == column else name for name in names]  # another column of that name is not meant
+        for place in found:
+            names[place] = column
+    return names, notes
+
+
+def _add_labels(
+    path: Path, others: Sequence[str], rows: Sequence[tuple[int, dict[str, str]]], class_names: Sequence[str] | None
+) -> list[str]:
+    """Add the label to each line of a table without such a column; returns notes.
+
+    Args:
+        path: The table, for messages.
+        others: Its columns besides those of image and split.
+        rows: Its lines.
+        class_names: The classes; None where they are not known.
+
+    Raises:
+        InputError: It cannot be told which column has the labels.
+    """
+    if rows and {"benign", "malignant"} <= rows[0][1].keys() and not _all_there(class_names, rows[0][1]):
+        for _, cells in rows:
+            cells["label"] = btxrd_label(cells) or ""
+        return [f"'{path}' has no column label: its columns benign and malignant tell the class"]
+    columns = _class_columns(others, rows, class_names)
+    if columns:
+        return _add_truths(path, columns, rows)
+    if others:
+        raise InputError(
+            f"'{path}' has no column label; its other columns are {', '.join(others)}",
+            hint="name it with --columns label=NAME, or add an empty one where nothing is known",
+        )
+    for _, cells in rows:
+        cells["label"] = ""
+    return [f"'{path}' has no column label: it gives its radiographs none"]
+
+
+def _all_there(class_names: Sequence[str] | None, columns: Iterable[str]) -> bool:
+    return class_names is not None and {name.lower() for name in class_names} <= set(columns)
+
+
+def _add_truths(path: Path, columns: Mapping[str, str], rows: Sequence[tuple[int, dict[str, str]]]) -> list[str]:
+    """Add to each line the label that columns of 0 and 1 tell, and return notes."""
+    said = [{name: _truth(path, line, cells, name) for name in columns.values()} for line, cells in rows]
+    listed = ", ".join(columns.values())
+    one_each = len(columns) > 1 and all(sorted(map(str, truths.values())) == _one_true(len(columns)) for truths in said)
+    for (_, cells), truths in zip(rows, said, strict=True):
+        true = [name for name, truth in truths.items() if truth]
+        cells["label"] = true[0] if one_each else label_from_columns(truths) or ""
+    if one_each:
+        return [f"'{path}' has no column label: of its columns {listed} each line has one that is 1, its class"]
     uncertain = sum(cells[name.lower()] in _UNCERTAIN for _, cells in rows for name in columns.values())
-    note = f"'{path}' has no column label: its columns {', '.join(columns.values())} are classes; empty is unknown"
-    return [note + (f", and so are {uncertain} cells of -1" if uncertain else "")], rows
+    note = f"'{path}' has no column label: its columns {listed} are classes; empty is unknown"
+    return [note + (f", and so are {uncertain} cells of -1" if uncertain else "")]
+
+
+def _one_true(count: int) -> list[str]:
+    return ["False"] * (count - 1) + ["True"]
 
 
 def _class_columns(
@@ -154,86 +298,6 @@ def _truth(path: Path, line: int, cells: dict[str, str], name: str) -> Truth:
             f"'{path}', line {line}: '{name}' is '{text}'", hint="write 1 (true), 0 (false), or nothing (unknown)"
         )
     return _TRUTHS.get(text)
-
-
-def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read a table of text with a header line.
-
-    Args:
-        path: The file, UTF-8, separated by commas, semicolons or tabs.
-        required: Columns that must be there, in lower case.
-
-    Yields:
-        Line number and cells of each line that is not empty; cells are stripped and keyed by the column's name in
-        lower case, and those that a short line lacks are empty.
-
-    Raises:
-        InputError: The file cannot be read, or a column is not there, or twice.
-    """
-    names, lines = _open_csv(path)
-    header = [name.lower() for name in names]
-    check_header(path, header, required)
-    for line, values in lines:
-        yield line, _cells(header, values)
-
-
-def _open_csv(path: Path) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Return the names of the columns, and line number and cells of each line that is not empty."""
-    lines = _read_lines(path)
-    _, names = next(lines, (1, []))
-    return [name.strip() for name in names], lines
-
-
-def check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
-    """Make sure that a table has its columns, each of them once, and no more columns than can be worked with.
-
-    Raises:
-        InputError: It does not.
-    """
-    absent = [name for name in required if name not in header]
-    if absent:
-        raise InputError(
-            f"'{path}' has no column {' and '.join(absent)}; it has {', '.join(header) or 'none'}",
-            hint=f"name the columns {', '.join(required)} in the first line",
-        )
-    twice = [name for name in required if header.count(name) > 1]
-    if twice:
-        raise InputError(f"'{path}' has two columns {twice[0]}", hint="keep one of them")
-    if len(header) > _MAX_COLUMNS:
-        raise InputError(f"'{path}' has more than {_MAX_COLUMNS:,} columns", hint="keep those that are needed")
-
-
-def _read_lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield line number and cells of each line that is not empty."""
-    try:
-        text = StringIO(_read_text(path), newline="")
-        reader = csv.reader(text, delimiter=_delimiter(text), skipinitialspace=True, strict=True)
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield reader.line_num, cells
-    except OSError as error:
-        raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"'{path}' is not a table of text ({error})", hint="save it as CSV in UTF-8") from error
-
-
-def _read_text(path: Path) -> str:
-    data = read_whole(path, _MAX_BYTES)
-    if data is None:
-        raise InputError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="name a table of images")
-    return data.decode("utf-8-sig")
-
-
-def _delimiter(text: StringIO) -> str:
-    """Return what separates the header's cells; the text is at its start again."""
-    header = next((line for line in text if line.strip()), "")
-    text.seek(0)
-    return max(",;\t", key=header.count)
-
-
-def _cells(header: list[str], values: list[str]) -> dict[str, str]:
-    padded = values + [""] * (len(header) - len(values))
-    return {name: value.strip() for name, value in zip(header, padded, strict=False)}
 
 
 def _describe(row: SplitRow) -> str:

@@ -10,6 +10,7 @@ from btxrd_explain.settings.sources import settings_of
 
 _IMAGES = (
     *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv", "data.split"),
+    *("data.columns", "data.label_names", "data.labels_from_folders"),
     "run.strict",
 )
 _NETWORK = (
@@ -71,14 +72,8 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("report.layout", "report.picture_side", *_DECISIONS),
         ),
         "check": (
-            *(
-                "data.inputs",
-                "data.root",
-                "data.images",
-                "data.annotations",
-                "data.split_csv",
-                "data.no_lesion_classes",
-            ),
+            *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv"),
+            *("data.columns", "data.label_names", "data.labels_from_folders", "data.no_lesion_classes"),
             *("evaluation.group_column", "evaluation.metadata"),
             *("check.similarity", "check.fail_on", "output.directory"),
         ),

@@ -1,7 +1,7 @@
 """The settings of data, network and output, section by section."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -10,6 +10,7 @@ from btxrd_explain.settings.types import (
     BatchSize,
     Checkpoint,
     ClassNames,
+    ColumnNames,
     CountOrAuto,
     Deviations,
     Device,
@@ -20,6 +21,7 @@ from btxrd_explain.settings.types import (
     ImageFolder,
     Inputs,
     InputSize,
+    LabelMap,
     Means,
     MethodName,
     Names,
@@ -28,6 +30,9 @@ from btxrd_explain.settings.types import (
     Shard,
     Text,
 )
+
+if TYPE_CHECKING:
+    from btxrd_explain.inputs.split_csv import Vocabulary
 
 # What all sections of the settings share.
 
@@ -75,8 +80,28 @@ class DataSettings(Section):
     split_csv: FilePath | None = Field(
         default=None,
         description=(
-            "Table with the columns image_id, split and label that selects and labels the radiographs, whichever way "
-            "they are named; what it leaves out is counted in a note."
+            "Table (CSV or Excel) with the columns image_id, split and label that selects and labels the radiographs, "
+            "whichever way they are named; what it leaves out is counted in a note."
+        ),
+    )
+    columns: ColumnNames = Field(
+        default=(),
+        description=(
+            "What the split CSV calls its columns, as image_id=name, split=name, label=name; needed where other "
+            "spellings and usual names leave a doubt."
+        ),
+    )
+    label_names: LabelMap = Field(
+        default=(),
+        description=(
+            "Which class each label of the split CSV, or each folder, means, as label=class, such as 0=Normal; other "
+            "labels are classes as they are."
+        ),
+    )
+    labels_from_folders: bool = Field(
+        default=False,
+        description=(
+            "Whether the folder that a radiograph is in names its class, where the split CSV gives it no label."
         ),
     )
     split: Text | None = Field(
@@ -91,6 +116,21 @@ class DataSettings(Section):
             "Normal, No finding, Healthy, Negative or No tumor; a note tells which. [] takes none."
         ),
     )
+
+    @property
+    def vocabulary(self) -> "Vocabulary":
+        """What split CSVs call columns and classes, and whether folders are classes.
+
+        >>> DataSettings(label_names=("0=Normal",)).vocabulary.label("0")
+        'Normal'
+        """
+        from btxrd_explain.inputs.split_csv import Vocabulary  # noqa: PLC0415 -- --help needs none
+
+        columns, labels = (
+            {name: meaning for name, _, meaning in (item.rpartition("=") for item in items)}
+            for items in (self.columns, self.label_names)
+        )
+        return Vocabulary(columns, labels, self.labels_from_folders)
 
 
 # The settings of the section `model`.

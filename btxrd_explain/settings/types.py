@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from btxrd_explain.core.choices import Clahe
 from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.core.methods import METHODS
-from btxrd_explain.system.places import is_url, place_of
+from btxrd_explain.system.places import is_url, on_this_system, place_of
 
 _LEAST_SIDE, _MOST_SIDE = 16, 4096
 
@@ -26,7 +26,7 @@ def _path(value: object) -> object:
         raise ValueError("give a path that is not empty and holds no NUL character")
     if is_url(value):
         raise ValueError("give a path on this machine; only radiographs (data.inputs, data.images) may be URLs")
-    return _expanded(Path(value))
+    return _expanded(Path(on_this_system(str(value))))
 
 
 def checkpoint_path(text: str) -> Path:
@@ -148,6 +148,14 @@ def _fractions(items: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(item.strip() for item in items)
 
 
+def _columns(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse names of columns that no split CSV needs."""
+    unknown = [item for item in items if item.rpartition("=")[0] not in {"image_id", "split", "label"}]
+    if unknown:
+        raise ValueError("give image_id=name, split=name or label=name")
+    return items
+
+
 def _shard(text: str) -> str:
     """Refuse a share that there is not."""
     number, count = map(int, text.split("/"))
@@ -213,6 +221,11 @@ LabelMap = Annotated[tuple[Text, ...], AfterValidator(_one_each), BeforeValidato
 
 ClassLevels = Annotated[tuple[Text, ...], AfterValidator(_fractions), BeforeValidator(_levels)]
 """A number from 0 to 1 for all classes, or one for each that is named, as ``class=number``."""
+
+ColumnNames = Annotated[
+    tuple[Text, ...], AfterValidator(_one_each), AfterValidator(_columns), BeforeValidator(_meanings)
+]
+"""What a split CSV calls its columns, each as ``label=name``."""
 
 Names = Annotated[tuple[Text, ...], AfterValidator(_distinct), BeforeValidator(_items)]
 """Names, each of them once."""

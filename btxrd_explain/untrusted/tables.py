@@ -25,11 +25,12 @@ _MOST_ROWS_PER_GROUP = 65_536
 _MOST_BYTES_PER_GROUP = 2**30
 
 
-def read_workbook(path: Path) -> list[list[str]]:
+def workbook_lines(path: Path) -> list[tuple[int, list[str]]]:
     """Read the first sheet of an Excel workbook.
 
     Returns:
-        Its lines that are not empty, as text: whole numbers without decimals, empty cells as ``""``.
+        Number and cells of its lines that are not empty, as text: whole numbers without decimals, empty cells as
+        ``""``.
 
     Raises:
         InputError: It cannot be read, is not a workbook, or holds more than a table of images.
@@ -63,7 +64,7 @@ def _read_bounded(path: Path) -> bytes:
     return data
 
 
-def _filled(path: Path, lines: Iterable[tuple[Any, ...]]) -> Iterator[list[str]]:
+def _filled(path: Path, lines: Iterable[tuple[Any, ...]]) -> Iterator[tuple[int, list[str]]]:
     """Yield the lines that are not empty as text; a file may claim any number of empty lines and cells."""
     cells = 0
     for number, line in enumerate(lines, 1):
@@ -72,7 +73,7 @@ def _filled(path: Path, lines: Iterable[tuple[Any, ...]]) -> Iterator[list[str]]
             raise _too_large(path)
         texts = [_text(value) for value in line]
         if any(texts):
-            yield texts
+            yield number, texts
 
 
 def _too_large(path: Path) -> InputError:

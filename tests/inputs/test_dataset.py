@@ -12,6 +12,7 @@ from btxrd_explain.errors import ExitCode, InputError
 from btxrd_explain.inputs.annotation import AnnotationPlace
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, collect
+from btxrd_explain.inputs.split_csv import Vocabulary
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,11 +233,48 @@ def test_labels_must_be_classes_in_any_case(tmp_path: Path) -> None:
         collect([], split_csv=split_csv, class_names=CLASSES)
     assert str(caught.value) == (
         "labels that are none of the classes: 'odd0', 'odd1', 'odd2', 'odd3', 'odd4' and 2 more: "
-        "the classes are Normal, Benign, Malignant"
+        "the classes are Normal, Benign, Malignant; --label-names odd0=CLASS says which one is meant"
     )
     write(split_csv, "image_id,split,label", "7.png,test,BENIGN")
-    assert collect([], split_csv=split_csv, class_names=CLASSES).records[0].label == "Benign"
+    collection = collect([], split_csv=split_csv, class_names=CLASSES)
+    assert collection.records[0].label == "Benign"
+    assert "labels are taken for classes of other capitals: 'BENIGN' for 'Benign'" in collection.notes
     assert collect([], split_csv=split_csv).records[0].label == "BENIGN"
+
+
+def test_folders_may_be_labels(tmp_path: Path) -> None:
+    touch(tmp_path, "train/0/a.png", "test/1/b.png", "test/1/c.png")
+    words = Vocabulary(labels={"0": "Normal", "1": "Benign"}, from_folders=True)
+    found = collect([str(tmp_path)], vocabulary=words, class_names=CLASSES)
+    assert [record.label for record in found.records] == ["Normal", "Benign", "Benign"]
+    split_csv = write(tmp_path / "s.csv", "image_id,split,label", "b.png,test,Malignant", "c.png,test,")
+    said = collect([str(tmp_path)], split_csv=split_csv, vocabulary=words, class_names=CLASSES)
+    assert [record.label for record in said.records] == ["Malignant", "Benign"]
+    (finding,) = said.findings
+    assert finding.message == "'b.png' is Malignant in the split CSV, and Benign in its folder's name"
+    with pytest.raises(InputError, match="labels that are none of the classes: '0', '1'"):
+        collect([str(tmp_path)], vocabulary=Vocabulary(from_folders=True), class_names=CLASSES)
+
+
+def test_a_table_names_files_as_excel_left_them(tmp_path: Path) -> None:
+    touch(tmp_path, "images/000046.png", "images/000047.PNG")
+    split_csv = write(tmp_path / "s.csv", "Image ID;Split;Class", "46;test;benign", "47.png;test;Normal")
+    found = collect([], split_csv=split_csv, class_names=CLASSES)
+    assert facts(found) == {"000046.png": ("Benign", "test", None), "000047.PNG": ("Normal", "test", None)}
+    assert [note.replace(f"'{split_csv}'", "it") for note in found.notes] == [
+        "it has no column label: its column 'Class' is taken for it",
+        "it names '46', which is taken for '000046.png', the first of 2 such names",
+        "labels are taken for classes of other capitals: 'benign' for 'Benign'",
+    ]
+
+
+def test_one_file_is_not_taken_for_those_of_two_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "images/centre1/1.png")
+    split_csv = write(tmp_path / "s.csv", "image_id,split,label", "centre1/1.png,test,x", "centre2/1.png,test,x")
+    with pytest.raises(InputError, match=r"'centre1/1.png' and 'centre2/1.png' are in different folders, and '.*' is"):
+        collect([], split_csv=split_csv)
+    write(split_csv, "image_id,split,label", "centre1/1.png,test,x", "/data/centre1/1.png,test,x", "1.png,test,x")
+    assert len(collect([], split_csv=split_csv).records) == 1
 
 
 def test_paths_on_the_standard_input(btxrd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -438,13 +476,13 @@ def test_relative_inputs_work_from_any_folder(btxrd: Path, monkeypatch: pytest.M
         ("x" * 5000, "File name too long"),
         ("notes.txt", "is neither folder nor split CSV nor image: images end in .jpeg, .jpg"),
         ("empty", "no radiographs found: name files or folders"),
-        ("table.csv", "has no column split and label; it has image_id, benign"),
+        ("table.csv", "has no column label; its other columns are age: name it with --columns label=NAME"),
         ("split.csv", r"none of the 2 images that are named exists, such as 'a\.png' \(no such file in"),
     ],
 )
 def test_unusable_inputs_are_an_error(tmp_path: Path, name: str, message: str) -> None:
     touch(tmp_path, "notes.txt", "empty/readme.txt")
-    write(tmp_path / "table.csv", "image_id,benign", "a.png,1")
+    write(tmp_path / "table.csv", "image_id,age", "a.png,71")
     write(tmp_path / "split.csv", "image_id,split,label", "a.png,test,x", "b.png,test,x")
     with pytest.raises(InputError, match=message) as caught:
         collect([str(tmp_path / name)])

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import openpyxl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.split_csv import SplitRow, read_split_csv
+from btxrd_explain.inputs.split_csv import SplitRow, Vocabulary, read_split_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,10 +37,26 @@ def save(folder: Path, text: str | bytes) -> Path:
         "\n\n" + PLAIN + ",,\n",
         PLAIN.replace("image_id,split,label", "Image_ID, Split ,LABEL"),
         '"image_id","split","label"\n"IMG000046.jpeg", "test","Malignant"\n"IMG002225.jpeg","train","Normal"\n',
+        PLAIN.encode("utf-16"),
+        PLAIN.replace(",", "\t").encode("utf-16-le"),
+        PLAIN.encode("utf-16-be"),
+        PLAIN.encode("utf-32"),
+        "sep=;\n" + PLAIN.replace(",", ";"),
+        "\ufeffSEP=,\r\n" + PLAIN.replace("\n", "\r\n"),
+        PLAIN.replace(",", "|"),
+        PLAIN.replace("\n", ",\u00a0\n"),
+        PLAIN.replace("image_id,split,label", "Image ID,split.,-Label"),
+        PLAIN.replace(",", ";").replace(";label", ";label;what (a,b,c,d,e)").replace("ant\n", "ant;x,y\n"),
+        PLAIN.replace("IMG000046", "\u200bIMG000046"),
+        PLAIN.replace(",label", ', "label" ').replace("Malignant\n", '"Malignant"  \n'),
     ],
-    ids=["plain", "bom", "crlf", "cr", "semicolons", "tabs", "spaces", "no end", "empty lines", "case", "quotes"],
+    ids=[
+        *("plain", "bom", "crlf", "cr", "semicolons", "tabs", "spaces", "no end", "empty lines", "case", "quotes"),
+        *("utf-16", "utf-16 without mark", "utf-16 big-endian", "utf-32", "sep", "sep in capitals", "bars"),
+        *("empty column", "spelling", "commas in a name", "unseen character", "blanks after quotes"),
+    ],
 )
-def test_variants_of_the_format_say_the_same(tmp_path: Path, text: str) -> None:
+def test_variants_of_the_format_say_the_same(tmp_path: Path, text: str | bytes) -> None:
     table = read_split_csv(save(tmp_path, text))
     assert table.rows == ROWS
     assert table.notes == ()
@@ -75,16 +92,21 @@ def test_an_image_with_two_labels_or_splits_is_an_error(tmp_path: Path, line: st
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("image,split,label\na,b,c\n", "has no column image_id; it has image, split, label: name the columns"),
-        ("image_id\na\n", "has no column split and label; it has image_id"),
-        ("", "has no column image_id and split and label; it has none"),
+        ("what,split,label\na,b,c\n", "has no column image_id; it has what, split, label: name the columns"),
+        ("image_id,split,what\na,b,c\n", "has no column label; its other columns are what: name it with --columns"),
+        ("", "has no column image_id; it has none"),
+        ("path,file,label\na,b,c\n", "'path' and 'file' may be image_id: say which with --columns image_id=NAME"),
         ("image_id,split,label\n,test,Benign\n", "line 2: image_id is empty"),
         ("image_id,label,split,label\na.png,Benign,test,Normal\n", "has two columns label: keep one of them"),
         ("image_id,split,label" + ",x" * 1000, "has more than 1,000 columns"),
-        (PLAIN.encode("utf-16"), "is not a table of text .*: save it as CSV in UTF-8"),
+        (PLAIN.encode("utf-16")[:-1], r"is not a table of text in UTF-16 \(line 3 has the byte 0x0a\): save it"),
+        (b"\xd0\xcf\x11\xe0" + bytes(99), "is an Excel workbook of the old kind .*: save it as .xlsx or CSV"),
         ('image_id,split,label\n"a.png,test,Benign\n', "is not a table of text"),
-        (b"image_id,split,label\n\xe4.png,test,Benign\n", "is not a table of text .*: save it as CSV in UTF-8"),
-        (b"PK\x03\x04\x14\x00\x08\x08\x08\x00\xff", "is not a table of text"),
+        (
+            b"image_id,split,label\n\xe4.png,test,Benign\n",
+            r"in UTF-8 \(line 2 has the byte 0xe4\): save it as CSV in UTF-8",
+        ),
+        (b"PK\x03\x04\x14\x00\x08\x08\x08\x00\xff", "is not an Excel workbook"),
     ],
 )
 def test_unusable_files_are_an_error(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -95,7 +117,7 @@ def test_unusable_files_are_an_error(tmp_path: Path, text: str | bytes, message:
 
 
 def test_large_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("btxrd_explain.inputs.split_csv._MAX_BYTES", 2**20)
+    monkeypatch.setattr("btxrd_explain.inputs.table_lines._MAX_BYTES", 2**20)
     with pytest.raises(InputError, match="has more than 1 MiB"):
         read_split_csv(save(tmp_path, PLAIN + "\n" * 2**20))
 
@@ -122,3 +144,82 @@ def test_any_text_survives_quoting(tmp_path: Path, rows: dict[str, tuple[str, st
     quoted = "\n".join(",".join('"' + cell.replace('"', '""') + '"' for cell in line) for line in lines)
     table = read_split_csv(save(tmp_path, quoted))
     assert {row.image_id: (row.split, row.label) for row in table.rows} == rows
+
+
+def read(folder: Path, text: str, vocabulary: Vocabulary | None = None) -> tuple[dict[str, str | None], list[str]]:
+    """Return the labels, and the notes without the path."""
+    path = save(folder, text)
+    table = read_split_csv(path, None, vocabulary)
+    return {row.image_id: row.label for row in table.rows}, [note.replace(f"'{path}'", "it") for note in table.notes]
+
+
+def test_usual_names_of_columns_are_taken_and_said(tmp_path: Path) -> None:
+    labels, notes = read(tmp_path, "Filename;Subset;Diagnosis;age\na.png;test;Benign;5\n")
+    assert labels == {"a.png": "Benign"}
+    assert notes == [
+        "it has no column image_id: its column 'Filename' is taken for it",
+        "it has no column split: its column 'Subset' is taken for it",
+        "it has no column label: its column 'Diagnosis' is taken for it",
+    ]
+
+
+def test_columns_may_be_named(tmp_path: Path) -> None:
+    words = Vocabulary(columns={"image_id": "Bild", "split": "fold", "label": "class"})
+    labels, notes = read(tmp_path, "Bild,file,FOLD,label,Class\na.png,x,test,no,Benign\n", words)
+    assert (labels, notes) == ({"a.png": "Benign"}, [])
+    with pytest.raises(InputError, match="has no column 'Bild'; it has image_id, split, label: check --columns image"):
+        read(tmp_path, PLAIN, words)
+
+
+def test_without_a_column_split_all_is_one(tmp_path: Path) -> None:
+    labels, notes = read(tmp_path, "image_id,label\na.png,Benign\n")
+    assert (labels, notes) == ({"a.png": "Benign"}, ["it has no column split: all of it is one split"])
+
+
+def test_a_list_of_names_gives_no_labels(tmp_path: Path) -> None:
+    labels, notes = read(tmp_path, "image_id\na.png\nb.png\n")
+    assert labels == {"a.png": None, "b.png": None}
+    assert notes[1:] == ["it has no column label: it gives its radiographs none"]
+
+
+def test_one_column_of_1_each_is_the_label(tmp_path: Path) -> None:
+    labels, notes = read(tmp_path, "image_id,split,Normal,Benign,Mal\na,test,1,0,0\nb,test,0.0,0,1.0\n")
+    assert labels == {"a": "Normal", "b": "Mal"}
+    assert notes == [
+        "it has no column label: of its columns Normal, Benign, Mal each line has one that is 1, its class"
+    ]
+    renamed, _ = read(tmp_path, "Filename,Set,Normal,Benign\na,test,1,0\nb,test,0,1\n")
+    assert renamed == {"a": "Normal", "b": "Benign"}
+    several, _ = read(tmp_path, "image_id,split,Normal,Benign,Mal\na,test,1,0,0\nb,test,0,1,1\n")
+    assert several == {"a": "Normal=1|Benign=0|Mal=0", "b": "Normal=0|Benign=1|Mal=1"}
+
+
+def test_the_columns_of_btxrd_tell_the_label(tmp_path: Path) -> None:
+    labels, notes = read(tmp_path, "image_id,hand,Tumor,Benign,Malignant\na,1,1,0,1\nb,0,0,0,0\nc,0,1,1,0\n")
+    assert labels == {"a": "Malignant", "b": "Normal", "c": "Benign"}
+    assert "it has no column label: its columns benign and malignant tell the class" in notes
+
+
+def test_labels_may_mean_something_else(tmp_path: Path) -> None:
+    text = "image_id,split,label\na,test,0\nb,test,1.0\nc,test,Benign\n"
+    assert read(tmp_path, text, Vocabulary(labels={"0": "Normal", "1": "Malignant"})) == (
+        {"a": "Normal", "b": "Malignant", "c": "Benign"},
+        [],
+    )
+
+
+def test_numbers_whose_meaning_nobody_told_are_said(tmp_path: Path) -> None:
+    text = "image_id,split,label\na,test,2\nb,test,0\n"
+    assert read(tmp_path, text)[1] == ["the labels of it are numbers (0, 2); --label-names 0=NAME says what each means"]
+    assert read_split_csv(save(tmp_path, text), ["0", "1", "2"]).notes == ()
+
+
+def test_workbooks_are_read_whatever_their_name(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for line in (["Image_ID", "split", "label"], ["a.png", "test", "Benign"], [None] * 3, [46, "test", 1]):
+        book.worksheets[0].append(line)
+    book.save(tmp_path / "split.csv")
+    assert read_split_csv(tmp_path / "split.csv").rows == (
+        SplitRow("a.png", "test", "Benign"),
+        SplitRow("46", "test", "1"),
+    )

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.untrusted.tables import check_extent, read_workbook
+from btxrd_explain.untrusted.tables import check_extent, workbook_lines
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,8 @@ def test_the_first_sheet_is_read_as_text_without_its_empty_lines(tmp_path: Path)
         book.worksheets[0].append(line)
     book.create_sheet().append(["not read"])
     book.save(tmp_path / "t.xlsx")
-    assert read_workbook(tmp_path / "t.xlsx") == [["image_id", "age"], ["a.png", "12"], ["b.png", "0.5"]]
+    lines = [(1, ["image_id", "age"]), (3, ["a.png", "12"]), (4, ["b.png", "0.5"])]
+    assert workbook_lines(tmp_path / "t.xlsx") == lines
 
 
 def test_a_workbook_whose_parts_unpack_to_too_much_is_refused(tmp_path: Path) -> None:
@@ -33,14 +34,14 @@ def test_a_workbook_whose_parts_unpack_to_too_much_is_refused(tmp_path: Path) ->
             part.write(bytes(2**20))
     assert path.stat().st_size < 2**20
     with pytest.raises(InputError, match="holds more than a table of images: save the table alone"):
-        read_workbook(path)
+        workbook_lines(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", b"image_id,age"])
 def test_what_is_not_a_workbook_is_said_to_be_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "t.xlsx").write_bytes(content)
     with pytest.raises(InputError, match="is not an Excel workbook"):
-        read_workbook(tmp_path / "t.xlsx")
+        workbook_lines(tmp_path / "t.xlsx")
 
 
 def test_the_extent_of_a_parquet_file_is_judged_by_its_footer(tmp_path: Path) -> None:

@@ -11,15 +11,17 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.dataset import gather, image_ids, none_found
+from btxrd_explain.inputs.gathering import contradiction
 from btxrd_explain.inputs.shared_annotations import Annotated, tell_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from btxrd_explain.commands.check.tables import Knowledge, Tables
     from btxrd_explain.core.class_names import NoLesion
     from btxrd_explain.inputs.annotation import AnnotationPlace
+    from btxrd_explain.inputs.split_csv import Vocabulary
     from btxrd_explain.settings import Settings
 
 Item = TypeVar("Item")
@@ -77,7 +79,12 @@ def take_survey(settings: Settings) -> Survey:
     """
     data = settings.data
     gathering = gather(
-        data.inputs, root=data.root, images=data.images, annotations=data.annotations, split_csv=data.split_csv
+        data.inputs,
+        root=data.root,
+        images=data.images,
+        annotations=data.annotations,
+        split_csv=data.split_csv,
+        vocabulary=data.vocabulary,
     )
     files = gathering.all_files
     if not files:
@@ -86,6 +93,7 @@ def take_survey(settings: Settings) -> Survey:
     selection = _only(gathering.selections, "split CSV")
     table = _only({root.table for root, _ in gathering.roots if root.table is not None}, "table")
     tables = read_tables(ids, table, selection, settings.evaluation)
+    _take_folders_for_labels(tables, ids, data.vocabulary)
     places = {file: gathering.annotation(file) for file in ids}
     _, shared = tell_apart(Annotated(ids[file], file, place) for file, place in places.items())
     no_lesion = no_lesion_of(settings)
@@ -97,6 +105,14 @@ def take_survey(settings: Settings) -> Survey:
     unused = gathering.unused_annotations() if whole else []
     orphans = [Finding.of("orphan-annotation", f"no image for '{name}'") for name in unused]
     return Survey(tuple(entries), tables, (*missing, *tables.findings, *shared, *orphans, *passed))
+
+
+def _take_folders_for_labels(tables: Tables, ids: Mapping[Path, str], vocabulary: Vocabulary) -> None:
+    """Take the folders of images for their labels where that is asked for, and the split CSV says none."""
+    for file, image_id in ids.items():
+        known, label = tables.known[file], vocabulary.label_of_folder(file)
+        tables.findings += contradiction(image_id, known.split_label, label, "its folder's name")
+        known.split_label = known.split_label or label
 
 
 def _only(found: Collection[Item], what: str) -> Item | None:

@@ -91,13 +91,15 @@ def read_split_rows(tables: Tables, ids: Mapping[Path, str], selection: Selectio
     """
     path = selection.path
     try:
-        lines = list(read_split_lines(path)[1])
+        notes, read = read_split_lines(path, vocabulary=selection.vocabulary)
+        lines = list(read)
     except InputError as error:
         tables.findings.append(Finding.of("unreadable-table", str(error)))
         return (), {}
     tables.split_csv = path
     rows: dict[Path, Row] = {}
-    for where, file, cells in _resolved(tables, lines, selection, NameIndex(ids, selection.folder)):
+    index = NameIndex(ids, selection.folder)
+    for where, file, cells in _resolved(tables, lines, selection, index):
         if file in rows:
             tables.findings.append(_again(ids[file], where, rows[file], cells))
         elif file in ids:  # and not in a folder that is not looked at
@@ -107,6 +109,7 @@ def read_split_rows(tables: Tables, ids: Mapping[Path, str], selection: Selectio
             if known.split is None or known.split_label is None:
                 text = f"{where} gives '{ids[file]}' no {'split' if known.split is None else 'label'}"
                 tables.findings.append(Finding.of("incomplete-row", text, [ids[file]]))
+    tables.findings += [Finding.of("taken-for", note) for note in (*notes, *index.notes(path))]
     if rows:
         tables.lacks("image-without-split", path, [image_id for file, image_id in ids.items() if file not in rows])
     return tuple(lines[0][1]) if lines else (), rows

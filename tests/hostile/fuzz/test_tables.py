@@ -23,6 +23,8 @@ SPLITS = (
     b"image_id,split,label\nIMG000046.jpeg,test,Malignant\nIMG002225.jpeg,train,Normal\n",
     b'\xef\xbb\xbf"image_id";"split";"label"\r\n"IMG000046.jpeg";"test";"giant ""cell"""\r\n',
     "image_id\tlabel\tsplit\nIMG000046.jpeg\tMalignant\ttest\n".encode("utf-16"),
+    b"sep=;\r\nFilename;Subset;Normal;Benign\r\n46;test;1;0\r\n000046;test;0;1.0\r\n",
+    b"Image ID|tumor|benign|malignant\nIMG000046|1|0|1\n",
 )
 TABLES = (b"image_id,center,tumor,benign,malignant\nIMG000046.jpeg,1,1,0,1\nIMG002225.jpeg,2,0,0,0\n",)
 TOKENS = (
@@ -45,6 +47,11 @@ TOKENS = (
     b"\xc2\x85",
     b"image_id",
     b"label",
+    b"sep=",
+    b"|",
+    b"\x00\x00",
+    b"\xfe\xff",
+    b"PK\x03\x04",
     b"," * 1100,
     b"a" * 140_000,
 )
@@ -56,6 +63,42 @@ def test_a_mutated_split_csv_is_read_or_refused(tmp_path: Path, data: bytes) -> 
     path = tmp_path / "split.csv"
     path.write_bytes(data)
     assert isinstance(outcome(lambda: read_split_csv(path), folder=tmp_path), SplitTable | InputError)
+
+
+words = st.text(st.sampled_from("aZ09 _-.,;\t|'\"\u00e4\u6f22="), min_size=1, max_size=9).filter(
+    lambda word: word == word.strip() and not word.isdecimal() and not word.startswith('"')
+)
+
+
+@given(
+    rows=st.dictionaries(words, st.tuples(words, words), min_size=1, max_size=4),
+    order=st.permutations(range(3)),
+    names=st.sampled_from(["image_id split label", "IMAGE-ID SPLIT LABEL", "Image.Id Split. _Label"]),
+    separator=st.sampled_from(",;\t|"),
+    end=st.sampled_from(["\n", "\r\n", "\r", " \n\n"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]),
+    stated=st.booleans(),
+)
+@examples(quick=200, long=20_000)
+def test_a_table_says_the_same_in_every_dialect(  # noqa: PLR0913 -- what dialects differ in
+    tmp_path: Path,
+    rows: dict[str, tuple[str, str]],
+    order: list[int],
+    names: str,
+    separator: str,
+    end: str,
+    encoding: str,
+    *,
+    stated: bool,
+) -> None:
+    lines = [names.split(), *([name, *values] for name, values in rows.items())]
+    quoted = (['"' + line[place].replace('"', '""') + '"' for place in order] for line in lines)
+    text = f"sep={separator}\r\n" * stated + end.join(separator.join(cells) for cells in quoted)
+    path = tmp_path / "split.csv"
+    path.write_bytes(text.encode(encoding))
+    table = outcome(lambda: read_split_csv(path), folder=tmp_path)
+    assert isinstance(table, SplitTable), table
+    assert {row.image_id: (row.split, row.label) for row in table.rows} == rows
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,179 @@
+"""Lines of a table, whichever program wrote it: CSV in its dialects, or the first sheet of an Excel workbook."""
+
+from __future__ import annotations
+
+import csv
+import re
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from btxrd_explain.errors import InputError
+from btxrd_explain.system.files import read_whole
+from btxrd_explain.untrusted.tables import workbook_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".xlsx")
+_MAX_BYTES = 2**29
+"""A table of ten million radiographs has 300 MiB."""
+_MAX_COLUMNS = 1_000
+"""A line that lacks cells gets them all, so that short lines under a long header would take time without bounds."""
+_SEPARATORS = ",;\t|"
+_STATED_SEPARATOR = re.compile(r'"?sep=(.)"?,*\r?\n?', re.IGNORECASE)
+"""The first line of a CSV from Excel may tell how its cells are separated."""
+_WORKBOOK, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_BYTE_ORDER_MARKS = {
+    b"\xff\xfe\0\0": "utf-32",
+    b"\0\0\xfe\xff": "utf-32",
+    b"\xff\xfe": "utf-16",
+    b"\xfe\xff": "utf-16",
+}
+_UNSEEN = "\ufeff\u200b\u200e\u200f"
+"""Characters that nobody sees, and that copying brings into cells."""
+
+
+def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a table with a header line.
+
+    Args:
+        path: The file; see :func:`table_lines`.
+        required: Columns that must be there, in lower case; a header in another spelling counts.
+
+    Yields:
+        Line number and cells of each line that is not empty; cells are stripped and keyed by the column's name in
+        lower case, and those that a short line lacks are empty.
+
+    Raises:
+        InputError: The file cannot be read, or a column is not there, or twice.
+    """
+    names, lines = open_table(path, required)
+    header = [spelled_alike(name) if spelled_alike(name) in required else name.lower() for name in names]
+    check_header(path, header, required)
+    for line, values in lines:
+        yield line, cells_by_name(header, values)
+
+
+def open_table(path: Path, known: Collection[str]) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
+    """Return the names of a table's columns, and number and cells of its other lines; see :func:`table_lines`."""
+    lines = table_lines(path, known)
+    _, names = next(lines, (1, []))
+    return names, lines
+
+
+def check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
+    """Make sure that a table has its columns, each of them once, and no more columns than can be worked with.
+
+    Raises:
+        InputError: It does not.
+    """
+    absent = [name for name in required if name not in header]
+    if absent:
+        raise InputError(
+            f"'{path}' has no column {' and '.join(absent)}; it has {', '.join(header) or 'none'}",
+            hint=f"name the columns {', '.join(required)} in the first line",
+        )
+    twice = [name for name in required if header.count(name) > 1]
+    if twice:
+        raise InputError(f"'{path}' has two columns {twice[0]}", hint="keep one of them")
+    if len(header) > _MAX_COLUMNS:
+        raise InputError(f"'{path}' has more than {_MAX_COLUMNS:,} columns", hint="keep those that are needed")
+
+
+def cells_by_name(header: Sequence[str], values: Sequence[str]) -> dict[str, str]:
+    """Return the cells of a line by the columns' names; those that a short line lacks are empty."""
+    return dict(zip(header, [*values, *[""] * (len(header) - len(values))], strict=False))
+
+
+def table_lines(path: Path, known: Collection[str]) -> Iterator[tuple[int, list[str]]]:
+    """Read the lines of a table.
+
+    Args:
+        path: A CSV file in UTF-8, UTF-16 or UTF-32, its cells separated by commas, semicolons, tabs or bars; or an
+            Excel workbook, whatever its name.
+        known: Names of columns, see :func:`spelled_alike`; the separator is that with which the first line has most of
+            them, else most cells.
+
+    Yields:
+        Number and cells of each line that is not empty; cells have no blanks around them.
+
+    Raises:
+        InputError: It cannot be read, is not such a table, or is too large; the message names the line.
+    """
+    try:
+        data = read_whole(path, _MAX_BYTES)
+    except OSError as error:
+        raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
+    if data is None:
+        raise InputError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="name a table of images")
+    if data.startswith(_OLD_WORKBOOK):
+        raise InputError(f"'{path}' is an Excel workbook of the old kind (.xls)", hint="save it as .xlsx or CSV")
+    is_workbook = data.startswith(_WORKBOOK) or path.suffix.lower() == ".xlsx"
+    lines = workbook_lines(path) if is_workbook else _csv_lines(path, _decoded(path, data), known)
+    for number, cells in lines:
+        stripped = [cell.strip().strip(_UNSEEN).strip() for cell in cells]
+        if any(stripped):
+            yield number, stripped
+
+
+def spelled_alike(name: str) -> str:
+    """Return a column's name in the spelling of this tool: in lower case, words joined by ``_``.
+
+    >>> spelled_alike("Image ID"), spelled_alike("image-id"), spelled_alike("Image.Id")
+    ('image_id', 'image_id', 'image_id')
+    """
+    return re.sub(r"[\s_.-]+", "_", name.strip().casefold()).strip("_")
+
+
+def _decoded(path: Path, data: bytes) -> str:
+    """Return the text of a file."""
+    encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8-sig")
+    if encoding == "utf-8-sig" and data[1:4:2] == b"\0\0":
+        encoding = "utf-16-le"
+    elif encoding == "utf-8-sig" and data[:1] == b"\0" == data[2:3]:
+        encoding = "utf-16-be"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        where = f"line {line} has the byte 0x{data[error.start]:02x}"
+        raise InputError(
+            f"'{path}' is not a table of text in {encoding[:6].removesuffix('-').upper()} ({where})",
+            hint="save it as CSV in UTF-8",
+        ) from error
+
+
+def _csv_lines(path: Path, text: str, known: Collection[str]) -> Iterator[tuple[int, list[str]]]:
+    """Yield number and cells of the lines of CSV."""
+    file = StringIO(text, newline="")
+    stated, before = _STATED_SEPARATOR.fullmatch(file.readline()), 1
+    if stated is None:
+        file.seek(before := 0)
+    separator = _separator(text, known) if stated is None else stated[1]
+    # A cell in quotes ends with an odd number of them; blanks behind it are no error.
+    blanks = re.compile(rf'(?<!")("(?:"")*)[ \u00a0]+(?={re.escape(separator)}|[\r\n]|$)')
+    tidy = StringIO(blanks.sub(r"\1", file.read()), newline="")
+    reader = csv.reader(tidy, delimiter=separator, skipinitialspace=True, strict=True)
+    try:
+        for cells in reader:
+            yield reader.line_num + before, cells
+    except csv.Error as error:
+        raise InputError(
+            f"'{path}' is not a table of text (line {reader.line_num + before}: {error})",
+            hint="save it as CSV in UTF-8",
+        ) from error
+
+
+def _separator(text: str, known: Collection[str]) -> str:
+    """Return what separates the cells of the first line that is not empty."""
+    header = next((line for line in StringIO(text, newline=None) if line.strip()), "")
+
+    def worth(separator: str) -> tuple[int, int]:
+        try:
+            cells = next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
+        except csv.Error:
+            return 0, 0
+        return sum(spelled_alike(cell.strip(_UNSEEN)) in known for cell in cells), len(cells)
+
+    return max(_SEPARATORS, key=worth)
