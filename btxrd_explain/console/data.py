@@ -32,6 +32,10 @@ def show_check(terminal: Terminal, result: CheckResult) -> None:
     found = [f"{count} {severity}{'' if count == 1 else 's'}" for severity, count in counts]
     terminal.print(f"found: {', '.join(found)}")
     terminal.print_path("report", result.document)
+    if result.groups is not None:
+        path, count = result.groups
+        terminal.print(f"{count} group{'' if count == 1 else 's'} of radiographs that belong together")
+        terminal.print_path("groups", path)
 
 
 def _show_findings(terminal: Terminal, result: CheckResult) -> None:

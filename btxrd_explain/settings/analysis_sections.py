@@ -203,6 +203,13 @@ class CheckSettings(Section):
             "values also find copies that were cropped, and more pairs that merely look alike."
         ),
     )
+    groups: FilePath | None = Field(
+        default=None,
+        description=(
+            "CSV file to write which radiographs belong together: copies, a patient's images, and neighbouring numbers "
+            "that show one lesion; --metadata takes it, with --group-column group. null writes none."
+        ),
+    )
 
 
 # The settings of the section `export`.

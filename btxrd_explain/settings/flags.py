@@ -75,7 +75,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv"),
             *("data.columns", "data.label_names", "data.labels_from_folders", "data.no_lesion_classes"),
             *("evaluation.group_column", "evaluation.metadata"),
-            *("check.similarity", "check.fail_on", "output.directory"),
+            *("check.similarity", "check.fail_on", "check.groups", "output.directory"),
         ),
         "sanity": (
             *(*_IMAGES, *_NETWORK, *_RESULTS),

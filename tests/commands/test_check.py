@@ -22,6 +22,7 @@ from btxrd_explain.commands.check import published
 from btxrd_explain.commands.check.published import PUBLISHED
 from btxrd_explain.commands.check.tables import BENIGN, MALIGNANT
 from btxrd_explain.finding import KINDS
+from btxrd_explain.inputs.btxrd import read_metadata
 from btxrd_explain.synthetic.dataset import write_dataset
 
 if TYPE_CHECKING:
@@ -410,9 +411,22 @@ def _one_patient(root: Root) -> None:
     root.write("split.csv", [row | {"Patient_ID": patients[row["image_id"]]} for row in rows])
 
 
+def _split_in_other_words(root: Root) -> None:
+    """As a spreadsheet may save it, with two columns under usual names."""
+    lines = [f"{row['image_id']};{row['split']};{row['label']}" for row in root.rows("split.csv")]
+    text = "\r\n".join(["sep=;", "Filename;SPLIT;Diagnosis", *lines])
+    (root.path / "split.csv").write_bytes(text.encode("utf-16"))
+
+
+def _archive_among_images(root: Root) -> None:
+    (root.path / "images" / "more.zip").touch()
+
+
 @pytest.mark.parametrize(
     ("plant", "kinds"),
     [
+        (_split_in_other_words, ["taken-for", "taken-for"]),
+        (_archive_among_images, ["passed-over"]),
         (_unreadable, ["unreadable-image"]),
         (_empty, ["unreadable-image"]),
         (_blank, ["blank-image"]),
@@ -728,3 +742,33 @@ def test_the_documented_schema_is_that_of_reports_with_findings_of_all_severitie
     Draft202012Validator(schema).validate(report)
     changed = report | {"findings": [report["findings"][0] | {"code": "unheard-of"}]}
     assert not Draft202012Validator(schema).is_valid(changed)
+
+
+def test_what_belongs_together_is_written_on_demand(root: Root) -> None:
+    """A copy, a patient, and neighbours whose rows differ in the view alone; the others are alone."""
+    _same_file(root)
+    rows = root.rows("split.csv")
+    patients = {image.name: f"P{number}" for number, image in enumerate(root.images)}
+    patients[root.images[4].name] = patients[root.images[7].name] = "P99"
+    root.write("split.csv", [row | {"patient": patients[row["image_id"]]} for row in rows])
+    first = next(row for row in root.rows("dataset.csv") if row["image_id"] == root.images[0].name)
+    views = {"frontal": "0", "lateral": "1"}
+    root.change("dataset.csv", 1, **{name: cell for name, cell in first.items() if name != "image_id"} | views)
+    root.split_alike(0, 1)
+    groups = root.path.parent / "groups.csv"
+    result = root.check("--groups", groups)
+    assert "3 groups of radiographs that belong together" in result.stdout
+    with groups.open(newline="") as file:
+        written = {row["image_id"]: (row["group"], row["reason"]) for row in csv.DictReader(file)}
+    names = [image.name for image in root.images]
+    alone = {name: (name, "") for name in names}
+    neighbours = "neighbouring numbers, same row but for the view"
+    assert written == alone | {
+        names[0]: (names[0], neighbours),
+        names[1]: (names[0], neighbours),
+        names[4]: (names[4], "same patient"),
+        names[7]: (names[4], "same patient"),
+        names[NORMAL]: (names[NORMAL], "same file"),
+        names[NORMAL + 1]: (names[NORMAL], "same file"),
+    }
+    assert read_metadata(groups).column("group", [names[1], names[7]]) == [names[0], names[4]]

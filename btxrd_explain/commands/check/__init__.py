@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.check.copies import check_annotations, find_copies
 from btxrd_explain.commands.check.examine import examine
+from btxrd_explain.commands.check.groups import write_groups
 from btxrd_explain.commands.check.published import count
 from btxrd_explain.commands.check.report import build_report, in_order_of_kinds
 from btxrd_explain.commands.check.survey import take_survey
@@ -40,12 +41,14 @@ class CheckResult:
         document: Path of the report.
         findings: What was found, the worst first.
         failed: Whether there is a finding at least as severe as ``check.fail_on``.
+        groups: The table of groups, and their number; None where none is asked for.
     """
 
     report: CheckReport
     document: Path
     findings: tuple[Finding, ...]
     failed: bool
+    groups: tuple[Path, int] | None = None
 
 
 def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
@@ -81,9 +84,11 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
     report = build_report(survey, images, counted, findings, settings)
     document = settings.output.directory / "check_report.json"
     write_json(document, report.document())
+    path = settings.check.groups
+    groups = None if path is None else (path, write_groups(path, images, findings))
     bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]
     failed = settings.check.fail_on != "never" and any(finding.severity in bad_enough for finding in findings)
-    return CheckResult(report, document, tuple(findings), failed)
+    return CheckResult(report, document, tuple(findings), failed, groups)
 
 
 def _examine(survey: Survey, listener: Listener) -> list[Examined]:
