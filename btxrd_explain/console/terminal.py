@@ -160,6 +160,8 @@ class Terminal(Listener):
         except BrokenPipeError:
             self._drop_output()
             return ExitCode.BROKEN_PIPE
+        except UnicodeEncodeError as error:
+            return self._unnameable(error)
         except Exception as error:  # noqa: BLE001 -- the last boundary: a user gets a line, whatever went wrong
             signal = swallowed()
             return self._interrupted(signal) if signal else self._unexpected(error)
@@ -208,6 +210,14 @@ class Terminal(Listener):
         self._phases.stop()
         self._err.print("interrupted: run the same command again to go on where it stopped")
         return exit_code_of(stop)
+
+    def _unnameable(self, error: UnicodeEncodeError) -> ExitCode:
+        """Say that files cannot be named in the locale's encoding, which is UTF-8 almost everywhere."""
+        if sys.getfilesystemencoding() == "utf-8":
+            return self._unexpected(error)
+        name, encoding = plain(error.object), sys.getfilesystemencoding()
+        self._print_error(f"'{name}' cannot be the name of a file in this locale ({encoding}): set PYTHONUTF8=1")
+        return ExitCode.OUTPUT
 
     def _unexpected(self, error: Exception) -> ExitCode:
         self._phases.stop()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -144,3 +147,22 @@ def test_no_image_leads_out_of_the_output_folder(tmp_path: Path, image_id: str) 
     assert place.resolve().is_relative_to(tmp_path.resolve())
     assert place != tmp_path
     assert ".." not in place.parts
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names of files are UTF-8 in every locale")
+def test_a_locale_of_plain_ascii_knows_all_names(tmp_path: Path) -> None:
+    """Python then has surrogates in the names of files, and real characters in those from tables."""
+    (tmp_path / "images").mkdir()
+    Image.new("L", (9, 9)).save(tmp_path / "images" / "Röntgen.png")
+    (tmp_path / "split.csv").write_text("image_id,split,label\nRöntgen.png,test,Benign\n", "utf-8")
+    plain = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
+    done = subprocess.run(
+        [sys.executable, "-m", "btxrd_explain", "check", "images", "--split-csv", "split.csv", "--fail-on", "error"],
+        cwd=tmp_path, env=os.environ | plain, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "btxrd-explain-out" / "check_report.json").read_text("utf-8"))
+    assert report["splits"] == {"test": {"Benign": 1}}
+    assert [finding["images"] for finding in report["findings"] if finding["code"] == "blank-image"] == [
+        ["Röntgen.png"]
+    ]

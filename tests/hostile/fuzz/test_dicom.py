@@ -27,6 +27,7 @@ LUT = lut(0, 8, list(range(200)))
 SEEDS = (
     dicom(PIXELS, BitsStored=12, WindowCenter=500, WindowWidth=900, PatientName="Doe^Jane"),
     dicom(PIXELS, syntax=ImplicitVRLittleEndian, VOILUTSequence=LUT, ModalityLUTSequence=lut(0, 16, list(range(500)))),
+    dicom(PIXELS, BitsStored=12, RescaleSlope=2, RescaleIntercept="", PatientName="Doe^Jane")[132:],
     dicom(PIXELS[:8, :27].reshape(8, 9, 3), RescaleSlope=2, RescaleIntercept=-5),
     *(
         compressed(dicom_dataset(PIXELS, BitsStored=12), syntax)

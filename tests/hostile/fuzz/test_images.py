@@ -17,12 +17,13 @@ from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 from tests.hostile.fuzz.harness import examples, outcome
 from tests.hostile.fuzz.mutations import mutated
-from tests.support.pictures import JPEGS, OTHERS, SEVERAL
+from tests.support.pictures import COLOUR, GREY, JPEGS, OTHERS, SEVERAL, encode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SEEDS = [*JPEGS.values(), *OTHERS.values(), *SEVERAL.values()]
+RARE = [encode(image, kind) for kind in ("PPM", "JPEG2000", "AVIF") for image in (GREY, COLOUR)]
+SEEDS = [*JPEGS.values(), *OTHERS.values(), *SEVERAL.values(), *RARE]
 TOKENS = (
     *(
         bytes([0xFF, marker])
