@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
+from jsonschema import Draft202012Validator
 from PIL import Image
 from sklearn.metrics import (
     average_precision_score,
@@ -169,6 +170,13 @@ def test_what_is_not_defined_is_null_with_a_reason(made: Path, performance: dict
     assert (performance["num_images"], performance["excluded"]) == (14, {"no known true class": 2})
 
 
+def test_the_report_is_what_its_schema_describes(performance: dict[str, Any]) -> None:
+    folder = Path(__file__).parents[2] / "docs" / "reference"
+    schema = json.loads((folder / "performance-multi-label.schema.json").read_text("utf-8"))
+    Draft202012Validator.check_schema(schema)
+    Draft202012Validator(schema).validate(performance)
+
+
 def test_thresholds_are_set_per_class_and_compared_as_the_table_holds_them(made: Path, tmp_path: Path) -> None:
     table = made / "out" / "predictions.parquet"
     found = _report("performance", "--predictions", table, "-o", tmp_path, "--decision-threshold", "0.7, mass=0.2")
@@ -203,6 +211,8 @@ def test_thresholds_are_tuned_on_other_radiographs_by_the_youden_index(made: Pat
 
 def test_galleries_show_each_class_by_its_probability(made: Path, tmp_path: Path) -> None:
     found = _report("gallery", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path)
+    schema = Path(__file__).parents[2] / "docs" / "reference" / "gallery.schema.json"
+    Draft202012Validator(json.loads(schema.read_text("utf-8"))).validate(found)
     rows, truth = open_table(made / "out" / "predictions.parquet").index(), np.array(_truth_by_hand())
     for index, name in enumerate(NAMES):
         part, scores = found["classes"][name], rows.probabilities[:, index].astype(float)
