@@ -41,7 +41,7 @@ def _checked(name: object) -> str:
 
 NO_LESION = frozenset(
     {
-        *("normal", "no finding", "no findings", "healthy", "negative", "unremarkable", "no abnormality"),
+        *("normal", "no finding", "no findings", "none", "healthy", "negative", "unremarkable", "no abnormality"),
         *("no tumor", "no tumour", "no lesion", "no lesions", "non tumor", "non tumour"),
     }
 )

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from btxrd_explain.core.class_names import BY_NAME
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 SEPARATOR = "|"
 NO, YES, UNKNOWN = 0, 1, -1
 """What an array of truths holds."""
-NO_FINDING = frozenset({"normal", "no finding", "no findings", "none", "healthy", "negative"})
-"""Labels that say that no class is true, where they are not classes themselves."""
 _VALUES = {"1": True, "0": False}
 
 Truth = bool | None
@@ -76,7 +76,7 @@ def strangers(label: str, names: Sequence[str]) -> list[str]:
     words = [word for word, _ in _parts(label, names) if word.casefold() not in known]
     if _in_columns(label, names):
         return [] if statements(label, names) else words
-    return [word for word in words if word.casefold() not in NO_FINDING]
+    return [word for word in words if word not in BY_NAME]
 
 
 def names_several(label: str, names: Sequence[str]) -> bool:
@@ -121,6 +121,15 @@ def true_words(label: str) -> list[str]:
     (['Fracture'], ['Fracture', 'Mass'], [])
     """
     return [word for word, truth in _parts(label, ()) if truth]
+
+
+def says_several(label: str) -> bool:
+    """Return whether a label is one of several classes, whatever the classes are.
+
+    >>> [says_several(label) for label in ("Mass", "Fracture|Mass", "Mass=0")]
+    [False, True, True]
+    """
+    return len(true_words(label)) > 1 or bool(said_in_columns(label))
 
 
 def joined(names: Iterable[str]) -> str:

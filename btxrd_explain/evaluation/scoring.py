@@ -188,8 +188,8 @@ class Scorer:
             raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
         yield MapKind.MODEL, image.heat_map(score.target, space=space)
         predicted = score.row.predicted if score.case is None else None  # which of several is not one question
-        wrong = score.true is not None and predicted not in (None, score.true)
-        if wrong and image.class_name(predicted) not in self.protocol.no_lesion:
+        wrong = predicted is not None and score.true not in (None, predicted)
+        if predicted is not None and wrong and image.class_name(predicted) not in self.protocol.no_lesion:
             yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
         for kind, grid in self._grids(image, lesions, edges):
             yield kind, heat_map(grid, image.frame, status=judge(grid), space=space)

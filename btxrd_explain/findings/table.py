@@ -173,8 +173,8 @@ def _same_maps(table: PredictionTable, rows: Index) -> bool:
     if len(chosen) < _FEW:
         return False
     read = list(islice(table.rows(chosen), len(chosen)))
-    grids = [row.grids if ALL in table.provenance.explain_classes else row.grid(row.predicted or 0) for row in read]
-    grids = [grid.reshape(-1, *grid.shape[-2:]) for grid in grids if grid is not None]
+    found = [row.grids if ALL in table.provenance.explain_classes else row.grid(row.predicted or 0) for row in read]
+    grids = [grid.reshape(-1, *grid.shape[-2:]) for grid in found if grid is not None]
     return len(grids) >= _FEW and are_identical(np.stack(grids))
 
 

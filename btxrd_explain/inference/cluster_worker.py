@@ -86,7 +86,7 @@ class Worker:
             raise self._stranger(f"cannot enter '{job.directory}'") from error
         if not job.folder.is_dir():
             raise self._stranger(f"does not see '{job.folder}'")
-        changes = differences(job.request, build_request(job.settings))
+        changes = differences(job.request, build_request(job.settings, several_labels="several_labels" in job.request))
         if changes:
             raise self._stranger("; ".join(changes))
         from btxrd_explain.inference.compute import load_explainer  # noqa: PLC0415 -- torch, after the checks

@@ -240,7 +240,9 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
     if device.type == "cpu":
         keep_freed_memory()
     path = checkpoint_of(settings)
-    classifier = build_classifier(read_checkpoint(path), wishes_of(settings))
+    classifier = build_classifier(
+        read_checkpoint(path), wishes_of(settings, several_labels="several_labels" in request)
+    )
     preprocessing = classifier.preprocessing
     shape = len(preprocessing.mean), *preprocessing.size
     layers = find_target_layers(
@@ -331,7 +333,7 @@ def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -
     return replace(row, probabilities=probabilities, grids=grids[:count], grid_statuses=statuses)
 
 
-def wishes_of(settings: Settings) -> Wishes:
+def wishes_of(settings: Settings, *, several_labels: bool = False) -> Wishes:
     """Return what the settings say about the network and its input."""
     return Wishes(
         architecture=settings.model.architecture,
@@ -340,4 +342,5 @@ def wishes_of(settings: Settings) -> Wishes:
         preprocessing=settings.preprocess.partial,
         activation=None if settings.model.activation == "auto" else Activation(settings.model.activation),
         from_timm=settings.preprocess.source == "timm",
+        multi_label_labels=several_labels,
     )

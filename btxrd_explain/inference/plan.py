@@ -133,7 +133,7 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
     sources = [source.index() for source in (table, journal) if source is not None]
     missing = {image_id: _missing_row(image_id, reason) for image_id, reason in sorted(collection.missing)}
     known = table or journal
-    explained = known and known.provenance.explained
+    explained = None if known is None else known.provenance.explained
     review = _Review(table_folder(path), collection.records, dict(missing), explained)
     for row, record in _joined(collection.records, *sources):
         review.look_at(row, record)

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from btxrd_explain.core.labels import says_several
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
@@ -113,8 +114,12 @@ DEMO = Path("demo")
 """Names the demo's classifier, unless a file has that name; a folder of that name is ./demo."""
 
 
-def build_request(settings: Settings) -> dict[str, Any]:
+def build_request(settings: Settings, *, several_labels: bool = False) -> dict[str, Any]:
     """Gather what the rows depend on: the checkpoint's content, the settings as asked for, and versions.
+
+    Args:
+        settings: The settings.
+        several_labels: Whether radiographs have labels of several classes; see :func:`have_several_labels`.
 
     Returns:
         Plain JSON values; see :class:`btxrd_explain.predictions.provenance.Provenance`.
@@ -134,6 +139,7 @@ def build_request(settings: Settings) -> dict[str, Any]:
         **_own_function(model.factory, "factory"),
         "class_names": model.class_names and list(model.class_names),
         **({} if model.activation == "auto" else {"activation": model.activation}),
+        **({"several_labels": True} if several_labels else {}),
         "preprocess": _of_preprocess(settings.preprocess),
         "method": settings.gradcam.method,
         "target_layer": settings.gradcam.target_layer,
@@ -141,6 +147,12 @@ def build_request(settings: Settings) -> dict[str, Any]:
         "precision": model.precision,
         "versions": {name: version(name) for name in _VERSIONS},
     }
+
+
+def have_several_labels(settings: Settings, collection: Collection) -> bool:
+    """Return whether labels of several classes decide what turns outputs into probabilities."""
+    labels = (record.label for record in collection.records if record.label is not None)
+    return settings.model.activation == "auto" and any(map(says_several, labels))
 
 
 def _explained(wanted: tuple[str, ...] | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from btxrd_explain.core.labels import NO, UNKNOWN, YES, truth_matrix
 from btxrd_explain.findings.table import inspect_table
 from btxrd_explain.inference.fill import fill_table
 from btxrd_explain.inference.plan import make_plan
-from btxrd_explain.inference.request import build_request, collect_images
+from btxrd_explain.inference.request import build_request, collect_images, have_several_labels
 from btxrd_explain.inference.target import claim, stop_at_failures, stop_at_known_failures, target_of
 from btxrd_explain.predictions.record import USUAL_THRESHOLD, RowStatus
 from btxrd_explain.system.locks import alone
@@ -144,7 +144,8 @@ def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | Non
     with alone(path, listener.note):
         if settings.run.engine == "ray":
             claim(path)
-        plan = make_plan(path, build_request(settings), collection)
+        request = build_request(settings, several_labels=have_several_labels(settings, collection))
+        plan = make_plan(path, request, collection)
         if settings.run.strict:
             stop_at_known_failures(plan)
         table = fill_table(settings, plan, listener)

@@ -24,7 +24,7 @@ from btxrd_explain.inputs.annotation_formats import (
     recognise,
 )
 from btxrd_explain.inputs.annotation_names import SimilarNames
-from btxrd_explain.inputs.image_files import IMAGE_SUFFIXES
+from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
 from btxrd_explain.system.places import absolute, is_url
 
 if TYPE_CHECKING:

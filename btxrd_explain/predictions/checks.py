@@ -124,13 +124,13 @@ def _check_predictions(rows: pa.RecordBatch | pa.Table, provenance: Provenance) 
 def _check_grids(grids: NDArray[np.float32], statuses: pa.StringArray, classes: int) -> None:
     """Check that each computed grid has a place, and that it is finite unless its status says otherwise."""
     computed, finite = (
-        ~_is_one_of(statuses, [status]).reshape(-1, classes)
+        np.logical_not(_is_one_of(statuses, [status])).reshape(-1, classes)
         for status in (MapStatus.NOT_COMPUTED, MapStatus.NON_FINITE)
     )
     _all(computed.sum(axis=1) <= grids.shape[1], f"a prediction has more than {grids.shape[1]} grids")
     rows, columns = np.nonzero(computed)
     places = computed.cumsum(axis=1)[rows, columns] - 1
-    right = np.isfinite(grids).all(axis=(2, 3))[rows, places] | ~finite[rows, columns]
+    right = np.all(np.isfinite(grids), axis=(2, 3))[rows, places] | ~finite[rows, columns]
     _all(right, "grids are not finite, and their status says nothing of it")
 
 

@@ -12,7 +12,7 @@ from btxrd_explain.commands.sanity.report import build_report
 from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
 from btxrd_explain.errors import InputError
 from btxrd_explain.inference.compute import load_explainer
-from btxrd_explain.inference.request import build_request, collect_images
+from btxrd_explain.inference.request import build_request, collect_images, have_several_labels
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
@@ -65,7 +65,8 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
         listener.warn(finding)
     for image_id, reason in collection.missing:
         listener.failed(image_id, RowStatus.MISSING, reason)
-    explainer = load_explainer(settings, build_request(settings))
+    request = build_request(settings, several_labels=have_several_labels(settings, collection))
+    explainer = load_explainer(settings, request)
     for note in explainer.provenance.notes:
         listener.note(note)
     sample = _sample(settings, explainer, draw_records(collection.records, wanted.sample, wanted.random_seed), listener)
