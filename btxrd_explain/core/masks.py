@@ -206,6 +206,8 @@ LESION = "lesion"
 """A label that counts whatever class is measured."""
 IGNORE = "ignore"
 """A label that never counts, such as an implant or a body mark."""
+MARKER = "marker"
+"""A label that never counts either: a burnt-in letter or sign."""
 OTHERS = "*"
 """In a label map, all labels that it does not name."""
 _RESERVED_IGNORE, _RESERVED_HOLE = "__ignore__", "_background_"
@@ -241,8 +243,9 @@ class LesionRules:
 
     Attributes:
         policy: Which kinds of shapes count, and which give way to others.
-        labels: What each label means: :data:`LESION`, :data:`IGNORE`, or the name of a class, whose heat map alone is
-            compared with it. :data:`OTHERS` speaks for the labels that are not named; without it they are lesions.
+        labels: What each label means: :data:`LESION`, :data:`IGNORE`, :data:`MARKER`, or the name of a class, whose
+            heat map alone is compared with it. :data:`OTHERS` speaks for the labels that are not named; without it they
+            are lesions.
         by_label: Whether a rectangle gives way to outlines of its own label only, as for a classifier that tells
             several kinds of lesions apart.
         inverted: Whether mask images are 0 where lesions are, and nowhere else.
@@ -266,11 +269,19 @@ class LesionRules:
         >>> rules.counts("screw", None), rules.counts("cyst", "Benign")
         (False, True)
         """
-        otherwise = IGNORE if label in {_RESERVED_IGNORE, _RESERVED_HOLE} else self.labels.get(OTHERS, LESION)
-        meaning = self.labels.get(label, otherwise).casefold()
-        if meaning == IGNORE:
+        meaning = self.meaning(label)
+        if meaning in {IGNORE, MARKER}:
             return False
         return meaning == LESION or class_name is None or meaning == class_name.casefold()
+
+    def meaning(self, label: str) -> str:
+        """Return what a label means, in lower case."""
+        otherwise = IGNORE if label in {_RESERVED_IGNORE, _RESERVED_HOLE} else self.labels.get(OTHERS, LESION)
+        return self.labels.get(label, otherwise).casefold()
+
+    def markers(self, shapes: Iterable[Shape]) -> list[Shape]:
+        """Return the shapes that are burnt-in markers."""
+        return [shape for shape in shapes if self.meaning(shape.label) == MARKER]
 
     def relevant(self, shapes: Iterable[Shape], class_name: str | None) -> list[Shape]:
         """Return the shapes whose labels count, and the holes in them; which kinds do is the policy's to say."""

@@ -31,8 +31,13 @@ def baseline_image(image: NDArray[np.float32], baseline: Baseline) -> NDArray[np
     if baseline is Baseline.MEAN:
         means: NDArray[np.float32] = image.mean(axis=(1, 2), keepdims=True, dtype=np.float64).astype(np.float32)
         return np.broadcast_to(means, image.shape)
-    sigma = _BLUR * min(image.shape[1:])
-    return np.stack([cv2.GaussianBlur(channel, (0, 0), sigma) for channel in image])
+    return np.stack([blurred(channel) for channel in image])
+
+
+def blurred(channel: NDArray[Any]) -> NDArray[Any]:
+    """Blur one channel, shape ``(height, width)``, with a Gaussian that makes lesions vanish; see :class:`Baseline`."""
+    result: NDArray[Any] = cv2.GaussianBlur(channel, (0, 0), _BLUR * min(channel.shape))
+    return result
 
 
 def importance_ranks(values: NDArray[np.floating[Any]], seed: int) -> NDArray[np.intp]:

@@ -149,9 +149,31 @@ class Preprocessing:
         Raises:
             PreparationError: The transform fails, or CLAHE cannot be applied.
         """
+        return self.normalised(self.seen(pixels, original))
+
+    def seen(self, pixels: NDArray[Any], original: Size | None = None) -> NDArray[Any]:
+        """Return what the network sees of a radiograph, before the normalisation; see :meth:`apply`.
+
+        Args:
+            pixels: As of :meth:`apply`.
+            original: As of :meth:`apply`.
+
+        Returns:
+            Shape ``self.size`` or ``(*self.size, 3)``, uint8 in [0, 255] or float32 in [0, 1].
+        """
         picture = self.picture(self._values(pixels), original)
-        if self.clahe is not None and self.clahe.after_resize:
-            picture = equalised(picture, self.clahe)
+        after = self.clahe is not None and self.clahe.after_resize
+        return equalised(picture, self.clahe) if after else picture
+
+    def normalised(self, picture: NDArray[Any]) -> NDArray[np.float32]:
+        """Turn what the network sees into its values.
+
+        Args:
+            picture: As of :meth:`seen`.
+
+        Returns:
+            Float32 array of shape ``(channels, *self.size)``.
+        """
         channels = len(self.mean)
         if channels == 1 and picture.ndim == 3:
             picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(picture.dtype, copy=False)

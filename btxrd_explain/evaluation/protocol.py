@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.choices import Rule, Space, TargetClass
 from btxrd_explain.core.class_names import BY_NAME, NoLesion
-from btxrd_explain.core.masks import IGNORE, LESION, LesionRules
+from btxrd_explain.core.masks import IGNORE, LESION, MARKER, LesionRules
 from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.errors import SettingsError
 
@@ -38,14 +38,14 @@ def check_label_map(wanted: AnnotationSettings, class_names: Sequence[str]) -> N
         class_names: The classes of the table.
 
     Raises:
-        SettingsError: A label means neither lesion nor ignore nor a class.
+        SettingsError: A label means neither lesion, ignore, marker nor a class.
     """
-    known = {LESION, IGNORE, *(name.casefold() for name in class_names)}
+    known = {LESION, IGNORE, MARKER, *(name.casefold() for name in class_names)}
     for label, meaning in wanted.meanings.items():
         if meaning.casefold() not in known:
             raise SettingsError(
                 f"the label map says that '{label}' means '{meaning}', which is not a class",
-                hint=f"write {LESION}, {IGNORE}, or one of {', '.join(class_names)}",
+                hint=f"write {LESION}, {IGNORE}, {MARKER}, or one of {', '.join(class_names)}",
             )
 
 

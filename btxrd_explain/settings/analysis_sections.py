@@ -69,9 +69,10 @@ class AnnotationSettings(Section):
     label_map: LabelMap = Field(
         default=(),
         description=(
-            "Which labels are lesions, as label=meaning: lesion, ignore, or a class, whose heat map alone is held "
-            "against it. The label * speaks for all others, which are lesions without it, but for LabelMe's reserved "
-            "__ignore__ and _background_. Labels are LabelMe's, COCO's categories, or the values of a mask, such as 1."
+            "Which labels are lesions, as label=meaning: lesion, ignore, marker (a burnt-in letter or sign), or a "
+            "class, whose heat map alone is held against it. The label * speaks for all others, which are lesions "
+            "without it, but for LabelMe's reserved __ignore__ and _background_. Labels are LabelMe's, COCO's "
+            "categories, or the values of a mask, such as 1."
         ),
     )
     mask_inverted: bool = Field(
