@@ -13,7 +13,12 @@ from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 
 if TYPE_CHECKING:
-    from btxrd_explain.core.geometry import Frame
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Frame, Size
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 
@@ -52,14 +57,28 @@ class ExplainedImage:
             grid = np.full(self.table.provenance.grid, np.nan, np.float32)
         return heat_map(grid, self.frame, status=self.row.grid_statuses[class_index], space=space)
 
-    def radiograph(self) -> Radiograph:
+    def seen(self) -> NDArray[np.uint8]:
+        """Read the radiograph as the network sees it, uint8, shape of its input, with channels where it has colours.
+
+        Raises:
+            RadiographError: See :meth:`radiograph`.
+        """
+        preprocessing = self.table.provenance.preprocessing
+        radiograph = self.radiograph(preprocessing.needed)
+        return preprocessing.picture(radiograph.pixels, radiograph.size)
+
+    def radiograph(self, needed: Callable[[Size], Size] | None = None) -> Radiograph:
         """Read the radiograph, which must still be the one that was predicted.
+
+        Args:
+            needed: The size that its pixels are needed at, see
+                :func:`btxrd_explain.inputs.radiograph.read_radiograph`; None for all pixels.
 
         Raises:
             RadiographError: The file is gone, unreadable, or another one than at inference.
         """
         path = self.table.image_path(self.row)
-        radiograph = read_radiograph(path)
+        radiograph = read_radiograph(path, needed)
         if self.row.stamp is not None and radiograph.sha256 != self.row.stamp.sha256:
             raise RadiographError(
                 f"'{path}' has changed since it was predicted", hint="run 'btxrd-explain infer' again"
