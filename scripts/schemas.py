@@ -7,6 +7,7 @@ from pathlib import Path
 from btxrd_explain.commands.check.schema import CheckReport
 from btxrd_explain.commands.compare.differences import Comparison
 from btxrd_explain.commands.gallery import GalleryReport
+from btxrd_explain.commands.intervene.report import InterventionReport
 from btxrd_explain.commands.performance import PerformanceReport
 from btxrd_explain.commands.performance.multi_label import MultiLabelReport
 from btxrd_explain.commands.sanity.report import SanityReport
@@ -19,6 +20,7 @@ REPORTS: dict[str, type[Part]] = {
     "check_report": CheckReport,
     "comparison": Comparison,
     "gallery": GalleryReport,
+    "intervention_report": InterventionReport,
     "performance": PerformanceReport,
     "performance-multi-label": MultiLabelReport,
     "sanity_report": SanityReport,

@@ -8,7 +8,7 @@ import typer
 
 from btxrd_explain.cli.once import App
 from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
-from btxrd_explain.console.network import show_demo, show_infer, show_layers, show_methods, show_sanity
+from btxrd_explain.console.network import show_demo, show_infer, show_intervene, show_layers, show_methods, show_sanity
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
@@ -96,6 +96,25 @@ def sanity(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     from btxrd_explain.commands import sanity as workflow  # noqa: PLC0415 -- heavy
 
     show_sanity(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
+    return ExitCode.OK
+
+
+@app.command(
+    epilog=examples(
+        "intervene BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+        "intervene BTXRD/ -c best.pt --split-csv split.csv --split test --margins 0,10,25 --by center",
+    )
+)
+@command(*FLAGS["intervene"])
+def intervene(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Is it the classifier, or the map? Take lesions and controls away, and watch the prediction.
+
+    Also clears border, background and burnt-in markers. Says for each radiograph whether the map looks at the lesion
+    and whether the class depends on it. An interrupted run is resumed.
+    """
+    from btxrd_explain.commands import intervene as workflow  # noqa: PLC0415 -- heavy
+
+    show_intervene(terminal, workflow.run(loaded.settings, terminal))
     return ExitCode.OK
 
 

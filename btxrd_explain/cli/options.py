@@ -21,6 +21,7 @@ _PANELS = {
     "annotation": "Annotations",
     "evaluation": "Evaluation",
     "sanity": "Checks",
+    "intervention": "Checks",
     "check": "Checks",
     "output": "Results",
     "run": "How it runs",

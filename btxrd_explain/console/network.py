@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.config import ConfigResult
     from btxrd_explain.commands.demo import DemoResult
     from btxrd_explain.commands.infer import InferResult
+    from btxrd_explain.commands.intervene import InterveneResult
     from btxrd_explain.commands.layers import LayersResult
     from btxrd_explain.commands.sanity import SanityResult
     from btxrd_explain.console.terminal import Terminal
@@ -215,6 +216,32 @@ def _interval(found: Estimate) -> str:
     if found.low is None:
         return number(found.mean)
     return f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+# The results of `intervene`.
+
+
+def show_intervene(terminal: Terminal, result: InterveneResult) -> None:
+    """Show the verdict, the mean effects and the four cells."""
+    report = result.report
+    if terminal.json:
+        terminal.print_json(report.document())
+        return
+    rows = [
+        [name.replace("_", " "), _interval(found.log_odds), _interval(found.flip), str(found.log_odds.n)]
+        for name, found in report.summary.overall.effects.items()
+    ]
+    terminal.print_table(["change", "log-odds", "flips", "n"], rows)
+    cells = [[cell.name, str(cell.count), cell.meaning] for cell in report.table.cells]
+    terminal.print_table(["map and class", "images", ""], cells)
+    terminal.print(f"[bold]{escape(report.verdict)}[/bold]")
+    for remark in report.remarks:
+        terminal.print(escape(remark))
+    for part in report.surroundings.values():
+        terminal.print(escape(part.verdict))
+    terminal.print_path("report", result.document)
+    for path in result.files.values():
+        terminal.print_file(path)
 
 
 # The results of `demo`.

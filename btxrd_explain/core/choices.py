@@ -153,6 +153,15 @@ class TargetClass(StrEnum):
     """That of the class that the network predicts."""
 
 
+class Looks(StrEnum):
+    """When the heat map of a radiograph is said to be on the lesion."""
+
+    POINTING = "pointing"
+    """Where its hottest pixel is on a lesion."""
+    IOU = "iou"
+    """Where its IoU reaches a fraction of what an ideal map of its grid reaches."""
+
+
 class Precision(StrEnum):
     """How exactly the network computes."""
 

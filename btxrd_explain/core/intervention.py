@@ -18,7 +18,7 @@ from btxrd_explain.core.perturbation import blurred
 from btxrd_explain.core.surroundings import find_surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -42,6 +42,8 @@ class Fill(StrEnum):
 class Kind(StrEnum):
     """What is changed."""
 
+    ORIGINAL = "original"
+    """Nothing."""
     LESION = "lesion"
     """The lesions are taken away."""
     CONTROL = "control"
@@ -56,7 +58,9 @@ class Kind(StrEnum):
     """Burnt-in letters and signs are painted over."""
 
 
-OTHERS = (Kind.LESION_ALONE, Kind.BORDER, Kind.BACKGROUND, Kind.MARKERS)
+SURROUNDINGS = (Kind.BORDER, Kind.BACKGROUND, Kind.MARKERS)
+"""What is changed with a lesion or without."""
+OTHERS = (Kind.LESION_ALONE, *SURROUNDINGS)
 """What is changed once, with one kind of fill."""
 
 
@@ -81,12 +85,25 @@ class Interventions:
     """The conditions of one radiograph.
 
     Attributes:
-        pictures: What the network sees under each condition, of the shape and dtype of the radiograph's own picture.
+        pictures: What the network sees under each condition, the radiograph's own picture first.
         reasons: Why a kind of condition, by name, is missing or has fewer controls than wanted.
     """
 
-    pictures: dict[Condition, NDArray[Any]] = field(default_factory=dict)
+    pictures: dict[Condition, NDArray[Any]]
     reasons: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Readings:
+    """What the network says of a radiograph under each condition.
+
+    Attributes:
+        log_odds: Log-odds of each class, float64, shape ``(classes,)``.
+        reasons: Those of :class:`Interventions`.
+    """
+
+    log_odds: Mapping[Condition, NDArray[np.float64]]
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +122,13 @@ class Design:
 
     @property
     def most(self) -> int:
-        """How many pictures a radiograph has at most, its own included."""
+        """How many pictures a radiograph with a lesion has at most, its own included."""
         return 1 + len(self.margins) * len(Fill) * (1 + self.controls) + len(OTHERS)
+
+    @property
+    def least(self) -> int:
+        """How many one without a lesion has at most."""
+        return 1 + len(SURROUNDINGS)
 
 
 def intervene(
@@ -132,7 +154,7 @@ def intervene(
     Returns:
         The conditions.
     """
-    made = Interventions()
+    made = Interventions({Condition(Kind.ORIGINAL): picture})
     grey = grey_of(picture)
     around = find_surroundings(grey, window)
     soft = _blurred_within(picture, window)
@@ -141,6 +163,8 @@ def intervene(
         made.pictures[Condition(Kind.LESION_ALONE)] = _where(lesion | ~around.window, picture, soft)
         for margin in design.margins:
             _take_away(made, picture, soft, (lesion, margin), Ground(grey, around.window, around.tissue), design, rng)
+    elif lesion is not None:
+        made.reasons[Kind.LESION] = "it falls between the pixels of the network's input"
     _clear_surroundings(made, picture, around, protected, markers)
     return made
 

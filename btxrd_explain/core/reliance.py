@@ -39,7 +39,7 @@ class Reliance(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Judgement:
     """What the excess of a data set shows.
 
     Attributes:
@@ -97,7 +97,7 @@ def rank_of(lesion: NDArray[np.float64], controls: NDArray[np.float64]) -> NDArr
     return np.where(known, ranks, np.nan)
 
 
-def judge_reliance(found: Estimate, what: str = "the lesion") -> Finding:
+def judge_reliance(found: Estimate, what: str = "the lesion") -> Judgement:
     """Say what the mean excess of a data set shows; the rule is :data:`RULE`.
 
     Args:
@@ -112,15 +112,55 @@ def judge_reliance(found: Estimate, what: str = "the lesion") -> Finding:
     <Reliance.DEPENDS: 'depends'>
     """
     if found.value is None or found.low is None or found.high is None:
-        few = "no image" if not found.n else f"only {found.n} image{'s' * (found.n > 1)}"
-        return Finding(Reliance.UNDECIDED, f"Undecided: {few} with an excess over controls.")
-    reason = f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}] (95 % interval, n = {found.n})"
+        return Judgement(Reliance.UNDECIDED, f"Undecided: {_few(found)} with an excess over controls.")
+    reason = _interval(found)
     if found.high < 0:
-        outcome, text = Reliance.DEPENDS, f"The class depends on {what}: without it, and not without other tissue,"
+        outcome, text = Reliance.DEPENDS, f"The class depends on {what}: compared with other tissue, without it"
     elif found.low > 0:
         outcome, text = Reliance.OPPOSED, f"The class is held back by {what}: compared with other tissue, without it"
-    elif max(-found.low, found.high) <= SMALL:
-        outcome, text = Reliance.INDEPENDENT, f"The class does not depend on {what}: compared with other tissue,"
+    elif _is_small(found):
+        outcome, text = (
+            Reliance.INDEPENDENT,
+            f"The class does not depend on {what}: compared with other tissue, without it",
+        )
     else:
         outcome, text = Reliance.UNDECIDED, f"Undecided whether the class depends on {what}: without it"
-    return Finding(outcome, f"{text} its log-odds change by {reason}.")
+    return Judgement(outcome, f"{text} its log-odds change by {reason}.")
+
+
+def judge_change(found: Estimate, condition: str) -> Judgement:
+    """Say what the mean change of a data set shows that has no control, by its interval as :data:`RULE` does.
+
+    Args:
+        found: Mean change of the log-odds.
+        condition: What was done to the radiograph, such as ``Without its border``.
+
+    Returns:
+        What it shows.
+
+    >>> from btxrd_explain.core.statistics import Estimate
+    >>> judge_change(Estimate(0.01, -0.01, 0.03, 40, 40), "Without its border").text
+    'Without its border the class is as it was: its log-odds change by +0.01 [-0.01, +0.03] (95 % interval, n = 40).'
+    """
+    if found.value is None or found.low is None or found.high is None:
+        return Judgement(Reliance.UNDECIDED, f"{condition}: {_few(found)}.")
+    if found.high < 0 or found.low > 0:
+        outcome = Reliance.DEPENDS if found.high < 0 else Reliance.OPPOSED
+        text = "the class is " + ("less" if found.high < 0 else "more") + " likely"
+    elif _is_small(found):
+        outcome, text = Reliance.INDEPENDENT, "the class is as it was"
+    else:
+        outcome, text = Reliance.UNDECIDED, "it is undecided whether the class changes"
+    return Judgement(outcome, f"{condition} {text}: its log-odds change by {_interval(found)}.")
+
+
+def _is_small(found: Estimate) -> bool:
+    return found.low is not None and found.high is not None and max(-found.low, found.high) <= SMALL
+
+
+def _interval(found: Estimate) -> str:
+    return f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}] (95 % interval, n = {found.n})"
+
+
+def _few(found: Estimate) -> str:
+    return "no image" if not found.n else f"only {found.n} image{'s' * (found.n > 1)}"

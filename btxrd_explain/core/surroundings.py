@@ -31,8 +31,8 @@ _NOISE = 8
 RULES = {
     "border": f"a frame as wide as {100 * BORDER:g} % of the shorter side of what the network sees",
     "background": "pixels of the darkest of three grey levels (Otsu's threshold, and Otsu's again of the pixels below "
-    "it, with 8 levels for noise) that are connected with the edge of what the network sees; none where they cover less than "
-    f"{100 * _LEAST_BACKGROUND:g} %. A guess",
+    f"it, with {_NOISE} levels for noise) that are connected with the edge of what the network sees; none where they "
+    f"cover less than {100 * _LEAST_BACKGROUND:g} %. A guess",
     "markers": "shapes whose label means 'marker' (--label-map), else a guess: spots above Otsu's threshold of at most "
     f"{100 * LARGEST_MARKER:g} % of what the network sees, with pixels as dark as the background close around them",
 }

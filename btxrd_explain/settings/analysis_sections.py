@@ -4,13 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from btxrd_explain.core.choices import Baseline, MaskPolicy, Operator, Rule, Space, TargetClass
+from btxrd_explain.core.choices import Baseline, Looks, MaskPolicy, Operator, Rule, Space, TargetClass
 from btxrd_explain.settings.sections import Section
 from btxrd_explain.settings.types import (
     ClassLevels,
     FilePath,
     Fraction,
     LabelMap,
+    Margins,
     MethodNames,
     Names,
     Percentage,
@@ -310,4 +311,40 @@ class SanitySettings(Section):
         default=Baseline.BLUR,
         description="What a deleted pixel becomes, and what insertion starts from: the radiograph blurred (by 5 % of "
         "its shorter side), or its mean.",
+    )
+
+
+# The settings of the section `intervention`.
+
+
+class InterventionSettings(Section):
+    """How it is found out whether the prediction depends on the lesion."""
+
+    controls: int = Field(
+        default=9,
+        ge=1,
+        le=99,
+        description=(
+            "Control regions of a radiograph: the lesion's own shape where there is no lesion. With fewer than 5 it "
+            "is not said whether the class depends on the lesion."
+        ),
+    )
+    margins: Margins = Field(
+        default=(0.0,),
+        description=(
+            "Margins around lesions that are taken away with them, in per cent of the lesions' extent, such as "
+            "0,10,25; the first one decides, the others are reported. Each takes as many passes again."
+        ),
+    )
+    looks: Looks = Field(
+        default=Looks.POINTING,
+        description=(
+            "When a heat map is said to be on the lesion: pointing, where its hottest pixel is, or iou, where its IoU "
+            "reaches looks_fraction of what an ideal map of its grid reaches."
+        ),
+    )
+    looks_fraction: PositiveFraction = Field(default=0.5, description="See looks: iou.")
+    control_seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of the places of the control regions.")
+    pictures: int = Field(
+        default=2, ge=0, le=20, description="Radiographs that are shown of each cell of the table; 0 draws none."
     )

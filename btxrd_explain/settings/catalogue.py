@@ -145,6 +145,8 @@ def _array(schema: Mapping[str, Any]) -> str:
         return f"a list of {most} numbers{_range(schema['prefixItems'][0])}"
     if "enum" in schema["items"]:
         return f"a list of {_listed(schema['items']['enum'])}"
+    if schema["items"].get("type") == "number":
+        return f"a list of {least} to {most} numbers{_range(schema['items'])}"
     items = "paths" if schema["items"].get("format") == "path" else "texts"
     return f"a list of at least {least} {items}" if least else f"a list of {items}"
 

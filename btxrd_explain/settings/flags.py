@@ -82,6 +82,12 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("sanity.sample", "sanity.stages", "sanity.random_seed"),
             *("sanity.insertion_deletion", "sanity.steps", "sanity.baseline"),
         ),
+        "intervene": (
+            *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, *_SCORING),
+            *("evaluation.by", "evaluation.group_column", "evaluation.metadata"),
+            *("intervention.controls", "intervention.margins", "intervention.looks", "intervention.looks_fraction"),
+            *("intervention.control_seed", "intervention.pictures"),
+        ),
         "layers": (
             *(*_NETWORK, "data.root", "data.images", "data.annotations"),
             *("annotation.threshold", "annotation.mask_policy"),

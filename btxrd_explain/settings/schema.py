@@ -7,6 +7,7 @@ from btxrd_explain.settings.analysis_sections import (
     CheckSettings,
     EvaluationSettings,
     ExportSettings,
+    InterventionSettings,
     ReportSettings,
     SanitySettings,
 )
@@ -43,6 +44,7 @@ class Settings(BaseModel):
     annotation: AnnotationSettings = AnnotationSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     sanity: SanitySettings = SanitySettings()
+    intervention: InterventionSettings = InterventionSettings()
     output: OutputSettings = OutputSettings()
     export: ExportSettings = ExportSettings()
     run: RunSettings = RunSettings()

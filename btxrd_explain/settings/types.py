@@ -6,7 +6,7 @@ read. A ``ValueError`` raised here ends as the last part of the user's message; 
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema
 
@@ -16,6 +16,8 @@ from btxrd_explain.core.methods import METHODS
 from btxrd_explain.system.places import is_url, on_this_system, place_of
 
 _LEAST_SIDE, _MOST_SIDE = 16, 4096
+
+Value = TypeVar("Value")
 
 
 def _path(value: object) -> object:
@@ -177,7 +179,7 @@ def _several(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _distinct(items: tuple[str, ...]) -> tuple[str, ...]:
+def _distinct(items: tuple[Value, ...]) -> tuple[Value, ...]:
     if len(set(items)) < len(items):
         raise ValueError("name each one once")
     return items
@@ -241,6 +243,14 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 
 PositiveFraction = Annotated[float, Field(gt=0, le=1)]
 """A number in (0, 1]."""
+
+Margins = Annotated[
+    tuple[Annotated[float, Field(ge=0, le=100)], ...],
+    Field(min_length=1, max_length=5),
+    AfterValidator(_distinct),
+    BeforeValidator(_items),
+]
+"""Widths in per cent, each of them once."""
 
 Means = Annotated[tuple[Fraction, Fraction, Fraction], BeforeValidator(_items)]
 """The means of three channels whose values lie in [0, 1]."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import Field, ValidationError
 
-from btxrd_explain.commands.annotate_iou.markdown import interval
+from btxrd_explain.commands.markdown import interval
 from btxrd_explain.core import statistics
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics, schema_of

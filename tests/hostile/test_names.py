@@ -19,8 +19,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
-from btxrd_explain.commands.annotate_iou.markdown import plain_markdown
 from btxrd_explain.commands.drawing import file_name_of_image, file_names_of_classes
+from btxrd_explain.commands.markdown import plain_markdown
 from btxrd_explain.predictions.record import FileStamp
 
 if TYPE_CHECKING:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from html import escape
 from typing import TYPE_CHECKING
 
+from btxrd_explain.commands.markdown import code, interval, number, plain_markdown, provenance_table, table
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.evaluation.protocol import BASELINES
-from btxrd_explain.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
-    from btxrd_explain.evaluation.parts import Estimate
     from btxrd_explain.evaluation.schema import Metric, Pooled, Report, SliceSummary
 
 _RULES = {
@@ -59,28 +56,7 @@ def _sections(report: Report) -> Iterator[str]:
             f"- {plain_markdown(f'{one.message}: {one.advice} ({one.code})')}" for one in report.warnings
         )
     yield "## Limits\n\n" + "\n".join(f"- {plain_markdown(limit)}" for limit in report.limits)
-    yield f"## Provenance\n\n{_provenance(report)}"
-
-
-def interval(found: Estimate | None) -> str:
-    """Write a number with its interval, such as ``0.051 [0.012, 0.105]``; an undefined one as a dash."""
-    if found is None or found.low is None or found.high is None:
-        return _number(None if found is None else found.mean)
-    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"
-
-
-def plain_markdown(text: str) -> str:
-    r"""Return text of others, such as names of files, classes and columns, as Markdown that shows it to the letter.
-
-    >>> print(plain_markdown("<img src=x> [a](b) *c* d_e `f` $g$"))
-    &lt;img src=x&gt; \[a\](b) \*c\* d\_e \`f\` \$g\$
-    """
-    return re.sub(r"([\\`*_\[\]~$])", r"\\\1", escape(plain(text), quote=False))
-
-
-def _code(text: str) -> str:
-    """Return text of others as code, in which nothing else is markup."""
-    return "`" + plain(text).replace("`", "'") + "`"
+    yield f"## Provenance\n\n{provenance_table(report.provenance)}"
 
 
 def _methods(report: Report) -> str:
@@ -105,9 +81,9 @@ def _maps(report: Report) -> str:
     rule, made = report.protocol, report.provenance
     place = {"original": "the radiograph's own pixels", "input": "the network's input"}[rule.space]
     return (
-        f"Class-activation maps ({rule.method}, layer {_code(rule.target_layer)}, {rule.grid[0]} x {rule.grid[1]} "
+        f"Class-activation maps ({rule.method}, layer {code(rule.target_layer)}, {rule.grid[0]} x {rule.grid[1]} "
         f"cells) of the {rule.target_class} class were computed with {plain_markdown(made['architecture'])} "
-        f"(checkpoint {_code(made['checkpoint'])}, "
+        f"(checkpoint {code(made['checkpoint'])}, "
         f"SHA-256 `{made['checkpoint_sha256'][:16]}`), rectified, upsampled bilinearly to {place}, and scaled to "
         "[0, 1] per image."
     )
@@ -135,7 +111,7 @@ def _results(report: Report) -> str:
     rho = report.correlations.iou_with_confidence
     sentences = [
         f"Over {overall.n} annotated images the mean IoU was {interval(iou)}",
-        f"(median {_number(overall.median_iou)}; ceiling {interval(iou.ceiling)}; chance {_number(iou.chance)}).",
+        f"(median {number(overall.median_iou)}; ceiling {interval(iou.ceiling)}; chance {number(iou.chance)}).",
         f"The hottest pixel lay on a lesion in {round((hit.mean or 0) * hit.n)} of {hit.n} images ({interval(hit)}).",
         f"IoU and the confidence of the prediction correlated with Spearman's rho {interval(rho)}.",
     ]
@@ -143,7 +119,7 @@ def _results(report: Report) -> str:
     if best.threshold is not None:
         sentences.append(
             f"In hindsight the best fixed threshold on these same images would have been {best.threshold:.2f}, with a "
-            f"mean IoU of {_number(best.mean_iou)}: optimistic, and no result."
+            f"mean IoU of {number(best.mean_iou)}: optimistic, and no result."
         )
     return " ".join(sentences)
 
@@ -162,11 +138,11 @@ def _metrics_table(overall: SliceSummary) -> str:
         ]
         for name, metric in overall.metrics.items()
     ]
-    return f"{_table(header, rows)}\n\nChance: by formula, or (*) what the random grid scores."
+    return f"{table(header, rows)}\n\nChance: by formula, or (*) what the random grid scores."
 
 
 def _chance(metric: Metric) -> str:
-    return _number(metric.chance) + (" (*)" if metric.chance_from == "random grid" else "")
+    return number(metric.chance) + (" (*)" if metric.chance_from == "random grid" else "")
 
 
 def _data_set(report: Report) -> str:
@@ -206,7 +182,7 @@ def _slices(report: Report) -> str:
             str(part.n),
             interval(part.metrics["iou"]),
             interval(part.metrics["iou"].ceiling),
-            _number(part.metrics["iou"].chance),
+            number(part.metrics["iou"].chance),
             interval(part.metrics["pointing_hit"]),
             interval(part.metrics["average_precision"]),
         ]
@@ -214,7 +190,7 @@ def _slices(report: Report) -> str:
         for name, part in parts.items()
     ]
     header = ["by", "slice", "n", "mean IoU", "ceiling", "chance", "pointing hits", "average precision"]
-    return f"{_table(header, rows)}\n\n{report.definitions['outcome']}."
+    return f"{table(header, rows)}\n\n{report.definitions['outcome']}."
 
 
 def _exclusions(report: Report) -> str:
@@ -233,33 +209,4 @@ def _exclusions(report: Report) -> str:
 def _checklist(report: Report) -> str:
     rows = [[str(p.number), p.item, f"**{p.status}**", plain_markdown(p.evidence), p.source] for p in report.checklist]
     met = sum(point.status == "met" for point in report.checklist)
-    return f"{met} of {len(rows)} points are met.\n\n" + _table(["", "point", "status", "evidence", "source"], rows)
-
-
-def _provenance(report: Report) -> str:
-    made = report.provenance
-    versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())
-    return _table(
-        ["", ""],
-        [
-            ["fingerprint", made["fingerprint"]],
-            ["checkpoint", f"{plain_markdown(made['checkpoint'])} ({made['checkpoint_sha256']})"],
-            ["network", plain_markdown(made["architecture"])],
-            ["preprocessing", plain_markdown(", ".join(f"{k} {v}" for k, v in made["preprocessing"].items()))],
-            ["versions", plain_markdown(versions)],
-            *([["notes", plain_markdown("; ".join(made["notes"]))]] if made["notes"] else []),
-        ],
-    )
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return f"{met} of {len(rows)} points are met.\n\n" + table(["", "point", "status", "evidence", "source"], rows)

@@ -14,17 +14,14 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet as pq
 
+from btxrd_explain.commands.tables import write_tables
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.schema import HITS, METRIC_FIELDS
-from btxrd_explain.plain import as_cell
-from btxrd_explain.system.files import atomic_write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from btxrd_explain.evaluation.score import Score
@@ -108,14 +105,8 @@ def write_metrics(
         OutputError: A file cannot be written.
     """
     schema = metrics_schema(tuple(columns), metadata)
-    light = schema.remove(schema.get_field_index(_CURVE)).remove_metadata()
-    parquet, text = folder / "annotation_metrics.parquet", folder / "annotation_metrics.csv"
-    with (
-        atomic_write(parquet) as binary,
-        atomic_write(text) as plain,
-        pq.ParquetWriter(binary, schema, compression="zstd") as tables,
-        pyarrow.csv.CSVWriter(plain, light) as lines,
-    ):
+
+    def parts() -> Iterator[pa.Table]:
         left = iter(scores)
         for number in count():  # as Python objects all rows would be too many
             part = slice(number * _ROWS_AT_ONCE, (number + 1) * _ROWS_AT_ONCE)
@@ -123,9 +114,9 @@ def write_metrics(
             table = metrics_table(list(islice(left, _ROWS_AT_ONCE)), names, columns=cells, schema=schema)
             if not len(table):
                 break
-            tables.write_table(table)
-            lines.write_table(_as_cells(table.drop_columns([_CURVE]).replace_schema_metadata()))
-    return parquet, text
+            yield table
+
+    return write_tables(folder / "annotation_metrics", parts(), schema, only_parquet=[_CURVE])
 
 
 def metrics_table(
@@ -141,16 +132,6 @@ def metrics_table(
         for number, score in enumerate(scores)
     ]
     return pa.Table.from_pylist(rows, schema or metrics_schema(tuple(columns)))
-
-
-def _as_cells(table: pa.Table) -> pa.Table:
-    """Return a table whose texts no spreadsheet runs as formulas; see :func:`as_cell`."""
-    for index, field in enumerate(table.schema):
-        if pa.types.is_string(field.type):
-            texts = table.column(index).to_pylist()
-            cells = [None if text is None else as_cell(text) for text in texts]
-            table = table.set_column(index, field, pa.array(cells, pa.string()))
-    return table
 
 
 def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:

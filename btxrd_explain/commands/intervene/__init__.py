@@ -1,0 +1,195 @@
+"""Is it the classifier, or the map? The radiograph is changed, and the prediction is watched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.commands.intervene.markdown import write_markdown
+from btxrd_explain.commands.intervene.report import (
+    DEFINITIONS,
+    InterventionReport,
+    Measured,
+    Protocol,
+    changed,
+    describe_images,
+    describe_surroundings,
+    describe_table,
+    energy_with_excess,
+    limits_of,
+    summarise_all,
+    verdict_of,
+)
+from btxrd_explain.core.intervention import Fill
+from btxrd_explain.core.reliance import RULE
+from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
+from btxrd_explain.evaluation.extent import read_columns
+from btxrd_explain.evaluation.intervention import Effects
+from btxrd_explain.evaluation.parts import LeftOut, Statistics
+from btxrd_explain.evaluation.protocol import protocol_of
+from btxrd_explain.evaluation.sample import Sample
+from btxrd_explain.inference.request import build_request, checkpoint_of
+from btxrd_explain.inference.selection import select_to_evaluate
+from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.files import write_bytes, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from btxrd_explain.commands.intervene.gather import Gathered
+    from btxrd_explain.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class InterveneResult:
+    """What ``intervene`` measured and wrote.
+
+    Attributes:
+        report: The content of ``intervention_report.json``.
+        document: Path of the report.
+        files: What else was written, by kind.
+    """
+
+    report: InterventionReport
+    document: Path
+    files: Mapping[str, Path]
+
+
+def run(settings: Settings, listener: Listener | None = None) -> InterveneResult:
+    """Change radiographs, watch the predictions, and write report, tables and figures.
+
+    Args:
+        settings: The settings; a checkpoint must be named.
+        listener: Told of the cost and of progress; None is silent.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        SettingsError: No checkpoint is named.
+        InputError: No radiograph can be changed.
+        BtxrdExplainError: Checkpoint, table, images or output cannot be used.
+    """
+    from btxrd_explain.commands.intervene.gather import gather  # noqa: PLC0415 -- torch
+    from btxrd_explain.inference.compute import load_explainer  # noqa: PLC0415 -- likewise
+
+    listener = Failures(listener, strict=settings.run.strict)
+    checkpoint_of(settings)  # a table alone cannot tell
+    selected = select_to_evaluate(settings, listener)
+    columns = read_columns(settings, selected, listener)
+    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    evaluation = evaluate(selected, protocol.bare(), listener)
+    explainer = load_explainer(settings, build_request(settings))
+    gathered = gather(settings, evaluation, explainer, listener)
+    if not gathered.images:
+        image_id, reason = next(iter(gathered.reasons.items()))
+        raise InputError(
+            f"none of the {len(selected.rows)} radiographs can be changed, such as '{image_id}': {reason}",
+            hint="check the labels, or give --target-class predicted",
+        )
+    return write_results(settings, evaluation, gathered, columns, listener)
+
+
+def write_results(
+    settings: Settings,
+    evaluation: Evaluation,
+    gathered: Gathered,
+    columns: Mapping[str, Sequence[str | None]],
+    listener: Failures,
+) -> InterveneResult:
+    """Write tables and figures, and the report that names them last."""
+    from btxrd_explain.commands.intervene.figures import draw_figures  # noqa: PLC0415 -- matplotlib
+    from btxrd_explain.commands.intervene.metrics_table import (  # noqa: PLC0415 -- pyarrow
+        intervention_schema,
+        intervention_table,
+        list_columns,
+    )
+    from btxrd_explain.commands.tables import write_tables  # noqa: PLC0415 -- likewise
+
+    folder, wanted = settings.output.directory, settings.evaluation
+    own = {name: [cells[place] for place in gathered.places] for name, cells in columns.items()}
+    provenance = evaluation.selected.table.provenance
+    sample = Sample.of(
+        [image.score for image in gathered.images],
+        provenance.class_names,
+        groups=own.get(wanted.group_column or ""),
+        resamples=wanted.resamples,
+        seed=wanted.seed,
+    )
+    effects = Effects.of(gathered.images, gathered.design, multi_label=provenance.multi_label)
+    measured = Measured.of(effects, sample, settings.intervention)
+    report = build_report(settings, evaluation, gathered, measured, own, listener)
+    made = {"protocol": report.protocol.document(), "provenance": provenance.document()}
+    by = {name: own[name] for name in wanted.by}
+    schema = intervention_schema(effects.design, tuple(by), made)
+    table = intervention_table(measured, by, schema)
+    parquet, text = write_tables(
+        folder / "intervention_metrics", [table], schema, only_parquet=list_columns(effects.design)
+    )
+    files = {"metrics": parquet, "metrics_csv": text, "summary": folder / "intervention_report.md"}
+    files |= draw_figures(settings, evaluation, measured, report, listener)
+    report = report.model_copy(
+        update={
+            "files": {kind: path.name for kind, path in files.items()},
+            "failed_images": LeftOut.of(listener.reasons),
+        }
+    )
+    write_bytes(files["summary"], write_markdown(report).encode())
+    document = folder / "intervention_report.json"
+    write_json(document, report.document())
+    return InterveneResult(report, document, files)
+
+
+def build_report(
+    settings: Settings,
+    evaluation: Evaluation,
+    gathered: Gathered,
+    measured: Measured,
+    columns: Mapping[str, Sequence[str | None]],
+    listener: Failures,
+) -> InterventionReport:
+    """Build the content of ``intervention_report.json``, but for the names of the files."""
+    wanted, extent = settings.intervention, settings.evaluation
+    provenance, effects = evaluation.selected.table.provenance, measured.effects
+    outcome, verdict, remarks = verdict_of(measured)
+    resampling = measured.sample.resampling(measured.sample.everything().rows)
+    agreement = effects.agreement()
+    return InterventionReport(
+        verdict=verdict,
+        outcome=outcome,
+        remarks=remarks,
+        rule=RULE,
+        **changed(gathered.images),
+        summary=summarise_all(measured, {name: columns[name] for name in extent.by}),
+        table=describe_table(measured, wanted),
+        surroundings=describe_surroundings(measured),
+        energy_with_excess=energy_with_excess(measured),
+        fills_disagree=[effects.images[row].score.row.image_id for row in np.flatnonzero(agreement == 0)],
+        num_fills_agree=int((agreement == 1).sum()),
+        per_image=describe_images(measured),
+        excluded_images=LeftOut.of(gathered.reasons),
+        failed_images=LeftOut.of(listener.reasons),
+        protocol=Protocol(
+            controls=wanted.controls,
+            margins=list(wanted.margins),
+            fills=[str(fill) for fill in Fill],
+            control_seed=wanted.control_seed,
+            target_class=evaluation.protocol.target_class,
+            activation=provenance.activation,
+            annotations=evaluation.selected.source.description,
+            mask_policy=evaluation.protocol.rules.policy,
+            label_map=dict(evaluation.protocol.rules.labels),
+        ),
+        statistics=Statistics.of(
+            resampling, "images" if extent.group_column is None else f"groups of {extent.group_column}"
+        ),
+        limits=list(limits_of(measured, provenance, grouped=extent.group_column is not None)),
+        warnings=[*evaluation.selected.findings, *evaluation.findings],
+        definitions=DEFINITIONS,
+        files={},
+        provenance=provenance.document(),
+    )

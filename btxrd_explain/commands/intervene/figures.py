@@ -1,0 +1,155 @@
+"""The figures of ``intervene``: paired effects, conditions by class, and pictures of the four cells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.commands.drawing import footer, note_missing_glyphs
+from btxrd_explain.core.choices import Space
+from btxrd_explain.core.controls import generator_of
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.intervention import Condition, Design, Fill, Kind, intervene
+from btxrd_explain.errors import RadiographError
+from btxrd_explain.evaluation.intervention import CELLS, effect_name
+from btxrd_explain.evaluation.lesions import lesions_of
+from btxrd_explain.inference.explained import ExplainedImage
+from btxrd_explain.outputs.intervention_figure import (
+    Case,
+    Pairs,
+    Row,
+    build_cells,
+    build_conditions,
+    build_pairs,
+)
+from btxrd_explain.outputs.overlay import as_rgb
+from btxrd_explain.outputs.style import save_figure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from matplotlib.figure import Figure
+
+    from btxrd_explain.commands.intervene.report import InterventionReport, Measured
+    from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.progress import Listener
+    from btxrd_explain.settings import Settings
+
+_LABELS = {
+    "lesion": "lesion removed",
+    "control": "control removed",
+    "excess": "lesion - control",
+    "lesion_blur": "lesion blurred",
+    "control_blur": "control blurred",
+    "lesion_alone": "lesion alone",
+    "border": "border cleared",
+    "background": "background cleared",
+    "markers": "markers cleared",
+}
+
+
+def draw_figures(
+    settings: Settings, evaluation: Evaluation, measured: Measured, report: InterventionReport, listener: Listener
+) -> dict[str, Path]:
+    """Draw the figures.
+
+    Returns:
+        The files by kind; pairs and cells only where there are lesions with controls.
+    """
+    provenance = evaluation.selected.table.provenance
+    made, output = footer(provenance), settings.output
+    note_missing_glyphs(provenance.class_names, listener)
+    figures = {"intervention_conditions": _conditions(report, made)}
+    if not np.isnan(measured.effects.excess()).all():
+        figures["intervention_effects"] = _pairs(measured, report, made)
+    cases = list(_cases(settings, evaluation, measured, listener))
+    if cases:
+        figures["intervention_cells"] = build_cells(
+            cases,
+            title="Does the map look, and does the class depend?",
+            colormap=output.colormap,
+            alpha=output.alpha,
+            footer=f"numbers: log-odds of the class  |  {made}",
+        )
+    paths = {}
+    for name, figure in figures.items():
+        paths[name] = output.directory / f"{name}.{output.format}"
+        save_figure(figure, paths[name], dpi=output.dpi)
+    return paths
+
+
+def _pairs(measured: Measured, report: InterventionReport, made: str) -> Figure:
+    """Build the effect of each lesion beside that of its controls, for both fills."""
+    classes = [image.score.row.label or "unknown" for image in measured.effects.images]
+    order = [*dict.fromkeys(name for name in (*measured.sample.class_names, *classes) if name in classes)]
+    charts = []
+    for fill, title in ((Fill.INPAINT, "inpainted (decides)"), (Fill.BLUR, "blurred")):
+        lesion, control = (measured.effects.values[effect_name(part, fill)] for part in ("lesion", "control"))
+        found = report.summary.overall.effects[effect_name("excess", fill)].log_odds
+        charts.append(Pairs(title, lesion[:, 0], control[:, 0], classes, found.mean, found.low, found.high, found.n))
+    return build_pairs(charts, order, verdict=report.verdict, footer=made)
+
+
+def _conditions(report: InterventionReport, made: str) -> Figure:
+    """Build the mean effect of each condition, for all images and by class."""
+    parts = {"all": report.summary.overall, **report.summary.by_class}
+    names = [name for name in _LABELS if name in report.summary.overall.effects]
+    rows = [
+        Row(
+            f"{name} ({part.n_images})",
+            [part.effects[effect].log_odds.mean for effect in names],
+            [part.effects[effect].log_odds.low for effect in names],
+            [part.effects[effect].log_odds.high for effect in names],
+        )
+        for name, part in parts.items()
+    ]
+    return build_conditions(rows, [_LABELS[name] for name in names], footer=made)
+
+
+def _cases(settings: Settings, evaluation: Evaluation, measured: Measured, listener: Listener) -> Iterator[Case]:
+    """Yield the first images of each cell, changed anew."""
+    wanted = {
+        measured.effects.images[row].score.row.image_id: (row, cell.name)
+        for cell in CELLS
+        for row in [row for row, own in enumerate(measured.cells) if own is cell][: settings.intervention.pictures]
+    }
+    found = {}
+    for row in evaluation.selected.table.rows(list(wanted)):
+        place, _ = wanted[row.image_id]
+        image = ExplainedImage.of(row, evaluation.selected.table)
+        try:
+            found[row.image_id] = _case(image, evaluation, measured, place)
+        except RadiographError as error:
+            listener.failed(row.image_id, "not readable", str(error))
+    yield from (found[image_id] for image_id in wanted if image_id in found)
+
+
+def _case(image: ExplainedImage, evaluation: Evaluation, measured: Measured, place: int) -> Case:
+    effects, names = measured.effects, measured.sample.class_names
+    intervened, cell = effects.images[place], measured.cells[place]
+    annotation, score = evaluation.selected.annotation_of(image.row), intervened.score
+    if annotation is None or cell is None:
+        raise ValueError(f"'{image.row.image_id}' has no lesion")
+    name = None if score.true is None else names[score.true]
+    lesions = lesions_of(annotation, image.frame, evaluation.protocol.rules, class_name=name)
+    mask = image.frame.mask_to_input(lesions.mask)
+    design = Design(effects.design.controls, effects.design.margins[:1], effects.design.seed)
+    rng = generator_of(image.row.image_id, design.seed)
+    made = intervene(image.seen(), image.frame.window_filled, mask, None, design=design, rng=rng)
+    shown = [
+        Condition(Kind.ORIGINAL),
+        Condition(Kind.LESION, Fill.INPAINT, effects.first),
+        Condition(Kind.CONTROL, Fill.INPAINT, effects.first, 0),
+    ]
+    heat = image.heat_map(intervened.target, space=Space.INPUT)
+    return Case(
+        cell=cell.name,
+        image_id=image.row.image_id,
+        class_name=names[intervened.target],
+        pictures=[as_rgb(made.pictures[condition]) for condition in shown],
+        log_odds=[float(intervened.readings.log_odds[condition][intervened.target]) for condition in shown],
+        heat=heat.values if heat.status is MapStatus.OK else None,
+        lesion=mask,
+    )

@@ -1,0 +1,76 @@
+"""Interventions on the radiographs of a table: read, changed and predicted in streams."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+import torch
+
+from btxrd_explain.model.intervene import Key, read_conditions
+from btxrd_explain.model.scores import log_odds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.intervention import Interventions, Readings
+    from btxrd_explain.inference.compute import Explainer
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a run takes at most.
+
+    Attributes:
+        pictures: Radiographs and changed radiographs.
+        passes: Batches of them.
+        seconds: How long the network takes for them on this machine, by one batch.
+    """
+
+    pictures: int
+    passes: int
+    seconds: float
+
+
+def cost_of(explainer: Explainer, pictures: int) -> Cost:
+    """Estimate what some pictures cost, from the second of two batches without content."""
+    preprocessing = explainer.classifier.preprocessing
+    empty = torch.zeros(min(explainer.batch_size, pictures), len(preprocessing.mean), *preprocessing.size)
+    began = 0.0
+    for _ in range(2):
+        began = time.perf_counter()
+        explainer.limit.run(lambda part: explainer.scores(part).cpu(), empty)
+    per_pass = time.perf_counter() - began
+    passes = -(-pictures // explainer.batch_size)
+    return Cost(pictures, passes, passes * per_pass)
+
+
+def read_interventions(
+    explainer: Explainer, images: Iterable[tuple[Key, Interventions]], passes: int
+) -> Iterator[tuple[Key, Readings]]:
+    """Predict all conditions of images.
+
+    Args:
+        explainer: The network.
+        images: The conditions of each image; pictures are uint8.
+        passes: How many batches they fill, at most.
+
+    Returns:
+        What the network says of each, in order.
+    """
+    cv2.setNumThreads(1)  # images are changed side by side, which shares the cores
+
+    def predict(own: Explainer, batch: list[NDArray[Any]]) -> NDArray[np.float64]:
+        preprocessing, activation = own.classifier.preprocessing, own.provenance.activation
+        tensor = torch.from_numpy(np.stack([preprocessing.normalised(picture) for picture in batch]))
+        parts = own.limit.run(lambda part: log_odds(own.scores(part).cpu(), activation), tensor)
+        return torch.cat(parts).numpy()
+
+    return read_conditions(
+        images, lambda batches: explainer.side_by_side(predict, batches, passes), explainer.batch_size
+    )

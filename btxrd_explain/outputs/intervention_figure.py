@@ -1,0 +1,274 @@
+"""The figures of ``intervene``: paired effects, conditions by class, and pictures of the four cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from btxrd_explain.outputs.chart import GREY, SERIES, add_points, finish, new_charts
+from btxrd_explain.outputs.fonts import fitted, printable, wrapped
+from btxrd_explain.outputs.overlay import add_outlines, create_overlay, outlines_of
+from btxrd_explain.outputs.style import (
+    ANNOTATION,
+    FAINT,
+    INK,
+    LINE,
+    SMALL,
+    add_cell,
+    add_colour_bar,
+    add_legend,
+    add_note,
+    add_text,
+    new_figure,
+    show_picture,
+    styled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+_CELL, _GAP, _MARGIN, _TOP, _NAME, _BAR = 1.5, 0.08, 0.15, 0.66, 0.52, 0.62
+"""Inches: side of a picture, gap, margins, heading, text around a row, colour bar."""
+_COLUMNS = ("radiograph", "without the lesion", "without a control", "heat map")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pairs:
+    """A point per radiograph: the effect of the lesion against that of its controls.
+
+    Attributes:
+        title: How they were filled.
+        lesion: Change of the log-odds without the lesion, float64, shape ``(n,)``; NaN is not drawn.
+        control: Mean change without a control, likewise.
+        groups: What each belongs to, such as its class.
+        mean: Mean excess; None where it is undefined.
+        low: Lower end of its interval.
+        high: Upper end.
+        count: Number of radiographs behind it.
+    """
+
+    title: str
+    lesion: NDArray[np.float64]
+    control: NDArray[np.float64]
+    groups: Sequence[str]
+    mean: float | None
+    low: float | None
+    high: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The effects of all conditions on some radiographs.
+
+    Attributes:
+        label: Which radiographs.
+        means: Mean change of the log-odds under each condition; None where it is undefined.
+        low: Lower ends of the intervals.
+        high: Upper ends.
+    """
+
+    label: str
+    means: Sequence[float | None]
+    low: Sequence[float | None]
+    high: Sequence[float | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A radiograph of one of the four cells.
+
+    Attributes:
+        cell: The cell.
+        image_id: Its name.
+        class_name: The class whose log-odds are followed.
+        pictures: The network's input: as it is, without the lesion, without a control; uint8, shape
+            ``(height, width, 3)``.
+        log_odds: Log-odds of the class on each.
+        heat: The heat map on the network's input, in [0, 1]; None where there is no evidence.
+        lesion: The lesions, boolean, shape ``(height, width)``.
+    """
+
+    cell: str
+    image_id: str
+    class_name: str
+    pictures: Sequence[NDArray[np.uint8]]
+    log_odds: Sequence[float]
+    heat: NDArray[np.float32] | None
+    lesion: NDArray[np.bool_]
+
+
+def build_pairs(charts: Sequence[Pairs], order: Sequence[str], *, verdict: str, footer: str = "") -> Figure:
+    """Build a chart per fill, in which points below the diagonal fall by more without the lesion.
+
+    Args:
+        charts: What is drawn.
+        order: All groups that there are.
+        verdict: What the points show, in plain words.
+        footer: How the network was asked.
+
+    Returns:
+        The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
+    """
+    figure, axes_of = new_charts(
+        [chart.title for chart in charts], heading=verdict, footer=footer, entries=len(order) + 3
+    )
+    for axes, chart in zip(axes_of, charts, strict=True):
+        values = np.concatenate([chart.lesion, chart.control])
+        known = values[~np.isnan(values)]
+        low, high = min(known.min(initial=0), -0.1), max(known.max(initial=0), 0.1)
+        ends = np.array([low - 0.05 * (high - low), high + 0.05 * (high - low)])
+        axes.plot(ends, ends, color=GREY, linewidth=1, label="no difference")
+        if chart.mean is not None:
+            label = f"mean excess {chart.mean:+.2f} (n = {chart.count})"
+            axes.plot(ends, ends + chart.mean, color=INK, linewidth=1.2, linestyle="--", label=label)
+        if chart.mean is not None and chart.low is not None and chart.high is not None:
+            label = f"95 % interval [{chart.low:+.2f}, {chart.high:+.2f}]"
+            axes.fill_between(
+                ends, ends + chart.low, ends + chart.high, color=INK, alpha=0.12, linewidth=0, label=label
+            )
+        add_points(axes, chart.control, chart.lesion, chart.groups, order)
+        axes.set(xlim=ends, ylim=ends)
+        finish(
+            axes,
+            x_label="change of log-odds without a control",
+            y_label="change of log-odds without the lesion",
+            unit_square=False,
+        )
+    return figure
+
+
+def build_conditions(rows: Sequence[Row], conditions: Sequence[str], *, footer: str = "") -> Figure:
+    """Build the mean changes with their intervals, condition below condition, and within each the slices.
+
+    Args:
+        rows: The slices, all radiographs first.
+        conditions: Names of the conditions.
+        footer: How the network was asked.
+
+    Returns:
+        The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
+    """
+    left, width, pitch, above, below = 1.35, 5.6, 0.13, 0.42, 0.5
+    block = pitch * (len(rows) + 1)
+    with styled():
+        notes = wrapped(footer, width - 0.2, SMALL, limit=6)
+        bottom = below + 0.16 * len(rows) + 0.15 + LINE * len(notes)
+        height = above + block * len(conditions) + bottom
+        figure = new_figure(width, height)
+        add_text(figure, 0.1, height - 0.2, "What changes the class", fontsize=11, weight="bold", va="center")
+        add_text(figure, 0.1, 0.08, "\n".join(notes), fontsize=SMALL, color=FAINT, va="bottom")
+        axes = figure.add_axes(
+            (left / width, bottom / height, (width - left - 0.2) / width, block * len(conditions) / height)
+        )
+        axes.axvline(0, color=GREY, linewidth=1)
+        for number, row in enumerate(rows):
+            _add_row(axes, row, number, len(rows))
+        middles = [-(index * (len(rows) + 1) + (len(rows) - 1) / 2) for index in range(len(conditions))]
+        axes.set_yticks(middles, [fitted(name, left - 0.15, SMALL) for name in conditions])
+        axes.set_ylim(-len(conditions) * (len(rows) + 1) + 1, 1)
+        axes.tick_params(labelsize=SMALL, length=2.5, colors=INK)
+        axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.set_xlabel(printable("mean change of the log-odds, with 95 % interval"), fontsize=8, color=INK)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.legend(
+            loc="upper left",
+            bbox_to_anchor=(0, -0.42 / (block * len(conditions))),
+            borderaxespad=0,
+            frameon=False,
+            fontsize=SMALL,
+            labelcolor=INK,
+        )
+    return figure
+
+
+def _add_row(axes: Axes, row: Row, number: int, rows: int) -> None:
+    """Draw the conditions of one slice."""
+    colour = INK if number == 0 else SERIES[(number - 1) % len(SERIES)]
+    places = [-(index * (rows + 1) + number) for index in range(len(row.means))]
+    ends = [
+        (place, low, high)
+        for place, low, high in zip(places, row.low, row.high, strict=True)
+        if low is not None and high is not None
+    ]
+    known = [(place, mean) for place, mean in zip(places, row.means, strict=True) if mean is not None]
+    for place, low, high in ends:
+        axes.plot([low, high], [place, place], color=colour, linewidth=1.4)
+    axes.plot(
+        [mean for _, mean in known],
+        [place for place, _ in known],
+        "oD^sv"[number % 5],
+        color=colour,
+        markersize=3.5,
+        label=fitted(row.label, 3.5, SMALL),
+    )
+
+
+def build_cells(
+    cases: Sequence[Case], *, title: str, colormap: str = "inferno", alpha: float = 0.45, footer: str = ""
+) -> Figure:
+    """Build the pictures of a few radiographs, a row each, with the log-odds of the class under each picture.
+
+    Args:
+        cases: The radiographs, at least one; with more than four they stand in two columns.
+        title: Title of the figure.
+        colormap: Colour map of heat maps.
+        alpha: Opacity of heat maps at heat 1.
+        footer: How the network was asked.
+
+    Returns:
+        The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
+    """
+    blocks = 2 if len(cases) > 4 else 1
+    lines = -(-len(cases) // blocks)
+    row = len(_COLUMNS) * (_CELL + _GAP) - _GAP
+    block = row + 2 * _MARGIN
+    with styled():
+        notes = wrapped(footer, blocks * block - 2 * _MARGIN, SMALL, limit=6)
+        below = _BAR + 0.1 + LINE * len(notes)
+        height = _TOP + lines * (_CELL + _NAME) + below
+        figure = new_figure(blocks * block, height)
+        heading = fitted(title, blocks * block - 2 * _MARGIN, 11, bold=True)
+        add_text(figure, _MARGIN, height - 0.22, heading, fontsize=11, weight="bold", va="center")
+        for number in range(blocks):
+            for column, name in enumerate(_COLUMNS):
+                middle = number * block + _MARGIN + column * (_CELL + _GAP) + _CELL / 2
+                add_text(figure, middle, height - 0.56, name, ha="center", fontsize=8.5)
+        for number, case in enumerate(cases):
+            top = height - _TOP - (number % lines) * (_CELL + _NAME) - 0.2
+            _draw_case(figure, case, number // lines * block + _MARGIN, top, colormap=colormap, alpha=alpha)
+        add_colour_bar(figure, _MARGIN, below - _BAR + 0.22, colormap)
+        add_legend(figure, _MARGIN + 2, below - _BAR + 0.12, [(ANNOTATION, "expert annotation")])
+        add_text(figure, _MARGIN, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
+    return figure
+
+
+def _draw_case(figure: Figure, case: Case, left: float, top: float, *, colormap: str, alpha: float) -> None:
+    """Draw one radiograph; ``top`` is the upper edge of its pictures, in inches from the bottom."""
+    row = len(_COLUMNS) * (_CELL + _GAP) - _GAP
+    add_text(figure, left, top + 0.06, fitted(case.cell, row * 0.45, 8.5, bold=True), fontsize=8.5, weight="bold")
+    caption = fitted(f"{case.image_id}, {case.class_name}", row * 0.5, SMALL)
+    add_text(figure, left + row, top + 0.06, caption, fontsize=SMALL, ha="right")
+    radiograph, outlines = case.pictures[0], outlines_of(case.lesion)
+    overlaid = (
+        radiograph if case.heat is None else create_overlay(radiograph, case.heat, alpha=alpha, colormap=colormap)
+    )
+    before = case.log_odds[0]
+    texts = [f"{before:+.2f}", *(f"{after:+.2f} ({after - before:+.2f})" for after in case.log_odds[1:]), ""]
+    for column, (picture, text) in enumerate(zip([*case.pictures, overlaid], texts, strict=True)):
+        start = left + column * (_CELL + _GAP)
+        axes = add_cell(figure, start, top - _CELL, _CELL, _CELL)
+        place = show_picture(axes, picture)
+        if column in {0, len(_COLUMNS) - 1}:
+            add_outlines(axes, outlines, place, ANNOTATION)
+        if column == len(_COLUMNS) - 1 and case.heat is None:
+            add_note(axes, "no evidence")
+        add_text(figure, start + _CELL / 2, top - _CELL - 0.13, text, fontsize=SMALL, ha="center")
