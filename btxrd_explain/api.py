@@ -4,8 +4,8 @@
 be lists, NumPy arrays or torch tensors. An argument of a wrong kind, shape or range gives a TypeError or a ValueError
 of one line; whatever is wrong with a file or a run, an error of :mod:`btxrd_explain.errors`.
 
-A command takes the settings that it takes on the command line as keywords: ``--split-csv`` is ``split_csv=``. It also
-takes
+A command takes the settings that it takes on the command line as keywords: ``--split-csv`` is ``split_csv=``. Only
+``intervene`` takes a network, radiographs and masks instead. A command also takes
 
 * ``config``: a YAML file of settings, as ``--config``;
 * ``settings``: any other settings by dotted name, such as ``{"output.dpi": 300}``, as ``--set``;
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.export import ExportResult
     from btxrd_explain.commands.gallery import GalleryResult
     from btxrd_explain.commands.infer import InferResult
+    from btxrd_explain.commands.intervene.arrays import intervene
     from btxrd_explain.commands.layers import LayersResult
     from btxrd_explain.commands.merge import MergeResult
     from btxrd_explain.commands.performance import PerformanceResult
@@ -72,6 +73,7 @@ __all__ = [
     "gallery",
     "generate_gradcam",
     "infer",
+    "intervene",
     "layers",
     "load_annotation_mask",
     "load_classifier",
@@ -96,6 +98,7 @@ _HOMES = {
     "evaluate": "commands.annotate_iou.arrays",
     "explain": "inference.classifier",
     "generate_gradcam": "model.engine",
+    "intervene": "commands.intervene.arrays",
     "load_annotation_mask": "inputs.annotation_file",
     "overlay": "outputs.overlay",
     "read_annotation": "inputs.annotation_file",

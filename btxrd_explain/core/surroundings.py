@@ -34,7 +34,7 @@ RULES = {
     f"it, with {_NOISE} levels for noise) that are connected with the edge of what the network sees; none where they "
     f"cover less than {100 * _LEAST_BACKGROUND:g} %. A guess",
     "markers": "shapes whose label means 'marker' (--label-map), else a guess: spots above Otsu's threshold of at most "
-    f"{100 * LARGEST_MARKER:g} % of what the network sees, with pixels as dark as the background close around them",
+    f"{100 * LARGEST_MARKER:g} % of what the network sees, with pixels of the background's level close around them",
 }
 """The rules in words, for reports."""
 
@@ -97,7 +97,8 @@ def _background_and_markers(seen: NDArray[np.uint8]) -> tuple[NDArray[np.bool_],
     background = np.isin(parts, at_edge[at_edge > 0])
     if background.mean() < _LEAST_BACKGROUND:
         return nothing, nothing
-    return background, _islands(seen, dark, bright)
+    near = (float(np.median(seen[background])) + dark) / 2  # skin is darker than the rest of the body
+    return background, _islands(seen, near, bright)
 
 
 def _islands(seen: NDArray[np.uint8], dark: float, bright: float) -> NDArray[np.bool_]:

@@ -1,4 +1,4 @@
-"""The fifteen points that reviewers of heat map evaluations ask for, and what of them a run has met."""
+"""The sixteen points that reviewers of heat map evaluations ask for, and what of them a run has met."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ _VENKATESH = "Venkatesh et al., J Imaging Inform Med 37:2490 (2024)"
 _RELOADED = "Maier-Hein et al. (Metrics Reloaded), Nat Methods 21:195 (2024)"
 _PITFALLS = "Reinke et al., Nat Methods 21:182 (2024)"
 _CLAIM = "Tejani et al. (CLAIM 2024), Radiol Artif Intell 6:e240300 (2024)"
+_VIVIANO = "Viviano et al., ICLR (2021), arXiv:1910.00199"
+_DEGRAVE = "DeGrave et al., Nat Mach Intell 3:610 (2021)"
 _CLUSTERS = "Field and Welsh, J R Stat Soc B 69:369 (2007)"
 
 
@@ -51,7 +53,7 @@ class Evidence:
 
 
 def build_checklist(evidence: Evidence) -> list[ChecklistItem]:
-    """Mark the fifteen points as met, not met or not applicable, by what the run did and not by what it could."""
+    """Mark the sixteen points as met, not met or not applicable, by what the run did and not by what it could."""
     return [
         ChecklistItem(number=number, item=item, source=source, status=status, evidence=text)
         for number, (item, source, (status, text)) in enumerate(_points(evidence), start=1)
@@ -71,6 +73,11 @@ def _points(run: Evidence) -> Iterator[tuple[str, str, tuple[Status, str]]]:
         "The weights are randomised, and what that does to the map is reported",
         f"{_ADEBAYO}; {_ARUN}",
         _randomisation(run),
+    )
+    yield (
+        "Whether the prediction depends on the lesion is tested apart from the maps",
+        f"{_VIVIANO}; {_DEGRAVE}",
+        _interventions(run),
     )
     yield "Slices by class, outcome and lesion size are reported", f"{_SAPORTA}; {_PITFALLS}", _slices(run)
     yield "Subgroups such as centre, view or age are reported", _CLAIM, _subgroups(run)
@@ -140,6 +147,15 @@ def _randomisation(run: Evidence) -> tuple[Status, str]:
         return "not met", "no sanity_report.json of the same table lies beside the report; run 'btxrd-explain sanity'"
     decided = run.extent.sanity.outcome is not Outcome.UNDECIDED
     return "met" if decided else "not met", f"the randomisation was run: {run.extent.sanity.text}"
+
+
+def _interventions(run: Evidence) -> tuple[Status, str]:
+    if run.extent.interventions is None:
+        return "not met", (
+            "no intervention_report.json of the same checkpoint is in the folder of the report; run 'btxrd-explain "
+            "intervene'"
+        )
+    return "met", f"radiographs were changed: {run.extent.interventions}"
 
 
 def _slices(run: Evidence) -> tuple[Status, str]:

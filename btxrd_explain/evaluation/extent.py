@@ -132,6 +132,7 @@ class Extent:
         resamples: Draws of the bootstrap.
         seed: Seed of the bootstrap.
         sanity: Verdict of the randomisation of the same table; None where there is none.
+        interventions: Verdict of interventions with the same network; None where there is none.
     """
 
     columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
@@ -142,6 +143,7 @@ class Extent:
     resamples: int = 1000
     seed: int = 0
     sanity: Verdict | None = None
+    interventions: str | None = None
 
 
 def extent_of(
@@ -167,6 +169,7 @@ def extent_of(
         resamples=wanted.resamples,
         seed=wanted.seed,
         sanity=read_sanity(settings.output.directory, selected.table.provenance.fingerprint),
+        interventions=read_interventions(settings.output.directory, selected.table.provenance.checkpoint_sha256),
     )
 
 
@@ -231,6 +234,19 @@ def read_sanity(folder: Path, fingerprint: str) -> Verdict | None:
         document = json.loads((folder / "sanity_report.json").read_text("utf-8"))
         same = document["provenance"]["fingerprint"] == fingerprint
         return Verdict(Outcome(document["outcome"]), str(document["verdict"])) if same else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def read_interventions(folder: Path, checkpoint: str) -> str | None:
+    """Return the verdict of interventions with the same checkpoint; None where none is in the folder.
+
+    Effects do not depend on heat maps, so that another method or layer does not matter.
+    """
+    try:
+        document = json.loads((folder / "intervention_report.json").read_text("utf-8"))
+        same = document["provenance"]["checkpoint_sha256"] == checkpoint
+        return str(document["verdict"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -43,7 +43,7 @@ def _limits(evaluation: Evaluation, summary: Summary, extent: Extent) -> Iterato
         yield "All radiographs are SYNTHETIC: the numbers say nothing about patients."
     yield (
         "A low overlap has two causes that it cannot tell apart: a classifier that looks elsewhere, and a map that "
-        "does not show where it looks."
+        f"does not show where it looks. {_told_apart(extent)}"
     )
     ceiling = overall.metrics["iou"].ceiling
     if ceiling is not None and ceiling.mean is not None:
@@ -68,6 +68,12 @@ def _limits(evaluation: Evaluation, summary: Summary, extent: Extent) -> Iterato
     excluded = sum(summary.excluded.values())
     if excluded:
         yield f"{excluded} images are excluded; the numbers hold for the others."
+
+
+def _told_apart(extent: Extent) -> str:
+    if extent.interventions is None:
+        return "Interventions would, and were not made here (btxrd-explain intervene)."
+    return f"Interventions: {extent.interventions}"
 
 
 def _limits_of_images(evaluation: Evaluation) -> Iterator[str]:

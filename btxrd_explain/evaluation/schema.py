@@ -253,7 +253,7 @@ class Report(Part):
     per_image: list[Image]
     protocol: Rule
     statistics: Statistics
-    checklist: list[ChecklistItem] = Field(min_length=15, max_length=15)
+    checklist: list[ChecklistItem] = Field(min_length=16, max_length=16)
     limits: list[str] = Field(description="What the numbers cannot say.")
     warnings: list[Finding] = Field(description="What looks right and may be wrong; empty where nothing does.")
     definitions: dict[str, str]

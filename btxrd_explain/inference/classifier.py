@@ -81,13 +81,18 @@ class LoadedClassifier:
 
     def prepared(self, image: Any) -> tuple[Tensor, Frame]:  # noqa: ANN401 -- see preprocess
         """Return the network's input, and how the radiograph maps to it; see :meth:`preprocess`."""
+        picture, frame = self.seen(image)
+        return torch.from_numpy(self.preprocessing.normalised(picture))[None], frame
+
+    def seen(self, image: Any) -> tuple[NDArray[np.uint8], Frame]:  # noqa: ANN401 -- see preprocess
+        """Return the picture that the network sees, uint8, and how the radiograph maps to it."""
         if isinstance(image, str | os.PathLike):
             radiograph, tensor = read_prepared(image, self.preprocessing)
             return torch.from_numpy(tensor)[None], self.preprocessing.frame(radiograph.size)
         size = image.size if isinstance(image, Radiograph) else None
         pixels = image.pixels if isinstance(image, Radiograph) else self._checked(image)
         size = size or Size(*pixels.shape[:2])
-        return torch.from_numpy(self.preprocessing.apply(pixels, size))[None], self.preprocessing.frame(size)
+        return self.preprocessing.picture(pixels, size), self.preprocessing.frame(size)
 
     def _checked(self, image: Any) -> NDArray[Any]:  # noqa: ANN401 -- see preprocess
         """Return pixels as they are prepared; those of 16 bits where the preprocessing makes use of them."""
@@ -206,10 +211,10 @@ def explain(
     if not parts:
         raise ValueError("images: expected at least one, got none")
     if loaded is not None and not any(isinstance(part, Tensor) for part in parts):
-        prepared = [loaded.prepared(image) for image in _pictures(images, parts)]
+        prepared = [loaded.prepared(image) for image in pictures_of(images, parts)]
         batch, frames = torch.cat([tensor for tensor, _ in prepared]), tuple(frame for _, frame in prepared)
     else:
-        batch = _tensors(parts if isinstance(parts[0], Tensor) else [images])
+        batch = tensors_of(parts if isinstance(parts[0], Tensor) else [images])
         size = Size(*batch.shape[2:])
         frames = (Frame.fit(size, size, ResizeMode.SQUASH),) * len(batch)
     names, precision, at_once = None, "fp32", 32
@@ -233,7 +238,7 @@ def explain(
     return Explanations(explained.probabilities, explained.grids, explained.statuses, frames, names)
 
 
-def _tensors(parts: list[Any]) -> Tensor:
+def tensors_of(parts: list[Any]) -> Tensor:
     """Return preprocessed radiographs as one batch."""
     tensors = [checked_batch(part, "images") for part in parts]
     if len({tuple(tensor.shape[1:]) for tensor in tensors}) > 1:
@@ -241,7 +246,7 @@ def _tensors(parts: list[Any]) -> Tensor:
     return torch.cat(tensors)
 
 
-def _pictures(images: Any, parts: list[Any]) -> list[Any]:  # noqa: ANN401 -- see explain
+def pictures_of(images: Any, parts: list[Any]) -> list[Any]:  # noqa: ANN401 -- see explain
     """Return pictures one by one, also those of a stack; with three axes it is one picture, or a mistake."""
     if isinstance(images, np.ndarray):
         return list(images) if images.ndim == 4 else [images]

@@ -27,7 +27,7 @@ from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.activation import decide, watch_outputs
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, first_tensor, layer_name
-from btxrd_explain.model.scores import are_probabilities, class_probabilities, class_scores, score_matrix
+from btxrd_explain.model.scores import are_probabilities, class_probabilities, class_scores, score_matrix, scores_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -208,7 +208,7 @@ def explain_images(  # noqa: PLR0913 -- a keyword for each choice that moves a m
         own = first_tensor(network)
         own = batch if own is None else own
         alike = batch[:1].to(own.device, own.dtype)
-        chosen = _assumed(network, alike) if activation == AUTO else Activation(activation)
+        chosen = assumed_activation(network, alike) if activation == AUTO else Activation(activation)
         parts = [
             explain(
                 network, layers, part.to(alike), method=method, precision=precision, activation=chosen, choose=choose
@@ -219,13 +219,44 @@ def explain_images(  # noqa: PLR0913 -- a keyword for each choice that moves a m
     return Explanation(probabilities, grids, tuple(statuses for part in parts for statuses in part.statuses))
 
 
-def _assumed(network: nn.Module, image: Tensor) -> Activation:
-    """Return what turns the outputs of any network into probabilities; noise is sent through it only in doubt."""
-    with torch.no_grad():
+def predict_images(
+    model: nn.Module, batch: Tensor, *, precision: str = "fp32", activation: Activation = Activation.SOFTMAX
+) -> Tensor:
+    """Predict preprocessed radiographs with any network, without a heat map.
+
+    Args:
+        model: A classifier that returns class scores; it is put into eval mode for the call, and back.
+        batch: Shape ``(B, channels, height, width)``, floating; brought to the device and dtype of the model.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+        activation: What turns the network's outputs into probabilities.
+
+    Returns:
+        Class scores, float64, shape ``(B, C)``, on the CPU.
+
+    Raises:
+        SettingsError: The network returns no scores, or has one output that is to have a softmax.
+    """
+    own = first_tensor(model)
+    own = batch if own is None else own
+    mixed = torch.autocast(own.device.type, PRECISIONS[precision], enabled=precision != "fp32")
+    with _evaluating(model), mixed:
+        return scores_of(model, batch.to(own.device, own.dtype), activation)
+
+
+def assumed_activation(network: nn.Module, image: Tensor) -> Activation:
+    """Return what turns the outputs of any network into probabilities; noise is sent through it only in doubt.
+
+    Args:
+        network: The network.
+        image: A preprocessed radiograph, shape ``(1, channels, height, width)``.
+    """
+    own = first_tensor(network)
+    image = image if own is None else image.to(own.device, own.dtype)
+    with torch.no_grad(), _evaluating(network):
         scores = score_matrix(network(image), 1)
-    if scores.shape[1] > 1 and not bool(are_probabilities(scores).all()):
-        return Activation.SOFTMAX
-    return decide(watch_outputs(network, image)).activation
+        if scores.shape[1] > 1 and not bool(are_probabilities(scores).all()):
+            return Activation.SOFTMAX
+        return decide(watch_outputs(network, image)).activation
 
 
 def check_network(model: object) -> None:

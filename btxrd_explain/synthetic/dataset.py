@@ -17,6 +17,7 @@ from PIL import Image
 
 from btxrd_explain.errors import OutputError
 from btxrd_explain.synthetic.radiographs import Diagnosis, draw_radiograph
+from btxrd_explain.synthetic.shortcuts import plant
 from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.synthetic.radiographs import SyntheticRadiograph
+    from btxrd_explain.synthetic.shortcuts import Shortcut
 
 
 VERSION = "5.4.1"
@@ -205,13 +207,16 @@ class _Entry:
         return f"{self.name.rpartition('.')[0]}.json"
 
 
-def write_dataset(root: Path, *, seed: int, per_class: Mapping[str, int] = PER_CLASS) -> SyntheticDataset:
+def write_dataset(
+    root: Path, *, seed: int, per_class: Mapping[str, int] = PER_CLASS, shortcut: Shortcut | None = None
+) -> SyntheticDataset:
     """Write a synthetic data set; the same arguments give the same bytes.
 
     Args:
         root: Folder to write to; made if it is missing.
         seed: Any integer from 0.
         per_class: Number of images of each class in each split.
+        shortcut: What all tumours bear and no other image, so that a network can tell them by it; None plants nothing.
 
     Returns:
         Where everything lies.
@@ -223,7 +228,10 @@ def write_dataset(root: Path, *, seed: int, per_class: Mapping[str, int] = PER_C
     plan = _plan(np.random.default_rng([_STREAM, seed]), per_class)
     _refuse_foreign(result, plan)
     write_bytes(root / "README.txt", README.encode())
-    rows = [_write_image(result, entry, np.random.default_rng([_STREAM, seed, 1 + k])) for k, entry in enumerate(plan)]
+    rows = [
+        _write_image(result, entry, np.random.default_rng([_STREAM, seed, 1 + k]), shortcut)
+        for k, entry in enumerate(plan)
+    ]
     write_bytes(root / "dataset.xlsx", as_spreadsheet(rows))
     write_bytes(result.table, as_csv(COLUMNS, rows))
     split: list[Row] = [
@@ -275,10 +283,13 @@ def _refuse_foreign(dataset: SyntheticDataset, plan: Iterable[_Entry]) -> None:
             )
 
 
-def _write_image(dataset: SyntheticDataset, entry: _Entry, rng: np.random.Generator) -> Row:
+def _write_image(dataset: SyntheticDataset, entry: _Entry, rng: np.random.Generator, shortcut: Shortcut | None) -> Row:
     """Draw and write one image and its annotation; returns its row of the table."""
     radiograph = draw_radiograph(rng, entry.diagnosis)
-    write_bytes(dataset.images / entry.name, encode(radiograph.pixels, rng))
+    pixels = radiograph.pixels
+    if shortcut is not None and entry.diagnosis is not Diagnosis.NORMAL:
+        pixels = plant(pixels, shortcut)
+    write_bytes(dataset.images / entry.name, encode(pixels, rng))
     if radiograph.outlines:
         write_bytes(dataset.annotations / entry.annotation, annotate(entry.name, radiograph, rng))
     return describe(entry.name, radiograph, rng)

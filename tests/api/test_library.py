@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 bx: Any = btxrd_explain  # what types forbid is called, too
-COMMANDS = sorted(name.replace("-", "_") for name in FLAGS)
+COMMANDS = sorted(name.replace("-", "_") for name in FLAGS if name != "intervene")
+"""Commands that are functions of their flags; ``intervene`` is one of a network and arrays."""
 HEAVY = ("numpy", "torch", "timm", "matplotlib", "cv2", "PIL", "pyarrow", "pandas", "pydantic")
 
 

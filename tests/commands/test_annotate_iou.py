@@ -502,7 +502,7 @@ def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
     assert "h >= 0.5, a threshold set beforehand" in text
     assert "1 excluded: annotation cannot be used" in text
     assert "| center | 1 | 2 | 0.750" in text
-    assert "of 15 points are met" in text
+    assert "of 16 points are met" in text
     assert "(PxAP): " in text
     assert "MaxBoxAccV2: " in text
     assert " on 3 images; ceiling " in text

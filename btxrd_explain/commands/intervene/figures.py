@@ -83,7 +83,8 @@ def draw_figures(
 def _pairs(measured: Measured, report: InterventionReport, made: str) -> Figure:
     """Build the effect of each lesion beside that of its controls, for both fills."""
     classes = [image.score.row.label or "unknown" for image in measured.effects.images]
-    order = [*dict.fromkeys(name for name in (*measured.sample.class_names, *classes) if name in classes)]
+    drawn = {classes[row] for row in measured.with_lesion}
+    order = [*dict.fromkeys(name for name in (*measured.sample.class_names, *classes) if name in drawn)]
     charts = []
     for fill, title in ((Fill.INPAINT, "inpainted (decides)"), (Fill.BLUR, "blurred")):
         lesion, control = (measured.effects.values[effect_name(part, fill)] for part in ("lesion", "control"))

@@ -61,22 +61,20 @@ def _sections(report: InterventionReport) -> Iterator[str]:
 
 def _methods(report: InterventionReport) -> str:
     made, how, drawn = report.provenance, report.protocol, report.statistics
-    return " ".join(
-        [
-            f"The lesions of {report.num_with_lesion} annotated radiographs ({plain_markdown(how.annotations)}) were "
-            "painted over on the network's input from their surroundings (Telea's inpainting), and so were up to "
-            f"{how.controls} control regions in each: the lesion's own shape, shifted, turned or mirrored at random "
-            "(seed "
-            f"{how.control_seed}) to tissue of like brightness without a lesion. The log-odds of the {how.target_class} "
-            f"class were followed with {plain_markdown(made['architecture'])} (checkpoint {code(made['checkpoint'])}, "
-            f"SHA-256 `{made['checkpoint_sha256'][:16]}`).",
-            "The excess is the change without the lesion minus the mean change without a control.",
-            "Where the change without the lesion lies below that of every control, the class is said to depend on the "
-            "lesion. All of it was repeated with a local blur instead of inpainting.",
-            f"Border, background and markers of {report.num_images} radiographs were cleared one by one.",
-            f"Means are given with 95 % intervals (percentile bootstrap over {drawn.units} {drawn.unit}, "
-            f"{drawn.resamples} draws, seed {drawn.seed}).",
-        ]
+    network = (
+        f"{plain_markdown(made['architecture'])} (checkpoint {code(made['checkpoint'])}, SHA-256 "
+        f"`{made['checkpoint_sha256'][:16]}`)"
+    )
+    return (
+        f"The lesions of {report.num_with_lesion} annotated radiographs ({plain_markdown(how.annotations)}) were "
+        "painted over on the network's input from their surroundings (Telea's inpainting), and so were up to "
+        f"{how.controls} control regions in each: the lesion's own shape, shifted, turned or mirrored at random (seed "
+        f"{how.control_seed}) to tissue of like brightness without a lesion. The log-odds of the {how.target_class} "
+        f"class were followed with {network}. The excess is the change without the lesion minus the mean change "
+        "without a control. Where the change without the lesion lies below that of every control, the class is said to "
+        "depend on the lesion. All of it was repeated with a local blur instead of inpainting. Border, background and "
+        f"markers of {report.num_images} radiographs were cleared one by one. Means are given with 95 % intervals "
+        f"(percentile bootstrap over {drawn.units} {drawn.unit}, {drawn.resamples} draws, seed {drawn.seed})."
     )
 
 
@@ -91,14 +89,16 @@ def _cells(report: InterventionReport) -> str:
         [cell.name, cell.meaning, str(cell.count), interval(cell.fraction), _names(cell.images)] for cell in found.cells
     ]
     agree = report.num_fills_agree
+    further = (
+        f"{found.n_undefined} images with a lesion are in none of them: their map or their rank is undefined. "
+        f"Inpainting and blur agree on {agree} of {agree + len(report.fills_disagree)} images. The energy of the map "
+        f"on the lesion and the excess correlate with Spearman's rho {interval(report.energy_with_excess)}."
+    )
     return "\n\n".join(
         [
             f"A map looks at the lesion where {rule} ({report.provenance['method']}).",
             table(["", "what it says", "images", "fraction [95 % interval]", "which"], rows),
-            f"{found.n_undefined} images with a lesion are in none of them: their map or their rank is undefined. "
-            f"Inpainting and blur agree on {agree} of {agree + len(report.fills_disagree)} images. The energy of the map "
-            "on the lesion and the excess correlate with Spearman's rho "
-            f"{interval(report.energy_with_excess)}.",
+            further,
         ]
     )
 

@@ -44,8 +44,8 @@ SCHEMA_VERSION: Final = 1
 _FEW = 30
 
 DEFINITIONS = {
-    "log_odds": "change of the log-odds of the class, log p - log(1 - p), from the network's scores in double precision; "
-    "of a network that gives probabilities only, from those",
+    "log_odds": "change of the log-odds of the class, log p - log(1 - p), from the network's scores in double "
+    "precision; of a network that gives probabilities only, from those",
     "probability": "change of the probability of the class",
     "flip": "fraction of images whose predicted class changes (where each class has a decision of its own: whether the "
     "class is predicted)",
@@ -53,8 +53,8 @@ DEFINITIONS = {
     "control": "the mean effect of taking the same shape away elsewhere: " + CONTROLS,
     "excess": "lesion minus control, image by image",
     "inpaint": "what decides: pixels are painted from their surroundings (Telea, J Graphics Tools 9:23, 2004)",
-    "blur": "effects named _blur: pixels become those of the radiograph blurred with a Gaussian whose standard deviation "
-    "is 5 % of its shorter side",
+    "blur": "effects named _blur: pixels become those of the radiograph blurred with a Gaussian whose standard "
+    "deviation is 5 % of its shorter side",
     "margin": "effects named _margin_m: lesion and controls are wider by m % of the lesions' extent, the diameter of a "
     "disc of their area",
     "rank": "place of the lesion's effect on the log-odds among those of its controls, 1 below all of them; null with "
@@ -344,14 +344,12 @@ def ranking(effects: Effects, row: int) -> dict[str, Any]:
 
 def verdict_of(measured: Measured) -> tuple[Reliance, str, list[str]]:
     """Return the verdict: in one word, in plain words, and what else a reader should know."""
-    rows = measured.with_lesion
-    part = Slice("with lesion", rows)
-    found = measured.estimates(part)
+    found = measured.estimates(measured.sample.everything())
     verdict = judge_reliance(found["excess"][0])
-    return verdict.outcome, verdict.text, list(_remarks(measured, part, found))
+    return verdict.outcome, verdict.text, list(_remarks(measured, found))
 
 
-def _remarks(measured: Measured, part: Slice, found: Mapping[str, tuple[statistics.Estimate, ...]]) -> Iterator[str]:
+def _remarks(measured: Measured, found: Mapping[str, tuple[statistics.Estimate, ...]]) -> Iterator[str]:
     flips, depends, chance = found["lesion"][MEASURES.index("flip")], found["depends"][0], found["chance"][0]
     if flips.value is not None:
         flipped = round(flips.value * flips.n)
@@ -364,7 +362,7 @@ def _remarks(measured: Measured, part: Slice, found: Mapping[str, tuple[statisti
     soft = judge_reliance(found[effect_name("excess", Fill.BLUR)][0])
     if soft.outcome is not judge_reliance(found["excess"][0]).outcome:
         yield f"With blur instead of inpainting the verdict is another one: {soft.text}"
-    few = len(part.rows) - depends.n
+    few = len(measured.with_lesion) - depends.n
     if few:
         yield f"{few} images with a lesion have fewer than {LEAST_CONTROLS} controls, and no rank."
 
@@ -378,8 +376,8 @@ def limits_of(measured: Measured, provenance: Provenance, *, grouped: bool) -> I
         "excess is free of its mean effect, but not of what it does to lesions alone."
     )
     yield (
-        "What a lesion does to its surroundings stays, such as a swelling or a reaction of the bone; a class that keeps "
-        "its log-odds may use that (--margins)."
+        "What a lesion does to its surroundings stays, such as a swelling or a reaction of the bone; a class that "
+        "keeps its log-odds may use that (--margins)."
     )
     yield "Effects depend on the annotation: what is outside of the outline was not taken away."
     n = len(measured.with_lesion)
