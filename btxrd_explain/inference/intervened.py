@@ -14,7 +14,7 @@ from btxrd_explain.model.intervene import Key, read_conditions
 from btxrd_explain.model.scores import log_odds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -37,17 +37,22 @@ class Cost:
     seconds: float
 
 
-def cost_of(explainer: Explainer, pictures: int) -> Cost:
-    """Estimate what some pictures cost, from the second of two batches without content."""
+def cost_of(explainer: Explainer, pictures: Sequence[int]) -> Cost:
+    """Estimate what radiographs cost, from the second of two batches without content.
+
+    Args:
+        explainer: The network.
+        pictures: How many pictures each radiograph has, its own included.
+    """
     preprocessing = explainer.classifier.preprocessing
-    empty = torch.zeros(min(explainer.batch_size, pictures), len(preprocessing.mean), *preprocessing.size)
+    empty = torch.zeros(min(explainer.batch_size, max(pictures)), len(preprocessing.mean), *preprocessing.size)
     began = 0.0
     for _ in range(2):
         began = time.perf_counter()
         explainer.limit.run(lambda part: explainer.scores(part).cpu(), empty)
     per_pass = time.perf_counter() - began
-    passes = -(-pictures // explainer.batch_size)
-    return Cost(pictures, passes, passes * per_pass)
+    passes = sum(-(-count // explainer.batch_size) for count in pictures)
+    return Cost(sum(pictures), passes, passes * per_pass / explainer.streams)
 
 
 def read_interventions(

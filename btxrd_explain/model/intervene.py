@@ -1,9 +1,12 @@
-"""Changed radiographs through a network: pictures of several images share batches, and come back image by image."""
+"""Changed radiographs through a network: the pictures of an image share batches with no other image's.
+
+The last digits of what a network says of a picture depend on the others of its batch. An image with batches of its own
+has the same numbers in every run.
+"""
 
 from __future__ import annotations
 
 from collections import deque
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from btxrd_explain.core.intervention import Readings
@@ -24,29 +27,30 @@ def read_conditions(
     predict: Callable[[Iterator[list[NDArray[Any]]]], Iterable[NDArray[np.float64]]],
     at_once: int,
 ) -> Iterator[tuple[Key, Readings]]:
-    """Predict all conditions of images, in full batches.
+    """Predict all conditions of images.
 
     Args:
         images: The conditions of each image, with whatever tells it from the others.
         predict: From batches of pictures to the log-odds of all classes, float64, shape ``(batch, classes)``, in order;
             it may take some batches ahead.
-        at_once: Pictures in a batch.
+        at_once: Pictures in a batch, at most.
 
     Yields:
         What the network says of each image, in order.
     """
     waiting: deque[tuple[Key, Interventions]] = deque()
 
-    def pictures() -> Iterator[NDArray[Any]]:
+    def batches() -> Iterator[list[NDArray[Any]]]:
         for key, made in images:
             waiting.append((key, made))
-            yield from made.pictures.values()
+            pictures = list(made.pictures.values())
+            yield from (pictures[start : start + at_once] for start in range(0, len(pictures), at_once))
 
-    left = pictures()
-    batches = iter(lambda: list(islice(left, at_once)), [])
-    rows: deque[NDArray[np.float64]] = deque()
-    for result in predict(batches):
+    rows: list[NDArray[np.float64]] = []
+    for result in predict(batches()):
         rows.extend(result)
-        while waiting and len(rows) >= len(waiting[0][1].pictures):
-            key, made = waiting.popleft()
-            yield key, Readings({condition: rows.popleft() for condition in made.pictures}, made.reasons)
+        key, made = waiting[0]
+        if len(rows) == len(made.pictures):
+            waiting.popleft()
+            yield key, Readings(dict(zip(made.pictures, rows, strict=True)), made.reasons)
+            rows = []

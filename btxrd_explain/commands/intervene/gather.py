@@ -149,7 +149,7 @@ class _Gathering:
     def _cost(self, wanted: Sequence[tuple[int, Score]]) -> int:
         """Say what the run costs at most, and return how many passes that are."""
         design = self._design
-        pictures = sum(design.most if score.excluded is None else design.least for _, score in wanted)
+        pictures = [design.most if score.excluded is None else design.least for _, score in wanted]
         if not pictures:
             return 0
         cost = cost_of(self._explainer, pictures)
