@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -145,5 +145,5 @@ class _Part:
 
 def _sums(values: NDArray[np.float32], patch: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return the sum of values under a shape, for each place of its upper left corner."""
-    sums: NDArray[np.float32] = cv2.matchTemplate(values, patch.astype(np.float32), cv2.TM_CCORR)
+    sums: NDArray[Any] = cv2.matchTemplate(values, patch.astype(np.float32), cv2.TM_CCORR)
     return sums

@@ -18,7 +18,7 @@ from btxrd_explain.core.perturbation import blurred
 from btxrd_explain.core.surroundings import find_surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -221,10 +221,11 @@ def grey_of(picture: NDArray[Any]) -> NDArray[np.uint8]:
         picture: Shape ``(height, width)`` or ``(height, width, channels)``.
     """
     grey = picture.mean(axis=2) if picture.ndim == 3 else picture
-    if picture.dtype == np.uint8:
-        return np.rint(grey).astype(np.uint8)
     low, high = float(grey.min()), float(grey.max())
-    return np.rint((grey - low) * (255 / (high - low) if high > low else 0)).astype(np.uint8)
+    if picture.dtype != np.uint8:
+        grey = (grey - low) * (255 / (high - low) if high > low else 0)
+    levels: NDArray[np.uint8] = np.rint(grey).astype(np.uint8)
+    return levels
 
 
 def widened(lesion: NDArray[np.bool_], margin: float) -> NDArray[np.bool_]:
@@ -291,7 +292,7 @@ def _per_channel(work: Callable[[NDArray[Any]], NDArray[Any]], picture: NDArray[
     """Work on channels one by one."""
     if picture.ndim == 2:
         return work(np.ascontiguousarray(picture))
-    channels: Sequence[NDArray[Any]] = np.moveaxis(picture, -1, 0)
+    channels = np.moveaxis(picture, -1, 0)
     return np.stack([work(np.ascontiguousarray(channel)) for channel in channels], axis=-1)
 
 

@@ -124,7 +124,10 @@ def judge_reliance(found: Estimate, what: str = "the lesion") -> Judgement:
             f"The class does not depend on {what}: compared with other tissue, without it",
         )
     else:
-        outcome, text = Reliance.UNDECIDED, f"Undecided whether the class depends on {what}: without it"
+        outcome, text = (
+            Reliance.UNDECIDED,
+            f"Undecided whether the class depends on {what}: compared with other tissue, without it",
+        )
     return Judgement(outcome, f"{text} its log-odds change by {reason}.")
 
 

@@ -6,7 +6,7 @@ No annotation says where they are, so each follows a rule that may be wrong on a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -86,7 +86,7 @@ def find_surroundings(grey: NDArray[np.uint8], window: Window) -> Surroundings:
 
 def _background_and_markers(seen: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Find the background, and the bright islands in it."""
-    smooth = cv2.GaussianBlur(seen, (0, 0), max(_SMOOTHING * min(seen.shape), 0.5))
+    smooth: NDArray[Any] = cv2.GaussianBlur(seen, (0, 0), max(_SMOOTHING * min(seen.shape), 0.5))
     bright = _otsu(smooth.ravel())
     dark = min(_otsu(smooth[smooth <= bright]) + _NOISE, bright)
     nothing = np.zeros(seen.shape, dtype=bool)
@@ -118,7 +118,7 @@ def _islands(seen: NDArray[np.uint8], dark: float, bright: float) -> NDArray[np.
     return islands
 
 
-def _otsu(values: NDArray[np.uint8]) -> float:
+def _otsu(values: NDArray[Any]) -> float:
     """Return the grey level by which Otsu's rule parts values: the largest of the darker part."""
     level, _ = cv2.threshold(values.reshape(-1, 1), 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     return float(level)

@@ -31,7 +31,8 @@ def radiographs() -> tuple[NDArray[np.float32], list[NDArray[np.bool_]]]:
     marked = np.stack([plant(image, Shortcut.MARKER) for image in pixels])
     mask = np.zeros((SIDE, SIDE), dtype=bool)
     mask[LESION] = True
-    return marked[:, None].astype(np.float32) / 255, [mask] * COUNT
+    images: NDArray[np.float32] = marked[:, None].astype(np.float32) / np.float32(255)
+    return images, [mask] * COUNT
 
 
 class Known(nn.Module):
@@ -198,6 +199,6 @@ def test_a_loaded_classifier_takes_radiographs_of_any_size() -> None:
 )
 def test_wrong_arguments_are_named(options: dict[str, Any], error: type[Exception], message: str) -> None:
     images, masks = radiographs()
-    given = {"model": Known(), "images": images, "masks": masks, "targets": [1] * COUNT} | options
+    given: dict[str, Any] = {"model": Known(), "images": images, "masks": masks, "targets": [1] * COUNT} | options
     with pytest.raises(error, match=message):
         btxrd_explain.intervene(given.pop("model"), given.pop("images"), given.pop("masks"), **given)

@@ -168,7 +168,7 @@ def build_report(
         table=describe_table(measured, wanted),
         surroundings=describe_surroundings(measured),
         energy_with_excess=energy_with_excess(measured),
-        fills_disagree=[effects.images[row].score.row.image_id for row in np.flatnonzero(agreement == 0)],
+        fills_disagree=[effects.images[row].score.row.image_id for row in np.flatnonzero(agreement == 0).tolist()],
         num_fills_agree=int((agreement == 1).sum()),
         per_image=describe_images(measured),
         excluded_images=LeftOut.of(gathered.reasons),

@@ -15,7 +15,7 @@ from btxrd_explain.core.arrays import checked_choice, checked_count, checked_lab
 from btxrd_explain.core.choices import Activation, ResizeMode
 from btxrd_explain.core.controls import generator_of
 from btxrd_explain.core.geometry import Frame, Size
-from btxrd_explain.core.intervention import Condition, Design, Interventions, Kind
+from btxrd_explain.core.intervention import Condition, Design, Interventions, Kind, Readings
 from btxrd_explain.core.intervention import intervene as change
 from btxrd_explain.evaluation.intervention import MEASURES, Effects, Intervened
 from btxrd_explain.evaluation.sample import Sample, by_values
@@ -33,11 +33,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
-    from btxrd_explain.core.preprocess import Preprocessing
-
 _WITHOUT_MAPS = (
     *("class", "predicted", "confidence", "outcome", "lesions", "iou", "pointing_hit", "energy_in_mask"),
-    *("looks", "cell"),
+    *("looks", "cell", "target_class"),
 )
 """Columns on heat maps, labels and tables, which plain arrays do not have."""
 
@@ -50,7 +48,8 @@ class ArrayInterventions:
         outcome: ``depends``, ``independent``, ``opposed`` or ``undecided``.
         verdict: The same in plain words, with the interval of the mean excess and the number of images.
         remarks: What else a reader should know.
-        per_image: A row per image, named and defined as in ``intervention_metrics.parquet``.
+        per_image: A row per image, named and defined as in ``intervention_metrics.parquet``; ``target`` is the class
+            that is followed.
         summary: A row per slice, effect and measure: ``mean`` with the ends ``low`` and ``high`` of its 95 % bootstrap
             interval, ``n`` and ``units``; of the effect ``depends`` the one measure is ``fraction``.
     """
@@ -136,30 +135,13 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
             raise ValueError(f"{what}: expected {len(seen)} values, one per image, got {len(values)}")
     if len(set(ids)) < len(ids):
         raise ValueError("names: expected each of them once, got one twice")
-    design = Design(
-        checked_count(controls, 1, "controls"),
-        tuple(checked_number(margin, 0, 100, "margins") for margin in margins) or (0.0,),
-        checked_count(seed, 0, "seed"),
-    )
-    if len(set(design.margins)) < len(design.margins):
-        raise ValueError("margins: expected each of them once, got one twice")
-    kind = checked_choice(activation, Activation, "activation")
-    readings = _read(model, seen, ids, design, kind)
-    classes = len(readings[0][1].log_odds[Condition(Kind.ORIGINAL)])
-    wanted = None if targets is None else checked_labels(targets, len(seen), classes, "targets")
-    intervened = []
-    for number, (name, reading) in enumerate(readings):
-        own = int(reading.log_odds[Condition(Kind.ORIGINAL)].argmax()) if wanted is None else int(wanted[number])
-        if own < 0:
-            raise ValueError(f"targets: expected a class of 0 to {classes - 1}, got {own}")
-        share = float(seen[number].lesion.mean()) or None
-        score = Score(Prediction(name, "", None, None, RowStatus.OK), target=own, lesion_share=share)
-        intervened.append(Intervened(score, own, reading))
+    design, kind = _design(controls, margins, seed), checked_choice(activation, Activation, "activation")
+    readings = [reading for _, reading in _read(model, seen, ids, design, kind)]
+    intervened = list(_intervened(ids, seen, readings, targets))
     texts = {name: [None if value is None else str(value) for value in values] for name, values in columns.items()}
-    class_names = model.class_names if isinstance(model, LoadedClassifier) else tuple(map(str, range(classes)))
     sample = Sample.of(
         [one.score for one in intervened],
-        class_names,
+        (),
         groups=texts.get("group"),
         resamples=checked_count(resamples, 1, "resamples"),
         seed=design.seed,
@@ -168,9 +150,35 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     measured = Measured.of(effects, sample, InterventionSettings())
     outcome, verdict, remarks = verdict_of(measured)
     table = intervention_table(measured, texts, intervention_schema(design, tuple(texts)))
-    return ArrayInterventions(
-        str(outcome), verdict, tuple(remarks), table.drop_columns(list(_WITHOUT_MAPS)), _summary(measured, texts, by)
-    )
+    known = table.append_column("target", pa.array([one.target for one in intervened])).drop_columns([*_WITHOUT_MAPS])
+    return ArrayInterventions(str(outcome), verdict, tuple(remarks), known, _summary(measured, texts, by))
+
+
+def _design(controls: Any, margins: Sequence[Any], seed: Any) -> Design:  # noqa: ANN401 -- whatever a caller has
+    """Check which conditions are asked for."""
+    widths = tuple(checked_number(margin, 0, 100, "margins") for margin in margins)
+    if not widths or len(set(widths)) < len(widths):
+        raise ValueError("margins: expected at least one, and each of them once")
+    return Design(checked_count(controls, 1, "controls"), widths, checked_count(seed, 0, "seed"))
+
+
+def _intervened(
+    names: Sequence[str],
+    seen: Sequence[_Seen],
+    readings: Sequence[Readings],
+    targets: Any,  # noqa: ANN401 -- class indices
+) -> Iterator[Intervened]:
+    """Yield the images with the class that is followed in each."""
+    before = np.array([reading.log_odds[Condition(Kind.ORIGINAL)] for reading in readings])
+    if not np.isfinite(before).all():
+        raise ValueError("model: expected finite scores, got NaN or infinity")
+    classes = before.shape[1]
+    wanted = before.argmax(axis=1) if targets is None else checked_labels(targets, len(seen), classes, "targets")
+    if (wanted < 0).any():
+        raise ValueError(f"targets: expected classes of 0 to {classes - 1}, got {int(wanted.min())}")
+    for name, one, reading, target in zip(names, seen, readings, wanted.tolist(), strict=True):
+        row = Prediction(name, "", None, None, RowStatus.OK)
+        yield Intervened(Score(row, target=target, lesion_share=float(one.lesion.mean()) or None), target, reading)
 
 
 def _seen(model: LoadedClassifier | nn.Module, images: Any, masks: list[Any]) -> Iterator[_Seen]:  # noqa: ANN401
@@ -196,9 +204,9 @@ def _read(
     model: LoadedClassifier | nn.Module, seen: Sequence[_Seen], names: Sequence[str], design: Design, kind: Activation
 ) -> list[tuple[str, Any]]:
     """Predict all conditions of all images."""
-    loaded = isinstance(model, LoadedClassifier)
+    loaded = model if isinstance(model, LoadedClassifier) else None
     network = model.network if isinstance(model, LoadedClassifier) else model
-    precision, at_once = (model.precision, model.batch_size) if isinstance(model, LoadedClassifier) else ("fp32", 32)
+    precision, at_once = ("fp32", 32) if loaded is None else (loaded.precision, loaded.batch_size)
 
     def changed() -> Iterator[tuple[str, Interventions]]:
         for name, one in zip(names, seen, strict=True):
@@ -207,9 +215,8 @@ def _read(
             yield name, change(one.picture, one.frame.window_filled, lesion, None, design=design, rng=rng)
 
     def values_of(picture: NDArray[Any]) -> NDArray[np.float32]:
-        if loaded and picture.dtype == np.uint8:
-            preprocessing: Preprocessing = model.preprocessing
-            return preprocessing.normalised(picture)
+        if loaded is not None and picture.dtype == np.uint8:
+            return loaded.preprocessing.normalised(picture)
         return np.ascontiguousarray(np.moveaxis(picture, -1, 0), dtype=np.float32)
 
     def predict(batch: list[NDArray[Any]]) -> NDArray[np.float64]:

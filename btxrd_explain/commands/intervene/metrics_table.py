@@ -96,7 +96,7 @@ def _facts(measured: Measured, row: int) -> dict[str, Any]:
         "predicted": None if predicted is None else names[predicted],
         "confidence": score.row.confidence,
         "outcome": score.outcome(names),
-        "target_class": names[image.target],
+        "target_class": names[image.target] if names else None,
         "log_odds": image.log_odds,
         "lesions": score.lesions,
         "lesion_share": score.lesion_share,

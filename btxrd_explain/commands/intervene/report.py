@@ -397,8 +397,8 @@ def limits_of(measured: Measured, provenance: Provenance, *, grouped: bool) -> I
 def energy_with_excess(measured: Measured) -> Estimate:
     """Correlate the energy of maps in the lesion's mask with the excess."""
     rows = measured.with_lesion
-    columns = (values[rows] for values in (energies(measured.effects), measured.effects.excess()))
-    return Estimate.of(spearman(*columns, measured.sample.resampling(rows)))
+    energy, excess = energies(measured.effects)[rows], measured.effects.excess()[rows]
+    return Estimate.of(spearman(energy, excess, measured.sample.resampling(rows)))
 
 
 def changed(images: Sequence[Intervened]) -> dict[str, int]:
