@@ -162,8 +162,9 @@ class Preprocessing:
             Shape ``self.size`` or ``(*self.size, 3)``, uint8 in [0, 255] or float32 in [0, 1].
         """
         picture = self.picture(self._values(pixels), original)
-        after = self.clahe is not None and self.clahe.after_resize
-        return equalised(picture, self.clahe) if after else picture
+        if self.clahe is not None and self.clahe.after_resize:
+            return equalised(picture, self.clahe)
+        return picture
 
     def normalised(self, picture: NDArray[Any]) -> NDArray[np.float32]:
         """Turn what the network sees into its values.

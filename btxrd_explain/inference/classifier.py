@@ -16,9 +16,9 @@ from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.compute import batch_size_of, device_of, wishes_of
-from btxrd_explain.inference.reading import read_prepared
+from btxrd_explain.inference.reading import seen_of
 from btxrd_explain.inference.request import checkpoint_of
-from btxrd_explain.inputs.radiograph import Radiograph
+from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier
 from btxrd_explain.model.engine import check_network, checked_batch, explain_images
@@ -84,15 +84,15 @@ class LoadedClassifier:
         picture, frame = self.seen(image)
         return torch.from_numpy(self.preprocessing.normalised(picture))[None], frame
 
-    def seen(self, image: Any) -> tuple[NDArray[np.uint8], Frame]:  # noqa: ANN401 -- see preprocess
-        """Return the picture that the network sees, uint8, and how the radiograph maps to it."""
+    def seen(self, image: Any) -> tuple[NDArray[Any], Frame]:  # noqa: ANN401 -- see preprocess
+        """Return what the network sees before the normalisation, and how the radiograph maps to it."""
         if isinstance(image, str | os.PathLike):
-            radiograph, tensor = read_prepared(image, self.preprocessing)
-            return torch.from_numpy(tensor)[None], self.preprocessing.frame(radiograph.size)
+            radiograph = read_radiograph(image, self.preprocessing.needed, deep=self.preprocessing.deep)
+            return seen_of(radiograph, self.preprocessing, image), self.preprocessing.frame(radiograph.size)
         size = image.size if isinstance(image, Radiograph) else None
         pixels = image.pixels if isinstance(image, Radiograph) else self._checked(image)
         size = size or Size(*pixels.shape[:2])
-        return self.preprocessing.picture(pixels, size), self.preprocessing.frame(size)
+        return self.preprocessing.seen(pixels, size), self.preprocessing.frame(size)
 
     def _checked(self, image: Any) -> NDArray[Any]:  # noqa: ANN401 -- see preprocess
         """Return pixels as they are prepared; those of 16 bits where the preprocessing makes use of them."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from btxrd_explain.core.choices import Space
 from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.errors import RadiographError
+from btxrd_explain.inference.reading import seen_of
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Frame, Size
+    from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 
@@ -57,28 +58,34 @@ class ExplainedImage:
             grid = np.full(self.table.provenance.grid, np.nan, np.float32)
         return heat_map(grid, self.frame, status=self.row.grid_statuses[class_index], space=space)
 
-    def seen(self) -> NDArray[np.uint8]:
-        """Read the radiograph as the network sees it, uint8, shape of its input, with channels where it has colours.
+    def seen(self, preprocessing: Preprocessing) -> NDArray[Any]:
+        """Read the radiograph as a network sees it.
+
+        Args:
+            preprocessing: That of the network; of a table, which may come from anybody, no function is imported.
+
+        Returns:
+            See :meth:`btxrd_explain.core.preprocess.Preprocessing.seen`.
 
         Raises:
-            RadiographError: See :meth:`radiograph`.
+            RadiographError: See :meth:`radiograph`; or it cannot be prepared.
         """
-        preprocessing = self.table.provenance.preprocessing
-        radiograph = self.radiograph(preprocessing.needed)
-        return preprocessing.picture(radiograph.pixels, radiograph.size)
+        radiograph = self.radiograph(preprocessing.needed, deep=preprocessing.deep)
+        return seen_of(radiograph, preprocessing, self.table.image_path(self.row))
 
-    def radiograph(self, needed: Callable[[Size], Size] | None = None) -> Radiograph:
+    def radiograph(self, needed: Callable[[Size], Size] | None = None, *, deep: bool = False) -> Radiograph:
         """Read the radiograph, which must still be the one that was predicted.
 
         Args:
             needed: The size that its pixels are needed at, see
                 :func:`btxrd_explain.inputs.radiograph.read_radiograph`; None for all pixels.
+            deep: Whether values of more than 8 bits are kept.
 
         Raises:
             RadiographError: The file is gone, unreadable, or another one than at inference.
         """
         path = self.table.image_path(self.row)
-        radiograph = read_radiograph(path, needed)
+        radiograph = read_radiograph(path, needed, deep=deep)
         if self.row.stamp is not None and radiograph.sha256 != self.row.stamp.sha256:
             raise RadiographError(
                 f"'{path}' has changed since it was predicted", hint="run 'btxrd-explain infer' again"

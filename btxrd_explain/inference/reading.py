@@ -86,8 +86,17 @@ def read_prepared(path: str | os.PathLike[str], preprocessing: Preprocessing) ->
         RadiographError: It cannot be read, or not be prepared: the user's own transform fails on it.
     """
     radiograph = read_radiograph(path, preprocessing.needed, deep=preprocessing.deep)
+    return radiograph, preprocessing.normalised(seen_of(radiograph, preprocessing, path))
+
+
+def seen_of(radiograph: Radiograph, preprocessing: Preprocessing, path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Return what the network sees of a radiograph that was read for it, before the normalisation.
+
+    Raises:
+        RadiographError: The user's own transform fails on it, or CLAHE cannot be applied.
+    """
     try:
-        return radiograph, preprocessing.apply(radiograph.pixels, radiograph.size)
+        return preprocessing.seen(radiograph.pixels, radiograph.size)
     except PreparationError as error:  # without the hash, so that the next run tries again: functions get fixed
         raise RadiographError(
             f"'{path}' cannot be prepared: {error}", hint="check the settings of preprocess"

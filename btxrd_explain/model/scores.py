@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _ROUNDING = 1e-5
 """By how much outputs that are probabilities may lie outside of [0, 1]."""
+_CERTAIN = 1e-7
+"""Nearer to 0 or 1 than this no probability is told from it."""
 _SHOWN = 4
 """Parts of a container in a message."""
 
@@ -215,8 +217,9 @@ def are_probabilities(scores: Tensor) -> Tensor:
 def log_odds(scores: Tensor, activation: Activation = Activation.SOFTMAX) -> Tensor:
     """Return ``log p - log(1 - p)`` of each class, computed from its score, so that no probability near 1 is rounded.
 
-    The softmax gives ``z_c - log(sum of exp(z_j) over all other classes j)``, the sigmoid the score itself. Of outputs
-    that are probabilities it is infinite at 0 and 1, and not a number outside of them.
+    The softmax gives ``z_c - log(sum of exp(z_j) over all other classes j)``, the sigmoid the score itself. Outputs
+    that are probabilities count as at least 1e-7 away from 0 and 1, which single precision does not tell from them;
+    outside of [0, 1] they give NaN.
 
     Args:
         scores: Class scores, shape ``(B, C)``; see :func:`class_scores`.
@@ -232,7 +235,7 @@ def log_odds(scores: Tensor, activation: Activation = Activation.SOFTMAX) -> Ten
     if activation is Activation.SIGMOID:
         return scores
     if activation is Activation.NONE:
-        return scores.log() - torch.log1p(-scores)
+        return torch.where(are_probabilities(scores), torch.logit(scores, eps=_CERTAIN), torch.nan)
     edge = scores.new_full((len(scores), 1), -torch.inf)
     before = torch.cat([edge, torch.logcumsumexp(scores, dim=1)[:, :-1]], dim=1)
     after = torch.cat([torch.logcumsumexp(scores.flip(1), dim=1).flip(1)[:, 1:], edge], dim=1)

@@ -6,6 +6,7 @@ import copy
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 from itertools import count
+from math import log
 from typing import Any
 
 import pytest
@@ -196,7 +197,8 @@ def test_log_odds_of_one_output_are_the_output_whichever_way() -> None:
     )
 
 
-def test_log_odds_of_certain_probabilities_are_infinite() -> None:
+def test_log_odds_of_certain_probabilities_are_bounded() -> None:
     found = log_odds(torch.tensor([[0.0, 1.0], [0.25, 0.75]]), Activation.NONE)
-    assert found[0].tolist() == [-torch.inf, torch.inf]
+    assert found[0].tolist() == pytest.approx([-log(1e7), log(1e7)], abs=1e-6)
+    assert log_odds(torch.tensor([[1.5, -0.5]]), Activation.NONE).isnan().all()
     torch.testing.assert_close(found[1], torch.tensor([-3.0, 3.0]).double().sign() * torch.tensor(3.0).double().log())

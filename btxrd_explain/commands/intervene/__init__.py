@@ -25,6 +25,7 @@ from btxrd_explain.commands.intervene.report import (
 from btxrd_explain.core.intervention import Fill
 from btxrd_explain.core.reliance import RULE
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.intervention import Effects
@@ -81,9 +82,10 @@ def run(settings: Settings, listener: Listener | None = None) -> InterveneResult
     checkpoint_of(settings)  # a table alone cannot tell
     selected = select_to_evaluate(settings, listener)
     columns = read_columns(settings, selected, listener)
-    protocol = protocol_of(settings, selected.table.provenance.class_names)
+    provenance = selected.table.provenance
+    protocol = protocol_of(settings, provenance.class_names, decisions_of(settings, selected, listener))
     evaluation = evaluate(selected, protocol.bare(), listener)
-    explainer = load_explainer(settings, build_request(settings))
+    explainer = load_explainer(settings, build_request(settings, several_labels="several_labels" in provenance.request))
     gathered = gather(settings, evaluation, explainer, listener)
     if not gathered.images:
         image_id, reason = next(iter(gathered.reasons.items()))
@@ -131,7 +133,7 @@ def write_results(
         folder / "intervention_metrics", [table], schema, only_parquet=list_columns(effects.design)
     )
     files = {"metrics": parquet, "metrics_csv": text, "summary": folder / "intervention_report.md"}
-    files |= draw_figures(settings, evaluation, measured, report, listener)
+    files |= draw_figures(settings, evaluation, measured, report, gathered.preprocessing, listener)
     report = report.model_copy(
         update={
             "files": {kind: path.name for kind, path in files.items()},
@@ -187,7 +189,9 @@ def build_report(
         statistics=Statistics.of(
             resampling, "images" if extent.group_column is None else f"groups of {extent.group_column}"
         ),
-        limits=list(limits_of(measured, provenance, grouped=extent.group_column is not None)),
+        limits=list(
+            limits_of(measured, provenance, evaluation.protocol.no_lesion, grouped=extent.group_column is not None)
+        ),
         warnings=[*evaluation.selected.findings, *evaluation.findings],
         definitions=DEFINITIONS,
         files={},

@@ -21,8 +21,9 @@ from btxrd_explain.evaluation.intervention import MEASURES, Effects, Intervened
 from btxrd_explain.evaluation.sample import Sample, by_values
 from btxrd_explain.evaluation.score import Score
 from btxrd_explain.inference.classifier import LoadedClassifier, pictures_of, tensors_of
-from btxrd_explain.model.engine import check_network, predict_images
+from btxrd_explain.model.engine import assumed_activation, check_network, predict_images
 from btxrd_explain.model.intervene import read_conditions
+from btxrd_explain.model.layers import AUTO
 from btxrd_explain.model.scores import log_odds
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.settings.analysis_sections import InterventionSettings
@@ -68,6 +69,7 @@ class _Seen:
     picture: NDArray[Any]
     frame: Frame
     lesion: NDArray[np.bool_]
+    prepared: bool
 
 
 def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
@@ -81,7 +83,7 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     by: Mapping[str, Sequence[Any]] | None = None,
     controls: int = 9,
     margins: Sequence[float] = (0.0,),
-    activation: Activation | str = Activation.SOFTMAX,
+    activation: Activation | str = AUTO,
     resamples: int = 1000,
     seed: int = 0,
 ) -> ArrayInterventions:
@@ -101,7 +103,8 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         by: Further slices: a value per image by the name of a column, such as ``{"center": [1, 1, 2]}``.
         controls: Control regions of an image, at least 1.
         margins: Margins around lesions in per cent of their extent; the first one decides.
-        activation: What turns the scores of a bare network into probabilities; a loaded classifier knows.
+        activation: What turns the scores of a bare network into probabilities; ``auto`` looks at what they are for
+            noise. A loaded classifier knows.
         resamples: Draws of the bootstrap, at least 1.
         seed: Seed of the places of controls and of the bootstrap, at least 0.
 
@@ -135,7 +138,7 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
             raise ValueError(f"{what}: expected {len(seen)} values, one per image, got {len(values)}")
     if len(set(ids)) < len(ids):
         raise ValueError("names: expected each of them once, got one twice")
-    design, kind = _design(controls, margins, seed), checked_choice(activation, Activation, "activation")
+    design, kind = _design(controls, margins, seed), _activation(model, seen[0], activation)
     readings = [reading for _, reading in _read(model, seen, ids, design, kind)]
     intervened = list(_intervened(ids, seen, readings, targets))
     texts = {name: [None if value is None else str(value) for value in values] for name, values in columns.items()}
@@ -146,12 +149,28 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         resamples=checked_count(resamples, 1, "resamples"),
         seed=design.seed,
     )
-    effects = Effects.of(intervened, design, multi_label=kind is Activation.SIGMOID)
+    effects = Effects.of(intervened, design, multi_label=kind is Activation.SIGMOID)  # of one output both say the same
     measured = Measured.of(effects, sample, InterventionSettings())
     outcome, verdict, remarks = verdict_of(measured)
     table = intervention_table(measured, texts, intervention_schema(design, tuple(texts)))
     known = table.append_column("target", pa.array([one.target for one in intervened])).drop_columns([*_WITHOUT_MAPS])
     return ArrayInterventions(str(outcome), verdict, tuple(remarks), known, _summary(measured, texts, by))
+
+
+def _activation(model: LoadedClassifier | nn.Module, seen: _Seen, wanted: Activation | str) -> Activation:
+    """Decide what turns the scores into probabilities."""
+    if isinstance(model, LoadedClassifier):
+        return model.classifier.activation
+    if wanted != AUTO:
+        return checked_choice(wanted, Activation, "activation")
+    return assumed_activation(model, torch.from_numpy(_values(None, seen, seen.picture))[None])
+
+
+def _values(loaded: LoadedClassifier | None, seen: _Seen, picture: NDArray[Any]) -> NDArray[np.float32]:
+    """Return the network's input of a picture of an image."""
+    if loaded is not None and not seen.prepared:
+        return loaded.preprocessing.normalised(picture)
+    return np.ascontiguousarray(np.moveaxis(picture, -1, 0), dtype=np.float32)
 
 
 def _design(controls: Any, margins: Sequence[Any], seed: Any) -> Design:  # noqa: ANN401 -- whatever a caller has
@@ -187,17 +206,17 @@ def _seen(model: LoadedClassifier | nn.Module, images: Any, masks: list[Any]) ->
     if not parts:
         raise ValueError("images: expected at least one, got none")
     if isinstance(model, LoadedClassifier) and not any(isinstance(part, torch.Tensor) for part in parts):
-        pairs = [model.seen(image) for image in pictures_of(images, parts)]
+        pairs, prepared = [model.seen(image) for image in pictures_of(images, parts)], False
     else:
         batch = tensors_of(parts if isinstance(parts[0], torch.Tensor) else [images])
         size = Size(*batch.shape[2:])
         frame = Frame.fit(size, size, ResizeMode.SQUASH)
-        pairs = [(np.moveaxis(image, 0, -1), frame) for image in batch.float().cpu().numpy()]
+        pairs, prepared = [(np.moveaxis(image, 0, -1), frame) for image in batch.float().cpu().numpy()], True
     if len(masks) != len(pairs):
         raise ValueError(f"masks: expected {len(pairs)} values, one per image, got {len(masks)}")
     for number, ((picture, frame), mask) in enumerate(zip(pairs, masks, strict=True)):
         lesion = checked_mask(mask, tuple(frame.original), f"masks[{number}]")
-        yield _Seen(picture, frame, frame.mask_to_input(lesion))
+        yield _Seen(picture, frame, frame.mask_to_input(lesion), prepared)
 
 
 def _read(
@@ -214,14 +233,9 @@ def _read(
             lesion = one.lesion if one.lesion.any() else None
             yield name, change(one.picture, one.frame.window_filled, lesion, None, design=design, rng=rng)
 
-    def values_of(picture: NDArray[Any]) -> NDArray[np.float32]:
-        if loaded is not None and picture.dtype == np.uint8:
-            return loaded.preprocessing.normalised(picture)
-        return np.ascontiguousarray(np.moveaxis(picture, -1, 0), dtype=np.float32)
-
     def predict(batch: list[NDArray[Any]]) -> NDArray[np.float64]:
-        tensor = torch.from_numpy(np.stack([values_of(picture) for picture in batch]))
-        return log_odds(predict_images(network, tensor, precision=precision), kind).numpy()
+        tensor = torch.from_numpy(np.stack([_values(loaded, seen[0], picture) for picture in batch]))
+        return log_odds(predict_images(network, tensor, precision=precision, activation=kind), kind).numpy()
 
     return list(read_conditions(changed(), lambda batches: map(predict, batches), at_once))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from btxrd_explain.commands.drawing import footer, note_missing_glyphs
 from btxrd_explain.core.choices import Space
 from btxrd_explain.core.controls import generator_of
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.intervention import Condition, Design, Fill, Kind, intervene
+from btxrd_explain.core.intervention import Condition, Design, Fill, Kind, grey_of, intervene
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.evaluation.intervention import CELLS, effect_name
 from btxrd_explain.evaluation.lesions import lesions_of
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
     from btxrd_explain.commands.intervene.report import InterventionReport, Measured
+    from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
@@ -51,7 +53,12 @@ _LABELS = {
 
 
 def draw_figures(
-    settings: Settings, evaluation: Evaluation, measured: Measured, report: InterventionReport, listener: Listener
+    settings: Settings,
+    evaluation: Evaluation,
+    measured: Measured,
+    report: InterventionReport,
+    preprocessing: Preprocessing,
+    listener: Listener,
 ) -> dict[str, Path]:
     """Draw the figures.
 
@@ -64,7 +71,7 @@ def draw_figures(
     figures = {"intervention_conditions": _conditions(report, made)}
     if not np.isnan(measured.effects.excess()).all():
         figures["intervention_effects"] = _pairs(measured, report, made)
-    cases = list(_cases(settings, evaluation, measured, listener))
+    cases = list(_cases(settings, evaluation, measured, preprocessing, listener))
     if cases:
         figures["intervention_cells"] = build_cells(
             cases,
@@ -109,7 +116,9 @@ def _conditions(report: InterventionReport, made: str) -> Figure:
     return build_conditions(rows, [_LABELS[name] for name in names], footer=made)
 
 
-def _cases(settings: Settings, evaluation: Evaluation, measured: Measured, listener: Listener) -> Iterator[Case]:
+def _cases(
+    settings: Settings, evaluation: Evaluation, measured: Measured, preprocessing: Preprocessing, listener: Listener
+) -> Iterator[Case]:
     """Yield the first images of each cell, changed anew."""
     wanted = {
         measured.effects.images[row].score.row.image_id: (row, cell.name)
@@ -121,13 +130,15 @@ def _cases(settings: Settings, evaluation: Evaluation, measured: Measured, liste
         place, _ = wanted[row.image_id]
         image = ExplainedImage.of(row, evaluation.selected.table)
         try:
-            found[row.image_id] = _case(image, evaluation, measured, place)
+            found[row.image_id] = _case(image, evaluation, measured, preprocessing, place)
         except RadiographError as error:
             listener.failed(row.image_id, "not readable", str(error))
     yield from (found[image_id] for image_id in wanted if image_id in found)
 
 
-def _case(image: ExplainedImage, evaluation: Evaluation, measured: Measured, place: int) -> Case:
+def _case(
+    image: ExplainedImage, evaluation: Evaluation, measured: Measured, preprocessing: Preprocessing, place: int
+) -> Case:
     effects, names = measured.effects, measured.sample.class_names
     intervened, cell = effects.images[place], measured.cells[place]
     annotation, score = evaluation.selected.annotation_of(image.row), intervened.score
@@ -138,7 +149,7 @@ def _case(image: ExplainedImage, evaluation: Evaluation, measured: Measured, pla
     mask = image.frame.mask_to_input(lesions.mask)
     design = Design(effects.design.controls, effects.design.margins[:1], effects.design.seed)
     rng = generator_of(image.row.image_id, design.seed)
-    made = intervene(image.seen(), image.frame.window_filled, mask, None, design=design, rng=rng)
+    made = intervene(image.seen(preprocessing), image.frame.window_filled, mask, None, design=design, rng=rng)
     shown = [
         Condition(Kind.ORIGINAL),
         Condition(Kind.LESION, Fill.INPAINT, effects.first),
@@ -149,8 +160,13 @@ def _case(image: ExplainedImage, evaluation: Evaluation, measured: Measured, pla
         cell=cell.name,
         image_id=image.row.image_id,
         class_name=names[intervened.target],
-        pictures=[as_rgb(made.pictures[condition]) for condition in shown],
+        pictures=[as_rgb(_drawable(made.pictures[condition])) for condition in shown],
         log_odds=[float(intervened.readings.log_odds[condition][intervened.target]) for condition in shown],
         heat=heat.values if heat.status is MapStatus.OK else None,
         lesion=mask,
     )
+
+
+def _drawable(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a picture as bytes; values that are none become grey levels."""
+    return picture if picture.dtype == np.uint8 else grey_of(picture)

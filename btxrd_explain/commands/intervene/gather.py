@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.inference.compute import Explainer
@@ -43,12 +44,14 @@ class Gathered:
 
     Attributes:
         design: Which conditions were made.
+        preprocessing: How the network wants its input.
         images: Those that were changed, in the order of the table.
-        places: Their places in the selection.
+        places: The places of their radiographs in the selection.
         reasons: Why others were not, by ``image_id``.
     """
 
     design: Design
+    preprocessing: Preprocessing
     images: tuple[Intervened, ...]
     places: tuple[int, ...]
     reasons: Mapping[str, str]
@@ -133,7 +136,9 @@ class _Gathering:
                 images[place] = image
             else:
                 reasons[image.score.row.image_id] = "the network's scores are NaN or infinite"
-        return Gathered(self._design, tuple(images.values()), tuple(images), reasons)
+        own = [self._evaluation.scores.places[place] for place in images]
+        preprocessing = self._explainer.classifier.preprocessing
+        return Gathered(self._design, preprocessing, tuple(images.values()), tuple(own), reasons)
 
     def _wanted(self) -> tuple[list[tuple[int, Score]], dict[str, str]]:
         """Return the radiographs to change, and why not the others."""
@@ -167,7 +172,7 @@ class _Gathering:
     def _change(self, place: int) -> _Changed:
         """Change one radiograph, unless an earlier run did."""
         score, selected = self._evaluation.scores[place], self._evaluation.selected
-        row = score.row
+        row, preprocessing = score.row, self._explainer.classifier.preprocessing
         if row.size is None:
             raise ValueError(f"'{row.image_id}' has no size")
         frame = selected.table.provenance.preprocessing.frame(row.size)
@@ -183,9 +188,8 @@ class _Gathering:
             if known is not None:
                 return _Changed(place, key, known)
             rng = generator_of(row.image_id, self._design.seed)
-            made = intervene(
-                image.seen(), frame.window_filled, masks.lesion, masks.markers, design=self._design, rng=rng
-            )
+            picture = image.seen(preprocessing)
+            made = intervene(picture, frame.window_filled, masks.lesion, masks.markers, design=self._design, rng=rng)
         except RadiographError as error:
             return _Changed(place, "", str(error))
         return _Changed(place, key, made)

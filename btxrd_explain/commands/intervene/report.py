@@ -27,7 +27,6 @@ from btxrd_explain.evaluation.intervention import (
 )
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.evaluation.sample import Sample, Slice, by_values
-from btxrd_explain.evaluation.score import is_tumour
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core import statistics
+    from btxrd_explain.core.class_names import NoLesion
     from btxrd_explain.evaluation.intervention import Cell
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.settings.analysis_sections import InterventionSettings
@@ -367,7 +367,7 @@ def _remarks(measured: Measured, found: Mapping[str, tuple[statistics.Estimate, 
         yield f"{few} images with a lesion have fewer than {LEAST_CONTROLS} controls, and no rank."
 
 
-def limits_of(measured: Measured, provenance: Provenance, *, grouped: bool) -> Iterator[str]:
+def limits_of(measured: Measured, provenance: Provenance, no_lesion: NoLesion, *, grouped: bool) -> Iterator[str]:
     """Yield what the numbers cannot say, a sentence or two each."""
     if provenance.synthetic:
         yield "All radiographs are SYNTHETIC: the numbers say nothing about patients."
@@ -390,8 +390,8 @@ def limits_of(measured: Measured, provenance: Provenance, *, grouped: bool) -> I
         )
     yield "Background, border and unannotated markers are found by rules that may be wrong on an image."
     yield "Intervals are not adjusted for the number of conditions and slices."
-    if all(is_tumour(name) for name in measured.sample.class_names):
-        yield f"No class is called Normal: each of {', '.join(measured.sample.class_names)} counts as a tumour class."
+    said = no_lesion.said(measured.sample.class_names)
+    yield f"{said[0].upper()}{said[1:]}."
 
 
 def energy_with_excess(measured: Measured) -> Estimate:
