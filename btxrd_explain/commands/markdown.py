@@ -6,6 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.plain import plain
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def provenance_table(made: Mapping[str, Any]) -> str:
             ["fingerprint", made["fingerprint"]],
             ["checkpoint", f"{plain_markdown(made['checkpoint'])} ({made['checkpoint_sha256']})"],
             ["network", plain_markdown(made["architecture"])],
-            ["preprocessing", plain_markdown(", ".join(f"{k} {v}" for k, v in made["preprocessing"].items()))],
+            ["preprocessing", plain_markdown(in_words(made["preprocessing"]))],
             ["versions", plain_markdown(versions)],
             *([["notes", plain_markdown("; ".join(made["notes"]))]] if made["notes"] else []),
         ],
