@@ -343,7 +343,10 @@ class InterventionSettings(Section):
             "reaches looks_fraction of what an ideal map of its grid reaches."
         ),
     )
-    looks_fraction: PositiveFraction = Field(default=0.5, description="See looks: iou.")
+    looks_fraction: PositiveFraction = Field(
+        default=0.5,
+        description="With looks: iou, the fraction of an ideal map's IoU that a heat map on the lesion reaches.",
+    )
     control_seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of the places of the control regions.")
     pictures: int = Field(
         default=2, ge=0, le=20, description="Radiographs that are shown of each cell of the table; 0 draws none."

@@ -149,14 +149,14 @@ def test_what_a_classifier_cannot_take_is_refused(
         (
             lambda _c, p: bx.explain("best.pt", p),
             TypeError,
-            "model: expected a torch.nn.Module with weights, got 'best.pt'",
+            "model: expected a torch.nn.Module, got 'best.pt'",
         ),
         (lambda c, p: bx.explain(c.network, str(p)), TypeError, "images: expected an array of numbers"),
         (lambda c, _p: bx.explain(c.network, np.zeros((64, 64, 3))), ValueError, "images: expected shape (B, channels"),
         (
             lambda c, _p: bx.explain(c.network, np.zeros((1, 3, 64, 64), np.uint8)),
             TypeError,
-            "images: expected normalised",
+            "images: expected floating values normalised",
         ),
         (lambda c, p: bx.explain(c, p).heat_map(1), ValueError, "image: expected 0 to 0, got 1"),
         (

@@ -188,7 +188,7 @@ def test_a_loaded_classifier_takes_radiographs_of_any_size() -> None:
         ({"by": {"x": [1]}}, ValueError, "x: expected 12 values"),
         ({"controls": 0}, ValueError, "controls"),
         ({"margins": [101]}, ValueError, "margins"),
-        ({"margins": [0, 0]}, ValueError, "margins: expected each of them once"),
+        ({"margins": [0, 0]}, ValueError, "margins: expected at least one, and each of them once"),
         ({"activation": "relu"}, ValueError, "activation"),
         ({"targets": [2] * COUNT}, ValueError, "targets"),
         ({"targets": [-1] * COUNT}, ValueError, "targets"),

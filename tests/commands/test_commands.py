@@ -195,11 +195,11 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
 ) -> None:
     calls = []
 
-    def interrupted(path: Path, *options: Any) -> Radiograph:  # noqa: ANN401 -- whatever the reader takes
+    def interrupted(path: Path, *options: Any, **keywords: Any) -> Radiograph:  # noqa: ANN401 -- as the reader takes
         calls.append(path)
         if path.name == "IMG000008.jpeg":
             raise KeyboardInterrupt
-        return read_radiograph(path, *options)
+        return read_radiograph(path, *options, **keywords)
 
     arguments = ("infer", root / "images", "-c", checkpoint, "--batch-size", 4, "-o", "out")
     monkeypatch.setattr("btxrd_explain.inference.reading.read_radiograph", interrupted)

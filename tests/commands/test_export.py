@@ -145,7 +145,7 @@ def test_labelme_files_say_probability_and_iou(out: Path) -> None:
     assert shape["description"] == f"probability 0.700, gradcam heat map >= 0.5, IoU with the annotation {iou:.3f}"
     other = json.loads((out / "labelme" / "a.png.json").read_text())
     assert other["btxrd_explain"]["heat_maps"][0]["iou"] is None
-    assert "annotates an image of 50 x 60 pixels" in result.stderr
+    assert "'a.jpeg' and 'a.png' share" in result.stderr
 
 
 def test_regions_follow_the_threshold_rule(out: Path) -> None:

@@ -491,7 +491,7 @@ def test_unusable_inputs_are_an_error(tmp_path: Path, name: str, message: str) -
 
 
 def test_unusable_folders_are_an_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="does not exist: name a folder of annotations, or a COCO file"):
+    with pytest.raises(InputError, match="does not exist: name a folder of annotations, or a file of those of"):
         collect(["x.png"], annotations=tmp_path / "none")
     with pytest.raises(InputError, match="is not a BTXRD root: it holds images/"):
         collect([], root=tmp_path)

@@ -160,13 +160,6 @@ def test_a_layer_without_a_path_to_the_scores_is_refused(batch: torch.Tensor) ->
         explain(network, _target(network, "aside"), batch)
 
 
-def test_a_layer_that_runs_twice_is_refused(batch: torch.Tensor) -> None:
-    relu = nn.ReLU()
-    network = nn.Sequential(nn.Conv2d(3, 4, 3), relu, nn.Conv2d(4, 4, 3), relu, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    with pytest.raises(SettingsError, match="ran 2 times"):
-        explain(network.eval(), _target(network, "1"), batch)
-
-
 def test_evidence_against_a_class_gives_an_empty_map_and_a_warning(batch: torch.Tensor) -> None:
     network = _small()
     nn.init.constant_(network[4].weight, -1.0)
