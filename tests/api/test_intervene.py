@@ -50,6 +50,8 @@ class Known(nn.Module):
             score = score + self.weights["lesion"] * (120 - levels[:, *LESION].mean(dim=(1, 2))) / 24
         if "marker" in self.weights:
             score = score + self.weights["marker"] * (levels[:, *MARKER].mean(dim=(1, 2)) / 35 - 0.6)
+        if "edge" in self.weights:
+            score = score + self.weights["edge"] * (levels[:, 0].mean(dim=1) - 128) / 127
         if "everything" in self.weights:
             score = score + self.weights["everything"] * levels.mean(dim=(1, 2)) / 100
         return torch.stack([torch.zeros_like(score), score], dim=1)
@@ -96,6 +98,23 @@ def test_a_network_that_uses_both_shows_both() -> None:
     assert mean(result, "excess", "log_odds")["high"] < -1
     assert mean(result, "markers", "log_odds")["high"] < -1
     assert mean(result, "lesion", "log_odds")["mean"] == pytest.approx(-2, abs=0.2)
+
+
+def test_a_network_that_uses_the_border_is_recognised() -> None:
+    images, masks = radiographs()
+    framed = np.stack([plant((image[0] * 255).round().astype(np.uint8), Shortcut.BORDER) for image in images])
+    framed[:, 0] = framed[:, -1] = 255  # so that not all of the border is its median
+    values = torch.from_numpy(framed[:, None].astype(np.float32) / 255)
+    result = btxrd_explain.intervene(Known(edge=5), values, masks, targets=[1] * COUNT)
+    assert result.outcome == "independent"
+    assert mean(result, "border", "log_odds")["high"] < -1
+    assert abs(mean(result, "excess")["mean"]) <= 0.01
+
+
+def test_grey_levels_of_the_whole_image_belong_to_no_region() -> None:
+    result = intervene(Known(everything=3))
+    assert abs(mean(result, "excess")["mean"]) <= 0.03
+    assert mean(result, "depends", "fraction")["mean"] == 0  # the dark lesion is painted over with brighter tissue
 
 
 def test_a_network_that_ignores_the_radiograph_changes_nowhere() -> None:
