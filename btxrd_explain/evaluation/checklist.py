@@ -74,11 +74,6 @@ def _points(run: Evidence) -> Iterator[tuple[str, str, tuple[Status, str]]]:
         f"{_ADEBAYO}; {_ARUN}",
         _randomisation(run),
     )
-    yield (
-        "Whether the prediction depends on the lesion is tested apart from the maps",
-        f"{_VIVIANO}; {_DEGRAVE}",
-        _interventions(run),
-    )
     yield "Slices by class, outcome and lesion size are reported", f"{_SAPORTA}; {_PITFALLS}", _slices(run)
     yield "Subgroups such as centre, view or age are reported", _CLAIM, _subgroups(run)
     yield "Images that belong together are not counted as independent", f"{_CLUSTERS}; {_RELOADED}", _groups(run)
@@ -86,6 +81,11 @@ def _points(run: Evidence) -> Iterator[tuple[str, str, tuple[Status, str]]]:
     yield "Network, method, layer, preprocessing and versions are recorded", _CLAIM, _provenance(run)
     yield "A human benchmark on the same images is given", f"{_SAPORTA}; {_VENKATESH}", _human()
     yield "Limits are stated", _CLAIM, ("met" if run.limits else "not met", f"{len(run.limits)} limits are stated")
+    yield (
+        "Whether the prediction depends on the lesion is tested apart from the maps",
+        f"{_VIVIANO}; {_DEGRAVE}",
+        _interventions(run),
+    )
 
 
 def _overlap(run: Evidence) -> tuple[Status, str]:

@@ -454,11 +454,13 @@ def test_the_checklist_says_what_was_really_run(folder: Path) -> None:
         return {point["number"]: point["status"] for point in report["checklist"]}
 
     plain = status(evaluated(folder))
-    assert list(plain) == list(range(1, 16))
-    assert {number for number, text in plain.items() if text != "met"} == {6, 8, 10, 11, 14}  # no centre on two rows
+    assert list(plain) == list(range(1, 17))
+    assert {number for number, text in plain.items() if text != "met"} == {6, 8, 10, 11, 14, 16}  # no centre on two rows
     verdict: dict[str, Any] = {"verdict": "The maps change.", "outcome": "change"}
     verdict |= {"provenance": {"fingerprint": _provenance().fingerprint}}
     (folder / "out" / "sanity_report.json").write_text(json.dumps(verdict))
+    own = {"verdict": "It depends.", "provenance": {"checkpoint_sha256": _provenance().checkpoint_sha256}}
+    (folder / "out" / "intervention_report.json").write_text(json.dumps(own))
     full = status(evaluated(folder, "--by", "center", "--group-column", "patient"))
     assert {number for number, text in full.items() if text != "met"} == {6, 14}
     verdict["provenance"] = {"fingerprint": "of another table"}

@@ -194,11 +194,11 @@ def test_annotate_iou_tells_whether_interventions_were_made(
         json.loads(CliRunner().invoke(app, [str(one) for one in (*arguments, "-o", out)]).stdout)
         for out in (done[1], tmp_path)
     )
-    point = with_them["checklist"][8]
+    point = with_them["checklist"][15]
     assert point["status"] == "met"
     assert done[0]["verdict"] in point["evidence"]
     assert f"Interventions: {done[0]['verdict']}" in with_them["limits"][1]
-    assert without_them["checklist"][8]["status"] == "not met"
+    assert without_them["checklist"][15]["status"] == "not met"
     assert "were not made here" in without_them["limits"][1]
 
 
