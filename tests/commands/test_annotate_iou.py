@@ -455,7 +455,14 @@ def test_the_checklist_says_what_was_really_run(folder: Path) -> None:
 
     plain = status(evaluated(folder))
     assert list(plain) == list(range(1, 17))
-    assert {number for number, text in plain.items() if text != "met"} == {6, 8, 10, 11, 14, 16}  # no centre on two rows
+    assert {number for number, text in plain.items() if text != "met"} == {
+        6,
+        8,
+        10,
+        11,
+        14,
+        16,
+    }  # no centre on two rows
     verdict: dict[str, Any] = {"verdict": "The maps change.", "outcome": "change"}
     verdict |= {"provenance": {"fingerprint": _provenance().fingerprint}}
     (folder / "out" / "sanity_report.json").write_text(json.dumps(verdict))

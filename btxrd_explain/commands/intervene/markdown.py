@@ -112,7 +112,7 @@ def _rest(count: int) -> str:
 
 
 def _missing(reasons: Mapping[str, int]) -> str:
-    return "".join(f" In {count} images {reason}." for reason, count in reasons.items())
+    return "".join(f" Images without: {count} ({reason})." for reason, count in reasons.items())
 
 
 def _effects(report: InterventionReport) -> str:
