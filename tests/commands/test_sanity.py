@@ -94,7 +94,7 @@ def test_the_same_seed_gives_the_same_report(data: Path, tmp_path: Path) -> None
     assert first["insertion_deletion"] is None
 
 
-def edges(self: Explainer, batch: torch.Tensor) -> list[Explanation]:
+def edges(self: Explainer, batch: torch.Tensor, *_: object) -> list[Explanation]:
     """A method that shows the radiograph's edges: a fine picture, whatever the network."""
     grids = []
     for image in batch.numpy():
