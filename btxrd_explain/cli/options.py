@@ -13,6 +13,9 @@ from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, Setting, load_settings
 
 _SHORT = {"model.checkpoint": "-c", "output.directory": "-o"}
+_REPEATABLE = frozenset({"model.checkpoint"})
+"""Settings that take one value or a list, and whose flag may be given several times."""
+
 _PANELS = {
     "data": "What to work on",
     "model": "Network",
@@ -119,7 +122,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         return _keyword(setting.key, Annotated[bool | None, switch], default=None)
     flags = [_SHORT[setting.name], setting.flag] if setting.name in _SHORT else [setting.flag]
     option = typer.Option(*flags, metavar=_metavar(setting), help=_help(setting), rich_help_panel=panel)
-    if isinstance(setting.default, tuple):
+    if isinstance(setting.default, tuple) or setting.name in _REPEATABLE:
         return _keyword(setting.key, Annotated[list[str] | None, option], default=None)
     return _keyword(setting.key, Annotated[str | None, option], default=None)
 

@@ -57,13 +57,16 @@ def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]
     for row in result.rows:
         if row.predicted is None or row.probabilities is None:
             continue
-        scored = list(zip(names, row.probabilities, strict=True))
+        stds = [""] * len(names) if row.member_stds is None else [f" ± {std:.3f}" for std in row.member_stds]
+        scored = list(zip(names, row.probabilities, stds, strict=True))
         if len(scored) > _MOST_SCORES:
-            scored = sorted(scored, key=lambda pair: -pair[1])[:_MOST_SCORES]
-        scores = "  ".join(f"{escape(n)} {p:.3f}" for n, p in scored)
+            scored = sorted(scored, key=lambda one: -one[1])[:_MOST_SCORES]
+        scores = "  ".join(f"{escape(n)} {p:.3f}{std}" for n, p, std in scored)
         scores += f"  and {len(names) - len(scored)} classes below" if len(scored) < len(names) else ""
         terminal.print(f"[bold]{escape(row.image_id)}[/bold]  {escape(in_words(row, result.table.provenance))}")
         terminal.print(f"  scores:  {scores}")
+        if row.member_stds is not None:
+            terminal.print(f"  members: agreement of their heat maps {number(row.map_agreement(row.predicted))}")
         if row.image_id in result.overlays:
             terminal.print_path("  overlay", result.overlays[row.image_id])
 
@@ -71,6 +74,8 @@ def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]
 def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
     summary = result.summary()
     terminal.print(f"{len(result.rows)} radiographs, {result.computed} computed now, {len(result.failed)} failed")
+    if result.table.provenance.members:
+        _show_spread(terminal, result, names)
     if summary.truths:
         rows = [
             [name, str(predicted), *map(str, counts)]
@@ -94,6 +99,22 @@ def _show_summary(terminal: Terminal, result: InferResult, names: tuple[str, ...
             f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs; "
             "rows are true, columns predicted"
         )
+
+
+def _show_spread(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
+    """Show how far apart the members of an ensemble are, on average over the radiographs where it is defined."""
+    agreements, stds = [], []
+    for row in result.rows:
+        agreements.append(row.map_agreement(row.predicted))
+        stds.append(row.member_std(names.index(row.label) if row.label in names else None))
+    agreement, std = (
+        f"{number(sum(known) / len(known) if known else None)} ({len(known)} radiographs)"
+        for known in ([value for value in values if value is not None] for values in (agreements, stds))
+    )
+    terminal.print(
+        f"an ensemble of {len(result.table.provenance.members)}: mean agreement of its members' heat maps {agreement}; "
+        f"mean standard deviation of the true class's probability {std}"
+    )
 
 
 def _show_counts(terminal: Terminal, summary: Summary, names: tuple[str, ...]) -> None:

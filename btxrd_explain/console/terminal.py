@@ -96,7 +96,8 @@ class Terminal(Listener):
     def predicted(self, row: Prediction, provenance: Provenance) -> None:
         """Print a row as a JSON line at once, where JSON is asked for."""
         if self.json:
-            self.print_json(row.document(provenance.class_names, multi_label=provenance.multi_label))
+            several = {"multi_label": provenance.multi_label, "ensemble": bool(provenance.members)}
+            self.print_json(row.document(provenance.class_names, **several))
         elif self._verbose:
             found = row.error or "no prediction"
             if row.predicted is not None:

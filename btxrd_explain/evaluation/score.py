@@ -143,6 +143,16 @@ class Score:
             return None
         return float(self.row.probabilities[self.target])
 
+    @property
+    def member_std(self) -> float | None:
+        """Of an ensemble the standard deviation of the true class's probability, or of the multi-label target's."""
+        return self.row.member_std(self.annotated_class)
+
+    @property
+    def map_agreement(self) -> float | None:
+        """Of an ensemble how far its members' heat maps of the class that was measured agree."""
+        return self.row.map_agreement(self.target)
+
     def outcome(self, names: Sequence[str]) -> str | None:
         """Say what the prediction is worth, seen from the tumour classes: those that are not without a lesion.
 

@@ -13,21 +13,22 @@ import torch
 from torch import Tensor, nn
 
 from btxrd_explain.core.choices import Activation
-from btxrd_explain.core.explained_classes import ExplainedClasses, resolve
+from btxrd_explain.core.explained_classes import ALL, ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.inference.ensemble import joint_provenance, names_of
 from btxrd_explain.inference.reading import Prepared, read_ahead
-from btxrd_explain.inference.request import checkpoint_of
+from btxrd_explain.inference.request import checkpoints_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
-from btxrd_explain.model.engine import PRECISIONS, Explanation, every_class, explain
+from btxrd_explain.model.engine import PRECISIONS, Explanation, every_class, explain, joined
+from btxrd_explain.model.ensemble import averaged
 from btxrd_explain.model.findings import pass_findings
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.scores import class_probabilities, scores_of
 from btxrd_explain.model.streams import BatchLimit, cpu_streams, keep_freed_memory, replica, sharing_cores
-from btxrd_explain.plain import plain
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.system.threads import Item, Result, in_order
@@ -94,7 +95,7 @@ def streams_of(settings: Settings, device: torch.device) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Explainer:
-    """A classifier on its device, with the layer to explain.
+    """A classifier on its device, with the layer to explain; or several that predict together.
 
     Attributes:
         classifier: The classifier.
@@ -106,6 +107,7 @@ class Explainer:
         method: Name of the class-activation method.
         precision: ``fp32``, ``bf16`` or ``fp16``.
         provenance: How its rows are made, and which classes have grids.
+        others: The further members of an ensemble, which want the same input; none of a single network.
     """
 
     classifier: Classifier
@@ -117,6 +119,7 @@ class Explainer:
     precision: str
     provenance: Provenance
     limit: BatchLimit
+    others: tuple[Explainer, ...] = ()
 
     def predict(
         self, records: Sequence[ImageRecord], folder: Path, keep: Callable[[list[Prediction]], None] | None = None
@@ -155,7 +158,7 @@ class Explainer:
         idle: SimpleQueue[Explainer] = SimpleQueue()
         idle.put(self)
         for _ in range(streams - 1):
-            idle.put(self.with_network(replica(self.classifier.network)))
+            idle.put(self.replicated())
 
         def with_idle(item: Item) -> Result:
             explainer = idle.get()
@@ -176,10 +179,13 @@ class Explainer:
         labels = [item.row.label for item in batch if item.tensor is not None]
         true = [[names.index(label)] if label in names else [] for label in labels]
         explained = self.explain(torch.from_numpy(np.stack(tensors)), self._choice(true))
-        results = (
-            result for part in explained for result in zip(part.probabilities, part.grids, part.statuses, strict=True)
-        )
+        results = (result for part in explained for result in _of_each(part))
         return [item.row if item.tensor is None else _completed(item.row, *next(results)) for item in batch]
+
+    def replicated(self) -> Explainer:
+        """Return the same explainer with networks of its own that share their weights with these."""
+        others = tuple(other.replicated() for other in self.others)
+        return replace(self.with_network(replica(self.classifier.network)), others=others)
 
     def with_network(self, network: nn.Module) -> Explainer:
         """Return the same explainer of another network of the same modules, such as one with other weights."""
@@ -188,10 +194,18 @@ class Explainer:
 
     def probabilities(self, batch: Tensor) -> Tensor:
         """Return the class probabilities of a batch, float32, shape ``(B, classes)``, on the CPU."""
+        if self.others:
+            return torch.stack([member.probabilities(batch) for member in self._members]).double().mean(dim=0).float()
         return class_probabilities(self.scores(batch), self.classifier.activation)
 
     def scores(self, batch: Tensor) -> Tensor:
-        """Return the class scores of a batch, float64, shape ``(B, classes)``, on the CPU, without any map."""
+        """Return the class scores of a batch, float64, shape ``(B, classes)``, on the CPU, without any map.
+
+        Raises:
+            ValueError: Several networks predict together, which have no class scores in common.
+        """
+        if self.others:
+            raise ValueError("an ensemble has no class scores of its own")
         on_device = batch.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32"):
             return scores_of(self.classifier.network, on_device, self.classifier.activation)
@@ -199,6 +213,8 @@ class Explainer:
     def _choice(self, true: Sequence[Sequence[int]]) -> Chooser:
         """Return what chooses the classes of images by their places in a batch, given their true classes."""
         explained = self.provenance.explained
+        if ALL in explained.wanted:
+            return _every_class
 
         def choose(places: Sequence[int], probabilities: NDArray[np.float32]) -> list[list[int]]:
             predicted = probabilities.argmax(axis=1).tolist()
@@ -213,6 +229,8 @@ class Explainer:
             batch: Preprocessed radiographs, shape ``(B, channels, height, width)``.
             choose: Says of places in the batch, and of the probabilities there, which classes are explained.
         """
+        if self.others:
+            return [self._explained_together(batch, choose)]
 
         def work(places: Tensor) -> Explanation:
             on_device = batch[places].to(self.device, memory_format=torch.channels_last)
@@ -228,18 +246,44 @@ class Explainer:
 
         return self.limit.run(work, torch.arange(len(batch)))
 
+    def _explained_together(self, batch: Tensor, choose: Chooser) -> Explanation:
+        """Average what the members say of a batch; which classes they explain follows from the mean probabilities."""
+        if choose is not _every_class:
+            chosen = choose(range(len(batch)), self.probabilities(batch).numpy())
+
+            def choose(places: Sequence[int], _probabilities: NDArray[np.float32]) -> list[Sequence[int]]:
+                return [chosen[place] for place in places]
+
+        return averaged([joined(member.explain(batch, choose)) for member in self._members])
+
+    @property
+    def _members(self) -> tuple[Explainer, ...]:
+        """All members of an ensemble, each as a classifier of its own."""
+        return replace(self, others=()), *self.others
+
 
 def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
-    """Load the classifier that the settings name, and find the layer to explain.
+    """Load the classifier that the settings name, or those of an ensemble, and find the layer to explain.
 
     Raises:
-        CheckpointError: The checkpoint cannot be used.
+        CheckpointError: A checkpoint cannot be used, or two of an ensemble do not go together.
         SettingsError: The device or the target layer does not exist.
     """
-    device = device_of(settings)
-    if device.type == "cpu":
+    if device_of(settings).type == "cpu":
         keep_freed_memory()
-    path = checkpoint_of(settings)
+    paths = checkpoints_of(settings)
+    first, *others = [
+        _load_member(settings, request, path, name) for path, name in zip(paths, names_of(paths), strict=True)
+    ]
+    if not others:
+        return first
+    provenance = joint_provenance([first.provenance, *(other.provenance for other in others)])
+    return replace(first, provenance=provenance, others=tuple(replace(other, limit=first.limit) for other in others))
+
+
+def _load_member(settings: Settings, request: Mapping[str, Any], path: Path, name: str) -> Explainer:
+    """Load one classifier; see :func:`load_explainer`."""
+    device = device_of(settings)
     classifier = build_classifier(
         read_checkpoint(path), wishes_of(settings, several_labels="several_labels" in request)
     )
@@ -265,7 +309,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         request=dict(request),
         class_names=classifier.class_names,
         preprocessing=preprocessing,
-        checkpoint=plain(path.name),
+        checkpoint=name,
         architecture=classifier.architecture,
         method=settings.gradcam.method,
         target_layer=", ".join(layer.name for layer in layers),
@@ -321,7 +365,21 @@ def _compiled(
     return () if reason is None else (reason,)
 
 
-def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -> Prediction:  # noqa: ANN401
+def _of_each(part: Explanation) -> Iterator[tuple[Any, ...]]:
+    """Yield what an explanation says of each radiograph."""
+    alone: list[None] = [None] * len(part.probabilities)
+    spreads = (alone if values is None else values for values in (part.stds, part.agreements))
+    yield from zip(part.probabilities, part.grids, part.statuses, *spreads, strict=True)
+
+
+def _completed(
+    row: Prediction,
+    probabilities: Any,  # noqa: ANN401
+    grids: Any,  # noqa: ANN401
+    statuses: Any,  # noqa: ANN401
+    stds: Any,  # noqa: ANN401
+    agreements: Any,  # noqa: ANN401
+) -> Prediction:
     """Return the row with what the network gave; scores that are not numbers are not a prediction."""
     if not np.isfinite(probabilities).all():
         reason = (
@@ -330,7 +388,14 @@ def _completed(row: Prediction, probabilities: Any, grids: Any, statuses: Any) -
         )
         return replace(row, status=RowStatus.NON_FINITE, error=reason)
     count = sum(status is not MapStatus.NOT_COMPUTED for status in statuses)
-    return replace(row, probabilities=probabilities, grids=grids[:count], grid_statuses=statuses)
+    return replace(
+        row,
+        probabilities=probabilities,
+        grids=grids[:count],
+        grid_statuses=statuses,
+        member_stds=stds,
+        map_agreements=agreements,
+    )
 
 
 def wishes_of(settings: Settings, *, several_labels: bool = False) -> Wishes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
 from btxrd_explain.model.facts import facts_of, require_facts
 from btxrd_explain.model.location import facts_in_header, is_safetensors, locate, read_beside
+from btxrd_explain.predictions.provenance import fingerprint
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.synthetic import demo_checkpoint
@@ -129,12 +131,8 @@ def build_request(settings: Settings, *, several_labels: bool = False) -> dict[s
         CheckpointError: The checkpoint cannot be read.
     """
     model = settings.model
-    location = locate(checkpoint_of(settings))
-    _require_facts(location, settings)
-    beside = {name: _hash(path) for name, path in location.beside.items()}
     return {
-        "checkpoint": _hash(location.weights),
-        **({"beside_checkpoint": beside} if beside else {}),
+        **_of_checkpoints([_of_checkpoint(path, settings) for path in checkpoints_of(settings)]),
         "architecture": model.architecture,
         **_own_function(model.factory, "factory"),
         "class_names": model.class_names and list(model.class_names),
@@ -161,15 +159,48 @@ def _explained(wanted: tuple[str, ...] | None) -> dict[str, Any]:
 
 
 def checkpoint_of(settings: Settings) -> Path:
-    """Return the checkpoint that the settings name; ``demo`` is the demo's own where no file is called so.
+    """Return the one checkpoint that the settings name, for what looks into a network; see :func:`checkpoints_of`.
+
+    Raises:
+        SettingsError: They name none, or several.
+    """
+    checkpoint, *others = checkpoints_of(settings)
+    if others:
+        raise SettingsError(
+            f"{1 + len(others)} checkpoints are named, and this works on one network, not on an ensemble",
+            hint="give --checkpoint once, for each member in turn",
+        )
+    return checkpoint
+
+
+def checkpoints_of(settings: Settings) -> tuple[Path, ...]:
+    """Return the checkpoints that the settings name, several of an ensemble, in their order; see :data:`DEMO`.
 
     Raises:
         SettingsError: They name none.
     """
-    checkpoint = settings.model.checkpoint
-    if checkpoint is None:
+    named = settings.model.checkpoint
+    if named is None:
         raise SettingsError("no checkpoint is named", hint="give --checkpoint, or set model.checkpoint")
-    return demo_checkpoint() if checkpoint == DEMO and not checkpoint.is_file() else checkpoint
+    paths = (named,) if isinstance(named, Path) else named
+    return tuple(demo_checkpoint() if path == DEMO and not path.is_file() else path for path in paths)
+
+
+def _of_checkpoint(path: Path, settings: Settings) -> dict[str, Any]:
+    """Return the hashes of a checkpoint's files."""
+    location = locate(path)
+    _require_facts(location, settings)
+    beside = {name: _hash(file) for name, file in location.beside.items()}
+    return {"checkpoint": _hash(location.weights), **({"beside_checkpoint": beside} if beside else {})}
+
+
+def _of_checkpoints(members: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what a request says of its checkpoints: of several the hash of all and each member's, in any order."""
+    if len(members) == 1:
+        return members[0]
+    numbered = {str(number): member for number, member in enumerate(sorted(members, key=fingerprint), start=1)}
+    hashes = "".join(member["checkpoint"] for member in numbered.values())
+    return {"checkpoint": hashlib.sha256(hashes.encode()).hexdigest(), "members": numbered}
 
 
 def _require_facts(location: Location, settings: Settings) -> None:

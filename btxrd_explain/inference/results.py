@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _TEXTS = ("image_id", "path", "status", "error", "label", "split", "class", "heat_map", "sha256")
 _WHOLE = ("height", "width")
+_SPREAD = ("true_class_std", "map_agreement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,10 @@ class Predictions:
         Returns:
             A row per image: ``image_id``, ``path``, ``status``, ``error``, ``label`` (true class), ``split``, ``class``
             (predicted), ``confidence`` and ``probability_<class>`` in [0, 1], ``heat_map`` (status of the predicted
-            class's map), ``height``, ``width``, ``sha256``. What is undefined is null. Of a multi-label table ``class``
-            joins all classes of at least 0.5 by ``|``, and ``confidence`` is null.
+            class's map), ``height``, ``width``, ``sha256``; and of an ensemble how far apart its members are:
+            ``true_class_std``, the standard deviation of the true class's probability, and ``map_agreement``, the mean
+            correlation of their heat maps of the predicted class. What is undefined is null. Of a multi-label table
+            ``class`` joins all classes of at least 0.5 by ``|``, and ``confidence`` is null.
 
         Raises:
             TableError: The table is damaged.
@@ -67,10 +70,11 @@ class Predictions:
         names = self.class_names
         rows = []
         for row in self.table.index():
-            document = row.document(names, multi_label=self.provenance.multi_label)
+            document = row.document(names, multi_label=self.provenance.multi_label, ensemble=True)
             if isinstance(document["class"], list):
                 document["class"] = joined(document["class"])
-            probabilities = document.pop("probabilities") or {}
+            probabilities, spread = document.pop("probabilities") or {}, document.pop("spread")
+            document |= {"true_class_std": spread["true_class"], "map_agreement": spread["map_agreement"]}
             rows.append(document | {f"probability_{name}": probabilities.get(name) for name in names})
         schema = pa.schema(
             [
@@ -79,6 +83,7 @@ class Predictions:
                 *((f"probability_{name}", pa.float64()) for name in names),
                 *((name, pa.string()) for name in _TEXTS[7:]),
                 *((name, pa.int32()) for name in _WHOLE),
+                *((name, pa.float64()) for name in _SPREAD),
             ]
         )
         return pa.Table.from_pylist(rows, schema)

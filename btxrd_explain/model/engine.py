@@ -54,11 +54,16 @@ class Explanation:
         grids: Raw class-activation grids, float32, signed, shape ``(B, k, h, w)``: those of the classes that were asked
             for, in their order, and then NaN; all ``k = C`` unless others were.
         statuses: For each radiograph and class what its grid is worth; ``not_computed`` of those not asked for.
+        stds: Of an ensemble the standard deviations of the probabilities, float32, shape ``(B, C)``.
+        agreements: Of an ensemble how far the maps agree, float32, shape ``(B, C)``, NaN where that is undefined; see
+            :func:`btxrd_explain.model.ensemble.averaged`.
     """
 
     probabilities: NDArray[np.float32]
     grids: NDArray[np.float32]
     statuses: tuple[tuple[MapStatus, ...], ...]
+    stds: NDArray[np.float32] | None = None
+    agreements: NDArray[np.float32] | None = None
 
 
 Choose: TypeAlias = "Callable[[NDArray[np.float32]], Sequence[Sequence[int]]]"
@@ -215,6 +220,11 @@ def explain_images(  # noqa: PLR0913 -- a keyword for each choice that moves a m
             )
             for part in torch.split(batch, at_once)
         ]
+    return joined(parts)
+
+
+def joined(parts: Sequence[Explanation]) -> Explanation:
+    """Return what several passes of one network say, one radiograph after another."""
     probabilities, grids = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
     return Explanation(probabilities, grids, tuple(statuses for part in parts for statuses in part.statuses))
 

@@ -13,7 +13,15 @@ import pyarrow.compute as pc
 
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.predictions.record import RowStatus
-from btxrd_explain.predictions.schema import HEAVY_COLUMN, as_numpy, mask_column, table_schema, tensors, text_column
+from btxrd_explain.predictions.schema import (
+    HEAVY_COLUMN,
+    SPREAD_COLUMNS,
+    as_numpy,
+    mask_column,
+    table_schema,
+    tensors,
+    text_column,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -116,6 +124,9 @@ def _check_predictions(rows: pa.RecordBatch | pa.Table, provenance: Provenance) 
     else:
         proper = (values >= 0).all(axis=1) & (abs(values.sum(axis=1, dtype=np.float64) - 1) <= _ROUNDING)
         _all(proper, "probabilities are negative, or do not add up to 1")
+    for name, low in zip(SPREAD_COLUMNS, (0, -1), strict=True) if provenance.members else ():
+        spread = as_numpy(pc.list_flatten(_whole(rows, name)).drop_null())
+        _all((spread >= low) & (spread <= 1), f"'{name}' has a value outside of {low} to 1")
     if isinstance(rows, pa.RecordBatch) and (grids := tensors(rows)) is not None:
         _all(_there(rows, HEAVY_COLUMN) == there, "a prediction has no grids, or grids have no prediction")
         _check_grids(grids[there], statuses, classes)

@@ -60,7 +60,7 @@ _METADATA_KEY = b"btxrd_explain"
 _LATER = frozenset(
     {
         *("decode", "transform", "depth", "clip_percentiles", "clahe", "standardize"),
-        *("findings", "activation", "multi_label", "explain_classes"),
+        *("findings", "activation", "multi_label", "explain_classes", "members"),
     }
 )
 """Fields that tables of earlier releases do not say."""
@@ -75,7 +75,7 @@ class Provenance:
             settings as asked for, and versions. Its hash is the fingerprint.
         class_names: Names of the classes, in the network's order.
         preprocessing: How radiographs became the network's input.
-        checkpoint: File name of the checkpoint.
+        checkpoint: File name of the checkpoint; of an ensemble those of all.
         architecture: timm's name of the network, or the function that builds it.
         method: Name of the class-activation method.
         target_layer: Dotted name of the layer that was explained.
@@ -87,6 +87,7 @@ class Provenance:
         multi_label: True where each class has a probability of its own, so that an image may have several classes or
             none; else the probabilities of an image sum to 1.
         explain_classes: Which classes have grids: ``all``, or ``predicted``, ``true`` and names of classes.
+        members: File names of the checkpoints of an ensemble; none of a single network.
     """
 
     request: Annotated[Mapping[str, Any], AfterValidator(_usable)]
@@ -103,6 +104,7 @@ class Provenance:
     activation: Activation = Activation.SOFTMAX
     multi_label: bool = False
     explain_classes: tuple[str, ...] = (ALL,)
+    members: tuple[_Text, ...] = ()
 
     @property
     def explained(self) -> ExplainedClasses:
@@ -116,7 +118,7 @@ class Provenance:
 
     @property
     def checkpoint_sha256(self) -> str:
-        """SHA-256 of the checkpoint file."""
+        """SHA-256 of the checkpoint file; of an ensemble that of its members' in the order of their hashes."""
         return str(self.request["checkpoint"])
 
     def document(self) -> dict[str, Any]:
@@ -125,6 +127,7 @@ class Provenance:
             "fingerprint": self.fingerprint,
             "checkpoint": self.checkpoint,
             "checkpoint_sha256": self.checkpoint_sha256,
+            "members": list(self.members),
             "architecture": self.architecture,
             "class_names": list(self.class_names),
             "method": self.method,
@@ -252,5 +255,7 @@ def _shown(value: object) -> str:
     """Return a value short enough for a message; of hashes the first digits are enough."""
     if value is None:
         return "nothing"
+    if isinstance(value, dict) and len(value.keys() & {"1", "2"}) == 2:
+        return f"{len(value)} checkpoints"
     text = str(value)
     return text[:8] if len(text) == 64 else text

@@ -67,6 +67,11 @@ class Prediction:
         grids: Raw class-activation grids of the classes whose status is not ``not_computed``, in the network's order,
             float32, shape ``(computed, rows, columns)``; None where a prediction is missing, or without its grids.
         grid_statuses: What each class's grid is worth; see :meth:`grid`.
+        member_stds: Of an ensemble the standard deviation of each class's probability over the members (the root of
+            the mean squared distance from their mean), float32, shape ``(classes,)``; None without a prediction, and of
+            a single network.
+        map_agreements: Of an ensemble the mean correlation of the heat maps of two members, for each class, in [-1, 1],
+            float32, shape ``(classes,)``; NaN where a member has none. None as above.
     """
 
     image_id: str
@@ -80,6 +85,8 @@ class Prediction:
     probabilities: NDArray[np.float32] | None = None
     grids: NDArray[np.float32] | None = None
     grid_statuses: tuple[MapStatus, ...] = ()
+    member_stds: NDArray[np.float32] | None = None
+    map_agreements: NDArray[np.float32] | None = None
 
     @property
     def predicted(self) -> int | None:
@@ -114,11 +121,21 @@ class Prediction:
         grid: NDArray[np.float32] = self.grids[sum(computed[:class_index])]
         return grid
 
+    def member_std(self, class_index: int | None) -> float | None:
+        """Return the standard deviation of a class's probability over an ensemble's members; None where undefined."""
+        return _defined(self.member_stds, class_index)
+
+    def map_agreement(self, class_index: int | None) -> float | None:
+        """Return how far the heat maps of a class by an ensemble's members agree; None where that is undefined."""
+        return _defined(self.map_agreements, class_index)
+
     def without_grids(self) -> Prediction:
         """Return the row without the one part that is heavy."""
         return replace(self, grids=None)
 
-    def document(self, class_names: Sequence[str], *, multi_label: bool = False) -> dict[str, Any]:
+    def document(
+        self, class_names: Sequence[str], *, multi_label: bool = False, ensemble: bool = False
+    ) -> dict[str, Any]:
         """Return the row as plain JSON values, without its grids; what is undefined is None.
 
         Args:
@@ -126,6 +143,9 @@ class Prediction:
             multi_label: Whether the classes do not exclude each other. Then ``class`` lists all whose probability is at
                 least 0.5, ``confidence`` is None, ``heat_map`` is that of the most probable class, and ``labels`` says
                 of each class whether it is true, or None where that is not known.
+            ensemble: Whether several networks predict together. Then ``spread`` says how far apart they are:
+                ``probabilities``, the standard deviation of each class; ``true_class``, that of the true class;
+                ``map_agreement``, the mean correlation of their heat maps of the class that ``heat_map`` is of.
         """
         predicted = self.predicted
         probabilities = None if predicted is None or self.probabilities is None else self.probabilities.tolist()
@@ -143,7 +163,19 @@ class Prediction:
             "height": self.size and self.size.height,
             "width": self.size and self.size.width,
             "sha256": self.stamp and self.stamp.sha256,
-        } | (self._classes(class_names) if multi_label else {})
+            **(self._classes(class_names) if multi_label else {}),
+            **({"spread": self._spread(class_names)} if ensemble else {}),
+        }
+
+    def _spread(self, class_names: Sequence[str]) -> dict[str, Any]:
+        """Return how far apart the members of an ensemble are."""
+        stds = [self.member_std(index) for index in range(len(class_names))]
+        true = class_names.index(self.label) if self.label in class_names else None
+        return {
+            "probabilities": None if self.member_stds is None else dict(zip(class_names, stds, strict=True)),
+            "true_class": self.member_std(true),
+            "map_agreement": self.map_agreement(self.predicted),
+        }
 
     def _classes(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return what is said of classes that do not exclude each other."""
@@ -156,3 +188,10 @@ class Prediction:
             "confidence": None,
             "labels": dict(zip(class_names, truths(self.label, class_names), strict=True)),
         }
+
+
+def _defined(values: NDArray[np.float32] | None, index: int | None) -> float | None:
+    """Return one of some values; None where it or all of them are undefined."""
+    if values is None or index is None or not np.isfinite(values[index]):
+        return None
+    return float(values[index])

@@ -61,6 +61,8 @@ def text_column(texts: Iterable[str]) -> pa.StringArray:
 
 
 HEAVY_COLUMN = "grids"
+SPREAD_COLUMNS = ("member_stds", "map_agreements")
+"""Of an ensemble how far apart its members are, a value for each class."""
 
 
 def table_schema(provenance: Provenance) -> pa.Schema:
@@ -69,8 +71,9 @@ def table_schema(provenance: Provenance) -> pa.Schema:
     ``grids`` uses Arrow's canonical extension type ``arrow.fixed_shape_tensor`` of shape
     ``(classes, rows, columns)``, so that any Arrow reader sees the tensors as such. Where only some classes are
     explained, it has as many places as there are at most: they hold the grids of the classes whose status is not
-    ``not_computed``, in the network's order, and then NaN.
+    ``not_computed``, in the network's order, and then NaN. Tables of an ensemble have two more columns.
     """
+    spread = SPREAD_COLUMNS if provenance.members else ()
     classes = len(provenance.class_names)
     return pa.schema(
         [
@@ -87,6 +90,7 @@ def table_schema(provenance: Provenance) -> pa.Schema:
             pa.field("width", pa.int32()),
             pa.field("probabilities", pa.list_(pa.float32(), classes)),
             pa.field("grid_statuses", pa.list_(pa.string())),
+            *(pa.field(name, pa.list_(pa.float32(), classes)) for name in spread),
             pa.field(HEAVY_COLUMN, pa.fixed_shape_tensor(pa.float32(), (provenance.explained.slots, *provenance.grid))),
         ],
         metadata=provenance.encode(),
@@ -124,6 +128,9 @@ def _plain(row: Prediction, name: str) -> Any:  # noqa: ANN401 -- whatever the c
         "height": size and size.height,
         "width": size and size.width,
     }
+    if name in SPREAD_COLUMNS:
+        values = getattr(row, name)
+        return None if values is None else [None if np.isnan(value) else value for value in values.tolist()]
     return nested[name] if name in nested else getattr(row, name)
 
 
@@ -156,7 +163,6 @@ def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]
     stamp = None
     if row["file_size"] is not None:
         stamp = FileStamp(row["file_size"], row["file_mtime_ns"], row["sha256"])
-    probabilities = row["probabilities"]
     statuses = tuple(MapStatus(status) for status in row["grid_statuses"] or ())
     if grids is not None:
         grids = grids[: sum(status is not MapStatus.NOT_COMPUTED for status in statuses)]
@@ -169,10 +175,17 @@ def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]
         error=row["error"],
         stamp=stamp,
         size=None if row["height"] is None else Size(row["height"], row["width"]),
-        probabilities=None if probabilities is None else np.asarray(probabilities, np.float32),
+        probabilities=_floats(row["probabilities"]),
         grids=grids,
         grid_statuses=statuses,
+        member_stds=_floats(row.get("member_stds")),
+        map_agreements=_floats(row.get("map_agreements")),
     )
+
+
+def _floats(values: list[float | None] | None) -> NDArray[np.float32] | None:
+    """Return a list as an array, NaN where it holds nothing."""
+    return None if values is None else np.asarray(values, np.float32)
 
 
 def _shared(text: str | None) -> str | None:

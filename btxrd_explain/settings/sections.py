@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from btxrd_explain.core.choices import Decode, Depth, Interpolation, Precision, ResizeMode
 from btxrd_explain.settings.types import (
     BatchSize,
-    Checkpoint,
+    Checkpoints,
     ClassNames,
     ColumnNames,
     CountOrAuto,
@@ -139,12 +139,14 @@ class DataSettings(Section):
 class ModelSettings(Section):
     """The classifier and where it runs."""
 
-    checkpoint: Checkpoint | None = Field(
+    checkpoint: Checkpoints | None = Field(
         default=None,
         description=(
             "Trained weights: a PyTorch checkpoint or a .safetensors file; a folder as timm or transformers saves it; "
             "hf-hub:OWNER/NAME, from the cache or else the Hugging Face Hub; or demo for the classifier that ships "
-            "with the package. Pickled code is never run."
+            "with the package. Pickled code is never run. Several, as of a cross-validation (a list here, --checkpoint "
+            "several times), are an ensemble: probabilities and heat maps are averaged, and how far apart its members "
+            "are is kept."
         ),
     )
     architecture: Text | None = Field(

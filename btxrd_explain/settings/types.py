@@ -41,6 +41,21 @@ def _checkpoint(value: object) -> object:
     return checkpoint_path(value) if isinstance(value, str) and Path(value) == Path("demo") else _path(value)
 
 
+def _checkpoints(value: object) -> object:
+    """Read one checkpoint, or those of an ensemble from a list; a list of one is that one.
+
+    A text is split into several only in brackets: names of files may hold commas.
+    """
+    if isinstance(value, str) and value.startswith("[") and value.endswith("]"):
+        value = _items(value)
+    if not isinstance(value, list | tuple):
+        return _checkpoint(value)
+    checkpoints = _distinct(tuple(map(_checkpoint, value)))
+    if not checkpoints:
+        raise ValueError("give at least one checkpoint, or null")
+    return checkpoints[0] if len(checkpoints) == 1 else checkpoints
+
+
 def _folder(value: object) -> Path:
     """Read the URL of a folder, or a path."""
     if isinstance(value, str | Path) and is_url(value):
@@ -188,8 +203,8 @@ def _distinct(items: tuple[Value, ...]) -> tuple[Value, ...]:
 FilePath = Annotated[Path, BeforeValidator(_path)]
 """A file or folder, existing or not; ``~`` is expanded, a relative path starts at the working directory."""
 
-Checkpoint = Annotated[Path, BeforeValidator(_checkpoint)]
-"""A checkpoint: a file, a folder, or an id of timm."""
+Checkpoints = Annotated[Path | tuple[Path, ...], BeforeValidator(_checkpoints)]
+"""A checkpoint, which is a file, a folder, or an id of timm; or several that make up an ensemble."""
 
 ImageFolder = Annotated[
     Path,

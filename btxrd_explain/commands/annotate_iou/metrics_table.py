@@ -42,6 +42,8 @@ _FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("undefined", pa.string()),
     ("target_class", pa.string()),
     ("target_probability", pa.float64()),
+    ("true_class_std", pa.float64()),
+    ("map_agreement", pa.float64()),
     ("lesions", pa.int32()),
     ("lesion_share", pa.float64()),
 )
@@ -148,6 +150,8 @@ def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
         "undefined": score.undefined,
         "target_class": None if score.target is None else names[score.target],
         "target_probability": score.target_probability,
+        "true_class_std": score.member_std,
+        "map_agreement": score.map_agreement,
         "lesions": score.lesions,
         "lesion_share": None if score.model is None else score.model.lesion_share,
         _CURVE: None if curve is None else curve.tolist(),

@@ -211,6 +211,8 @@ def _row(entry: Entry, names: Sequence[str], decisions: Decisions | None) -> dic
         "split": row.split,
         "predicted": None if row.predicted is None else names[row.predicted],
         "confidence": row.confidence,
+        "std": score.member_std,
+        "agreement": score.map_agreement if score.target is not None else row.map_agreement(row.predicted),
         "probabilities": None if known is None else known.tolist(),
         "maps": list(row.grid_statuses),
         "outcome": outcome_of(score, names) if decisions is None else outcome_of_classes(row, decisions),

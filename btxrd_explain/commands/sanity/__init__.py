@@ -12,7 +12,7 @@ from btxrd_explain.commands.sanity.report import build_report
 from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
 from btxrd_explain.errors import InputError
 from btxrd_explain.inference.compute import load_explainer
-from btxrd_explain.inference.request import build_request, collect_images, have_several_labels
+from btxrd_explain.inference.request import build_request, checkpoint_of, collect_images, have_several_labels
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
@@ -58,6 +58,7 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
         BtxrdExplainError: Input, checkpoint or output cannot be used, or no image has a heat map.
     """
     listener, wanted = Failures(listener, strict=settings.run.strict), settings.sanity
+    checkpoint_of(settings)  # weights of one network are made random
     collection = collect_images(settings)
     for note in collection.notes:
         listener.note(note)

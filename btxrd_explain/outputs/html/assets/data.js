@@ -7,7 +7,7 @@
  * @typedef {import("./heatmap.js").Frame} Frame
  * @typedef {{
  *   id: string, label: string | null, predicted: string | null, outcome: string | null, split: string | null,
- *   confidence: number | null, probabilities: number[] | null, maps: string[], error: string | null,
+ *   confidence: number | null, std: number | null, agreement: number | null, probabilities: number[] | null, maps: string[], error: string | null,
  *   target: string | null, threshold: number | null, iou: number | null, dice: number | null, hit: boolean | null, energy: number | null,
  *   lesions: number | null, lesion_share: number | null, excluded: string | null, undefined: string | null,
  *   frame: Frame | null, thumbnail: [height: number, width: number] | null,

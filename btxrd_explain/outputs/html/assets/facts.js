@@ -35,7 +35,21 @@ export function verdict(row) {
     row.outcome && el("span", { class: right ? "badge right" : "badge wrong" }, `${right ? "✓" : "✗"} ${row.outcome}`);
   const sure = row.confidence === null ? "" : ` with confidence ${decimal(row.confidence)}`;
   const words = `predicted ${row.predicted}${sure}`;
-  return [el("span", {}, row.label ? `True class ${row.label}, ${words} ` : `Class not known, ${words} `), badge ?? ""];
+  const known = row.label ? `True class ${row.label}, ${words} ` : `Class not known, ${words} `;
+  return [el("span", {}, known), badge ?? "", ` ${spread(row)}`];
+}
+
+/**
+ * Say how far apart the members of an ensemble are; nothing of a single network.
+ *
+ * @param {Row} row
+ */
+export function spread(row) {
+  const parts = [
+    row.std === null ? "" : `standard deviation of the true class's probability ${decimal(row.std)}`,
+    row.agreement === null ? "" : `agreement of their heat maps ${decimal(row.agreement)}`,
+  ].filter(Boolean);
+  return parts.length ? `Members of the ensemble: ${parts.join(", ")}.` : "";
 }
 
 /**
