@@ -46,6 +46,11 @@ def test_the_commands_of_the_page_run(folder: Path) -> None:
     Image.fromarray(pixels).save(folder / "BTXRD" / "images" / "IMG000001.jpeg")
     torch.manual_seed(0)
     torch.save(timm.create_model("test_resnet", num_classes=3).state_dict(), "weights.pt")
+    for fold in range(3):
+        Path(f"fold{fold}").mkdir()
+        weights = timm.create_model("test_resnet", num_classes=3).state_dict()
+        content = {"arch": "test_resnet", "class_names": ["Normal", "Benign", "Malignant"], "state_dict": weights}
+        torch.save(content, f"fold{fold}/best.pt")
     torch.save(torchvision.models.resnet18(num_classes=3).state_dict(), "tv.pt")
     torch.save(importlib.import_module("nets").dropout_resnet(3).state_dict(), "dropout.pt")
     architectures = []
@@ -54,7 +59,7 @@ def test_the_commands_of_the_page_run(folder: Path) -> None:
         assert result.exit_code == 0, f"{command}\n{result.output}"
         table = open_table(folder / "btxrd-explain-out" / "predictions.parquet")
         architectures.append(table.provenance.architecture)
-    assert architectures == ["test_resnet", "torchvision.models:resnet18", "nets:dropout_resnet"]
+    assert architectures == ["test_resnet", "test_resnet", "torchvision.models:resnet18", "nets:dropout_resnet"]
 
 
 @pytest.mark.usefixtures("folder")
