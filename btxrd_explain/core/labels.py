@@ -28,6 +28,10 @@ NO, YES, UNKNOWN = 0, 1, -1
 """What an array of truths holds."""
 _VALUES = {"1": True, "0": False}
 
+USUAL_THRESHOLD = 0.5
+"""The probability from which a class counts as predicted, where nothing is said and classes do not exclude each other:
+that of a network trained with binary cross-entropy and no class weights."""
+
 Truth = bool | None
 """Whether an image is of a class; None where that is not known."""
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from btxrd_explain.core.labels import UNKNOWN, YES, truth_matrix, truths
+from btxrd_explain.core.labels import UNKNOWN, USUAL_THRESHOLD, YES, truth_matrix, truths
 from btxrd_explain.core.multi_label import reached
 from btxrd_explain.core.roc import youden
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.parts import Part
 from btxrd_explain.inference.selection import select_other_rows
-from btxrd_explain.predictions.record import USUAL_THRESHOLD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

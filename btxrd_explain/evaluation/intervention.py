@@ -9,6 +9,7 @@ import numpy as np
 
 from btxrd_explain.core.choices import Looks
 from btxrd_explain.core.intervention import OTHERS, Condition, Design, Fill, Kind, Readings
+from btxrd_explain.core.multi_label import reached
 from btxrd_explain.core.reliance import excess, mean_of, rank_of
 from btxrd_explain.core.statistics import mean_intervals
 from btxrd_explain.evaluation.protocol import MapKind
@@ -76,19 +77,23 @@ class Intervened:
         """Log-odds of the class on the radiograph as it is."""
         return float(self.readings.log_odds[Condition(Kind.ORIGINAL)][self.target])
 
-    def change(self, condition: Condition, *, multi_label: bool) -> tuple[float, float, float]:
+    def change(self, condition: Condition, levels: NDArray[np.float64] | None = None) -> tuple[float, float, float]:
         """Return what a condition changes, one number per measure; NaN where there is none.
 
         Args:
             condition: The condition.
-            multi_label: Whether each class has a decision of its own; else the most probable one is predicted.
+            levels: The probability from which each class counts as predicted, shape ``(classes,)``; None where the most
+                probable class is predicted.
         """
         after, before = self.readings.log_odds.get(condition), self.readings.log_odds[Condition(Kind.ORIGINAL)]
         if after is None or not np.isfinite([*before, *after]).all():
             return np.nan, np.nan, np.nan
         own = np.array([before[self.target], after[self.target]])
-        decided = own > 0 if multi_label else np.array([before.argmax(), after.argmax()])
         chances = probability_of(own)
+        if levels is None:
+            decided = np.array([before.argmax(), after.argmax()])
+        else:
+            decided = reached(chances.astype(np.float32), levels[self.target : self.target + 1])
         return float(own[1] - own[0]), float(chances[1] - chances[0]), float(decided[0] != decided[1])
 
 
@@ -125,11 +130,11 @@ class Effects:
     ranks: Mapping[tuple[Fill, float], NDArray[np.float64]]
 
     @classmethod
-    def of(cls, images: Sequence[Intervened], design: Design, *, multi_label: bool = False) -> Effects:
-        """Put the readings of radiographs into columns."""
+    def of(cls, images: Sequence[Intervened], design: Design, levels: NDArray[np.float64] | None = None) -> Effects:
+        """Put the readings of radiographs into columns; ``levels`` as of :meth:`Intervened.change`."""
 
         def column(condition: Condition) -> NDArray[np.float64]:
-            changes = [image.change(condition, multi_label=multi_label) for image in images]
+            changes = [image.change(condition, levels) for image in images]
             return np.array(changes, dtype=np.float64).reshape(len(images), len(MEASURES))
 
         values, controls, ranks = {}, {}, {}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.labels import NO, UNKNOWN, YES, truth_matrix
+from btxrd_explain.core.labels import NO, UNKNOWN, USUAL_THRESHOLD, YES, truth_matrix
 from btxrd_explain.findings.table import inspect_table
 from btxrd_explain.inference.fill import fill_table
 from btxrd_explain.inference.plan import make_plan
 from btxrd_explain.inference.request import build_request, collect_images, have_several_labels
 from btxrd_explain.inference.target import claim, stop_at_failures, stop_at_known_failures, target_of
-from btxrd_explain.predictions.record import USUAL_THRESHOLD, RowStatus
+from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:

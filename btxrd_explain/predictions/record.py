@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.core.labels import truths
+from btxrd_explain.core.labels import USUAL_THRESHOLD, truths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.heatmap import MapStatus
-
-USUAL_THRESHOLD = 0.5
-"""The probability from which a class counts as predicted, where nothing is said and classes do not exclude each other:
-that of a network trained with binary cross-entropy and no class weights."""
 
 
 class RowStatus(StrEnum):

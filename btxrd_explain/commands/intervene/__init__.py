@@ -122,7 +122,8 @@ def write_results(
         resamples=wanted.resamples,
         seed=wanted.seed,
     )
-    effects = Effects.of(gathered.images, gathered.design, multi_label=provenance.multi_label)
+    decisions = evaluation.protocol.decisions
+    effects = Effects.of(gathered.images, gathered.design, None if decisions is None else decisions.thresholds)
     measured = Measured.of(effects, sample, settings.intervention)
     report = build_report(settings, evaluation, gathered, measured, own, listener)
     made = {"protocol": report.protocol.document(), "provenance": provenance.document()}

@@ -17,7 +17,8 @@ from btxrd_explain.core.controls import generator_of
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.intervention import Condition, Design, Interventions, Kind, Readings
 from btxrd_explain.core.intervention import intervene as change
-from btxrd_explain.evaluation.intervention import MEASURES, Effects, Intervened
+from btxrd_explain.core.labels import USUAL_THRESHOLD
+from btxrd_explain.evaluation.intervention import MEASURES, Effects, Intervened, probability_of
 from btxrd_explain.evaluation.sample import Sample, by_values
 from btxrd_explain.evaluation.score import Score
 from btxrd_explain.inference.classifier import LoadedClassifier, pictures_of, tensors_of
@@ -149,7 +150,7 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         resamples=checked_count(resamples, 1, "resamples"),
         seed=design.seed,
     )
-    effects = Effects.of(intervened, design, multi_label=kind is Activation.SIGMOID)  # of one output both say the same
+    effects = Effects.of(intervened, design, _levels(readings, kind))
     measured = Measured.of(effects, sample, InterventionSettings())
     outcome, verdict, remarks = verdict_of(measured)
     table = intervention_table(measured, texts, intervention_schema(design, tuple(texts)))
@@ -164,6 +165,19 @@ def _activation(model: LoadedClassifier | nn.Module, seen: _Seen, wanted: Activa
     if wanted != AUTO:
         return checked_choice(wanted, Activation, "activation")
     return assumed_activation(model, torch.from_numpy(_values(None, seen, seen.picture))[None])
+
+
+def _levels(readings: Sequence[Readings], kind: Activation) -> NDArray[np.float64] | None:
+    """Return the thresholds of classes that do not exclude each other; None elsewhere.
+
+    With a sigmoid each class has one; of one output both rules say the same. A network that gives probabilities itself
+    shows in their sums what it is.
+    """
+    before = np.array([reading.log_odds[Condition(Kind.ORIGINAL)] for reading in readings])
+    one_sum = np.allclose(probability_of(before).sum(axis=1), 1, atol=1e-3)
+    if kind is Activation.SOFTMAX or (kind is Activation.NONE and one_sum):
+        return None
+    return np.full(before.shape[1], USUAL_THRESHOLD)
 
 
 def _values(loaded: LoadedClassifier | None, seen: _Seen, picture: NDArray[Any]) -> NDArray[np.float32]:

@@ -17,7 +17,6 @@ from btxrd_explain.evaluation.lesions import lesions_of
 from btxrd_explain.evaluation.score import Exclusion
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.intervened import cost_of, read_interventions
-from btxrd_explain.inference.request import build_request
 from btxrd_explain.system.threads import available_cores, in_order
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 _WITHOUT_LESION = frozenset({Exclusion.NO_ANNOTATION, Exclusion.EMPTY_ANNOTATION, Exclusion.OUT_OF_SIGHT})
 """What leaves a radiograph in, of which only the surroundings are changed."""
-_OF_MAPS = ("method", "target_layer")
+_OF_MAPS = ("method", "target_layer", "explain_classes")
 """Parts of a request that predictions do not depend on."""
 
 
@@ -102,7 +101,8 @@ class _Gathering:
         self._evaluation, self._explainer, self._listener = evaluation, explainer, listener
         self._journal = Journal(settings.output.directory)
         self._design = design_of(settings)
-        request = {name: value for name, value in build_request(settings).items() if name not in _OF_MAPS}
+        made = explainer.provenance.request  # says of several labels, too, which decide about the activation
+        request = {name: value for name, value in made.items() if name not in _OF_MAPS}
         self._facts = {"request": request, "design": asdict(self._design)}
         self._classes = len(explainer.classifier.class_names)
 
@@ -200,7 +200,7 @@ class _Gathering:
         annotation = self._evaluation.selected.annotation_of(score.row)
         if annotation is None:
             return _Masks(None, None)
-        name = None if score.true is None else image.class_name(score.true)
+        name = None if score.annotated_class is None else image.class_name(score.annotated_class)
         lesions = lesions_of(annotation, image.frame, protocol.rules, class_name=name)
         signs = protocol.rules.markers(lesions.annotation.shapes)
         markers = image.frame.mask_to_input(rasterise_union(signs, image.frame.original)) if signs else None
