@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.labels import USUAL_THRESHOLD, truths
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -45,43 +47,56 @@ class ExplainedClasses:
     Attributes:
         wanted: As :func:`resolve` returns it.
         names: Names of the classes, in the network's order.
+        multi_label: Whether the classes do not exclude each other, so that several can be predicted, and be true.
     """
 
     wanted: tuple[str, ...]
     names: tuple[str, ...]
+    multi_label: bool = False
 
     @property
     def slots(self) -> int:
         """How many grids a radiograph has at most."""
-        return len(self.names) if ALL in self.wanted else min(len(self.wanted), len(self.names))
+        any_number = ALL in self.wanted or (self.multi_label and not KEYWORDS.isdisjoint(self.wanted))
+        return len(self.names) if any_number else min(len(self.wanted), len(self.names))
 
-    def of(self, predicted: int, true: Iterable[int] = ()) -> list[int]:
+    def true_of(self, label: str | None) -> list[int]:
+        """Return the indices of the true classes, as a label says them."""
+        if not self.multi_label:
+            return [self.names.index(label)] if label in self.names else []
+        return [index for index, truth in enumerate(truths(label, self.names)) if truth]
+
+    def of(self, predicted: Iterable[int], true: Iterable[int] = ()) -> list[int]:
         """Return the classes of one radiograph, in the network's order.
 
         Args:
-            predicted: Index of the predicted class.
+            predicted: Indices of its predicted classes.
             true: Indices of its true classes, as far as they are known.
         """
         if ALL in self.wanted:
             return list(range(len(self.names)))
         found = {self.names.index(name) for name in self.wanted if name not in KEYWORDS}
-        found |= {predicted} if PREDICTED in self.wanted else set()
+        found |= set(predicted) if PREDICTED in self.wanted else set()
         return sorted(found | (set(true) if TRUE in self.wanted else set()))
 
     def lacks(self, label: str | None, computed: Sequence[bool]) -> bool:
         """Return whether the grid of a true class that is asked for is not there.
 
         Args:
-            label: The true class.
+            label: The true class, or several.
             computed: For each class whether its grid is there.
         """
-        known = TRUE in self.wanted and label in self.names
-        return known and not computed[self.names.index(label or "")]
+        return TRUE in self.wanted and not all(computed[index] for index in self.true_of(label))
 
     def said(self) -> str | None:
         """Say whose grids are there and what to do for others; None where all are."""
         if ALL in self.wanted:
             return None
         kinds = {PREDICTED: "the predicted class", TRUE: "the true class"}
+        if self.multi_label:  # the threshold of a class may be another one later
+            kinds = {
+                PREDICTED: f"the most probable class and those of at least {USUAL_THRESHOLD}",
+                TRUE: "the true classes",
+            }
         listed = " and ".join(kinds.get(one, one) for one in self.wanted)
         return f"heat maps of {listed} alone, of {len(self.names)} classes: --explain-classes all computes all"

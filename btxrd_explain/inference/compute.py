@@ -16,6 +16,7 @@ from btxrd_explain.core.choices import Activation
 from btxrd_explain.core.explained_classes import ALL, ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.core.labels import USUAL_THRESHOLD
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.ensemble import joint_provenance, names_of
@@ -175,9 +176,7 @@ class Explainer:
         tensors = [item.tensor for item in batch if item.tensor is not None]
         if not tensors:
             return [item.row for item in batch]
-        names = self.provenance.class_names
-        labels = [item.row.label for item in batch if item.tensor is not None]
-        true = [[names.index(label)] if label in names else [] for label in labels]
+        true = [self.provenance.explained.true_of(item.row.label) for item in batch if item.tensor is not None]
         explained = self.explain(torch.from_numpy(np.stack(tensors)), self._choice(true))
         results = (result for part in explained for result in _of_each(part))
         return [item.row if item.tensor is None else _completed(item.row, *next(results)) for item in batch]
@@ -217,8 +216,11 @@ class Explainer:
             return _every_class
 
         def choose(places: Sequence[int], probabilities: NDArray[np.float32]) -> list[list[int]]:
-            predicted = probabilities.argmax(axis=1).tolist()
-            return [explained.of(index, true[place]) for place, index in zip(places, predicted, strict=True)]
+            predicted = [[index] for index in probabilities.argmax(axis=1).tolist()]
+            if explained.multi_label:
+                for found, row in zip(predicted, probabilities, strict=True):
+                    found.extend(np.flatnonzero(row >= USUAL_THRESHOLD).tolist())
+            return [explained.of(found, true[place]) for place, found in zip(places, predicted, strict=True)]
 
         return choose
 
@@ -299,7 +301,7 @@ def _load_member(settings: Settings, request: Mapping[str, Any], path: Path, nam
         activation=classifier.activation,
         choose=lambda _: [[0]],
     )
-    explained = _explained_classes(settings, classifier.class_names)
+    explained = _explained_classes(settings, classifier)
     said = None if settings.gradcam.explain_classes else explained.said()
     unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
@@ -334,14 +336,15 @@ def _load_member(settings: Settings, request: Mapping[str, Any], path: Path, nam
     )
 
 
-def _explained_classes(settings: Settings, names: tuple[str, ...]) -> ExplainedClasses:
+def _explained_classes(settings: Settings, classifier: Classifier) -> ExplainedClasses:
     """Return the classes that have grids, as the settings say.
 
     Raises:
         SettingsError: They name a class that there is not.
     """
+    names = classifier.class_names
     try:
-        return ExplainedClasses(resolve(settings.gradcam.explain_classes, names), names)
+        return ExplainedClasses(resolve(settings.gradcam.explain_classes, names), names, classifier.multi_label)
     except ValueError as error:
         raise SettingsError(
             f"gradcam.explain_classes: {error}", hint="name classes of the network, or all, predicted or true"

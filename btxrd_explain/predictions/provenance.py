@@ -109,7 +109,7 @@ class Provenance:
     @property
     def explained(self) -> ExplainedClasses:
         """Which classes of an image have grids."""
-        return ExplainedClasses(self.explain_classes, self.class_names)
+        return ExplainedClasses(self.explain_classes, self.class_names, self.multi_label)
 
     @property
     def fingerprint(self) -> str:

@@ -60,7 +60,18 @@ def test_up_to_20_classes_are_all_explained_and_more_are_not() -> None:
 )
 def test_the_classes_of_a_radiograph(wanted: tuple[str, ...], true: list[int], classes: list[int], slots: int) -> None:
     explained = ExplainedClasses(wanted, ("a", "b", "c"))
-    assert (explained.of(2, true), explained.slots) == (classes, slots)
+    assert (explained.of([2], true), explained.slots) == (classes, slots)
+
+
+def test_of_classes_that_do_not_exclude_each_other_several_are_predicted_and_true() -> None:
+    explained = ExplainedClasses(("predicted", "true"), ("a", "b", "c", "d"), multi_label=True)
+    assert explained.slots == 4
+    assert explained.of([3], explained.true_of("A|c")) == [0, 2, 3]
+    assert explained.true_of("b=1|c=0") == [1]
+    assert explained.lacks("a|c", (True, True, False, False))
+    assert not explained.lacks("a|b", (True, True, False, False))
+    assert not ExplainedClasses(("predicted", "true"), ("a", "b")).lacks("a|b", (False, False))
+    assert ExplainedClasses(("a", "d"), ("a", "b", "c", "d"), multi_label=True).slots == 2
 
 
 # The engine.
@@ -232,6 +243,25 @@ def test_the_galleries_are_of_the_classes_with_examples(folder: Path) -> None:
     rows = list(open_table(folder / "out" / "predictions.parquet").rows())
     assert {row.label for row in rows} | {MANY[row.predicted or 0] for row in rows} <= drawn.keys()
     assert len(drawn) == 20
+
+
+def test_all_true_classes_of_a_radiograph_are_explained(folder: Path, tmp_path: Path) -> None:
+    """A network with sigmoid says several classes of one radiograph: their maps are all there, and are measured."""
+    label = "Class 007|Class 041"
+    (tmp_path / "several.csv").write_text(f"image_id,split,label\n0.png,test,{label}\n1.png,test,Class 003\n")
+    wanted = ("--split-csv", tmp_path / "several.csv", "-o", tmp_path, "-c", folder / "best.pt")
+    result = CliRunner().invoke(app, [*map(str, ("infer", folder / "images", *wanted))])
+    assert result.exit_code == 0, result.output
+    assert "the true classes alone, of 60 classes" in " ".join(result.output.split())
+    first, second = open_table(tmp_path / "predictions.parquet").rows()
+    for row, true in ((first, {7, 41}), (second, {3})):
+        assert row.probabilities is not None
+        said = {index for index, probability in enumerate(row.probabilities) if probability >= 0.5}
+        assert {index for index, here in enumerate(row.computed) if here} == true | said | {row.predicted}
+    result = CliRunner().invoke(app, [*map(str, ("annotate-iou", folder / "images", "--json", "--dpi", 50, *wanted))])
+    assert result.exit_code == 0, result.output
+    reasons = {image["image_id"]: image["reason"] for image in json.loads(result.stdout)["excluded_images"]}
+    assert not reasons.keys() & {"0.png", "1.png"}
 
 
 @pytest.mark.usefixtures("computed")
