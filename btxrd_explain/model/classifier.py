@@ -294,7 +294,7 @@ def _blueprint(
         stored = None  # a class of timm, for example, which several architectures share
     architecture = choice.of("architecture", stored, wishes.architecture)
     try:
-        return from_timm(architecture, classes, image_size=image_size, checkpoint=checkpoint)
+        return from_timm(architecture, classes, image_size=image_size, checkpoint=checkpoint, arguments=facts.arguments)
     except SettingsError as error:
         if stored is None:
             raise

@@ -48,6 +48,7 @@ class Facts:
         preprocessing: Fields of :class:`btxrd_explain.core.preprocess.Preprocessing`, those that it says.
         activation: What turns the network's outputs into probabilities.
         transformers: The configuration of a network of transformers.
+        arguments: Further arguments with which timm's own formats say that the network was made.
         numbered: The classes are those of a mapping that says the number of each.
         places: Where each of them stands, such as ``config.data.image_size``, by the names of
             :data:`btxrd_explain.model.aliases.FACTS`.
@@ -63,6 +64,7 @@ class Facts:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     activation: Activation | None = None
     transformers: Mapping[str, Any] | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     numbered: bool = False
     places: Mapping[str, str] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
@@ -104,16 +106,69 @@ def facts_of(path: Path, top: Mapping[str, Any], beside: Beside) -> Facts:
             hint="save the checkpoint with plain numbers and names",
         ) from error
     names = read["class_names"].said
+    arguments, odd = _arguments(top, beside.content)
     return Facts(
         **{fact: found.value for fact, found in read.items() if fact not in _PREPROCESSING},
         synthetic=top.get("synthetic") is True,
         preprocessing={fact: read[fact].value for fact in _PREPROCESSING if read[fact].said is not None},
         transformers=config if transformers else None,
+        arguments=arguments,
         numbered=names is not None and names.key in NUMBERED,
         places={fact: found.said.place for fact, found in read.items() if found.said is not None},
-        unused=(*beside.unused, *(text for found in read.values() for text in found.unused)),
+        unused=(*beside.unused, *(text for found in read.values() for text in found.unused), *odd),
         findings=tuple(finding for found in read.values() for finding in found.findings),
     )
+
+
+_TOLD_OTHERWISE = frozenset({"num_classes", "in_chans", "img_size"})
+"""Arguments that other facts, or the weights, say."""
+_NOT_OF_A_NETWORK = frozenset(
+    {
+        *("pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "pretrained_strict", "pretrained_model_args"),
+        *("checkpoint_path", "cache_dir", "scriptable", "exportable", "no_jit", "features_only"),
+    }
+)
+"""Arguments by which timm would load something, or make something else than a classifier."""
+_MOST_PARTS, _LARGEST = 16, 4096
+"""Of an argument: values of a list, and the largest whole number, so that a few bytes do not ask for much work."""
+
+
+def _arguments(
+    top: Mapping[str, Any], beside: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the arguments that timm's export and its training script keep, and what of them cannot be used.
+
+    They are those that timm passes when it loads such an export: pooling, activation and the like change what weights
+    of the same shapes mean.
+    """
+    config, args = beside.get("config.json", {}), top.get("args")
+    said = {"config.json: model_args": config.get("model_args")}
+    if isinstance(args, Mapping) and {"model", "gp", "model_kwargs"} <= args.keys():
+        said |= {"args.model_kwargs": args["model_kwargs"], "args": {"global_pool": args["gp"]}}
+    found: dict[str, Any] = {}
+    unused = []
+    for place, arguments in said.items():
+        for name, value in arguments.items() if isinstance(arguments, Mapping) else ():
+            if name in _TOLD_OTHERWISE or value is None:
+                continue
+            if isinstance(name, str) and name not in _NOT_OF_A_NETWORK and _is_argument(value):
+                found.setdefault(name, value)
+            else:
+                unused.append(f"{place}.{str(name)[:_LONGEST]} (not an argument of a network that is understood)")
+    pool = config.get("global_pool")
+    if isinstance(pool, str) and "architecture" in config and "global_pool" not in found:
+        unused.append(f"config.json: global_pool {pool[:_LONGEST]} (timm does not use it without model_args)")
+    return found, tuple(unused)
+
+
+def _is_argument(value: object) -> bool:
+    """Return whether a value can be an argument of a network: a text or a number, or a few of them."""
+    if isinstance(value, list | tuple):
+        flat = not any(isinstance(part, list | tuple) for part in value)
+        return len(value) <= _MOST_PARTS and flat and all(map(_is_argument, value))
+    if isinstance(value, str):
+        return len(value) <= _LONGEST
+    return isinstance(value, int | float) and abs(value) <= _LARGEST
 
 
 def _of_transformers(config: Mapping[str, Any], read: dict[str, _Read]) -> bool:
@@ -188,6 +243,7 @@ def found_note(facts: Facts, unlike: Collection[str] = ()) -> list[str]:
     }
     used = [text for fact, text in said.items() if fact not in unlike]
     unused = [text for fact, text in said.items() if fact in unlike]
+    used += [f"{name} {_text(value)} (arguments of timm)" for name, value in facts.arguments.items()]
     unused += facts.unused
     parts = [f"the checkpoint says {', '.join(used)}"] if used else []
     parts += [f"not used of the checkpoint: {', '.join(unused)}"] if unused else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import timm
@@ -84,7 +85,12 @@ def is_known(architecture: str) -> bool:
 
 
 def from_timm(
-    architecture: str, classes: int, *, image_size: Size | None = None, checkpoint: Checkpoint | None = None
+    architecture: str,
+    classes: int,
+    *,
+    image_size: Size | None = None,
+    checkpoint: Checkpoint | None = None,
+    arguments: Mapping[str, Any] = MappingProxyType({}),
 ) -> Blueprint:
     """Create a network of timm. Nothing is downloaded.
 
@@ -94,6 +100,7 @@ def from_timm(
         image_size: Size of the input, for networks that are made for one size.
         checkpoint: The weights that are to be loaded: their first convolution tells the number of input channels, and
             the network is only made where they fit, so that a few bytes cannot ask for one of many gigabytes.
+        arguments: Further arguments of timm's function.
 
     Raises:
         SettingsError: timm has no such architecture, or not of that image size.
@@ -109,7 +116,7 @@ def from_timm(
         registered: Any = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     own: dict[str, Any] = registered.to_dict() if registered else {}
     channels = _input_channels(checkpoint.weights if checkpoint else {}, own)
-    options: dict[str, Any] = {"num_classes": classes, "in_chans": channels}
+    options: dict[str, Any] = {**arguments, "num_classes": classes, "in_chans": channels}
     if image_size and own.get("fixed_input_size"):
         options["img_size"] = image_size.height if image_size.height == image_size.width else tuple(image_size)
     if checkpoint is not None:

@@ -65,6 +65,45 @@ def test_what_timm_exports(exported: Path, network: Any, form: str) -> None:  # 
     assert "config.json: pretrained_cfg.mean" in classifier.notes[0]
 
 
+def _pooled(pool: str) -> Any:  # noqa: ANN401 -- more than nn.Module
+    torch.manual_seed(1)
+    return timm.create_model("test_resnet", num_classes=3, global_pool=pool).eval()
+
+
+def test_arguments_of_timms_export_are_those_of_the_network(tmp_path: Path) -> None:
+    """Weights of the same shapes mean something else with another pooling."""
+    network = _pooled("max")
+    config = {"label_names": list(NAMES), "pretrained_cfg": {"input_size": (3, 64, 64)}}
+    save_for_hf(network, str(tmp_path), config, model_args={"global_pool": "max"}, safe_serialization=True)
+    assert timm.create_model(f"local-dir:{tmp_path}", pretrained=True).global_pool.pool_type == "max"
+    classifier = _build(tmp_path)
+    _same(classifier, network)
+    assert "global_pool max (arguments of timm)" in classifier.notes[0]
+    written = json.loads((tmp_path / "config.json").read_text())
+    assert written["global_pool"] == "max"
+    del written["model_args"]
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    assert "global_pool max (timm does not use it" in _build(tmp_path).notes[0]
+
+
+def test_arguments_of_timms_training_script_are_those_of_the_network(tmp_path: Path) -> None:
+    network = _pooled("max")
+    args = {"model": "test_resnet", "num_classes": 3, "gp": "max", "model_kwargs": {"act_layer": "relu"}, **DATA}
+    torch.save({"state_dict": network.state_dict(), "args": args}, tmp_path / "last.pth.tar")
+    _same(_build(tmp_path / "last.pth.tar", Wishes(class_names=NAMES)), network)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("checkpoint_path", "other.pt"), ("pretrained", True), ("layers", [10**9]), ("block", {"a": 1}), ("a", "x" * 99)],
+)
+def test_other_arguments_are_named_and_not_passed(tmp_path: Path, exported: Path, argument: str, value: object) -> None:
+    folder = shutil.copytree(exported, tmp_path / "copy")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_args": {argument: value}}))
+    assert f"config.json: model_args.{argument} (not an argument" in _build(folder).notes[0]
+
+
 def test_what_timms_training_script_saves(tmp_path: Path, network: Any) -> None:  # noqa: ANN401 -- see above
     from argparse import Namespace  # noqa: PLC0415 -- only here
 
