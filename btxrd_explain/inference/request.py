@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from btxrd_explain.core.labels import says_several
-from btxrd_explain.errors import CheckpointError, SettingsError
+from btxrd_explain.errors import CheckpointError, SettingsError, TableError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
 from btxrd_explain.model.facts import facts_of, require_facts
 from btxrd_explain.model.location import facts_in_header, is_safetensors, locate, read_beside
 from btxrd_explain.predictions.provenance import fingerprint
 from btxrd_explain.predictions.record import RowStatus
-from btxrd_explain.predictions.table import open_table
+from btxrd_explain.predictions.table import open_table, table_files
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.system.files import sha256_of
 from btxrd_explain.system.importing import source_of
@@ -151,6 +151,39 @@ def have_several_labels(settings: Settings, collection: Collection) -> bool:
     """Return whether labels of several classes decide what turns outputs into probabilities."""
     labels = (record.label for record in collection.records if record.label is not None)
     return settings.model.activation == "auto" and any(map(says_several, labels))
+
+
+def request_for(path: Path, settings: Settings, collection: Collection, *, several_labels: bool) -> dict[str, Any]:
+    """Return what the rows of a table depend on, where its other radiographs may have labels of several classes.
+
+    A part of the radiographs, such as a split or one that has no label, says nothing against the labels of the others:
+    with another activation their rows would be discarded.
+
+    Args:
+        path: The table.
+        settings: The settings.
+        collection: The images asked for.
+        several_labels: Whether their labels, or those of the whole that they are a share of, name several classes.
+
+    Raises:
+        SettingsError: See :func:`build_request`; so does the next.
+        CheckpointError: The checkpoint cannot be read.
+    """
+    request = build_request(settings, several_labels=several_labels)
+    wider = request | {"several_labels": True}
+    if several_labels or settings.model.activation != "auto" or not table_files(path):
+        return request
+    try:
+        table = open_table(path)
+    except TableError:  # which the plan says
+        return request
+    if table.provenance.fingerprint != fingerprint(wider):
+        return request
+    labelled = {record.image_id for record in collection.records if record.label is not None}
+    rows = table.index()
+    known = zip(*(rows.column(name).to_pylist() for name in ("image_id", "label")), strict=True)
+    others = (label for image_id, label in known if label is not None and image_id not in labelled)
+    return wider if any(map(says_several, others)) else request
 
 
 def _explained(wanted: tuple[str, ...] | None) -> dict[str, Any]:

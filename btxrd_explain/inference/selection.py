@@ -148,10 +148,15 @@ def select_other_rows(
         The radiographs, and the names of exact copies of scored ones, which are left out.
 
     Raises:
-        InputError: Some of them are among the scored ones.
+        InputError: Some of them are among the scored ones, or their labels decide on another activation.
     """
     data = settings.data.model_copy(update={"inputs": (str(source),), "split_csv": None, "split": split})
     others = select_rows(settings.model_copy(update={"data": data}), listener)
+    if others.table.provenance.fingerprint != scored.table.provenance.fingerprint:
+        raise InputError(
+            f"labels of '{source}' name several classes of one radiograph, and those that are scored do not",
+            hint="give --activation sigmoid or softmax for both",
+        )
     rows = others.rows
     shared = rows.where(rows.is_in("image_id", scored.rows.column("image_id"))).column("image_id").to_pylist()
     if shared:

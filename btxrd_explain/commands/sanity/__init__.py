@@ -12,7 +12,7 @@ from btxrd_explain.commands.sanity.report import build_report
 from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
 from btxrd_explain.errors import InputError
 from btxrd_explain.inference.compute import load_explainer
-from btxrd_explain.inference.request import build_request, checkpoint_of, collect_images, have_several_labels
+from btxrd_explain.inference.request import checkpoint_of, collect_images, have_several_labels, request_for
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
@@ -66,7 +66,8 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
         listener.warn(finding)
     for image_id, reason in collection.missing:
         listener.failed(image_id, RowStatus.MISSING, reason)
-    request = build_request(settings, several_labels=have_several_labels(settings, collection))
+    several = have_several_labels(settings, collection)
+    request = request_for(settings.output.predictions_path, settings, collection, several_labels=several)
     explainer = load_explainer(settings, request)
     for note in explainer.provenance.notes:
         listener.note(note)

@@ -1,0 +1,68 @@
+"""Labels of several classes decide on the activation of a whole table, whichever part of it is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.predictions.table import open_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LABELS = ("a|b", "c", "a", "b")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four radiographs, of which one has two findings, and a network with three outputs."""
+    folder = tmp_path_factory.mktemp("several")
+    torch.manual_seed(0)
+    network = timm.create_model("test_resnet", num_classes=3)
+    facts = {"class_names": ["a", "b", "c"], "architecture": "test_resnet", "image_size": 64}
+    torch.save({"model_state_dict": network.state_dict(), **facts}, folder / "best.pt")
+    random = np.random.default_rng(0)
+    for number in range(4):
+        Image.fromarray(random.integers(0, 256, (64, 64), dtype=np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+def _infer(data: Path, out: Path, labels: tuple[str, ...], *arguments: object) -> str:
+    out.mkdir(exist_ok=True)
+    splits = ("test", "val", "val", "val")
+    rows = [f"{number}.png,{splits[number]},{label}" for number, label in enumerate(labels)]
+    (out / "split.csv").write_text("\n".join(["image_id,split,label", *rows]))
+    command = ["infer", data, "-c", data / "best.pt", "--split-csv", out / "split.csv", "-o", out, *arguments]
+    result = CliRunner().invoke(app, [str(argument) for argument in command])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split())
+
+
+def test_a_split_without_such_a_label_keeps_the_table(data: Path, tmp_path: Path) -> None:
+    _infer(data, tmp_path, LABELS)
+    before = (tmp_path / "predictions.parquet").read_bytes()
+    said = _infer(data, tmp_path, LABELS, "--split", "val")
+    assert "computing" not in said
+    assert (tmp_path / "predictions.parquet").read_bytes() == before
+    assert open_table(tmp_path / "predictions.parquet").provenance.multi_label
+
+
+def test_other_labels_of_all_radiographs_decide_anew(data: Path, tmp_path: Path) -> None:
+    _infer(data, tmp_path, LABELS)
+    assert "computing 4 images" in _infer(data, tmp_path, ("a", *LABELS[1:]))
+    assert not open_table(tmp_path / "predictions.parquet").provenance.multi_label
+
+
+def test_all_jobs_of_an_array_have_one_activation(data: Path, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        _infer(data, tmp_path, LABELS, "--shard", f"{number}/3")
+    tables = [open_table(path) for path in sorted(tmp_path.glob("*.shard-*"))]
+    assert len(tables) >= 2
+    assert all(table.provenance.multi_label for table in tables)
