@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.metrics.baselines import AverageMask
     from btxrd_explain.evaluation.protocol import Protocol
+    from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
 
@@ -169,7 +170,7 @@ def extent_of(
         resamples=wanted.resamples,
         seed=wanted.seed,
         sanity=read_sanity(settings.output.directory, selected.table.provenance.fingerprint),
-        interventions=read_interventions(settings.output.directory, selected.table.provenance.checkpoint_sha256),
+        interventions=read_interventions(settings.output.directory, selected.table.provenance),
     )
 
 
@@ -238,14 +239,20 @@ def read_sanity(folder: Path, fingerprint: str) -> Verdict | None:
         return None
 
 
-def read_interventions(folder: Path, checkpoint: str) -> str | None:
-    """Return the verdict of interventions with the same checkpoint; None where none is in the folder.
+_OF_PREDICTIONS = ("checkpoint_sha256", "architecture", "class_names", "preprocessing", "activation")
+"""What of a provenance predictions depend on."""
+
+
+def read_interventions(folder: Path, provenance: Provenance) -> str | None:
+    """Return the verdict of interventions with the same network and input; None where none is in the folder.
 
     Effects do not depend on heat maps, so that another method or layer does not matter.
     """
+    made = provenance.document()
+    own = json.loads(json.dumps({name: made[name] for name in _OF_PREDICTIONS}))
     try:
         document = json.loads((folder / "intervention_report.json").read_text("utf-8"))
-        same = document["provenance"]["checkpoint_sha256"] == checkpoint
+        same = {name: document["provenance"][name] for name in _OF_PREDICTIONS} == own
         return str(document["verdict"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from btxrd_explain.core.choices import Activation
+from btxrd_explain.evaluation.extent import read_interventions
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.small_table import PROVENANCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,6 +204,16 @@ def test_annotate_iou_tells_whether_interventions_were_made(
     assert f"Interventions: {done[0]['verdict']}" in with_them["limits"][1]
     assert without_them["checklist"][15]["status"] == "not met"
     assert "were not made here" in without_them["limits"][1]
+
+
+def test_the_verdict_on_another_input_or_activation_is_not_taken_over(tmp_path: Path) -> None:
+    made = PROVENANCE.document()
+    report = {"verdict": "yes", "provenance": made | {"method": "eigencam"}}
+    (tmp_path / "intervention_report.json").write_text(json.dumps(report))
+    assert read_interventions(tmp_path, PROVENANCE) == "yes"
+    resized = replace(PROVENANCE, preprocessing=replace(PROVENANCE.preprocessing, antialias=True))
+    for other in (resized, replace(PROVENANCE, activation=Activation.SIGMOID)):
+        assert read_interventions(tmp_path, other) is None
 
 
 def test_a_broken_file_is_named_and_the_others_go_on(data: Path, tmp_path: Path) -> None:
