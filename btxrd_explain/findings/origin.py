@@ -70,6 +70,8 @@ def _asked(settings: Settings) -> dict[str, Any]:
     model, gradcam = settings.model, settings.gradcam
     return {
         "architecture": model.architecture,
+        "factory": model.factory,
+        "activation": None if model.activation == "auto" else str(model.activation),
         "class_names": model.class_names and list(model.class_names),
         "precision": model.precision,
         "method": gradcam.method,
@@ -87,6 +89,8 @@ def _used(provenance: Provenance) -> dict[str, Any]:
     made["from"] = provenance.request.get("preprocess", {}).get("from")
     return {
         "architecture": provenance.architecture,
+        "factory": provenance.architecture,
+        "activation": str(provenance.activation),
         "class_names": list(provenance.class_names),
         "precision": provenance.request.get("precision", "fp32"),
         "method": provenance.method,

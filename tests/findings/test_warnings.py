@@ -296,7 +296,11 @@ def test_settings_that_the_table_was_not_made_with(
     assert "method is layercam, the table has gradcam" in text
     (text,) = found(preprocess={"image_size": 64})
     assert "preprocess.image_size is 64, the table has 32" in text
+    (text,) = found(model={"activation": "sigmoid", "factory": "mine:build"})
+    assert "factory is mine:build, the table has resnet18" in text
+    assert "activation is sigmoid, the table has softmax" in text
     assert not found()
+    assert not found(model={"activation": "softmax"})
     assert not found(
         preprocess={"image_size": 32}, model={"class_names": list(NAMES)}, gradcam={"target_layer": "auto"}
     )
