@@ -323,7 +323,7 @@ def _of_file(path: Path) -> AnnotationSource:
         raise _unread(path, found.foreign)
     if path.suffix.lower() == ".json":
         return ListSource(path)  # says what is wrong with it
-    raise InputError(f"'{path}' is no annotation in a known format", hint=f"known are {', '.join(SourceKind)}")
+    raise InputError(f"'{path}' is not an annotation in a known format", hint=f"known are {', '.join(SourceKind)}")
 
 
 def _unread(path: Path, program: str) -> InputError:

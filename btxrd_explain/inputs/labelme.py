@@ -149,7 +149,7 @@ def _inner_parts(path: Path, shapes: tuple[Shape, ...]) -> list[Finding]:
         if any(part is not other and _lies_in(part, other) for other in parts)
     ]
     text = f"'{path}': a polygon '{inner[0]}' lies in another one of its group, and changes nothing" if inner else ""
-    hint = "nothing, if it is no hole; give a hole the label _background_"
+    hint = "nothing, if it is not a hole; give a hole the label _background_"
     return [Finding.of("annotation-part", text, advice=hint)] if inner else []
 
 

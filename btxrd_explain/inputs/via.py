@@ -144,7 +144,7 @@ def _of_size(_size: Size, *, label: str, drawn: object, where: str) -> Shape | N
             x, y = _numbers(drawn, where, "cx", "cy")
             return make_shape(label, ShapeType.POINT, np.array([[x, y]]), where)
         case name:
-            raise UnusablePartError(f"{where}.shape_attributes.name: {shown(name)} is no known shape")
+            raise UnusablePartError(f"{where}.shape_attributes.name: {shown(name)} is not a known shape")
 
 
 def _numbers(drawn: Mapping[str, Any], where: str, *names: str) -> list[float]:

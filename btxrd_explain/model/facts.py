@@ -329,7 +329,7 @@ def _class_names(said: Said) -> tuple[str, ...] | None:
         value = _by_index(value)
     names = [_name(name, text_only=not said.certain) for name in islice(value, MOST_CLASSES + 1)]
     if names and all(map(_PLACEHOLDER.fullmatch, names)):
-        raise _PlaceholderError(f"'{names[0]}' is no name that somebody gave")
+        raise _PlaceholderError(f"'{names[0]}' is not a name that somebody gave")
     return checked_class_names(names)
 
 

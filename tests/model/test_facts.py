@@ -94,7 +94,7 @@ def test_numbers_that_leave_the_order_open(mapping: dict[str, Any], message: str
 def test_placeholders_are_no_names() -> None:
     facts = _said({}, config={"id2label": {"0": "LABEL_0", "1": "LABEL_1"}})
     assert facts.class_names is None
-    assert facts.unused == ("config.json: id2label ('LABEL_0' is no name that somebody gave)",)
+    assert facts.unused == ("config.json: id2label ('LABEL_0' is not a name that somebody gave)",)
 
 
 @pytest.mark.parametrize(
