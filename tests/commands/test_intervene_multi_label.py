@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import timm
 import torch
@@ -70,6 +71,12 @@ def test_what_a_softmax_said_does_not_answer_for_a_sigmoid(data: Path, tmp_path:
     assert (single["protocol"]["activation"], several["protocol"]["activation"]) == ("softmax", "sigmoid")
     found, before = _log_odds(several), _log_odds(single)
     assert found.keys() == before.keys() | {("0.png", "Effusion")}
+    classes = [(image["image_id"], image["class"]) for image in several["per_image"]]
+    assert classes == [("0.png", "Effusion"), ("0.png", "Fracture"), ("1.png", "Mass")]
+    assert set(several["summary"]["by_class"]) == {"Fracture", "Effusion", "Mass"}
+    table = pq.read_table(tmp_path / "intervention_metrics.parquet")
+    assert table["class"].to_pylist() == [name for _, name in classes]
+    assert table["predicted"].to_pylist() == [image["predicted"] for image in several["per_image"]]
     assert _log_odds(_run(data, tmp_path / "new", ("Fracture|Effusion", "Mass"))) == found
     assert all(abs(found[key] - before[key]) > 0.05 for key in before)  # a logit is not that of a softmax
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -89,7 +90,7 @@ def draw_figures(
 
 def _pairs(measured: Measured, report: InterventionReport, made: str) -> Figure:
     """Build the effect of each lesion beside that of its controls, for both fills."""
-    classes = [image.score.row.label or "unknown" for image in measured.effects.images]
+    classes = [image.score.label or "unknown" for image in measured.effects.images]
     drawn = {classes[row] for row in measured.with_lesion}
     order = [*dict.fromkeys(name for name in (*measured.sample.class_names, *classes) if name in drawn)]
     charts = []
@@ -120,20 +121,22 @@ def _cases(
     settings: Settings, evaluation: Evaluation, measured: Measured, preprocessing: Preprocessing, listener: Listener
 ) -> Iterator[Case]:
     """Yield the first images of each cell, changed anew."""
-    wanted = {
-        measured.effects.images[row].score.row.image_id: (row, cell.name)
+    places = [
+        row
         for cell in CELLS
         for row in [row for row, own in enumerate(measured.cells) if own is cell][: settings.intervention.pictures]
-    }
+    ]
+    wanted: defaultdict[str, list[int]] = defaultdict(list)  # of several findings an image has several places
+    for place in places:
+        wanted[measured.effects.images[place].score.row.image_id].append(place)
     found = {}
     for row in evaluation.selected.table.rows(list(wanted)):
-        place, _ = wanted[row.image_id]
         image = ExplainedImage.of(row, evaluation.selected.table)
         try:
-            found[row.image_id] = _case(image, evaluation, measured, preprocessing, place)
+            found |= {p: _case(image, evaluation, measured, preprocessing, p) for p in wanted[row.image_id]}
         except RadiographError as error:
             listener.failed(row.image_id, "not readable", str(error))
-    yield from (found[image_id] for image_id in wanted if image_id in found)
+    yield from (found[place] for place in places if place in found)
 
 
 def _case(
@@ -144,7 +147,7 @@ def _case(
     annotation, score = evaluation.selected.annotation_of(image.row), intervened.score
     if annotation is None or cell is None:
         raise ValueError(f"'{image.row.image_id}' has no lesion")
-    name = None if score.true is None else names[score.true]
+    name = None if score.annotated_class is None else names[score.annotated_class]
     lesions = lesions_of(annotation, image.frame, evaluation.protocol.rules, class_name=name)
     mask = image.frame.mask_to_input(lesions.mask)
     design = Design(effects.design.controls, effects.design.margins[:1], effects.design.seed)

@@ -88,13 +88,13 @@ def intervention_table(measured: Measured, columns: Mapping[str, Sequence[str | 
 
 def _facts(measured: Measured, row: int) -> dict[str, Any]:
     image, names = measured.effects.images[row], measured.sample.class_names
-    score, predicted, cell = image.score, image.score.row.predicted, measured.cells[row]
+    score, cell = image.score, measured.cells[row]
     reasons = "; ".join(f"{kind}: {reason}" for kind, reason in image.readings.reasons.items())
     return {
         "image_id": score.row.image_id,
-        "class": score.row.label,
-        "predicted": None if predicted is None else names[predicted],
-        "confidence": score.row.confidence,
+        "class": score.label,
+        "predicted": score.predicted(names),
+        "confidence": score.confidence,
         "outcome": score.outcome(names),
         "target_class": names[image.target] if names else None,
         "log_odds": image.log_odds,

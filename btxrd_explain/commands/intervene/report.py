@@ -137,8 +137,11 @@ class ChangedImage(Part):
     """One of the images; all that was measured of it is in intervention_metrics.parquet."""
 
     image_id: str
-    class_: str | None = Field(alias="class", description="True class.")
-    predicted: str | None
+    class_: str | None = Field(
+        alias="class",
+        description="True class; of several findings the one that is followed, null where it is not true.",
+    )
+    predicted: str | None = Field(description="Predicted class; of several all of them, joined by '|'.")
     target_class: str = Field(description="Class whose log-odds are followed.")
     outcome: Literal["TP", "FN", "FP", "TN"] | None
     log_odds: float = Field(description="Log-odds of that class on the radiograph as it is.")
@@ -312,8 +315,8 @@ def describe_images(measured: Measured) -> list[ChangedImage]:
     return [
         ChangedImage(
             image_id=image.score.row.image_id,
-            class_=image.score.row.label,
-            predicted=None if image.score.row.predicted is None else names[image.score.row.predicted],
+            class_=image.score.label,
+            predicted=image.score.predicted(names),
             target_class=names[image.target],
             outcome=image.score.outcome(names),
             log_odds=image.log_odds,
