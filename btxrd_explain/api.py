@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.demo import DemoResult
     from btxrd_explain.commands.export import ExportResult
     from btxrd_explain.commands.gallery import GalleryResult
+    from btxrd_explain.commands.import_maps import ImportMapsResult
     from btxrd_explain.commands.infer import InferResult
     from btxrd_explain.commands.intervene.arrays import intervene
     from btxrd_explain.commands.layers import LayersResult
@@ -72,6 +73,7 @@ __all__ = [
     "export",
     "gallery",
     "generate_gradcam",
+    "import_maps",
     "infer",
     "intervene",
     "layers",
@@ -411,6 +413,30 @@ def merge(*parts: Place, output: Place, listener: Listener | None = None) -> Mer
 
     tables = [_path(part, "parts") for part in parts]
     return command.run(tables, _path(output, "output"), listener or AsWarnings())
+
+
+def import_maps(maps: Place, listener: Listener | None = None, **flags: Any) -> ImportMapsResult:  # noqa: ANN401 -- any setting
+    """Make a predictions table of heat maps that another program computed.
+
+    Args:
+        maps: A file or a folder of heat maps: ``.npy``, ``.npz``, PNG, TIFF or NIfTI.
+        listener: Told of progress.
+        flags: The flags of ``btxrd-explain import-maps`` by their names, ``config`` and ``settings``.
+
+    Returns:
+        The table, and how many files failed.
+
+    Raises:
+        TypeError: A keyword is unknown.
+        SettingsError: A value is wrong.
+        BtxrdExplainError: Nothing can be imported, or the table cannot be written.
+    >>> import_maps("maps/", scorse="scores.csv")
+    Traceback (most recent call last):
+    TypeError: import_maps() has no keyword 'scorse': did you mean 'scores'?
+    """
+    from btxrd_explain.commands import import_maps as command  # noqa: PLC0415 -- heavy
+
+    return command.run(_path(maps, "maps"), _settings("import-maps", flags), listener or AsWarnings())
 
 
 def demo(folder: Place = "btxrd-explain-demo", *, listener: Listener | None = None) -> DemoResult:

@@ -7,7 +7,7 @@ import typer
 
 from btxrd_explain.cli.once import App
 from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
-from btxrd_explain.console.data import show_check, show_merge
+from btxrd_explain.console.data import show_check, show_import_maps, show_merge
 from btxrd_explain.console.network import show_settings, show_template
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
@@ -62,6 +62,31 @@ def merge(
         return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
 
     raise typer.Exit(terminal.guarded(run))
+
+
+@app.command(
+    "import-maps",
+    epilog=examples(
+        "import-maps maps/ --images radiographs/",
+        "import-maps maps/ --images radiographs/ --scores probabilities.csv --sign absolute",
+        "import-maps maps.npy --ids images.txt --class-names Benign,Malignant",
+    ),
+)
+@command(
+    *(name for name in FLAGS["import-maps"] if name != "data.inputs"),
+    maps=Annotated[Path, typer.Argument(metavar="MAPS", help="A file or a folder: .npy, .npz, PNG, TIFF or NIfTI.")],
+)
+def import_maps(loaded: LoadedSettings, terminal: Terminal, maps: Path) -> ExitCode:
+    """Make a predictions table of heat maps that another program computed.
+
+    A file is named <image> or <image>_<class>, or is in a folder named like its class. All commands but those that
+    need the network then work on the table.
+    """
+    from btxrd_explain.commands import import_maps as workflow  # noqa: PLC0415 -- heavy
+
+    result = workflow.run(maps, loaded.settings, terminal)
+    show_import_maps(terminal, result)
+    return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
 
 
 config_app = App(help="Print the effective settings, or write a settings file to start from.")

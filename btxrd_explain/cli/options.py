@@ -29,6 +29,7 @@ _PANELS = {
     "output": "Results",
     "run": "How it runs",
     "export": "Format",
+    "maps": "Heat maps",
     "report": "Results",
 }
 

@@ -1,4 +1,4 @@
-"""The results of `check` and `merge`."""
+"""The results of `check`, `merge` and `import-maps`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from btxrd_explain.console.next_steps import with_table
 
 if TYPE_CHECKING:
     from btxrd_explain.commands.check import CheckResult
+    from btxrd_explain.commands.import_maps import ImportMapsResult
     from btxrd_explain.commands.merge import MergeResult
     from btxrd_explain.console.terminal import Terminal
 
@@ -92,3 +93,17 @@ def show_merge(terminal: Terminal, result: MergeResult) -> None:
     terminal.print(f"{result.rows} radiographs, {failed} of them without prediction")
     terminal.print_path("table", result.table.path)
     terminal.print_next(f"btxrd-explain gallery{with_table(result.table.path)}")
+
+
+# The results of `import-maps`.
+
+
+def show_import_maps(terminal: Terminal, result: ImportMapsResult) -> None:
+    """Show what was imported."""
+    if terminal.json:
+        counts = {"images": result.images, "maps": result.maps, "failed": result.failed}
+        terminal.print_json({"table": str(result.table.path)} | counts)
+        return
+    terminal.print(f"{result.maps} heat maps of {result.images} images imported, {result.failed} failed")
+    terminal.print_path("table", result.table.path)
+    terminal.print_next(f"btxrd-explain annotate-iou --annotations PATH{with_table(result.table.path)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,11 +49,13 @@ class Decisions:
         names: The classes, in the network's order.
         thresholds: The probability from which each counts as predicted, float64, shape ``(classes,)``.
         tuned: Where they were tuned; None where they were set.
+        unlabelled: Whether all heat maps of a radiograph without labels are measured: imported ones.
     """
 
     names: tuple[str, ...]
     thresholds: NDArray[np.float64]
     tuned: DecisionTuning | None = None
+    unlabelled: bool = False
 
     def truths(self, row: Prediction) -> tuple[Truth, ...]:
         """Return of each class whether it is true; None where that is not known."""
@@ -94,7 +96,8 @@ def decisions_of(settings: Settings, selected: Selected, listener: Listener) -> 
                 hint="leave --decision-threshold and --decision-tune-on out",
             )
         return None
-    fixed = Decisions(provenance.class_names, thresholds_of(wanted, provenance.class_names))
+    thresholds = thresholds_of(wanted, provenance.class_names)
+    fixed = Decisions(provenance.class_names, thresholds, unlabelled=provenance.imported is not None)
     return fixed if wanted.decision_tune_on is None else _tuned(fixed, settings, selected, listener)
 
 
@@ -142,7 +145,7 @@ def _tuned(fixed: Decisions, settings: Settings, selected: Selected, listener: L
         values={name: value for name, (_, value) in found.items()},
         left_out=left_out,
     )
-    return Decisions(fixed.names, thresholds, tuning)
+    return replace(fixed, thresholds=thresholds, tuned=tuning)
 
 
 def _best(rows: Index, names: Sequence[str]) -> dict[str, tuple[float, float]]:

@@ -107,7 +107,7 @@ class Protocol:
 
     def target_of(self, row: Prediction, class_names: Sequence[str]) -> int | None:
         """Return the index of the class whose heat map is measured; None without prediction, or the label it needs."""
-        if row.predicted is None:
+        if not row.explained:
             return None
         return self.true_of(row, class_names) if self.target_class is TargetClass.TRUE else row.predicted
 

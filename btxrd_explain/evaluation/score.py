@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from btxrd_explain.core.choices import TargetClass
 from btxrd_explain.core.class_names import BY_NAME, NoLesion
 from btxrd_explain.core.labels import joined
@@ -14,7 +16,6 @@ from btxrd_explain.evaluation.protocol import MapKind
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from btxrd_explain.core.labels import Truth
@@ -139,7 +140,7 @@ class Score:
     @property
     def target_probability(self) -> float | None:
         """Probability of the class whose heat map was measured."""
-        if self.target is None or self.row.probabilities is None:
+        if self.target is None or self.row.probabilities is None or self.row.predicted is None:
             return None
         return float(self.row.probabilities[self.target])
 
@@ -166,7 +167,7 @@ class Score:
             not exclude each other, it is that of the class whose heat map was measured.
         """
         if self.case is not None:
-            if self.case.truth is None:
+            if self.case.truth is None or self.row.predicted is None:
                 return None
             return ("TP" if self.case.said else "FN") if self.case.truth else ("FP" if self.case.said else "TN")
         predicted = self.row.predicted
@@ -185,10 +186,13 @@ class Score:
 def cases_of(row: Prediction, protocol: Protocol, decisions: Decisions) -> tuple[int, ...]:
     """Return the classes whose heat maps are measured where classes do not exclude each other, by their names.
 
-    They are all true ones, or all predicted ones; a class without a lesion only where it is alone.
+    They are all true ones, or all predicted ones; a class without a lesion only where it is alone. Of imported heat
+    maps of a radiograph without labels they are all that there are.
     """
-    if row.predicted is None:
+    if not row.explained:
         return ()
+    if decisions.unlabelled and row.label is None and protocol.target_class is TargetClass.TRUE:
+        return tuple(sorted(np.flatnonzero(row.computed).tolist(), key=lambda index: decisions.names[index]))
     found = decisions.true(row) if protocol.target_class is TargetClass.TRUE else decisions.said(row)
     lesions = [index for index in found if decisions.names[index] not in protocol.no_lesion]
     return tuple(sorted(lesions or found, key=lambda index: decisions.names[index]))

@@ -19,7 +19,6 @@ from btxrd_explain.evaluation.protocol import MapKind, Protocol
 from btxrd_explain.evaluation.score import Case, Exclusion, Score, cases_of
 from btxrd_explain.findings.annotations import of_another_image, unusable
 from btxrd_explain.inference.explained import ExplainedImage
-from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -119,7 +118,7 @@ class Scorer:
     def _known(self, row: Prediction) -> Score:
         """Return what is known without a look at the annotation."""
         names, light = self.table.provenance.class_names, row.without_grids()
-        if row.status is not RowStatus.OK or row.predicted is None:
+        if not row.explained:
             return Score(light, excluded=Exclusion.NO_PREDICTION, detail=row.error, no_lesion=self.protocol.no_lesion)
         true, target = self.protocol.true_of(row, names), self.protocol.target_of(row, names)
         excluded = Exclusion.NO_LABEL if target is None else None
@@ -135,7 +134,7 @@ class Scorer:
                 replace(nothing, true=target if case.truth else None, target=target, case=case)
                 for target, case in cases
             ]
-        if row.status is not RowStatus.OK or row.predicted is None:
+        if not row.explained or (row.predicted is None and self.protocol.target_class is TargetClass.PREDICTED):
             return [replace(nothing, excluded=Exclusion.NO_PREDICTION, detail=row.error)]
         if self.protocol.target_class is TargetClass.PREDICTED:
             return [replace(nothing, excluded=Exclusion.NOTHING_PREDICTED)]
@@ -178,7 +177,7 @@ class Scorer:
         except RadiographError as error:
             return None, str(error)  # the table and the annotations are enough for all others
         grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        return edge_grid(grey, image.frame, self.table.provenance.grid), None
+        return edge_grid(grey, image.frame, image.shape), None
 
     def _maps(
         self, score: Score, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None, space: Space
@@ -198,7 +197,7 @@ class Scorer:
         self, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None
     ) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
         """Make the grids that the classifier's is compared with, each of its size."""
-        shape = self.table.provenance.grid
+        shape = image.shape
         yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape)
         if self.protocol.baselines or self.protocol.chance:
             yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed)

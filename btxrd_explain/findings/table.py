@@ -175,7 +175,8 @@ def _same_maps(table: PredictionTable, rows: Index) -> bool:
     read = list(islice(table.rows(chosen), len(chosen)))
     found = [row.grids if ALL in table.provenance.explain_classes else row.grid(row.predicted or 0) for row in read]
     grids = [grid.reshape(-1, *grid.shape[-2:]) for grid in found if grid is not None]
-    return len(grids) >= _FEW and are_identical(np.stack(grids))
+    alike = len({grid.shape for grid in grids}) == 1  # imported ones may differ
+    return len(grids) >= _FEW and alike and are_identical(np.stack(grids))
 
 
 def label_findings(rows: Index, names: Sequence[str], *, multi_label: bool = False) -> Iterator[Finding]:

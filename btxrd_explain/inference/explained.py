@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.core.choices import Space
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inference.reading import seen_of
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.core.geometry import Frame, Size
+    from btxrd_explain.core.geometry import Frame
     from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
@@ -48,6 +49,11 @@ class ExplainedImage:
         if row.size is None or row.grids is None:
             raise ValueError(f"'{row.image_id}' has no prediction")
         return cls(row, table.provenance.preprocessing.frame(row.size), table)
+
+    @property
+    def shape(self) -> Size:
+        """Rows and columns of its grids; those of imported heat maps may differ from image to image."""
+        return self.table.provenance.grid if self.row.grids is None else Size(*self.row.grids.shape[-2:])
 
     def heat_map(self, class_index: int, *, space: Space = Space.ORIGINAL) -> HeatMap:
         """Return the heat map of a class, in [0, 1], on the pixels of ``space``; all 0 where it was not computed."""

@@ -14,6 +14,7 @@ from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
 from btxrd_explain.model.facts import facts_of, require_facts
 from btxrd_explain.model.location import facts_in_header, is_safetensors, locate, read_beside
+from btxrd_explain.predictions.part import open_part
 from btxrd_explain.predictions.provenance import fingerprint
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table, table_files
@@ -129,8 +130,10 @@ def build_request(settings: Settings, *, several_labels: bool = False) -> dict[s
     Raises:
         SettingsError: No checkpoint is named.
         CheckpointError: The checkpoint cannot be read.
+        TableError: The table holds imported heat maps, which no network can compute again.
     """
     model = settings.model
+    _refuse_imported(settings.output.predictions_path)
     return {
         **_of_checkpoints([_of_checkpoint(path, settings) for path in checkpoints_of(settings)]),
         "architecture": model.architecture,
@@ -234,6 +237,19 @@ def _of_checkpoints(members: list[dict[str, Any]]) -> dict[str, Any]:
     numbered = {str(number): member for number, member in enumerate(sorted(members, key=fingerprint), start=1)}
     hashes = "".join(member["checkpoint"] for member in numbered.values())
     return {"checkpoint": hashlib.sha256(hashes.encode()).hexdigest(), "members": numbered}
+
+
+def _refuse_imported(path: Path) -> None:
+    """Refuse to work with a network on a table of heat maps that another program computed, or to overwrite it."""
+    try:
+        imported = any(open_part(file).provenance.imported for file in table_files(path)[:1])
+    except TableError:
+        return  # which whoever reads the table says
+    if imported:
+        raise TableError(
+            f"the heat maps of '{path}' are imported: no network computed them here, and none can compute more",
+            hint="use commands that need no network, or name another table with --predictions",
+        )
 
 
 def _require_facts(location: Location, settings: Settings) -> None:

@@ -84,3 +84,34 @@ def _bounded(data: bytes) -> io.BytesIO:
         raise ValueError("it claims more than it holds")
     file.seek(0)
     return file
+
+
+def read_arrays(data: bytes, max_bytes: int) -> dict[str, NDArray[Any]]:
+    """Return all arrays of a NumPy file by their names; that of a file of one array is empty.
+
+    Args:
+        data: Content of the file, of which nothing is executed.
+        max_bytes: Largest size of an archive's arrays together.
+
+    Raises:
+        InvalidDocumentError: It is damaged, holds Python objects (pickle), or claims more than it holds.
+    """
+    try:
+        members = {"": data} if data.startswith(_NPY) else _members(data, max_bytes)
+        return {
+            name: np.lib.format.read_array(_bounded(content), allow_pickle=False) for name, content in members.items()
+        }
+    except InvalidDocumentError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise whatever a damaged file provokes
+        raise InvalidDocumentError(
+            f"expected NumPy arrays without Python objects ({' '.join(str(error).split())[:100]})"
+        ) from error
+
+
+def _members(data: bytes, max_bytes: int) -> dict[str, bytes]:
+    with ZipFile(io.BytesIO(data)) as archive:
+        size = sum(member.file_size for member in archive.infolist())
+        if size > max_bytes:
+            raise InvalidDocumentError(f"expected at most {max_bytes // 2**20} MiB of arrays in the archive")
+        return {member.filename.removesuffix(".npy"): archive.read(member) for member in archive.infolist()}

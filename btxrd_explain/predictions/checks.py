@@ -21,6 +21,7 @@ from btxrd_explain.predictions.schema import (
     table_schema,
     tensors,
     text_column,
+    without_padding,
 )
 
 if TYPE_CHECKING:
@@ -129,11 +130,14 @@ def _check_predictions(rows: pa.RecordBatch | pa.Table, provenance: Provenance) 
         _all((spread >= low) & (spread <= 1), f"'{name}' has a value outside of {low} to 1")
     if isinstance(rows, pa.RecordBatch) and (grids := tensors(rows)) is not None:
         _all(_there(rows, HEAVY_COLUMN) == there, "a prediction has no grids, or grids have no prediction")
-        _check_grids(grids[there], statuses, classes)
+        _check_grids(grids[there], statuses, classes, padded=provenance.imported is not None)
 
 
-def _check_grids(grids: NDArray[np.float32], statuses: pa.StringArray, classes: int) -> None:
-    """Check that each computed grid has a place, and that it is finite unless its status says otherwise."""
+def _check_grids(grids: NDArray[np.float32], statuses: pa.StringArray, classes: int, *, padded: bool) -> None:
+    """Check that each computed grid has a place, and that it is finite unless its status says otherwise.
+
+    Where images may have grids of different shapes, what is around them is not part of them.
+    """
     computed, finite = (
         np.logical_not(_is_one_of(statuses, [status])).reshape(-1, classes)
         for status in (MapStatus.NOT_COMPUTED, MapStatus.NON_FINITE)
@@ -141,7 +145,11 @@ def _check_grids(grids: NDArray[np.float32], statuses: pa.StringArray, classes: 
     _all(computed.sum(axis=1) <= grids.shape[1], f"a prediction has more than {grids.shape[1]} grids")
     rows, columns = np.nonzero(computed)
     places = computed.cumsum(axis=1)[rows, columns] - 1
-    right = np.all(np.isfinite(grids), axis=(2, 3))[rows, places] | ~finite[rows, columns]
+    whole = np.all(np.isfinite(grids), axis=(2, 3))
+    if padded:
+        for index, count in enumerate(computed.sum(axis=1)):
+            whole[index, :count] = np.isfinite(without_padding(grids[index, :count])).all(axis=(1, 2))
+    right = whole[rows, places] | ~finite[rows, columns]
     _all(right, "grids are not finite, and their status says nothing of it")
 
 

@@ -21,7 +21,7 @@ from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annot
 # What the metadata of a table may say: they come from a file, and reports, figures and arrays are made of them.
 
 _MOST_BYTES = 16 * 2**20
-_MOST_CELLS = 2**22
+MOST_CELLS = 2**24
 """Numbers in the grids of one image."""
 
 
@@ -41,11 +41,21 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
+class Imported(_Part):
+    """Where imported heat maps are from; no network is known to this program."""
+
+    kinds: dict[str, int] = Field(description="Number of files by their suffix.")
+    sha256: str = Field(description="Hash of the names and hashes of all files, in the order of their names.")
+    sign: str = Field(description="Which values are evidence: positive, absolute or negative ones.")
+    scores_sha256: str | None = Field(description="Hash of the table of probabilities; null without one.")
+
+
 class _Request(_Part):
     """What of a request is made use of, beyond comparing it with others."""
 
     checkpoint: str
     versions: dict[str, str] = {}
+    imported: Imported | None = None
 
 
 def _usable(request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -117,8 +127,13 @@ class Provenance:
         return fingerprint(self.request)
 
     @property
+    def imported(self) -> Mapping[str, Any] | None:
+        """What is said of heat maps that another program computed; None where this one did, with a network."""
+        return self.request.get("imported")
+
+    @property
     def checkpoint_sha256(self) -> str:
-        """SHA-256 of the checkpoint file; of an ensemble that of its members' in the order of their hashes."""
+        """SHA-256 of the checkpoint file; of an ensemble or of imported heat maps, that of the hashes of all files."""
         return str(self.request["checkpoint"])
 
     def document(self) -> dict[str, Any]:
@@ -140,6 +155,7 @@ class Provenance:
             "versions": dict(self.request.get("versions", {})),
             "notes": list(self.notes),
             "synthetic": self.synthetic,
+            "imported": self.imported,
             "warnings": [asdict(finding) for finding in self.findings],
         }
 
@@ -184,7 +200,7 @@ def _few_cells(provenance: Provenance) -> Provenance:
         raise ValueError("explain_classes: names none")
     if resolve(provenance.explain_classes, provenance.class_names) != provenance.explain_classes:
         raise ValueError("explain_classes: names a class twice or in other letters")
-    if provenance.explained.slots * rows * columns > _MOST_CELLS:
+    if provenance.explained.slots * rows * columns > MOST_CELLS:
         raise ValueError(f"grids of {rows} x {columns} cells are too large")
     return provenance
 
@@ -221,7 +237,7 @@ def _damaged(reason: str) -> TableError:
 
 def _of_several_classes(provenance: Provenance) -> Provenance:
     """Refuse the table of a network with one output, as earlier releases wrote them."""
-    if len(provenance.class_names) < 2:
+    if len(provenance.class_names) < 2 and not provenance.multi_label:
         raise TableError(
             f"the table has one class ('{provenance.class_names[0]}'), and the softmax of one output is 1 in every row",
             hint="compute it again with this release, which makes two classes of one output",

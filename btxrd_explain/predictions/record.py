@@ -92,6 +92,11 @@ class Prediction:
         return int(np.argmax(self.probabilities))
 
     @property
+    def explained(self) -> bool:
+        """Whether it has heat maps; imported ones may come without a prediction."""
+        return self.status is RowStatus.OK and any(self.computed)
+
+    @property
     def confidence(self) -> float | None:
         """Probability of the predicted class, in [0, 1]; None without a prediction."""
         predicted = self.predicted

@@ -71,7 +71,9 @@ def table_schema(provenance: Provenance) -> pa.Schema:
     ``grids`` uses Arrow's canonical extension type ``arrow.fixed_shape_tensor`` of shape
     ``(classes, rows, columns)``, so that any Arrow reader sees the tensors as such. Where only some classes are
     explained, it has as many places as there are at most: they hold the grids of the classes whose status is not
-    ``not_computed``, in the network's order, and then NaN. Tables of an ensemble have two more columns.
+    ``not_computed``, in the network's order, and then NaN. Imported heat maps may differ in shape from image to image:
+    the tensor then has the largest height and width, and an image's grids are in its upper left corner, with NaN
+    around. Tables of an ensemble have two more columns.
     """
     spread = SPREAD_COLUMNS if provenance.members else ()
     classes = len(provenance.class_names)
@@ -137,11 +139,12 @@ def _plain(row: Prediction, name: str) -> Any:  # noqa: ANN401 -- whatever the c
 def _tensor_column(grids: Sequence[np.ndarray[Any, Any] | None], kind: pa.FixedShapeTensorType) -> pa.Array:
     """Pack grids, with nulls for rows that have none, into a fixed-shape tensor array."""
     cells = int(np.prod(kind.shape))
-    values = np.zeros((len(grids), cells), np.float32)
+    values = np.zeros((len(grids), *kind.shape), np.float32)
     for index, grid in enumerate(grids):
         if grid is not None:
-            values[index, : grid.size] = grid.ravel()
-            values[index, grid.size :] = np.nan
+            computed, height, width = grid.shape
+            values[index] = np.nan
+            values[index, :computed, :height, :width] = grid
     missing = pa.array([grid is None for grid in grids], pa.bool_())
     storage = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), cells, mask=missing)
     return pa.ExtensionArray.from_storage(kind, storage.cast(kind.storage_type))
@@ -159,13 +162,28 @@ def tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float32]] | No
     return tensors
 
 
+def without_padding(grids: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return an image's grids without the NaN below them and to their right; grids of nothing but NaN stay whole.
+
+    >>> grids = np.full((1, 3, 3), np.nan, np.float32)
+    >>> grids[0, :2, :1] = 1
+    >>> without_padding(grids).shape
+    (1, 2, 1)
+    """
+    if not grids.size or not (np.isnan(grids[:, -1]).all() or np.isnan(grids[:, :, -1]).all()):
+        return grids
+    filled = ~np.isnan(grids).all(axis=0)
+    rows, columns = (np.flatnonzero(filled.any(axis=axis)) for axis in (1, 0))
+    return grids[:, : rows[-1] + 1, : columns[-1] + 1] if rows.size else grids
+
+
 def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]] | None) -> Prediction:
     stamp = None
     if row["file_size"] is not None:
         stamp = FileStamp(row["file_size"], row["file_mtime_ns"], row["sha256"])
     statuses = tuple(MapStatus(status) for status in row["grid_statuses"] or ())
     if grids is not None:
-        grids = grids[: sum(status is not MapStatus.NOT_COMPUTED for status in statuses)]
+        grids = without_padding(grids[: sum(status is not MapStatus.NOT_COMPUTED for status in statuses)])
     return Prediction(
         image_id=row["image_id"],
         path=row["path"],

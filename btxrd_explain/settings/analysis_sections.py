@@ -254,6 +254,29 @@ class ExportSettings(Section):
     )
 
 
+# The settings of the section `maps`.
+
+
+class MapsSettings(Section):
+    """Heat maps that another program computed, for import-maps."""
+
+    sign: Literal["positive", "absolute", "negative"] = Field(
+        default="positive",
+        description="Which values of the maps are evidence: those above 0, all by their size, or those below 0.",
+    )
+    scores: FilePath | None = Field(
+        default=None,
+        description=(
+            "CSV with the columns image_id, class and probability, a line per class of each image, and perhaps label, "
+            "split, height and width. Without it the maps are scored, and what needs a prediction is null."
+        ),
+    )
+    ids: FilePath | None = Field(
+        default=None,
+        description="Text file with the names of the images of one array of maps, one a line, in the array's order.",
+    )
+
+
 # The settings of the section `report`.
 
 

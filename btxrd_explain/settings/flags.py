@@ -88,6 +88,10 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("intervention.controls", "intervention.margins", "intervention.looks", "intervention.looks_fraction"),
             *("intervention.control_seed", "intervention.pictures"),
         ),
+        "import-maps": (
+            *(*_IMAGES, "model.class_names", "maps.scores", "maps.ids", "maps.sign"),
+            *("preprocess.image_size", "preprocess.resize", *_RESULTS),
+        ),
         "layers": (
             *(*_NETWORK, "data.root", "data.images", "data.annotations"),
             *("annotation.threshold", "annotation.mask_policy"),

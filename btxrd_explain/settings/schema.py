@@ -8,6 +8,7 @@ from btxrd_explain.settings.analysis_sections import (
     EvaluationSettings,
     ExportSettings,
     InterventionSettings,
+    MapsSettings,
     ReportSettings,
     SanitySettings,
 )
@@ -48,5 +49,6 @@ class Settings(BaseModel):
     output: OutputSettings = OutputSettings()
     export: ExportSettings = ExportSettings()
     run: RunSettings = RunSettings()
+    maps: MapsSettings = MapsSettings()
     report: ReportSettings = ReportSettings()
     check: CheckSettings = CheckSettings()

@@ -1,0 +1,238 @@
+"""Heat maps of other programs become a predictions table, and are scored as our own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import btxrd_explain
+from btxrd_explain.cli import app
+from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.predictions.table import open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.predictions.record import Prediction
+
+SIZES = {"a.png": (40, 60), "b.png": (50, 30)}
+CLASSES = ("Benign", "Malignant")
+
+
+def _run(*arguments: object) -> Any:  # noqa: ANN401 -- Click's result
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def _done(*arguments: object) -> str:
+    result = _run(*arguments)
+    assert result.exit_code == 0, result.output
+    return str(result.output)
+
+
+def _blob(size: tuple[int, int], row: int) -> NDArray[np.float32]:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    return np.exp(-((rows - row) ** 2 + (columns - 15) ** 2) / 60).astype(np.float32)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Two radiographs of different sizes, a mask of each, and heat maps of their sizes as NumPy files."""
+    for folder in ("images", "masks", "maps"):
+        (tmp_path / folder).mkdir()
+    for name, size in SIZES.items():
+        Image.fromarray(np.full(size, 90, np.uint8)).save(tmp_path / "images" / name)
+        Image.fromarray((_blob(size, 12) > 0.5).astype(np.uint8)).save(tmp_path / "masks" / name)
+        for number, class_name in enumerate(CLASSES):
+            np.save(tmp_path / "maps" / f"{name[0]}_{class_name}.npy", _blob(size, 12 + 10 * number))
+    return tmp_path
+
+
+def _import(data: Path, maps: Path, *further: object) -> Path:
+    table = data / "out" / "predictions.parquet"
+    _done("import-maps", maps, "--images", data / "images", "--predictions", table, *further)
+    return table
+
+
+def _scores(data: Path, table: Path) -> list[dict[str, Any]]:
+    _done("annotate-iou", "--predictions", table, "--annotations", data / "masks", "-o", table.parent, "--no-baselines")
+    rows: list[dict[str, Any]] = pq.read_table(table.parent / "annotation_metrics.parquet").to_pylist()
+    return rows
+
+
+def test_maps_of_different_sizes_are_scored_without_predictions(data: Path) -> None:
+    table = _import(data, data / "maps")
+    rows = list(open_table(table).rows())
+    assert [row.grids.shape for row in rows if row.grids is not None] == [(2, *size) for size in SIZES.values()]
+    assert {row.predicted for row in rows} == {None}
+    assert pq.read_table(table).num_rows == 2  # another reader of Parquet
+    scores = {(row["image_id"], row["target_class"]): row for row in _scores(data, table)}
+    for size, name in zip(SIZES.values(), SIZES, strict=True):
+        heat, mask = _blob(size, 12), _blob(size, 12) > 0.5
+        scaled = (heat - heat.min()) / (heat.max() - heat.min()) >= 0.5
+        iou = (scaled & mask).sum() / (scaled | mask).sum()
+        assert scores[name, "Benign"]["iou"] == pytest.approx(iou, abs=1e-6)
+        assert scores[name, "Malignant"]["iou"] < 0.3
+    assert {(row["outcome"], row["predicted"], row["target_probability"]) for row in scores.values()} == {
+        (None, None, None)
+    }
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff", "deep", "folders", "npz", "array"])
+def test_every_kind_of_file_gives_the_same_regions(data: Path, kind: str) -> None:
+    expected = {
+        (row["image_id"], row["target_class"]): row["iou"] for row in _scores(data, _import(data, data / "maps"))
+    }
+    maps, further = data / kind, list[object]()
+    maps.mkdir()
+    values = {(name, c): np.load(data / "maps" / f"{name[0]}_{c}.npy") for name in SIZES for c in CLASSES}
+    for (name, class_name), heat in values.items():
+        stem = f"{name[0]}_{class_name}"
+        if kind == "png":
+            Image.fromarray(np.round(heat * 255).astype(np.uint8)).save(maps / f"{stem}.png")
+        elif kind == "deep":
+            Image.fromarray(np.round(heat * 65535).astype(np.uint16)).save(maps / f"{stem}.tif")
+        elif kind == "tiff":
+            Image.fromarray(heat).save(maps / f"{stem}.tiff")
+        elif kind == "folders":
+            (maps / class_name).mkdir(exist_ok=True)
+            np.save(maps / class_name / f"{name[0]}.npy", heat)
+    if kind == "npz":
+        for name in SIZES:
+            np.savez(maps / f"{name[0]}.npz", **{c: values[name, c] for c in CLASSES})
+    if kind == "array":  # one array holds images of one size
+        np.save(maps / "all.npy", np.stack([np.stack([values["a.png", c] for c in CLASSES])]))
+        (data / "ids.txt").write_text("a.png\n")
+        further = ["--ids", data / "ids.txt", "--class-names", ",".join(CLASSES)]
+    found = {(row["image_id"], row["target_class"]): row["iou"] for row in _scores(data, _import(data, maps, *further))}
+    if kind == "array":
+        expected = {key: iou for key, iou in expected.items() if key[0] == "a.png"}
+    assert {key: iou for key, iou in found.items() if iou is not None} == pytest.approx(
+        expected, abs=0.02 if kind == "png" else 1e-3 if kind == "deep" else 1e-6
+    )
+
+
+def test_probabilities_make_outcomes_and_every_command_runs(data: Path) -> None:
+    with (data / "scores.csv").open("w", newline="") as file:
+        lines = [(name, c, p, "Benign") for name in SIZES for c, p in zip(CLASSES, (0.8, 0.2), strict=True)]
+        csv.writer(file).writerows([("image_id", "class", "probability", "label"), *lines])
+    table = _import(data, data / "maps", "--scores", data / "scores.csv")
+    made = open_table(table).provenance
+    assert made.imported is not None
+    assert made.imported["kinds"] == {".npy": 4}
+    assert not made.multi_label
+    scores = _scores(data, table)
+    assert [(row["outcome"], row["confidence"]) for row in scores] == [("TP", pytest.approx(0.8))] * 2
+    common = ("--predictions", table, "-o", data / "out")
+    for command in (("gallery",), ("report",), ("export", "--to", "npz")):
+        _done(*command, *common)
+    for command in ("sanity", "intervene", "infer"):
+        result = _run(command, data / "images", "--checkpoint", "demo", *common)
+        assert result.exit_code == 5
+        assert "are imported" in result.output
+    assert open_table(table).provenance == made
+
+
+def test_the_sign_says_what_is_evidence(data: Path) -> None:
+    for path in (data / "maps").iterdir():
+        np.save(path, -np.load(path))
+    ious = {}
+    for sign in ("negative", "absolute", "positive"):
+        table = _import(data, data / "maps", "--sign", sign)
+        ious[sign] = [row["iou"] for row in _scores(data, table)] if sign != "positive" else None
+    assert ious["negative"] == ious["absolute"]
+    assert min(ious["negative"] or []) > 0
+    statuses = {status for row in open_table(table).rows() for status in row.grid_statuses}
+    assert statuses == {MapStatus.NO_POSITIVE_EVIDENCE}
+
+
+def test_files_that_hold_no_map_are_named_and_stop_no_other(data: Path) -> None:
+    maps = data / "maps"
+    (maps / "b_x.pkl").write_bytes(pickle.dumps([1]))
+    np.save(maps / "b_y.npy", np.array([{}], object), allow_pickle=True)
+    Image.fromarray(np.arange(27, dtype=np.uint8).reshape(3, 3, 3)).save(maps / "b_z.png")
+    np.save(maps / "c_Benign.npy", np.zeros((2, 2)))
+    np.savez(maps / "b.npz", np.zeros((9, 9)))
+    result = _run("import-maps", maps, "--images", data / "images", "-o", data / "out")
+    assert result.exit_code == 1
+    for reason in ("may be a pickle", "Python objects", "colours", "no radiograph has the name", "differ in shape"):
+        assert reason in " ".join(result.output.split())
+    assert len(open_table(data / "out" / "predictions.parquet").index()) == 2
+
+
+@pytest.mark.parametrize(("size", "tolerance"), [("grid", 1e-6), ("original", 1e-4)])
+def test_own_exports_come_back(
+    data: Path, size: str, tolerance: float, make_row: Callable[..., Prediction], make_table: Callable[..., None]
+) -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        make_row(name, "Benign", (0.7, 0.3), path=f"images/{name}", size=Size(*shape), stamp=None,
+                 grids=random.normal(size=(2, 5, 5)).astype(np.float32), grid_statuses=(MapStatus.OK,) * 2)
+        for name, shape in SIZES.items()
+    ]  # fmt: skip
+    make_table(data / "own.parquet", CLASSES, rows)
+    own = _scores(data, data / "own.parquet")
+    _done("export", "--to", "npz", "--classes", "all", "--map-size", size, "--predictions", data / "own.parquet",
+          "-o", data / "own")  # fmt: skip
+    found = _scores(data, _import(data, data / "own" / "npz"))
+    skipped = () if size == "grid" else ("ceiling", "best_threshold")  # those of the grid that was enlarged
+    for before, after in zip(own, found, strict=True):
+        for name, value in before.items():
+            if not name.startswith(skipped) or size == "grid":
+                assert after[name] == (pytest.approx(value, abs=tolerance) if isinstance(value, float) else value), name
+
+
+def test_more_images_of_different_sizes_than_are_looked_at_for_faults(data: Path) -> None:
+    for number in range(12):
+        size = (40 + number, 30)
+        Image.fromarray(np.full(size, 90, np.uint8)).save(data / "images" / f"x{number}.png")
+        np.savez(data / "maps" / f"x{number}.npz", Benign=_blob(size, 9), Malignant=_blob(size, 30))
+    lines = [f"{path.name},{c},0.5" for path in (data / "images").iterdir() for c in CLASSES]
+    (data / "scores.csv").write_text("\n".join(["image_id,class,probability", *lines]))
+    table = _import(data, data / "maps", "--scores", data / "scores.csv")
+    _done("report", "--predictions", table, "-o", data / "out")
+
+
+def test_from_python(data: Path) -> None:
+    result = btxrd_explain.import_maps(data / "maps", images=data / "images", predictions=data / "maps.parquet")
+    assert (result.images, result.maps, result.failed) == (2, 4, 0)
+
+
+def test_chexlocalize_is_reproduced_from_the_command_line(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "chexlocalize"
+    with (folder / "reference_iou.csv").open(newline="") as file:
+        reference = {row["task"]: row for row in csv.DictReader(file)}
+    masks = json.loads((folder / "gt_segmentations_val.json").read_text())
+    image = next(iter(reference.values()))["cxr"]
+    height, width = masks[image]["Cardiomegaly"]["size"]
+    (tmp_path / "images").mkdir()
+    Image.new("L", (width, height), 90).save(tmp_path / "images" / f"{image}.png")
+    lines = [(image, name, row["prob"]) for name, row in reference.items()]
+    with (tmp_path / "scores.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image_id", "class", "probability"), *lines])
+    _done("import-maps", folder / "maps_npy", "--scores", tmp_path / "scores.csv", "--images", tmp_path / "images",
+          "-o", tmp_path)  # fmt: skip
+    meanings = ",".join(f"{name}={name}" for name in reference)
+    for rule, column in (("otsu", "iou_otsu_pixelwise"), ("fixed", "iou_fixed_0p5")):
+        _done("annotate-iou", "--predictions", tmp_path / "predictions.parquet", "-o", tmp_path, "--no-baselines",
+              "--annotations", folder / "gt_segmentations_val.json", "--label-map", meanings,
+              "--threshold-rule", rule, "--set", "annotation.operator=>")  # fmt: skip
+        found = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()
+        scored = {row["target_class"]: row for row in found if row["excluded"] is None}
+        assert len(found) == 10
+        assert scored.keys() == {name for name, row in reference.items() if row["gt_positive"] == "1"}
+        for name, row in scored.items():
+            assert row["iou"] == pytest.approx(float(reference[name][column]), abs=1e-6)
+            assert row["energy_in_mask"] == pytest.approx(float(reference[name]["energy_in_gt"]), abs=1e-6)
+            assert row["pointing_hit"] == bool(int(reference[name]["pointing_hit"]))
