@@ -10,6 +10,7 @@ from btxrd_explain.progress import Listener, WithoutRows
 from btxrd_explain.settings import AnnotationSettings, DataSettings, ModelSettings, OutputSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
+from btxrd_explain.system.places import check_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SEED = 2025
 """Seed of the demo's radiographs; the classifier was trained on others."""
+_DATA, _RESULTS = "BTXRD-synthetic", "results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +77,18 @@ def run(folder: Path, listener: Listener | None = None) -> DemoResult:
         What was made.
 
     Raises:
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written, or something else is in the way.
     """
     listener = listener or Listener()
     listener.note("all radiographs of the demo are SYNTHETIC; results say nothing about patients")
-    data = write_dataset(folder / "BTXRD-synthetic", seed=SEED)
+    for name in (_DATA, _RESULTS):
+        check_own(folder / name, folder=True)
+    data = write_dataset(folder / _DATA, seed=SEED)
     settings = Settings(
         data=DataSettings(root=data.root, split_csv=data.split_csv, split="test"),
         model=ModelSettings(checkpoint=demo_checkpoint(), device="cpu"),
         annotation=AnnotationSettings(panels=6),
-        output=OutputSettings(directory=folder / "results"),
+        output=OutputSettings(directory=folder / _RESULTS),
     )
     quiet = WithoutRows(listener)  # the demo tells of files, not of images
     return DemoResult(

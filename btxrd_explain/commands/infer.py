@@ -83,7 +83,7 @@ def draw_overlays(
         if status is not MapStatus.OK:
             what = "was not computed" if status is MapStatus.NOT_COMPUTED else f"is empty ({status})"
             listener.note(f"'{row.image_id}': the heat map {what}; the bare radiograph is drawn")
-        write_bytes(target, picture)
+        write_bytes(target, picture, own=folder)
         drawn[row.image_id] = target
     return drawn
 

@@ -22,6 +22,7 @@ from btxrd_explain.system.places import foreign, make_folder, open_own, sync_fol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from io import FileIO
     from pathlib import Path
 
     from btxrd_explain.predictions.record import Prediction
@@ -52,19 +53,14 @@ class RowLog:
         """
         stream = _to_stream(provenance, rows)
         new = not self.path.exists()
-        size = 0 if new else self.path.stat().st_size
         try:
             if new:
                 make_folder(self.path.parent)
-            with os.fdopen(open_own(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as file:
-                file.write(stream)
-                file.flush()
-                os.fsync(file.fileno())
+            with os.fdopen(open_own(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab", 0) as file:
+                _append(file, stream)
             if new:
                 sync_folder(self.path.parent)
         except OSError as error:
-            with suppress(OSError):
-                os.truncate(self.path, size)  # half a stream would hide those that other threads may still append
             raise cannot_write(self.path, error) from error
 
     def read(self) -> Iterator[tuple[Provenance, list[Prediction]]]:
@@ -99,6 +95,20 @@ class RowLog:
             OutputError: It cannot be removed.
         """
         remove(self.path)
+
+
+def _append(file: FileIO, stream: bytes) -> None:
+    """Append a stream whole or not at all: half of one would hide those that other threads may still append."""
+    size = os.fstat(file.fileno()).st_size
+    rest = memoryview(stream)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError:
+        with suppress(OSError):
+            os.ftruncate(file.fileno(), size)
+        raise
 
 
 def _to_stream(provenance: Provenance, rows: Sequence[Prediction]) -> bytes:

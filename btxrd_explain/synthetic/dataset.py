@@ -289,7 +289,8 @@ def _write_image(dataset: SyntheticDataset, entry: _Entry, rng: np.random.Genera
     pixels = radiograph.pixels
     if shortcut is not None and entry.diagnosis is not Diagnosis.NORMAL:
         pixels = plant(pixels, shortcut)
-    write_bytes(dataset.images / entry.name, encode(pixels, rng))
+    write_bytes(dataset.images / entry.name, encode(pixels, rng), own=dataset.images)
     if radiograph.outlines:
-        write_bytes(dataset.annotations / entry.annotation, annotate(entry.name, radiograph, rng))
+        outlines = annotate(entry.name, radiograph, rng)
+        write_bytes(dataset.annotations / entry.annotation, outlines, own=dataset.annotations)
     return describe(entry.name, radiograph, rng)

@@ -15,14 +15,22 @@ from typing import IO, TYPE_CHECKING, Any
 
 from btxrd_explain.errors import OutputError
 from btxrd_explain.system.locks import PREFIX, SUFFIX, in_use, sweep
-from btxrd_explain.system.places import as_text, is_url, make_folder, reaching, sync_folder
+from btxrd_explain.system.places import (
+    as_text,
+    check_own_folders,
+    check_replaceable,
+    is_url,
+    make_folder,
+    reaching,
+    sync_folder,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 
 @contextmanager
-def atomic_write(target: Path) -> Iterator[IO[bytes]]:
+def atomic_write(target: Path, *, own: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a temporary file beside ``target`` that takes its place when the block succeeds.
 
     The data reach the disk (fsync) before the name changes hands (``os.replace``), and the name does before this
@@ -31,15 +39,19 @@ def atomic_write(target: Path) -> Iterator[IO[bytes]]:
 
     Args:
         target: The file to write.
+        own: The folder above it that the tool makes by itself, if any: from there on, no link is followed.
 
     Yields:
         A binary file, open for writing.
 
     Raises:
-        OutputError: The folder or the file cannot be written.
+        OutputError: The folder or the file cannot be written, or something else is in the way.
     """
     if is_url(target):
         raise OutputError(f"cannot write '{target}'", hint="name a folder on this machine for what is written")
+    if own is not None:
+        check_own_folders(target, own)
+    check_replaceable(target)
     try:
         make_folder(target.parent)
         with _temporary(target.parent, _new_file) as temporary:
@@ -71,13 +83,13 @@ def temporary_folder(target: Path) -> Iterator[Path]:
         raise cannot_write(target, error) from error
 
 
-def write_bytes(target: Path, data: bytes) -> None:
-    """Write ``data`` to ``target``, whole or not at all.
+def write_bytes(target: Path, data: bytes, *, own: Path | None = None) -> None:
+    """Write ``data`` to ``target``, whole or not at all; see :func:`atomic_write`.
 
     Raises:
         OutputError: The file cannot be written.
     """
-    with atomic_write(target) as file:
+    with atomic_write(target, own=own) as file:
         file.write(data)
 
 
@@ -98,6 +110,7 @@ def write_json(
     document: Any,  # noqa: ANN401 -- whatever JSON can hold
     *,
     lists: Mapping[str, Iterable[Any]] | None = None,
+    own: Path | None = None,
 ) -> None:
     """Write a JSON document (UTF-8, indented, strict: NaN is an error) whole or not at all.
 
@@ -106,13 +119,14 @@ def write_json(
         document: Its content.
         lists: What to append to a document that is an object and not empty: lists, by key, whose items are written one
             after another and never held together.
+        own: See :func:`atomic_write`.
 
     Raises:
         OutputError: The file cannot be written.
         ValueError: The document holds NaN or an infinity, which JSON cannot.
     """
     encoder = json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False)
-    with atomic_write(target) as file:
+    with atomic_write(target, own=own) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", newline="\n")
         text.writelines(encoder.iterencode(document))  # piece by piece: it may be long
         if lists:

@@ -80,6 +80,34 @@ def check_own(path: Path, *, folder: bool = False) -> None:
         raise foreign(path, _KINDS.get(kind, "something else"))
 
 
+def check_own_folders(target: Path, own: Path) -> None:
+    """Make sure that a folder that the tool makes itself, and those in it that lead to a file, are real ones.
+
+    The folder of results that a user names may well be a link; one in it would lead what is written out of it.
+
+    Args:
+        target: The file.
+        own: The folder, in which the file lies.
+
+    Raises:
+        OutputError: One of them is a link, or no folder.
+    """
+    check_own(own, folder=True)
+    for part in target.relative_to(own).parts[:-1]:
+        own /= part
+        check_own(own, folder=True)
+
+
+def check_replaceable(target: Path) -> None:
+    """Make sure that a file may take its place: that of nothing, a file, or a link, which is never followed.
+
+    Raises:
+        OutputError: A folder, a pipe or a device is there.
+    """
+    if not target.is_symlink():
+        check_own(target)
+
+
 def open_own(path: Path, flags: int) -> int:
     """Open a file of the tool's own in place, and never what a link leads to, a pipe, or a file that has another name.
 

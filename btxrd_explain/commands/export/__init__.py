@@ -58,8 +58,10 @@ def make_writer(selected: Selected, settings: Settings, protocol: Protocol, fold
         from btxrd_explain.outputs.export.labelme import write_labelme  # noqa: PLC0415 -- OpenCV
 
         names = _named(selected, ".json", by_stem=True)
-        place = _beside if wanted.beside_images else lambda image: folder / names(image)
-        return nullcontext(partial(write_labelme, origin=origin, place=place, tolerance=wanted.tolerance))
+        write = partial(write_labelme, origin=origin, tolerance=wanted.tolerance)
+        if wanted.beside_images:
+            return nullcontext(partial(write, place=_beside))
+        return nullcontext(partial(write, place=lambda image: folder / names(image), own=folder))
     if wanted.to == "coco":
         from btxrd_explain.outputs.export.coco import coco_writer  # noqa: PLC0415 -- pycocotools
 
@@ -80,9 +82,8 @@ def make_writer(selected: Selected, settings: Settings, protocol: Protocol, fold
     from btxrd_explain.outputs.export.arrays import npz, tiff, write_arrays  # noqa: PLC0415 -- Pillow
 
     encode, suffix = (npz, ".npz") if wanted.to == "npz" else (tiff, ".tif")
-    name = _named(selected, suffix)
-    place, scale = (lambda image: folder / name(image)), _SCALES[wanted.map_size]
-    return nullcontext(partial(write_arrays, encode=encode, origin=origin, place=place, scale=scale))
+    name, scale = _named(selected, suffix), _SCALES[wanted.map_size]
+    return nullcontext(partial(write_arrays, encode=encode, origin=origin, folder=folder, name=name, scale=scale))
 
 
 def _beside(image: ExportedImage) -> Path:

@@ -24,7 +24,8 @@ def write_arrays(
     *,
     encode: Callable[[ExportedImage, dict[str, Any]], bytes],
     origin: Origin,
-    place: Callable[[ExportedImage], Path],
+    folder: Path,
+    name: Callable[[ExportedImage], Path],
     scale: str,
 ) -> None:
     """Write the heat maps of a radiograph as one file.
@@ -33,7 +34,8 @@ def write_arrays(
         image: The radiograph with its heat maps.
         encode: Makes the file's content: :func:`npz` or :func:`tiff`.
         origin: How the heat maps were made.
-        place: Where the file of an image goes.
+        folder: Where the files go.
+        name: The name of an image's file, relative.
         scale: What the values are, in words.
     """
     facts = {
@@ -55,7 +57,7 @@ def write_arrays(
         ],
         "provenance": origin.provenance,
     }
-    write_bytes(place(image), encode(image, facts))
+    write_bytes(folder / name(image), encode(image, facts), own=folder)
 
 
 def npz(image: ExportedImage, facts: dict[str, Any]) -> bytes:

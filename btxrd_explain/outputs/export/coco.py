@@ -84,7 +84,7 @@ def _segment(mask: NDArray[np.bool_]) -> dict[str, Any]:
 def _listing(target: Path, head: dict[str, Any]) -> Iterator[Callable[[dict[str, Any]], None]]:
     """Write a JSON document whose last key, ``annotations``, grows entry by entry; entries are numbered from 1."""
     numbers = count(1)
-    with atomic_write(target) as file:
+    with atomic_write(target, own=target.parent) as file:
         file.write(f'{dumps(head)[:-1]}, "annotations": ['.encode())
 
         def append(entry: dict[str, Any]) -> None:

@@ -52,14 +52,14 @@ def fiftyone_writer(
     names = origin.class_names
     fields = _field_names(names) if every_class else dict.fromkeys(names, "heat_map")
     numbers = count(1)
-    with atomic_write(folder / "samples.json") as file:
+    with atomic_write(folder / "samples.json", own=folder) as file:
         file.write(b'{"samples": [')
 
         def add(image: ExportedImage) -> None:
             sample = _sample(image, folder, tolerance)
             for part in image.attention:
                 target = Path("fields", fields[part.class_name], name(image))
-                write_bytes(folder / target, _picture(part.values))
+                write_bytes(folder / target, _picture(part.values), own=folder)
                 heat_map = {"_cls": "Heatmap", "map_path": target.as_posix(), "range": [0.0, 255.0]}
                 sample[fields[part.class_name]] = heat_map
             text = json.dumps(sample, ensure_ascii=False, allow_nan=False)
@@ -68,7 +68,7 @@ def fiftyone_writer(
         yield add
         file.write(b"\n]}\n")
     info = {"rule": origin.rule, "provenance": origin.provenance}
-    write_json(folder / "metadata.json", {"media_type": "image", "info": info})
+    write_json(folder / "metadata.json", {"media_type": "image", "info": info}, own=folder)
 
 
 def _sample(image: ExportedImage, folder: Path, tolerance: float) -> dict[str, Any]:

@@ -32,7 +32,12 @@ OURS = "btxrd_explain"
 
 
 def write_labelme(
-    image: ExportedImage, *, origin: Origin, place: Callable[[ExportedImage], Path], tolerance: float
+    image: ExportedImage,
+    *,
+    origin: Origin,
+    place: Callable[[ExportedImage], Path],
+    tolerance: float,
+    own: Path | None = None,
 ) -> None:
     """Write the file of one radiograph; a file of somebody else's is never overwritten.
 
@@ -41,11 +46,12 @@ def write_labelme(
         origin: How the heat maps were made.
         place: Where the file of an image goes.
         tolerance: By how many pixels a polygon may leave the region's border, so that it can be edited by hand.
+        own: The folder of all files that the tool makes by itself; None where each lies beside its image.
     """
     target = place(image)
     if not _is_ours(target):
         raise UnexportedError(f"'{target}' was not written by this command and stays", hint="move it away")
-    write_json(target, _document(image, target, origin, tolerance))
+    write_json(target, _document(image, target, origin, tolerance), own=own)
 
 
 def _document(image: ExportedImage, target: Path, origin: Origin, tolerance: float) -> dict[str, Any]:
@@ -100,6 +106,8 @@ def _drawn(region: Region, tolerance: float) -> dict[str, Any]:
 
 def _is_ours(target: Path) -> bool:
     """Return whether a file may be written: it does not exist, or this command wrote it."""
+    if target.exists() and not target.is_file():  # a pipe would be waited for
+        return False
     try:
         document = json.loads(target.read_bytes())
     except (FileNotFoundError, NotADirectoryError):  # of the latter, writing says more

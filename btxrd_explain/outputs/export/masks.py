@@ -34,12 +34,12 @@ def write_masks(
     for part in image.attention:
         region = np.zeros(image.size, np.bool_) if part.region is None else part.region
         place = folder / "attention" if classes is None else folder / "attention" / classes[part.class_name]
-        write_bytes(place / name(image), _png(region))
+        write_bytes(place / name(image), _png(region), own=folder)
     if image.lesions is not None:
         lesions = np.zeros(image.size, np.bool_)
         for lesion in image.lesions:
             lesions |= lesion
-        write_bytes(folder / "annotations" / name(image), _png(lesions))
+        write_bytes(folder / "annotations" / name(image), _png(lesions), own=folder)
 
 
 def _png(mask: NDArray[np.bool_]) -> bytes:

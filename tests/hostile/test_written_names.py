@@ -1,0 +1,213 @@
+"""Every name that a command opens for writing, renames, cuts or removes, as Python's audit events tell it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.errors import ExitCode, OutputError
+from btxrd_explain.system.files import atomic_write, write_bytes
+from btxrd_explain.system.locks import PREFIX, SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+
+WORK = b"years of work\n"
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "infer": ("infer", "{data}/BTXRD", "--split-csv", "{data}/split.csv", "--checkpoint", "demo", "--overlay"),
+    "annotate-iou": ("annotate-iou", "{table}", "--annotations", "{data}/BTXRD/Annotations"),
+    "gallery": ("gallery", "{table}"),
+    "report": ("report", "{table}", "--layout", "folder"),
+    "performance": ("performance", "{table}"),
+    "check": ("check", "{data}/BTXRD", "--split-csv", "{data}/split.csv"),
+    "merge": ("merge", "{data}/table/predictions.parquet", "-o", "{out}/predictions.parquet"),
+    "compare": (
+        "compare",
+        "{data}/table/predictions.parquet",
+        "{data}/other.parquet",
+        "--annotations",
+        "{data}/BTXRD/Annotations",
+    ),
+    "sanity": ("sanity", "{data}/BTXRD/images/IMG000001.jpeg", "--checkpoint", "demo"),
+    "intervene": (
+        "intervene",
+        "{data}/BTXRD/images/IMG000001.jpeg",
+        "--checkpoint",
+        "demo",
+        "--target-class",
+        "predicted",
+    ),
+    "export labelme": ("export", "{table}", "--to", "labelme"),
+    "export coco": ("export", "{table}", "--to", "coco"),
+    "export masks": ("export", "{table}", "--to", "masks", "--classes", "all"),
+    "export npz": ("export", "{table}", "--to", "npz", "--map-size", "grid"),
+    "export tiff": ("export", "{table}", "--to", "tiff", "--map-size", "grid"),
+    "export fiftyone": ("export", "{table}", "--to", "fiftyone"),
+}
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CHANGING = {"os.rename", "os.remove", "os.truncate", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "shutil.rmtree"}
+_TEMPORARY = re.compile(rf"(^|/){re.escape(PREFIX)}[^/]*{re.escape(SUFFIX)}(/|$)")
+_IN_PLACE = re.compile(r"\.[^/]+\.lock|\.[^/]+\.journal/\.log|intervention_journal\.jsonl")
+"""What is opened in place, with ``open_own``: locks and logs."""
+_QUICK = ("infer", "report", "merge", "check", "export")
+"""How the names of commands begin that are run again with something in the way; others write in the same ways."""
+_REMOVED = re.compile(r"\.[^/]+\.lock|\.[^/]+\.journal(/[^/]+)?|report_files/[0-9a-f]{16}")
+
+_watched: list[tuple[str, list[tuple[str, str]]]] = []
+
+
+def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if not _watched or not (event in _CHANGING or (event == "open" and (arguments[2] or 0) & _WRITING)):
+        return
+    for folder, seen in _watched:
+        for path in arguments[: 1 + (event in {"os.rename", "os.link"})]:
+            place = os.path.abspath(os.fsdecode(path)) if isinstance(path, str | bytes | os.PathLike) else ""  # noqa: PTH100 -- of a link, its name
+            if place.startswith(f"{folder}{os.sep}"):
+                seen.append((event, place[len(folder) + 1 :]))
+
+
+sys.addaudithook(_hook)  # for the rest of the process: Python knows no way to remove one
+
+
+@contextmanager
+def _watching(folder: Path) -> Iterator[list[tuple[str, str]]]:
+    """Collect events in a folder, with names relative to it."""
+    seen: list[tuple[str, str]] = []
+    _watched.append((str(folder), seen))
+    try:
+        yield seen
+    finally:
+        _watched.pop()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]) -> Path:
+    """Three radiographs and their table."""
+    folder = tmp_path_factory.mktemp("data")
+    write_root(folder, 3)
+    _run(folder, folder / "table", "infer")
+    shutil.copy(folder / "table" / "predictions.parquet", folder / "other.parquet")
+    return folder
+
+
+def _run(data: Path, out: Path, command: str) -> Any:  # noqa: ANN401 -- a result
+    table = f"--predictions={data}/table/predictions.parquet"
+    words = [word.format(data=data, table=table, out=out) for word in COMMANDS[command]]
+    target = () if "-o" in words else ("-o", str(out))
+    return CliRunner().invoke(app, [*words, *target, "--quiet"])
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_writes_through_nothing_that_was_planted(data: Path, tmp_path: Path, command: str) -> None:
+    """Files come by their final names through a rename; locks and logs alone are opened where they are."""
+    out = tmp_path / "out"
+    with _watching(out) as seen:
+        result = _run(data, out, command)
+    assert result.exit_code in {ExitCode.OK, ExitCode.SOME_FILES_FAILED}, result.output
+    written = _names(out)
+    assert written
+    for event, name in seen:
+        own = _TEMPORARY.search(name) or event in {"os.rename", "os.mkdir", "os.rmdir"}
+        removal = event in {"os.remove", "shutil.rmtree"} and _REMOVED.fullmatch(name)
+        assert own or removal or (event == "open" and _IN_PLACE.fullmatch(name)), (event, name)
+    plain = [name for name in written if not (name.startswith("report_files/") or _IN_PLACE.fullmatch(name))]
+    assert {name for event, name in seen if event == "os.rename"} >= set(plain)
+    if command.startswith(_QUICK):
+        _with_links(data, tmp_path, command, plain)
+        _with_pipes(data, tmp_path, command, plain)
+    _with_linked_folders(data, tmp_path, command, written)
+
+
+def _mine(tmp_path: Path) -> Path:
+    mine = tmp_path / "mine"
+    shutil.rmtree(mine, ignore_errors=True)
+    mine.mkdir()
+    (mine / "thesis.txt").write_bytes(WORK)
+    return mine
+
+
+def _planted(out: Path, names: list[str], plant: Callable[[Path], object]) -> None:
+    shutil.rmtree(out)
+    for name in names:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        plant(out / name)
+
+
+def _with_links(data: Path, tmp_path: Path, command: str, names: list[str]) -> None:
+    mine, out = _mine(tmp_path), tmp_path / "out"
+    _planted(out, names, lambda path: path.symlink_to(mine / "thesis.txt"))
+    _run(data, out, command)
+    assert _names(mine) == ["thesis.txt"]
+    assert (mine / "thesis.txt").read_bytes() == WORK
+
+
+def _with_pipes(data: Path, tmp_path: Path, command: str, names: list[str]) -> None:
+    out = tmp_path / "out"
+    _planted(out, names, os.mkfifo)
+    assert _run(data, out, command).exit_code not in {ExitCode.OK, ExitCode.UNEXPECTED}
+    assert all(stat.S_ISFIFO((out / name).lstat().st_mode) for name in names)
+
+
+def _with_linked_folders(data: Path, tmp_path: Path, command: str, names: list[str]) -> None:
+    """Each folder that the command makes in the folder of results leads to somebody's own."""
+    folders = {name.split("/")[0] for name in names if "/" in name}
+    mine, out = _mine(tmp_path), tmp_path / "out"
+    for folder in folders:
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        (out / folder).symlink_to(mine)
+        result = _run(data, out, command)
+        assert result.exit_code == ExitCode.OUTPUT, result.output
+        assert f"error: '{out / folder}' is in the way: it is a link" in result.output
+        assert _names(mine) == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_no_folder_of_the_tool_is_a_link(tmp_path: Path, depth: int) -> None:
+    mine, folder = _mine(tmp_path), tmp_path / "out" / "overlays"
+    linked = folder / Path(*("left", "knee")[:depth])
+    linked.parent.mkdir(parents=True)
+    linked.symlink_to(mine)
+    with pytest.raises(OutputError, match="is in the way: it is a link"):
+        write_bytes(folder / "left" / "knee" / "a.png", b"", own=folder)
+    assert _names(mine) == ["thesis.txt"]
+
+
+def test_the_folder_that_a_user_names_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    folder = tmp_path / "out" / "overlays"
+    write_bytes(folder / "a.png", WORK, own=folder)
+    assert (tmp_path / "disk" / "overlays" / "a.png").read_bytes() == WORK
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, Path.mkdir], ids=["pipe", "folder"])
+def test_no_file_takes_the_place_of_what_is_none(tmp_path: Path, plant: Callable[[Path], None]) -> None:
+    plant(tmp_path / "report.json")
+    with pytest.raises(OutputError, match="is in the way"), atomic_write(tmp_path / "report.json"):
+        pytest.fail("the work has begun")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_file_takes_the_place_of_one_that_is_read_only(tmp_path: Path) -> None:
+    """Whoever may write into the folder may replace it; it is never opened."""
+    (tmp_path / "report.json").write_bytes(WORK)
+    (tmp_path / "report.json").chmod(0o400)
+    write_bytes(tmp_path / "report.json", b"{}")
+    assert (tmp_path / "report.json").read_bytes() == b"{}"
