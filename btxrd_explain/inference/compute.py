@@ -264,8 +264,13 @@ class Explainer:
         return replace(self, others=()), *self.others
 
 
-def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
+def load_explainer(settings: Settings, request: Mapping[str, Any], *, at_most: int | None = None) -> Explainer:
     """Load the classifier that the settings name, or those of an ensemble, and find the layer to explain.
+
+    Args:
+        settings: The settings.
+        request: What decides about the rows.
+        at_most: How many radiographs there are, where that is known: no batch needs to be larger.
 
     Raises:
         CheckpointError: A checkpoint cannot be used, or two of an ensemble do not go together.
@@ -275,7 +280,8 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
         keep_freed_memory()
     paths = checkpoints_of(settings)
     first, *others = [
-        _load_member(settings, request, path, name) for path, name in zip(paths, names_of(paths), strict=True)
+        _load_member(settings, request, path, name, at_most=at_most)
+        for path, name in zip(paths, names_of(paths), strict=True)
     ]
     if not others:
         return first
@@ -283,7 +289,9 @@ def load_explainer(settings: Settings, request: Mapping[str, Any]) -> Explainer:
     return replace(first, provenance=provenance, others=tuple(replace(other, limit=first.limit) for other in others))
 
 
-def _load_member(settings: Settings, request: Mapping[str, Any], path: Path, name: str) -> Explainer:
+def _load_member(
+    settings: Settings, request: Mapping[str, Any], path: Path, name: str, *, at_most: int | None
+) -> Explainer:
     """Load one classifier; see :func:`load_explainer`."""
     device = device_of(settings)
     classifier = build_classifier(
@@ -306,7 +314,8 @@ def _load_member(settings: Settings, request: Mapping[str, Any], path: Path, nam
     unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
-    remarks = _compiled(classifier.network, layers, settings, torch.zeros(batch_size, *shape, device=device))
+    batch_size = batch_size if at_most is None else max(min(batch_size, at_most), 1)
+    remarks = _compiled(classifier.network, layers, settings, (batch_size, *shape))
     provenance = Provenance(
         request=dict(request),
         class_names=classifier.class_names,
@@ -352,15 +361,16 @@ def _explained_classes(settings: Settings, classifier: Classifier) -> ExplainedC
 
 
 def _compiled(
-    network: nn.Module, layers: tuple[TargetLayer, ...], settings: Settings, batch: Tensor
+    network: nn.Module, layers: tuple[TargetLayer, ...], settings: Settings, shape: tuple[int, ...]
 ) -> tuple[str, ...]:
-    """Compile the network where that is wanted; return why it was not."""
+    """Compile the network for batches of a shape, where that is wanted; return why it was not."""
     if not settings.model.compile:
         return ()
     if not METHODS[settings.gradcam.method].native:
         return (f"the network is not compiled: {settings.gradcam.method} works with all of it",)
     from btxrd_explain.model.compiling import compile_body  # noqa: PLC0415 -- only here
 
+    batch = torch.zeros(shape, device=next(network.parameters()).device)
     with torch.autocast(
         batch.device.type, PRECISIONS[settings.model.precision], enabled=settings.model.precision != "fp32"
     ):

@@ -127,7 +127,7 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
 
     if settings.run.engine == "ray":  # here only to be checked; the devices are the workers'
         settings = settings.model_copy(update={"model": settings.model.model_copy(update={"device": "cpu"})})
-    explainer = load_explainer(settings, plan.request)
+    explainer = load_explainer(settings, plan.request, at_most=len(plan.pending))
     if "several_labels" in plan.request:
         _check_labels(plan, explainer.provenance.class_names)
     explainer = with_movement(explainer, plan.pending, plan.folder)
