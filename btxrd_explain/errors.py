@@ -4,7 +4,7 @@
 |-----:|---------|
 | 0 | all went well |
 | 1 | the run finished, but some files failed (each is named in table and summary), or `check` found something |
-| 2 | usage or settings: a flag, a key or a value is wrong |
+| 2 | usage or settings: a flag, a key or a value is wrong, or takes more memory than there is |
 | 3 | checkpoint: it cannot be read safely, does not fit the architecture, or has one output |
 | 4 | input: nothing to work on, a needed file that cannot be read, or one that is named like another in the table |
 | 5 | predictions table: missing, damaged, or not what the command needs |
@@ -39,6 +39,19 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130
     BROKEN_PIPE = 141
     TERMINATED = 143
+
+
+_SHORT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "cannot allocate memory")
+"""How devices without an exception of their own for it (CPU, MPS), and the system, say that memory is short."""
+
+
+def memory_is_short(error: Exception) -> bool:
+    """Return whether an error says that there is too little memory.
+
+    >>> memory_is_short(MemoryError()), memory_is_short(RuntimeError("DefaultCPUAllocator: not enough memory"))
+    (True, True)
+    """
+    return isinstance(error, MemoryError) or any(text in str(error).lower() for text in _SHORT_OF_MEMORY)
 
 
 _LONGEST = 1000

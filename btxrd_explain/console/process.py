@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from io import TextIOWrapper
-from typing import TYPE_CHECKING
+from io import BufferedWriter, FileIO, TextIOWrapper
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import TextIO
@@ -19,14 +19,30 @@ def open_streams() -> None:
     """Make the standard streams such that reading finds an end, and writing never fails for a sign.
 
     One that is closed (``>&-``, ``pythonw``) leads nowhere; otherwise the next file that is opened would take its
-    number, and whatever C code prints would end up in that file. What an encoding lacks is written as an escape.
+    number, and whatever C code prints would end up in that file. What an encoding lacks is written as an escape. What
+    cannot be written to the standard error, such as on a full disk or to a terminal that is gone, is dropped: it may
+    neither end a run nor change its exit code.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8", closefd=False))  # noqa: SIM115 -- for as long as the process lives
+    if isinstance(sys.stderr, TextIOWrapper):
+        sys.stderr.flush()
+        raw = _Dropping(sys.stderr.fileno(), "wb", closefd=False)
+        sys.stderr = TextIOWrapper(BufferedWriter(raw), encoding=sys.stderr.encoding, line_buffering=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+class _Dropping(FileIO):
+    """A file that takes whatever it is given, and drops what cannot be written."""
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 -- any buffer
+        try:
+            return super().write(data) or 0
+        except OSError:
+            return len(data)
 
 
 def write_utf8(stream: TextIO) -> None:

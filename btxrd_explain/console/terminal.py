@@ -19,7 +19,7 @@ from btxrd_explain.console.markup import escape
 from btxrd_explain.console.process import write_utf8
 from btxrd_explain.console.progress import Phases
 from btxrd_explain.console.stopping import Stopped, exit_code_of, swallowed
-from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError
+from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError, memory_is_short
 from btxrd_explain.plain import plain
 from btxrd_explain.progress import Listener
 
@@ -164,8 +164,7 @@ class Terminal(Listener):
         except UnicodeEncodeError as error:
             return self._unnameable(error)
         except Exception as error:  # noqa: BLE001 -- the last boundary: a user gets a line, whatever went wrong
-            signal = swallowed()
-            return self._interrupted(signal) if signal else self._unexpected(error)
+            return self._unforeseen(error)
         finally:
             self._phases.stop()
         return code
@@ -211,6 +210,20 @@ class Terminal(Listener):
         self._phases.stop()
         self._err.print("interrupted: run the same command again to go on where it stopped")
         return exit_code_of(stop)
+
+    def _unforeseen(self, error: Exception) -> ExitCode:
+        """Tell a signal, too little memory and a setting of matplotlib's from what should not happen."""
+        signal, backend, reason = swallowed(), os.environ.get("MPLBACKEND"), " ".join(str(error).split())
+        if signal:
+            return self._interrupted(signal)
+        if memory_is_short(error):
+            what = f"there is too little memory ({plain(reason)[:200] or type(error).__name__})"
+            self._print_error(f"{what}: use a smaller --batch-size or --image-size")
+        elif backend and isinstance(error, ValueError) and reason.startswith("Key backend:"):  # on matplotlib's import
+            self._print_error(f"MPLBACKEND: matplotlib has no backend '{plain(backend)}': unset it")
+        else:
+            return self._unexpected(error)
+        return ExitCode.USAGE
 
     def _unnameable(self, error: UnicodeEncodeError) -> ExitCode:
         """Say that files cannot be named in the locale's encoding, which is UTF-8 almost everywhere."""

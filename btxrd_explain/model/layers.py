@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from btxrd_explain.core.arrays import shown
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.errors import BtxrdExplainError, SettingsError
+from btxrd_explain.errors import BtxrdExplainError, CheckpointError, SettingsError
 from btxrd_explain.model.layout import Layout, Order, find_layout
 from btxrd_explain.model.scores import score_matrix
 
@@ -288,11 +288,13 @@ def _same(output: Tensor, features: Tensor) -> bool:
     return same_memory and output.numel() == features.numel()
 
 
-def _constant(network: nn.Module) -> SettingsError:
-    """Say that no class score depends on the image, and where zeros stand in the way."""
+def _constant(network: nn.Module) -> BtxrdExplainError:
+    """Say that no class score depends on the image; where zeros stand in the way, it is the weights' fault."""
     zeros = [name for name, weight in network.named_parameters() if weight.ndim > 1 and not weight.any()]
-    reason = f" (the weights '{zeros[-1]}' are all zero)" if zeros else ""
-    return SettingsError(f"the class scores do not depend on the image{reason}", hint="load a trained checkpoint")
+    what, hint = "the class scores do not depend on the image", "load a trained checkpoint"
+    if zeros:
+        return CheckpointError(f"{what} (the weights '{zeros[-1]}' are all zero)", hint=hint)
+    return SettingsError(what, hint=hint)
 
 
 def _watch(network: nn.Module, image: Tensor) -> tuple[list[_Output], list[Tensor], Tensor]:

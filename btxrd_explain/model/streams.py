@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
-from btxrd_explain.errors import SettingsError
+from btxrd_explain.errors import SettingsError, memory_is_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 # Batches that fit: where a device runs out of memory, the batch is halved, and the rest of the run keeps to that.
 
 _Result = TypeVar("_Result")
-
-_MESSAGES = ("not enough memory", "out of memory", "can't allocate memory")
-"""How devices without an exception of their own for it (CPU, MPS) say that memory is short."""
 
 
 @dataclass(slots=True)
@@ -56,7 +53,7 @@ class BatchLimit:
             try:
                 results.append(work(part))
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not (isinstance(error, torch.OutOfMemoryError) or memory_is_short(error)):
                     raise
                 if len(part) == 1:
                     raise SettingsError(
@@ -73,10 +70,6 @@ class BatchLimit:
         self.size = tried // 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(text in str(error).lower() for text in _MESSAGES)
 
 
 # Freed memory stays with the process, so that a network on the CPU does not wait for new pages at each layer.

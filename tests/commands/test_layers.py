@@ -113,7 +113,7 @@ def test_a_head_of_zeros_is_filled(tmp_path: Path) -> None:
     content = {"state_dict": network.state_dict(), "class_names": ["a", "b", "c"]}
     torch.save(content | {"config": {"model": {"backbone": "gmlp_ti16_224"}, "data": {"image_size": 64}}}, path)
     result = CliRunner().invoke(app, ["layers", str(path)])
-    assert result.exit_code == 2
+    assert result.exit_code == 3
     message = "scores do not depend on the image (the weights 'head.weight' are all zero): load a trained checkpoint"
     assert message in " ".join(result.output.split())
 

@@ -85,7 +85,7 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
         map(Requirement, PROJECT["project"]["dependencies"])
     )
     (scripts,) = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
-    assert "btxrd-explain = btxrd_explain.cli:main" in wheel.read(scripts).decode("utf-8")
+    assert "btxrd-explain = btxrd_explain.__main__:main" in wheel.read(scripts).decode("utf-8")
 
 
 def test_the_sdist_holds_what_its_tests_need_and_no_traces_of_work(sources: set[PurePosixPath]) -> None:

@@ -1,0 +1,99 @@
+"""Standard streams that cannot be written, and errors that are nobody's fault but the machine's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from btxrd_explain.console import process
+from btxrd_explain.console.terminal import Terminal
+from btxrd_explain.errors import ExitCode
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux has a device that is always full")
+def test_what_a_full_disk_does_not_take_of_the_notes_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    with FULL.open("w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        process.open_streams()
+        terminal = Terminal()
+        terminal.note("nobody hears it")
+        sys.stderr.write("nor that")
+        sys.stderr.flush()
+        assert terminal.guarded(lambda: ExitCode.OK) is ExitCode.OK
+
+
+def test_a_pipe_that_nobody_reads_ends_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        process.open_streams()
+        Terminal().note("nobody hears it")
+
+
+def test_notes_still_arrive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w", encoding="ascii") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        process.open_streams()
+        Terminal().note("Größe")
+    assert (tmp_path / "log").read_text("ascii") == "note: Gr\\xf6\\xdfe\n"
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), OSError(12, os.strerror(12))]
+)
+def test_short_memory_is_one_line(capsys: pytest.CaptureFixture[str], error: Exception) -> None:
+    def run() -> ExitCode:
+        raise error
+
+    assert Terminal().guarded(run) is ExitCode.USAGE
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.startswith("error: there is too little memory (")
+    assert said.endswith("use a smaller --batch-size or --image-size")
+
+
+def test_a_backend_that_matplotlib_does_not_have_is_a_setting(tmp_path: Path) -> None:
+    run = (
+        "from btxrd_explain.console.terminal import Terminal\n"
+        "raise SystemExit(Terminal().guarded(lambda: __import__('matplotlib')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", run],
+        env=os.environ | {"MPLBACKEND": "no such", "MPLCONFIGDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr == "error: MPLBACKEND: matplotlib has no backend 'no such': unset it\n"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_modules_are_imported_ends_in_silence(name: str) -> None:
+    """The import of the command line sends it; what imports it would show a KeyboardInterrupt."""
+    run = (
+        "import os, signal, sys; from btxrd_explain import __main__\n"
+        "class Finder:\n"
+        "    def find_spec(self, name, *_):\n"
+        f"        if name == 'btxrd_explain.cli': os.kill(os.getpid(), signal.{name})\n"
+        "sys.meta_path.insert(0, Finder()); __main__.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=False)
+    assert done.returncode == {"SIGINT": ExitCode.INTERRUPTED, "SIGTERM": ExitCode.TERMINATED}[name]
+    assert done.stdout == done.stderr == ""
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux has a device that is always full")
+def test_help_on_a_full_disk_is_one_line() -> None:
+    with FULL.open("w", encoding="utf-8") as stream:
+        command = [sys.executable, "-m", "btxrd_explain", "--help"]
+        done = subprocess.run(command, stdout=stream, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.OUTPUT
+    assert done.stderr.startswith("error: cannot write to the standard output (")
+    assert len(done.stderr.splitlines()) == 1
