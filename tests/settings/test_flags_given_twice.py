@@ -56,7 +56,7 @@ def test_every_flag_of_one_value(path: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        ("infer", "a.png", "-c", "a.pt", "--checkpoint=b.pt"),
+        ("infer", "a.png", "--factory", "a:b", "--factory=b:b"),
         ("layers", "--class-names", "a,b", "--class-names", "b,a"),
         ("merge", "part", "-o", "a.parquet", "--output", "b.parquet"),
         ("config", "--config", "a.yaml", "--config", "b.yaml"),
