@@ -172,7 +172,7 @@ def without_padding(grids: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     if not grids.size or not (np.isnan(grids[:, -1]).all() or np.isnan(grids[:, :, -1]).all()):
         return grids
-    filled = ~np.isnan(grids).all(axis=0)
+    filled: NDArray[np.bool_] = ~np.all(np.isnan(grids), axis=0)
     rows, columns = (np.flatnonzero(filled.any(axis=axis)) for axis in (1, 0))
     return grids[:, : rows[-1] + 1, : columns[-1] + 1] if rows.size else grids
 

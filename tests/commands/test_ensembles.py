@@ -44,7 +44,8 @@ PREPROCESS = {
 
 def _save(path: Path, architecture: str, seed: int, **facts: Any) -> None:  # noqa: ANN401 -- whatever a checkpoint says
     torch.manual_seed(seed)
-    network: Any = timm.create_model(architecture, num_classes=3, **({"img_size": 64} if "vit" in architecture else {}))
+    sized: dict[str, Any] = {"img_size": 64} if "vit" in architecture else {}
+    network: Any = timm.create_model(architecture, num_classes=3, **sized)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {"arch": architecture, "class_names": list(NAMES), "state_dict": network.state_dict()}
     torch.save(content | facts, path)

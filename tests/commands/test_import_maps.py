@@ -43,7 +43,8 @@ def _done(*arguments: object) -> str:
 
 def _blob(size: tuple[int, int], row: int) -> NDArray[np.float32]:
     rows, columns = np.mgrid[: size[0], : size[1]]
-    return np.exp(-((rows - row) ** 2 + (columns - 15) ** 2) / 60).astype(np.float32)
+    blob: NDArray[np.float32] = np.exp(-((rows - row) ** 2 + (columns - 15) ** 2) / 60).astype(np.float32)
+    return blob
 
 
 @pytest.fixture
@@ -137,8 +138,8 @@ def test_probabilities_make_outcomes_and_every_command_runs(data: Path) -> None:
     common = ("--predictions", table, "-o", data / "out")
     for command in (("gallery",), ("report",), ("export", "--to", "npz")):
         _done(*command, *common)
-    for command in ("sanity", "intervene", "infer"):
-        result = _run(command, data / "images", "--checkpoint", "demo", *common)
+    for name in ("sanity", "intervene", "infer"):
+        result = _run(name, data / "images", "--checkpoint", "demo", *common)
         assert result.exit_code == 5
         assert "are imported" in result.output
     assert open_table(table).provenance == made

@@ -11,7 +11,8 @@ import pytest
 from btxrd_explain.commands.compare import CompareResult
 from btxrd_explain.commands.compare.differences import BoundedMean, Compared, Comparison
 from btxrd_explain.commands.gallery import ClassGallery, Example, GalleryReport, GalleryResult, Shown
-from btxrd_explain.commands.performance import Calibration, ClassReport, PerformanceReport, PerformanceResult
+from btxrd_explain.commands.performance import ClassReport, PerformanceReport, PerformanceResult
+from btxrd_explain.commands.performance.calibration import Calibration
 from btxrd_explain.console.analysis import bounds, show_compare, show_gallery, show_performance
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.evaluation.parts import Estimate, Statistics

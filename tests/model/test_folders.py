@@ -14,7 +14,7 @@ import timm
 import torch
 from safetensors.torch import save_file
 from timm.models import save_for_hf
-from timm.utils import CheckpointSaver
+from timm.utils.checkpoint_saver import CheckpointSaver
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
@@ -75,7 +75,8 @@ def test_arguments_of_timms_export_are_those_of_the_network(tmp_path: Path) -> N
     network = _pooled("max")
     config = {"label_names": list(NAMES), "pretrained_cfg": {"input_size": (3, 64, 64)}}
     save_for_hf(network, str(tmp_path), config, model_args={"global_pool": "max"}, safe_serialization=True)
-    assert timm.create_model(f"local-dir:{tmp_path}", pretrained=True).global_pool.pool_type == "max"
+    again: Any = timm.create_model(f"local-dir:{tmp_path}", pretrained=True)
+    assert again.global_pool.pool_type == "max"
     classifier = _build(tmp_path)
     _same(classifier, network)
     assert "global_pool max (arguments of timm)" in classifier.notes[0]
@@ -109,7 +110,9 @@ def test_what_timms_training_script_saves(tmp_path: Path, network: Any) -> None:
 
     args = Namespace(model="test_resnet", num_classes=3, class_map="", input_size=None, gp=None, **DATA)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    saver = CheckpointSaver(network, optimizer, args=args, checkpoint_dir=str(tmp_path), recovery_dir=str(tmp_path))
+    saver: Any = CheckpointSaver(  # type: ignore[no-untyped-call]
+        network, optimizer, args=args, checkpoint_dir=str(tmp_path), recovery_dir=str(tmp_path)
+    )
     saver.save_checkpoint(1, metric=0.5)
     for name in ("last.pth.tar", "model_best.pth.tar"):
         classifier = _build(tmp_path / name, Wishes(class_names=NAMES))
@@ -272,7 +275,7 @@ def test_an_id_that_cannot_be_had_is_one_line(tmp_path: Path, monkeypatch: pytes
 @pytest.mark.parametrize("family", ["vit", "swin", "convnext"])
 def test_classifiers_of_transformers(tmp_path: Path, family: str) -> None:
     transformers = pytest.importorskip("transformers")
-    sizes = {
+    sizes: dict[str, dict[str, Any]] = {
         "vit": {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64},
         "swin": {"embed_dim": 16, "depths": [1, 1], "num_heads": [1, 2], "window_size": 4},
         "convnext": {"hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 1, 1]},

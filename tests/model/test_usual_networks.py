@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -141,7 +141,7 @@ def _by_hand(activations: Tensor, score: Tensor) -> np.ndarray:
     return (weights * activations).sum(dim=1)[0].detach().numpy()
 
 
-def _pair(build: Callable[[], nn.Module]) -> tuple[nn.Module, Tensor]:
+def _pair(build: Callable[[], nn.Module]) -> tuple[Any, Tensor]:
     torch.manual_seed(0)
     return build().eval(), torch.randn(1, 3, *SIZE)
 
@@ -197,10 +197,10 @@ def test_the_library_sees_the_run_that_counts(method: str) -> None:
     network, image = _pair(Plain)
     (shared,) = find_target_layers(network, "pool", input_size=SIZE)
     torch.manual_seed(0)
-    apart = Plain().eval()
+    apart: Any = Plain().eval()
     first, apart.pool = nn.MaxPool2d(2), nn.MaxPool2d(2)
     apart.relu = nn.Sequential(nn.ReLU())
-    apart.forward = lambda image: apart.head(  # type: ignore[method-assign]
+    apart.forward = lambda image: apart.head(
         apart.relu(
             apart.hidden(apart.pool(apart.relu(apart.conv2(first(apart.relu(apart.conv1(image)))))).mean(dim=(2, 3)))
         )
@@ -252,7 +252,8 @@ class Fixed(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return class scores."""
         self.kept = self.bank(functional.conv2d(image, self.kernel.to(image), stride=2))
-        return self.kept.square().mean(dim=(2, 3))
+        scores: Tensor = self.kept.square().mean(dim=(2, 3))
+        return scores
 
 
 @pytest.mark.parametrize("buffer", [False, True])

@@ -250,8 +250,8 @@ def _with_radiograph(row: Prediction, record: ImageRecord, target: Path, listene
         radiograph = read_radiograph(record.path)
     except RadiographError as error:
         listener.failed(row.image_id, RowStatus.UNREADABLE, str(error))
-        nothing = {"size": None, "probabilities": None, "grids": None, "grid_statuses": ()}
-        return replace(row, status=RowStatus.UNREADABLE, error=str(error), **nothing)
+        row = replace(row, size=None, probabilities=None, grids=None, grid_statuses=())
+        return replace(row, status=RowStatus.UNREADABLE, error=str(error))
     found = record.path.stat()
     stamp = FileStamp(found.st_size, found.st_mtime_ns, radiograph.sha256)
     return replace(row, size=radiograph.size, stamp=stamp)

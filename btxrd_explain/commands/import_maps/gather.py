@@ -20,7 +20,7 @@ from btxrd_explain.inputs.heat_map_file import MAP_SUFFIXES, PICKLES, MapFile, m
 from btxrd_explain.system.files import sha256_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from btxrd_explain.progress import Listener
 
 _PREPROCESSING = TypeAdapter(Preprocessing)
-_SIGNS = {"positive": lambda values: values, "absolute": np.abs, "negative": np.negative}
+_SIGNS: Mapping[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "positive": lambda values: values,
+    "absolute": np.abs,
+    "negative": np.negative,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +95,7 @@ class Gathered:
 
 def signed(values: NDArray[np.float32], sign: str) -> NDArray[np.float32]:
     """Return values of which the positive ones are evidence."""
-    changed: NDArray[np.float32] = _SIGNS[sign](values)
-    return changed
+    return _SIGNS[sign](values)
 
 
 def map_files(maps: Path, listener: Listener) -> list[Path]:
@@ -163,7 +166,7 @@ def _of_image(values: NDArray[np.float32], image: int | None) -> NDArray[np.floa
     """Return the maps of one of a file's images; a file whose ids are listed elsewhere has no axis of classes."""
     if image is None:
         return values
-    one = values[image]
+    one: NDArray[np.float32] = values[image]
     return one if one.ndim == 3 else one[None]
 
 

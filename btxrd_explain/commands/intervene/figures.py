@@ -129,7 +129,7 @@ def _cases(
     wanted: defaultdict[str, list[int]] = defaultdict(list)  # of several findings an image has several places
     for place in places:
         wanted[measured.effects.images[place].score.row.image_id].append(place)
-    found = {}
+    found: dict[int, Case] = {}
     for row in evaluation.selected.table.rows(list(wanted)):
         image = ExplainedImage.of(row, evaluation.selected.table)
         try:
