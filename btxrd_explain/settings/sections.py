@@ -144,7 +144,7 @@ class ModelSettings(Section):
         description=(
             "Trained weights: a PyTorch checkpoint or a .safetensors file; a folder as timm or transformers saves it; "
             "hf-hub:OWNER/NAME, from the cache or else the Hugging Face Hub; or demo for the classifier that ships "
-            "with the package. Pickled code is never run. Several, as of a cross-validation (a list here, --checkpoint "
+            "with the package. Pickled code is never run. Several, such as those of k folds (a list here, --checkpoint "
             "several times), are an ensemble: probabilities and heat maps are averaged, and how far apart its members "
             "are is kept."
         ),

@@ -61,12 +61,14 @@ def test_scores_of_arrays_need_no_torch_and_no_matplotlib() -> None:
     assert not loaded & {"torch", "timm", "matplotlib", "pyarrow", "pandas", "pydantic"}
 
 
+NAMED = {"compare": ("a", "b"), "import_maps": ("maps",)}
+"""What commands must be given without a keyword."""
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_an_unknown_keyword_is_a_type_error_of_one_line(command: str) -> None:
     with pytest.raises(TypeError) as caught:
-        getattr(btxrd_explain, command)("a", "b", driectory="out") if command == "compare" else getattr(
-            btxrd_explain, command
-        )(driectory="out")
+        getattr(btxrd_explain, command)(*NAMED.get(command, ()), driectory="out")
     line = str(caught.value)
     assert line.startswith(f"{command}() has no keyword 'driectory': ")
     assert "did you mean 'directory'?" in line or command == "layers"

@@ -466,7 +466,7 @@ def test_the_checklist_says_what_was_really_run(folder: Path) -> None:
     verdict: dict[str, Any] = {"verdict": "The maps change.", "outcome": "change"}
     verdict |= {"provenance": {"fingerprint": _provenance().fingerprint}}
     (folder / "out" / "sanity_report.json").write_text(json.dumps(verdict))
-    own = {"verdict": "It depends.", "provenance": {"checkpoint_sha256": _provenance().checkpoint_sha256}}
+    own = {"verdict": "It depends.", "provenance": _provenance().document()}
     (folder / "out" / "intervention_report.json").write_text(json.dumps(own))
     full = status(evaluated(folder, "--by", "center", "--group-column", "patient"))
     assert {number for number, text in full.items() if text != "met"} == {6, 14}
