@@ -123,8 +123,8 @@ def test_what_the_checkpoint_says_of_an_architecture_gives_way_and_it_is_said(
     classifier = build_classifier(read_checkpoint(path), Wishes(factory="own_net:build"))
     assert classifier.notes == (
         (
-            "the checkpoint says image size 24 (config.data.image_size), mean 0.4 (normalization.mean), "
-            "std 0.2 (normalization.std); "
+            "the checkpoint says class names Normal, Benign, Malignant (class_names), "
+            "image size 24 (config.data.image_size), mean 0.4 (normalization.mean), std 0.2 (normalization.std); "
             "not used of the checkpoint: architecture efficientnet_b0 (config.model.backbone)"
         ),
         "the checkpoint says architecture efficientnet_b0; the network is that of own_net:build",
