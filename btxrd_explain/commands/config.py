@@ -82,8 +82,9 @@ def init(path: Path, *, force: bool = False) -> Path:
 def describe(loaded: LoadedSettings) -> list[Row]:
     """List all settings in the order of the schema, with where each came from.
 
-    >>> describe(load_settings(assignments=["model.device=cpu"], environ={}))[10]
-    Row(name='model.device', value='cpu', origin='--set model.device=cpu')
+    >>> rows = describe(load_settings(assignments=["model.device=cpu"], environ={}))
+    >>> [row for row in rows if row.name == "model.device"]
+    [Row(name='model.device', value='cpu', origin='--set model.device=cpu')]
     """
     values = _values(loaded.settings)
     return [Row(name, yaml_value(values[name]), loaded.origins[name]) for name in SETTINGS]

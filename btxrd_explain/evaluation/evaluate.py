@@ -62,6 +62,9 @@ class Scores:
             self.places.append((self.places[-1] if self.places else -1) + new)
             bare = replace(score, row=_NO_ROW)
             self._known.append(score if score.excluded is None else shared.setdefault(bare, bare))
+        found = self.places[-1] + 1 if self.places else 0
+        if found != len(rows):
+            raise ValueError(f"the scores are of {found} radiographs, shorter or longer than the {len(rows)} rows")
         self.evaluated = {place: score for place, score in enumerate(self._known) if score.excluded is None}
         """Scores of the radiographs that are not excluded, by their places."""
 

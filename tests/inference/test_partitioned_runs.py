@@ -156,11 +156,11 @@ def _interrupted_at(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
     """Let the reading of an image end like Ctrl-C; return the names of the images that are read."""
     names: list[str] = []
 
-    def read(path: Path, needed: Callable[[Size], Size]) -> Radiograph:
+    def read(path: Path, needed: Callable[[Size], Size], *, deep: bool) -> Radiograph:
         names.append(path.name)
         if path.name == name:
             raise KeyboardInterrupt
-        return read_radiograph(path, needed)
+        return read_radiograph(path, needed, deep=deep)
 
     monkeypatch.setattr("btxrd_explain.inference.reading.read_radiograph", read)
     return names
