@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
     from tests.interruption.lives import Lives
 
-KILLS = 60 if LONG else 6
+KILLS = 60 if LONG else 3
 """For each kind of table."""
 OLD = 20
 """Images of the table that is there before."""

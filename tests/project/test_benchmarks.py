@@ -76,7 +76,7 @@ def test_the_engine_is_measured(tmp_path: Path) -> None:
 
 
 def test_the_pipeline_is_measured(tmp_path: Path) -> None:
-    result = _run(tmp_path, "pipeline", "--files", "32", "--rounds", "1")
+    result = _run(tmp_path, "pipeline", "--files", "8", "--rounds", "1")
     rates = dict(result["tables"][0]["rows"])
     bound = rates.pop("1 / (1 / decoding alone + 1 / network alone)")
     assert rates.keys() == {"infer", "plain loop", "decoding alone", "network alone"}
