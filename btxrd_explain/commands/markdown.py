@@ -10,9 +10,10 @@ from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.plain import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from btxrd_explain.evaluation.parts import Estimate
+    from btxrd_explain.finding import Finding
 
 
 def interval(found: Estimate | None) -> str:
@@ -49,6 +50,18 @@ def _cell(text: str) -> str:
 def number(value: float | None) -> str:
     """Write a number; an undefined one as a dash."""
     return "–" if value is None else f"{value:.3f}"
+
+
+def caveats(warnings: Iterable[Finding], limits: Iterable[str]) -> Iterator[str]:
+    """Yield the sections of warnings, where there are any, and of limits."""
+    warned = [f"{one.message}: {one.advice} ({one.code})" for one in warnings]
+    if warned:
+        yield _listed("Warnings", warned)
+    yield _listed("Limits", limits)
+
+
+def _listed(heading: str, lines: Iterable[str]) -> str:
+    return f"## {heading}\n\n" + "\n".join(f"- {plain_markdown(line)}" for line in lines)
 
 
 def provenance_table(made: Mapping[str, Any]) -> str:

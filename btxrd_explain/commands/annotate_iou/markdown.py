@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from btxrd_explain.commands.markdown import code, interval, number, plain_markdown, provenance_table, table
+from btxrd_explain.commands.markdown import caveats, code, interval, number, plain_markdown, provenance_table, table
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.evaluation.protocol import BASELINES
@@ -51,11 +51,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"### Slices\n\n{_slices(report)}"
     yield f"### Excluded and undefined\n\n{_exclusions(report)}"
     yield f"## Checklist\n\n{_checklist(report)}"
-    if report.warnings:
-        yield "## Warnings\n\n" + "\n".join(
-            f"- {plain_markdown(f'{one.message}: {one.advice} ({one.code})')}" for one in report.warnings
-        )
-    yield "## Limits\n\n" + "\n".join(f"- {plain_markdown(limit)}" for limit in report.limits)
+    yield from caveats(report.warnings, report.limits)
     yield f"## Provenance\n\n{provenance_table(report.provenance)}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from btxrd_explain.commands.markdown import code, interval, plain_markdown, provenance_table, table
+from btxrd_explain.commands.markdown import caveats, code, interval, plain_markdown, provenance_table, table
 from btxrd_explain.core.choices import Looks
 
 if TYPE_CHECKING:
@@ -50,11 +50,7 @@ def _sections(report: InterventionReport) -> Iterator[str]:
             )
             + _rest(len(report.excluded_images))
         )
-    if report.warnings:
-        yield "## Warnings\n\n" + "\n".join(
-            f"- {plain_markdown(f'{one.message}: {one.advice} ({one.code})')}" for one in report.warnings
-        )
-    yield "## Limits\n\n" + "\n".join(f"- {plain_markdown(limit)}" for limit in report.limits)
+    yield from caveats(report.warnings, report.limits)
     yield "## Definitions\n\n" + "\n".join(f"- *{plain_markdown(k)}*: {v}." for k, v in report.definitions.items())
     yield f"## Provenance\n\n{provenance_table(report.provenance)}"
 
