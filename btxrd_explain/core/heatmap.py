@@ -79,15 +79,28 @@ def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None) -> Ma
     >>> judge(np.array([[1e-10, -1e-10]]), magnitude=3.0)
     <MapStatus.NO_POSITIVE_EVIDENCE: 'no_positive_evidence'>
     """
-    if not np.isfinite(grid).all():
-        return MapStatus.NON_FINITE
-    scale = float(np.abs(grid).max()) if magnitude is None else magnitude
-    peak = float(grid.max())
-    if peak <= NOISE_FLOOR * scale:
-        return MapStatus.NO_POSITIVE_EVIDENCE
-    if peak - max(float(grid.min()), 0.0) <= NOISE_FLOOR * scale:
-        return MapStatus.FLAT
-    return MapStatus.OK
+    status: MapStatus = judge_each(grid, np.abs(grid).max() if magnitude is None else np.float64(magnitude))[()]
+    return status
+
+
+def judge_each(grids: NDArray[np.floating[Any]], magnitudes: NDArray[np.floating[Any]]) -> NDArray[np.object_]:
+    """Judge many grids at once, see :func:`judge`.
+
+    Args:
+        grids: Raw grids, shape ``(..., rows, columns)``, signed.
+        magnitudes: One of each grid, shape ``(...)``.
+
+    Returns:
+        Array of :class:`MapStatus`, shape ``(...)``.
+    """
+    cells = (-2, -1)
+    peaks = grids.max(axis=cells).astype(np.float64)
+    floors = NOISE_FLOOR * magnitudes.astype(np.float64)
+    with np.errstate(invalid="ignore"):  # infinities have no difference, and are told from numbers by then
+        spans = peaks - grids.min(axis=cells).clip(min=0)
+    conditions = [~np.isfinite(grids).all(axis=cells), peaks <= floors, spans <= floors]
+    found = [MapStatus.NON_FINITE, MapStatus.NO_POSITIVE_EVIDENCE, MapStatus.FLAT]
+    return np.select(conditions, [np.array(each, object) for each in found], np.array(MapStatus.OK, object))
 
 
 def heat_map(

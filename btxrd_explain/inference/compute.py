@@ -47,16 +47,12 @@ if TYPE_CHECKING:
 Chooser: TypeAlias = "Callable[[Sequence[int], NDArray[np.float32]], Sequence[Sequence[int]]]"
 
 
-def _every_class(_places: Sequence[int], probabilities: NDArray[np.float32]) -> Sequence[Sequence[int]]:
-    return every_class(probabilities)
-
-
 # Where the network runs, and how many radiographs and passes at once.
 
 CPU_BATCH = 4
 """Batch size of a core: enough to share a layer's overhead, and small enough for feature maps to stay in its caches."""
-GPU_BATCH = 32
-"""Batch size elsewhere: a GPU wants to be filled."""
+GPU_BATCH = 128
+"""Batch size elsewhere: a GPU wants to be filled; with 32 it waits for the next launch most of the time."""
 
 
 def device_of(settings: Settings) -> torch.device:
@@ -177,9 +173,19 @@ class Explainer:
         if not tensors:
             return [item.row for item in batch]
         true = [self.provenance.explained.true_of(item.row.label) for item in batch if item.tensor is not None]
-        explained = self.explain(torch.from_numpy(np.stack(tensors)), self._choice(true))
+        explained = self.explain(self.stacked(tensors), self._choice(true))
         results = (result for part in explained for result in _of_each(part))
         return [item.row if item.tensor is None else _completed(item.row, *next(results)) for item in batch]
+
+    def stacked(self, tensors: Sequence[NDArray[np.float32]]) -> Tensor:
+        """Return inputs as a batch in main memory, from where a GPU can fetch it by itself."""
+        batch = torch.empty((len(tensors), *tensors[0].shape), pin_memory=self.device.type == "cuda")
+        np.stack(tensors, out=batch.numpy())
+        return batch
+
+    def on_device(self, batch: Tensor) -> Tensor:
+        """Return a batch where the network is, in the network's layout."""
+        return batch.to(self.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
 
     def replicated(self) -> Explainer:
         """Return the same explainer with networks of its own that share their weights with these."""
@@ -205,15 +211,14 @@ class Explainer:
         """
         if self.others:
             raise ValueError("an ensemble has no class scores of its own")
-        on_device = batch.to(self.device, memory_format=torch.channels_last)
         with torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32"):
-            return scores_of(self.classifier.network, on_device, self.classifier.activation)
+            return scores_of(self.classifier.network, self.on_device(batch), self.classifier.activation)
 
-    def _choice(self, true: Sequence[Sequence[int]]) -> Chooser:
-        """Return what chooses the classes of images by their places in a batch, given their true classes."""
+    def _choice(self, true: Sequence[Sequence[int]]) -> Chooser | None:
+        """Return what chooses classes of images by their places in a batch, given their true ones; None for all."""
         explained = self.provenance.explained
         if ALL in explained.wanted:
-            return _every_class
+            return None
 
         def choose(places: Sequence[int], probabilities: NDArray[np.float32]) -> list[list[int]]:
             predicted = [[index] for index in probabilities.argmax(axis=1).tolist()]
@@ -224,33 +229,34 @@ class Explainer:
 
         return choose
 
-    def explain(self, batch: Tensor, choose: Chooser = _every_class) -> list[Explanation]:
+    def explain(self, batch: Tensor, choose: Chooser | None = None) -> list[Explanation]:
         """Explain a batch, in parts where the device has too little memory for all of it.
 
         Args:
             batch: Preprocessed radiographs, shape ``(B, channels, height, width)``.
-            choose: Says of places in the batch, and of the probabilities there, which classes are explained.
+            choose: Says of places in the batch, and of the probabilities there, which classes are explained; None takes
+                all of them.
         """
         if self.others:
             return [self._explained_together(batch, choose)]
 
         def work(places: Tensor) -> Explanation:
-            on_device = batch[places].to(self.device, memory_format=torch.channels_last)
+            part = batch[int(places[0]) : int(places[-1]) + 1]
             return explain(
                 self.classifier.network,
                 self.layers,
-                on_device,
+                self.on_device(part),
                 method=self.method,
                 precision=self.precision,
                 activation=self.classifier.activation,
-                choose=partial(choose, places.tolist()),
+                choose=every_class if choose is None else partial(choose, places.tolist()),
             )
 
         return self.limit.run(work, torch.arange(len(batch)))
 
-    def _explained_together(self, batch: Tensor, choose: Chooser) -> Explanation:
+    def _explained_together(self, batch: Tensor, choose: Chooser | None) -> Explanation:
         """Average what the members say of a batch; which classes they explain follows from the mean probabilities."""
-        if choose is not _every_class:
+        if choose is not None:
             chosen = choose(range(len(batch)), self.probabilities(batch).numpy())
 
             def choose(places: Sequence[int], _probabilities: NDArray[np.float32]) -> list[Sequence[int]]:
@@ -276,8 +282,7 @@ def load_explainer(settings: Settings, request: Mapping[str, Any], *, at_most: i
         CheckpointError: A checkpoint cannot be used, or two of an ensemble do not go together.
         SettingsError: The device or the target layer does not exist.
     """
-    if device_of(settings).type == "cpu":
-        keep_freed_memory()
+    keep_freed_memory()
     paths = checkpoints_of(settings)
     first, *others = [
         _load_member(settings, request, path, name, at_most=at_most)

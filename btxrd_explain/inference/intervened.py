@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
-import numpy as np
 import torch
 
 from btxrd_explain.model.intervene import Key, read_conditions
@@ -16,6 +15,7 @@ from btxrd_explain.model.scores import log_odds
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from btxrd_explain.core.intervention import Interventions, Readings
@@ -72,7 +72,7 @@ def read_interventions(
 
     def predict(own: Explainer, batch: list[NDArray[Any]]) -> NDArray[np.float64]:
         preprocessing, activation = own.classifier.preprocessing, own.provenance.activation
-        tensor = torch.from_numpy(np.stack([preprocessing.normalised(picture) for picture in batch]))
+        tensor = own.stacked([preprocessing.normalised(picture) for picture in batch])
         parts = own.limit.run(lambda part: log_odds(own.scores(part).cpu(), activation), tensor)
         return torch.cat(parts).numpy()
 

@@ -22,7 +22,7 @@ from btxrd_explain.core.arrays import checked_index, checked_name, shown, to_arr
 from btxrd_explain.core.cam import NATIVE, RawGrid
 from btxrd_explain.core.choices import Activation, Precision, ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
-from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map, judge
+from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map, judge_each
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.activation import decide, watch_outputs
@@ -70,9 +70,19 @@ Choose: TypeAlias = "Callable[[NDArray[np.float32]], Sequence[Sequence[int]]]"
 """Says of probabilities, shape ``(B, C)``, which classes of each radiograph are explained: indices in their order."""
 
 
-def every_class(probabilities: NDArray[np.float32]) -> list[range]:
+Chosen: TypeAlias = "Sequence[Sequence[int]]"
+
+
+def every_class(probabilities: NDArray[np.float32] | Tensor) -> list[range]:
     """Return all classes of each radiograph."""
     return [range(probabilities.shape[1])] * len(probabilities)
+
+
+def _chosen(choose: Choose, scores: Tensor, activation: Activation) -> Chosen:
+    """Return the classes to explain; a GPU is waited for only where they depend on what it computes."""
+    if choose is every_class:
+        return every_class(scores)
+    return choose(class_probabilities(scores, activation).cpu().numpy())
 
 
 def explain(
@@ -305,9 +315,6 @@ def checked_batch(value: Any, what: str) -> Tensor:  # noqa: ANN401 -- a torch t
     return batch
 
 
-Chosen: TypeAlias = "Sequence[Sequence[int]]"
-
-
 def _native(
     network: nn.Module,
     layers: Sequence[TargetLayer],
@@ -327,7 +334,7 @@ def _native(
         names = ", ".join(layer.name for layer in layers)
         raise SettingsError(f"the class scores do not depend on layer '{names}'", hint="choose another --target-layer")
     per_layer: list[list[RawGrid]] = [[] for _ in layers]
-    chosen = choose(class_probabilities(scores.detach(), activation).cpu().numpy())
+    chosen = _chosen(choose, scores.detach(), activation)
     for gradients in _gradients(scores, outputs, chosen):
         for layer, output, gradient, grids in zip(layers, outputs, gradients, per_layer, strict=True):
             to_grid = layer.layout.to_grid
@@ -348,7 +355,7 @@ def _of_library(
 
     with torch.no_grad():
         scores = class_scores(score_matrix(network(batch), len(batch)), activation)
-    chosen = choose(class_probabilities(scores, activation).cpu().numpy())
+    chosen = _chosen(choose, scores, activation)
     grids = [library_grids(network, layer, batch, method, scores, chosen, activation) for layer in layers]
     return scores, chosen, grids
 
@@ -437,9 +444,10 @@ def _explanation(probabilities: NDArray[np.float32], chosen: Chosen, raw: list[R
     """Bring the results to the CPU and judge each grid."""
     grids = torch.stack([grid for grid, _ in raw], dim=1).cpu().numpy()
     magnitudes = torch.stack([magnitude for _, magnitude in raw], dim=1).cpu().numpy()
+    judged = judge_each(grids, magnitudes)
     statuses = [[MapStatus.NOT_COMPUTED] * probabilities.shape[1] for _ in chosen]
     for image, classes in enumerate(chosen):
         grids[image, len(classes) :] = np.nan
         for place, index in enumerate(classes):
-            statuses[image][index] = judge(grids[image, place], float(magnitudes[image, place]))
+            statuses[image][index] = judged[image, place]
     return Explanation(probabilities, grids, tuple(map(tuple, statuses)))

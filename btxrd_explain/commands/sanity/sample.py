@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from btxrd_explain.core.choices import Space
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map
@@ -133,7 +132,7 @@ def _explained(
 ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], tuple[MapStatus, ...]]]:
     """Yield of each image probabilities, the grid of its target or predicted class alone, and statuses."""
     for start in range(0, len(tensors), explainer.batch_size):
-        batch = torch.from_numpy(np.stack(tensors[start : start + explainer.batch_size]))
+        batch = explainer.stacked(tensors[start : start + explainer.batch_size])
 
         def choose(places: Sequence[int], probabilities: NDArray[np.float32], start: int = start) -> list[list[int]]:
             if targets is None:
