@@ -181,7 +181,7 @@ def bench(session: nox.Session) -> None:
     """Run all of benchmarks/ on a quiet machine, keep the results, and write what they say into both READMEs."""
     _install(session, "bench")
     for script in sorted(Path("benchmarks").glob("*.py")):
-        if script.name not in {"report.py", "copies.py"}:  # the one measures nothing, the other needs radiographs
+        if script.name not in {"report.py", "copies.py", "gpu.py"}:  # no benchmark; needs radiographs; needs a GPU
             session.run("python", str(script))
     session.run("python", "benchmarks/report.py")
 

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from report import RESULTS, Ratio, Result, Table, publish
 
@@ -72,18 +72,18 @@ def _write_jpeg(
     cv2.imwrite(str(path), pixels if grey else np.dstack([pixels] * 3), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
-def make_checkpoint(folder: Path) -> Path:
+def make_checkpoint(folder: Path, architecture: str = ARCHITECTURE, side: int = SIDE) -> Path:
     """Write a checkpoint with random weights, as training scripts leave them."""
     import timm
     import torch
 
     torch.manual_seed(0)
-    network: Any = timm.create_model(ARCHITECTURE, pretrained=False, num_classes=len(NAMES))
+    sized = {"img_size": side} if architecture.startswith("vit") else {}
+    network: Any = timm.create_model(architecture, pretrained=False, num_classes=len(NAMES), **sized)
     content = {"state_dict": network.state_dict(), "class_names": list(NAMES)}
-    torch.save(
-        content | {"config": {"model": {"backbone": ARCHITECTURE}, "data": {"image_size": SIDE}}}, folder / "w.pt"
-    )
-    return folder / "w.pt"
+    path = folder / f"{architecture}-{side}.pt"
+    torch.save(content | {"config": {"model": {"backbone": architecture}, "data": {"image_size": side}}}, path)
+    return path
 
 
 def decode_only(job: Job) -> float:
@@ -168,12 +168,16 @@ class Job(NamedTuple):
         paths: Those to read.
         checkpoint: The classifier.
         clock: ``wall``, or ``cpu`` where others use the machine.
+        device: Where the network runs.
+        precision: Of the network's arithmetic.
     """
 
     folder: Path
     paths: list[Path]
     checkpoint: Path
     clock: str
+    device: str = "cpu"
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
 
     def seconds(self, work: Callable[[], object]) -> float:
         """Return how long work takes."""
@@ -193,7 +197,7 @@ def _settings(job: Job, out: Path) -> Settings:
 
     return Settings(
         data=DataSettings(inputs=(str(job.folder),)),
-        model=ModelSettings(checkpoint=job.checkpoint, device="cpu"),
+        model=ModelSettings(checkpoint=job.checkpoint, device=job.device, precision=job.precision),
         output=OutputSettings(directory=out),
     )
 

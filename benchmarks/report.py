@@ -177,9 +177,11 @@ def gains() -> str:
     """
     results = kept()
     values = {ratio.what: ratio.value for result in results for ratio in result.ratios}
-    sentences = (re.sub(r"\{(.*?)\}", lambda found: values[found[1]], " ".join(each.split())) for each in GAINS)
+    said = [" ".join(each.split()) for each in GAINS]
+    sentences = (re.sub(r"\{(.*?)\}", lambda found: values[found[1]], each) for each in said)
     lines = [fill(f"- {each}", 120, subsequent_indent="  ", break_on_hyphens=False) for each in sentences]
-    machines = dict.fromkeys(f"{result.machine['cores']} cores of {result.machine['processor']}" for result in results)
+    named = [each for each in results if any(f"{{{ratio.what}}}" in " ".join(said) for ratio in each.ratios)]
+    machines = dict.fromkeys(f"{each.machine['cores']} cores of {each.machine['processor']}" for each in named)
     source = "[all numbers, and what is wanted](benchmarks/README.md)"
     return "\n".join(lines) + f"\n\nMeasured on {' and '.join(machines)}; {source}."
 
