@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.commands.annotate_iou import AnnotateIouResult
     from btxrd_explain.commands.compare import CompareResult
-    from btxrd_explain.commands.compare.differences import BoundedMean, Comparison
+    from btxrd_explain.commands.compare.differences import BoundedMean, Comparison, Difference
     from btxrd_explain.commands.export import ExportResult
     from btxrd_explain.commands.gallery import GalleryResult
     from btxrd_explain.commands.performance import ClassReport, PerformanceReport, PerformanceResult
@@ -117,11 +117,17 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
             continue
         terminal.print(f"\n{escape(name)} against {escape(report.reference)}")
         rows = [
-            [metric, str(by.n), number(reference[metric].mean), number(table.means[metric].mean), _signed(by)]
+            [
+                *(metric, str(by.n), number(reference[metric].mean), number(table.means[metric].mean), _signed(by)),
+                *("-" if by.p_adjusted is None else f"{by.p_adjusted:.4f}", *_equivalence(by, report.margin)),
+            ]
             for metric, by in table.difference.items()
         ]
-        terminal.print_table(["metric", "n", "first", "this", "difference [95 %]"], rows)
-    terminal.print("* the interval leaves 0 out; not adjusted for the number of metrics")
+        columns = ["metric", "n", "first", "this", "difference [95 %]", "p", *_equivalence(None, report.margin)]
+        terminal.print_table(columns, rows)
+    terminal.print("* the interval leaves 0 out; p: sign flips, Holm over tables, not over metrics")
+    if report.margin is not None:
+        terminal.print(f"alike: the 90 % interval lies within {report.margin:g} of 0")
     for text in _excluded(report):
         terminal.print(escape(f"excluded: {text}"))
     for method, own in result.methods.items():
@@ -143,6 +149,13 @@ def _excluded(report: Comparison) -> Iterator[str]:
 def _bounded(found: BoundedMean) -> list[str]:
     """Write n, and a mean between chance and ceiling."""
     return [str(found.n), *map(number, (found.chance, found.mean, found.ceiling))]
+
+
+def _equivalence(by: Difference | None, margin: float | None) -> list[str]:
+    """Write whether a difference is too small to matter, or the head of that column; nothing without a margin."""
+    if margin is None:
+        return []
+    return ["alike" if by is None else {True: "yes", False: "no", None: "-"}[by.equivalent]]
 
 
 def _signed(by: Estimate) -> str:

@@ -172,6 +172,15 @@ class EvaluationSettings(Section):
         default=False,
         description="Whether MaxBoxAccV2 is computed, which needs contours at every threshold and costs time.",
     )
+    margin: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description=(
+            "Largest difference that does not matter, such as 0.02: says of each difference whether the 90 % interval "
+            "lies within it (equivalence by two one-sided tests at 5 %); null does not ask."
+        ),
+    )
     resamples: int = Field(default=1000, ge=100, le=100_000, description="Draws of the bootstrap.")
     seed: int = Field(default=0, ge=0, description="Seed of the bootstrap and of the random baseline.")
 

@@ -567,11 +567,26 @@ def test_compare_pairs_images(folder: Path) -> None:
 def test_compare_shows_differences_within_80_columns(folder: Path) -> None:
     lines = run(folder, "compare", folder / "predictions.parquet", _second_table(folder)).stdout.splitlines()
     (iou,) = [line.split() for line in lines if line.startswith("iou ")]
-    assert iou == ["iou", "4", "0.500", "0.500", "0.000", "[0.000,", "0.000]"]
+    assert iou == ["iou", "4", "0.500", "0.500", "0.000", "[0.000,", "0.000]", "1.0000"]
     (header,) = [line.split() for line in lines if line.startswith("IoU of")]
     (layercam,) = [line.split() for line in lines if line.startswith("layercam ") and "against" not in line]
     assert header[2:] == ["n", "chance", "mean", "ceiling", "undefined"]
     assert (layercam[1], layercam[3:]) == ("4", ["0.500", "0.625", "1"])
+    assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
+
+
+def test_compare_says_what_is_alike_and_what_is_chance(folder: Path) -> None:
+    second = _second_table(folder, a=Case("Benign", "Benign", BOTTOM, BOTTOM, 10))
+    table, arguments = folder / "predictions.parquet", ("--margin", 0.4)
+    report = json.loads(run(folder, "compare", table, second, "--json", *arguments).stdout)
+    iou = report["tables"]["layercam"]["difference"]["iou"]
+    assert report["margin"] == 0.4
+    assert (iou["p"], iou["p_adjusted"]) == (1.0, 1.0)  # one image differs, and either sign is as far from 0
+    assert iou["equivalent"] is True  # a is drawn three times of four in 5 % of the draws
+    assert iou["units_needed"] == 57  # 4 (0.1875 / 0.05)^2
+    lines = run(folder, "compare", table, second, *arguments).stdout.splitlines()
+    assert next(line.split() for line in lines if line.startswith("iou "))[-2:] == ["1.0000", "yes"]
+    assert "alike: the 90 % interval lies within 0.4 of 0" in lines
     assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
 
 

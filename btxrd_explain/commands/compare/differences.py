@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from btxrd_explain.core.choices import Space, TargetClass  # noqa: TC001 -- pydantic reads the annotations
+from btxrd_explain.core.significance import holm, sign_flip_test, units_needed, within
 from btxrd_explain.core.statistics import mean_intervals
 from btxrd_explain.errors import TableError
 from btxrd_explain.evaluation.evaluate import Scores
@@ -108,12 +109,32 @@ def _differing(shared: Iterable[str], facts: Sequence[Mapping[str, str | None]])
 
 SCHEMA_VERSION: Final = 2
 
+EQUIVALENCE = 0.05
+"""Level of each of the two one-sided tests; they fit an interval of twice that tail."""
+
 
 class BoundedMean(Estimate):
     """A mean beside what bounds it, over the same images."""
 
     chance: float | None = Field(description="What chance scores, by a formula or else by a uniform random grid.")
     ceiling: float | None = Field(description="What the ideal map scores that a grid of the table's size can draw.")
+
+
+class Difference(Estimate):
+    """A mean of paired differences, and whether it is more than chance."""
+
+    p: float | None = Field(
+        description="Two-sided sign-flip test over images or groups; null for fewer than two of them."
+    )
+    p_adjusted: float | None = Field(
+        description="The same after Holm's adjustment for the tables that are compared with the first."
+    )
+    equivalent: bool | None = Field(
+        description="Whether the 90 % interval lies within the margin; null without a margin, or without an interval."
+    )
+    units_needed: int | None = Field(
+        description="Images or groups that would give the interval a half-width of 0.05; null without an interval."
+    )
 
 
 class Compared(Part):
@@ -125,7 +146,7 @@ class Compared(Part):
     means: dict[str, BoundedMean] = Field(
         description="Every metric on the images in which all tables define it, so that each n holds for all tables."
     )
-    difference: dict[str, Estimate] | None = Field(
+    difference: dict[str, Difference] | None = Field(
         description="This table minus the first, image by image (paired bootstrap); null for the first."
     )
     warnings: list[Finding] = Field(description="What of it looks right and may be wrong.")
@@ -148,6 +169,7 @@ class Comparison(Part):
     mask_policy: str
     label_map: dict[str, str] = Field(description="What labels mean: lesion, ignore, or a class.")
     statistics: Statistics
+    margin: float | None = Field(description="Largest difference that does not matter; null where none was given.")
     files: dict[str, str]
 
 
@@ -193,10 +215,38 @@ class Paired:
             for metric, own, by_chance, ceiling in parts
         }
 
-    def difference(self, name: str) -> dict[str, Estimate]:
-        """Return the mean difference of every metric, a table minus the first, image by image."""
-        by = self.samples[name].values[MapKind.MODEL] - self.first.values[MapKind.MODEL]
-        return {metric: Estimate.of(found) for metric, found in zip(NAMES, self._estimates(by), strict=True)}
+    def differences(self, margin: float | None) -> dict[str, dict[str, Difference]]:
+        """Return the mean differences of every metric, each table minus the first, image by image.
+
+        Args:
+            margin: Largest difference that does not matter; None does not ask.
+        """
+        drawn = self.first.resampling(np.arange(len(self.first.scores)))
+        narrow = replace(drawn, level=1 - 2 * EQUIVALENCE)
+        by = {name: self._by(name) for name in list(self.samples)[1:]}
+        tested = [sign_flip_test(columns, drawn) for columns in by.values()]
+        # The tables are one family, metric by metric.
+        adjusted = list(zip(*map(holm, zip(*tested, strict=True)), strict=True))
+        return {
+            name: {
+                metric: Difference.of(
+                    found,
+                    p=p,
+                    p_adjusted=by_holm,
+                    equivalent=None if margin is None else within(inner, margin),
+                    units_needed=units_needed(found),
+                )
+                for metric, found, inner, p, by_holm in zip(
+                    NAMES, mean_intervals(columns, drawn), mean_intervals(columns, narrow), *p_values, strict=True
+                )
+            }
+            for (name, columns), *p_values in zip(by.items(), tested, adjusted, strict=True)
+        }
+
+    def _by(self, name: str) -> NDArray[np.float64]:
+        """Return how much each metric of each image differs from the first table's; NaN where one is undefined."""
+        by: NDArray[np.float64] = self.samples[name].values[MapKind.MODEL] - self.first.values[MapKind.MODEL]
+        return np.where(self.jointly, by, np.nan)
 
     def _estimates(self, *blocks: NDArray[np.float64]) -> list[statistics.Estimate]:
         """Estimate the means of columns, block by block, over the images in which all tables define the metric."""

@@ -61,14 +61,15 @@ def _document(
 ) -> Comparison:
     first, protocol = paired.first, next(iter(evaluations.values())).protocol
     reference = next(iter(evaluations))
-    column = settings.evaluation.group_column
+    column, margin = settings.evaluation.group_column, settings.evaluation.margin
+    differences = paired.differences(margin)
     tables = {
         name: Compared(
             path=str(evaluation.selected.table.path),
             threshold=rule_in_words(evaluation.protocol.threshold),
             n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
             means=paired.means(name),
-            difference=None if name == reference else paired.difference(name),
+            difference=differences.get(name),
             warnings=[*evaluation.selected.findings, *evaluation.findings],
             only_here=common.only[name],
             provenance=evaluation.selected.table.provenance.document(),
@@ -89,6 +90,7 @@ def _document(
         statistics=Statistics.of(
             first.resampling(first.everything().rows), "images" if column is None else f"groups of {column}"
         ),
+        margin=margin,
         files={kind: path.name for kind, path in files.items()},
     )
 
