@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections import Counter
 from importlib.metadata import distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 from packaging.utils import canonicalize_name
 from PIL import Image
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
     import torch
 
+    from btxrd_explain.inference.compute import Explainer
+    from btxrd_explain.inference.reading import Prepared
     from btxrd_explain.predictions.record import Prediction
 
 settings.register_profile("steady", deadline=None)  # machines that run tests do other things too
@@ -92,6 +97,70 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith("BTXRD_EXPLAIN_") and "__" in name:
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def small_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands draw small figures and bootstrap seldom, for tests that look at neither; flags still decide."""
+    cheap = {"OUTPUT__DPI": 50, "ANNOTATION__PANELS": 1, "GRADCAM__EXAMPLES_PER_CLASS": 1, "EVALUATION__RESAMPLES": 100}
+    for name, value in cheap.items():
+        monkeypatch.setenv(f"BTXRD_EXPLAIN_{name}", str(value))
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Makes a folder of a name, once for all processes of the session; nobody may change what is in it."""
+    own = tmp_path_factory.getbasetemp()
+    common = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def make(name: str, fill: Callable[[Path], None]) -> Path:
+        folder, done = common / f"shared-{name}", common / f"shared-{name}.done"
+        with FileLock(common / f"shared-{name}.lock"):
+            if not done.exists():
+                folder.mkdir(exist_ok=True)
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+class DemoRun(NamedTuple):
+    """Where a run of the demo wrote, what it said, and how often each radiograph went through the network."""
+
+    folder: Path
+    output: str
+    stderr: str
+    computed: Counter[str]
+
+
+@pytest.fixture(scope="session")
+def demo_run(made_once: Callable[[str, Callable[[Path], None]], Path]) -> DemoRun:
+    """A run of ``btxrd-explain demo``, to be looked at or copied."""
+    folder = made_once("demo", _run_demo)
+    said = json.loads((folder / "said.json").read_text("utf-8"))
+    return DemoRun(folder / "btxrd-explain-demo", said["output"], said["stderr"], Counter(said["computed"]))
+
+
+def _run_demo(folder: Path) -> None:
+    from typer.testing import CliRunner  # noqa: PLC0415 -- only where a test needs it
+
+    from btxrd_explain.cli import app  # noqa: PLC0415 -- likewise
+    from btxrd_explain.inference.compute import Explainer  # noqa: PLC0415 -- likewise
+
+    computed, explained = Counter[str](), Explainer._explained
+
+    def counted(self: Explainer, batch: list[Prepared]) -> list[Prediction]:
+        computed.update(item.row.image_id for item in batch)
+        return explained(self, batch)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(Explainer, "_explained", counted)
+        result = CliRunner().invoke(app, ["demo"])
+    assert result.exit_code == 0, result.output
+    said = {"output": result.output, "stderr": result.stderr, "computed": computed}
+    (folder / "said.json").write_text(json.dumps(said), "utf-8")
 
 
 def _make_row(image_id: str, label: str | None, probabilities: Sequence[float], **facts: Any) -> Prediction:  # noqa: ANN401

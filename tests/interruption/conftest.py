@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,8 @@ import timm
 import torch
 from PIL import Image
 
-from tests.interruption.lives import Lives, serving
+from tests.interruption.lives import Lives
+from tests.support.processes import serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,8 +41,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
     """Runs commands in processes of their own."""
-    with serving(tmp_path_factory.mktemp("lives")) as lives:
-        yield lives
+    with serving("tests.interruption.fork_server", environment=os.environ) as server:
+        yield Lives(server, tmp_path_factory.mktemp("lives"))
 
 
 @pytest.fixture(scope="session")

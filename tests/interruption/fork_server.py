@@ -1,8 +1,4 @@
-"""A process that has imported everything, and forks a child for each command line that it reads.
-
-Reads a JSON document per line from the standard input; answers with the child's process id, and when it has ended with
-its exit code, negative for a signal. A child that dies so seldom matters to nobody else, and starts in a moment.
-"""
+"""A server of :mod:`tests.support.fork_server` whose children may die before their time, and note what they compute."""
 
 from __future__ import annotations
 
@@ -21,6 +17,7 @@ from btxrd_explain.console.network import show_infer
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.inference.movement import with_movement
 from btxrd_explain.predictions import store
+from tests.support.fork_server import serve
 
 if TYPE_CHECKING:
     from btxrd_explain.inference.reading import Prepared
@@ -36,18 +33,7 @@ def main() -> None:
     """Serve until the standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     store._ROWS_PER_PART = 24  # so that a few hundred rows fill several files
-    for line in sys.stdin:
-        order = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            _live(**order)
-        _say(child)
-        _say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-
-
-def _say(number: int) -> None:
-    sys.stdout.write(f"{number}\n")
-    sys.stdout.flush()
+    serve(_live)
 
 
 def _live(arguments: list[str], computed: str, output: str, dies_at: int | None, within: str) -> NoReturn:

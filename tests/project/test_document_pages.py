@@ -20,6 +20,8 @@ from btxrd_explain.cli import app
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.conftest import DemoRun
+
 DOCS = Path(__file__).parents[2] / "docs"
 ELSEWHERE = {f"howto/{name}.md" for name in ("own-network", "checkpoints", "preprocessing", "several-findings")}
 """Pages with a test module of their own, since they need more than a data set and a checkpoint."""
@@ -69,12 +71,18 @@ def _save_coco(path: Path) -> None:
     path.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
 
 
+@pytest.mark.usefixtures("small_figures")
 @pytest.mark.parametrize("page", sorted(PAGES.keys() - ELSEWHERE))
-def test_the_commands_of_a_page_run(page: str, template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_a_page_run(
+    page: str, template: Path, demo_run: DemoRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "work"
     shutil.copytree(template, folder)
     monkeypatch.chdir(folder)
     for command in PAGES[page]:
+        if command == "btxrd-explain demo":  # has been run
+            shutil.copytree(demo_run.folder, folder / demo_run.folder.name)
+            continue
         result = CliRunner().invoke(app, shlex.split(command)[1:])
         assert result.exit_code == 0, f"{command}\n{result.output}"
 

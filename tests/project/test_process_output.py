@@ -1,8 +1,10 @@
 """What real processes say, from their start to the interpreter's exit, in surroundings that are not kind.
 
-Every command runs in fresh processes: with notes, as text, where the output is Windows' code page; and quietly, as
-JSON, where it is ASCII. Both make errors of all warnings, run Python in its development mode, in no language, and write
-into a file. What the network costs is paid as seldom as possible: the commands share one table.
+Every command runs in processes of its own: with notes, as text, where the output is Windows' code page; and quietly,
+as JSON, where it is ASCII. Both make errors of all warnings, run Python in its development mode, in no language, and
+write into a file. What the network costs is paid as seldom as possible: the commands share one table, and are forked
+from one process that has imported the libraries. A run of the network, the demo and processes with closed streams start
+from nothing.
 """
 
 from __future__ import annotations
@@ -21,9 +23,13 @@ import torch
 
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.processes import Finished, run_forked, serving
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from tests.support.processes import Server
 
 NAMES = {
     "IMG000001.jpeg": "骨瘤.jpeg",
@@ -49,6 +55,7 @@ ON_TABLES = [
 ]
 """Commands that run no network where the table is current, and accept ``--quiet``."""
 SETTINGS = ["methods", "config --set output.directory=结果"]
+LAYERS = "layers -c demo --root 数据"
 SANITY = "sanity 数据/images/骨瘤.jpeg 数据/images/IMG000002.jpeg -c demo --device cpu -o 结果 --sample 2 --stages 2"
 FAULTS = [
     ("infer 数据 -c 没有.pt -o x", ExitCode.CHECKPOINT),
@@ -110,23 +117,44 @@ def _no_json(constant: str) -> NoReturn:
     raise AssertionError(f"{constant} is not JSON")
 
 
-def _run(place: Path, command: str, encoding: str = "utf-8", **variables: str) -> Said:
-    """Run a command in a process of its own: warnings are errors, and its output is redirected to a file."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LC_", "LANG"))}
-    environment |= {
-        "PYTHONWARNINGS": "error",
-        "PYTHONIOENCODING": encoding,
-        "LC_ALL": "C",
-        "COLUMNS": "80",
-        "OMP_NUM_THREADS": "1",
-    } | variables
+def _environment(encoding: str) -> dict[str, str]:
+    """Return variables in which warnings are errors, and there is no language."""
+    others = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LC_", "LANG"))}
+    rough = {"PYTHONWARNINGS": "error", "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
+    kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
+    return others | kept | rough | {"COLUMNS": "80", "OMP_NUM_THREADS": "1"}
+
+
+def _said(finished: Finished, encoding: str) -> Said:
+    return Said(finished.code, finished.out, finished.err.decode(encoding).splitlines())
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """What commands are forked from, in Python's development mode."""
+    with serving("tests.support.fork_server", "-X", "dev", environment=_environment("utf-8")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def run(place: Path, server: Server) -> Callable[..., Said]:
+    """Runs a command in a process of its own, whose output is redirected to a file."""
+
+    def run(command: str, encoding: str = "utf-8") -> Said:
+        return _said(run_forked(server, shlex.split(command), place, _environment(encoding), encoding), encoding)
+
+    return run
+
+
+def _run_fresh(place: Path, command: str, encoding: str) -> Said:
+    """Run a command likewise, but in a new interpreter."""
     with (place / "stdout").open("w+b") as out:
         done = subprocess.run(
             [sys.executable, "-X", "dev", "-m", "btxrd_explain", *shlex.split(command)],
-            cwd=place, env=environment, stdout=out, stderr=subprocess.PIPE, check=False,
+            cwd=place, env=_environment(encoding), stdout=out, stderr=subprocess.PIPE, check=False,
         )  # fmt: skip
         out.seek(0)
-        return Said(done.returncode, out.read(), done.stderr.decode(encoding).splitlines())
+        return _said(Finished(done.returncode, out.read(), done.stderr), encoding)
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +168,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             text.write_text(text.read_text("utf-8").replace(plain, odd), "utf-8")
         for file in root.rglob(f"{plain.removesuffix('.jpeg')}.*"):
             file.rename(file.with_name(f"{odd.removesuffix('.jpeg')}{file.suffix}"))
-    said = _run(place, f"{INFER} --json", "ascii")
+    said = _run_fresh(place, f"{INFER} --json", "ascii")
     assert said.code == 0, said.err
     assert [document["image_id"] for document in said.documents()] == sorted(
         path.name for path in (root / "images").iterdir()
@@ -155,61 +183,63 @@ def _assert_meant(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", ON_TABLES)
-def test_text_in_a_code_page_and_notes(place: Path, command: str) -> None:
-    said = _run(place, command, "cp1252")
+def test_text_in_a_code_page_and_notes(run: Callable[..., Said], command: str) -> None:
+    said = run(command, "cp1252")
     assert said.code == 0, said.err
     _assert_meant(said.err)
     assert "\\u" in said.out.decode("cp1252")  # Chinese names
 
 
 @pytest.mark.parametrize("command", ON_TABLES)
-def test_json_where_the_output_is_ascii_and_nothing_else(place: Path, command: str) -> None:
-    said = _run(place, f"{command} --quiet --json", "ascii")
+def test_json_where_the_output_is_ascii_and_nothing_else(run: Callable[..., Said], command: str) -> None:
+    said = run(f"{command} --quiet --json", "ascii")
     assert (said.code, said.err) == (0, [])
     assert len(said.documents()) == (6 if command == INFER else 1)
 
 
 @pytest.mark.parametrize("command", SETTINGS)
-def test_settings_and_methods(place: Path, command: str) -> None:
-    text, document = _run(place, command, "cp1252"), _run(place, f"{command} --json", "ascii")
+def test_settings_and_methods(run: Callable[..., Said], command: str) -> None:
+    text, document = run(command, "cp1252"), run(f"{command} --json", "ascii")
     assert (text.code, text.err, document.code, document.err) == (0, [], 0, [])
     assert text.out.decode("cp1252")
     assert len(document.documents()) == 1
 
 
-def test_a_settings_file_is_written(place: Path) -> None:
-    first, again = (_run(place, "config init 设置.yaml", "ascii") for _ in range(2))
+def test_a_settings_file_is_written(run: Callable[..., Said]) -> None:
+    first, again = (run("config init 设置.yaml", "ascii") for _ in range(2))
     assert (first.code, first.out) == (0, b"settings: \\u8bbe\\u7f6e.yaml\n")
     _assert_meant(first.err)
     assert (again.code, again.out, len(again.err)) == (ExitCode.OUTPUT, b"", 1)
-    assert _run(place, "config --config 设置.yaml", "ascii").err == []
+    assert run("config --config 设置.yaml", "ascii").err == []
 
 
-@pytest.mark.parametrize("command", ["layers -c demo --root 数据 --quiet", SANITY])
-def test_the_other_commands_that_load_the_network(place: Path, command: str) -> None:
-    said = _run(place, f"{command} --json", "cp1252")
+@pytest.mark.parametrize("quiet", [True, False])
+@pytest.mark.parametrize("command", [LAYERS, SANITY])
+def test_the_other_commands_that_load_the_network(run: Callable[..., Said], command: str, *, quiet: bool) -> None:
+    said = run(f"{command} --json{' --quiet' * quiet}", "cp1252")
     assert said.code == 0, said.err
     assert len(said.documents()) == 1
     _assert_meant(said.err)
-    assert not (said.err and "--quiet" in command)
+    assert not (said.err and quiet)
 
 
 def test_the_demo(place: Path) -> None:
-    said = _run(place, "demo 演示 --json", "ascii")
-    assert said.code == 0, said.err
-    assert len(said.documents()) == 1
-    _assert_meant(said.err)
+    said = _run_fresh(place, "demo 演示 --quiet --json", "ascii")
+    assert (said.code, said.err) == (0, [])
+    (document,) = said.documents()
+    assert document["synthetic"] is True
+    assert set(document["gallery"]) == {"Normal", "Benign", "Malignant"}
 
 
 @pytest.mark.parametrize(("command", "code"), FAULTS)
-def test_a_fault_is_one_line(place: Path, command: str, code: ExitCode) -> None:
-    said = _run(place, f"{command} --quiet --json", "ascii")
+def test_a_fault_is_one_line(run: Callable[..., Said], command: str, code: ExitCode) -> None:
+    said = run(f"{command} --quiet --json", "ascii")
     assert (said.code, said.out) == (code, b"")
     assert len(said.err) == 1
     assert said.err[0].startswith("error: ")
 
 
-def test_a_fault_of_a_file_is_one_line_and_a_network_may_print_and_warn(place: Path) -> None:
+def test_a_fault_of_a_file_is_one_line_and_a_network_may_print_and_warn(place: Path, run: Callable[..., Said]) -> None:
     (place / "own_net.py").write_text(OWN_NETWORK)
     random = torch.Generator().manual_seed(0)
     torch.save({name: torch.randn(shape, generator=random) for name, shape in WEIGHTS.items()}, place / "own.pt")
@@ -221,7 +251,7 @@ def test_a_fault_of_a_file_is_one_line_and_a_network_may_print_and_warn(place: P
         "infer 数据/broken -c own.pt --factory own_net:build --image-size 16 --class-names Normal,Benign,Malignant"
         " --device cpu -o own --json"
     )
-    said = _run(place, command, "cp1252")
+    said = run(command, "cp1252")
     assert said.code == ExitCode.SOME_FILES_FAILED, said.err
     assert [document["status"] for document in said.documents()] == ["ok", "unreadable"]
     printed = {"module of our own", "built"}
@@ -231,6 +261,10 @@ def test_a_fault_of_a_file_is_one_line_and_a_network_may_print_and_warn(place: P
     faults = [line for line in said.err if line not in printed | set(notes) and not MEANT.fullmatch(line)]
     assert len(faults) == 1
     assert faults[0].startswith("unreadable: \\u574f\\u7684.jpeg: ")
+    said = run("infer 数据/broken -c demo --device cpu -o broken --quiet --json", "ascii")
+    assert (said.code, len(said.documents())) == (ExitCode.SOME_FILES_FAILED, 2)
+    (fault,) = said.err
+    assert fault.startswith("unreadable: \\u574f\\u7684.jpeg: ")
 
 
 @pytest.mark.parametrize(("command", "closed"), [(INFER, "<&-"), ("methods", ">&-"), ("methods", "2>&-")])

@@ -1,0 +1,101 @@
+"""A process that has imported what the commands need, and forks a child for each command line that it reads.
+
+Reads a JSON document per line from the standard input; answers with the child's process id, and when it has ended with
+its exit code, negative for a signal. A child has its own streams, environment and exit code, as any process. What it
+does not show is how an interpreter starts, and how it takes itself apart at the end: both cost seconds where so much is
+imported.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import runpy
+import sys
+import traceback
+import warnings
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from btxrd_explain.console.process import leave_warnings_of_dependencies
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_LIBRARIES = ("torch", "timm", "cv2", "PIL.Image", "pyarrow.parquet", "matplotlib.backends.backend_agg")
+_COMMANDS = ("annotate_iou", "check", "demo", "gallery", "infer", "performance", "report")
+_MODULES = (
+    *_LIBRARIES,
+    *(f"btxrd_explain.commands.{name}" for name in _COMMANDS),
+    *("btxrd_explain.cli", "btxrd_explain.console.network", "btxrd_explain.inference.compute"),
+)
+
+
+def main() -> None:
+    """Import, and serve."""
+    with warnings.catch_warnings():
+        leave_warnings_of_dependencies()  # as the tool does before it imports them
+        for name in _MODULES:
+            importlib.import_module(name)
+    gc.freeze()  # a collection in a child would copy every page
+    serve(live)
+
+
+def serve(life: Callable[..., NoReturn]) -> None:
+    """Fork a child for each order, which lives its life with what the order says; until the standard input ends."""
+    for line in sys.stdin:
+        order: dict[str, Any] = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            life(**order)
+        _say(child)
+        _say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+
+def _say(number: int) -> None:
+    sys.stdout.write(f"{number}\n")
+    sys.stdout.flush()
+
+
+def live(arguments: list[str], folder: str, files: list[str], environment: dict[str, str], encoding: str) -> NoReturn:
+    """Run ``python -m btxrd_explain`` in a folder, as the whole life of this process.
+
+    Args:
+        arguments: Those of the command line.
+        folder: Where it is run.
+        files: Where the standard input, output and error lead.
+        environment: All of its variables.
+        encoding: That of the three streams.
+    """
+    os.chdir(folder)
+    sys.path[0] = folder
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, path in enumerate(files):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT)
+        os.dup2(handle, number)
+        os.close(handle)
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        errors = "backslashreplace" if name == "stderr" else "strict"
+        stream = open(number, mode, encoding=encoding, errors=errors, closefd=False)  # noqa: SIM115 -- it lives as long as the process
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+    sys.argv = ["btxrd-explain", *arguments]
+    code: object = 0
+    try:
+        runpy.run_module("btxrd_explain", run_name="__main__", alter_sys=True)
+    except SystemExit as stop:
+        code = stop.code
+    except BaseException:  # noqa: BLE001 -- whatever a command lets through is shown, as an interpreter does
+        code = 1
+        traceback.print_exc()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
+
+
+if __name__ == "__main__":
+    main()
