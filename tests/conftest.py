@@ -33,6 +33,33 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores, an
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 NAMES = ("Normal", "Benign", "Malignant")
+SMALL_FIGURES = {
+    "BTXRD_EXPLAIN_OUTPUT__DPI": "50",
+    "BTXRD_EXPLAIN_ANNOTATION__PANELS": "1",
+    "BTXRD_EXPLAIN_GRADCAM__EXAMPLES_PER_CLASS": "1",
+    "BTXRD_EXPLAIN_EVALUATION__RESAMPLES": "100",
+}
+"""Settings from the environment, by which commands draw small figures and bootstrap seldom; flags still decide."""
+LONGEST = (
+    *("project/test_installation.py", "interruption/test_kills.py", "inference/test_cluster.py"),
+    *("project/test_document_pages.py", "commands/test_annotate_iou.py", "project/test_benchmarks.py"),
+    *("interruption/test_disk.py", "project/test_process_output.py", "commands/test_commands.py"),
+    *("project/test_determinism.py", "findings/test_warning_commands.py", "console/test_terminal.py"),
+    *("report/test_heat_maps.py", "project/test_site.py", "commands/test_sanity.py", "project/test_scaling.py"),
+)
+"""The modules that take longest, which run first: the last one to end keeps no other process idle for long."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist keep the order of the modules; of its own it begins with those of most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the modules that take longest first."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(scope="session")
@@ -101,10 +128,9 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands draw small figures and bootstrap seldom, for tests that look at neither; flags still decide."""
-    cheap = {"OUTPUT__DPI": 50, "ANNOTATION__PANELS": 1, "GRADCAM__EXAMPLES_PER_CLASS": 1, "EVALUATION__RESAMPLES": 100}
-    for name, value in cheap.items():
-        monkeypatch.setenv(f"BTXRD_EXPLAIN_{name}", str(value))
+    """Let commands draw small figures, for tests that look at none."""
+    for name, value in SMALL_FIGURES.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ class Lives:
     def run(
         self,
         *arguments: str,
-        kill: tuple[float, int] | None = None,
+        kill: tuple[int, float, int] | None = None,
         dies_at: int | None = None,
         within: Path = Path("/"),
     ) -> int:
@@ -38,7 +38,7 @@ class Lives:
 
         Args:
             arguments: Those of ``btxrd-explain``.
-            kill: After how many seconds which signal is sent.
+            kill: After how many batches, and how many seconds more, which signal is sent.
             dies_at: Before which change on disk, counted from 1, the process kills itself.
             within: The folder whose changes count.
         """
@@ -52,9 +52,13 @@ class Lives:
         }
         child = self._server.start(**order)
         if kill is not None:
-            time.sleep(kill[0])
+            batches, seconds, number = kill
             with suppress(ProcessLookupError):  # it has ended by itself
-                os.kill(child, kill[1])
+                while len(self.batches) < batches:
+                    os.kill(child, 0)
+                    time.sleep(0.001)
+                time.sleep(seconds)
+                os.kill(child, number)
         return self._server.wait()
 
     @property

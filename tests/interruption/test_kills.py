@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from tests.hostile.fuzz.harness import LONG
 from tests.interruption.conftest import BATCH, COUNT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from btxrd_explain.predictions.record import Prediction
@@ -68,14 +69,29 @@ def _assert_same(ours: Prediction, expected: Prediction) -> None:
     assert replace(ours, probabilities=None, grids=None) == replace(expected, probabilities=None, grids=None)
 
 
+@pytest.fixture(scope="module")
+def whole(
+    lives: Lives, study: Path, network: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[dict[str, Prediction], bytes]]:
+    """What comes of a run that nobody interrupts, by the kind of table: its rows, and the file."""
+
+    @cache
+    def make(kind: str) -> tuple[dict[str, Prediction], bytes]:
+        run = Study(lives, study / "images", network, tmp_path_factory.mktemp("whole") / "out", kind)
+        run.begin()
+        assert run.run() == 1
+        rows = run.rows()
+        assert len(rows) == len(run.images)
+        return rows, run.table.read_bytes() if kind == "file" else b""
+
+    return make
+
+
 @pytest.fixture
-def expected(run: Study) -> tuple[dict[str, Prediction], bytes]:
-    """What comes of a run that nobody interrupts: its rows, and the file."""
-    run.begin()
-    assert run.run() == 1
-    rows = run.rows()
-    assert len(rows) == len(run.images)
-    return rows, run.table.read_bytes() if run.kind == "file" else b""
+def expected(
+    whole: Callable[[str], tuple[dict[str, Prediction], bytes]], kind: str
+) -> tuple[dict[str, Prediction], bytes]:
+    return whole(kind)
 
 
 class Witness:
@@ -123,18 +139,17 @@ class Witness:
 
 @KINDS
 def test_no_kill_loses_more_than_a_batch(run: Study, expected: tuple[dict[str, Prediction], bytes]) -> None:
-    """Random moments and signals: rows as without interruption, at most a batch recomputed per kill."""
+    """Random moments of the work, and signals: rows as without interruption, at most a batch recomputed per kill."""
     rng = np.random.default_rng(0)
-    began = time.monotonic()
-    run.begin()
-    longest = 3 * (time.monotonic() - began)  # mostly the start
     kills = again = runs = 0
     while kills < KILLS:
         run.begin()
         witness, code, runs = Witness(run, expected), -1, runs + 1
         while code != 1:
             number = int(rng.choice([9, 9, 15, 2]))
-            code = run.run(kill=(rng.uniform(0, longest), number) if kills + witness.kills < KILLS else None)
+            left = (len(run.images) - OLD - len(witness.done)) // BATCH
+            moment = int(rng.integers(left + 1)), rng.uniform(0, 0.05)
+            code = run.run(kill=(*moment, number) if kills + witness.kills < KILLS else None)
             assert code == 1 or code in SIGNALS[number], run.lives.output.read_text()
             witness.look(code)
         witness.look_at_the_end()
