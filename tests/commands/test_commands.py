@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 NAMES = ("Normal", "Benign", "Malignant")
 COUNT = 12
 
@@ -215,7 +217,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["predictions.parquet"]
 
 
-def test_gallery_shows_and_tells_which_image_stands_where(root: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_gallery_shows_and_tells_which_image_stands_where(
+    root: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BTXRD_EXPLAIN_OUTPUT__DPI")
     csv = ("--split-csv", root / "split.csv")
     result = run("gallery", root, *csv, "-c", checkpoint, "--examples-per-class", 2, cwd=tmp_path)
     out = tmp_path / "btxrd-explain-out"
@@ -280,8 +285,10 @@ def test_heat_map_and_annotation_can_meet_on_the_networks_input(
         resize,
         "--json",
     )
-    original = json.loads(run(*arguments, cwd=tmp_path).stdout)
-    on_input = json.loads(run(*arguments, "--space", "input", cwd=tmp_path).stdout)
+    original, on_input = (
+        json.loads(run(*arguments, "--space", space, cwd=tmp_path).stdout) for space in ("original", "input")
+    )
+    assert original["protocol"]["space"] == "original"
     assert on_input["protocol"]["space"] == "input"
     assert on_input["num_images"] == original["num_images"] > 0
     assert on_input["mean_iou"] == pytest.approx(original["mean_iou"], abs=0.1)  # the same place, other pixels
@@ -341,18 +348,20 @@ def test_every_command_tells_of_what_a_split_csv_leaves_out_and_of_several_split
     assert ("[training-split]" in told) == (command in {"annotate-iou", "performance", "report"})
 
 
-@pytest.mark.parametrize("command", ["gallery", "annotate-iou", "performance"])
-def test_a_current_table_needs_no_torch(root: Path, checkpoint: Path, tmp_path: Path, command: str) -> None:
+def test_a_current_table_needs_no_torch(root: Path, checkpoint: Path, tmp_path: Path) -> None:
     arguments = [str(root), "--split-csv", str(root / "split.csv"), "-c", str(checkpoint)]
     run("infer", *arguments, cwd=tmp_path)
     program = (
         "import sys; from btxrd_explain.cli import app\n"
-        f"try: app({[command, *arguments]!r})\n"
-        "except SystemExit as end: assert not end.code, end\n"
-        "print(sorted({'torch', 'timm', 'torchvision', 'pytorch_grad_cam'} & set(sys.modules)))"
+        "for command in ('gallery', 'annotate-iou', 'performance'):\n"
+        f"    try: app([command, *{arguments!r}])\n"
+        "    except SystemExit as end: assert not end.code, (command, end)\n"
+        "    loaded = sorted({'torch', 'timm', 'torchvision', 'pytorch_grad_cam'} & set(sys.modules))\n"
+        "    print('loaded by', command, loaded)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    loaded = [line for line in done.stdout.splitlines() if line.startswith("loaded by")]
+    assert loaded == [f"loaded by {command} []" for command in ("gallery", "annotate-iou", "performance")]
 
 
 @pytest.mark.parametrize(

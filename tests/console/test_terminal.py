@@ -27,6 +27,8 @@ from btxrd_explain.synthetic.dataset import write_dataset
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 COMMANDS = [
     "infer data -c demo",
     "infer data/images/IMG000001.jpeg -c demo",
