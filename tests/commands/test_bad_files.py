@@ -82,7 +82,10 @@ SPECIAL = {
 }
 """What is not a file, with the reason."""
 
-pytestmark = pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="these names and files are Linux's")
+pytestmark = [
+    pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="these names and files are Linux's"),
+    pytest.mark.usefixtures("small_figures"),
+]
 
 
 def make_special(folder: Path) -> None:

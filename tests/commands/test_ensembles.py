@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 NAMES = ("Normal", "Benign", "Malignant")
 COUNT = 6
 MEMBERS = ("fold0/best.pt", "fold1/best.pt", "other.pt")

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from btxrd_explain.predictions.record import Prediction
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 NAMES = ("Fracture", "Effusion", "Mass", "Device")
 LABELS = (
     "Fracture|Effusion",
@@ -209,7 +211,10 @@ def test_thresholds_are_tuned_on_other_radiographs_by_the_youden_index(made: Pat
     assert "among those that are scored" in result.stderr
 
 
-def test_galleries_show_each_class_by_its_probability(made: Path, tmp_path: Path) -> None:
+def test_galleries_show_each_class_by_its_probability(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("BTXRD_EXPLAIN_GRADCAM__EXAMPLES_PER_CLASS")
     found = _report("gallery", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path)
     schema = Path(__file__).parents[2] / "docs" / "reference" / "gallery.schema.json"
     Draft202012Validator(json.loads(schema.read_text("utf-8"))).validate(found)

@@ -20,6 +20,8 @@ from btxrd_explain.inputs.annotation_file import read_annotation
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 NAMES = ("Normal", "Benign", "Malignant")
 LABELS = ("nothing", "cyst", "sarcoma")
 COUNT = 6

@@ -19,6 +19,8 @@ from btxrd_explain.settings import AnnotationSettings, DataSettings, ModelSettin
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 COUNT = 24
 
 _PROGRAM = """

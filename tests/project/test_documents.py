@@ -24,6 +24,8 @@ from tests.support.documents import CONTRIBUTING, INSTALLING, README, ROOT, bloc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / ".github").rglob("*.md")])
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
