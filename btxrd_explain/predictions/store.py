@@ -24,7 +24,7 @@ from btxrd_explain.predictions.part import open_part, rows_per_group
 from btxrd_explain.predictions.schema import table_schema, to_batch
 from btxrd_explain.predictions.table import open_table, table_files
 from btxrd_explain.system.files import atomic_write
-from btxrd_explain.system.locks import PREFIX, SUFFIX
+from btxrd_explain.system.locks import remove_leftovers
 from btxrd_explain.system.places import check_own, foreign
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
 _ROWS_PER_PART = 256
 """So many rows move from the log to a file together."""
-_OF_JOURNAL = re.compile(rf"part-[0-9a-f]{{16}}\.parquet|\.log|{re.escape(PREFIX)}.*{re.escape(SUFFIX)}")
-"""The files of a journal; nothing else in its folder was made by this tool."""
+_OF_JOURNAL = re.compile(r"part-[0-9a-f]{16}\.parquet|\.log")
+"""The files of a journal; but for temporary ones, nothing else in its folder was made by this tool."""
 
 
 def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) -> int:
@@ -192,6 +192,7 @@ class Journal(GrowingFolder):
         for path in filter(lambda path: _OF_JOURNAL.fullmatch(path.name), self._files()):
             with suppress(OSError):
                 path.unlink()
+        remove_leftovers(self.folder)
         with suppress(OSError):  # there is something else in it, or it never was
             self.folder.rmdir()
 

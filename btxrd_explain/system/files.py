@@ -195,15 +195,15 @@ def _temporary(folder: Path, make: Callable[..., str]) -> Iterator[Path]:
     """Make a temporary file or folder which goes by the end of the block, or when the next process writes there."""
     sweep(folder)
     path = Path(make(dir=folder, prefix=PREFIX, suffix=SUFFIX))
-    with in_use(path):
-        try:
+    try:
+        with in_use(path) as path:
             yield path
-        finally:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    path.unlink()
+    finally:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                path.unlink()
 
 
 def _new_file(*, dir: Path, prefix: str, suffix: str) -> str:  # noqa: A002 -- like tempfile's other functions

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 PREFIX, SUFFIX = ".btxrd-explain-", ".tmp"
 """How the names of temporary files and folders begin and end."""
-_SECONDS_TO_LOCK = 2.0
-"""After this a file that is in use is surely locked."""
+_SECONDS_TO_MARK = 2.0
+"""After this a new file that is in use surely has its mark."""
 _HOLDER = b"process "
 """How the content of a lock's file begins."""
 
@@ -76,38 +76,84 @@ def alone(target: Path, tell: Callable[[str], None]) -> Iterator[None]:
 
 
 @contextmanager
-def in_use(path: Path) -> Iterator[None]:
-    """Mark a temporary file or folder as that of a living process, so that :func:`sweep` leaves it alone."""
+def in_use(made: Path) -> Iterator[Path]:
+    """Mark a new, still empty temporary file or folder as one of this tool's, and as that of a living process.
+
+    The mark is its number in the file system, as a part of its name: no other file has both. As it is locked before,
+    :func:`sweep` removes what has the mark and is not locked.
+
+    Args:
+        made: It, under the name that it was made with.
+
+    Yields:
+        It, under its new name.
+
+    Raises:
+        OSError: It cannot be renamed.
+    """
     handle = None
     if sys.platform != "win32":  # there, what is open keeps its name
         with suppress(OSError):
-            handle = os.open(path, os.O_RDONLY)
+            handle = os.open(made, os.O_RDONLY)
             _lock(handle)
     try:
-        yield
+        yield made.rename(made.with_name(f"{made.name.removesuffix(SUFFIX)}-{made.stat().st_ino:x}{SUFFIX}"))
     finally:
         if handle is not None:
             os.close(handle)
+
+
+def _is_marked(path: Path) -> bool:
+    """Return whether this tool made a temporary file or folder: a real one, whose name has its own number."""
+    status = path.lstat()
+    kind_fits = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+    return kind_fits and path.name.endswith(f"-{status.st_ino:x}{SUFFIX}")
 
 
 @cache
 def sweep(folder: Path) -> None:
     """Remove what killed processes left behind in a folder; once per process, as a later look would find nothing new.
 
-    A file of this very moment may not be locked yet, which is why its age counts, too. Links, pipes and the like were
-    not left by this tool, and stay.
+    What has the name of a temporary file and not the mark of one was not left by this tool, and stays. An empty file or
+    folder goes too: its process was killed before it had the mark. One of this very moment may get it yet.
+    """
+    remove_leftovers(folder, _SECONDS_TO_MARK)
+
+
+def remove_leftovers(folder: Path, seconds: float = 0.0) -> None:
+    """Remove what killed processes left behind in a folder; see :func:`sweep`.
+
+    Args:
+        folder: The folder.
+        seconds: The age of empty files that go; 0 where no other process writes into the folder.
     """
     for path in folder.glob(f"{PREFIX}*{SUFFIX}"):
         with suppress(OSError):
-            mode = path.lstat().st_mode
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                continue
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                if time.time() - path.stat().st_mtime > _SECONDS_TO_LOCK and _lock(handle, wait=False):
-                    shutil.rmtree(path) if stat.S_ISDIR(mode) else path.unlink()
-            finally:
-                os.close(handle)
+            if _is_marked(path):
+                _remove_unlocked(path, shutil.rmtree, os.unlink)
+            elif not path.is_symlink() and time.time() - path.stat().st_mtime >= seconds:
+                _remove_unlocked(path, os.rmdir, _unlink_empty)
+
+
+def _remove_unlocked(
+    path: Path, remove_folder: Callable[[Path], object], remove_file: Callable[[Path], object]
+) -> None:
+    """Remove a file or a folder, unless a process works on it; a pipe or a device is left alone."""
+    mode = path.lstat().st_mode
+    remove = remove_folder if stat.S_ISDIR(mode) else remove_file if stat.S_ISREG(mode) else None
+    if remove is None:
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        if _lock(handle, wait=False):
+            remove(path)
+    finally:
+        os.close(handle)
+
+
+def _unlink_empty(path: Path) -> None:
+    if not path.stat().st_size:
+        path.unlink()
 
 
 def _acquired(path: Path, wait_for: Callable[[str], None]) -> int:

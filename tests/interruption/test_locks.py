@@ -7,15 +7,12 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from btxrd_explain.system.files import atomic_write
 from btxrd_explain.system.locks import PREFIX, SUFFIX, alone, in_use, sweep
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _HOLDER = """
 import sys, time
@@ -78,26 +75,62 @@ def test_many_that_want_the_same_lock_get_it_one_by_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def _left(folder: Path, name: str, content: bytes | None) -> Path:
+    """Leave a file, or without a content a folder that is not empty, as a killed process does."""
+    made = folder / f"{PREFIX}{name}{SUFFIX}"
+    made.mkdir() if content is None else made.touch()
+    with in_use(made) as left:
+        left.write_bytes(content) if content is not None else (left / "000000.js").write_bytes(b"1")
+    return left
+
+
 def test_only_what_nobody_uses_is_swept(tmp_path: Path) -> None:
     sweep.cache_clear()
-    old, used, young = (tmp_path / f"{PREFIX}{name}{SUFFIX}" for name in ("old", "used", "young"))
+    _left(tmp_path, "folder", None)
+    _left(tmp_path, "file", b"half of a tab")
+    young, used = (tmp_path / f"{PREFIX}{name}{SUFFIX}" for name in ("young", "used"))
     other = tmp_path / ".other.tmp"
-    old.mkdir()
-    (old / "content").touch()
-    for path in (used, young, other):
+    for path in (young, used, other):
         path.touch()
-    for path in (old, used, other):
-        os.utime(path, (0, 0))
-    with in_use(used):
+    os.utime(other, (0, 0))
+    with in_use(used) as held:
+        os.utime(held, (0, 0))
         sweep(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([used, young, other])
+        assert sorted(tmp_path.iterdir()) == sorted([held, young, other])
+
+
+def test_what_has_the_name_of_a_leftover_and_not_its_mark_stays(tmp_path: Path) -> None:
+    """A mark is the number of a file: a copy of a leftover has another one."""
+    sweep.cache_clear()
+    mine = tmp_path / f"{PREFIX}thesis{SUFFIX}"
+    mine.write_bytes(b"years of work")
+    left = _left(tmp_path, "file", b"half of a table")
+    left.unlink()
+    (tmp_path / "takes its number").touch()
+    left.write_bytes(b"years of work")
+    folder = tmp_path / f"{PREFIX}album-1f{SUFFIX}"
+    folder.mkdir()
+    (folder / "photo.jpg").touch()
+    for path in (mine, left, folder):
+        os.utime(path, (0, 0))
+    sweep(tmp_path)
+    assert {mine, left, folder} <= set(tmp_path.iterdir())
+    assert (folder / "photo.jpg").exists()
+
+
+def test_what_was_killed_before_it_had_its_mark_is_swept(tmp_path: Path) -> None:
+    sweep.cache_clear()
+    for name, make in (("file", Path.touch), ("folder", Path.mkdir)):
+        path = tmp_path / f"{PREFIX}{name}{SUFFIX}"
+        make(path)
+        os.utime(path, (0, 0))
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_next_write_removes_what_a_killed_one_left(tmp_path: Path) -> None:
     sweep.cache_clear()
-    left = tmp_path / f"{PREFIX}left{SUFFIX}"
-    left.touch()
-    os.utime(left, (0, 0))
+    _left(tmp_path, "file", b"half of a report")
     with atomic_write(tmp_path / "report.json") as file:
         file.write(b"{}")
     assert list(tmp_path.iterdir()) == [tmp_path / "report.json"]
