@@ -13,7 +13,7 @@
 | 70 | something that should not happen: --verbose shows where |
 | 129, 143 | ended by SIGHUP (the terminal was closed) or SIGTERM (`kill`, a cluster); the same command goes on |
 | 130 | interrupted (Ctrl-C); the same command goes on where it stopped |
-| 141 | the reader of a pipe closed it |
+| 141 | the reader of a pipe closed it; the command did its work all the same |
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ class Terminal(Listener):
         self._warnings: set[Finding] = set()
         self._failed: set[str] = set()
         self._heard: set[str] = set()
+        self._unwritten: OSError | None = None
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
 
     # the listener
@@ -152,6 +153,7 @@ class Terminal(Listener):
                 code = run() or (ExitCode.SOME_FILES_FAILED if self._failed else ExitCode.OK)
             with self._writing():
                 self._stdout.flush()
+            self._check_written()
         except BtxrdExplainError as error:
             self._phases.stop()
             self._print_error(str(error))
@@ -192,13 +194,24 @@ class Terminal(Listener):
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Tell a standard output that cannot be written, such as a file on a full disk, from any other file."""
+        """Let the work go on where the standard output cannot be written: what is printed is dropped from then on."""
         try:
             yield
-        except BrokenPipeError:
-            raise
         except OSError as error:
             self._drop_output()
+            self._unwritten = error
+
+    def _check_written(self) -> None:
+        """Tell a standard output that could not be written, such as a file on a full disk, from any other file.
+
+        Raises:
+            BrokenPipeError: The reader of a pipe closed it.
+            OutputError: It is something else.
+        """
+        error = self._unwritten
+        if isinstance(error, BrokenPipeError):
+            raise error
+        if error is not None:
             reason = error.strerror or str(error)
             raise OutputError(f"cannot write to the standard output ({reason})", hint="check where it leads") from error
 

@@ -6,12 +6,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from btxrd_explain.cli import app
 from btxrd_explain.console import process
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
+from btxrd_explain.predictions.table import open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FULL = Path("/dev/full")
 
@@ -43,6 +49,42 @@ def test_notes_still_arrive(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         process.open_streams()
         Terminal().note("Größe")
     assert (tmp_path / "log").read_text("ascii") == "note: Gr\\xf6\\xdfe\n"
+
+
+def _broken_pipe() -> int:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="Linux has a device that is always full")
+@pytest.mark.parametrize(
+    ("stream", "code"),
+    [(lambda: os.open(FULL, os.O_WRONLY), ExitCode.OUTPUT), (_broken_pipe, ExitCode.BROKEN_PIPE)],
+    ids=["full", "pipe"],
+)
+def test_a_run_whose_results_nobody_can_read_does_its_work(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    write_root: Callable[[Path, int], None],
+    tmp_path: Path,
+    stream: Callable[[], int],
+    code: ExitCode,
+) -> None:
+    write_root(tmp_path, 6)
+    table = tmp_path / "out" / "predictions.parquet"
+    command = ["infer", str(tmp_path / "BTXRD"), "-c", "demo", "-o", str(table.parent), "--overlay", "--json", "-q"]
+    with os.fdopen(stream(), "w", encoding="utf-8", buffering=1) as output:  # line by line: it fails at the first one
+        monkeypatch.setattr(sys, "stdout", output)
+        with pytest.raises(SystemExit) as left:
+            app(command)
+    assert left.value.code == code
+    assert len(open_table(table).index()) == 6
+    assert len(list((table.parent / "overlays").iterdir())) == 6
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "error: cannot write to the standard output (No space left on device): check where it leads"
+    ] * (code is ExitCode.OUTPUT)
 
 
 @pytest.mark.parametrize(
