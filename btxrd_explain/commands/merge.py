@@ -14,6 +14,7 @@ from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import assemble, open_table, table_files
 from btxrd_explain.progress import Listener
 from btxrd_explain.system.files import relative_path
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,8 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
             listener.advance()
             yield row
 
-    count = write_table(target, whole.provenance, rows())
+    with alone(target, listener.note):
+        count = write_table(target, whole.provenance, rows())
     return MergeResult(open_table(target), count, tuple(failed))
 
 

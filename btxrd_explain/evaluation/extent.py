@@ -14,6 +14,7 @@ from btxrd_explain.core.sanity import Outcome, Verdict
 from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.evaluate import average_mask, evaluate
+from btxrd_explain.evaluation.file_set import read_report
 from btxrd_explain.evaluation.sample import MOST_SLICES, count_slices
 from btxrd_explain.evaluation.schema import Tuning
 from btxrd_explain.evaluation.summaries import best_of, mean_curve
@@ -232,7 +233,7 @@ def read_sanity(folder: Path, fingerprint: str) -> Verdict | None:
     A report that is damaged or of another table says nothing about this one.
     """
     try:
-        document = json.loads((folder / "sanity_report.json").read_text("utf-8"))
+        document = read_report(folder / "sanity_report.json")
         same = document["provenance"]["fingerprint"] == fingerprint
         return Verdict(Outcome(document["outcome"]), str(document["verdict"])) if same else None
     except (OSError, ValueError, KeyError, TypeError):
@@ -251,7 +252,7 @@ def read_interventions(folder: Path, provenance: Provenance) -> str | None:
     made = provenance.document()
     own = json.loads(json.dumps({name: made[name] for name in _OF_PREDICTIONS}))
     try:
-        document = json.loads((folder / "intervention_report.json").read_text("utf-8"))
+        document = read_report(folder / "intervention_report.json")
         same = {name: document["provenance"][name] for name in _OF_PREDICTIONS} == own
         return str(document["verdict"]) if same else None
     except (OSError, ValueError, KeyError, TypeError):

@@ -161,6 +161,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         warnings=[*evaluation.selected.findings, *evaluation.findings],
         definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
         files={},
+        sha256={},
         provenance=evaluation.selected.table.provenance.document(),
     )
 

@@ -10,6 +10,7 @@ from pydantic import Field, WithJsonSchema, create_model
 from btxrd_explain.core import choices
 from btxrd_explain.core.metrics import ImageMetrics
 from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
@@ -258,6 +259,7 @@ class Report(Part):
     warnings: list[Finding] = Field(description="What looks right and may be wrong; empty where nothing does.")
     definitions: dict[str, str]
     files: dict[str, str] = Field(description="What else was written, by kind; names in the folder of the report.")
+    sha256: FileHashes
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")
 
 

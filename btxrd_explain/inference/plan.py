@@ -107,7 +107,7 @@ class Plan:
                 yield refreshed, record is not None or row.image_id in missing
 
 
-def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) -> Plan:
+def make_plan(path: Path, request: Mapping[str, Any], collection: Collection, *, verify: bool = False) -> Plan:
     """Compare what is asked for with the table and the journal on disk, once what a killed run left is put in order.
 
     A row holds when its table has the request's fingerprint and its file is unchanged: same size and time, or else
@@ -117,6 +117,7 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
         path: The table.
         request: What decides about the rows.
         collection: The images asked for.
+        verify: Whether the content counts in any case.
 
     Returns:
         The plan.
@@ -134,7 +135,7 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection) ->
     missing = {image_id: _missing_row(image_id, reason) for image_id, reason in sorted(collection.missing)}
     known = table or journal
     explained = None if known is None else known.provenance.explained
-    review = _Review(table_folder(path), collection.records, dict(missing), explained)
+    review = _Review(table_folder(path), collection.records, dict(missing), explained, verify)
     for row, record in _joined(collection.records, *sources):
         review.look_at(row, record)
     return Plan(
@@ -163,6 +164,7 @@ class _Review:
         records: All images that are asked for.
         absent: Rows of missing files that no table says yet, by ``image_id``.
         explained: Which classes have grids in the rows; None without rows.
+        verify: Whether the content of files counts, whatever their size and time say.
         pending: Images to compute.
         stale: The ``image_id`` of rows that do not hold as they are.
         why: How many images are to be computed for which reason.
@@ -174,6 +176,7 @@ class _Review:
     records: Sequence[ImageRecord]
     absent: dict[str, Prediction]
     explained: ExplainedClasses | None = None
+    verify: bool = False
     pending: list[ImageRecord] = field(default_factory=list)
     stale: set[str] = field(default_factory=set)
     why: Counter[str] = field(default_factory=Counter)
@@ -215,7 +218,7 @@ class _Review:
     def _holds(self, row: Prediction, path: Path) -> bool:
         """Return whether a row still says what is in a file: its own, or one of the same content somewhere else."""
         if not row.path or self._is_of(row, path):
-            return unchanged(row, path)
+            return unchanged(row, path, verify=self.verify)
         if row.stamp is None or row.stamp.sha256 is None:  # never read: only its place tells it from others
             if self._is_there(row):
                 raise self._other(row, f"'{path}' is another file of that name")
@@ -352,10 +355,11 @@ def _missing_row(image_id: str, reason: str) -> Prediction:
     return Prediction(image_id, "", None, None, RowStatus.MISSING, error=reason)
 
 
-def unchanged(row: Prediction, path: Path) -> bool:
+def unchanged(row: Prediction, path: Path, *, verify: bool = False) -> bool:
     """Return whether a file still is what the row was computed from; it is only read where its time has changed.
 
-    What could not be read at all has no content to compare: it still is what it was where it still cannot.
+    With ``verify`` it is read in any case: a time can be set, and some file systems keep it by the second. What could
+    not be read at all has no content to compare: it still is what it was where it still cannot.
     """
     if row.stamp is None or row.stamp.sha256 is None:
         return row.error is not None and row.error == why_unreadable(path)
@@ -364,7 +368,7 @@ def unchanged(row: Prediction, path: Path) -> bool:
             status = path.stat()
         if status.st_size != row.stamp.size or kind_of(status.st_mode) is not None:
             return False
-        dated = status.st_mtime_ns != 0  # some object stores tell no time
+        dated = not verify and status.st_mtime_ns != 0  # some object stores tell no time
         return (dated and status.st_mtime_ns == row.stamp.mtime_ns) or sha256_of(path) == row.stamp.sha256
     except OSError:
         return False  # reading it again will say why

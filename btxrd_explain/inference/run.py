@@ -146,7 +146,7 @@ def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | Non
         if settings.run.engine == "ray":
             claim(path)
         request = request_for(path, settings, collection, several_labels=several)
-        plan = make_plan(path, request, collection)
+        plan = make_plan(path, request, collection, verify=settings.run.verify)
         if settings.run.strict:
             stop_at_known_failures(plan)
         table = fill_table(settings, plan, listener)

@@ -26,7 +26,7 @@ from btxrd_explain.inputs.decode import (
 )
 from btxrd_explain.inputs.file_kinds import is_dicom
 from btxrd_explain.inputs.image_files import kind_of
-from btxrd_explain.system.places import as_text, is_url, is_utf8, place_of, reaching
+from btxrd_explain.system.places import as_text, is_url, is_utf8, open_to_read, place_of, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -345,7 +345,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
                 raise RadiographError(f"'{path}' is {kind}, no image file", hint="leave it out")
             if status.st_size > _MAX_BYTES:
                 raise RadiographError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="check the file")
-            with path.open("rb") as file:
+            with open_to_read(path) as file:
                 yield file
     except OSError as error:
         reason = error.strerror or str(error)

@@ -70,6 +70,7 @@ class Part:
             TableError: The file is damaged.
         """
         with _reading(self.path) as source, pq.ParquetFile(source) as file:
+            self._check_of_one_run(file)
             ranges = _ranges(file.metadata)  # of the file as it is now: the same run may have added rows to it
             groups = [
                 number for number, bounds in enumerate(ranges) if image_ids is None or _any_between(image_ids, *bounds)
@@ -88,6 +89,7 @@ class Part:
         """
         repetitive = [name for name in _REPETITIVE if name not in self.keys]
         with _reading(self.path) as source, pq.ParquetFile(source, read_dictionary=repetitive) as file:
+            self._check_of_one_run(file)
             names = [name for name in self._stored if name != HEAVY_COLUMN]
             schema = pa.schema([file.schema_arrow.field(name) for name in names])
             ranges, numbers = _ranges(file.metadata), range(file.num_row_groups)
@@ -98,6 +100,18 @@ class Part:
                 last = self._checked(tables[-1], after=last, within=(ranges[run[0]][0], ranges[run[-1]][1]))
         table = pa.concat_tables(tables or [schema.empty_table()])
         return self._with_keys(table).select([name for name in self.columns if name != HEAVY_COLUMN])
+
+    def _check_of_one_run(self, file: pq.ParquetFile) -> None:
+        """Make sure that the file still is that of the run which it was opened as.
+
+        Raises:
+            TableError: Another process has put the table of another run in its place.
+        """
+        if Provenance.decode(file.schema_arrow.metadata).fingerprint != self.provenance.fingerprint:
+            raise TableError(
+                f"'{self.path}' was replaced by the table of another run while it was read",
+                hint="run the command again",
+            )
 
     @property
     def _stored(self) -> list[str]:

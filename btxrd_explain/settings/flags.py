@@ -47,7 +47,7 @@ _FIGURES = ("output.format", "output.dpi")
 
 FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "infer": (*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, "output.overlay", *_RUN),
+        "infer": (*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, "output.overlay", "run.verify", *_RUN),
         "gallery": (*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, "gradcam.examples_per_class", *_DECISIONS),
         "annotate-iou": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, *_SCORING),
@@ -66,6 +66,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "export": (
             *(*_IMAGES, *_NETWORK, *_RESULTS),
             *("export.to", "export.classes", "export.map_size", "export.tolerance", "export.beside_images", *_REGIONS),
+            "run.verify",
         ),
         "report": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, *_SCORING),

@@ -381,6 +381,13 @@ class RunSettings(Section):
             "worked on, and each that fails has a row that says why."
         ),
     )
+    verify: bool = Field(
+        default=False,
+        description=(
+            "Read every radiograph of the table to see whether its content is that of its row. Else a file with the "
+            "same size and the same time of its last change counts as the same."
+        ),
+    )
     engine: Literal["local", "ray"] = Field(
         default="local",
         description=(

@@ -21,6 +21,7 @@ from btxrd_explain.system.places import (
     check_replaceable,
     is_url,
     make_folder,
+    open_to_read,
     reaching,
     sync_folder,
 )
@@ -162,7 +163,8 @@ def read_whole(path: Path, max_bytes: int) -> bytes | None:
         raise OSError(errno.EINVAL, "it is not a file", str(path))
     if path.stat().st_size > max_bytes:
         return None
-    return path.read_bytes()
+    with open_to_read(path) as file:
+        return file.read()
 
 
 def sha256_of(path: Path) -> str:
@@ -173,7 +175,7 @@ def sha256_of(path: Path) -> str:
     """
     if not is_url(path) and path.exists() and not path.is_file():  # a pipe would be waited for
         raise OSError(errno.EINVAL, "it is not a file", str(path))
-    with reaching(path), path.open("rb") as file:
+    with reaching(path), open_to_read(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -18,6 +18,7 @@ from btxrd_explain.errors import InputError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 # What the tool keeps in a folder: names that outlast a power failure, and files that are its own.
 #
@@ -128,6 +129,24 @@ def open_own(path: Path, flags: int) -> int:
         os.close(handle)
         raise foreign(path, "a file with a second name (a hard link)")
     return handle
+
+
+def open_to_read(path: Path) -> BufferedReader:
+    """Open a file, and never wait for a pipe that has taken its place since its kind was looked at.
+
+    Args:
+        path: A path on this machine, whose links are followed, or a URL.
+
+    Raises:
+        OSError: It cannot be opened, or is a pipe or a folder now.
+    """
+    if is_url(path):
+        return path.open("rb")
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0)))  # noqa: SIM115 -- pathlib takes no opener
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a file", str(path))
+    return file
 
 
 def foreign(path: Path, what: str) -> OutputError:

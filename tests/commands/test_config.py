@@ -136,6 +136,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "export.tolerance": st.floats(0, 100),
     "export.beside_images": st.booleans(),
     "run.strict": st.booleans(),
+    "run.verify": st.booleans(),
     "run.engine": words("run.engine"),
     "run.shard": or_null(st.tuples(st.integers(1, 9), st.integers(9, 99)).map(lambda pair: f"{pair[0]}/{pair[1]}")),
     "run.workers": st.just("auto") | st.integers(1, 99),

@@ -82,9 +82,9 @@ def test_a_run_whose_results_nobody_can_read_does_its_work(
     assert len(open_table(table).index()) == 6
     assert len(list((table.parent / "overlays").iterdir())) == 6
     said = capsys.readouterr().err.splitlines()
-    assert said == [
-        "error: cannot write to the standard output (No space left on device): check where it leads"
-    ] * (code is ExitCode.OUTPUT)
+    assert said == ["error: cannot write to the standard output (No space left on device): check where it leads"] * (
+        code is ExitCode.OUTPUT
+    )
 
 
 @pytest.mark.parametrize(

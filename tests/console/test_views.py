@@ -73,6 +73,7 @@ def _comparison() -> CompareResult:
         label_map={},
         statistics=STATISTICS,
         files={},
+        sha256={},
     )
     return CompareResult(report, {}, {})
 

@@ -208,6 +208,26 @@ def test_a_name_that_leads_nowhere_takes_no_row_of_another_place(kind: str) -> N
     assert f"the table has '{NAME}' from '{FIRST}', and the one that is named now is not there (no such file" in line
 
 
+@pytest.mark.usefixtures("folder")
+def test_another_content_of_the_same_size_and_time_is_seen_with_verify(computed: list[str]) -> None:
+    """Archives and converters set times, and some file systems keep them by the second."""
+    status, content = Path(FIRST).stat(), Path(FIRST).read_bytes()
+    before = _rows()[NAME]
+    Path(FIRST).write_bytes(content[:-3] + b"\0" + content[-2:])
+    os.utime(FIRST, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _infer("BTXRD", "--split-csv", "split.csv")
+    assert computed == []
+    exported = CliRunner().invoke(app, ["export", "--to", "masks", "-o", "out", "--verify"])
+    assert exported.exit_code == 1
+    assert f"{NAME}: '{Path('out', '..', FIRST)}' has changed since it was predicted" in exported.stderr
+    _infer("BTXRD", "--split-csv", "split.csv", "--verify")
+    assert computed == [NAME]
+    assert _rows()[NAME].stamp != before.stamp
+    computed.clear()
+    _infer("BTXRD", "--split-csv", "split.csv", "--verify")
+    assert computed == []
+
+
 @pytest.mark.usefixtures("folder", "computed")
 def test_a_file_that_is_gone_from_its_place_is_missing_as_ever() -> None:
     Path(FIRST).unlink()

@@ -13,6 +13,7 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.evaluation.extent import extent_of, read_columns, tune
+from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.evaluation.parts import LeftOut
 from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.report import (
@@ -24,7 +25,8 @@ from btxrd_explain.evaluation.report import (
 )
 from btxrd_explain.inference.selection import select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import write_bytes, write_json
+from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.parts import Part
     from btxrd_explain.evaluation.schema import Report, SliceSummary
     from btxrd_explain.settings import Settings
+
+DOCUMENT = "annotation_report.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +102,9 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
                 else "check --annotations and --split"
             ),
         )
-
-    return write_results(evaluation, extent_of(settings, selected, columns, tuned), settings, listener)
+    extent = extent_of(settings, selected, columns, tuned)
+    with alone(settings.output.directory / DOCUMENT, listener.note):
+        return write_results(evaluation, extent, settings, listener)
 
 
 def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> AnnotateIouResult:
@@ -124,12 +129,12 @@ def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, li
     files |= draw_charts(sample, report.curve, report.iou_threshold, provenance, settings.output)
     report = report.model_copy(update={"files": {kind: path.name for kind, path in files.items()}})
     write_bytes(files["summary"], write_markdown(report).encode())
-    document = folder / "annotation_report.json"
+    document = folder / DOCUMENT
     lists: dict[str, Iterable[Part]] = {
         "excluded_images": excluded_images(evaluation),
         "attention_patterns": attention_patterns(evaluation),
         "failed_images": LeftOut.of(listener.reasons),
     }
     plain = {name: (part.document() for part in parts) for name, parts in lists.items()}
-    write_json(document, report.document(), lists=plain)
+    report = write_set(document, report, files.values(), lists=plain)
     return AnnotateIouResult(report, document, figure, files, evaluation)

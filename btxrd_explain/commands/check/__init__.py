@@ -15,6 +15,7 @@ from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import SEVERITIES
 from btxrd_explain.progress import Listener
 from btxrd_explain.system.files import write_json
+from btxrd_explain.system.locks import alone
 from btxrd_explain.system.threads import available_cores, in_order
 
 if TYPE_CHECKING:
@@ -83,9 +84,10 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
     )
     report = build_report(survey, images, counted, findings, settings)
     document = settings.output.directory / "check_report.json"
-    write_json(document, report.document())
     path = settings.check.groups
-    groups = None if path is None else (path, write_groups(path, images, findings))
+    with alone(document, listener.note):
+        write_json(document, report.document())
+        groups = None if path is None else (path, write_groups(path, images, findings))
     bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]
     failed = settings.check.fail_on != "never" and any(finding.severity in bad_enough for finding in findings)
     return CheckResult(report, document, tuple(findings), failed, groups)

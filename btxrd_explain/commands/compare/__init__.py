@@ -17,6 +17,7 @@ from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,7 +144,8 @@ def _compared(
     if not len(paired.jointly):
         reasons = ", ".join(f"{count} {reason}" for reason, count in paired.excluded.items())
         raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint="check --annotations")
-    report, files = write_comparison(evaluations, paired, common, settings)
+    with alone(settings.output.directory / "comparison.json", listener.note):
+        report, files = write_comparison(evaluations, paired, common, settings)
     return CompareResult(report, files, methods)
 
 

@@ -14,6 +14,7 @@ from btxrd_explain.core.significance import holm, sign_flip_test, units_needed, 
 from btxrd_explain.core.statistics import mean_intervals
 from btxrd_explain.errors import TableError
 from btxrd_explain.evaluation.evaluate import Scores
+from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import Estimate, Part, Statistics
 from btxrd_explain.evaluation.protocol import MapKind
 from btxrd_explain.evaluation.sample import NAMES, Sample
@@ -171,6 +172,7 @@ class Comparison(Part):
     statistics: Statistics
     margin: float | None = Field(description="Largest difference that does not matter; null where none was given.")
     files: dict[str, str]
+    sha256: FileHashes
 
 
 # How the scores of several tables differ on the same images.

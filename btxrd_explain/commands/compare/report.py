@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.compare.differences import Compared, Comparison
 from btxrd_explain.commands.drawing import footer
+from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.evaluation.parts import Statistics
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.evaluation.sample import NAMES
 from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.plain import as_cell
-from btxrd_explain.system.files import write_bytes, write_json
+from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,8 +49,8 @@ def write_comparison(
     report = _document(evaluations, paired, common, settings, files)
     write_bytes(files["metrics"], _side_by_side(paired).encode())
     _draw(report, evaluations, paired, files["scatter"], settings)
-    write_json(files["comparison"], report.document())
-    return report, files
+    others = (path for kind, path in files.items() if kind != "comparison")
+    return write_set(files["comparison"], report, others), files
 
 
 def _document(
@@ -92,6 +93,7 @@ def _document(
         ),
         margin=margin,
         files={kind: path.name for kind, path in files.items()},
+        sha256={},
     )
 
 

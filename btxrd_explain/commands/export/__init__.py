@@ -20,6 +20,7 @@ from btxrd_explain.inference.selection import select_rows
 from btxrd_explain.outputs.export.item import Origin, UnexportedError
 from btxrd_explain.plain import distinct
 from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -178,7 +179,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
     make = maker.maps if wanted.to in {"npz", "tiff"} else maker.regions
     exported, failed = 0, {}
     listener.start(f"export to {wanted.to}", len(selected.rows))
-    with make_writer(selected, settings, protocol, folder) as add:
+    with alone(folder, listener.note), make_writer(selected, settings, protocol, folder) as add:
         for row in selected.table.rows(set(selected.rows.column("image_id").to_pylist())):
             try:
                 add(make(row))

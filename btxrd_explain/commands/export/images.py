@@ -67,7 +67,8 @@ class ImageMaker:
         if row.predicted is None:
             raise InputError(f"'{row.image_id}' has no prediction ({row.error or 'its scores are not finite'})")
         path = self.selected.table.image_path(row)
-        if row.stamp is not None and path.exists() and not unchanged(row, path):  # one that is gone is not needed
+        verify = self.settings.run.verify
+        if row.stamp is not None and path.exists() and not unchanged(row, path, verify=verify):  # a lost one may be
             raise InputError(f"'{path}' has changed since it was predicted", hint="run 'btxrd-explain infer' again")
         return ExplainedImage.of(row, self.selected.table)
 

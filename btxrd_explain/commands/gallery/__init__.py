@@ -15,12 +15,13 @@ from btxrd_explain.core.multi_label import reached
 from btxrd_explain.core.selection import Outcome, choose_examples, choose_examples_of_class
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.decisions import Decisions, decisions_of
+from btxrd_explain.evaluation.file_set import FileHashes, write_set
 from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.selection import Selected, select_rows
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import write_json
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,6 +97,7 @@ class GalleryReport(Part):
     order: dict[Outcome, str] = Field(description="Which images have an outcome, and which come first.")
     classes: dict[str, ClassGallery | MultiLabelGallery]
     warnings: list[Finding]
+    sha256: FileHashes
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")
     failed_images: list[LeftOut] = Field(description="Images whose file failed; they are not shown.")
 
@@ -141,19 +143,21 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     listener.start("galleries", len(chosen))
     from btxrd_explain.commands.gallery.painter import ExamplePainter  # noqa: PLC0415 -- matplotlib
 
-    figures = _draw(ExamplePainter(images, selected, settings, listener, decisions), chosen)
-    report = GalleryReport(
-        order=_REASONS if decisions is None else _REASONS_OF_CLASS,
-        classes={
-            names[one.index]: _class_gallery(one, figures[names[one.index]], names, settings, decisions)
-            for one in chosen
-        },
-        warnings=list(selected.findings),
-        provenance=selected.table.provenance.document(),
-        failed_images=LeftOut.of(listener.reasons),
-    )
     document = settings.output.directory / "gallery.json"
-    write_json(document, report.document())
+    with alone(document, listener.note):
+        figures = _draw(ExamplePainter(images, selected, settings, listener, decisions), chosen)
+        report = GalleryReport(
+            order=_REASONS if decisions is None else _REASONS_OF_CLASS,
+            classes={
+                names[one.index]: _class_gallery(one, figures[names[one.index]], names, settings, decisions)
+                for one in chosen
+            },
+            warnings=list(selected.findings),
+            sha256={},
+            provenance=selected.table.provenance.document(),
+            failed_images=LeftOut.of(listener.reasons),
+        )
+        report = write_set(document, report, figures.values())
     return GalleryResult(figures, report, document, listener.reasons)
 
 

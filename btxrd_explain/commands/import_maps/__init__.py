@@ -23,6 +23,7 @@ from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import relative_path, sha256_of
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -77,7 +78,8 @@ def run(maps: Path, settings: Settings, listener: Listener | None = None) -> Imp
     provenance = _provenance(settings, gathered, names, scores, listener)
     target = settings.output.predictions_path
     rows = _rows(gathered, provenance, records, scores, target, listener)
-    count = write_table(target, provenance, rows)
+    with alone(target, listener.note):
+        count = write_table(target, provenance, rows)
     found = sum(map(len, gathered.maps.values()))
     return ImportMapsResult(open_table(target), count, found, len(failures.reasons))
 

@@ -28,6 +28,7 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.evaluation.extent import read_columns
+from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.evaluation.intervention import Effects
 from btxrd_explain.evaluation.parts import LeftOut, Statistics
 from btxrd_explain.evaluation.protocol import protocol_of
@@ -35,7 +36,8 @@ from btxrd_explain.evaluation.sample import Sample
 from btxrd_explain.inference.request import build_request, checkpoint_of
 from btxrd_explain.inference.selection import select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import write_bytes, write_json
+from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
 
     from btxrd_explain.commands.intervene.gather import Gathered
     from btxrd_explain.settings import Settings
+
+_DOCUMENT = "intervention_report.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +90,15 @@ def run(settings: Settings, listener: Listener | None = None) -> InterveneResult
     protocol = protocol_of(settings, provenance.class_names, decisions_of(settings, selected, listener))
     evaluation = evaluate(selected, protocol.bare(), listener)
     explainer = load_explainer(settings, build_request(settings, several_labels="several_labels" in provenance.request))
-    gathered = gather(settings, evaluation, explainer, listener)
-    if not gathered.images:
-        image_id, reason = next(iter(gathered.reasons.items()))
-        raise InputError(
-            f"none of the {len(selected.rows)} radiographs can be changed, such as '{image_id}': {reason}",
-            hint="check the labels, or give --target-class predicted",
-        )
-    return write_results(settings, evaluation, gathered, columns, listener)
+    with alone(settings.output.directory / _DOCUMENT, listener.note):
+        gathered = gather(settings, evaluation, explainer, listener)
+        if not gathered.images:
+            image_id, reason = next(iter(gathered.reasons.items()))
+            raise InputError(
+                f"none of the {len(selected.rows)} radiographs can be changed, such as '{image_id}': {reason}",
+                hint="check the labels, or give --target-class predicted",
+            )
+        return write_results(settings, evaluation, gathered, columns, listener)
 
 
 def write_results(
@@ -142,8 +147,8 @@ def write_results(
         }
     )
     write_bytes(files["summary"], write_markdown(report).encode())
-    document = folder / "intervention_report.json"
-    write_json(document, report.document())
+    document = folder / _DOCUMENT
+    report = write_set(document, report, files.values())
     return InterveneResult(report, document, files)
 
 
@@ -196,5 +201,6 @@ def build_report(
         warnings=[*evaluation.selected.findings, *evaluation.findings],
         definitions=DEFINITIONS,
         files={},
+        sha256={},
         provenance=provenance.document(),
     )

@@ -15,6 +15,7 @@ from btxrd_explain.core.intervention import SURROUNDINGS, Condition, Fill, Kind
 from btxrd_explain.core.reliance import LEAST_CONTROLS, Reliance, judge_change, judge_reliance
 from btxrd_explain.core.statistics import number, spearman
 from btxrd_explain.core.surroundings import RULES
+from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.intervention import (
     MEASURES,
     Effects,
@@ -201,6 +202,7 @@ class InterventionReport(Part):
     warnings: list[Finding]
     definitions: dict[str, str]
     files: dict[str, str] = Field(description="What else was written, by kind; names in the folder of the report.")
+    sha256: FileHashes
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")
 
 

@@ -17,13 +17,14 @@ from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.extent import read_columns
+from btxrd_explain.evaluation.file_set import FileHashes, write_set
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import write_json
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,7 @@ class PerformanceReport(Part):
     statistics: Statistics
     warnings: list[Finding]
     definitions: dict[str, str]
+    sha256: FileHashes
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")
     failed_images: list[LeftOut] = Field(description="Images whose file failed.")
 
@@ -130,10 +132,11 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
         report, performance = _report(selected, groups, settings)
     else:
         report, performance = measured_report(selected, decisions, groups, settings)
-    figures = _draw(performance, selected, settings, listener)
-    report = report.model_copy(update={"failed_images": LeftOut.of(listener.reasons)})
     document = settings.output.directory / "performance.json"
-    write_json(document, report.document())
+    with alone(document, listener.note):
+        figures = _draw(performance, selected, settings, listener)
+        report = report.model_copy(update={"failed_images": LeftOut.of(listener.reasons)})
+        report = write_set(document, report, figures.values())
     return PerformanceResult(report, document, figures)
 
 
@@ -157,6 +160,7 @@ def _report(
         statistics=Statistics.of(resampling, wanted.group_column or "image"),
         warnings=list(selected.findings),
         definitions=DEFINITIONS,
+        sha256={},
         provenance=provenance.document(),
         failed_images=[],
     )

@@ -12,6 +12,7 @@ from btxrd_explain.core.multi_label import UNDEFINED, measure_multi_label
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.decisions import DecisionTuning  # noqa: TC001 -- pydantic reads the annotations
+from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- likewise
 
@@ -100,6 +101,7 @@ class MultiLabelReport(Part):
     statistics: Statistics
     warnings: list[Finding]
     definitions: dict[str, str]
+    sha256: FileHashes
     provenance: dict[str, Any] = Field(description="How the predictions table was made.")
     failed_images: list[LeftOut] = Field(description="Images whose file failed.")
 
@@ -144,6 +146,7 @@ def measured_report(
         statistics=Statistics.of(resampling, wanted.group_column or "image"),
         warnings=list(selected.findings),
         definitions=DEFINITIONS,
+        sha256={},
         provenance=provenance.document(),
         failed_images=[],
     )

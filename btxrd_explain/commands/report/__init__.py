@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,13 +11,15 @@ from btxrd_explain.commands.report.writing import staging, write_report
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, Scores
 from btxrd_explain.evaluation.extent import Extent, extent_of, find_metadata, read_columns, tune
+from btxrd_explain.evaluation.file_set import of_other_runs, read_report
 from btxrd_explain.evaluation.protocol import Protocol, protocol_of
 from btxrd_explain.evaluation.report import build_report, excluded_images, sample_of
 from btxrd_explain.evaluation.schema import Document
 from btxrd_explain.evaluation.scoring import Scorer
-from btxrd_explain.finding import Tally
+from btxrd_explain.finding import Tally, listed, quoted
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.locks import alone
 from btxrd_explain.system.threads import available_cores, in_order
 
 if TYPE_CHECKING:
@@ -47,12 +48,18 @@ def find_report(folder: Path, evaluation: Evaluation, sample: Sample, extent: Ex
     now = build_report(evaluation, sample, extent)
     path = folder / "annotation_report.json"
     try:
-        known = Document.model_validate(json.loads(path.read_text("utf-8")))
+        known = Document.model_validate(read_report(path))
     except FileNotFoundError:
         return now
     except (OSError, ValueError):
         listener.note(f"'{path}' is damaged or of another release, and is not taken into account")
         return now
+    mixed = of_other_runs(folder, known.sha256)
+    if mixed:
+        listener.note(
+            f"'{path}' and {listed(quoted(mixed))} are not of one run: run 'btxrd-explain annotate-iou' again, which "
+            "writes all of them"
+        )
     if _agree(known, now) and known.excluded_images == list(excluded_images(evaluation)):
         return known
     listener.note(
@@ -128,7 +135,8 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
         document = build_document(entries, described, found, protocol, selected.table.provenance, settings)
         wanted = settings.report
-        folder = write_report(page, staged, document, layout=wanted.layout, limit=wanted.file_limit)
+        with alone(page, listener.note):
+            folder = write_report(page, staged, document, layout=wanted.layout, limit=wanted.file_limit)
     shown = sum(entry.thumbnail_size is not None for entry in entries)
     return ReportResult(page, folder, len(entries), shown, listener.reasons)
 

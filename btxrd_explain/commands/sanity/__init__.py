@@ -11,12 +11,13 @@ from btxrd_explain.commands.sanity.randomised import randomise
 from btxrd_explain.commands.sanity.report import build_report
 from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.inference.compute import load_explainer
 from btxrd_explain.inference.request import checkpoint_of, collect_images, have_several_labels, request_for
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import write_json
+from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,10 +98,11 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
             seed=wanted.random_seed,
             listener=listener,
         )
-    figures = draw_figures(sample.subjects, randomised, perturbed, settings, explainer.provenance)
     report = build_report(sample, randomised, perturbed, wanted, explainer.provenance)
     document = settings.output.directory / "sanity_report.json"
-    write_json(document, report.document())
+    with alone(document, listener.note):
+        figures = draw_figures(sample.subjects, randomised, perturbed, settings, explainer.provenance)
+        report = write_set(document, report, figures)
     return SanityResult(report, document, figures)
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from btxrd_explain.core.choices import Baseline
 from btxrd_explain.core.sanity import LIMIT, RULE, Outcome
 from btxrd_explain.core.statistics import number
+from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part
 
 if TYPE_CHECKING:
@@ -124,6 +125,7 @@ class SanityReport(Part):
     excluded_images: list[LeftOut]
     protocol: SanityProtocol
     definitions: dict[str, str]
+    sha256: FileHashes
     provenance: dict[str, Any] = Field(description="How the maps were made.")
 
 
@@ -161,6 +163,7 @@ def build_report(
         excluded_images=[LeftOut(image_id=image_id, reason=reason) for image_id, reason in sample.excluded],
         protocol=SanityProtocol(sample=wanted.sample, seed=wanted.random_seed),
         definitions=DEFINITIONS,
+        sha256={},
         provenance=provenance.document(),
     )
 

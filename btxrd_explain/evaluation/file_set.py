@@ -1,0 +1,86 @@
+"""The files of one run that belong together: a report, and the tables and figures that were written with it.
+
+Each file is written whole or not at all, the report last. A run that is killed in between leaves some files of its own
+next to a report of the run before. So the report has the hash of every other file, and whoever reads it can tell.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from pydantic import Field
+
+from btxrd_explain.evaluation.parts import Part
+from btxrd_explain.system.files import read_whole, sha256_of, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+FileHashes = Annotated[
+    dict[str, str],
+    Field(
+        description="SHA-256 of each file that belongs to this report, by name in its folder; a file with another hash "
+        "is of another run.",
+    ),
+]
+
+_Report = TypeVar("_Report", bound=Part)
+_MAX_BYTES = 2**30
+"""A report of a million images has a few hundred megabytes."""
+
+
+def write_set(
+    document: Path,
+    report: _Report,
+    files: Iterable[Path],
+    *,
+    lists: Mapping[str, Iterable[Any]] | None = None,
+) -> _Report:
+    """Write a report with the hashes of the files that belong to it, which are there already.
+
+    Args:
+        document: Where to.
+        report: The report, with a field ``sha256`` of :data:`FileHashes`.
+        files: The other files, in the same folder.
+        lists: See :func:`btxrd_explain.system.files.write_json`.
+
+    Returns:
+        The report as it was written, but for the lists.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    report = report.model_copy(update={"sha256": {path.name: sha256_of(path) for path in sorted(files)}})
+    write_json(document, report.document(), lists=lists)
+    return report
+
+
+def read_report(path: Path) -> Any:  # noqa: ANN401 -- whatever JSON can hold
+    """Return the content of a report.
+
+    Raises:
+        OSError: It cannot be read, or something else has its name.
+        ValueError: It is not JSON, or too large.
+    """
+    content = read_whole(path, _MAX_BYTES)
+    if content is None:
+        raise ValueError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB")
+    return json.loads(content)
+
+
+def of_other_runs(folder: Path, hashes: Mapping[str, str]) -> list[str]:
+    """Return the files of a report that are not those of its run; one that is gone or cannot be read is none.
+
+    Args:
+        folder: The folder of the report.
+        hashes: What the report says.
+    """
+    others = []
+    for name, sha256 in sorted(hashes.items()):
+        with suppress(OSError):
+            if sha256_of(folder / name) != sha256:
+                others.append(name)
+    return others

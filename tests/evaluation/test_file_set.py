@@ -1,0 +1,104 @@
+"""A report and the files that were written with it: a mixture of two runs is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.evaluation.file_set import FileHashes, of_other_runs, read_report, write_set
+from btxrd_explain.evaluation.parts import Part
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class _Report(Part):
+    verdict: str
+    sha256: FileHashes
+
+
+def test_a_report_has_the_hashes_of_the_files_that_belong_to_it(tmp_path: Path) -> None:
+    files = [tmp_path / "b.csv", tmp_path / "a.png"]
+    for path in files:
+        path.write_bytes(path.name.encode())
+    report = write_set(tmp_path / "report.json", _Report(verdict="good", sha256={}), files)
+    expected = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("a.png", "b.csv")}
+    assert read_report(tmp_path / "report.json") == {"verdict": "good", "sha256": expected}
+    assert report.sha256 == expected
+
+
+def test_a_file_of_another_run_is_noticed_and_one_that_is_gone_is_none(tmp_path: Path) -> None:
+    names = ["a.png", "b.csv", "c.csv", "d.csv"]
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    report = write_set(
+        tmp_path / "report.json", _Report(verdict="good", sha256={}), [tmp_path / name for name in names]
+    )
+    assert of_other_runs(tmp_path, report.sha256) == []
+    (tmp_path / "b.csv").write_bytes(b"of another run")
+    (tmp_path / "c.csv").unlink()
+    (tmp_path / "d.csv").unlink()
+    (tmp_path / "d.csv").mkdir()
+    assert of_other_runs(tmp_path, report.sha256) == ["b.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
+def test_a_pipe_of_the_name_of_a_report_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "report.json")
+    with pytest.raises(OSError, match="not a file"):
+        read_report(tmp_path / "report.json")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]) -> Path:
+    """The results of all commands whose reports have other files, on six radiographs."""
+    folder = tmp_path_factory.mktemp("results")
+    write_root(folder, 6)
+    out, images = folder / "out", [str(folder / "BTXRD"), "--split-csv", str(folder / "split.csv")]
+    _run("infer", *images, "-c", "demo", "-o", str(out))
+    _run("infer", *images, "-c", "demo", "--method", "layercam", "-o", str(folder / "other"))
+    _run("gallery", "-o", str(out))
+    _run("annotate-iou", "-o", str(out))
+    _run("performance", "-o", str(out))
+    tables = [str(place / "predictions.parquet") for place in (out, folder / "other")]
+    _run("compare", *tables, "-o", str(out))
+    _run("sanity", *images, "-c", "demo", "--sample", "2", "-o", str(out))
+    _run("intervene", *images, "-c", "demo", "--controls", "1", "-o", str(out))
+    return out
+
+
+def _run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, [*arguments])
+    assert done.exit_code == 0, done.output
+    return done.stderr
+
+
+def test_each_report_marks_all_that_its_command_wrote(results: Path) -> None:
+    """Each file of the folder belongs to one report, but for the table, the journal and the reports themselves."""
+    reports = {path.name: json.loads(path.read_text("utf-8")) for path in results.glob("*.json")}
+    assert len(reports) == 6
+    marked = [name for report in reports.values() for name in report["sha256"]]
+    assert all(report["sha256"] for report in reports.values())
+    apart = {"predictions.parquet", "intervention_journal.jsonl"}
+    assert sorted(marked) == sorted({path.name for path in results.iterdir()} - reports.keys() - apart)
+    for report in reports.values():
+        assert of_other_runs(results, report["sha256"]) == []
+
+
+def test_report_says_that_metrics_are_of_another_run(results: Path) -> None:
+    said = "are not of one run: run 'btxrd-explain annotate-iou' again"
+    assert said not in _run("report", "-o", str(results))
+    table = results / "annotation_metrics.parquet"
+    whole = table.read_bytes()
+    table.write_bytes(whole + b"\0")
+    text = " ".join(_run("report", "-o", str(results)).split())
+    table.write_bytes(whole)
+    assert f"'{results / 'annotation_report.json'}' and 'annotation_metrics.parquet' {said}" in text
