@@ -130,19 +130,18 @@ def box_shape(label: str, corner: tuple[float, float], sides: tuple[float, float
 
 
 def usable_parts(
-    path: Path, makers: Iterable[Callable[[], Shape | None]], left_out: list[str] | None = None
+    path: Path, makers: Iterable[Callable[[], Shape | None]]
 ) -> tuple[tuple[Shape, ...], list[Finding]]:
     """Make the shapes of an annotation; parts that are none are left out, and named.
 
     Args:
         path: The file.
         makers: Each makes a shape, None where there is nothing, or raises :class:`UnusablePartError`.
-        left_out: Gets what is wrong with what is left out; a maker may add to it, too.
 
     Raises:
         InvalidDocumentError: The file is invalid, or its masks have more pixels than it may ask for.
     """
-    left_out = [] if left_out is None else left_out
+    left_out: list[str] = []
 
     def made() -> Iterator[Shape]:
         for make in makers:

@@ -67,7 +67,7 @@ def read_chexlocalize(path: Path) -> PartListing:
 
 
 def _runs(size: Size, *, label: str, value: dict[str, Any], where: str) -> Shape | None:
-    return shape_of_mask(label, drawn(value, size, where, []))
+    return shape_of_mask(label, drawn(value, size, where))
 
 
 def _outline(size: Size, *, label: str, outline: object, where: str, path: Path, stated: object) -> Shape:

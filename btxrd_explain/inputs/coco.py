@@ -9,14 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pycocotools import mask as codec
 
-from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, shape_of_mask
+from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType, shape_of_mask
 from btxrd_explain.inputs.annotation import (
     Annotation,
     box_shape,
     check_size,
     encoding_findings,
+    make_shape,
     naming,
     parse_size,
     usable_parts,
@@ -25,7 +25,7 @@ from btxrd_explain.inputs.annotation import (
 from btxrd_explain.untrusted.documents import InvalidDocumentError, as_number, load_document, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,8 +36,8 @@ MAX_BYTES = 2**28
 MAX_VALUES = 10_000_000
 """A hundred thousand images, each with an outline of fifty points."""
 _MAX_SHAPES = 1_000
-_MAX_OUTLINE = 1_000_000
-"""Pixels; pycocotools takes memory in proportion to the length of an outline."""
+_MAX_IMAGE_POINTS = 50_000
+"""Of all polygons of an image."""
 _HINT = "export it again as COCO, or correct the place"
 _COMPRESSED = re.compile("(?:[P-o]{0,6}[0-O])+")
 """Compressed run lengths of at most 35 bits: the first letters announce another one, the last does not."""
@@ -100,7 +100,8 @@ class CocoFile:
             radiograph: Size of the radiograph, which the file may not state.
 
         Returns:
-            A shape per annotation, labelled with its category: masks, and rectangles for boxes without segmentation.
+            A mask or polygon per annotation, labelled with its category; polygons of one group where it has several,
+            and a rectangle for a box without segmentation.
 
         Raises:
             AnnotationError: An annotation is invalid, or the image has another size than the radiograph.
@@ -110,25 +111,35 @@ class CocoFile:
             size = parse_size(dict(image.entry), ("height", "width"), f"{image.where}.")
             if size is not None:
                 check_size(self.path, size, radiograph)
-            if len(image.annotations) > _MAX_SHAPES:
-                raise InvalidDocumentError(f"{image.where}: more than {_MAX_SHAPES:,} annotations")
-            left_out: list[str] = []
-            read = partial(self._shape, size=radiograph, left_out=left_out)
-            makers = (partial(read, entry, where) for where, entry in image.annotations.items())
-            shapes, findings = usable_parts(self.path, makers, left_out)
+            if sum(map(_points, image.annotations.values())) > _MAX_IMAGE_POINTS:
+                raise InvalidDocumentError(f"{image.where}: more than {_MAX_IMAGE_POINTS:,} points in all polygons")
+            numbered = enumerate(image.annotations.items())
+            makers = [
+                make for number, (where, entry) in numbered for make in self._makers(entry, where, radiograph, number)
+            ]
+            if len(makers) > _MAX_SHAPES:
+                raise InvalidDocumentError(f"{image.where}: more than {_MAX_SHAPES:,} annotations and polygons")
+            shapes, findings = usable_parts(self.path, makers)
             findings = [*encoding_findings(self.path, self.encoding), *findings]
             return Annotation(shapes, size, image.file_name, findings=tuple(findings))
 
-    def _shape(self, entry: Mapping[str, Any], where: str, size: Size, left_out: list[str]) -> Shape | None:
-        """Return one annotation as a shape; None where its mask is empty."""
+    def _makers(
+        self, entry: Mapping[str, Any], where: str, size: Size, number: int
+    ) -> Iterator[Callable[[], Shape | None]]:
+        """Yield what makes the shapes of one annotation; several polygons get its number as their group."""
         category = entry.get("category_id")
         if not isinstance(category, int | str) or category not in self.categories:
             raise InvalidDocumentError(f"{where}.category_id: {shown(category)} is the id of no category")
         label, segmentation = self.categories[category], entry.get("segmentation")
+        where += ".segmentation" if segmentation else ".bbox"
         if not segmentation:
-            return _rectangle(label, entry.get("bbox"), f"{where}.bbox")
-        mask = drawn(segmentation, size, f"{where}.segmentation", left_out)
-        return shape_of_mask(label, mask)
+            yield partial(_rectangle, label, entry.get("bbox"), where)
+        elif isinstance(segmentation, list):
+            group = number if len(segmentation) > 1 else None
+            for index, polygon in enumerate(segmentation):
+                yield partial(_polygon, label, polygon, f"{where}[{index}]", group)
+        else:
+            yield lambda: shape_of_mask(label, drawn(segmentation, size, where))
 
 
 def read_coco(path: Path) -> CocoFile:
@@ -204,29 +215,39 @@ def _rectangle(label: str, box: object, where: str) -> Shape:
     return box_shape(label, (x, y), (width, height), where)
 
 
-def drawn(segmentation: object, size: Size, where: str, left_out: list[str]) -> NDArray[np.bool_]:
-    """Draw polygons or run lengths, compressed or not, into a boolean mask of shape ``size``.
+def _points(entry: Mapping[str, Any]) -> int:
+    """Return the number of points of an annotation's polygons."""
+    polygons = entry.get("segmentation")
+    return sum(len(each) // 2 for each in polygons if isinstance(each, list)) if isinstance(polygons, list) else 0
+
+
+def _polygon(label: str, polygon: object, where: str, group: int | None) -> Shape:
+    """Return a polygon ``[x, y, x, y, ...]``."""
+    if not isinstance(polygon, list) or len(polygon) % 2 or len(polygon) > 2 * MAX_POINTS:
+        raise InvalidDocumentError(f"{where}: expected at least three points as [x, y, x, y, ...]")
+    numbers = [as_number(value) for value in polygon]
+    if not _are_numbers(numbers):
+        raise InvalidDocumentError(f"{where}: expected finite numbers within {MAX_COORDINATE:,} pixels")
+    return make_shape(label, ShapeType.POLYGON, np.array(numbers, np.float64).reshape(-1, 2), where, group=group)
+
+
+def drawn(segmentation: object, size: Size, where: str) -> NDArray[np.bool_]:
+    """Draw run lengths, compressed or not, into a boolean mask of shape ``size``.
 
     Args:
         segmentation: What the file holds.
         size: Size of the radiograph.
         where: Its place in the file.
-        left_out: Gets the places of polygons of too few points.
 
     Raises:
-        InvalidDocumentError: It is neither, or of an image of another size.
+        InvalidDocumentError: It is something else, or of an image of another size.
     """
-    counts = _run_lengths(segmentation, size, where, left_out)
+    counts = _run_lengths(segmentation, size, where)
     return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(size.width, size.height).T
 
 
-def _run_lengths(segmentation: object, size: Size, where: str, left_out: list[str]) -> list[int]:
-    """Return polygons or run lengths, compressed or not, as runs that fill the image: off, on, off, by columns."""
-    if isinstance(segmentation, list):
-        polygons = _checked_polygons(segmentation, where, left_out)
-        if not polygons:
-            return [size.height * size.width]
-        return _decompressed(codec.merge(codec.frPyObjects(polygons, *size))["counts"])
+def _run_lengths(segmentation: object, size: Size, where: str) -> list[int]:
+    """Return run lengths, compressed or not, as runs that fill the image: off, on, off, by columns."""
     if not isinstance(segmentation, dict):
         raise InvalidDocumentError(f"{where}: expected polygons or run lengths, got {shown(segmentation)}")
     if segmentation.get("size") != list(size):
@@ -262,25 +283,6 @@ def _decompressed(text: bytes) -> list[int]:
             runs.append(value + (runs[-2] if len(runs) > 2 else 0))
             value = shift = 0
     return runs
-
-
-def _checked_polygons(polygons: list[Any], where: str, left_out: list[str]) -> list[list[float]]:
-    length, checked = 0.0, []
-    for index, polygon in enumerate(polygons):
-        if not isinstance(polygon, list) or len(polygon) % 2 or len(polygon) > 2 * MAX_POINTS:
-            raise InvalidDocumentError(f"{where}[{index}]: expected at least three points as [x, y, x, y, ...]")
-        numbers = [as_number(value) for value in polygon]
-        if not _are_numbers(numbers):
-            raise InvalidDocumentError(f"{where}[{index}]: expected finite numbers within {MAX_COORDINATE:,} pixels")
-        if len(numbers) < 6:
-            left_out.append(f"{where}[{index}]: expected at least three points as [x, y, x, y, ...]")
-            continue
-        points = np.array(numbers, dtype=np.float64).reshape(-1, 2)
-        checked.append(points.ravel().tolist())
-        length += float(np.abs(points - np.roll(points, 1, axis=0)).max(axis=1).sum())
-    if length > _MAX_OUTLINE:
-        raise InvalidDocumentError(f"{where}: expected outlines of at most {_MAX_OUTLINE:,} pixels in all")
-    return checked
 
 
 def _are_numbers(values: list[Any]) -> bool:

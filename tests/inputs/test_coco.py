@@ -52,9 +52,6 @@ def test_run_lengths_go_down_the_columns(tmp_path: Path) -> None:
     assert np.argwhere(union(path)).tolist() == [[1, 2], [2, 2], [2, 3], [3, 2], [3, 3]]
 
 
-IGNORED = "ignore:__array__ implementation:DeprecationWarning"  # pycocotools' own decoder, with NumPy 2
-
-
 @given(mask=arrays(np.bool_, (6, 9)))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_compressed_run_lengths_are_those_of_pycocotools(tmp_path: Path, mask: NDArray[np.bool_]) -> None:
@@ -74,17 +71,18 @@ def test_large_compressed_runs_are_read(tmp_path: Path) -> None:
     assert np.array_equal(union(path, size), mask)
 
 
-@pytest.mark.filterwarnings(IGNORED)
-def test_the_parts_of_a_polygon_are_one_lesion_as_pycocotools_draws_it(tmp_path: Path) -> None:
-    parts = [[1, 1, 4, 1, 4, 4, 1, 4], [6.0, 2.0, 8.5, 2.0, 8.5, 5.5]]
-    path = save(tmp_path, entry(parts))
-    (shape,) = read_coco(path).read(0, SIZE).shapes
-    expected = codec.decode(codec.merge(codec.frPyObjects(parts, *SIZE))).astype(bool)
-    assert np.array_equal(union(path), expected)
-    assert expected[1:4, 1:4].all()  # the square from pixel corner 1 to 4 holds 3 x 3 pixels
-    assert expected[:, :5].sum() == 9
-    assert shape.mask is not None
-    assert shape.mask.shape < SIZE
+def test_the_parts_of_a_polygon_are_one_lesion_drawn_as_labelme_does(tmp_path: Path) -> None:
+    parts = [[1, 1, 4, 1, 4, 4, 1, 4], [6.0, 2.0, 8.0, 2.0, 8.0, 5.0]]
+    path = save(tmp_path, entry(parts), entry([[1, 1, 4, 1, 4, 4]], id=2))
+    shapes = read_coco(path).read(0, SIZE).shapes
+    assert [shape.group_id for shape in shapes] == [0, 0, None]
+    first, second = lesion_masks(shapes, SIZE)
+    expected = np.zeros(SIZE, bool)
+    expected[1:5, 1:5] = True  # the outline belongs to the polygon: from pixel 1 to 4 there are 4 x 4
+    assert np.array_equal(first[:, :5], expected[:, :5])
+    assert first[2, 6:9].all()
+    assert first[2:6, 8].all()
+    assert np.array_equal(second[1:5, 1:5], np.triu(np.ones((4, 4))) > 0)
 
 
 @pytest.mark.parametrize("segmentation", [None, [], {}])
@@ -133,8 +131,9 @@ RUNS = {"size": [6, 9], "counts": [54]}
     ("annotation", "message", "left"),
     [
         (entry(bbox=[1, 2, 0, 4]), "annotations[0].bbox: the box has no area", 1),
-        (entry([[1, 2, 3, 4]]), "annotations[0].segmentation[0]: expected at least three points", 1),
-        (entry([[1, 1, 4, 1, 4, 4], [1, 2, 3, 4]]), "annotations[0].segmentation[1]: expected at least three", 2),
+        (entry([[1, 2, 3, 4]]), "annotations[0].segmentation[0]: a polygon has 3 to 20,000 points, got 2", 1),
+        (entry([[1, 1, 4, 1, 4, 4], []]), "annotations[0].segmentation[1]: a polygon has 3 to 20,000 points, got 0", 2),
+        (entry([[1, 1, 4, 1, 6, 1]]), "annotations[0].segmentation[0]: the polygon has no area", 1),
     ],
 )
 def test_a_part_without_area_loses_itself_alone_and_is_named(
@@ -170,7 +169,8 @@ def test_numbers_may_be_text_where_nothing_else_can_be_meant(tmp_path: Path) -> 
         (entry(RUNS | {"counts": "ä"}), "annotations[0].segmentation.counts: expected run lengths, got"),
         (entry(RUNS | {"counts": "o" * 99}), "annotations[0].segmentation.counts: expected run lengths, got"),
         (entry(RUNS | {"counts": "f1f1"}), "annotations[0].segmentation.counts: expected runs of 54 pixels"),
-        (entry([[0, 0, 9e4, 9e4] * 99]), "annotations[0].segmentation: expected outlines of at most 1,000,000 pixels"),
+        (entry([[0, 0, 9, 9] * 9_999] * 3), "images[0]: more than 50,000 points in all polygons"),
+        (entry([[1, 2, 3, 4, 5, 6]] * 1_001), "images[0]: more than 1,000 annotations and polygons"),
         (entry(RUNS | {"counts": None}), "annotations[0].segmentation.counts: expected run lengths, got null"),
     ],
 )
