@@ -22,10 +22,13 @@ class RawGrid(NamedTuple):
         grid: Float32 tensor of shape ``(B, h, w)``, signed.
         magnitude: Float32 tensor of shape ``(B,)``: the largest cell of the same sum over absolute terms. Rounding
             errors of the grid are small against it, not against the grid.
+        violation: Float32 tensor of shape ``(B,)``, at least 0: by which fraction the method's own law is violated;
+            None of a method that has none.
     """
 
     grid: Tensor
     magnitude: Tensor
+    violation: Tensor | None = None
 
 
 def weighted_sum(activations: Tensor, weights: Tensor) -> RawGrid:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 NOISE_FLOOR = 1e-6
 """A peak below this share of the terms it was summed from is rounding noise of float32, not evidence."""
 
+COMPLETE = 0.05
+"""Attributions are complete if their sum misses the change of the class score by at most this fraction of it."""
+
 
 class MapStatus(StrEnum):
     """What a raw class-activation grid is worth."""
@@ -34,6 +37,8 @@ class MapStatus(StrEnum):
     """All cells speak for the class alike: no place stands out."""
     NON_FINITE = "non_finite"
     """The grid holds NaN or infinities."""
+    INCOMPLETE = "incomplete"
+    """The attributions do not add up to the change of the class score, as the method promises: see ``COMPLETE``."""
     NOT_COMPUTED = "not_computed"
     """Grids of other classes were asked for (``--explain-classes``)."""
 
@@ -63,13 +68,14 @@ class HeatMap:
     cell: tuple[float, float] | None = None
 
 
-def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None) -> MapStatus:
+def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None, violation: float = 0.0) -> MapStatus:
     """Say what a raw class-activation grid is worth, before any scaling hides it.
 
     Args:
         grid: Raw grid of shape ``(rows, columns)``, signed.
         magnitude: Largest sum over cells of the absolute terms that the grid was summed from (for Grad-CAM
             ``max Σ_k |w_k A_k|``); None takes the largest absolute value of the grid itself.
+        violation: By which fraction the method's own law is violated.
 
     Returns:
         The status.
@@ -79,16 +85,20 @@ def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None) -> Ma
     >>> judge(np.array([[1e-10, -1e-10]]), magnitude=3.0)
     <MapStatus.NO_POSITIVE_EVIDENCE: 'no_positive_evidence'>
     """
-    status: MapStatus = judge_each(grid, np.abs(grid).max() if magnitude is None else np.float64(magnitude))[()]
+    whole = np.abs(grid).max() if magnitude is None else magnitude
+    status: MapStatus = judge_each(grid, np.asarray(whole), np.asarray(violation))[()]
     return status
 
 
-def judge_each(grids: NDArray[np.floating[Any]], magnitudes: NDArray[np.floating[Any]]) -> NDArray[np.object_]:
+def judge_each(
+    grids: NDArray[np.floating[Any]], magnitudes: NDArray[np.floating[Any]], violations: NDArray[np.floating[Any]]
+) -> NDArray[np.object_]:
     """Judge many grids at once, see :func:`judge`.
 
     Args:
         grids: Raw grids, shape ``(..., rows, columns)``, signed.
         magnitudes: One of each grid, shape ``(...)``.
+        violations: Likewise.
 
     Returns:
         Array of :class:`MapStatus`, shape ``(...)``.
@@ -98,9 +108,14 @@ def judge_each(grids: NDArray[np.floating[Any]], magnitudes: NDArray[np.floating
     floors = NOISE_FLOOR * magnitudes.astype(np.float64)
     with np.errstate(invalid="ignore"):  # infinities have no difference, and are told from numbers by then
         spans = peaks - grids.min(axis=cells).clip(min=0)
-    conditions = [~np.isfinite(grids).all(axis=cells), peaks <= floors, spans <= floors]
-    found = [MapStatus.NON_FINITE, MapStatus.NO_POSITIVE_EVIDENCE, MapStatus.FLAT]
-    return np.select(conditions, [np.array(each, object) for each in found], np.array(MapStatus.OK, object))
+    verdicts = {
+        MapStatus.NON_FINITE: ~np.isfinite(grids).all(axis=cells),
+        MapStatus.INCOMPLETE: ~(violations <= COMPLETE),
+        MapStatus.NO_POSITIVE_EVIDENCE: peaks <= floors,
+        MapStatus.FLAT: spans <= floors,
+    }
+    found = [np.array(status, object) for status in verdicts]
+    return np.select(list(verdicts.values()), found, np.array(MapStatus.OK, object))
 
 
 def heat_map(

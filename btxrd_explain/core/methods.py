@@ -1,10 +1,13 @@
-"""The class-activation methods by name, with what each does and costs; no torch, so that ``--help`` can tell."""
+"""The methods of making heat maps by name, with what each does and costs; no torch, so that ``--help`` can tell."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from btxrd_explain.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +22,10 @@ class Method:
         summary: What it does, in one line.
         cost: Its cost for predictions and the maps of all classes, in forward passes per radiograph.
         source: Where it was published.
-        native: True where it is computed here, in one pass; False where pytorch-grad-cam computes it, image by image.
+        native: True where it is computed here, in one pass; False where pytorch-grad-cam or captum computes it.
+        pixels: True where it explains the pixels of the input instead of the cells of a layer; captum computes it,
+            which the extra ``[captum]`` installs.
+        layer: Whether it looks at a layer, which ``--target-layer`` names.
     """
 
     name: str
@@ -27,6 +33,12 @@ class Method:
     cost: str
     source: str
     native: bool = True
+    pixels: bool = False
+    layer: bool = True
+
+
+def _of_pixels(name: str, summary: str, cost: str, source: str, *, layer: bool = False) -> Method:
+    return Method(name, summary, cost, source, native=False, pixels=True, layer=layer)
 
 
 _ALL = (
@@ -103,7 +115,67 @@ _ALL = (
         "Desai and Ramaswamy, WACV 2020",
         native=False,
     ),
+    _of_pixels("gradient", "magnitude of the gradient, pixel by pixel", "3 per class", "Simonyan et al., 2013"),
+    _of_pixels("input-x-gradient", "input times gradient", "3 per class", "Shrikumar et al., 2016"),
+    _of_pixels(
+        "guided-backprop",
+        "magnitude of the gradient without its negative parts at each ReLU; networks with ReLU alone",
+        "3 per class",
+        "Springenberg et al., 2015",
+    ),
+    _of_pixels(
+        "guided-gradcam",
+        "guided backpropagation times Grad-CAM; networks with ReLU alone",
+        "5 per class",
+        "Selvaraju et al., ICCV 2017",
+        layer=True,
+    ),
+    _of_pixels(
+        "integrated-gradients",
+        "gradients along the way from a grey image, times the difference from it; 25 steps",
+        "55 per class",
+        "Sundararajan et al., ICML 2017",
+    ),
+    _of_pixels(
+        "smoothgrad", "magnitude of the mean gradient of 25 noisy copies", "55 per class", "Smilkov et al., 2017"
+    ),
+    _of_pixels(
+        "smooth-integrated-gradients",
+        "mean of the integrated gradients of 5 noisy copies",
+        "275 per class",
+        "Smilkov et al., 2017",
+    ),
+    _of_pixels(
+        "expected-gradients",
+        "gradients on the way from 25 even images, drawn at random, times the difference from them",
+        "55 per class",
+        "Erion et al., Nat Mach Intell 2021",
+    ),
+    _of_pixels(
+        "deeplift",
+        "differences from a grey image, handed back layer by layer (rescale rule)",
+        "6 per class",
+        "Shrikumar et al., ICML 2017",
+    ),
+    _of_pixels(
+        "occlusion", "what the score loses when one of 7 x 7 windows is grey", "50 per class", "Zeiler and Fergus, 2014"
+    ),
 )  # fmt: skip -- a table
 
 METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method in _ALL})
-"""All methods by name: first those computed here, then those of pytorch-grad-cam."""
+"""All methods by name: those computed here, then those of pytorch-grad-cam, then those of captum."""
+
+MAP_SIZE = 56
+"""Cells on a side of a map of pixels, unless somebody says otherwise: what the network's input is averaged to."""
+
+
+def check_installed(name: str) -> None:
+    """Refuse a method whose library is not installed.
+
+    Raises:
+        SettingsError: It is one of captum.
+    """
+    if METHODS[name].pixels and find_spec("captum") is None:
+        raise SettingsError(
+            f"method '{name}' needs captum, which is not installed", hint="pip install 'btxrd-explain[captum]'"
+        )

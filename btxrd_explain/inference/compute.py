@@ -17,7 +17,7 @@ from btxrd_explain.core.explained_classes import ALL, ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.labels import USUAL_THRESHOLD
-from btxrd_explain.core.methods import METHODS
+from btxrd_explain.core.methods import MAP_SIZE, METHODS
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.ensemble import joint_provenance, names_of
 from btxrd_explain.inference.reading import Prepared, read_ahead
@@ -27,10 +27,10 @@ from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.engine import PRECISIONS, Explanation, every_class, explain, joined
 from btxrd_explain.model.ensemble import averaged
 from btxrd_explain.model.findings import pass_findings
-from btxrd_explain.model.layers import TargetLayer, find_target_layers
+from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers
 from btxrd_explain.model.scores import class_probabilities, scores_of
 from btxrd_explain.model.streams import BatchLimit, cpu_streams, keep_freed_memory, replica, sharing_cores
-from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.predictions.provenance import MOST_CELLS, Provenance
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.system.threads import Item, Result, in_order
 
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from btxrd_explain.inputs.dataset import ImageRecord
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
+
+_INPUT = "input"
+"""Stands for the target layer of a method that looks at none."""
 
 Chooser: TypeAlias = "Callable[[Sequence[int], NDArray[np.float32]], Sequence[Sequence[int]]]"
 
@@ -105,6 +108,7 @@ class Explainer:
         precision: ``fp32``, ``bf16`` or ``fp16``.
         provenance: How its rows are made, and which classes have grids.
         others: The further members of an ensemble, which want the same input; none of a single network.
+        map_size: Cells on a side of a map of pixels.
     """
 
     classifier: Classifier
@@ -117,6 +121,7 @@ class Explainer:
     provenance: Provenance
     limit: BatchLimit
     others: tuple[Explainer, ...] = ()
+    map_size: int = MAP_SIZE
 
     def predict(
         self, records: Sequence[ImageRecord], folder: Path, keep: Callable[[list[Prediction]], None] | None = None
@@ -250,6 +255,7 @@ class Explainer:
                 precision=self.precision,
                 activation=self.classifier.activation,
                 choose=every_class if choose is None else partial(choose, places.tolist()),
+                map_size=self.map_size,
             )
 
         return self.limit.run(work, torch.arange(len(batch)))
@@ -304,18 +310,22 @@ def _load_member(
     )
     preprocessing = classifier.preprocessing
     shape = len(preprocessing.mean), *preprocessing.size
-    layers = find_target_layers(
-        classifier.network, settings.gradcam.target_layer, input_size=preprocessing.size, channels=shape[0]
-    )
+    method = METHODS[settings.gradcam.method]
+    layers = _layers(classifier, settings)
     tried = explain(
         classifier.network,
         layers,
         torch.zeros(1, *shape),
+        method=method.name if method.pixels else "gradcam",
         activation=classifier.activation,
         choose=lambda _: [[0]],
+        map_size=settings.gradcam.map_size,
     )
+    grid = Size(*tried.grids.shape[2:])
     explained = _explained_classes(settings, classifier)
+    _refuse_large(explained.slots, grid)
     said = None if settings.gradcam.explain_classes else explained.said()
+    unused = _unused_layer(settings)
     unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
@@ -327,11 +337,11 @@ def _load_member(
         preprocessing=preprocessing,
         checkpoint=name,
         architecture=classifier.architecture,
-        method=settings.gradcam.method,
-        target_layer=", ".join(layer.name for layer in layers),
-        grid=Size(*tried.grids.shape[2:]),
+        method=method.name,
+        target_layer=", ".join(layer.name for layer in layers) or _INPUT,
+        grid=grid,
         explain_classes=explained.wanted,
-        notes=(*classifier.notes, *remarks, *filter(None, [*(layer.remark for layer in layers), said])),
+        notes=(*classifier.notes, *remarks, *filter(None, [*(layer.remark for layer in layers), said, unused])),
         findings=(*classifier.findings, *unstable),
         synthetic=classifier.synthetic,
         activation=classifier.activation,
@@ -344,10 +354,37 @@ def _load_member(
         batch_size=batch_size,
         streams=streams_of(settings, device),
         limit=BatchLimit(batch_size),
-        method=settings.gradcam.method,
+        method=method.name,
         precision=settings.model.precision,
         provenance=provenance,
+        map_size=settings.gradcam.map_size,
     )
+
+
+def _layers(classifier: Classifier, settings: Settings) -> tuple[TargetLayer, ...]:
+    """Return the layers to explain; none of a method that looks at none."""
+    if not METHODS[settings.gradcam.method].layer:
+        return ()
+    preprocessing, wanted = classifier.preprocessing, settings.gradcam.target_layer
+    channels = len(preprocessing.mean)
+    return find_target_layers(classifier.network, wanted, input_size=preprocessing.size, channels=channels)
+
+
+def _unused_layer(settings: Settings) -> str | None:
+    """Say that a layer is named of which the method makes no use."""
+    method, named = settings.gradcam.method, settings.gradcam.target_layer
+    if METHODS[method].layer or named == AUTO:
+        return None
+    return f"{method} explains the pixels of the input: target layer {named} is not used"
+
+
+def _refuse_large(maps: int, grid: Size) -> None:
+    """Refuse maps that are together larger than what a table may hold of one image."""
+    if maps * grid.height * grid.width > MOST_CELLS:
+        raise SettingsError(
+            f"{maps} maps of {grid.height} x {grid.width} cells are too large for a table",
+            hint="lower gradcam.map_size, or explain fewer classes with --explain-classes",
+        )
 
 
 def _explained_classes(settings: Settings, classifier: Classifier) -> ExplainedClasses:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from btxrd_explain.core.labels import says_several
+from btxrd_explain.core.methods import METHODS, check_installed
 from btxrd_explain.errors import CheckpointError, SettingsError, TableError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
@@ -111,6 +112,12 @@ def names_images(settings: Settings) -> bool:
 _VERSIONS = ("btxrd-explain", "torch", "timm", "opencv-python-headless", "pillow")
 """Distributions whose release can change predictions or grids."""
 
+
+def _distributions(method: str) -> tuple[str, ...]:
+    check_installed(method)
+    return (*_VERSIONS, "captum") if METHODS[method].pixels else _VERSIONS
+
+
 _LATER = ("from", "transform", "depth", "clip_percentiles", "clahe", "standardize")
 
 DEMO = Path("demo")
@@ -128,7 +135,7 @@ def build_request(settings: Settings, *, several_labels: bool = False) -> dict[s
         Plain JSON values; see :class:`btxrd_explain.predictions.provenance.Provenance`.
 
     Raises:
-        SettingsError: No checkpoint is named.
+        SettingsError: No checkpoint is named, or the method is not installed.
         CheckpointError: The checkpoint cannot be read.
         TableError: The table holds imported heat maps, which no network can compute again.
     """
@@ -144,9 +151,10 @@ def build_request(settings: Settings, *, several_labels: bool = False) -> dict[s
         "preprocess": _of_preprocess(settings.preprocess),
         "method": settings.gradcam.method,
         "target_layer": settings.gradcam.target_layer,
+        **({"map_size": settings.gradcam.map_size} if METHODS[settings.gradcam.method].pixels else {}),
         **_explained(settings.gradcam.explain_classes),
         "precision": model.precision,
-        "versions": {name: version(name) for name in _VERSIONS},
+        "versions": {name: version(name) for name in _distributions(settings.gradcam.method)},
     }
 
 

@@ -129,9 +129,7 @@ def box_shape(label: str, corner: tuple[float, float], sides: tuple[float, float
         raise UnusablePartError(f"{where}: {error}") from error
 
 
-def usable_parts(
-    path: Path, makers: Iterable[Callable[[], Shape | None]]
-) -> tuple[tuple[Shape, ...], list[Finding]]:
+def usable_parts(path: Path, makers: Iterable[Callable[[], Shape | None]]) -> tuple[tuple[Shape, ...], list[Finding]]:
     """Make the shapes of an annotation; parts that are none are left out, and named.
 
     Args:

@@ -23,7 +23,7 @@ from btxrd_explain.core.cam import NATIVE, RawGrid
 from btxrd_explain.core.choices import Activation, Precision, ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map, judge_each
-from btxrd_explain.core.methods import METHODS
+from btxrd_explain.core.methods import MAP_SIZE, METHODS, check_installed
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.activation import decide, watch_outputs
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, first_tensor, layer_name
@@ -85,7 +85,7 @@ def _chosen(choose: Choose, scores: Tensor, activation: Activation) -> Chosen:
     return choose(class_probabilities(scores, activation).cpu().numpy())
 
 
-def explain(
+def explain(  # noqa: PLR0913 -- a keyword for each choice that moves a map
     network: nn.Module,
     layers: Sequence[TargetLayer],
     batch: Tensor,
@@ -94,31 +94,37 @@ def explain(
     precision: str = "fp32",
     activation: Activation = Activation.SOFTMAX,
     choose: Choose = every_class,
+    map_size: int = MAP_SIZE,
 ) -> Explanation:
     """Predict a batch and explain classes of it, in one forward pass for the native methods.
 
     Args:
         network: The classifier, in eval mode, frozen or not; see :func:`btxrd_explain.model.scores.take_scores`.
-        layers: The layers to explain. The grids of several are each scaled by their maximum, brought to the finest
-            grid and averaged.
+        layers: The layers to explain; none for methods that look at none. The grids of several are each scaled by their
+            maximum, brought to the finest grid and averaged.
         batch: Preprocessed radiographs, shape ``(B, channels, height, width)``, on the network's device.
         method: Name of the method, see :data:`btxrd_explain.core.methods.METHODS`.
         precision: ``fp32``, or ``bf16`` or ``fp16`` for automatic mixed precision; grids are always summed in float32.
         activation: What turns the network's outputs into probabilities. Maps explain the class scores before it.
         choose: Says which classes are explained; no gradient of another one is computed.
+        map_size: Cells on a side of a map of pixels, at most as many as the input has pixels.
 
     Returns:
         The explanation, on the CPU; of two classes, the negative one first, where the network has one output.
 
     Raises:
         SettingsError: A layer does not run, or does not lead to the scores; the network returns no scores, or has one
-            output that is to have a softmax.
+            output that is to have a softmax; the method is not installed, or cannot explain this network.
     """
     with torch.inference_mode(mode=False):
         batch = batch.clone() if batch.is_inference() else batch
         mixed = torch.autocast(batch.device.type, PRECISIONS[precision], enabled=precision != "fp32")
         if method in NATIVE:
             scores, chosen, per_layer = _native(network, layers, batch, method, mixed, activation, choose)
+        elif METHODS[method].pixels:
+            size = Size(*(min(map_size, side) for side in batch.shape[2:]))
+            with mixed:
+                scores, chosen, per_layer = _of_captum(network, layers, batch, method, activation, choose, size)
         else:
             with mixed:
                 scores, chosen, per_layer = _of_library(network, layers, batch, method, activation, choose)
@@ -219,7 +225,9 @@ def explain_images(  # noqa: PLR0913 -- a keyword for each choice that moves a m
     name = layer_name(model, target_layer)
     with torch.inference_mode(mode=False), _evaluating(_differentiable(model)) as network:
         size, channels = Size(*batch.shape[2:]), batch.shape[1]
-        layers = find_target_layers(network, name, input_size=size, channels=channels, like=batch)
+        layers: tuple[TargetLayer, ...] = ()
+        if METHODS[method].layer:
+            layers = find_target_layers(network, name, input_size=size, channels=channels, like=batch)
         own = first_tensor(network)
         own = batch if own is None else own
         alike = batch[:1].to(own.device, own.dtype)
@@ -360,6 +368,28 @@ def _of_library(
     return scores, chosen, grids
 
 
+def _of_captum(
+    network: nn.Module,
+    layers: Sequence[TargetLayer],
+    batch: Tensor,
+    method: str,
+    activation: Activation,
+    choose: Choose,
+    size: Size,
+) -> tuple[Tensor, Chosen, list[list[RawGrid]]]:
+    """Compute the same with a method of captum, once where it looks at no layer."""
+    check_installed(method)
+    from btxrd_explain.model.attribution import pixel_maps, watching  # noqa: PLC0415 -- an extra
+
+    with torch.no_grad(), watching(network, method):
+        outputs = network(batch)
+    scores = class_scores(score_matrix(outputs, len(batch)), activation)
+    chosen = _chosen(choose, scores, activation)
+    looked_at = layers if METHODS[method].layer else (None,)
+    grids = [pixel_maps(network, layer, batch, method, chosen, activation, size) for layer in looked_at]
+    return scores, chosen, grids
+
+
 @contextmanager
 def _captured(layer: TargetLayer) -> Iterator[list[Tensor]]:
     """Collect the output of the run that counts; from there on the forward pass is recorded by autograd."""
@@ -442,12 +472,17 @@ def _averaged(per_layer: list[list[RawGrid]]) -> list[RawGrid]:
 
 def _explanation(probabilities: NDArray[np.float32], chosen: Chosen, raw: list[RawGrid]) -> Explanation:
     """Bring the results to the CPU and judge each grid."""
-    grids = torch.stack([grid for grid, _ in raw], dim=1).cpu().numpy()
-    magnitudes = torch.stack([magnitude for _, magnitude in raw], dim=1).cpu().numpy()
-    judged = judge_each(grids, magnitudes)
+    said = zip(*map(_said, raw), strict=True)
+    grids, magnitudes, violations = (torch.stack(parts, dim=1).cpu().numpy() for parts in said)
+    judged = judge_each(grids, magnitudes, violations)
     statuses = [[MapStatus.NOT_COMPUTED] * probabilities.shape[1] for _ in chosen]
     for image, classes in enumerate(chosen):
         grids[image, len(classes) :] = np.nan
         for place, index in enumerate(classes):
             statuses[image][index] = judged[image, place]
     return Explanation(probabilities, grids, tuple(map(tuple, statuses)))
+
+
+def _said(raw: RawGrid) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a raw grid, its magnitude and by how much its method's law is violated, 0 without such a law."""
+    return raw.grid, raw.magnitude, torch.zeros_like(raw.magnitude) if raw.violation is None else raw.violation

@@ -5,7 +5,7 @@ All of it raises ``ValueError``, which the reader turns into an error that names
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.schema import (
     HEAVY_COLUMN,
+    SCALES_COLUMN,
     SPREAD_COLUMNS,
     as_numpy,
     mask_column,
@@ -128,12 +129,16 @@ def _check_predictions(rows: pa.RecordBatch | pa.Table, provenance: Provenance) 
     for name, low in zip(SPREAD_COLUMNS, (0, -1), strict=True) if provenance.members else ():
         spread = as_numpy(pc.list_flatten(_whole(rows, name)).drop_null())
         _all((spread >= low) & (spread <= 1), f"'{name}' has a value outside of {low} to 1")
+    if provenance.of_pixels:
+        _all(_there(rows, SCALES_COLUMN) == there, f"a prediction has no '{SCALES_COLUMN}', or they have no prediction")
+        scales = as_numpy(pc.list_flatten(_whole(rows, SCALES_COLUMN)))
+        _all(np.isfinite(scales) & (scales > 0), f"'{SCALES_COLUMN}' has a value that is not above 0")
     if isinstance(rows, pa.RecordBatch) and (grids := tensors(rows)) is not None:
         _all(_there(rows, HEAVY_COLUMN) == there, "a prediction has no grids, or grids have no prediction")
         _check_grids(grids[there], statuses, classes, padded=provenance.imported is not None)
 
 
-def _check_grids(grids: NDArray[np.float32], statuses: pa.StringArray, classes: int, *, padded: bool) -> None:
+def _check_grids(grids: NDArray[np.floating[Any]], statuses: pa.StringArray, classes: int, *, padded: bool) -> None:
     """Check that each computed grid has a place, and that it is finite unless its status says otherwise.
 
     Where images may have grids of different shapes, what is around them is not part of them.

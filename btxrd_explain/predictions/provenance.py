@@ -14,6 +14,7 @@ from btxrd_explain.core.choices import Activation
 from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.core.explained_classes import ALL, ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size  # noqa: TC001 -- pydantic reads the annotations
+from btxrd_explain.core.methods import METHODS
 from btxrd_explain.core.preprocess import LARGEST_SIDE, Preprocessing
 from btxrd_explain.errors import TableError
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
@@ -120,6 +121,11 @@ class Provenance:
     def explained(self) -> ExplainedClasses:
         """Which classes of an image have grids."""
         return ExplainedClasses(self.explain_classes, self.class_names, self.multi_label)
+
+    @property
+    def of_pixels(self) -> bool:
+        """Whether the grids are maps of pixels, which are stored in half precision."""
+        return self.imported is None and self.method in METHODS and METHODS[self.method].pixels
 
     @property
     def fingerprint(self) -> str:

@@ -63,6 +63,8 @@ def text_column(texts: Iterable[str]) -> pa.StringArray:
 HEAVY_COLUMN = "grids"
 SPREAD_COLUMNS = ("member_stds", "map_agreements")
 """Of an ensemble how far apart its members are, a value for each class."""
+SCALES_COLUMN = "grid_scales"
+"""Of maps of pixels what each was divided by before it was stored in half precision."""
 
 
 def table_schema(provenance: Provenance) -> pa.Schema:
@@ -74,7 +76,13 @@ def table_schema(provenance: Provenance) -> pa.Schema:
     ``not_computed``, in the network's order, and then NaN. Imported heat maps may differ in shape from image to image:
     the tensor then has the largest height and width, and an image's grids are in its upper left corner, with NaN
     around. Tables of an ensemble have two more columns.
+
+    Maps of pixels are stored in half precision: each is divided by its largest magnitude, which ``grid_scales`` holds,
+    so that none is too large or too small for it and the error is at most 1/2048 of that magnitude.
     """
+    slots, kind, scales = provenance.explained.slots, pa.float32(), []
+    if provenance.of_pixels:
+        kind, scales = pa.float16(), [pa.field(SCALES_COLUMN, pa.list_(pa.float32(), slots))]
     spread = SPREAD_COLUMNS if provenance.members else ()
     classes = len(provenance.class_names)
     return pa.schema(
@@ -93,7 +101,8 @@ def table_schema(provenance: Provenance) -> pa.Schema:
             pa.field("probabilities", pa.list_(pa.float32(), classes)),
             pa.field("grid_statuses", pa.list_(pa.string())),
             *(pa.field(name, pa.list_(pa.float32(), classes)) for name in spread),
-            pa.field(HEAVY_COLUMN, pa.fixed_shape_tensor(pa.float32(), (provenance.explained.slots, *provenance.grid))),
+            *scales,
+            pa.field(HEAVY_COLUMN, pa.fixed_shape_tensor(kind, (slots, *provenance.grid))),
         ],
         metadata=provenance.encode(),
     )
@@ -116,6 +125,10 @@ def from_batch(batch: pa.RecordBatch) -> Iterator[Prediction]:
 def _column(rows: Sequence[Prediction], field: pa.Field) -> pa.Array:
     if field.name == HEAVY_COLUMN:
         return _tensor_column([row.grids for row in rows], field.type)
+    if field.name == SCALES_COLUMN:
+        known = [None if row.grids is None else _scales(row.grids).tolist() for row in rows]
+        slots = field.type.list_size
+        return pa.array([None if one is None else one + [1.0] * (slots - len(one)) for one in known], field.type)
     values = [_plain(row, field.name) for row in rows]
     return pa.array(values, type=field.type)
 
@@ -139,26 +152,34 @@ def _plain(row: Prediction, name: str) -> Any:  # noqa: ANN401 -- whatever the c
 def _tensor_column(grids: Sequence[np.ndarray[Any, Any] | None], kind: pa.FixedShapeTensorType) -> pa.Array:
     """Pack grids, with nulls for rows that have none, into a fixed-shape tensor array."""
     cells = int(np.prod(kind.shape))
-    values = np.zeros((len(grids), *kind.shape), np.float32)
+    half = kind.value_type == pa.float16()
+    values = np.zeros((len(grids), *kind.shape), np.float16 if half else np.float32)
     for index, grid in enumerate(grids):
         if grid is not None:
             computed, height, width = grid.shape
             values[index] = np.nan
-            values[index, :computed, :height, :width] = grid
+            values[index, :computed, :height, :width] = grid / _scales(grid)[:, None, None] if half else grid
     missing = pa.array([grid is None for grid in grids], pa.bool_())
     storage = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), cells, mask=missing)
     return pa.ExtensionArray.from_storage(kind, storage.cast(kind.storage_type))
 
 
-def tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.float32]] | None:
-    """Return all grids of a batch as one array of shape ``(rows, places, height, width)``; None without them."""
+def _scales(grids: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the largest finite magnitude of each grid, shape ``(computed,)``; 1 where that is 0."""
+    magnitudes = np.where(np.isfinite(grids), np.abs(grids), 0).max(axis=(1, 2), initial=0)
+    scales: NDArray[np.float32] = np.where(magnitudes > 0, magnitudes, 1).astype(np.float32)
+    return scales
+
+
+def tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.floating[Any]]] | None:
+    """Return the grids of a batch as stored, shape ``(rows, places, height, width)``; None without them."""
     if HEAVY_COLUMN not in batch.schema.names:
         return None
     column = batch.column(HEAVY_COLUMN)
     cells = int(np.prod(column.type.shape))
     start = column.storage.offset * cells
     flat = as_numpy(column.storage.values)[start : start + len(column) * cells]
-    tensors: np.ndarray[Any, np.dtype[np.float32]] = flat.reshape(len(column), *column.type.shape)
+    tensors: np.ndarray[Any, np.dtype[np.floating[Any]]] = flat.reshape(len(column), *column.type.shape)
     return tensors
 
 
@@ -177,13 +198,15 @@ def without_padding(grids: NDArray[np.float32]) -> NDArray[np.float32]:
     return grids[:, : rows[-1] + 1, : columns[-1] + 1] if rows.size else grids
 
 
-def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[np.float32]] | None) -> Prediction:
+def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[Any]] | None) -> Prediction:
     stamp = None
     if row["file_size"] is not None:
         stamp = FileStamp(row["file_size"], row["file_mtime_ns"], row["sha256"])
     statuses = tuple(MapStatus(status) for status in row["grid_statuses"] or ())
     if grids is not None:
         grids = without_padding(grids[: sum(status is not MapStatus.NOT_COMPUTED for status in statuses)])
+        if row.get(SCALES_COLUMN) is not None:
+            grids = grids * np.array(row[SCALES_COLUMN][: len(grids)], np.float32)[:, None, None]
     return Prediction(
         image_id=row["image_id"],
         path=row["path"],

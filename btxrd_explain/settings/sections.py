@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from btxrd_explain.core.choices import Decode, Depth, Interpolation, Precision, ResizeMode
+from btxrd_explain.core.methods import MAP_SIZE
 from btxrd_explain.settings.types import (
     BatchSize,
     Checkpoints,
@@ -358,6 +359,15 @@ class GradcamSettings(Section):
             "Classes whose heat maps are computed and kept: all, or any of predicted, true and names of classes. null "
             "takes all of up to 20 classes, else the predicted and the true class, and a note says so. The maps of the "
             "others have the status not_computed."
+        ),
+    )
+    map_size: int = Field(
+        default=MAP_SIZE,
+        ge=7,
+        le=512,
+        description=(
+            "Rows and columns that the maps of methods which explain pixels are averaged to, stored and scored at; at "
+            "most as many as the network's input has. Other methods have the grid of their layer."
         ),
     )
     examples_per_class: int = Field(

@@ -356,7 +356,7 @@ class Last(nn.Module):
 
 
 @pytest.mark.parametrize("finite", [False, True])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [name for name in METHODS if not name.startswith("guided")])  # which refuse it
 def test_each_radiograph_is_judged_by_itself(method: str, *, finite: bool) -> None:
     torch.manual_seed(0)
     network, batch = Last(finite=finite).eval(), torch.randn(4, 3, 16, 16)

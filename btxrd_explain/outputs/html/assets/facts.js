@@ -8,6 +8,7 @@ import { decimal, el, percent } from "./dom.js";
 const MAPS = {
   no_positive_evidence: "nothing in the radiograph speaks for it, so that there is no map to draw",
   flat: "all places speak for it alike, so that there is no map to draw",
+  incomplete: "its attributions do not add up to the change of the class score, so that there is no map to draw",
   not_computed: "its map was not computed (infer --explain-classes)",
   non_finite: "its map holds values that are no numbers",
 };

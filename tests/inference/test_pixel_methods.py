@@ -1,0 +1,109 @@
+"""From the command line to the scores: methods that explain pixels, on a small network with ReLU alone."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.predictions.table import open_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytest.importorskip("captum")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pixels")
+    torch.manual_seed(0)
+    network = timm.create_model("test_resnet", num_classes=3)
+    names = ["Normal", "Benign", "Malignant"]
+    facts = {
+        "class_names": names,
+        "architecture": "test_resnet",
+        "config": {"data": {"image_size": 64}},
+    }
+    torch.save({"model_state_dict": network.state_dict(), **facts}, folder / "best.pt")
+    random = np.random.default_rng(0)
+    lines = ["image_id,split,label"]
+    (folder / "images").mkdir()
+    for number in range(4):
+        Image.fromarray(random.integers(0, 256, (70, 50), dtype=np.uint8)).save(folder / "images" / f"{number}.png")
+        shape = {"label": "tumour", "points": [[5, 5], [30, 40]], "shape_type": "rectangle"}
+        document = {"shapes": [shape], "imageHeight": 70, "imageWidth": 50}
+        (folder / "images" / f"{number}.json").write_text(json.dumps(document))
+        lines.append(f"{number}.png,test,{names[1 + number % 2]}")
+    (folder / "split.csv").write_text("\n".join(lines))
+    return folder
+
+
+def run(folder: Path, command: str, *arguments: object, out: str, code: int = 0) -> str:
+    given = (command, *((folder / "images",) if command == "infer" else ("--images", folder / "images")))
+    place = ("--checkpoint", folder / "best.pt", "--split-csv", folder / "split.csv", "-o", folder / out)
+    result = CliRunner().invoke(app, [*map(str, (*given, *place, *arguments))])
+    assert result.exit_code == code, result.output
+    return " ".join(result.output.split())
+
+
+@pytest.fixture(scope="module")
+def inferred(folder: Path) -> str:
+    return run(folder, "infer", "--method", "deeplift", "--target-layer", "layer4", out="deeplift")
+
+
+def test_the_table_holds_maps_of_the_stated_size(folder: Path, inferred: str) -> None:
+    assert "deeplift explains the pixels of the input: target layer layer4 is not used" in inferred
+    provenance = open_table(folder / "deeplift" / "predictions.parquet").provenance
+    assert (provenance.method, provenance.target_layer, provenance.grid) == ("deeplift", "input", (56, 56))
+    assert provenance.request["map_size"] == 56
+    assert "captum" in provenance.request["versions"]
+    row = next(open_table(folder / "deeplift" / "predictions.parquet").rows())
+    assert row.grids is not None
+    assert row.grids.shape == (3, 56, 56)
+
+
+@pytest.mark.usefixtures("inferred")
+def test_another_size_is_another_table_and_other_methods_have_none(folder: Path) -> None:
+    small = ("--method", "deeplift", "--set", "gradcam.map_size=16", "--explain-classes", "predicted")
+    said = run(folder, "infer", *small, out="deeplift")
+    assert "map_size changed from 56 to 16" in said
+    table = open_table(folder / "deeplift" / "predictions.parquet")
+    grids = next(table.rows()).grids
+    assert grids is not None
+    assert (table.provenance.grid, grids.shape) == ((16, 16), (1, 16, 16))
+    run(folder, "infer", "--set", "gradcam.map_size=16", out="gradcam")
+    request = open_table(folder / "gradcam" / "predictions.parquet").provenance.request
+    assert "map_size" not in request
+    assert "captum" not in request["versions"]
+
+
+def test_maps_of_pixels_are_scored_like_others(folder: Path) -> None:
+    run(folder, "annotate-iou", "--methods", "gradcam,gradient,guided-gradcam", out="scored")
+    for method, layer in (("gradient", "input"), ("guided-gradcam", "layer4")):
+        report = json.loads((folder / "scored" / method / "annotation_report.json").read_text())
+        assert report["protocol"]["grid"] == [56, 56]
+        assert report["protocol"]["target_layer"].startswith(layer)
+        assert 0 < report["summary"]["overall"]["metrics"]["iou"]["ceiling"]["mean"] <= 1
+
+
+def test_without_captum_no_table_is_begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "captum", None)
+    said = run(folder, "infer", "--method", "occlusion", out="none", code=2)
+    assert "method 'occlusion' needs captum, which is not installed" in said
+    assert "pip install 'btxrd-explain[captum]'" in said
+    assert not (folder / "none").exists()
+
+
+def test_maps_that_no_table_can_hold_are_refused_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("btxrd_explain.inference.compute.MOST_CELLS", 3 * 64 * 64 - 1)
+    said = run(folder, "infer", "--method", "gradient", "--set", "gradcam.map_size=512", out="large", code=2)
+    assert "3 maps of 64 x 64 cells are too large for a table" in said
