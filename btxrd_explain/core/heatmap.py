@@ -6,6 +6,7 @@ the extremes of what was upsampled. A grid without evidence is never stretched i
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -151,6 +152,11 @@ def heat_map(
     np.clip(values, 0, 1, out=values)
     values[found.coldest], values[found.hottest] = 0, 1  # whatever rounding has made of them
     return HeatMap(values, peak, status, found.hottest, _cell_size(grid.shape, frame, space))
+
+
+def hash_of_maps(maps: NDArray[np.float32]) -> str:
+    """Return the SHA-256 of the values of heat maps, the same on every machine."""
+    return hashlib.sha256(np.ascontiguousarray(maps, "<f4").tobytes()).hexdigest()
 
 
 def _cell_size(cells: tuple[int, ...], frame: Frame, space: Space) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btxrd_explain.core.heatmap import hash_of_maps
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.array_file import is_array, read_arrays
 from btxrd_explain.inputs.decode import UndecodableError, decode, refusing_damage, upright
@@ -27,7 +28,9 @@ PICKLES = (".pkl", ".pickle", ".pt", ".pth")
 _MAX_BYTES = 2**30
 _DESCRIPTION = 270
 """TIFF's tag ImageDescription."""
-_PARTS = frozenset({"maps", "classes", "ids", "facts"})
+_PARTS = frozenset({"maps", "classes", "ids", "facts", "grids"})
+GRID_SCALE = "raw class-activation grid"
+"""How ``btxrd-explain export`` begins to say that values are not enlarged and not scaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,7 @@ def _read(data: bytes | None) -> MapFile:
 def _from_arrays(arrays: dict[str, NDArray[Any]]) -> MapFile:
     if "maps" in arrays and arrays.keys() <= _PARTS:
         facts = _facts(str(arrays["facts"])) if "facts" in arrays else {}
+        arrays, facts = _as_grids(arrays, facts)
         classes, ids = (_texts(arrays[name]) if name in arrays else None for name in ("classes", "ids"))
         return MapFile(arrays["maps"], classes or _classes(facts), ids, facts)
     if len(arrays) == 1:
@@ -106,6 +110,14 @@ def _from_arrays(arrays: dict[str, NDArray[Any]]) -> MapFile:
     if not arrays or len({values.shape for values in arrays.values()}) > 1:
         raise InvalidDocumentError("expected an array per class, all of one shape (height, width)")
     return MapFile(np.stack(list(arrays.values())), tuple(arrays))
+
+
+def _as_grids(arrays: dict[str, NDArray[Any]], facts: dict[str, Any]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Return the raw grids of an own export in place of its enlarged maps, unless somebody has changed the maps."""
+    own = facts.get("maps_sha256")
+    if own is None or "grids" not in arrays or hash_of_maps(arrays["maps"]) != own:
+        return arrays, facts
+    return arrays | {"maps": arrays["grids"]}, facts | {"scale": GRID_SCALE}
 
 
 def _checked(file: MapFile) -> MapFile:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import pickle
+import struct
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,6 +51,17 @@ def _blob(size: tuple[int, int], row: int) -> NDArray[np.float32]:
     return blob
 
 
+def nifti_of(heat: NDArray[np.float32]) -> bytes:
+    """Return a heat map as a NIfTI-1 file of float32, as nibabel writes one."""
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 3, *heat.shape[::-1], 1, 1, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, 16, 32)
+    struct.pack_into("<3f", header, 108, 352, float("nan"), float("nan"))
+    header[344:348] = b"n+1\0"
+    return bytes(header) + heat.astype("<f4").tobytes()
+
+
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """Two radiographs of different sizes, a mask of each, and heat maps of their sizes as NumPy files."""
@@ -68,8 +81,9 @@ def _import(data: Path, maps: Path, *further: object) -> Path:
     return table
 
 
-def _scores(data: Path, table: Path) -> list[dict[str, Any]]:
-    _done("annotate-iou", "--predictions", table, "--annotations", data / "masks", "-o", table.parent, "--no-baselines")
+def _scores(data: Path, table: Path, *further: object) -> list[dict[str, Any]]:
+    common = ("--predictions", table, "--annotations", data / "masks", "-o", table.parent, "--panels", 1)
+    _done("annotate-iou", *common, "--no-baselines", *further)
     rows: list[dict[str, Any]] = pq.read_table(table.parent / "annotation_metrics.parquet").to_pylist()
     return rows
 
@@ -174,9 +188,9 @@ def test_files_that_hold_no_map_are_named_and_stop_no_other(data: Path) -> None:
     assert len(open_table(data / "out" / "predictions.parquet").index()) == 2
 
 
-@pytest.mark.parametrize(("size", "tolerance"), [("grid", 1e-6), ("original", 1e-4)])
+@pytest.mark.parametrize("size", ["grid", "input", "original"])
 def test_own_exports_come_back(
-    data: Path, size: str, tolerance: float, make_row: Callable[..., Prediction], make_table: Callable[..., None]
+    data: Path, size: str, make_row: Callable[..., Prediction], make_table: Callable[..., None]
 ) -> None:
     random = np.random.default_rng(0)
     rows = [
@@ -189,11 +203,66 @@ def test_own_exports_come_back(
     _done("export", "--to", "npz", "--classes", "all", "--map-size", size, "--predictions", data / "own.parquet",
           "-o", data / "own")  # fmt: skip
     found = _scores(data, _import(data, data / "own" / "npz"))
-    skipped = () if size == "grid" else ("ceiling", "best_threshold")  # those of the grid that was enlarged
     for before, after in zip(own, found, strict=True):
         for name, value in before.items():
-            if not name.startswith(skipped) or size == "grid":
-                assert after[name] == (pytest.approx(value, abs=tolerance) if isinstance(value, float) else value), name
+            assert after[name] == (pytest.approx(value, abs=1e-6) if isinstance(value, float) else value), name
+
+
+@pytest.mark.parametrize("size", ["input", "original"])
+def test_own_exports_that_somebody_changed_are_taken_as_they_are(
+    data: Path, size: str, make_row: Callable[..., Prediction], make_table: Callable[..., None]
+) -> None:
+    """Maps of the radiograph's size come back to 1e-4; those of the input are enlarged twice, and differ there only."""
+    random = np.random.default_rng(0)
+    row = make_row("a.png", "Benign", (0.7, 0.3), path="images/a.png", size=Size(*SIZES["a.png"]), stamp=None,
+                   grids=random.normal(size=(2, 5, 5)).astype(np.float32),
+                   grid_statuses=(MapStatus.OK,) * 2)  # fmt: skip
+    make_table(data / "own.parquet", CLASSES, [row])
+    export = ("export", "--to", "npz", "--classes", "all", "--map-size", size, "--predictions", data / "own.parquet")
+    _done(*export, "-o", data / "own")
+    path = data / "own" / "npz" / "a.png.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez(path, **{name: values for name, values in arrays.items() if name != "grids"})
+    space = ("--space", "input") if size == "input" else ()
+    own, found = (_scores(data, table, *space) for table in (data / "own.parquet", _import(data, path.parent)))
+    for name, value in own[0].items():
+        if isinstance(value, float) and not name.startswith(("ceiling", "best_threshold")):
+            assert found[0][name] == pytest.approx(value, abs=1e-4), name
+    np.savez(path, **(arrays | {"maps": arrays["maps"][:, ::-1]}))  # upside down, with the grids of before
+    assert _scores(data, _import(data, path.parent), *space)[0]["iou"] != pytest.approx(own[0]["iou"], abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["pages", "nifti", "nifti.gz"])
+def test_volumes_give_the_same_regions(data: Path, kind: str) -> None:
+    """TIFF with a page per class, in the order of ``--class-names``, and NIfTI, whose first axis runs to the right."""
+    expected = {
+        (row["image_id"], row["target_class"]): row["iou"] for row in _scores(data, _import(data, data / "maps"))
+    }
+    maps, further = data / kind, list[object]()
+    maps.mkdir()
+    for name in SIZES:
+        heats = [np.load(data / "maps" / f"{name[0]}_{c}.npy") for c in CLASSES]
+        if kind == "pages":
+            first, *others = (Image.fromarray(heat) for heat in heats)
+            first.save(maps / f"{name[0]}.tif", save_all=True, append_images=others)
+            further = ["--class-names", ",".join(CLASSES)]
+            continue
+        for heat, class_name in zip(heats, CLASSES, strict=True):
+            content = nifti_of(heat)
+            path = maps / f"{name[0]}_{class_name}.{kind.replace('nifti', 'nii')}"
+            path.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
+    found = {(row["image_id"], row["target_class"]): row["iou"] for row in _scores(data, _import(data, maps, *further))}
+    assert found == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_page_shows_maps_without_probabilities(data: Path) -> None:
+    table = _import(data, data / "maps")
+    _done("report", "--predictions", table, "--annotations", data / "masks", "-o", table.parent)
+    page = (table.parent / "report.html").read_text()
+    start = page.index('id="report-data"')
+    document = json.loads(page[page.index(">", start) + 1 : page.index("</script>", start)])
+    assert [row["thumbnail"] is not None and row["predicted"] is None for row in document["rows"]] == [True, True]
 
 
 def test_more_images_of_different_sizes_than_are_looked_at_for_faults(data: Path) -> None:

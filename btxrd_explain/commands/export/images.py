@@ -113,8 +113,9 @@ class ImageMaker:
         values = heat.values
         grid = image.row.grid(index)
         if size == "grid" and grid is not None:
-            values = grid
-        return Attention(image.class_name(index), _probability(image, index), values, heat.status, heat.peak)
+            values, grid = grid, None
+        name, probability = image.class_name(index), _probability(image, index)
+        return Attention(name, probability, values, heat.status, heat.peak, grid=grid)
 
     def _exported(
         self, image: ExplainedImage, parts: tuple[Attention, ...], lesions: tuple[NDArray[np.bool_], ...] | None

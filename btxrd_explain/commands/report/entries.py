@@ -82,7 +82,7 @@ class EntryMaker:
         scores = tuple(scored.score for scored in measured)
         findings = tuple(dict.fromkeys(finding for scored in measured for finding in scored.findings))
         score = max(scores, key=lambda one: (one.excluded is None, one.target_probability or 0))
-        if row.grids is None or row.size is None or row.predicted is None:
+        if row.grids is None or row.size is None:
             return Entry(score, scores=scores, findings=findings)
         image = ExplainedImage.of(row, self.scorer.table)
         details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.annotated_class)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from btxrd_explain.core.heatmap import hash_of_maps
 from btxrd_explain.outputs.export.item import UnexportedError
 from btxrd_explain.system.files import write_bytes
 
@@ -63,15 +64,19 @@ def write_arrays(
 def npz(image: ExportedImage, facts: dict[str, Any]) -> bytes:
     """Return a NumPy archive: ``maps`` float32 ``(classes, height, width)``, ``classes``, and ``facts`` as JSON text.
 
+    ``grids`` are the raw grids that the maps were enlarged from: a map that is enlarged twice, to the network's input
+    and from there to the radiograph, is not quite the one that is enlarged once. The hash of the maps tells whether
+    the grids are still theirs.
+
     No array holds Python objects, so that ``numpy.load`` reads it without pickle.
     """
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        maps=np.stack([part.values for part in image.attention]),
-        classes=np.array([part.class_name for part in image.attention]),
-        facts=np.array(json.dumps(facts, ensure_ascii=False)),
-    )
+    maps = np.stack([part.values for part in image.attention])
+    grids = [part.grid for part in image.attention if part.grid is not None and part.grid.size < part.values.size]
+    arrays: dict[str, Any] = {"maps": maps, "classes": np.array([part.class_name for part in image.attention])}
+    if len(grids) == len(maps):
+        arrays["grids"], facts = np.stack(grids), facts | {"maps_sha256": hash_of_maps(maps)}
+    np.savez_compressed(buffer, **arrays, facts=np.array(json.dumps(facts, ensure_ascii=False)))
     return buffer.getvalue()
 
 

@@ -32,6 +32,7 @@ class Attention:
         region: Where it is at or above the threshold, boolean, on the radiograph's pixels; None where that is not
             exported.
         iou: Intersection over union of that region with the lesions; None without annotation or heat map.
+        grid: The raw grid that values were enlarged from; None where they are the grid, or there is none.
     """
 
     class_name: str
@@ -41,6 +42,7 @@ class Attention:
     peak: float | None
     region: NDArray[np.bool_] | None = None
     iou: float | None = None
+    grid: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,7 +35,7 @@ export function verdict(row) {
   const badge =
     row.outcome && el("span", { class: right ? "badge right" : "badge wrong" }, `${right ? "✓" : "✗"} ${row.outcome}`);
   const sure = row.confidence === null ? "" : ` with confidence ${decimal(row.confidence)}`;
-  const words = `predicted ${row.predicted}${sure}`;
+  const words = row.predicted === null ? "prediction not known" : `predicted ${row.predicted}${sure}`;
   const known = row.label ? `True class ${row.label}, ${words} ` : `Class not known, ${words} `;
   return [el("span", {}, known), badge ?? "", ` ${spread(row)}`];
 }
