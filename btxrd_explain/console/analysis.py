@@ -126,6 +126,7 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
         columns = ["metric", "n", "first", "this", "difference [95 %]", "p", *_equivalence(None, report.margin)]
         terminal.print_table(columns, rows)
     terminal.print("* the interval leaves 0 out; p: sign flips, Holm over tables, not over metrics")
+    _show_agreements(terminal, report)
     if report.margin is not None:
         terminal.print(f"alike: the 90 % interval lies within {report.margin:g} of 0")
     for text in _excluded(report):
@@ -134,6 +135,23 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
         terminal.print_path(f"report of {method}", own.document)
     for path in result.files.values():
         terminal.print_file(path)
+
+
+def _show_agreements(terminal: Terminal, report: Comparison) -> None:
+    """Show how far the maps of each table agree with those of the first, where that was asked for."""
+    for name, table in report.tables.items():
+        if table.agreement is None:
+            continue
+        terminal.print(f"\nmaps of {escape(name)} beside those of {escape(report.reference)}")
+        found = table.agreement
+        kinds = {
+            "all": found.maps,
+            "of different images": found.chance,
+            "same prediction": found.same_prediction,
+            "changed prediction": found.changed_prediction,
+        }
+        rows = [[kind, str(of.iou.n), *map(bounds, (of.iou, of.spearman, of.ssim))] for kind, of in kinds.items()]
+        terminal.print_table(["pairs", "n", "IoU", "rank corr.", "SSIM"], rows)
 
 
 def _excluded(report: Comparison) -> Iterator[str]:

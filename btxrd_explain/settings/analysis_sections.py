@@ -172,6 +172,13 @@ class EvaluationSettings(Section):
         default=False,
         description="Whether MaxBoxAccV2 is computed, which needs contours at every threshold and costs time.",
     )
+    agreement: bool = Field(
+        default=False,
+        description=(
+            "Whether compare also says how far the heat maps agree with each other: IoU of their regions, rank "
+            "correlation and structural similarity, beside those of different images."
+        ),
+    )
     margin: float | None = Field(
         default=None,
         gt=0,

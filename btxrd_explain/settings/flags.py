@@ -57,7 +57,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "compare": (
             *("data.annotations", "data.split", "output.directory", *_FIGURES, *_SCORING),
-            *("evaluation.group_column", "evaluation.metadata", "evaluation.margin"),
+            *("evaluation.group_column", "evaluation.metadata", "evaluation.margin", "evaluation.agreement"),
         ),
         "performance": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES),

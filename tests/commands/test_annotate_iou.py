@@ -590,6 +590,25 @@ def test_compare_says_what_is_alike_and_what_is_chance(folder: Path) -> None:
     assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
 
 
+def test_compare_says_how_far_maps_agree(folder: Path) -> None:
+    second = _second_table(folder, a=Case("Benign", "Malignant", BOTTOM, BOTTOM, 10))
+    table = folder / "predictions.parquet"
+    report = json.loads(run(folder, "compare", table, second, "--json", "--agreement").stdout)
+    assert report["tables"]["gradcam"]["agreement"] is None
+    agreement = report["tables"]["layercam"]["agreement"]
+    maps, same, changed = (agreement[name] for name in ("maps", "same_prediction", "changed_prediction"))
+    assert (maps["iou"]["n"], agreement["n_undefined"]) == (6, 1)  # d has no map
+    assert maps["iou"]["mean"] == pytest.approx(5 / 6)  # of all others, a's alone is another one
+    assert {measure: same[measure]["mean"] for measure in same} == {"iou": 1, "spearman": 1, "ssim": pytest.approx(1)}
+    assert (changed["iou"]["n"], changed["iou"]["mean"]) == (1, 0)
+    assert changed["spearman"]["mean"] == pytest.approx(-1)
+    # b's map beside a's, f's beside b's, w's beside c's; the images before were of the same class.
+    assert (agreement["chance"]["iou"]["n"], agreement["chance"]["iou"]["mean"]) == (3, pytest.approx(2 / 3))
+    lines = run(folder, "compare", table, second, "--agreement").stdout.splitlines()
+    assert any(line.startswith("changed prediction") for line in lines)
+    assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
+
+
 def test_compared_means_run_over_the_same_images(folder: Path) -> None:
     second = _second_table(folder, c=Case("Malignant", "Malignant", NONE, NONE, 20))
     arguments = ("--label-map", "screw=ignore", "--mask-policy", "rectangles")

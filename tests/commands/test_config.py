@@ -109,6 +109,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "evaluation.methods": st.lists(st.sampled_from(["gradcam", "layercam", "gradcam++"]), unique=True).map(tuple),
     "evaluation.baselines": st.booleans(),
     "evaluation.boxes": st.booleans(),
+    "evaluation.agreement": st.booleans(),
     "evaluation.margin": or_null(st.floats(0.001, 1)),
     "evaluation.resamples": st.integers(100, 100_000),
     "evaluation.seed": st.integers(0, 2**32),

@@ -7,6 +7,7 @@ from pathlib import Path  # noqa: TC003 -- the doctest uses it
 from typing import TYPE_CHECKING
 
 from btxrd_explain.commands import annotate_iou
+from btxrd_explain.commands.compare.agreement import agreement_of
 from btxrd_explain.commands.compare.differences import Common, in_common, pair, restricted
 from btxrd_explain.commands.compare.report import write_comparison
 from btxrd_explain.core.choices import TargetClass
@@ -15,6 +16,7 @@ from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import evaluate
 from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.protocol import protocol_of
+from btxrd_explain.evaluation.sample import joined
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.locks import alone
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from btxrd_explain.commands.annotate_iou import AnnotateIouResult
+    from btxrd_explain.commands.compare.agreement import Agreement
     from btxrd_explain.commands.compare.differences import Comparison
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.settings import Settings
@@ -145,8 +148,25 @@ def _compared(
         reasons = ", ".join(f"{count} {reason}" for reason, count in paired.excluded.items())
         raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint="check --annotations")
     with alone(settings.output.directory / "comparison.json", listener.note):
-        report, files = write_comparison(evaluations, paired, common, settings)
+        agreements = _agreements(evaluations, groups, settings)
+    report, files = write_comparison(evaluations, paired, common, agreements, settings)
     return CompareResult(report, files, methods)
+
+
+def _agreements(
+    evaluations: Mapping[str, Evaluation], groups: Sequence[str | None] | None, settings: Settings
+) -> dict[str, Agreement]:
+    """Compare the maps of each table with those of the first, where that is asked for."""
+    if not settings.evaluation.agreement:
+        return {}
+    first, *others = evaluations.values()
+    images, contents = (first.selected.rows.column(name).to_pylist() for name in ("image_id", "sha256"))
+    units = dict(zip(images, joined(groups or [None] * len(images), contents), strict=True))
+    wanted = settings.evaluation
+    return {
+        name: agreement_of(first, other, units, resamples=wanted.resamples, seed=wanted.seed)
+        for name, other in zip(list(evaluations)[1:], others, strict=True)
+    }
 
 
 def _names(tables: Sequence[Selected]) -> list[str]:

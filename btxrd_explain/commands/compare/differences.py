@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 from pydantic import Field
 
+from btxrd_explain.commands.compare.agreement import Agreement  # noqa: TC001 -- pydantic reads the annotations
 from btxrd_explain.core.choices import Space, TargetClass  # noqa: TC001 -- pydantic reads the annotations
 from btxrd_explain.core.significance import holm, sign_flip_test, units_needed, within
 from btxrd_explain.core.statistics import mean_intervals
@@ -149,6 +150,10 @@ class Compared(Part):
     )
     difference: dict[str, Difference] | None = Field(
         description="This table minus the first, image by image (paired bootstrap); null for the first."
+    )
+    agreement: Agreement | None = Field(
+        description="How far its maps agree with the first table's, image by image; null for the first, and where not "
+        "asked for."
     )
     warnings: list[Finding] = Field(description="What of it looks right and may be wrong.")
     only_here: list[str] = Field(description="Images that not all tables have a prediction of; left out.")

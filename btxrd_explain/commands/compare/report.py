@@ -21,13 +21,18 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from btxrd_explain.commands.compare.agreement import Agreement
     from btxrd_explain.commands.compare.differences import Common, Paired
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.settings import Settings
 
 
 def write_comparison(
-    evaluations: Mapping[str, Evaluation], paired: Paired, common: Common, settings: Settings
+    evaluations: Mapping[str, Evaluation],
+    paired: Paired,
+    common: Common,
+    agreements: Mapping[str, Agreement],
+    settings: Settings,
 ) -> tuple[Comparison, dict[str, Path]]:
     """Write ``comparison.json``, ``comparison_metrics.csv`` and ``comparison_scatter``.
 
@@ -35,6 +40,7 @@ def write_comparison(
         evaluations: What was measured on each table, by its name; the first is what the others are compared with.
         paired: Their scores, image by image.
         common: Which images were left out.
+        agreements: How far the maps of tables agree with those of the first; none where that was not asked for.
         settings: Where the files go and what they look like.
 
     Returns:
@@ -46,7 +52,7 @@ def write_comparison(
         "metrics": folder / "comparison_metrics.csv",
         "scatter": folder / f"comparison_scatter.{settings.output.format}",
     }
-    report = _document(evaluations, paired, common, settings, files)
+    report = _document(evaluations, paired, common, agreements, settings, files)
     write_bytes(files["metrics"], _side_by_side(paired).encode())
     _draw(report, evaluations, paired, files["scatter"], settings)
     others = (path for kind, path in files.items() if kind != "comparison")
@@ -57,6 +63,7 @@ def _document(
     evaluations: Mapping[str, Evaluation],
     paired: Paired,
     common: Common,
+    agreements: Mapping[str, Agreement],
     settings: Settings,
     files: Mapping[str, Path],
 ) -> Comparison:
@@ -71,6 +78,7 @@ def _document(
             n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
             means=paired.means(name),
             difference=differences.get(name),
+            agreement=agreements.get(name),
             warnings=[*evaluation.selected.findings, *evaluation.findings],
             only_here=common.only[name],
             provenance=evaluation.selected.table.provenance.document(),
