@@ -11,6 +11,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import astuple, dataclass
+from functools import partial
 from itertools import product, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,7 +21,7 @@ from pipeline import NAMES, Job, decode_only, infer, make_checkpoint, make_radio
 from report import RESULTS, Ratio, Result, Table, publish, span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
     from torch import nn
@@ -169,14 +170,14 @@ def measure_files(options: argparse.Namespace) -> dict[str, float]:
         checkpoint = make_checkpoint(Path(temporary), options.architectures[0], options.sides[0])
         job = Job(folder, paths, checkpoint, "wall", options.device, "fp32")
         few = job._replace(paths=paths[: max(len(paths) // 8, 1)])
-        works = {
-            "decoding alone, 1 core": (_decode, few, 1),
-            f"decoding alone, {cores} cores": (_decode, job, cores),
-            f"infer, {cores} cores": (infer, job),
-        }
-        for name, (work, of, *arguments) in works.items():
+        works: list[tuple[str, Job, Callable[[], float]]] = [
+            ("decoding alone, 1 core", few, partial(_decode, few, 1)),
+            (f"decoding alone, {cores} cores", job, partial(_decode, job, cores)),
+            (f"infer, {cores} cores", job, partial(infer, job)),
+        ]
+        for name, of, work in works:
             with ProcessPoolExecutor(1, mp_context=context) as process:
-                rates[name] = len(of.paths) / process.submit(work, of, *arguments).result()
+                rates[name] = len(of.paths) / process.submit(work).result()
             print(f"{name}: {rates[name]:.0f} per second", flush=True)
     return rates
 

@@ -78,7 +78,7 @@ def make_checkpoint(folder: Path, architecture: str = ARCHITECTURE, side: int = 
     import torch
 
     torch.manual_seed(0)
-    sized = {"img_size": side} if architecture.startswith("vit") else {}
+    sized: dict[str, Any] = {"img_size": side} if architecture.startswith("vit") else {}
     network: Any = timm.create_model(architecture, pretrained=False, num_classes=len(NAMES), **sized)
     content = {"state_dict": network.state_dict(), "class_names": list(NAMES)}
     path = folder / f"{architecture}-{side}.pt"

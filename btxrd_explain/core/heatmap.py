@@ -87,8 +87,7 @@ def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None, viola
     <MapStatus.NO_POSITIVE_EVIDENCE: 'no_positive_evidence'>
     """
     whole = np.abs(grid).max() if magnitude is None else magnitude
-    status: MapStatus = judge_each(grid, np.asarray(whole), np.asarray(violation))[()]
-    return status
+    return MapStatus(judge_each(grid, np.asarray(whole), np.asarray(violation)).item())
 
 
 def judge_each(

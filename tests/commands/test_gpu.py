@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -19,8 +19,6 @@ from btxrd_explain.synthetic.dataset import write_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from btxrd_explain.predictions.record import Prediction
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")]
 
@@ -40,11 +38,11 @@ def run(data: Path, command: str, out: Path, device: str, *arguments: str) -> st
     return result.stdout
 
 
-def rows_of(out: Path) -> list[Prediction]:
+def rows_of(out: Path) -> list[Any]:
     return list(open_table(out / "predictions.parquet").rows())
 
 
-def on_both(data: Path, folder: Path, method: str) -> list[tuple[Prediction, Prediction]]:
+def on_both(data: Path, folder: Path, method: str) -> list[tuple[Any, Any]]:
     for device in ("cpu", "cuda"):
         run(data, "infer", folder / device, device, "--method", method)
     return list(zip(rows_of(folder / "cpu"), rows_of(folder / "cuda"), strict=True))
