@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 _MISSING = object()
+_REFERENCE = "annotations"
 
 
 class _Command(TyperCommand):
@@ -54,6 +55,7 @@ def _comparing_one(option: Any, context: Any) -> Callable[[Any, Any], None]:  # 
         now = state.opts[option.dest]
         if before is not _MISSING and before != now and not context.resilient_parsing:
             both = "on and off" if isinstance(now, bool) else f"as {before!r} and as {now!r}"
-            raise typer.BadParameter(f"it is given twice, {both}: give it once", ctx=context, param=option.obj)
+            others = "; other readers' annotations are --reader NAME=PATH" if option.dest == _REFERENCE else ""
+            raise typer.BadParameter(f"it is given twice, {both}: give it once{others}", ctx=context, param=option.obj)
 
     return process

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.performance.multi_label import MultiLabelClass, MultiLabelReport
     from btxrd_explain.commands.report import ReportResult
     from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.evaluation.human import HumanBenchmark
     from btxrd_explain.evaluation.parts import Estimate
     from btxrd_explain.evaluation.schema import Report
     from btxrd_explain.settings import OutputSettings
@@ -61,6 +62,7 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: Out
         for name, part in result.summary_rows()
     ]
     terminal.print_table(["radiographs", "n", "mean IoU [95 %]", "hits"], rows)
+    _show_readers(terminal, result.report.human)
     summary = result.report.summary
     for reason, count in summary.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
@@ -72,6 +74,23 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: Out
     if output is not None:
         terminal.print_next(f"btxrd-explain report{with_results(output)}")
         terminal.print_next(f"btxrd-explain export --to labelme{with_results(output)}")
+
+
+def _show_readers(terminal: Terminal, human: HumanBenchmark | None) -> None:
+    """Show what human readers and the heat map score, on the same images."""
+    if human is None:
+        return
+    against = "the annotations" if human.consensus is None else f"the {human.consensus} of the other readers"
+    terminal.print(f"compared with {against}, on the same images")
+    results = [*human.readers.items(), ("all readers", human.all_readers)]
+    rows = [
+        [name, str(iou.reader.n), number(iou.reader.mean), number(iou.heat_map.mean), _signed(iou.difference)]
+        for name, result in results
+        for iou in [result.scores["iou"]]
+    ]
+    terminal.print_table(["reader", "n", "its IoU", "heat map", "difference [95 %]"], rows)
+    fraction = human.all_readers.scores["iou"].fraction
+    terminal.print(f"fraction of the human benchmark {bounds(fraction)}")
 
 
 def bounds(found: Estimate) -> str:
@@ -89,6 +108,8 @@ def _headline(report: Report) -> Iterator[str]:
         yield f"ceiling  {bounds(iou.ceiling)}   an ideal map of {rows} x {columns} cells"
     if iou.chance is not None:
         yield f"chance   {number(iou.chance)}   a random grid{_others(iou.baselines)}"
+    for name, other in iou.comparators.items():
+        yield f"{name}: {bounds(other)}   n = {other.n}, {other.n_undefined} without a finding"
     yield f"pointing {bounds(hit)}   {round((hit.mean or 0) * hit.n)} of {hit.n} hit"
 
 

@@ -87,6 +87,17 @@ class Clahe:
             raise ValueError(f"give CLAHE tiles from 1 to {_MOST_TILES}, such as 8, not {self.tiles}")
 
 
+class Consensus(StrEnum):
+    """What several readers of a radiograph count as lesion together."""
+
+    MAJORITY = "majority"
+    """Pixels that more than half of them drew."""
+    UNION = "union"
+    """Pixels that at least one of them drew."""
+    INTERSECTION = "intersection"
+    """Pixels that all of them drew."""
+
+
 class Space(StrEnum):
     """Where a heat map and an annotation meet."""
 

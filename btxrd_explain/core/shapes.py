@@ -67,6 +67,7 @@ class Shape:
             the first point.
         group_id: Shapes with the same label and group are parts of one object; None stands alone.
         hole: Whether it is cut out of the shapes that are drawn before it, or are in its group.
+        score: How sure a detector is of it, in [0, 1]; what people drew has 1. NaN where a file says it otherwise.
 
     Raises:
         ValueError: The points or the mask do not fit the kind.
@@ -78,6 +79,7 @@ class Shape:
     mask: NDArray[np.bool_] | None = None
     group_id: int | None = None
     hole: bool = False
+    score: float = 1.0
 
     def __post_init__(self) -> None:
         """Check that the shape can be drawn, and in bounded time."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.evaluation.extent import Extent
+    from btxrd_explain.evaluation.human import HumanBenchmark
     from btxrd_explain.evaluation.parts import Statistics
     from btxrd_explain.evaluation.schema import Summary
 
@@ -43,6 +44,7 @@ class Evidence:
         statistics: How intervals were made.
         extent: What is reported beyond the scores.
         limits: Limits that the report states.
+        human: What human readers score; None without any.
     """
 
     evaluation: Evaluation
@@ -50,6 +52,7 @@ class Evidence:
     statistics: Statistics
     extent: Extent
     limits: list[str]
+    human: HumanBenchmark | None = None
 
 
 def build_checklist(evidence: Evidence) -> list[ChecklistItem]:
@@ -79,7 +82,7 @@ def _points(run: Evidence) -> Iterator[tuple[str, str, tuple[Status, str]]]:
     yield "Images that belong together are not counted as independent", f"{_CLUSTERS}; {_RELOADED}", _groups(run)
     yield "Exclusions and undefined scores are counted with their reasons", f"{_CLAIM}; {_PITFALLS}", _exclusions(run)
     yield "Network, method, layer, preprocessing and versions are recorded", _CLAIM, _provenance(run)
-    yield "A human benchmark on the same images is given", f"{_SAPORTA}; {_VENKATESH}", _human()
+    yield "A human benchmark on the same images is given", f"{_SAPORTA}; {_VENKATESH}", _human(run)
     yield "Limits are stated", _CLAIM, ("met" if run.limits else "not met", f"{len(run.limits)} limits are stated")
     yield (
         "Whether the prediction depends on the lesion is tested apart from the maps",
@@ -200,5 +203,14 @@ def _provenance(run: Evidence) -> tuple[Status, str]:
     )
 
 
-def _human() -> tuple[Status, str]:
-    return "not met", "each image has one annotation, so that readers cannot be compared with each other"
+def _human(run: Evidence) -> tuple[Status, str]:
+    if run.human is None:
+        return "not met", "each image has one annotation; name those of other readers with --reader NAME=PATH"
+    found = run.human.all_readers.scores["iou"]
+    if found.reader.mean is None or found.heat_map.mean is None:
+        return "not met", f"no image of the {len(run.human.readers)} readers can be compared"
+    fraction = "" if found.fraction.mean is None else f", {found.fraction.mean:.2f} of it"
+    return "met", (
+        f"{len(run.human.readers)} readers: mean IoU {found.reader.mean:.3f}, heat maps {found.heat_map.mean:.3f}"
+        f"{fraction}, on the same {found.reader.n} images"
+    )

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from btxrd_explain.evaluation.comparators import Comparator
     from btxrd_explain.evaluation.protocol import MapKind, Protocol
+    from btxrd_explain.evaluation.readers import Readers, ReadImage
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.finding import Finding
     from btxrd_explain.inference.selection import Selected
@@ -112,6 +114,8 @@ class Evaluation:
         pixels: The pixels of all images in which the classifier's map is defined, of each map.
         boxes: Likewise what boxes find; none where that was not asked for.
         findings: What may be wrong with the annotations.
+        readers: Human readers; None where there are none.
+        read: What they score, of each radiograph that one of them annotated.
     """
 
     selected: Selected
@@ -120,6 +124,8 @@ class Evaluation:
     pixels: Mapping[MapKind, PixelPrecision] = field(default_factory=dict)
     boxes: Mapping[MapKind, BoxAccuracy] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    readers: Readers | None = None
+    read: Sequence[ReadImage] = ()
 
     @property
     def evaluated(self) -> list[Score]:
@@ -128,7 +134,13 @@ class Evaluation:
 
 
 def evaluate(
-    selected: Selected, protocol: Protocol, listener: Listener, *, average: AverageMask | None = None
+    selected: Selected,
+    protocol: Protocol,
+    listener: Listener,
+    *,
+    average: AverageMask | None = None,
+    readers: Readers | None = None,
+    comparators: Mapping[str, Comparator] | None = None,
 ) -> Evaluation:
     """Score all radiographs of a selection.
 
@@ -141,14 +153,18 @@ def evaluate(
         listener: Told of progress.
         average: The average lesion mask of other radiographs; None averages those of the selection, leaving out the
             one that is scored.
+        readers: Human readers, who are scored too; None where there are none.
+        comparators: Detectors and segmenters, likewise.
 
     Returns:
         What was measured.
     """
-    scorer = Scorer(selected.table, protocol, _average_of(selected, protocol, listener, average))
+    other = _average_of(selected, protocol, listener, average)
+    scorer = Scorer(selected.table, protocol, other, readers, comparators or {})
     pixels: defaultdict[MapKind, PixelPrecision] = defaultdict(PixelPrecision)
     boxes: defaultdict[MapKind, BoxAccuracy] = defaultdict(BoxAccuracy)
     tally = Tally()
+    read: list[ReadImage] = []
 
     def score(row: Prediction) -> list[Scored]:
         return scorer.score(row, selected.annotation_of(row))
@@ -160,6 +176,8 @@ def evaluate(
             for kind, overlaps in scored.boxes.items():
                 boxes[kind].add(overlaps)
             tally.add(scored.findings)
+            if scored.read is not None:
+                read.append(scored.read)
             if scored.problem is not None:
                 listener.failed(scored.score.row.image_id, "not readable", scored.problem)
             yield scored.score
@@ -167,7 +185,7 @@ def evaluate(
     scores = Scores(selected.rows, pooled())
     for finding in tally.findings():
         listener.warn(finding)
-    return Evaluation(selected, protocol, scores, pixels, boxes, tally.findings())
+    return Evaluation(selected, protocol, scores, pixels, boxes, tally.findings(), readers, read)
 
 
 def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> AverageMask:

@@ -15,11 +15,13 @@ from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.evaluate import average_mask, evaluate
 from btxrd_explain.evaluation.file_set import read_report
+from btxrd_explain.evaluation.readers import readers_of
 from btxrd_explain.evaluation.sample import MOST_SLICES, count_slices
 from btxrd_explain.evaluation.schema import Tuning
 from btxrd_explain.evaluation.summaries import best_of, mean_curve
 from btxrd_explain.inference.selection import Selected, select_other_rows, split_off
 from btxrd_explain.inputs.btxrd import Metadata, find_btxrd_root, read_metadata
+from btxrd_explain.progress import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from btxrd_explain.core.metrics.baselines import AverageMask
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.predictions.provenance import Provenance
-    from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
 
 # A threshold chosen on other radiographs than those that are scored.
@@ -85,6 +86,7 @@ def tune(
         settings, scored, source, settings.annotation.tune_split, "--tune-split", listener
     )
     same_group: list[str] = []
+    others, _ = readers_of(settings, others, Listener())  # told of the scored ones
     if groups is not None:
         others, same_group = _without_groups(settings, others, groups, listener)
     evaluated = evaluate(others, protocol.bare(), listener).evaluated

@@ -9,7 +9,12 @@ import numpy as np
 
 from btxrd_explain.core.choices import MaskPolicy, Space
 from btxrd_explain.core.masks import lesion_masks
+from btxrd_explain.core.metrics.plain import regions_of
+from btxrd_explain.core.readers import consensus_of
+from btxrd_explain.core.shapes import shape_of_mask
+from btxrd_explain.errors import AnnotationError
 from btxrd_explain.findings.annotations import oddities, outside
+from btxrd_explain.inputs.annotation import Annotation
 from btxrd_explain.inputs.annotation_source import read_annotation
 
 if TYPE_CHECKING:
@@ -17,11 +22,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.choices import Consensus
     from btxrd_explain.core.geometry import Frame
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.core.shapes import Shape
     from btxrd_explain.finding import Finding
-    from btxrd_explain.inputs.annotation import Annotation, AnnotationPlace
+    from btxrd_explain.inputs.annotation import AnnotationPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ def lesions_of(place: AnnotationPlace, frame: Frame, rules: LesionRules, *, clas
     Raises:
         AnnotationError: The annotation cannot be used.
     """
+    if place.consensus is not None and place.problem is None:
+        return _agreed(place, place.consensus, frame, rules, class_name)
     annotation = read_annotation(place, frame.original, inverted=rules.inverted)
     shapes = tuple(rules.lesions(annotation.shapes, class_name))
     mask, count = np.zeros(frame.original, dtype=bool), 0
@@ -74,6 +82,21 @@ def lesions_of(place: AnnotationPlace, frame: Frame, rules: LesionRules, *, clas
         count += 1
     odd = (*oddities(place, annotation, mask, rules, class_name), *outside(place, annotation, frame.original))
     return Lesions(shapes, frame, mask, count, annotation, (*annotation.findings, *odd))
+
+
+def _agreed(
+    place: AnnotationPlace, rule: Consensus, frame: Frame, rules: LesionRules, class_name: str | None
+) -> Lesions:
+    """Return what several readers agree on; each connected region is a lesion."""
+    readers = [lesions_of(part, frame, rules, class_name=class_name) for part in place.parts]
+    mask = consensus_of([reader.mask for reader in readers], rule)
+    try:
+        found = [shape_of_mask("consensus", region) for region in regions_of(mask)]
+    except ValueError as error:  # noise, and no lesions
+        raise AnnotationError(f"the {rule} of the readers is in too many pieces ({error})") from error
+    shapes = tuple(shape for shape in found if shape is not None)
+    findings = tuple(dict.fromkeys(finding for reader in readers for finding in reader.findings))
+    return Lesions(shapes, frame, mask, len(shapes), Annotation(shapes, frame.original), findings)
 
 
 def in_space(mask: NDArray[np.bool_], frame: Frame, space: Space) -> NDArray[np.bool_]:

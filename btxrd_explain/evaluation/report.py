@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.choices import Rule as RuleKind
 from btxrd_explain.core.metrics.catalogue import METRICS
+from btxrd_explain.core.readers import READER_SCORES
 from btxrd_explain.core.sanity import Outcome
 from btxrd_explain.evaluation.checklist import Evidence, build_checklist
+from btxrd_explain.evaluation.human import describe_readers
 from btxrd_explain.evaluation.parts import Statistics
 from btxrd_explain.evaluation.protocol import MapKind
 from btxrd_explain.evaluation.sample import Sample, by_values
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.evaluation.evaluate import Evaluation, Scores
     from btxrd_explain.evaluation.extent import Extent
+    from btxrd_explain.evaluation.human import HumanBenchmark
     from btxrd_explain.evaluation.score import Score
 
 # What the numbers of an evaluation cannot say, from what was and was not done.
@@ -36,7 +39,7 @@ _FEW = 30
 """Below so many images a percentile interval is known to be too short."""
 
 
-def _limits(evaluation: Evaluation, summary: Summary, extent: Extent) -> Iterator[str]:
+def _limits(evaluation: Evaluation, summary: Summary, extent: Extent, human: HumanBenchmark | None) -> Iterator[str]:
     """Yield the limits of an evaluation, one sentence or two each."""
     provenance, overall = evaluation.selected.table.provenance, summary.overall
     if provenance.synthetic:
@@ -60,7 +63,13 @@ def _limits(evaluation: Evaluation, summary: Summary, extent: Extent) -> Iterato
         )
     yield from _limits_of_images(evaluation)
     yield "Intervals are not adjusted for the number of metrics and slices."
-    yield "Each image has one annotation; how far experts would agree among themselves is not known."
+    if human is None:
+        yield "Each image has one annotation; how far experts would agree among themselves is not known."
+    elif human.consensus is not None:
+        yield (
+            f"Heat maps are compared with the {human.consensus} of all readers, and in the human benchmark with that "
+            "of all but one; the two numbers differ."
+        )
     if extent.sanity is None:
         yield "Whether the maps depend on what the network has learnt (weight randomisation) was not tested here."
     elif extent.sanity.outcome is not Outcome.CHANGE:
@@ -144,7 +153,8 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
     unit = "images" if extent.group_column is None else f"groups of {extent.group_column}"
     statistics = Statistics.of(sample.resampling(sample.everything().rows), unit, summary.overall.units)
     rule = describe_protocol(evaluation, extent)
-    limits = list(_limits(evaluation, summary, extent))
+    human = describe_human(evaluation, extent)
+    limits = list(_limits(evaluation, summary, extent, human))
     return Report(
         mean_iou=summary.overall.mean_iou,
         num_images=summary.overall.n,
@@ -155,14 +165,32 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         curve=describe_curve(sample),
         per_image=[_image(score, sample.class_names) for score in evaluation.evaluated],
         protocol=rule,
+        human=human,
         statistics=statistics,
-        checklist=build_checklist(Evidence(evaluation, summary, statistics, extent, limits)),
+        checklist=build_checklist(Evidence(evaluation, summary, statistics, extent, limits, human)),
         limits=limits,
         warnings=[*evaluation.selected.findings, *evaluation.findings],
-        definitions={name: metric.definition for name, metric in METRICS.items()} | DEFINITIONS,
+        definitions={name: metric.definition for name, metric in METRICS.items()}
+        | DEFINITIONS
+        | ({} if human is None else {f"reader_{name}": text for name, text in READER_SCORES.items()}),
         files={},
         sha256={},
         provenance=evaluation.selected.table.provenance.document(),
+    )
+
+
+def describe_human(evaluation: Evaluation, extent: Extent) -> HumanBenchmark | None:
+    """Return what human readers score; None without any."""
+    if evaluation.readers is None:
+        return None
+    image_ids = evaluation.selected.rows.column("image_id").to_pylist()
+    return describe_readers(
+        evaluation.read,
+        list(evaluation.readers.sources),
+        evaluation.readers.consensus,
+        groups=None if extent.groups is None else dict(zip(image_ids, extent.groups, strict=True)),
+        resamples=extent.resamples,
+        seed=extent.seed,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -55,6 +55,7 @@ class Sample:
         units: What intervals draw: the group and the copies that each image belongs to.
         resamples: Draws of the bootstrap.
         seed: Seed of the bootstrap.
+        comparators: Float64 array of shape ``(images, metrics)`` per detector or segmenter.
     """
 
     scores: Sequence[Score]
@@ -64,6 +65,7 @@ class Sample:
     units: Sequence[Hashable]
     resamples: int = 1000
     seed: int = 0
+    comparators: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -79,7 +81,9 @@ class Sample:
         values = {kind: _matrix([score.metrics.get(kind) for score in scores]) for kind in MapKind}
         chance = {kind: _chances([score.metrics.get(kind) for score in scores]) for kind in MapKind}
         units = joined(groups or [None] * len(scores), [score.row.content for score in scores])
-        return cls(scores, class_names, values, chance, units, resamples, seed)
+        names = dict.fromkeys(name for score in scores for name in score.comparators)
+        others = {name: _matrix([score.comparators.get(name) for score in scores]) for name in names}
+        return cls(scores, class_names, values, chance, units, resamples, seed, others)
 
     def resampling(self, rows: NDArray[np.intp]) -> Resampling:
         """Return how some of the images are drawn again."""

@@ -11,6 +11,7 @@ from btxrd_explain.core import choices
 from btxrd_explain.core.metrics import ImageMetrics
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
+from btxrd_explain.evaluation.human import HumanBenchmark  # noqa: TC001 -- likewise
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
@@ -32,6 +33,13 @@ class Baseline(Estimate):
     difference: Estimate = Field(description="Classifier minus baseline, image by image (paired bootstrap).")
 
 
+class Comparator(Estimate):
+    """What the findings of a detector or segmenter score, on the images in which the classifier has the score."""
+
+    n_undefined: int = Field(description="Such images in which it has none, as where nothing was found.")
+    difference: Estimate = Field(description="Classifier minus comparator, image by image (paired bootstrap).")
+
+
 class Metric(Estimate):
     """A metric of the classifier's maps beside what bounds it."""
 
@@ -42,6 +50,9 @@ class Metric(Estimate):
     )
     ceiling: Estimate | None = Field(description="The same metric of the ideal map that a grid of this size can draw.")
     baselines: dict[str, Baseline] = Field(description="The same metric of random, centre, edges and average.")
+    comparators: dict[str, Comparator] = Field(
+        default={}, description="The same metric of what detectors and segmenters found."
+    )
 
 
 class SliceSummary(Part):
@@ -254,6 +265,7 @@ class Report(Part):
     per_image: list[Image]
     protocol: Rule
     statistics: Statistics
+    human: HumanBenchmark | None = Field(default=None, description="Human readers; null where none was named.")
     checklist: list[ChecklistItem] = Field(min_length=16, max_length=16)
     limits: list[str] = Field(description="What the numbers cannot say.")
     warnings: list[Finding] = Field(description="What looks right and may be wrong; empty where nothing does.")

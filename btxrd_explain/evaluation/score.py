@@ -87,6 +87,7 @@ class Score:
             undefined.
         boxes: Whether a box of the classifier's map finds a lesion, boolean, shape ``(3, 1000)``; None where undefined
             or not asked for.
+        comparators: What the findings of each detector or segmenter score, by its name.
         no_lesion: Which classes are without a lesion.
         case: The class of a multi-label table that is looked at; None where classes exclude each other.
     """
@@ -103,6 +104,7 @@ class Score:
     curves: Mapping[MapKind, NDArray[np.float32]] = field(default_factory=dict, hash=False)
     pixels: NDArray[np.uint32] | None = None
     boxes: NDArray[np.bool_] | None = None
+    comparators: Mapping[str, ImageMetrics] = field(default_factory=dict, hash=False)
     no_lesion: NoLesion = BY_NAME
     case: Case | None = None
 

@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.heatmap import HeatMap
-    from btxrd_explain.core.metrics import PixelCounts
+    from btxrd_explain.core.metrics import ImageMetrics, PixelCounts
+    from btxrd_explain.evaluation.comparators import Comparator
     from btxrd_explain.evaluation.decisions import Decisions
+    from btxrd_explain.evaluation.readers import Readers, ReadImage
     from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation import AnnotationPlace
     from btxrd_explain.predictions.record import Prediction
@@ -47,6 +49,7 @@ class Scored:
             are not asked for.
         findings: Why the annotation cannot be used, or looks as if it were another image's.
         problem: Why the radiograph itself cannot be read, where it was asked for; None where it can.
+        read: What human readers score; None without any.
     """
 
     score: Score
@@ -54,6 +57,7 @@ class Scored:
     boxes: Mapping[MapKind, NDArray[np.float64]] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
     problem: str | None = None
+    read: ReadImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,15 @@ class Scorer:
         protocol: How to compare.
         average: Gives the average lesion mask of other images than the one that is scored, as a grid; None where it is
             not asked for.
+        readers: Human readers, who are scored too; None where there are none.
+        comparators: Detectors and segmenters, likewise.
     """
 
     table: PredictionTable
     protocol: Protocol
     average: Callable[[Prediction], NDArray[np.float32] | None] | None = None
+    readers: Readers | None = None
+    comparators: Mapping[str, Comparator] = field(default_factory=dict)
 
     def score(self, row: Prediction, annotation: AnnotationPlace | None) -> list[Scored]:
         """Score one radiograph.
@@ -84,7 +92,15 @@ class Scorer:
         """
         decisions = self.protocol.decisions
         known = [self._known(row)] if decisions is None else self._cases(row, decisions)
-        return [self._scored(score, row, annotation) for score in known]
+        return [self._read(score, row, annotation) for score in known]
+
+    def _read(self, score: Score, row: Prediction, annotation: AnnotationPlace | None) -> Scored:
+        """Score one class, and the readers in it."""
+        scored = self._scored(score, row, annotation)
+        if self.readers is None or score.excluded is not None:
+            return scored
+        read = self.readers.read(score, ExplainedImage.of(row, self.table), annotation, self.protocol)
+        return scored if read is None else replace(scored, read=read, findings=(*scored.findings, *read.findings))
 
     def _scored(self, score: Score, row: Prediction, annotation: AnnotationPlace | None) -> Scored:
         if score.excluded is not None:
@@ -101,7 +117,8 @@ class Scorer:
         sha256 = None if row.stamp is None else row.stamp.sha256
         findings = [replace(finding, images=(row.image_id,)) for finding in lesions.findings]
         findings += of_another_image(row.image_id, row.path, lesions.annotation, sha256, image.radiograph)
-        return replace(self._judged(score, image, lesions), findings=tuple(findings))
+        judged = self._judged(score, image, lesions)
+        return replace(judged, findings=(*findings, *judged.findings))
 
     def _judged(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
         """Exclude a radiograph whose lesions cannot be measured, and compare the others."""
@@ -158,15 +175,34 @@ class Scorer:
                 pixels[kind] = measured.pixels
             if kind is MapKind.MODEL:
                 undefined = None if heat.status is MapStatus.OK else str(heat.status)
-        score = replace(score, metrics=metrics, curves=curves, undefined=undefined)
+        others, findings = self._others(score, image, lesions)
+        score = replace(score, metrics=metrics, curves=curves, undefined=undefined, comparators=others)
         if undefined is not None:
-            return Scored(score, problem=problem)
+            return Scored(score, problem=problem, findings=findings)
         if self.protocol.boxes:
             boxes = self._boxes(score, image, lesions, edges)
         own = pixels[MapKind.MODEL]
         found = found_boxes(boxes[MapKind.MODEL]) if MapKind.MODEL in boxes else None
         score = replace(score, pixels=np.array([own.inside, own.whole], np.uint32), boxes=found)
-        return Scored(score, pixels, boxes, problem=problem)
+        return Scored(score, pixels, boxes, problem=problem, findings=findings)
+
+    def _others(
+        self, score: Score, image: ExplainedImage, lesions: Lesions
+    ) -> tuple[dict[str, ImageMetrics], tuple[Finding, ...]]:
+        """Score what detectors and segmenters found, and tell of files that cannot be used."""
+        name = None if score.annotated_class is None else image.class_name(score.annotated_class)
+        space, found = self.protocol.space, {}
+        findings: list[Finding] = []
+        for comparator, one in self.comparators.items():
+            try:
+                heat = one.heat_map(image, name, self.protocol)
+            except AnnotationError as error:
+                findings.append(unusable(score.row.image_id, error))
+                continue
+            if heat is not None:
+                each = lesions.masks_in(space)
+                found[comparator] = measure(heat, lesions.mask_in(space), each, self.protocol.threshold).metrics
+        return found, tuple(findings)
 
     def _edges(self, image: ExplainedImage) -> tuple[NDArray[np.float32] | None, str | None]:
         """Return the grid of the radiograph's edges where it is asked for, or why the radiograph cannot be read."""

@@ -15,6 +15,7 @@ from btxrd_explain.evaluation.schema import (
     Baseline,
     Best,
     Boxes,
+    Comparator,
     Correlations,
     Curve,
     DataSet,
@@ -169,9 +170,12 @@ def summarise(sample: Sample, part: Slice) -> SliceSummary:
     drawn = [estimates[start : start + width] for start in range(0, len(estimates), width)]
     means = dict(zip((part.kind, *others), drawn, strict=False))
     differences = dict(zip(BASELINES, drawn[-len(BASELINES) :], strict=True))
+    comparators = _compared(sample, part, model)
     chance = _where_defined(model, sample.chance[part.kind][part.rows])
     metrics = {
-        name: _metric(column, len(model), _over(np.nanmean, chance[:, column]), part.kind, means, differences)
+        name: _metric(
+            column, len(model), _over(np.nanmean, chance[:, column]), part.kind, means, differences
+        ).model_copy(update={"comparators": {other: found[column] for other, found in comparators.items()}})
         for column, name in enumerate(NAMES)
     }
     iou = means[part.kind][NAMES.index("iou")]
@@ -188,6 +192,21 @@ def summarise(sample: Sample, part: Slice) -> SliceSummary:
         mean_lesion_share=_over(np.nanmean, np.array(shares, dtype=np.float64)),
         metrics=metrics,
     )
+
+
+def _compared(sample: Sample, part: Slice, model: NDArray[np.float64]) -> dict[str, list[Comparator]]:
+    """Return what detectors and segmenters score, metric by metric."""
+    results = {}
+    for name, values in sample.comparators.items():
+        others = _where_defined(model, values[part.rows])
+        blocks = np.concatenate([others, model - others], axis=1)
+        estimates = mean_intervals(blocks, sample.resampling(part.rows))
+        defined = (~np.isnan(model)).sum(axis=0).tolist()
+        results[name] = [
+            Comparator.of(own, n_undefined=count - own.n, difference=Estimate.of(difference))
+            for own, difference, count in zip(estimates, estimates[len(NAMES) :], defined, strict=False)
+        ]
+    return results
 
 
 def correlate(sample: Sample) -> Correlations:

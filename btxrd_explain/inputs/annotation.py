@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.choices import Consensus
+
 
 class SourceKind(StrEnum):
     """What annotates a radiograph."""
@@ -46,6 +48,8 @@ class AnnotationPlace:
         told: Whether a finding tells of the problem already.
         problem: Why it cannot be told which annotation is the radiograph's; None where it can.
         similar: The name by which it was found, where that is not the radiograph's by letter; None where it is.
+        parts: The annotations of several readers that this one is made of; none where it is a single one.
+        consensus: What of the parts counts as lesion; None where it is a single one.
     """
 
     path: Path
@@ -54,6 +58,8 @@ class AnnotationPlace:
     told: bool = False
     problem: str | None = None
     similar: str | None = None
+    parts: tuple[AnnotationPlace, ...] = ()
+    consensus: Consensus | None = None
 
 
 MAX_MASK_PIXELS = 2**28

@@ -176,7 +176,7 @@ def cached_listing(path: Path, kind: SourceKind) -> Listing:
     return _read_listing(path, kind, stamp.st_mtime_ns, stamp.st_size)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=32)  # several readers of the same radiographs have a file each
 def _read_listing(path: Path, kind: SourceKind, _mtime_ns: int, _size: int) -> Listing:
     if kind is SourceKind.VIA:
         from btxrd_explain.inputs.via import read_via  # noqa: PLC0415 -- few runs need it

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.inputs.annotation import Annotation
+    from btxrd_explain.inputs.annotation_formats import Listing
 
 
 class ListSource:
@@ -45,13 +46,15 @@ class ListSource:
         path: The file.
         kind: Its format.
 
+        listing: Its content, where that is known already.
+
     Raises:
         InputError: It is not of that format.
     """
 
-    def __init__(self, path: Path, kind: SourceKind = SourceKind.COCO) -> None:
+    def __init__(self, path: Path, kind: SourceKind = SourceKind.COCO, listing: Listing | None = None) -> None:
         """Read the file and sort its images by name."""
-        self._file, self._kind = cached_listing(path, kind), kind
+        self._file, self._kind = cached_listing(path, kind) if listing is None else listing, kind
         self._names = [_relative(name) for name in self._file.names]
         self._folders = {name.parent for name in self._names}
         self._by_name: dict[str, list[int]] = defaultdict(list)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -115,7 +115,9 @@ class CocoFile:
                 raise InvalidDocumentError(f"{image.where}: more than {_MAX_IMAGE_POINTS:,} points in all polygons")
             numbered = enumerate(image.annotations.items())
             makers = [
-                make for number, (where, entry) in numbered for make in self._makers(entry, where, radiograph, number)
+                partial(_scored, make, _score(entry))
+                for number, (where, entry) in numbered
+                for make in self._makers(entry, where, radiograph, number)
             ]
             if len(makers) > _MAX_SHAPES:
                 raise InvalidDocumentError(f"{image.where}: more than {_MAX_SHAPES:,} annotations and polygons")
@@ -140,6 +142,53 @@ class CocoFile:
                 yield partial(_polygon, label, polygon, f"{where}[{index}]", group)
         else:
             yield lambda: shape_of_mask(label, drawn(segmentation, size, where))
+
+
+def _scored(make: Callable[[], Shape | None], score: float) -> Shape | None:
+    shape = make()
+    return None if shape is None else replace(shape, score=score)
+
+
+def _score(entry: Mapping[str, Any]) -> float:
+    """Return how sure a detector is of what it found; 1 for what people drew, NaN for what is not such a number."""
+    score = as_number(entry.get("score", 1.0))
+    return float(score) if score is not None and 0 <= score <= 1 else float("nan")
+
+
+def read_results(path: Path, images: CocoFile | None) -> CocoFile:
+    """Read what a detector found: COCO's list of results, each with ``image_id``, ``category_id`` and ``score``.
+
+    Args:
+        path: The JSON file.
+        images: The COCO file whose images and categories the numbers of the list mean; None takes each ``image_id`` as
+            the name of an image, and each ``category_id`` as a label.
+
+    Returns:
+        The same as a COCO file, in which every image of ``images`` is listed, whether anything was found or not.
+
+    Raises:
+        AnnotationError: The file cannot be read, or it speaks of images that nobody knows.
+    """
+    with naming(path, hint=_HINT):
+        entries, encoding = load_document(path, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
+        known = {} if images is None else {image.entry["id"]: image for image in images.images}
+        by_name: dict[int | str, int | str] = {image.file_name: key for key, image in known.items()}
+        found: dict[int | str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+        for where, entry in _objects({"results": entries}, "results"):
+            key = _id(entry, where, "image_id")
+            found[key if key in known else by_name.get(key, key)][where.removeprefix("results")] = entry
+        strangers = [key for key in found if key not in known]
+        if any(not isinstance(key, str) for key in strangers):
+            number = next(key for key in strangers if not isinstance(key, str))
+            raise InvalidDocumentError(
+                f"image_id {number} is the number of no known image; give the COCO file that lists them as "
+                "--annotations, or the names of the images as image_id"
+            )
+        named = [replace(image, annotations=found.get(key, {})) for key, image in known.items()]
+        named += [CocoImage("image_id", {"id": key, "file_name": key}, found[key]) for key in strangers]
+        labels = {_id(entry, where, "category_id") for of in found.values() for where, entry in of.items()}
+        categories = {key: str(key) for key in labels} | ({} if images is None else dict(images.categories))
+        return CocoFile(path, tuple(named), categories, 0, encoding)
 
 
 def read_coco(path: Path) -> CocoFile:
@@ -176,6 +225,15 @@ def read_coco(path: Path) -> CocoFile:
             sum(map(len, by_image.values())),
             encoding,
         )
+
+
+def is_results(path: Path) -> bool:
+    """Return whether a JSON file is a list of results; one that cannot be read is not."""
+    try:
+        document, _ = load_document(path, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
+    except (InvalidDocumentError, OSError, RecursionError):
+        return False
+    return isinstance(document, list)
 
 
 def is_coco(document: object) -> bool:

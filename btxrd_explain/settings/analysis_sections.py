@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from btxrd_explain.core.choices import Baseline, Looks, MaskPolicy, Operator, Rule, Space, TargetClass
+from btxrd_explain.core.choices import Baseline, Consensus, Looks, MaskPolicy, Operator, Rule, Space, TargetClass
 from btxrd_explain.settings.sections import Section
 from btxrd_explain.settings.types import (
     ClassLevels,
@@ -13,6 +13,7 @@ from btxrd_explain.settings.types import (
     LabelMap,
     Margins,
     MethodNames,
+    NamedPlaces,
     Names,
     Percentage,
     PositiveFraction,
@@ -98,6 +99,44 @@ class AnnotationSettings(Section):
         ),
     )
 
+    reader: NamedPlaces = Field(
+        default=(),
+        description=(
+            "Human readers of the same radiographs, as NAME=PATH, in any format of annotations. With annotations, each "
+            "reader and the heat map are compared with these; without, with what the other readers agree on "
+            "(consensus)."
+        ),
+    )
+    consensus: Consensus = Field(
+        default=Consensus.MAJORITY,
+        description=(
+            "What readers count as lesion together, where reader is given and annotations are not: pixels of more than "
+            "half of them (majority), of any (union), or of all (intersection)."
+        ),
+    )
+
+    comparator: NamedPlaces = Field(
+        default=(),
+        description=(
+            "Detectors or segmenters whose findings are scored like heat maps, as NAME=PATH: COCO results (boxes or "
+            "run lengths, with scores), or annotations in any format, such as a folder of masks."
+        ),
+    )
+
+    @property
+    def comparators(self) -> dict[str, str]:
+        """The paths of the comparators' findings by the comparators' names."""
+        return _by_name(self.comparator)
+
+    @property
+    def readers(self) -> dict[str, str]:
+        """The paths of the readers' annotations by the readers' names.
+
+        >>> AnnotationSettings(reader=("A=readers/A", "B=b.json")).readers
+        {'A': 'readers/A', 'B': 'b.json'}
+        """
+        return _by_name(self.reader)
+
     @property
     def meanings(self) -> dict[str, str]:
         """The label map as labels and what they mean.
@@ -107,6 +146,11 @@ class AnnotationSettings(Section):
         """
         pairs = (item.rpartition("=") for item in self.label_map)
         return {label: meaning for label, _, meaning in pairs}
+
+
+def _by_name(items: tuple[str, ...]) -> dict[str, str]:
+    pairs = (item.partition("=") for item in items)
+    return {name: place for name, _, place in pairs}
 
 
 # The settings of the section `evaluation`.

@@ -38,6 +38,7 @@ _REGIONS = (
     "annotation.mask_inverted",
 )
 _SCORING = ("data.no_lesion_classes", *_REGIONS, "annotation.target_class", "annotation.space")
+_READERS = ("annotation.reader", "annotation.consensus", "annotation.comparator")
 _DECISIONS = ("evaluation.decision_threshold", "evaluation.decision_tune_on", "evaluation.decision_tune_split")
 _RUN = ("run.engine", "run.shard", "run.workers")
 _RESULTS = ("output.directory", "output.predictions")
@@ -51,7 +52,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "gallery": (*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, "gradcam.examples_per_class", *_DECISIONS),
         "annotate-iou": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, *_SCORING),
-            *("annotation.tune_on", "annotation.tune_split", "annotation.panels"),
+            *("annotation.tune_on", "annotation.tune_split", "annotation.panels", *_READERS),
             *("evaluation.methods", "evaluation.by", "evaluation.group_column", "evaluation.metadata"),
             *("evaluation.baselines", "evaluation.boxes", *_DECISIONS),
         ),
@@ -70,7 +71,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "report": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, *_SCORING),
-            *("report.layout", "report.picture_side", *_DECISIONS),
+            *("report.layout", "report.picture_side", *_READERS, *_DECISIONS),
         ),
         "check": (
             *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv"),

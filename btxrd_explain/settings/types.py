@@ -145,6 +145,15 @@ def _one_each(items: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{label.strip()}={meaning.strip()}" for label, _, meaning in pairs)
 
 
+def _places(items: tuple[str, ...]) -> tuple[str, ...]:
+    """Check that each item gives one name one place; the first ``=`` of an item counts."""
+    pairs = [item.partition("=") for item in items]
+    if not all(name.strip() and place.strip() for name, _, place in pairs):
+        raise ValueError("give NAME=PATH, such as A=readers/A")
+    _distinct(tuple(name.strip() for name, _, _ in pairs))
+    return tuple(f"{name.strip()}={place.strip()}" for name, _, place in pairs)
+
+
 def _levels(value: object) -> object:
     """Read thresholds from one number for all classes, a mapping, or a list of ``class=threshold``."""
     if isinstance(value, Mapping):
@@ -235,6 +244,9 @@ ClassNames = Annotated[
 
 LabelMap = Annotated[tuple[Text, ...], AfterValidator(_one_each), BeforeValidator(_meanings)]
 """What labels mean, each as ``label=meaning``."""
+
+NamedPlaces = Annotated[tuple[Text, ...], AfterValidator(_places), BeforeValidator(_meanings)]
+"""Files or folders, each as ``NAME=PATH``."""
 
 ClassLevels = Annotated[tuple[Text, ...], AfterValidator(_fractions), BeforeValidator(_levels)]
 """A number from 0 to 1 for all classes, or one for each that is named, as ``class=number``."""

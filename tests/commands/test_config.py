@@ -38,6 +38,10 @@ def words(name: str) -> st.SearchStrategy[str]:
 columns = st.lists(st.sampled_from(["center", "hip bone", "null", "1e3", "[a"]), unique=True).map(tuple)
 
 sides = st.integers(16, 4096)
+named_places = st.lists(texts, unique_by=str.strip).map(
+    lambda names: tuple(f"{name.strip()}=a/b" for name in names if name.strip() and "=" not in name)
+)
+
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "data.root": or_null(paths),
     "data.inputs": st.lists(names).map(tuple),
@@ -98,6 +102,9 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "annotation.mask_inverted": st.booleans(),
     "annotation.panels": st.integers(1, 60),
     "annotation.target_class": words("annotation.target_class"),
+    "annotation.reader": named_places,
+    "annotation.consensus": words("annotation.consensus"),
+    "annotation.comparator": named_places,
     "evaluation.by": columns,
     "evaluation.group_column": or_null(texts),
     "evaluation.decision_threshold": st.dictionaries(texts.map(str.strip).filter(bool), fractions).map(

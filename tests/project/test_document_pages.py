@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -15,6 +17,7 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+import btxrd_explain
 from btxrd_explain.cli import app
 
 if TYPE_CHECKING:
@@ -69,6 +72,8 @@ def _save_coco(path: Path) -> None:
     images = [{"id": number, "file_name": f"IMG{number:06d}.jpeg"} for number in numbers]
     categories = [{"id": 1, "name": "osteosarcoma"}]
     path.write_text(json.dumps({"images": images, "annotations": boxes, "categories": categories}))
+    results = [box | {"score": 0.5 + 0.02 * number} for number, box in zip(numbers, boxes, strict=True)]
+    path.with_name("detections.json").write_text(json.dumps(results))
 
 
 @pytest.mark.usefixtures("small_figures")
@@ -99,6 +104,37 @@ def test_the_python_of_its_page_runs(
     assert (folder / "out" / "report.html").is_file()
     assert (folder / "first-look.png").is_file()
     assert "mean IoU 0." in capsys.readouterr().out
+
+
+_PACKAGE = re.compile(r"from (\w+)")
+
+
+def test_the_python_of_own_maps_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every block runs; of a package that is not installed, plain arrays stand for what it computes."""
+    random = np.random.default_rng(0)
+    torch.manual_seed(0)
+    network: Any = timm.create_model("test_resnet", num_classes=3).eval()
+    plain = random.random((4, 64, 64)).astype(np.float32)
+    masks = plain > 0.8
+    names = {
+        "bx": btxrd_explain,
+        "network": network,
+        "images": torch.from_numpy(random.random((4, 3, 64, 64)).astype(np.float32)),
+        "masks": masks,
+        "anna": list(plain > 0.7),
+        "ben": [None, *(plain > 0.9)[1:]],
+        "unet": list(0.5 * masks),
+    }
+    page = (DOCS / "howto" / "own-maps.md").read_text("utf-8")
+    blocks = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    for block in blocks:
+        package = _PACKAGE.match(block)
+        assert package is not None
+        if importlib.util.find_spec(package[1]) is None:
+            block = block.partition("\n\n")[2].partition("\n\n")[2]  # noqa: PLW2901 -- what follows the computation
+        exec(compile(block, "own-maps.md", "exec"), names | {"raw": plain})  # noqa: S102 -- our own page
+    assert len(blocks) == 3
+    assert "[1.0]" in capsys.readouterr().out
 
 
 def test_pages_that_are_tested_elsewhere_exist() -> None:

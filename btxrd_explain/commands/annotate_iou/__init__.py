@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.annotate_iou.markdown import write_markdown
 from btxrd_explain.commands.annotate_iou.metrics_table import write_metrics
+from btxrd_explain.commands.annotate_iou.readers import draw_readers, write_readers
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.comparators import comparators_of
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.evaluation.extent import extent_of, read_columns, tune
 from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.evaluation.parts import LeftOut
 from btxrd_explain.evaluation.protocol import protocol_of
+from btxrd_explain.evaluation.readers import readers_of
 from btxrd_explain.evaluation.report import (
     attention_patterns,
     build_report,
@@ -83,14 +86,16 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
         BtxrdExplainError: Table, images or output cannot be used.
     """
     listener = Failures(listener, strict=settings.run.strict)
-    selected = select_to_evaluate(settings, listener)
+    selected, readers = readers_of(settings, select_to_evaluate(settings, listener), listener)
+    comparators = comparators_of(settings, listener)
     columns = read_columns(settings, selected, listener)
     decisions = decisions_of(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
     groups = columns.get(settings.evaluation.group_column or "")
     tuned = tune(settings, selected, protocol, listener, groups=groups)
     average = None if tuned is None else tuned.average
-    evaluation = evaluate(selected, protocol if tuned is None else tuned.protocol, listener, average=average)
+    chosen = protocol if tuned is None else tuned.protocol
+    evaluation = evaluate(selected, chosen, listener, average=average, readers=readers, comparators=comparators)
     if not any(score.iou is not None for score in evaluation.evaluated):
         reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
         raise InputError(
@@ -122,10 +127,14 @@ def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, li
         provenance.class_names,
         columns={name: evaluation.scores.spread(cells) for name, cells in extent.columns.items()},
         metadata=made | {"provenance": provenance.document()},
+        comparators=list(sample.comparators),
     )
     figure = draw_comparison(selected, evaluation.scores, evaluation.protocol, settings, listener)
     files = {"metrics": table, "metrics_csv": text, "summary": folder / "annotation_report.md"}
     files |= {} if figure is None else {"annotation_comparison": figure}
+    if evaluation.readers is not None:
+        files |= write_readers(folder, evaluation.read, provenance.class_names)
+        files |= draw_readers(report, provenance, settings.output)
     files |= draw_charts(sample, report.curve, report.iou_threshold, provenance, settings.output)
     report = report.model_copy(update={"files": {kind: path.name for kind, path in files.items()}})
     write_bytes(files["summary"], write_markdown(report).encode())

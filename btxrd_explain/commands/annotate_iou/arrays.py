@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.commands.annotate_iou.metrics_table import metrics_table, prefix_of
+from btxrd_explain.commands.annotate_iou.compared import Compared
+from btxrd_explain.commands.annotate_iou.metrics_table import metrics_schema, metrics_table, prefix_of
+from btxrd_explain.commands.annotate_iou.readers import reader_rows
 from btxrd_explain.core.arrays import checked_count, checked_mask
 from btxrd_explain.core.ceiling import ideal_grid
-from btxrd_explain.core.choices import Operator, ResizeMode, Rule
+from btxrd_explain.core.choices import Consensus, Operator, ResizeMode, Rule
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge
 from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, random_grid
 from btxrd_explain.core.metrics.plain import GRID, as_heat_map, measured, threshold_of
+from btxrd_explain.evaluation.human import describe_readers
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.sample import Sample, Slice, by_values
 from btxrd_explain.evaluation.score import Exclusion, Score
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.threshold import Threshold
+    from btxrd_explain.evaluation.human import HumanBenchmark
     from btxrd_explain.evaluation.schema import Metric
 
 _ONLY_OF_TABLES = (
@@ -48,11 +52,16 @@ class ArrayEvaluation:
         summary: A row per slice and score: ``mean`` with the ends ``low`` and ``high`` of its 95 % bootstrap interval,
             ``n``, ``units``, ``n_undefined``, ``chance``, ``chance_from``, ``ceiling``, and of each baseline the mean
             (``random``) and the paired difference with its interval (``random_difference``, ``random_difference_low``,
-            ``_high``).
+            ``_high``); likewise of each comparator (``comparator_<name>``, ``comparator_<name>_difference``).
+        readers: A row per image and reader: ``fate``, and the scores of the reader (``reader_iou``) and of the heat map
+            (``heat_map_iou``) against the same reference; None without readers.
+        benchmark: What the readers score and how they agree, as ``human`` in ``annotation_report.json``; None without.
     """
 
     per_image: pa.Table
     summary: pa.Table
+    readers: pa.Table | None = None
+    benchmark: HumanBenchmark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +77,7 @@ class _Comparison:
 
 def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     heatmaps: Iterable[Any],
-    masks: Iterable[Any],
+    masks: Iterable[Any] | None = None,
     *,
     names: Sequence[str] | None = None,
     groups: Sequence[Any] | None = None,
@@ -80,6 +89,9 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     grid: Sequence[int] = GRID,
     tolerance: float | None = None,
     baselines: bool = True,
+    readers: Mapping[str, Sequence[Any]] | None = None,
+    consensus: Consensus | str = Consensus.MAJORITY,
+    comparators: Mapping[str, Sequence[Any]] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> ArrayEvaluation:
@@ -88,7 +100,8 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     Args:
         heatmaps: A heat map per image as :func:`btxrd_explain.score` takes it: shape ``(height, width)``, floating
             values in [0, 1]; images may differ in size.
-        masks: A mask per image, of the shape of its heat map. An image without an annotated pixel is excluded.
+        masks: A mask per image, of the shape of its heat map. An image without an annotated pixel is excluded. None
+            takes the consensus of the readers, and compares each of them with that of the others.
         names: A unique name per image; None counts them from 0. The random baseline depends on the name.
         groups: What each image belongs to, such as a patient; intervals then draw whole groups. None, or None for an
             image, draws single images.
@@ -102,6 +115,10 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         tolerance: See :func:`btxrd_explain.score`.
         baselines: Whether maps that know nothing of the classifier are scored too: random, centre, and the average mask
             of the other images.
+        readers: Human readers: a mask per image by the name of each; None for an image that a reader did not annotate.
+        consensus: ``majority``, ``union`` or ``intersection`` of readers, without masks.
+        comparators: Detectors and segmenters: by the name of each a map per image of what it found, scores in [0, 1];
+            None for an image of which nothing is known.
         resamples: Draws of the bootstrap, at least 1.
         seed: Seed of the bootstrap and of the random baseline, at least 0.
 
@@ -119,20 +136,10 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     (True, 16)
     """
     heats = [as_heat_map(heat, grid, f"heatmaps[{number}]") for number, heat in enumerate(heatmaps)]
-    regions = list(masks)
+    compared = Compared.of(heats, readers or {}, comparators or {}, consensus if masks is None else None, grid)
     ids = [str(number) for number in range(len(heats))] if names is None else [str(name) for name in names]
     columns = {**({} if groups is None else {"group": groups}), **(by or {})}
-    for what, values in {"masks": regions, "names": ids, **columns}.items():
-        if len(values) != len(heats):
-            raise ValueError(f"{what}: expected {len(heats)} values, one per heat map, got {len(values)}")
-    if len(set(ids)) < len(ids):
-        raise ValueError("names: expected each of them once, got one twice")
-    checked = [
-        checked_mask(mask, heat.values.shape, f"masks[{number}]")
-        for number, (heat, mask) in enumerate(zip(heats, regions, strict=True))
-    ]
-    if not any(mask.any() for mask in checked):
-        raise ValueError("masks: expected an annotated pixel in at least one, got none")
+    checked = _checked(heats, compared.agreed() if masks is None else list(masks), {"names": ids, **columns})
     comparison = _Comparison(
         threshold_of(threshold, threshold_rule, percentile, operator),
         Size(*(checked_count(side, 1, "grid") for side in grid)),
@@ -140,26 +147,52 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         baselines,
         checked_count(seed, 0, "seed"),
     )
-    scores = list(_scores(comparison, ids, heats, checked))
+    scores = [
+        replace(score, comparators=compared.scores(row, checked[row], comparison.threshold, tolerance))
+        for row, score in enumerate(_scores(comparison, ids, heats, checked))
+    ]
     texts = {name: [None if value is None else str(value) for value in values] for name, values in columns.items()}
     rows = [number for number, score in enumerate(scores) if score.excluded is None]
-    sample = Sample.of(
-        [scores[row] for row in rows],
-        (),
-        groups=None if groups is None else [texts["group"][row] for row in rows],
-        resamples=checked_count(resamples, 1, "resamples"),
-        seed=comparison.seed,
-    )
+    drawn = {"resamples": checked_count(resamples, 1, "resamples"), "seed": comparison.seed}
+    own = None if groups is None else [texts["group"][row] for row in rows]
+    sample = Sample.of([scores[row] for row in rows], (), groups=own, **drawn)
     slices = {"all": sample.everything()}
     for name in by or {}:
         parts = by_values([texts[name][row] for row in rows])
         slices |= {f"{name}: {part.name}": part for part in parts}
-    return ArrayEvaluation(_per_image(scores, texts), _summary(sample, slices))
+    read = compared.read(ids, checked, comparison.threshold)
+    of_image = None if groups is None else dict(zip(ids, texts["group"], strict=True))
+    return ArrayEvaluation(
+        _per_image(scores, texts, list(compared.comparators)),
+        _summary(sample, slices),
+        reader_rows(read, ()) if readers else None,
+        describe_readers(read, list(readers), compared.consensus, groups=of_image, **drawn) if readers else None,
+    )
 
 
-def _per_image(scores: Sequence[Score], columns: Mapping[str, Sequence[str | None]]) -> pa.Table:
+def _checked(
+    heats: Sequence[HeatMap], masks: Sequence[Any], columns: Mapping[str, Sequence[Any]]
+) -> list[NDArray[np.bool_]]:
+    """Return the masks, after a look whether there is one of each, and of each column, per heat map."""
+    for what, values in {"masks": masks, **columns}.items():
+        if len(values) != len(heats):
+            raise ValueError(f"{what}: expected {len(heats)} values, one per heat map, got {len(values)}")
+    if len(set(columns["names"])) < len(heats):
+        raise ValueError("names: expected each of them once, got one twice")
+    checked = [
+        checked_mask(mask, heat.values.shape, f"masks[{number}]")
+        for number, (heat, mask) in enumerate(zip(heats, masks, strict=True))
+    ]
+    if not any(mask.any() for mask in checked):
+        raise ValueError("masks: expected an annotated pixel in at least one, got none")
+    return checked
+
+
+def _per_image(
+    scores: Sequence[Score], columns: Mapping[str, Sequence[str | None]], comparators: Sequence[str]
+) -> pa.Table:
     """Return the scores as a table, without the columns of predictions and of maps that were not measured."""
-    table = metrics_table(scores, (), columns=columns)
+    table = metrics_table(scores, (), columns=columns, schema=metrics_schema(tuple(columns), None, comparators))
     absent = [prefix_of(kind) for kind in MapKind if not any(kind in score.metrics for score in scores)]
     unused = [name for name in table.column_names if name.startswith(tuple(absent))]
     return table.drop_columns([*_ONLY_OF_TABLES, *unused])
@@ -235,4 +268,8 @@ def _numbers(metric: Metric) -> dict[str, Any]:
             cells[str(kind)] = baseline and baseline.mean
             for name, end in (("difference", "mean"), ("difference_low", "low"), ("difference_high", "high")):
                 cells[f"{kind}_{name}"] = baseline and getattr(baseline.difference, end)
+    for other, found in metric.comparators.items():
+        cells |= {f"comparator_{other}": found.mean, f"comparator_{other}_difference": found.difference.mean}
+        cells[f"comparator_{other}_difference_low"] = found.difference.low
+        cells[f"comparator_{other}_difference_high"] = found.difference.high
     return cells

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from btxrd_explain.commands.annotate_iou.readers import readers_section
 from btxrd_explain.commands.markdown import caveats, code, interval, number, plain_markdown, provenance_table, table
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
@@ -48,6 +49,8 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"## Results\n\n{_results(report)}"
     yield _metrics_table(report.summary.overall)
     yield _data_set(report)
+    if report.human is not None:
+        yield from readers_section(report.human)
     yield f"### Slices\n\n{_slices(report)}"
     yield f"### Excluded and undefined\n\n{_exclusions(report)}"
     yield f"## Checklist\n\n{_checklist(report)}"
@@ -122,7 +125,8 @@ def _results(report: Report) -> str:
 
 def _metrics_table(overall: SliceSummary) -> str:
     present = [str(kind) for kind in BASELINES if any(str(kind) in m.baselines for m in overall.metrics.values())]
-    header = ["metric", "mean [95 % interval]", "n", "chance", "ceiling", *present]
+    others = list(overall.metrics["iou"].comparators)
+    header = ["metric", "mean [95 % interval]", "n", "chance", "ceiling", *present, *map(plain_markdown, others)]
     rows = [
         [
             METRICS[name].title,
@@ -131,6 +135,7 @@ def _metrics_table(overall: SliceSummary) -> str:
             _chance(metric),
             interval(metric.ceiling),
             *(interval(metric.baselines.get(kind)) for kind in present),
+            *(interval(metric.comparators[name]) for name in others),
         ]
         for name, metric in overall.metrics.items()
     ]

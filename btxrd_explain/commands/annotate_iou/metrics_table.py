@@ -60,16 +60,19 @@ def prefix_of(kind: MapKind) -> str:
     return f"baseline_{kind}_" if kind in BASELINES else f"{kind}_"
 
 
-def metrics_schema(columns: Sequence[str] = (), metadata: Mapping[str, Any] | None = None) -> pa.Schema:
+def metrics_schema(
+    columns: Sequence[str] = (), metadata: Mapping[str, Any] | None = None, comparators: Sequence[str] = ()
+) -> pa.Schema:
     """Return the schema of the table.
 
     Args:
         columns: Columns of the metadata that are taken over, as ``meta_<name>``.
         metadata: How the scores were made; becomes the schema's metadata ``btxrd_explain`` in JSON.
+        comparators: Detectors and segmenters.
     """
     measured = [
-        pa.field(f"{prefix_of(kind)}{name}", pa.bool_() if name in HITS else pa.float64())
-        for kind in MapKind
+        pa.field(f"{prefix}{name}", pa.bool_() if name in HITS else pa.float64())
+        for prefix in (*map(prefix_of, MapKind), *(f"comparator_{other}_" for other in comparators))
         for name in _MEASURED
     ]
     return pa.schema(
@@ -90,6 +93,7 @@ def write_metrics(
     *,
     columns: Mapping[str, Sequence[str | None]],
     metadata: Mapping[str, Any],
+    comparators: Sequence[str] = (),
 ) -> tuple[Path, Path]:
     """Write both files, each whole or not at all.
 
@@ -99,6 +103,7 @@ def write_metrics(
         names: Names of the classes.
         columns: Cells of the metadata columns, one per score.
         metadata: How the scores were made.
+        comparators: Detectors and segmenters.
 
     Returns:
         The parquet and the CSV file.
@@ -106,7 +111,7 @@ def write_metrics(
     Raises:
         OutputError: A file cannot be written.
     """
-    schema = metrics_schema(tuple(columns), metadata)
+    schema = metrics_schema(tuple(columns), metadata, comparators)
 
     def parts() -> Iterator[pa.Table]:
         left = iter(scores)
@@ -139,24 +144,32 @@ def metrics_table(
 def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
     """Return a score as a row; the columns that it lacks become null."""
     curve = score.curves.get(MapKind.MODEL)
-    return {
-        "image_id": score.row.image_id,
-        "class": score.label,
-        "predicted": score.predicted(names),
-        "confidence": score.confidence,
-        "outcome": score.outcome(names),
-        "excluded": score.excluded,
-        "detail": score.detail,
-        "undefined": score.undefined,
-        "target_class": None if score.target is None else names[score.target],
-        "target_probability": score.target_probability,
-        "true_class_std": score.member_std,
-        "map_agreement": score.map_agreement,
-        "lesions": score.lesions,
-        "lesion_share": None if score.model is None else score.model.lesion_share,
-        _CURVE: None if curve is None else curve.tolist(),
-    } | {
-        f"{prefix_of(kind)}{name}": getattr(metrics, name)
-        for kind, metrics in score.metrics.items()
-        for name in _MEASURED
-    }
+    return (
+        {
+            "image_id": score.row.image_id,
+            "class": score.label,
+            "predicted": score.predicted(names),
+            "confidence": score.confidence,
+            "outcome": score.outcome(names),
+            "excluded": score.excluded,
+            "detail": score.detail,
+            "undefined": score.undefined,
+            "target_class": None if score.target is None else names[score.target],
+            "target_probability": score.target_probability,
+            "true_class_std": score.member_std,
+            "map_agreement": score.map_agreement,
+            "lesions": score.lesions,
+            "lesion_share": None if score.model is None else score.model.lesion_share,
+            _CURVE: None if curve is None else curve.tolist(),
+        }
+        | {
+            f"{prefix_of(kind)}{name}": getattr(metrics, name)
+            for kind, metrics in score.metrics.items()
+            for name in _MEASURED
+        }
+        | {
+            f"comparator_{other}_{name}": getattr(metrics, name)
+            for other, metrics in score.comparators.items()
+            for name in _MEASURED
+        }
+    )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from btxrd_explain.commands.report.document import build_document, describe
 from btxrd_explain.commands.report.entries import Entry, EntryMaker
 from btxrd_explain.commands.report.writing import staging, write_report
+from btxrd_explain.evaluation.comparators import comparators_of
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, Scores
 from btxrd_explain.evaluation.extent import Extent, extent_of, find_metadata, read_columns, tune
 from btxrd_explain.evaluation.file_set import of_other_runs, read_report
 from btxrd_explain.evaluation.protocol import Protocol, protocol_of
+from btxrd_explain.evaluation.readers import readers_of
 from btxrd_explain.evaluation.report import build_report, excluded_images, sample_of
 from btxrd_explain.evaluation.schema import Document
 from btxrd_explain.evaluation.scoring import Scorer
@@ -76,7 +78,13 @@ def _agree(known: Report, now: Report) -> bool:
         known.provenance.get("fingerprint") == now.provenance["fingerprint"]
         and known.protocol.model_dump(exclude=unrelated) == now.protocol.model_dump(exclude=unrelated)
         and _scores(known) == _scores(now)
+        and now.human in (None, known.human)
+        and _of_comparators(now).items() <= _of_comparators(known).items()
     )
+
+
+def _of_comparators(report: Report) -> dict[str, float | None]:
+    return {name: found.mean for name, found in report.summary.overall.metrics["iou"].comparators.items()}
 
 
 def _scores(report: Report) -> list[tuple[str, float | None]]:
@@ -116,10 +124,13 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         BtxrdExplainError: Table or output cannot be used.
     """
     listener = Failures(listener, strict=settings.run.strict)
-    selected = select_to_evaluate(settings, listener)
+    selected, readers = readers_of(settings, select_to_evaluate(settings, listener), listener)
+    comparators = comparators_of(settings, listener)
     extent, protocol = _plan(settings, selected, listener)
     page = settings.output.directory / "report.html"
-    maker = EntryMaker(Scorer(selected.table, protocol), settings.report.picture_side)
+    maker = EntryMaker(
+        Scorer(selected.table, protocol, readers=readers, comparators=comparators), settings.report.picture_side
+    )
     entries: list[Entry] = []
     tally = Tally()
     with staging(page) as staged:
@@ -130,7 +141,8 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         for finding in tally.findings():
             listener.warn(finding)
         scores = Scores(selected.rows, (score for entry in entries for score in entry.scores))
-        evaluation = Evaluation(selected, protocol, scores, findings=tally.findings())
+        read = [one for entry in entries for one in entry.read]
+        evaluation = Evaluation(selected, protocol, scores, findings=tally.findings(), readers=readers, read=read)
         found = find_report(settings.output.directory, evaluation, sample_of(evaluation, extent), extent, listener)
         described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
         document = build_document(entries, described, found, protocol, selected.table.provenance, settings)

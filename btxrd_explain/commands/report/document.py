@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.commands.report.figures import figures
-from btxrd_explain.commands.report.summary import by_class, exclusions, outcome_of, outcome_of_classes, slices, tiles
+from btxrd_explain.commands.report.summary import (
+    by_class,
+    exclusions,
+    outcome_of,
+    outcome_of_classes,
+    readers,
+    slices,
+    tiles,
+)
 from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.classification import measure_performance
 from btxrd_explain.core.labels import UNKNOWN, truth_matrix
@@ -135,6 +143,7 @@ def build_document(
         "tiles": tiles(scores, performance, report),
         "performance": by_class(performance, names),
         "slices": slices(report),
+        "readers": readers(report),
         "figures": figures(every, places, names, performance, report),
         "columns": list(described.columns),
         "rows": [

@@ -12,6 +12,7 @@ from btxrd_explain.outputs.html.encode import grids_to_text, mask_to_path, mask_
 
 if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Frame, Size
+    from btxrd_explain.evaluation.readers import ReadImage
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.evaluation.scoring import Scorer
     from btxrd_explain.finding import Finding
@@ -48,6 +49,7 @@ class Entry:
         pictures: The radiograph itself; None where it cannot be shown.
         scores: The scores of all measured classes; one where classes exclude each other.
         findings: What is odd about its annotation.
+        read: What human readers score, of each class that is measured.
     """
 
     score: Score
@@ -58,6 +60,7 @@ class Entry:
     pictures: Pictures | None = None
     scores: tuple[Score, ...] = ()
     findings: tuple[Finding, ...] = ()
+    read: tuple[ReadImage, ...] = ()
 
     def light(self) -> Entry:
         """Return the entry without the parts that are heavy, and what the page says once for all."""
@@ -82,11 +85,12 @@ class EntryMaker:
         scores = tuple(scored.score for scored in measured)
         findings = tuple(dict.fromkeys(finding for scored in measured for finding in scored.findings))
         score = max(scores, key=lambda one: (one.excluded is None, one.target_probability or 0))
+        read = tuple(scored.read for scored in measured if scored.read is not None)
         if row.grids is None or row.size is None:
-            return Entry(score, scores=scores, findings=findings)
+            return Entry(score, scores=scores, findings=findings, read=read)
         image = ExplainedImage.of(row, self.scorer.table)
         details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.annotated_class)
-        entry = Entry(score, image.frame, details=details, scores=scores, findings=findings)
+        entry = Entry(score, image.frame, details=details, scores=scores, findings=findings, read=read)
         try:
             pixels = image.radiograph().pixels
         except RadiographError as error:

@@ -114,7 +114,40 @@ def slices(report: Report) -> list[dict[str, Any]]:
         "lesion size": summary.by_lesion_size,
         **summary.by_metadata,
     }
-    return [_slice(group, name, part) for group, parts in groups.items() for name, part in parts.items() if part.n]
+    found = [_slice(group, name, part) for group, parts in groups.items() for name, part in parts.items() if part.n]
+    return found + [_comparator(name, summary.overall) for name in summary.overall.metrics["iou"].comparators]
+
+
+def readers(report: Report) -> dict[str, Any]:
+    """Return the table of human readers; without rows where there are none."""
+    human = report.human
+    if human is None:
+        return {"note": "", "rows": []}
+    against = "the annotations" if human.consensus is None else f"the {human.consensus} of the other readers"
+    fates = ", ".join(f"{count} {fate}" for fate, count in human.all_readers.images.items() if count)
+    agreement = "; ".join(f"{' and '.join(two.readers)} {_decimal(two.iou.mean)}" for two in human.agreement)
+    note = (
+        f"Each reader and the heat map are compared with {against}, on the same radiographs. The fraction is the mean "
+        f"of the heat map divided by that of the reader. Readings: {fates}."
+    )
+    results = [*human.readers.items(), ("all readers", human.all_readers)]
+    return {
+        "note": f"{note} Agreement (IoU): {agreement}." if agreement else note,
+        "rows": [
+            {"name": name, "score": title, "n": found.reader.n}
+            | {part: _plain(getattr(found, part)) for part in ("reader", "heat_map", "difference", "fraction")}
+            for name, result in results
+            for score, title in _OF_READERS.items()
+            for found in [result.scores[score]]
+        ],
+    }
+
+
+_OF_READERS = {"iou": "IoU", "dice": "Dice", "recall": "recall", "centre_hit": "hit by one point"}
+
+
+def _decimal(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
 
 
 def exclusions(scores: Sequence[Score]) -> list[dict[str, Any]]:
@@ -148,6 +181,14 @@ def _slice(group: str, name: str, part: SliceSummary) -> dict[str, Any]:
         "hit": _plain(part.metrics["pointing_hit"]),
         "energy": _plain(part.metrics["energy_in_mask"]),
     }
+
+
+def _comparator(name: str, overall: SliceSummary) -> dict[str, Any]:
+    found = {metric: of.comparators[name] for metric, of in overall.metrics.items()}
+    scores = {"iou": found["iou"], "hit": found["pointing_hit"], "energy": found["energy_in_mask"]}
+    bounds = {"ceiling": None, "chance": None}
+    plain = {key: _plain(one) for key, one in scores.items()}
+    return {"group": "compared with", "name": name, "n": found["iou"].n} | bounds | plain
 
 
 def _context(metric: Metric, kind: str) -> str:

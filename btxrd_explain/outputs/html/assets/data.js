@@ -28,11 +28,15 @@
  *   title: string, note: string, kind: "lines" | "points", x: AxisOptions, y: AxisOptions, series: Series[],
  *   mark: number | null,
  * }} Figure
+ * @typedef {{
+ *   note: string,
+ *   rows: {name: string, score: string, n: number, reader: Estimate, heat_map: Estimate, difference: Estimate, fraction: Estimate}[],
+ * }} Readers
  * @typedef {{label: string, min: number, max: number, log?: boolean}} AxisOptions
  * @typedef {{
  *   title: string, synthetic: boolean, multi_label: boolean, classes: string[], grid: [number, number], alpha: number,
  *   protocol: {rule: string, threshold: number | null, operator: string, space: string},
- *   colours: string, slices: Slice[], limits: string[], warnings: string[], tiles: {label: string, kind: string, estimate: Estimate, note: string}[],
+ *   colours: string, slices: Slice[], readers: Readers, limits: string[], warnings: string[], tiles: {label: string, kind: string, estimate: Estimate, note: string}[],
  *   performance: {
  *     name: string, n: number, sensitivity: Estimate, specificity: Estimate, precision: Estimate, auroc: Estimate,
  *   }[],

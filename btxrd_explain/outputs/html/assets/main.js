@@ -8,7 +8,7 @@ import { ALL } from "./filters.js";
 import { Gallery } from "./gallery.js";
 import { showNotes } from "./notes.js";
 import { createStore } from "./store.js";
-import { showConfusion, showPerformance, showSlices, showTiles } from "./summary.js";
+import { showConfusion, showPerformance, showReaders, showSlices, showTiles } from "./summary.js";
 import { Viewer } from "./viewer.js";
 
 const filters = createStore({ ...ALL });
@@ -31,6 +31,7 @@ showTiles(report.tiles);
 showConfusion(report, filters, () => byId("gallery").scrollIntoView());
 showPerformance(report.performance);
 showSlices(report.slices);
+showReaders(report.readers);
 showFigures(report.figures, openRow);
 showNotes(report);
 buildFilterBar(report, filters);

@@ -175,3 +175,25 @@ export function showSlices(slices) {
   );
   table.closest(".part")?.toggleAttribute("hidden", slices.length === 0);
 }
+
+/** @param {Report["readers"]} readers */
+export function showReaders({ note, rows }) {
+  byId("readers-note").textContent = note;
+  const heads = ["reader", "score", "n", "of the reader", "of the heat map", "difference", "fraction of the reader's"];
+  const cells = rows.map(({ name, score, n, reader, heat_map, difference, fraction }) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, name),
+      el("td", { class: "group" }, score),
+      el("td", {}, n),
+      ...[reader, heat_map, difference, fraction].map((found) =>
+        el("td", {}, ...(found.mean === null ? ["–"] : bounded(found, decimal))),
+      ),
+    ),
+  );
+  const table = byId("readers");
+  const head = el("tr", {}, ...heads.map((name) => el("th", { scope: "col" }, name)));
+  table.append(el("thead", {}, head), el("tbody", {}, ...cells));
+  table.closest(".part")?.toggleAttribute("hidden", rows.length === 0);
+}

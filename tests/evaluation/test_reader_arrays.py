@@ -1,0 +1,75 @@
+"""`evaluate` with readers and comparators gives on arrays what the commands give on files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from btxrd_explain import evaluate
+
+RANDOM = np.random.default_rng(3)
+HEATS = [RANDOM.random((12, 10 + number)) for number in range(5)]
+MASKS = [heat > 0.7 for heat in HEATS]
+READERS: dict[str, list[Any]] = {
+    "A": [heat > 0.6 for heat in HEATS],
+    "B": [None if number == 1 else (heat > 0.8) & (number != 2) for number, heat in enumerate(HEATS)],
+}
+
+
+def _iou(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one & other).sum() / (one | other).sum())
+
+
+def test_readers_are_scored_against_the_masks() -> None:
+    found = evaluate(HEATS, MASKS, readers=READERS, baselines=False)
+    assert found.readers is not None
+    assert found.benchmark is not None
+    rows = {(row["image_id"], row["reader"]): row for row in found.readers.to_pylist()}
+    for number, mask in enumerate(MASKS):
+        assert rows[str(number), "A"]["reader_iou"] == pytest.approx(_iou(READERS["A"][number], mask))
+        assert rows[str(number), "A"]["heat_map_iou"] == pytest.approx(_iou(HEATS[number] >= 0.5, mask))
+    assert [rows[str(number), "B"]["fate"] for number in (1, 2)] == [
+        "not annotated by the reader",
+        "left empty by the reader",
+    ]
+    assert found.benchmark.readers["B"].scores["iou"].reader.n == 3
+
+
+def test_without_masks_each_reader_is_compared_with_the_others() -> None:
+    found = evaluate(HEATS, readers=READERS, consensus="union", baselines=False)
+    assert found.readers is not None
+    rows = {(row["image_id"], row["reader"]): row for row in found.readers.to_pylist()}
+    agreed = _iou(READERS["A"][0], READERS["B"][0])
+    assert rows["0", "A"]["reader_iou"] == rows["0", "B"]["reader_iou"] == pytest.approx(agreed)
+    assert rows["2", "A"]["fate"] == "nothing to compare with"
+    whole = found.per_image.column("iou").to_pylist()
+    assert whole[0] == pytest.approx(_iou(HEATS[0] >= 0.5, READERS["A"][0] | READERS["B"][0]))
+    assert found.per_image.column("excluded").to_pylist()[1] == "annotation without a lesion"  # one reader alone
+
+
+def test_comparators_are_scored_next_to_the_heat_maps() -> None:
+    maps = [0.4 * mask for mask in MASKS]
+    found = evaluate(HEATS, MASKS, comparators={"net": [*maps[:-1], None]}, baselines=False)
+    iou = next(row for row in found.summary.to_pylist() if row["metric"] == "iou")
+    assert iou["comparator_net"] == 1.0  # divided by its highest score
+    own = found.per_image.column("iou").to_pylist()
+    assert iou["comparator_net_difference"] == pytest.approx(np.mean(own[:-1]) - 1)
+    assert found.per_image.column("comparator_net_iou").to_pylist() == [1.0] * 4 + [None]
+    assert found.readers is found.benchmark is None
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"masks": None}, "at least two readers"),
+        ({"masks": None, "readers": {"A": READERS["A"]}}, "at least two readers"),
+        ({"masks": MASKS, "readers": {"A": MASKS[:2]}}, r"readers\['A'\]: expected 5, one per heat map"),
+        ({"masks": MASKS, "comparators": {"n": HEATS[::-1]}}, r"comparators\['n'\]\[0\]: expected shape"),
+        ({"masks": None, "readers": READERS, "consensus": "most"}, "consensus"),
+    ],
+)
+def test_what_does_not_fit_is_an_error(keywords: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        evaluate(HEATS, **keywords)  # type: ignore[arg-type]
