@@ -249,7 +249,7 @@ def measure_performance(
     Raises:
         ValueError: No images are given, the shapes disagree or a value is out of range.
     """
-    classes = probabilities.shape[1]
+    classes, resampling = probabilities.shape[1], resampling.kept()
     predicted = probabilities.argmax(axis=1)
     confusion = np.zeros((classes, classes), np.intp)
     np.add.at(confusion, (labels, predicted), 1)

@@ -149,7 +149,7 @@ def measure_multi_label(
     """
     if not probabilities.shape == truth.shape or not probabilities.size:
         raise ValueError(f"{probabilities.shape} probabilities and {truth.shape} truths do not fit")
-    said = reached(probabilities, thresholds)
+    said, resampling = reached(probabilities, thresholds), resampling.kept()
     classes = tuple(
         _class_scores(probabilities[:, index], truth[:, index], said[:, index], float(threshold), resampling)
         for index, threshold in enumerate(thresholds)
@@ -240,5 +240,7 @@ def _share(
 
 def _of(resampling: Resampling, members: NDArray[np.bool_]) -> Resampling:
     """Return how some of the images are drawn: the units that they belong to, counted anew."""
+    if members.all():
+        return resampling
     units = np.unique(resampling.unit_of[members], return_inverse=True)[1].reshape(-1)
     return replace(resampling, unit_of=units.astype(np.intp))

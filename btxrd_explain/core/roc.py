@@ -62,9 +62,11 @@ def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: R
 
     def area_and_curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         true, false, area = ranking.roc(weights)
-        return np.column_stack([area, [np.interp(GRID, x, y) for x, y in zip(false, true, strict=True)]])
+        curves = np.array([np.interp(GRID, x, y) for x, y in zip(false, true, strict=True)])
+        curves[np.isnan(area)] = np.nan  # of a draw without the class, or without the rest
+        return np.column_stack([area, curves])
 
-    return _curve(area_and_curve, resampling)
+    return _curve(area_and_curve, resampling, defined=bool(positive.any()) and not positive.all())
 
 
 def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> Curve:
@@ -85,9 +87,9 @@ def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], 
 
     def area_and_curve(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         recall, precision, area = ranking.precision_recall(weights)
-        return np.column_stack([area, [_reached(r[1:], p[1:]) for r, p in zip(recall, precision, strict=True)]])
+        return np.column_stack([area, _reached(recall[:, 1:], precision[:, 1:])])
 
-    return _curve(area_and_curve, resampling)
+    return _curve(area_and_curve, resampling, defined=bool(positive.any()))
 
 
 def areas_of(
@@ -134,7 +136,11 @@ def youden(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[f
 
 
 class _Ranking:
-    """Images in the order of falling scores, equal scores as one step."""
+    """Images in the order of falling scores, equal scores as one step.
+
+    Of steps without an image of the class that follow each other the last one is kept, and the first of all: between
+    them neither curve turns, and a class of few images has a few steps.
+    """
 
     def __init__(self, scores: NDArray[np.floating], positive: NDArray[np.bool_], images: int) -> None:
         if not scores.shape == positive.shape == (images,):
@@ -142,9 +148,15 @@ class _Ranking:
         if not np.isfinite(scores).all():
             raise ValueError("a score is not finite")
         self._order = np.argsort(-scores, kind="stable")
-        self._positive = positive[self._order]
-        self._steps = np.flatnonzero(np.diff(scores[self._order], append=np.nan))
-        self.steps = scores[self._order][self._steps]
+        ends = np.flatnonzero(np.diff(scores[self._order], append=np.nan))
+        true = np.cumsum(positive[self._order])[ends]
+        turns = np.diff(true, prepend=0) > 0
+        kept = turns | np.append(turns[1:], True)
+        kept[:1] = True
+        self._ends, true = ends[kept], true[kept]
+        self._positive = self._order[positive[self._order]]
+        self._true = true
+        self.steps = scores[self._order][self._ends]
 
     def roc(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Return true and false positive rates after each step, and the area between, of each draw."""
@@ -163,26 +175,33 @@ class _Ranking:
 
     def counts(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return true and false positives after each step, from none at all, shape ``(draws, 1 + steps)``."""
-        ranked = weights[:, self._order]
-        true, false = (
-            np.cumsum(np.where(kind, ranked, 0), axis=1)[:, self._steps] for kind in (self._positive, ~self._positive)
-        )
         start = np.zeros((len(weights), 1))
-        return np.hstack([start, true]), np.hstack([start, false])
+        starts = np.append(0, self._ends[:-1] + 1)
+        both = np.cumsum(np.add.reduceat(weights[:, self._order], starts, axis=1), axis=1)
+        of_class = np.cumsum(np.hstack([start, weights[:, self._positive]]), axis=1)
+        true = of_class[:, self._true]
+        return np.hstack([start, true]), np.hstack([start, both - true])
 
 
 def _reached(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the precision of the first step that reaches each recall of the grid."""
-    if np.isnan(recall).any():
-        return np.full(GRID.shape, np.nan)
-    first = np.searchsorted(recall, GRID, side="left")
-    return precision[np.minimum(first, len(precision) - 1)]
+    """Return the precision of the first step that reaches each recall of the grid, of each draw."""
+    draws, last = len(recall), recall.shape[1] - 1
+    passed = np.searchsorted(GRID, recall.ravel(), side="right").reshape(recall.shape)  # NaN passes all
+    places = np.arange(draws)[:, None] * (len(GRID) + 1) + passed
+    below = np.bincount(places.ravel(), minlength=draws * (len(GRID) + 1)).reshape(draws, -1)
+    first = np.minimum(np.cumsum(below, axis=1)[:, : len(GRID)], last)
+    found: NDArray[np.float64] = np.take_along_axis(precision, first, axis=1)
+    found[np.isnan(recall).any(axis=1)] = np.nan
+    return found
 
 
-def _curve(area_and_curve: Callable[[NDArray[np.float64]], NDArray[np.float64]], resampling: Resampling) -> Curve:
+def _curve(
+    area_and_curve: Callable[[NDArray[np.float64]], NDArray[np.float64]], resampling: Resampling, *, defined: bool
+) -> Curve:
     """Evaluate a curve: a statistic whose first column is its area, and the others its values over the grid."""
     if not len(resampling.unit_of):
         raise ValueError("no images are given")
-    values, low, high = draws_of(area_and_curve, resampling)
+    nothing = np.full(1 + len(GRID), np.nan)
+    values, low, high = draws_of(area_and_curve, resampling) if defined else (nothing, nothing, nothing)
     (area,) = as_estimates(values[:1], low[:1], high[:1], resampling)
     return Curve(area, values[1:], low[1:], high[1:])

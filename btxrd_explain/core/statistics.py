@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _WEIGHTS_AT_ONCE = 2**20
 """Bounds the memory: 8 MiB of float64, whatever the number of images and draws."""
+_MOST_KEPT = 2**24
+"""Likewise of draws that are kept: 32 MiB of uint16."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +57,14 @@ class Resampling:
         resamples: Number of draws, B.
         seed: Seed of the draws; the same seed gives the same interval on every machine.
         level: Share of the draws inside the interval, in (0, 1).
+        drawn: The draws, where they are kept; see :meth:`kept`.
     """
 
     unit_of: NDArray[np.intp]
     resamples: int = 1000
     seed: int = 0
     level: float = 0.95
+    drawn: tuple[NDArray[np.uint16], ...] = field(default=(), init=False, repr=False, compare=False)
 
     @classmethod
     def of_images(cls, count: int, *, resamples: int = 1000, seed: int = 0) -> Resampling:
@@ -88,8 +92,19 @@ class Resampling:
         """Number of independent units."""
         return int(self.unit_of.max(initial=-1)) + 1
 
+    def kept(self) -> Resampling:
+        """Return the same with its draws kept, for statistics by the hundred; as it is where they are too many."""
+        if not 0 < self.resamples * self.unit_of.size <= _MOST_KEPT or self.units > np.iinfo(np.uint16).max:
+            return self
+        same = replace(self)  # of others than this one, such as of fewer images, the draws are other ones
+        object.__setattr__(same, "drawn", tuple(weights.astype(np.uint16) for weights in self.weights()))
+        return same
+
     def weights(self) -> Iterator[NDArray[np.float64]]:
         """Yield how often each image was drawn: arrays of shape ``(draws, images)``, together ``resamples`` rows."""
+        if self.drawn:
+            yield from (weights.astype(np.float64) for weights in self.drawn)
+            return
         units = self.units
         if not units:
             return
@@ -122,10 +137,12 @@ class Resampling:
             Lower and upper ends, float64 arrays of shape ``(columns,)``; NaN where no draw is defined.
         """
         tail = (1 - self.level) / 2
-        defined = ~np.isnan(draws).all(axis=0)
+        counts = np.count_nonzero(~np.isnan(draws), axis=0)
         ends = np.full((2, draws.shape[1]), np.nan)
-        if defined.any():
-            ends[:, defined] = np.nanquantile(draws[:, defined], [tail, 1 - tail], axis=0)
+        for count in set(counts.tolist()) - {0}:  # np.nanquantile takes columns one by one
+            columns = draws[:, counts == count]
+            defined = columns if count == len(draws) else np.sort(columns, axis=0)[:count]  # NaN comes last
+            ends[:, counts == count] = np.quantile(defined, [tail, 1 - tail], axis=0)
         return ends[0], ends[1]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -114,6 +115,39 @@ def test_without_both_kinds_there_is_no_roc_curve(positive: NDArray[np.bool_]) -
     curve = roc(np.array([0.1, 0.4, 0.4, 0.9]), positive, _few(4))
     assert curve.area.value is None
     assert np.isnan(curve.values).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_curves_and_intervals_are_those_of_each_draw(seed: int) -> None:
+    """Every draw as a sample of its own, by scikit-learn; draws without both kinds have no part."""
+    labels, probabilities = _sample(seed)
+    positive, scores = labels == labels[0], probabilities[:, 0].round(1)
+    resampling = Resampling.of_images(len(labels), resamples=40, seed=seed)
+    drawn = [(positive[draw], scores[draw]) for draw in resampling.indices() if 0 < positive[draw].sum() < len(draw)]
+    tested = (
+        (roc, lambda true, values: np.interp(GRID, *metrics.roc_curve(true, values)[:2])),
+        (precision_recall, _precision_at),
+    )
+    for build, by_sklearn in tested:
+        curve = build(scores, positive, resampling.kept())
+        ends = np.quantile([by_sklearn(true, values) for true, values in drawn], [0.025, 0.975], axis=0)
+        np.testing.assert_allclose([curve.low[1:], curve.high[1:]], ends[:, 1:], rtol=0, atol=1e-12)
+
+
+def _precision_at(true: NDArray[np.bool_], values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The precision of the first threshold, from the highest, that reaches each recall."""
+    precision, recall, _ = metrics.precision_recall_curve(true, values)
+    return np.array([precision[:-1][recall[:-1] >= level][-1] for level in GRID])
+
+
+def test_kept_draws_are_the_same_and_belong_to_one_sample() -> None:
+    resampling = Resampling.of_groups(["a", "b", "a", None], resamples=7, seed=3)
+    kept = resampling.kept()
+    assert kept.drawn
+    for one, other in zip(kept.weights(), resampling.weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    fewer = replace(kept, unit_of=np.arange(2))
+    assert next(fewer.weights()).shape == (7, 2)
 
 
 def test_without_the_class_there_is_no_precision() -> None:
