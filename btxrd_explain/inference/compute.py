@@ -453,8 +453,8 @@ def _completed(
     )
 
 
-def wishes_of(settings: Settings, *, several_labels: bool = False) -> Wishes:
-    """Return what the settings say about the network and its input."""
+def wishes_of(settings: Settings, *, several_labels: bool | None = None) -> Wishes:
+    """Return what the settings say about the network and its input; labels may be none to look at."""
     return Wishes(
         architecture=settings.model.architecture,
         factory=settings.model.factory,
@@ -462,5 +462,6 @@ def wishes_of(settings: Settings, *, several_labels: bool = False) -> Wishes:
         preprocessing=settings.preprocess.partial,
         activation=None if settings.model.activation == "auto" else Activation(settings.model.activation),
         from_timm=settings.preprocess.source == "timm",
+        own_resize=settings.preprocess.source == "settings",
         multi_label_labels=several_labels,
     )

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
 
-from btxrd_explain.core.labels import names_several, says_several
-from btxrd_explain.errors import InputError, OutputError
+from btxrd_explain.errors import OutputError
+from btxrd_explain.inference.request import check_labels
 from btxrd_explain.inference.target import claim
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
@@ -19,7 +19,7 @@ from btxrd_explain.system.places import make_folder
 from btxrd_explain.system.threads import share_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from btxrd_explain.inference.compute import Explainer
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
-
-_SHOWN = 5
-"""Classes in a message."""
 
 # Importing what is large without a garbage collector that walks through it again and again.
 
@@ -129,7 +126,7 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
         settings = settings.model_copy(update={"model": settings.model.model_copy(update={"device": "cpu"})})
     explainer = load_explainer(settings, plan.request, at_most=len(plan.pending))
     if "several_labels" in plan.request:
-        _check_labels(plan, explainer.provenance.class_names)
+        check_labels(plan.records, explainer.provenance.class_names)
     explainer = with_movement(explainer, plan.pending, plan.folder)
     count = len(plan.pending)
     listener.note(f"computing {count} image{'' if count == 1 else 's'}: {'; '.join(plan.reasons)}")
@@ -138,22 +135,6 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
     for finding in explainer.provenance.findings:
         listener.warn(finding)
     return explainer
-
-
-def _check_labels(plan: Plan, names: Sequence[str]) -> None:
-    """Refuse to let labels decide on the activation that name several things, none of which is a class.
-
-    Raises:
-        InputError: They do, such as columns of 0 and 1 that tell the sex.
-    """
-    labels = (record.label for record in plan.records if record.label is not None)
-    several = dict.fromkeys(label for label in labels if says_several(label))
-    if several and not any(names_several(label, names) for label in several):
-        raise InputError(
-            f"labels such as '{next(iter(several))}' name several classes, none of which the network has "
-            f"({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''})",
-            hint="name the column of the class with --columns label=NAME, or give --activation",
-        )
 
 
 def _fill_file(

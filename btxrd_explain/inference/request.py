@@ -8,13 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from btxrd_explain.core.labels import says_several
+from btxrd_explain.core.labels import names_several, says_several
 from btxrd_explain.core.methods import METHODS, check_installed
-from btxrd_explain.errors import CheckpointError, SettingsError, TableError
+from btxrd_explain.errors import CheckpointError, InputError, SettingsError, TableError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
 from btxrd_explain.model.facts import facts_of, require_facts
-from btxrd_explain.model.location import facts_in_header, is_safetensors, locate, read_beside
+from btxrd_explain.model.location import facts_in_archive, facts_in_header, is_safetensors, locate, read_beside
 from btxrd_explain.predictions.part import open_part
 from btxrd_explain.predictions.provenance import fingerprint
 from btxrd_explain.predictions.record import RowStatus
@@ -24,7 +24,7 @@ from btxrd_explain.system.files import sha256_of
 from btxrd_explain.system.importing import source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import IO
 
     from btxrd_explain.inputs.annotation_source import AnnotationSource
@@ -164,6 +164,30 @@ def have_several_labels(settings: Settings, collection: Collection) -> bool:
     return settings.model.activation == "auto" and any(map(says_several, labels))
 
 
+_SHOWN = 5
+"""Classes in a message."""
+
+
+def check_labels(records: Iterable[ImageRecord], names: Sequence[str]) -> None:
+    """Refuse to let labels decide on the activation that name several things, none of which is a class.
+
+    Args:
+        records: The images, whose labels decide; see :func:`have_several_labels`.
+        names: The classes.
+
+    Raises:
+        InputError: They do, such as columns of 0 and 1 that tell the sex.
+    """
+    labels = (record.label for record in records if record.label is not None)
+    several = dict.fromkeys(label for label in labels if says_several(label))
+    if several and not any(names_several(label, names) for label in several):
+        raise InputError(
+            f"labels such as '{next(iter(several))}' name several classes, none of which the network has "
+            f"({', '.join(names[:_SHOWN])}{', ...' if len(names) > _SHOWN else ''})",
+            hint="name the column of the class with --columns label=NAME, or give --activation",
+        )
+
+
 def request_for(path: Path, settings: Settings, collection: Collection, *, several_labels: bool) -> dict[str, Any]:
     """Return what the rows of a table depend on, where its other radiographs may have labels of several classes.
 
@@ -263,9 +287,10 @@ def _refuse_imported(path: Path) -> None:
 def _require_facts(location: Location, settings: Settings) -> None:
     """Say what is missing before torch is imported, where that is known without it."""
     try:
-        if not is_safetensors(location.weights):
+        read = facts_in_header if is_safetensors(location.weights) else facts_in_archive
+        if (said := read(location.weights)) is None:
             return
-        facts = facts_of(location.weights, facts_in_header(location.weights), read_beside(location))
+        facts = facts_of(location.weights, said, read_beside(location))
     except OSError:
         return  # which the hash, or the reader of weights, says
     model = settings.model

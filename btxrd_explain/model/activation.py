@@ -96,7 +96,7 @@ def decide(
     *,
     wished: Activation | None = None,
     stored: Activation | None = None,
-    several_labels: bool = False,
+    several_labels: bool | None = False,
     positive: str = "the second class",
 ) -> Decision:
     """Decide what turns a network's outputs into probabilities.
@@ -108,7 +108,8 @@ def decide(
         outputs: What the network returned for noise.
         wished: What the user asks for; None leaves it to the rest.
         stored: What the checkpoint says.
-        several_labels: True where labels name several classes of one radiograph.
+        several_labels: True where labels name several classes of one radiograph; None where there are no labels to look
+            at.
         positive: The class for which a single output is high, in words.
 
     Raises:
@@ -133,7 +134,7 @@ def decide(
 
 
 def _chosen(
-    outputs: Outputs, wished: Activation | None, stored: Activation | None, *, several_labels: bool
+    outputs: Outputs, wished: Activation | None, stored: Activation | None, *, several_labels: bool | None
 ) -> tuple[Activation, str]:
     """Return the activation, and why."""
     if wished is not None:
@@ -151,13 +152,22 @@ def _chosen(
         activation, why = Activation.SIGMOID, "labels name several classes of one radiograph"
     else:
         activation, why = Activation.SOFTMAX, f"usual for {outputs.count} outputs, and nothing says otherwise"
+        if several_labels is None:
+            why += " (no labels are looked at here: of a multi-label network give activation sigmoid)"
     if outputs.in_unit_range and activation is not Activation.NONE:
         why += "; on noise the outputs lie in [0, 1]: if they already are probabilities, give --activation none"
     return activation, why
 
 
 def _doubts(outputs: Outputs, wished: Activation | None, stored: Activation | None) -> Sequence[Finding]:
-    """Say where what is asked for contradicts what is known."""
+    """Say where what is asked for, or what the checkpoint says, contradicts what is known."""
+    seen = outputs.inside
+    if wished is None and seen is not None and stored not in {None, Activation.NONE, seen}:
+        said = f"the checkpoint says activation {stored}, and the network's outputs already are probabilities"
+        return [Finding.of("activation", f"{said} (a {seen} is inside): none is applied to them")]
+    if wished is None and seen is None and outputs.count == 1 and stored is Activation.SOFTMAX:
+        said = "the checkpoint says activation softmax, and that of one output is 1 for every radiograph"
+        return [Finding.of("activation", f"{said}: sigmoid is used")]
     if wished not in {None, Activation.NONE} and outputs.inside is not None:
         return [
             Finding.of(

@@ -82,6 +82,7 @@ FACTS: Mapping[str, Aliases] = MappingProxyType(
         "std": _aliases("std", "", "image_std img_std norm_std normalize_std pixel_std std stds"),
         "interpolation": _aliases("interpolation", "", "interpolation interpolation_mode resample"),
         "crop_fraction": _aliases("crop_fraction", "", "crop_fraction crop_pct crop_ratio"),
+        "resize": _aliases("resize", "", "crop_mode"),
         "channels": _aliases("channels", "", "in_chans in_channels input_channels num_channels"),
         "activation": _aliases(
             "activation",

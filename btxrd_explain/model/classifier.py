@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from btxrd_explain.core.choices import Activation, Depth
+from btxrd_explain.core.choices import Activation, Depth, ResizeMode
 from btxrd_explain.core.intensity import transform_named
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.finding import Finding
 from btxrd_explain.model.activation import Outputs, decide, watch_outputs
 from btxrd_explain.model.checkpoint import OneOutputError, fit_weights
-from btxrd_explain.model.evaluation_transform import evaluation_transform
+from btxrd_explain.model.evaluation_transform import USUAL, evaluation_transform
 from btxrd_explain.model.facts import Facts, found_note, gather_facts, require_facts
 from btxrd_explain.model.findings import disagreement, network_findings, preprocessing_findings
 from btxrd_explain.model.networks import (
@@ -50,8 +50,10 @@ class Wishes:
         activation: What turns the network's outputs into probabilities; None leaves it to what is known.
         multi_label_labels: True where labels name several classes of one radiograph: each class of a network with
             several outputs then has a sigmoid of its own, unless ``activation`` or the checkpoint say otherwise. As it
-            decides about results, whoever sets it makes it part of the request.
+            decides about results, whoever sets it makes it part of the request. None where no labels are looked at.
         from_timm: Whether the rest of them is that of timm's evaluation transform.
+        own_resize: Whether resize, interpolation, antialias and crop_fraction are those of the settings, whatever the
+            checkpoint says of them.
     """
 
     architecture: str | None = None
@@ -59,8 +61,9 @@ class Wishes:
     class_names: tuple[str, ...] | None = None
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     activation: Activation | None = None
-    multi_label_labels: bool = False
+    multi_label_labels: bool | None = None
     from_timm: bool = False
+    own_resize: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +178,10 @@ def _unlike(facts: Facts, wishes: Wishes) -> set[str]:
     """Return what a checkpoint says and the settings decide otherwise."""
     unlike = {
         what
-        for what in ("interpolation", "crop_fraction")
-        if what in facts.preprocessing and facts.preprocessing[what] != wishes.preprocessing.get(what)
+        for what in ("interpolation", "crop_fraction", "resize")
+        if wishes.own_resize
+        and what in facts.preprocessing
+        and facts.preprocessing[what] != wishes.preprocessing.get(what)
     }
     return unlike | ({"architecture"} if wishes.factory is not None else set())
 
@@ -324,6 +329,8 @@ def _preprocessing(
         taken, note = evaluation_transform(blueprint, wished)
         wished |= taken
         choice.notes.append(note)
+    if not wishes.own_resize:
+        wished |= _stored_resize(facts, wished, choice)
     size = image_size or wished.get("size") or blueprint.size
     if size is None:
         raise SettingsError(
@@ -334,6 +341,31 @@ def _preprocessing(
         transform_named(wished["transform"])  # a function that cannot be imported fails before the first radiograph
     choice.notes += _depth_notes(wished)
     return Preprocessing(**{**wished, "size": size, **_normalisation(blueprint, facts, wished, choice)})
+
+
+def _stored_resize(facts: Facts, wished: Mapping[str, Any], choice: _Choice) -> dict[str, Any]:
+    """Return what the checkpoint says of resize, interpolation and crop, which wins over the settings.
+
+    The names of the crop are timm's, whose resize antialiases, and which crops the centre unless its checkpoint says
+    otherwise. A setting that has its default counts as not given.
+    """
+    stored = {what: facts.preprocessing[what] for what in _RESIZE if what in facts.preprocessing}
+    if stored.get("crop_fraction", 1) != 1 and "resize" not in stored:
+        whole = wished.get("resize") is ResizeMode.SQUASH_CROP
+        stored["resize"] = ResizeMode.SQUASH_CROP if whole else ResizeMode.CROP
+    asked = {what: value for what, value in wished.items() if value != USUAL.get(what)}
+    for what, value in stored.items():
+        choice.of(what, value, asked.get(what))
+    if "resize" not in stored:
+        return stored
+    if not wished.get("antialias"):
+        mode = stored["resize"]
+        choice.notes.append(f"resize {mode} with antialias, as timm's: the checkpoint says its crop in timm's words")
+    return stored | {"antialias": True}
+
+
+_RESIZE = ("interpolation", "crop_fraction", "resize")
+"""Facts of the resize."""
 
 
 def _normalisation(

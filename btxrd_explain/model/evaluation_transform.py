@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.model.networks import Blueprint
 
-_USUAL = {
+USUAL = {
     "resize": ResizeMode.SQUASH,
     "interpolation": Interpolation.BILINEAR,
     "antialias": False,
@@ -47,7 +47,7 @@ def evaluation_transform(blueprint: Blueprint, wished: Mapping[str, Any]) -> tup
     taken = _fields(blueprint.name, config, made)
     for name, value in taken.items():
         asked = wished.get(name)
-        if asked is not None and asked not in (_USUAL.get(name), value):
+        if asked is not None and asked not in (USUAL.get(name), value):
             setting = "image_size" if name == "size" else name
             raise SettingsError(
                 f"preprocess.from is timm, whose {setting} of {blueprint.name} is {_text(value)}, and "

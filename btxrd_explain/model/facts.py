@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from btxrd_explain.core.choices import Activation, Interpolation
+from btxrd_explain.core.choices import Activation, Interpolation, ResizeMode
 from btxrd_explain.core.class_names import MOST_CLASSES, checked_class_names
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import LARGEST_SIDE, MOST_CHANNELS
@@ -30,7 +30,7 @@ TRANSFORMERS = ("vit", "deit", "swin", "swinv2", "convnext", "convnextv2")
 """Families of transformers whose classifiers are understood, by their ``model_type``."""
 _PLACEHOLDER = re.compile(r"LABEL_\d+")
 """What transformers calls classes that nobody named."""
-_PREPROCESSING = ("size", "mean", "std", "interpolation", "crop_fraction")
+_PREPROCESSING = ("size", "mean", "std", "interpolation", "crop_fraction", "resize")
 _LONGEST = 60
 """Characters of a value in a message."""
 
@@ -417,6 +417,16 @@ def _fraction(said: Said) -> float | None:
     return float(said.value) if isinstance(said.value, float) or said.value == 1 else None
 
 
+_CROP_MODES = {"center": ResizeMode.CROP, "squash": ResizeMode.SQUASH_CROP}
+"""timm's names; its third, ``border``, pads."""
+
+
+def _resize(said: Said) -> ResizeMode | None:
+    if said.value not in _CROP_MODES:
+        raise ValueError(f"{str(said.value)[:_LONGEST]!r} is not {' or '.join(_CROP_MODES)}")
+    return _CROP_MODES[said.value]
+
+
 _LOSSES = {
     Activation.SIGMOID: re.compile(r"bce|binary[_ -]?cross[_ -]?entropy|sigmoid|multi[_ -]?label"),
     Activation.SOFTMAX: re.compile(r"softmax|cross[_ -]?entropy|nll|single[_ -]?label|^ce$"),
@@ -445,6 +455,7 @@ _READERS: dict[str, Callable[[Said], Any]] = {
     "std": _deviations,
     "interpolation": _interpolation,
     "crop_fraction": _fraction,
+    "resize": _resize,
     "channels": _channels,
     "activation": _activation,
 }

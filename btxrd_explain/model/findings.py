@@ -45,13 +45,12 @@ def preprocessing_findings(preprocessing: Preprocessing, blueprint: Blueprint, f
             f"mean {preprocessing.mean} and std {preprocessing.std} are for values in 0-255, and are applied to values "
             "in 0-1",
         )
-    for what in ("interpolation", "crop_fraction"):
+    for what in ("interpolation", "crop_fraction", "resize"):
         stored, used = facts.preprocessing.get(what), getattr(preprocessing, what)
         if stored is not None and stored != used:
             yield Finding.of(
                 "preprocessing",
-                f"the checkpoint says {what} {stored}, {used} is used",
-                advice=f"check the training code, and set preprocess.{what}",
+                f"the checkpoint says {what} {stored}, {used} is used, as preprocess.from is settings",
             )
     if preprocessing.crop_fraction != 1 and preprocessing.resize not in {ResizeMode.CROP, ResizeMode.SQUASH_CROP}:
         yield Finding.of(

@@ -14,7 +14,9 @@ from safetensors import SafetensorError, safe_open
 
 from btxrd_explain.errors import CheckpointError
 from btxrd_explain.model.aliases import BESIDE
+from btxrd_explain.untrusted.archives import pickles_of
 from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json
+from btxrd_explain.untrusted.pickles import plain_values
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,6 +192,21 @@ def facts_in_header(path: Path) -> dict[str, Any]:
             f"the metadata '{_METADATA_KEY}' of '{path}' are not a JSON object", hint="save the checkpoint again"
         )
     return facts
+
+
+def facts_in_archive(path: Path) -> dict[str, Any] | None:
+    """Return what a file of torch says of its network, without torch; None where only torch can tell.
+
+    Raises:
+        CheckpointError: It holds a compiled program instead of weights.
+        OSError: It cannot be read.
+    """
+    try:
+        (pickle,) = pickles_of(path)
+        values = plain_values(pickle)
+    except ValueError:  # which the reader of weights says, or can read, as files of several pickles
+        return None
+    return values if isinstance(values, dict) else None
 
 
 def _check_header(path: Path) -> None:

@@ -208,19 +208,20 @@ class PreprocessSettings(Section):
     """From a radiograph's pixels to the network's input, as in training.
 
     The order is: transform, clip_percentiles, clahe, resize, then standardize or mean and std. Pictures are drawn of
-    radiographs as they are in their files. The checkpoint wins over image_size, mean and std where it holds them, and a
-    disagreement is reported.
+    radiographs as they are in their files. The checkpoint wins over image_size, mean, std, interpolation and crop where
+    it holds them, and a disagreement is reported.
     """
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    source: Literal["timm"] | None = Field(
+    source: Literal["timm", "settings"] | None = Field(
         default=None,
         alias="from",
         description=(
             "timm takes timm's evaluation transform for the network as it is: image_size, resize, crop_fraction, "
             "interpolation, antialias, mean and std. A note tells what it is, and another value given for one of these "
-            "is an error."
+            "is an error. settings keeps to resize, interpolation, antialias and crop_fraction as they are set here, "
+            "whatever the checkpoint says of them."
         ),
     )
     image_size: InputSize | None = Field(

@@ -7,9 +7,11 @@ of the language; what goes beyond that is refused before anything is built.
 
 from __future__ import annotations
 
+import io
+import pickle
 import pickletools
 import re
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath, PureWindowsPath
@@ -200,6 +202,63 @@ def look_through(pickle: IO[bytes] | bytes) -> int:
     if not walk.ended:
         raise RefusedPickleError(f"its pickle takes more than {_MOST_STEPS} steps")
     return sum(walk.storages.values())
+
+
+# What a pickle says apart from tensors, without torch.
+
+
+class _Left:
+    """Stands for a tensor, or for another object of torch."""
+
+    def __init__(self, *_: object) -> None:
+        """Take what makes it, and keep none of it."""
+
+
+_CALLS: dict[str, Any] = {
+    **STAND_INS,
+    **{name: Counter if name == "collections.Counter" else set for name in SETS},
+    DICT: OrderedDict,
+    "torch.Size": tuple,
+    BYTES: lambda text, _: text.encode("latin1"),
+}
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Builds what :func:`look_through` lets pass, with nothing of torch."""
+
+    def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 -- functions and classes
+        return _CALLS.get(f"{module}.{name}", _Left)
+
+    def persistent_load(self, _pid: Any) -> _Left:  # noqa: ANN401 -- whatever tells a storage
+        return _Left()
+
+
+def plain_values(content: bytes) -> Any:  # noqa: ANN401 -- whatever was pickled
+    """Return what a pickle holds apart from tensors, which are left out of the mappings that hold them.
+
+    Args:
+        content: The pickle.
+
+    Raises:
+        ForeignObjectsError: It names what is not allowed.
+        RefusedPickleError: It does what no checkpoint needs.
+        ValueError: It is damaged.
+    """
+    look_through(content)
+    try:
+        return _without_tensors(_PlainUnpickler(io.BytesIO(content), encoding="latin1").load(), {})
+    except Exception as error:  # a damaged or hostile pickle can raise anything
+        raise ValueError("its pickle is damaged") from error
+
+
+def _without_tensors(value: Any, done: dict[int, Any]) -> Any:  # noqa: ANN401 -- as above
+    """Leave tensors out of mappings within each other, each of which a hostile pickle can hold in many places."""
+    if not isinstance(value, dict):
+        return value
+    if id(value) not in done:
+        kept = {key: item for key, item in value.items() if item is not _Left and not isinstance(item, _Left)}
+        done[id(value)] = {key: _without_tensors(item, done) for key, item in kept.items()}
+    return done[id(value)]
 
 
 def _dotted(argument: Any) -> str:  # noqa: ANN401 -- pickletools gives arguments of all kinds

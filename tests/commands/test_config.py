@@ -64,7 +64,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "model.precision": st.sampled_from(["fp32", "bf16", "fp16"]),
     "model.batch_size": st.just("auto") | st.integers(1, 4096),
     "model.compile": st.booleans(),
-    "preprocess.from": or_null(st.just("timm")),
+    "preprocess.from": or_null(st.sampled_from(["timm", "settings"])),
     "preprocess.image_size": or_null(sides | st.tuples(sides, sides).map(lambda size: f"{size[0]}x{size[1]}")),
     "preprocess.resize": words("preprocess.resize"),
     "preprocess.interpolation": words("preprocess.interpolation"),

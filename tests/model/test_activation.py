@@ -118,7 +118,7 @@ ONE_SIGMOID = _seen([[0.9], [0.2], [0.7]], SIGMOID)
         (SMALL, None, False, SOFTMAX, False, "nothing says otherwise; on noise the outputs lie in [0, 1]: if they"),
         (SMALL, NONE, False, NONE, True, "none: the checkpoint says so"),
         (ONE, None, False, SIGMOID, False, "sigmoid: usual for one output; the network has one output, which is high"),
-        (ONE, SOFTMAX, False, SIGMOID, False, "sigmoid: usual for one output"),
+        (LOGITS, None, None, SOFTMAX, False, "nothing says otherwise (no labels are looked at here: of a multi-label"),
         (ONE, NONE, False, SIGMOID, False, "sigmoid: usual for one output"),
         (SOFT, None, False, NONE, False, "none: the outputs already are probabilities (a softmax is inside the netw"),
         (SOFT, SOFTMAX, True, NONE, False, "none: the outputs already are probabilities"),
@@ -130,7 +130,7 @@ ONE_SIGMOID = _seen([[0.9], [0.2], [0.7]], SIGMOID)
 def test_auto_takes_what_is_known_and_says_what_and_why(
     outputs: Outputs,
     stored: Activation | None,
-    several_labels: bool,
+    several_labels: bool | None,
     activation: Activation,
     multi_label: bool,
     said: str,
@@ -141,6 +141,25 @@ def test_auto_takes_what_is_known_and_says_what_and_why(
     assert note.startswith(f"activation {activation}: ")
     assert said in note
     assert not decision.findings
+
+
+@pytest.mark.parametrize(
+    ("outputs", "stored", "activation", "said"),
+    [
+        (ONE, SOFTMAX, SIGMOID, "softmax, and that of one output is 1 for every radiograph: sigmoid is used"),
+        (SOFT, SIGMOID, NONE, "sigmoid, and the network's outputs already are probabilities (a softmax is inside)"),
+        (SIGMOIDS, SOFTMAX, NONE, "softmax, and the network's outputs already are probabilities (a sigmoid is inside)"),
+    ],
+    ids=count(),
+)
+def test_what_the_checkpoint_says_and_cannot_be_is_a_warning(
+    outputs: Outputs, stored: Activation, activation: Activation, said: str
+) -> None:
+    decision = decide(outputs, stored=stored)
+    assert decision.activation is activation
+    (finding,) = decision.findings
+    assert finding.code == "activation"
+    assert f"the checkpoint says activation {said}" in finding.message
 
 
 @pytest.mark.parametrize(

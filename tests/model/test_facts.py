@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from btxrd_explain.core.choices import Activation, Interpolation
+from btxrd_explain.core.choices import Activation, Interpolation, ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import CheckpointError
 from btxrd_explain.model.aliases import FACTS, NUMBERED, SECTIONS
@@ -24,6 +24,7 @@ SAMPLES: dict[str, tuple[Any, Any]] = {
     "std": ((0.25, 0.2, 0.1), (0.25, 0.2, 0.1)),
     "interpolation": ("bicubic", Interpolation.BICUBIC),
     "crop_fraction": (0.9, 0.9),
+    "resize": ("squash", ResizeMode.SQUASH_CROP),
     "channels": (1, 1),
     "activation": ("BCEWithLogitsLoss", Activation.SIGMOID),
 }
@@ -38,7 +39,7 @@ def _said(top: dict[str, Any], **beside: dict[str, Any]) -> Facts:
 def _value(facts: Facts, fact: str) -> Any:  # noqa: ANN401 -- any fact
     return (
         facts.preprocessing.get(fact)
-        if fact in {"size", "mean", "std", "interpolation", "crop_fraction"}
+        if fact in {"size", "mean", "std", "interpolation", "crop_fraction", "resize"}
         else getattr(facts, fact)
     )
 

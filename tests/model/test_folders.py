@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.inference.request import build_request, checkpoint_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
+from btxrd_explain.model.facts import facts_of, gather_facts
+from btxrd_explain.model.location import Beside, facts_in_archive
 from btxrd_explain.settings import load_settings
 from btxrd_explain.synthetic import demo_checkpoint
 
@@ -119,9 +122,10 @@ def test_what_timms_training_script_saves(tmp_path: Path, network: Any) -> None:
         _same(classifier, network)
         assert classifier.preprocessing.size == Size(64, 64)
         assert (classifier.preprocessing.mean, classifier.preprocessing.std) == ((0.5, 0.4, 0.3), (0.25, 0.2, 0.1))
-        told = " ".join(map(str, classifier.findings))
-        assert "says interpolation bicubic" in told
-        assert "says crop_fraction 0.9" in told
+        assert "preprocessing" not in {finding.code for finding in classifier.findings}
+        made = classifier.preprocessing
+        assert (made.interpolation, made.crop_fraction, made.resize, made.antialias) == ("bicubic", 0.9, "crop", True)
+        assert "interpolation bicubic (args.interpolation), crop_fraction 0.9 (args.crop_pct)" in classifier.notes[0]
 
 
 def test_a_class_of_timm_is_no_architecture_and_gives_way(tmp_path: Path, network: Any) -> None:  # noqa: ANN401
@@ -208,20 +212,57 @@ def test_the_request_covers_the_files_beside_the_weights(exported: Path, tmp_pat
 
 
 def test_what_is_missing_is_known_without_torch(tmp_path: Path, network: Any) -> None:  # noqa: ANN401 -- see above
+    from argparse import Namespace  # noqa: PLC0415 -- as above
+
     save_file(network.state_dict(), tmp_path / "c.safetensors")
-    path = str(tmp_path / "c.safetensors")
+    torch.save(network.state_dict(), tmp_path / "c.pt")
+    args = Namespace(model="", img_size=64, std=torch.ones(3))
+    torch.save({"epoch": 1, "state_dict": network.state_dict(), "args": args}, tmp_path / "c.pth.tar")
+    paths = [str(tmp_path / f"c.{suffix}") for suffix in ("safetensors", "pt", "pth.tar")]
     program = (
         "import sys\n"
         "from btxrd_explain.inference.request import build_request\n"
         "from btxrd_explain.settings import load_settings\n"
-        "try:\n"
-        f"    build_request(load_settings(None, {{'model.checkpoint': {path!r}}}).settings)\n"
-        "except Exception as error:\n"
-        "    print(error, 'torch' in sys.modules)\n"
+        f"for path in {paths!r}:\n"
+        "    try:\n"
+        "        build_request(load_settings(None, {'model.checkpoint': path}).settings)\n"
+        "    except Exception as error:\n"
+        "        print(error, 'torch' in sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert "does not say the architecture, the class names: give --architecture" in done.stdout
-    assert done.stdout.endswith("False\n")
+    lines = done.stdout.splitlines()
+    assert len(lines) == len(paths), done.stderr
+    for line in lines:
+        assert "does not say the architecture, the class names: give --architecture" in line
+        assert line.endswith("False")
+
+
+def test_what_files_of_torch_say_without_it(tmp_path: Path, network: Any) -> None:  # noqa: ANN401 -- see above
+    """The same facts as those of torch's reader, whatever stands between the weights."""
+    from argparse import Namespace  # noqa: PLC0415 -- as above
+
+    weights, shared = network.state_dict(), {"image_size": (48, 64)}
+    contents: dict[str, Any] = {
+        "plain": weights,
+        "nested": {"model": {"state_dict": weights, "arch": "test_resnet"}, "class_to_idx": {"b": 0, "a": 1}},
+        "args": {"state_dict": weights, "args": Namespace(model="test_resnet", mean=[0.1, 0.2, 0.3], crop_pct=0.9)},
+        "odd": {
+            "state_dict": weights,
+            "hparams": OrderedDict(data=shared, config=shared, input_size=torch.Size([3, 48, 64])),
+            "metric": torch.tensor(0.5),
+            "class_names": list(NAMES),
+        },
+    }
+    for name, content in contents.items():
+        torch.save(content, tmp_path / name)
+        said = facts_in_archive(tmp_path / name)
+        assert said is not None
+        beside = Beside()
+        assert facts_of(tmp_path / name, said, beside) == gather_facts(read_checkpoint(tmp_path / name)), name
+    torch.save(weights, tmp_path / "old", _use_new_zipfile_serialization=False)
+    (tmp_path / "broken").write_bytes((tmp_path / "odd").read_bytes()[:-40])
+    assert facts_in_archive(tmp_path / "old") is None
+    assert facts_in_archive(tmp_path / "broken") is None
 
 
 def test_a_folder_called_demo_shadows_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from btxrd_explain.core.choices import Interpolation, ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.inference.compute import _completed
+from btxrd_explain.inference.compute import _completed, wishes_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.findings import network_findings, pass_findings
 from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,16 +90,44 @@ def test_settings_that_contradict_the_checkpoint(
 
 def test_interpolation_and_crop_of_the_training(load: Callable[..., Classifier], content: dict[str, Any]) -> None:
     content["config"]["data"] |= {"interpolation": "bicubic", "crop_pct": 0.875, "in_chans": 1}
-    found = load().findings
-    assert [finding.code for finding in found] == ["preprocessing"] * 3
-    assert "interpolation bicubic, bilinear is used" in found[0].message
-    assert "crop_fraction 0.875, 1.0 is used" in found[1].message
-    assert "1 channels, its weights take 3" in found[2].message
+    (finding,) = load().findings
+    assert "1 channels, its weights take 3" in finding.message
     content["config"]["data"]["in_chans"] = 3
-    cropped = {"interpolation": Interpolation.BICUBIC, "crop_fraction": 0.875}
-    assert not load(**cropped, resize=ResizeMode.CROP).findings
-    (finding,) = load(**cropped).findings
-    assert "crop_fraction 0.875 has no effect with resize squash" in finding.message
+    classifier = load()
+    made = classifier.preprocessing
+    assert (made.interpolation, made.crop_fraction, made.resize, made.antialias) == ("bicubic", 0.875, "crop", True)
+    assert "resize crop with antialias, as timm's: the checkpoint says its crop in timm's words" in classifier.notes
+    assert not classifier.findings
+    assert not load(interpolation=Interpolation.BILINEAR, resize=ResizeMode.SQUASH).findings  # the defaults
+    assert load(resize=ResizeMode.SQUASH_CROP).preprocessing.resize is ResizeMode.SQUASH_CROP
+    found = load(interpolation=Interpolation.NEAREST, resize=ResizeMode.LETTERBOX).findings
+    assert [finding.code for finding in found] == ["preprocessing"] * 2
+    assert "says interpolation bicubic, the settings say nearest, and bicubic is used" in found[0].message
+    assert "says resize crop, the settings say letterbox, and crop is used" in found[1].message
+
+
+@pytest.mark.parametrize(("mode", "resize"), [("squash", "squash-crop"), ("center", "crop")])
+def test_how_the_training_cropped(
+    load: Callable[..., Classifier], content: dict[str, Any], mode: str, resize: str
+) -> None:
+    content["pretrained_cfg"] = {"crop_mode": mode, "crop_pct": 1.0}
+    assert load().preprocessing.resize == resize
+    content["pretrained_cfg"] = {"crop_mode": "border", "crop_pct": 1.0}
+    classifier = load()
+    assert classifier.preprocessing.resize == "squash"
+    assert "pretrained_cfg.crop_mode ('border' is not center or squash)" in classifier.notes[0]
+
+
+def test_the_settings_count_where_they_are_to(content: dict[str, Any], tmp_path: Path) -> None:
+    content["config"]["data"] |= {"interpolation": "bicubic", "crop_pct": 0.875}
+    torch.save(content, tmp_path / "c.pt")
+    settings = load_settings(None, assignments=["preprocess.from=settings"], environ={}).settings
+    classifier = build_classifier(read_checkpoint(tmp_path / "c.pt"), wishes_of(settings))
+    made = classifier.preprocessing
+    assert (made.interpolation, made.crop_fraction, made.resize, made.antialias) == ("bilinear", 1.0, "squash", False)
+    assert [finding.code for finding in classifier.findings] == ["preprocessing"] * 2
+    assert "interpolation bicubic, bilinear is used, as preprocess.from is settings" in classifier.findings[0].message
+    assert "not used of the checkpoint: interpolation bicubic" in classifier.notes[0]
 
 
 def test_facts_of_another_kind_are_no_reason_to_refuse_a_checkpoint(
