@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from btxrd_explain.core.ceiling import ceiling_iou, reference_lesions
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.errors import InputError
+from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.protocol import lesion_rules
 from btxrd_explain.inference.compute import wishes_of
-from btxrd_explain.inference.request import DEMO, checkpoint_of, collect_images, names_images
+from btxrd_explain.inference.request import DEMO, checkpoints_of, collect_images, names_images
 from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.model.checkpoint import read_checkpoint
@@ -188,9 +188,31 @@ def _naming(settings: Settings, network: str) -> Settings:
 
 
 def _classifier(settings: Settings) -> Classifier:
+    """Return the classifier; of an ensemble the first one, where all members have the same layers.
+
+    Raises:
+        SettingsError: They do not.
+    """
     if settings.model.checkpoint is None:
         return build_untrained(wishes_of(settings))
-    return build_classifier(read_checkpoint(checkpoint_of(settings)), wishes_of(settings))
+    paths, wishes = checkpoints_of(settings), wishes_of(settings)
+    first, *others = (build_classifier(read_checkpoint(path), wishes) for path in paths)
+    if not others:
+        return first
+    for path, other in zip(paths[1:], others, strict=True):
+        if _made_of(other) != _made_of(first):
+            raise SettingsError(
+                f"'{path}' has other layers or another input than '{paths[0]}'",
+                hint="give --checkpoint once, for each member of the ensemble in turn",
+            )
+    alike = f"all {len(paths)} members of the ensemble have these layers; what follows is said of '{paths[0]}'"
+    return replace(first, notes=(alike, *first.notes))
+
+
+def _made_of(classifier: Classifier) -> tuple[Size, list[tuple[str, type]]]:
+    """Return what decides about the layers of a classifier: its input, and its modules by name and kind."""
+    modules = classifier.network.named_modules()
+    return classifier.preprocessing.size, [(name, type(module)) for name, module in modules]
 
 
 def _ceilings(

@@ -28,7 +28,7 @@ from btxrd_explain.model.engine import PRECISIONS, Explanation, every_class, exp
 from btxrd_explain.model.ensemble import averaged
 from btxrd_explain.model.findings import pass_findings
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers
-from btxrd_explain.model.scores import class_probabilities, scores_of
+from btxrd_explain.model.scores import class_probabilities, log_odds, mean_log_odds, scores_of
 from btxrd_explain.model.streams import BatchLimit, cpu_streams, keep_freed_memory, replica, sharing_cores
 from btxrd_explain.predictions.provenance import MOST_CELLS, Provenance
 from btxrd_explain.predictions.record import RowStatus
@@ -194,18 +194,28 @@ class Explainer:
 
     def replicated(self) -> Explainer:
         """Return the same explainer with networks of its own that share their weights with these."""
-        others = tuple(other.replicated() for other in self.others)
-        return replace(self.with_network(replica(self.classifier.network)), others=others)
+        return self.with_networks([replica(member.classifier.network) for member in self.members])
 
-    def with_network(self, network: nn.Module) -> Explainer:
-        """Return the same explainer of another network of the same modules, such as one with other weights."""
-        layers = tuple(replace(layer, module=network.get_submodule(layer.name)) for layer in self.layers)
-        return replace(self, classifier=replace(self.classifier, network=network), layers=layers)
+    def with_networks(self, networks: Sequence[nn.Module]) -> Explainer:
+        """Return the same explainer of other networks of the same modules, such as ones with other weights.
+
+        Args:
+            networks: One for each of :attr:`members`.
+        """
+        first, *others = (
+            replace(
+                member,
+                classifier=replace(member.classifier, network=own),
+                layers=tuple(replace(layer, module=own.get_submodule(layer.name)) for layer in member.layers),
+            )
+            for member, own in zip(self.members, networks, strict=True)
+        )
+        return replace(first, others=tuple(others))
 
     def probabilities(self, batch: Tensor) -> Tensor:
         """Return the class probabilities of a batch, float32, shape ``(B, classes)``, on the CPU."""
         if self.others:
-            return torch.stack([member.probabilities(batch) for member in self._members]).double().mean(dim=0).float()
+            return torch.stack([member.probabilities(batch) for member in self.members]).double().mean(dim=0).float()
         return class_probabilities(self.scores(batch), self.classifier.activation)
 
     def scores(self, batch: Tensor) -> Tensor:
@@ -218,6 +228,15 @@ class Explainer:
             raise ValueError("an ensemble has no class scores of its own")
         with torch.autocast(self.device.type, PRECISIONS[self.precision], enabled=self.precision != "fp32"):
             return scores_of(self.classifier.network, self.on_device(batch), self.classifier.activation)
+
+    def log_odds(self, batch: Tensor) -> Tensor:
+        """Return the log-odds of each class, float64, shape ``(B, classes)``, on the CPU.
+
+        Those of an ensemble are of the mean probability, see :func:`btxrd_explain.model.scores.mean_log_odds`.
+        """
+        if self.others:
+            return mean_log_odds(torch.stack([member.log_odds(batch) for member in self.members]))
+        return log_odds(self.scores(batch).cpu(), self.classifier.activation)
 
     def _choice(self, true: Sequence[Sequence[int]]) -> Chooser | None:
         """Return what chooses classes of images by their places in a batch, given their true ones; None for all."""
@@ -268,10 +287,10 @@ class Explainer:
             def choose(places: Sequence[int], _probabilities: NDArray[np.float32]) -> list[Sequence[int]]:
                 return [chosen[place] for place in places]
 
-        return averaged([joined(member.explain(batch, choose)) for member in self._members])
+        return averaged([joined(member.explain(batch, choose)) for member in self.members])
 
     @property
-    def _members(self) -> tuple[Explainer, ...]:
+    def members(self) -> tuple[Explainer, ...]:
         """All members of an ensemble, each as a classifier of its own."""
         return replace(self, others=()), *self.others
 

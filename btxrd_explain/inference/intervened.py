@@ -10,7 +10,6 @@ import cv2
 import torch
 
 from btxrd_explain.model.intervene import Key, read_conditions
-from btxrd_explain.model.scores import log_odds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -49,7 +48,7 @@ def cost_of(explainer: Explainer, pictures: Sequence[int]) -> Cost:
     began = 0.0
     for _ in range(2):
         began = time.perf_counter()
-        explainer.limit.run(lambda part: explainer.scores(part).cpu(), empty)
+        explainer.limit.run(explainer.log_odds, empty)
     per_pass = time.perf_counter() - began
     passes = sum(-(-count // explainer.batch_size) for count in pictures)
     return Cost(sum(pictures), passes, passes * per_pass / explainer.streams)
@@ -71,10 +70,9 @@ def read_interventions(
     cv2.setNumThreads(1)  # images are changed side by side, which shares the cores
 
     def predict(own: Explainer, batch: list[NDArray[Any]]) -> NDArray[np.float64]:
-        preprocessing, activation = own.classifier.preprocessing, own.provenance.activation
+        preprocessing = own.classifier.preprocessing
         tensor = own.stacked([preprocessing.normalised(picture) for picture in batch])
-        parts = own.limit.run(lambda part: log_odds(own.scores(part).cpu(), activation), tensor)
-        return torch.cat(parts).numpy()
+        return torch.cat(own.limit.run(own.log_odds, tensor)).numpy()
 
     return read_conditions(
         images, lambda batches: explainer.side_by_side(predict, batches, passes), explainer.batch_size

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from btxrd_explain.core.choices import Activation
 from btxrd_explain.errors import SettingsError
@@ -240,6 +241,25 @@ def log_odds(scores: Tensor, activation: Activation = Activation.SOFTMAX) -> Ten
     before = torch.cat([edge, torch.logcumsumexp(scores, dim=1)[:, :-1]], dim=1)
     after = torch.cat([torch.logcumsumexp(scores.flip(1), dim=1).flip(1)[:, 1:], edge], dim=1)
     return scores - torch.logaddexp(before, after)
+
+
+def mean_log_odds(members: Tensor) -> Tensor:
+    """Return the log-odds of the mean of probabilities that are told by their log-odds, so that none is rounded.
+
+    ``log Σ p_m - log Σ (1 - p_m)`` with ``p_m = sigmoid(z_m)`` over the members ``m`` of an ensemble.
+
+    Args:
+        members: Log-odds, float64, shape ``(members, B, C)``.
+
+    Returns:
+        Float64 tensor of shape ``(B, C)``.
+
+    >>> mean_log_odds(torch.tensor([[[-50.0]], [[-50.0]]], dtype=torch.float64)).tolist()
+    [[-50.0]]
+    """
+    return torch.logsumexp(functional.logsigmoid(members), dim=0) - torch.logsumexp(
+        functional.logsigmoid(-members), dim=0
+    )
 
 
 def scores_of(network: nn.Module, batch: Tensor, activation: Activation = Activation.SOFTMAX) -> Tensor:

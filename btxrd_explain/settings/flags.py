@@ -88,7 +88,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, *_SCORING),
             *("evaluation.by", "evaluation.group_column", "evaluation.metadata"),
             *("intervention.controls", "intervention.margins", "intervention.looks", "intervention.looks_fraction"),
-            *("intervention.control_seed", "intervention.pictures"),
+            *("intervention.control_seed", "intervention.pictures", *_DECISIONS),
         ),
         "import-maps": (
             *(*_IMAGES, "model.class_names", "maps.scores", "maps.ids", "maps.sign"),

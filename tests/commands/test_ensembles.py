@@ -17,6 +17,9 @@ from typer.testing import CliRunner
 from btxrd_explain import api
 from btxrd_explain.cli import app
 from btxrd_explain.core.heatmap import MapStatus
+from btxrd_explain.errors import SettingsError
+from btxrd_explain.inference.compute import load_explainer
+from btxrd_explain.inference.request import build_request
 from btxrd_explain.model.engine import Explanation
 from btxrd_explain.model.ensemble import averaged
 from btxrd_explain.predictions.table import open_table
@@ -209,10 +212,60 @@ def test_members_that_differ_are_named(
     assert difference in said
 
 
-@pytest.mark.parametrize("command", ["sanity", "intervene"])
-def test_what_looks_into_one_network_refuses_several(place: Path, command: str) -> None:
-    result = _run(command, *_flags(place, "out", MEMBERS), code=2)
-    assert "3 checkpoints are named, and this works on one network" in " ".join(result.stderr.split())
+def test_layers_of_members_that_are_alike(place: Path) -> None:
+    root, members = place / "BTXRD", [place / name for name in MEMBERS]
+    alone, both = (api.layers(root=root, checkpoint=paths, image_size=64) for paths in (members[0], members[:2]))
+    assert both.layers == alone.layers
+    assert both.notes[0].startswith("all 2 members of the ensemble have these layers")
+    with pytest.raises(
+        SettingsError, match=r"other.pt' has other layers or another input than .*give --checkpoint once"
+    ):
+        api.layers(root=root, checkpoint=members, image_size=64)
+
+
+def test_sanity_makes_all_members_random_together(place: Path) -> None:
+    result = _run("sanity", *_flags(place, "sane", MEMBERS[:2]), "--sample", 3, "--stages", 2, "--steps", 4)
+    report = json.loads((place / "sane" / "sanity_report.json").read_text())
+    assert report["provenance"]["members"] == list(MEMBERS[:2])
+    assert "ensemble" in " ".join(result.stderr.split())
+    refused = _run("sanity", *_flags(place, "none", MEMBERS), "--sample", 3, code=2)
+    assert "of different architectures, whose weights cannot be made random together" in " ".join(
+        refused.stderr.split()
+    )
+
+
+def test_networks_of_an_ensemble_are_exchanged_one_by_one(place: Path) -> None:
+    """The mean of the first network twice is the first network."""
+    settings = load_settings(
+        None, {"model.checkpoint": [str(place / name) for name in MEMBERS[:2]], "preprocess.image_size": 64}, environ={}
+    ).settings
+    explainer = load_explainer(settings, build_request(settings))
+    first, second = (member.classifier.network for member in explainer.members)
+    batch = torch.rand(2, 3, 64, 64)
+    with torch.inference_mode():
+        expected = first(batch).softmax(1)
+        mean = (expected + second(batch).softmax(1)) / 2
+    torch.testing.assert_close(explainer.probabilities(batch), mean, rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        explainer.with_networks([first, first]).probabilities(batch), expected, rtol=0, atol=1e-6
+    )
+    torch.testing.assert_close(explainer.log_odds(batch), torch.logit(mean.double()), rtol=0, atol=1e-4)
+
+
+def test_interventions_follow_the_log_odds_of_the_mean(place: Path) -> None:
+    _run("intervene", *_flags(place, "changed", MEMBERS), "--controls", 1, "--margins", "0")
+    rows = pq.read_table(place / "changed" / "intervention_metrics.parquet").to_pylist()
+    table = {row.image_id: row for row in _rows(place, "changed")}
+    assert len(rows) == COUNT
+    for row in rows:
+        index = NAMES.index(row["target_class"])
+        probability = float(table[row["image_id"]].probabilities[index])
+        assert row["log_odds"] == pytest.approx(np.log(probability / (1 - probability)), abs=1e-4)
+
+
+def test_one_network_is_loaded_in_python(place: Path) -> None:
+    with pytest.raises(TypeError, match=r"expected a path as text or pathlib\.Path"):
+        api.load_classifier([place / name for name in MEMBERS])  # type: ignore[arg-type]
 
 
 def test_settings_take_one_checkpoint_or_a_list(tmp_path: Path) -> None:

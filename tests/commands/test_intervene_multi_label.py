@@ -84,8 +84,7 @@ def test_what_a_softmax_said_does_not_answer_for_a_sigmoid(data: Path, tmp_path:
 def test_the_lesions_of_a_predicted_class_are_those_of_its_label(data: Path, tmp_path: Path) -> None:
     """As annotate-iou compares a class with its own annotation, also where it is not true."""
     labels = ("Mass=1|Fracture=0", "Mass=1|Effusion=0")
-    (tmp_path / "low.yaml").write_text("evaluation: {decision_threshold: 0.01}")  # so that all are predicted
-    low = ("--config", tmp_path / "low.yaml")
+    low = ("--decision-threshold", "0.01")  # so that all are predicted
     wanted = ("--target-class", "predicted", *low, "--label-map", "Fracture=Fracture")
     part = _run(data, tmp_path, labels, *wanted)
     whole = _run(data, tmp_path, labels, *wanted[:-2])

@@ -33,7 +33,7 @@ from btxrd_explain.evaluation.intervention import Effects
 from btxrd_explain.evaluation.parts import LeftOut, Statistics
 from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.sample import Sample
-from btxrd_explain.inference.request import build_request, checkpoint_of
+from btxrd_explain.inference.request import build_request, checkpoints_of
 from btxrd_explain.inference.selection import select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import write_bytes
@@ -83,7 +83,7 @@ def run(settings: Settings, listener: Listener | None = None) -> InterveneResult
     from btxrd_explain.inference.compute import load_explainer  # noqa: PLC0415 -- likewise
 
     listener = Failures(listener, strict=settings.run.strict)
-    checkpoint_of(settings)  # a table alone cannot tell
+    checkpoints_of(settings)  # a table alone cannot tell
     selected = select_to_evaluate(settings, listener)
     columns = read_columns(settings, selected, listener)
     provenance = selected.table.provenance

@@ -10,10 +10,16 @@ from btxrd_explain.commands.sanity.perturbed import perturb
 from btxrd_explain.commands.sanity.randomised import randomise
 from btxrd_explain.commands.sanity.report import build_report
 from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
-from btxrd_explain.errors import InputError
+from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.inference.compute import load_explainer
-from btxrd_explain.inference.request import checkpoint_of, collect_images, have_several_labels, request_for
+from btxrd_explain.inference.request import (
+    check_labels,
+    checkpoints_of,
+    collect_images,
+    have_several_labels,
+    request_for,
+)
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.sanity.sample import Sample
     from btxrd_explain.inference.compute import Explainer
     from btxrd_explain.inputs.record import ImageRecord
+    from btxrd_explain.model.randomise import Stage
     from btxrd_explain.settings import Settings
 
 
@@ -59,7 +66,7 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
         BtxrdExplainError: Input, checkpoint or output cannot be used, or no image has a heat map.
     """
     listener, wanted = Failures(listener, strict=settings.run.strict), settings.sanity
-    checkpoint_of(settings)  # weights of one network are made random
+    checkpoints_of(settings)  # a table alone has no weights
     collection = collect_images(settings)
     for note in collection.notes:
         listener.note(note)
@@ -70,20 +77,18 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     several = have_several_labels(settings, collection)
     request = request_for(settings.output.predictions_path, settings, collection, several_labels=several)
     explainer = load_explainer(settings, request)
+    if "several_labels" in request:
+        check_labels(collection.records, explainer.provenance.class_names)
     for note in explainer.provenance.notes:
         listener.note(note)
     sample = _sample(settings, explainer, draw_records(collection.records, wanted.sample, wanted.random_seed), listener)
     for image_id, reason in sample.excluded:
         listener.note(f"left out '{image_id}': {reason}")
-    network, preprocessing = explainer.classifier.network, explainer.classifier.preprocessing
-    stages = find_stages(
-        network, input_size=preprocessing.size, channels=len(preprocessing.mean), at_least=wanted.stages
-    )
     randomised = randomise(
-        network,
-        stages,
+        [member.classifier.network for member in explainer.members],
+        _stages(explainer, wanted.stages),
         sample.subjects,
-        lambda scrambled: maps_of(explainer.with_network(scrambled), sample.subjects),
+        lambda scrambled: maps_of(explainer.with_networks(scrambled), sample.subjects),
         seed=wanted.random_seed,
         examples=EXAMPLES,
         listener=listener,
@@ -104,6 +109,26 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
         figures = draw_figures(sample.subjects, randomised, perturbed, settings, explainer.provenance)
         report = write_set(document, report, figures)
     return SanityResult(report, document, figures)
+
+
+def _stages(explainer: Explainer, at_least: int) -> tuple[Stage, ...]:
+    """Return the stages of the network; those of an ensemble are made random together.
+
+    Raises:
+        SettingsError: The members of the ensemble have other stages.
+    """
+    preprocessing = explainer.classifier.preprocessing
+    size, channels = preprocessing.size, len(preprocessing.mean)
+    first, *others = (
+        find_stages(member.classifier.network, input_size=size, channels=channels, at_least=at_least)
+        for member in explainer.members
+    )
+    if any(stages != first for stages in others):
+        raise SettingsError(
+            "the members of the ensemble are of different architectures, whose weights cannot be made random together",
+            hint="give --checkpoint once, for each member in turn",
+        )
+    return first
 
 
 def _sample(settings: Settings, explainer: Explainer, records: Sequence[ImageRecord], listener: Listener) -> Sample:

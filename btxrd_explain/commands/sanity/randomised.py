@@ -64,10 +64,10 @@ class Randomised:
 
 
 def randomise(
-    network: nn.Module,
+    networks: Sequence[nn.Module],
     stages: Sequence[Stage],
     subjects: Sequence[Subject],
-    make_maps: Callable[[nn.Module], Sequence[HeatMap]],
+    make_maps: Callable[[Sequence[nn.Module]], Sequence[HeatMap]],
     *,
     seed: int,
     examples: int,
@@ -76,18 +76,19 @@ def randomise(
     """Compare the maps of a network with those of ever more random copies of it.
 
     Args:
-        network: The trained network; it stays as it is.
-        stages: The stages, head first.
+        networks: The trained network, or all those of an ensemble; they stay as they are.
+        stages: Their stages, head first.
         subjects: The images with the maps of the trained network.
-        make_maps: The maps of all subjects from a network.
-        seed: Seed of the random weights.
+        make_maps: The maps of all subjects from such networks.
+        seed: Seed of the random weights of the first network; each further one has the next.
         examples: Number of images whose maps are kept.
         listener: Told of progress.
     """
     listener.start("stages", len(stages))
     similarity, kept = [], []
-    for _, scrambled in cascade(network, stages, seed=seed):
-        maps = make_maps(scrambled)
+    cascades = [cascade(network, stages, seed=seed + number) for number, network in enumerate(networks)]
+    for steps in zip(*cascades, strict=True):
+        maps = make_maps([scrambled for _, scrambled in steps])
         similarity.append([_alike(one.original, other, one.frame) for one, other in zip(subjects, maps, strict=True)])
         kept.append(tuple(maps[:examples]))
         listener.advance()
