@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.class_names import BY_NAME
+from btxrd_explain.core.class_names import BY_NAME, NoLesion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +36,7 @@ Truth = bool | None
 """Whether an image is of a class; None where that is not known."""
 
 
-def truths(label: str | None, names: Sequence[str]) -> tuple[Truth, ...]:
+def truths(label: str | None, names: Sequence[str], no_lesion: NoLesion = BY_NAME) -> tuple[Truth, ...]:
     """Return of each class whether an image is of it, as its label says; None where the label does not.
 
     A list with a word that is not a class leaves the classes that it does not name unknown: the word may be one of them
@@ -45,6 +45,7 @@ def truths(label: str | None, names: Sequence[str]) -> tuple[Truth, ...]:
     Args:
         label: The label; None where there is none.
         names: Names of the classes.
+        no_lesion: Words that say that there is none, beside those that are recognised by their names.
 
     >>> names = ("Fracture", "Effusion", "Mass")
     >>> truths("Mass|fracture", names), truths("No finding", names)
@@ -52,13 +53,13 @@ def truths(label: str | None, names: Sequence[str]) -> tuple[Truth, ...]:
     >>> truths("Fracture=1|Mass=0", names), truths("Fracture|Efusion", names), truths(None, names)
     ((True, None, False), (True, None, None), (None, None, None))
     """
-    return _truths(label, tuple(names))
+    return _truths(label, tuple(names), no_lesion)
 
 
 @lru_cache(maxsize=4096)
-def _truths(label: str | None, names: tuple[str, ...]) -> tuple[Truth, ...]:
+def _truths(label: str | None, names: tuple[str, ...], no_lesion: NoLesion) -> tuple[Truth, ...]:
     said = statements(label, names)
-    unsaid = False if label and not _in_columns(label, names) and not strangers(label, names) else None
+    unsaid = False if label and not _in_columns(label, names) and not strangers(label, names, no_lesion) else None
     return tuple(said.get(name, unsaid) for name in names)
 
 
@@ -70,7 +71,7 @@ def statements(label: str | None, names: Sequence[str]) -> dict[str, bool]:
     return {known[word.casefold()]: truth for word, truth in parts if word.casefold() in known}
 
 
-def strangers(label: str, names: Sequence[str]) -> list[str]:
+def strangers(label: str, names: Sequence[str], no_lesion: NoLesion = BY_NAME) -> list[str]:
     """Return the words of a label that are neither classes nor say that there is none.
 
     Columns of 0 and 1 may tell other things too, so that a label from columns has strangers only where it names no
@@ -80,7 +81,7 @@ def strangers(label: str, names: Sequence[str]) -> list[str]:
     words = [word for word, _ in _parts(label, names) if word.casefold() not in known]
     if _in_columns(label, names):
         return [] if statements(label, names) else words
-    return [word for word in words if word not in BY_NAME]
+    return [word for word in words if word not in BY_NAME and word not in no_lesion]
 
 
 def names_several(label: str, names: Sequence[str]) -> bool:
@@ -94,9 +95,11 @@ def names_several(label: str, names: Sequence[str]) -> bool:
     return len(statements(label, names)) > 1 or (_in_columns(label, names) and bool(statements(label, names)))
 
 
-def truth_matrix(labels: Iterable[str | None], names: Sequence[str]) -> NDArray[np.int8]:
+def truth_matrix(labels: Iterable[str | None], names: Sequence[str], no_lesion: NoLesion = BY_NAME) -> NDArray[np.int8]:
     """Return what labels say, int8, shape ``(labels, classes)``: :data:`YES`, :data:`NO` or :data:`UNKNOWN`."""
-    values = [[UNKNOWN if truth is None else int(truth) for truth in truths(label, names)] for label in labels]
+    values = [
+        [UNKNOWN if truth is None else int(truth) for truth in truths(label, names, no_lesion)] for label in labels
+    ]
     return np.array(values, np.int8).reshape(-1, len(names))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
+from btxrd_explain.core.class_names import BY_NAME, NoLesion
 from btxrd_explain.core.labels import UNKNOWN, USUAL_THRESHOLD, YES, truth_matrix, truths
 from btxrd_explain.core.multi_label import reached
 from btxrd_explain.core.roc import youden
@@ -50,16 +51,18 @@ class Decisions:
         thresholds: The probability from which each counts as predicted, float64, shape ``(classes,)``.
         tuned: Where they were tuned; None where they were set.
         unlabelled: Whether all heat maps of a radiograph without labels are measured: imported ones.
+        no_lesion: Labels that say that no class is true.
     """
 
     names: tuple[str, ...]
     thresholds: NDArray[np.float64]
     tuned: DecisionTuning | None = None
     unlabelled: bool = False
+    no_lesion: NoLesion = BY_NAME
 
     def truths(self, row: Prediction) -> tuple[Truth, ...]:
         """Return of each class whether it is true; None where that is not known."""
-        return truths(row.label, self.names)
+        return truths(row.label, self.names, self.no_lesion)
 
     def said(self, row: Prediction) -> tuple[int, ...]:
         """Return the classes whose probabilities reach their thresholds; none without a prediction."""
@@ -97,7 +100,12 @@ def decisions_of(settings: Settings, selected: Selected, listener: Listener) -> 
             )
         return None
     thresholds = thresholds_of(wanted, provenance.class_names)
-    fixed = Decisions(provenance.class_names, thresholds, unlabelled=provenance.imported is not None)
+    fixed = Decisions(
+        provenance.class_names,
+        thresholds,
+        unlabelled=provenance.imported is not None,
+        no_lesion=NoLesion(settings.data.no_lesion_classes),
+    )
     return fixed if wanted.decision_tune_on is None else _tuned(fixed, settings, selected, listener)
 
 
@@ -124,7 +132,7 @@ def _tuned(fixed: Decisions, settings: Settings, selected: Selected, listener: L
         return fixed
     others, left_out = select_other_rows(settings, selected, source, split, "--decision-tune-split", listener)
     rows = others.rows.where(others.rows.predicted >= 0)
-    found = _best(rows, fixed.names)
+    found = _best(rows, fixed)
     if not found:
         raise InputError(
             f"on the radiographs of '{source}' no class has a threshold that is better than chance",
@@ -148,11 +156,11 @@ def _tuned(fixed: Decisions, settings: Settings, selected: Selected, listener: L
     return replace(fixed, thresholds=thresholds, tuned=tuning)
 
 
-def _best(rows: Index, names: Sequence[str]) -> dict[str, tuple[float, float]]:
+def _best(rows: Index, fixed: Decisions) -> dict[str, tuple[float, float]]:
     """Return threshold and Youden index of each class that is defined on some rows."""
-    truth, probabilities = truth_matrix(rows.column("label").to_pylist(), names), rows.probabilities
-    found = {}
-    for index, name in enumerate(names):
+    truth = truth_matrix(rows.column("label").to_pylist(), fixed.names, fixed.no_lesion)
+    probabilities, found = rows.probabilities, {}
+    for index, name in enumerate(fixed.names):
         known = truth[:, index] != UNKNOWN
         best = youden(probabilities[known, index], truth[known, index] == YES)
         if best is not None:

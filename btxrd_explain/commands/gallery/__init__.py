@@ -201,7 +201,7 @@ class _Chosen:
 def _choose_of_classes(selected: Selected, decisions: Decisions, settings: Settings) -> list[_Chosen]:
     """Select the examples of every class, each among the rows of which it is known whether the class is true."""
     everything = selected.rows.where(selected.rows.predicted >= 0)
-    truth = truth_matrix(everything.column("label").to_pylist(), decisions.names)
+    truth = truth_matrix(everything.column("label").to_pylist(), decisions.names, decisions.no_lesion)
     known = (truth != UNKNOWN).any(axis=1)
     rows, truth = everything.where(known), truth[known]
     if not len(rows):

@@ -121,7 +121,7 @@ def measured_report(
         InputError: No image has both a prediction and a class of which the truth is known.
     """
     rows, wanted, provenance = selected.rows, settings.evaluation, selected.table.provenance
-    truth = truth_matrix(rows.column("label").to_pylist(), decisions.names)
+    truth = truth_matrix(rows.column("label").to_pylist(), decisions.names, decisions.no_lesion)
     predicted, known = rows.predicted >= 0, (truth != UNKNOWN).any(axis=1)
     used = predicted & known
     if not used.any():

@@ -175,7 +175,7 @@ def _performance(scores: Sequence[Score]) -> Performance | None:
 
 def _performance_of_classes(scores: Sequence[Score], decisions: Decisions) -> MultiLabelPerformance | None:
     """Score the predictions of the radiographs of which something is known of a class; None where there are none."""
-    truth = truth_matrix((score.row.label for score in scores), decisions.names)
+    truth = truth_matrix((score.row.label for score in scores), decisions.names, decisions.no_lesion)
     rows = [score.row.probabilities for score in scores if score.row.predicted is not None]
     predicted = np.array([score.row.predicted is not None for score in scores], dtype=bool)
     known = (truth[predicted] != UNKNOWN).any(axis=1)
