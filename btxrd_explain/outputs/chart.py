@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.outputs.fonts import fitted, printable, wrapped
+from btxrd_explain.outputs.fonts import fitted, printable, text_width, wrapped
 from btxrd_explain.outputs.style import FAINT, INK, LINE, SMALL, add_text, new_figure, styled
 
 if TYPE_CHECKING:
@@ -109,6 +109,12 @@ def add_band(
         axes.fill_between(x, band.low, band.high, color=colour, alpha=0.18, linewidth=0)
 
 
+def named(name: str, facts: str) -> str:
+    """Return an entry of a legend, in which a long name gives way to what is said of it."""
+    room = _SIDE - 0.4 - text_width(printable(facts), SMALL)
+    return f"{fitted(name, max(room, 0), SMALL)}{facts}"
+
+
 def gathered(groups: Sequence[str], order: Sequence[str]) -> tuple[list[str], list[str]]:
     """Gather all but the 20 most frequent groups as one, so that a legend stays readable.
 
@@ -149,7 +155,7 @@ def add_points(
             alpha=0.7,
             markeredgewidth=0,
             clip_on=False,
-            label=fitted(f"{name} ({np.count_nonzero(own)})", _SIDE - 0.4, SMALL),
+            label=named(name, f" ({np.count_nonzero(own)})"),
         )
 
 

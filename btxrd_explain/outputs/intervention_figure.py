@@ -135,6 +135,7 @@ def build_pairs(charts: Sequence[Pairs], order: Sequence[str], *, verdict: str, 
             )
         add_points(axes, chart.control, chart.lesion, chart.groups, order)
         axes.set(xlim=ends, ylim=ends)
+        axes.locator_params(nbins=5)
         finish(
             axes,
             x_label="change of log-odds without a control",
@@ -144,12 +145,15 @@ def build_pairs(charts: Sequence[Pairs], order: Sequence[str], *, verdict: str, 
     return figure
 
 
-def build_conditions(rows: Sequence[Row], conditions: Sequence[str], *, footer: str = "") -> Figure:
+def build_conditions(
+    rows: Sequence[Row], conditions: Sequence[str], *, heading: str = "What changes the class", footer: str = ""
+) -> Figure:
     """Build the mean changes with their intervals, condition below condition, and within each the slices.
 
     Args:
         rows: The slices, all radiographs first.
         conditions: Names of the conditions.
+        heading: Title of the figure.
         footer: How the network was asked.
 
     Returns:
@@ -162,7 +166,8 @@ def build_conditions(rows: Sequence[Row], conditions: Sequence[str], *, footer: 
         bottom = below + 0.16 * len(rows) + 0.15 + LINE * len(notes)
         height = above + block * len(conditions) + bottom
         figure = new_figure(width, height)
-        add_text(figure, 0.1, height - 0.2, "What changes the class", fontsize=11, weight="bold", va="center")
+        title = fitted(heading, width - 0.2, 11, bold=True)
+        add_text(figure, 0.1, height - 0.2, title, fontsize=11, weight="bold", va="center")
         add_text(figure, 0.1, 0.08, "\n".join(notes), fontsize=SMALL, color=FAINT, va="bottom")
         axes = figure.add_axes(
             (left / width, bottom / height, (width - left - 0.2) / width, block * len(conditions) / height)

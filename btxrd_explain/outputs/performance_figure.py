@@ -8,7 +8,7 @@ import numpy as np
 
 from btxrd_explain.core.classification import Performance
 from btxrd_explain.core.roc import GRID
-from btxrd_explain.outputs.chart import GREY, MOST_SERIES, SERIES, Band, add_band, finish, new_charts
+from btxrd_explain.outputs.chart import GREY, MOST_SERIES, SERIES, Band, add_band, finish, named, new_charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def build_roc(performance: Performance | MultiLabelPerformance, names: Sequence[
     figure, axes = _one_chart("ROC, each class against the rest", performance, footer)
     classes = _classes(performance, names)
     for number, (name, part) in enumerate(classes):
-        label = f"{name}: AUROC {described(part.roc.area)}, n = {_numbers(part, performance)}"
+        label = named(name, f": AUROC {described(part.roc.area)}, n = {_numbers(part, performance)}")
         _draw_curve(axes, part.roc, label, number, banded=len(classes) <= len(SERIES))
     add_band(axes, GRID, Band("chance", GRID), colour=GREY, style=2, thin=True)
     finish(axes, x_label="false positive rate (1 - specificity)", y_label="true positive rate (sensitivity)")
@@ -71,7 +71,7 @@ def build_precision_recall(
     classes = _classes(performance, names)
     for number, (name, part) in enumerate(classes):
         curve = part.precision_recall
-        label = f"{name}: AP {described(curve.area)}, n = {_numbers(part, performance)}"
+        label = named(name, f": AP {described(curve.area)}, n = {_numbers(part, performance)}")
         _draw_curve(axes, curve, label, number, banded=len(classes) <= len(SERIES))
         if len(classes) > len(SERIES):
             continue  # more levels than colours would say nothing

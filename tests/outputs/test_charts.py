@@ -1,12 +1,14 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from btxrd_explain.outputs.chart import Band, add_band, finish, new_charts
+from btxrd_explain.commands.intervene.figures import _conditions
+from btxrd_explain.outputs.chart import Band, add_band, finish, named, new_charts
 from btxrd_explain.outputs.score_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.style import save_figure
 
@@ -112,3 +114,27 @@ def test_charts_are_vectors(tmp_path: Path, kind: str) -> None:
     data = target.read_bytes()
     assert b"data:image" not in data
     assert b"/Subtype /Image" not in data
+
+
+def test_a_long_name_gives_way_to_what_is_said_of_it() -> None:
+    facts = ": AUROC 0.76 [0.66, 0.86], n = 1"
+    assert named("femur", facts) == f"femur{facts}"
+    label = named(LONG, facts)
+    assert label.endswith(facts)
+    assert label.startswith("Mul")
+    assert "\N{HORIZONTAL ELLIPSIS}" in label.removesuffix(facts)
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_conditions_of_many_classes_are_those_of_the_most_frequent(count: int) -> None:
+    effect = SimpleNamespace(log_odds=SimpleNamespace(mean=-1.0, low=-1.5, high=-0.5))
+    parts = {f"class {n}": SimpleNamespace(n_images=n, effects={"lesion": effect}) for n in range(count)}
+    overall = SimpleNamespace(n_images=99, effects={"lesion": effect})
+    report: Any = SimpleNamespace(summary=SimpleNamespace(overall=overall, by_class=parts))
+    figure = _conditions(report, "made by hand")
+    assert_readable(figure)
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    kept = [f"class {n} ({n})" for n in range(count)][-20:]
+    assert [text.get_text() for text in legend.get_texts()] == ["all (99)", *kept]
+    assert any(f"(20 most frequent of {count})" in text.get_text() for text in _texts(figure)) == (count > 20)

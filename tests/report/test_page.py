@@ -214,3 +214,30 @@ def test_print_holds_all_radiographs_and_no_controls(case: Case, page: Page) -> 
     assert not page.locator("#filters").is_visible()
     assert page.locator("#tiles").is_visible()
     assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+def test_many_classes_are_offered_in_a_menu(
+    make_case: Callable[..., Case], tmp_path: Path, visit: Callable[..., Page]
+) -> None:
+    names = [f"class {number}" for number in range(24)]
+    many = make_case(tmp_path, count=12, names=names)
+    page = visit(many.write(layout="file"))
+    assert page.locator("#confusion thead th").all_text_contents()[1:] == names[:20]  # those of 12 and 8 more
+    assert "Shown are the 20 most frequent of 24 classes." in page.locator("#summary").inner_text()
+    page.locator(".card").nth(5).click()
+    row = many.rows[5]
+    assert row.probabilities is not None
+    assert row.predicted is not None
+    assert row.label is not None
+    probabilities = row.probabilities
+    menu = page.locator("#classes select")
+    options = menu.locator("option")
+    assert options.count() == 24
+    expect(menu).to_have_value("5")  # that of its true class, which was measured
+    roles = {names[row.predicted]: "predicted", row.label: "true"}
+    leading = sorted(roles, key=lambda name: -probabilities[names.index(name)])
+    told = [f"{name} ({probabilities[names.index(name)]:.3f}, {roles[name]})" for name in leading]
+    assert options.all_text_contents()[:2] == told
+    menu.select_option(label=options.nth(7).inner_text())
+    expect(page.locator("#classes input")).to_have_count(0)
+    assert page.evaluate("document.querySelector('#classes select').selectedIndex") == 7

@@ -16,6 +16,7 @@ from btxrd_explain.errors import RadiographError
 from btxrd_explain.evaluation.intervention import CELLS, effect_name
 from btxrd_explain.evaluation.lesions import lesions_of
 from btxrd_explain.inference.explained import ExplainedImage
+from btxrd_explain.outputs.chart import MOST_SERIES, gathered
 from btxrd_explain.outputs.intervention_figure import (
     Case,
     Pairs,
@@ -93,17 +94,22 @@ def _pairs(measured: Measured, report: InterventionReport, made: str) -> Figure:
     classes = [image.score.label or "unknown" for image in measured.effects.images]
     drawn = {classes[row] for row in measured.with_lesion}
     order = [*dict.fromkeys(name for name in (*measured.sample.class_names, *classes) if name in drawn)]
+    groups, shown = gathered(classes, order)
     charts = []
     for fill, title in ((Fill.INPAINT, "inpainted (decides)"), (Fill.BLUR, "blurred")):
         lesion, control = (measured.effects.values[effect_name(part, fill)] for part in ("lesion", "control"))
         found = report.summary.overall.effects[effect_name("excess", fill)].log_odds
-        charts.append(Pairs(title, lesion[:, 0], control[:, 0], classes, found.mean, found.low, found.high, found.n))
-    return build_pairs(charts, order, verdict=report.verdict, footer=made)
+        charts.append(Pairs(title, lesion[:, 0], control[:, 0], groups, found.mean, found.low, found.high, found.n))
+    return build_pairs(charts, shown, verdict=report.verdict, footer=made)
 
 
 def _conditions(report: InterventionReport, made: str) -> Figure:
     """Build the mean effect of each condition, for all images and by class."""
-    parts = {"all": report.summary.overall, **report.summary.by_class}
+    by_class, heading = report.summary.by_class, "What changes the class"
+    if len(by_class) > MOST_SERIES:
+        heading += f" ({MOST_SERIES} most frequent of {len(by_class)})"
+    kept = set(sorted(by_class, key=lambda name: -by_class[name].n_images)[:MOST_SERIES])
+    parts = {"all": report.summary.overall, **{name: part for name, part in by_class.items() if name in kept}}
     names = [name for name in _LABELS if name in report.summary.overall.effects]
     rows = [
         Row(
@@ -114,7 +120,7 @@ def _conditions(report: InterventionReport, made: str) -> Figure:
         )
         for name, part in parts.items()
     ]
-    return build_conditions(rows, [_LABELS[name] for name in names], footer=made)
+    return build_conditions(rows, [_LABELS[name] for name in names], heading=heading, footer=made)
 
 
 def _cases(

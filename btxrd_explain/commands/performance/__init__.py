@@ -58,6 +58,9 @@ DEFINITIONS = {
     "undefined": "null: a class without images, or without images of the rest, has no such score",
 }
 
+_MOST_WHOLE = 20
+"""Classes of which a report has the whole confusion matrix; that of 1,000 classes takes 40 MB."""
+
 
 class ClassReport(Part):
     """One class against the rest."""
@@ -84,7 +87,9 @@ class PerformanceReport(Part):
     macro_f1: Estimate
     calibration: Calibration = Field(description="Of the probability of the predicted class.")
     per_class: dict[str, ClassReport]
-    confusion: dict[str, dict[str, int]] = Field(description="Images by true class, then by predicted class.")
+    confusion: dict[str, dict[str, int]] = Field(
+        description="Images by true class, then by predicted class; of more than 20 classes without what is 0."
+    )
     statistics: Statistics
     warnings: list[Finding]
     definitions: dict[str, str]
@@ -212,7 +217,11 @@ def _draw(
 def _scores(performance: Performance, names: Sequence[str]) -> dict[str, Any]:
     """Return the fields of the report that say how good the predictions are."""
     rates = performance.rates
-    confusion = (dict(zip(names, row, strict=True)) for row in performance.confusion.tolist())
+    few = len(names) <= _MOST_WHOLE
+    confusion = (
+        {name: count for name, count in zip(names, row, strict=True) if count or few}
+        for row in performance.confusion.tolist()
+    )
     return {
         "num_images": performance.images,
         "accuracy": Estimate.of(rates.accuracy),

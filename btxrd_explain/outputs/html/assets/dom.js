@@ -2,6 +2,9 @@
  * Elements from plain values. Text is always text: nothing here, nor anywhere else on the page, parses HTML.
  */
 
+/** Classes that are listed one by one; of more, a list would fill several screens. */
+export const MOST_CLASSES = 20;
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /**

@@ -1,5 +1,5 @@
 /** What the classifier achieved: tiles with intervals, the confusion matrix, and each class against the others. */
-import { byId, decimal, el, percent, radiographs, svg } from "./dom.js";
+import { byId, decimal, el, MOST_CLASSES, percent, radiographs, svg } from "./dom.js";
 
 /**
  * @typedef {import("./data.js").Report} Report
@@ -62,7 +62,12 @@ function whisker({ mean, low, high }) {
  * @param {() => void} reveal Brings the gallery into view.
  */
 export function showConfusion(report, filters, reveal) {
-  const { classes, rows } = report;
+  const { rows } = report;
+  const classes = mostFrequent(report);
+  if (classes.length < report.classes.length) {
+    const told = ` Shown are the ${classes.length} most frequent of ${report.classes.length} classes.`;
+    byId("confusion").closest(".part")?.querySelector(".note")?.append(told);
+  }
   const head = el("tr", {}, el("th", { scope: "col" }, "true \\ predicted"));
   head.append(...classes.map((name) => el("th", { scope: "col" }, name)));
   const body = classes.map((label) => {
@@ -94,6 +99,22 @@ export function showConfusion(report, filters, reveal) {
       button.setAttribute("aria-pressed", String(chosen));
     }
   });
+}
+
+/**
+ * Return the classes of the confusion matrix: more of them than a screen holds are those of the most radiographs.
+ *
+ * @param {Report} report
+ */
+function mostFrequent({ classes, rows }) {
+  if (classes.length <= MOST_CLASSES) return classes;
+  const counts = new Map(classes.map((name) => [name, 0]));
+  for (const { label } of rows) {
+    if (label !== null) counts.set(label, (counts.get(label) ?? 0) + 1);
+  }
+  const kept = [...classes].sort((one, other) => (counts.get(other) ?? 0) - (counts.get(one) ?? 0));
+  const shown = new Set(kept.slice(0, MOST_CLASSES));
+  return classes.filter((name) => shown.has(name));
 }
 
 /**

@@ -1,6 +1,6 @@
 /** One radiograph at a time: its layers, its scores, and what is known of it. */
 import { report } from "./data.js";
-import { byId, decimal, el } from "./dom.js";
+import { byId, decimal, el, MOST_CLASSES } from "./dom.js";
 import { classShown, mapsOf } from "./layers.js";
 import { facts, mapNote, scores, verdict } from "./facts.js";
 import { Stage, STEP } from "./stage.js";
@@ -9,6 +9,8 @@ import { Stage, STEP } from "./stage.js";
  * @typedef {import("./layers.js").View} View
  * @typedef {import("./store.js").Store<View>} ViewStore
  */
+
+/** @typedef {{name: string, index: number, roles: string, probability: number | null}} Choice A class on offer. */
 
 /** Samples along the longer side of a heat map. */
 const SIDE = 320;
@@ -83,18 +85,42 @@ export class Viewer {
   /** @param {import("./data.js").Row} row */
   #offerClasses(row) {
     const choices = report.classes.map((name, index) => {
-      const probability = row.probabilities?.[index] ?? null;
       const isTrue = (row.true_classes ?? [row.label]).includes(name);
       const isPredicted = (row.predicted_classes ?? [row.predicted]).includes(name);
       const roles = [isTrue && "true", isPredicted && "predicted"].filter(Boolean).join(", ");
-      const input = el("input", { type: "radio", name: "class", value: index, change: () => this.#choose(index) });
-      const bar = el("span", { class: "bar", "aria-hidden": "true" });
-      bar.style.setProperty("--share", String(probability ?? 0));
-      const value = el("span", { class: "probability" }, probability === null ? "" : probability.toFixed(3));
-      const words = el("span", { class: "class" }, name, roles && el("small", {}, ` ${roles}`));
-      return el("label", {}, input, words, bar, value);
+      return { name, index, roles, probability: row.probabilities?.[index] ?? null };
     });
-    byId("classes").replaceChildren(...choices);
+    const offered =
+      choices.length > MOST_CLASSES ? [this.#asSelect(choices)] : choices.map((choice) => this.#asRadio(choice));
+    byId("classes").replaceChildren(...offered);
+  }
+
+  /** @param {Choice} choice */
+  #asRadio({ name, index, roles, probability }) {
+    const input = el("input", { type: "radio", name: "class", value: index, change: () => this.#choose(index) });
+    const bar = el("span", { class: "bar", "aria-hidden": "true" });
+    bar.style.setProperty("--share", String(probability ?? 0));
+    const value = el("span", { class: "probability" }, probability === null ? "" : probability.toFixed(3));
+    const words = el("span", { class: "class" }, name, roles && el("small", {}, ` ${roles}`));
+    return el("label", {}, input, words, bar, value);
+  }
+
+  /**
+   * Offer many classes: true and predicted ones first, then those of the highest probability.
+   *
+   * @param {Choice[]} choices
+   */
+  #asSelect(choices) {
+    const rank = (/** @type {Choice} */ { roles, probability }) => (roles ? 2 : 0) + (probability ?? 0);
+    const select = el("select", { "aria-label": "Class", change: () => this.#choose(Number(select.value)) });
+    const options = [...choices].sort((one, other) => rank(other) - rank(one) || one.index - other.index);
+    select.append(
+      ...options.map(({ name, index, roles, probability }) => {
+        const facts = [probability?.toFixed(3), roles].filter(Boolean).join(", ");
+        return el("option", { value: index }, facts ? `${name} (${facts})` : name);
+      }),
+    );
+    return select;
   }
 
   /** @param {number} classIndex */
@@ -103,6 +129,8 @@ export class Viewer {
     byId("classes")
       .querySelectorAll("input")
       .forEach((input, index) => (input.checked = index === classIndex));
+    const select = byId("classes").querySelector("select");
+    if (select) select.value = String(classIndex);
     this.stage.paint(classIndex);
     this.#redraw();
   }
