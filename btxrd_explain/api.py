@@ -119,10 +119,13 @@ def load_classifier(checkpoint: Place, **settings: Any) -> LoadedClassifier:  # 
         checkpoint: A PyTorch checkpoint or a ``.safetensors`` file, or ``demo`` for the classifier that ships with the
             package.
         settings: Settings of the sections ``model`` and ``preprocess`` by their names, such as ``class_names``,
-            ``architecture``, ``device`` or ``image_size``, for what the checkpoint does not say.
+            ``architecture``, ``activation``, ``device`` or ``image_size``, for what the checkpoint does not say. No
+            labels are looked at, so that ``activation="sigmoid"`` says that classes do not exclude each other where the
+            checkpoint does not.
 
     Returns:
-        The classifier: ``preprocess(image or path)`` gives what the network takes, ``network`` is the network.
+        The classifier: ``preprocess(image or path)`` gives what the network takes, ``network`` is the network, and
+        ``classifier.notes`` say what was taken, and from where.
 
     Raises:
         TypeError: A keyword is unknown.

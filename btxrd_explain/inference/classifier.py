@@ -56,6 +56,11 @@ class LoadedClassifier:
         return self.classifier.class_names
 
     @property
+    def activation(self) -> str:
+        """What turns the scores into probabilities; ``classifier.notes`` say why."""
+        return str(self.classifier.activation)
+
+    @property
     def preprocessing(self) -> Preprocessing:
         """How it wants its input."""
         return self.classifier.preprocessing
