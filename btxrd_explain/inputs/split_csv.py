@@ -244,7 +244,7 @@ def _add_labels(
         return [f"'{path}' has no column label: its columns benign and malignant tell the class"]
     columns = _class_columns(others, rows, class_names)
     if columns:
-        return _add_truths(path, columns, rows)
+        return _add_truths(path, columns, rows, named=class_names is not None)
     if others:
         raise InputError(
             f"'{path}' has no column label; its other columns are {', '.join(others)}",
@@ -259,8 +259,10 @@ def _all_there(class_names: Sequence[str] | None, columns: Iterable[str]) -> boo
     return class_names is not None and {name.lower() for name in class_names} <= set(columns)
 
 
-def _add_truths(path: Path, columns: Mapping[str, str], rows: Sequence[tuple[int, dict[str, str]]]) -> list[str]:
-    """Add to each line the label that columns of 0 and 1 tell, and return notes."""
+def _add_truths(
+    path: Path, columns: Mapping[str, str], rows: Sequence[tuple[int, dict[str, str]]], *, named: bool
+) -> list[str]:
+    """Add to each line the label that columns of 0 and 1 tell, and return notes; ``named``: the user named them."""
     said = [{name: _truth(path, line, cells, name) for name in columns.values()} for line, cells in rows]
     listed = ", ".join(columns.values())
     one_each = len(columns) > 1 and all(sorted(map(str, truths.values())) == _one_true(len(columns)) for truths in said)
@@ -270,7 +272,8 @@ def _add_truths(path: Path, columns: Mapping[str, str], rows: Sequence[tuple[int
     if one_each:
         return [f"'{path}' has no column label: of its columns {listed} each line has one that is 1, its class"]
     uncertain = sum(cells[name.lower()] in _UNCERTAIN for _, cells in rows for name in columns.values())
-    note = f"'{path}' has no column label: its columns {listed} are classes; empty is unknown"
+    asked = "" if named else ", as far as their cells tell (--class-names says which are)"
+    note = f"'{path}' has no column label: its columns {listed} are classes{asked}; empty is unknown"
     return [note + (f", and so are {uncertain} cells of -1" if uncertain else "")]
 
 

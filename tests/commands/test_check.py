@@ -20,7 +20,9 @@ from typer.testing import CliRunner
 from btxrd_explain.cli import app
 from btxrd_explain.commands.check import published
 from btxrd_explain.commands.check.published import PUBLISHED
-from btxrd_explain.commands.check.tables import BENIGN, MALIGNANT
+from btxrd_explain.commands.check.survey import Entry
+from btxrd_explain.commands.check.tables import BENIGN, MALIGNANT, Knowledge
+from btxrd_explain.core.class_names import BY_NAME
 from btxrd_explain.finding import KINDS
 from btxrd_explain.inputs.btxrd import read_metadata
 from btxrd_explain.synthetic.dataset import write_dataset
@@ -772,3 +774,54 @@ def test_what_belongs_together_is_written_on_demand(root: Root) -> None:
         names[NORMAL + 1]: (names[NORMAL], "same file"),
     }
     assert read_metadata(groups).column("group", [names[1], names[7]]) == [names[0], names[4]]
+
+
+@pytest.mark.parametrize(
+    ("label", "class_names", "normal"),
+    [
+        ("Normal", None, True),
+        ("Benign", None, False),
+        ("Fracture=0", None, None),  # nothing is known of what else there is
+        ("Fracture=0|Mass=0", None, None),
+        ("Fracture=0|Mass=0", ("fracture", "Mass"), True),
+        ("Fracture=0", ("Fracture", "Mass"), None),
+        ("Fracture=0|Mass=1", ("Fracture", "Mass"), False),
+        ("No Finding=1|Mass=0", None, True),
+        ("No Finding=0|Mass=0", ("No Finding", "Mass", "Device"), None),
+        (None, ("Fracture",), None),
+    ],
+)
+def test_only_what_is_known_makes_a_radiograph_normal(
+    label: str | None, class_names: tuple[str, ...] | None, *, normal: bool | None
+) -> None:
+    entry = Entry("1.png", Path("1.png"), None, Knowledge(split_label=label), BY_NAME, class_names)
+    assert entry.is_normal is normal
+
+
+def test_columns_that_are_not_classes_are_left_out_where_classes_are_named(root: Root) -> None:
+    rows = [
+        {"image_id": row["image_id"], "male": "1", "tumor": str(number % 2)}
+        for number, row in enumerate(root.rows("split.csv"))
+    ]
+    root.write("split.csv", rows)
+    (root.path / "dataset.csv").unlink()
+    asked = "its columns male, tumor are classes, as far as their cells tell (--class-names says which are)"
+    named = "its columns tumor are classes; empty is unknown"
+    report = root.path.parent / "results" / "check_report.json"
+    for flags, expected in (((), asked), (("--class-names", "tumor,other"), named)):
+        root.check(*flags)
+        assert any(expected in finding["message"] for finding in json.loads(report.read_text())["findings"])
+
+
+def test_inverted_masks_are_found_and_can_be_turned_round(root: Root) -> None:
+    masks = root.path.parent / "masks"
+    masks.mkdir()
+    with Image.open(root.images[0]) as image:
+        mask = np.full(image.size[::-1], 255, np.uint8)
+    mask[40:60, 50:80] = 0
+    Image.fromarray(mask).save(masks / f"{root.images[0].stem}.png")
+    report = root.path.parent / "results" / "check_report.json"
+    for flags, expected in (((), True), (("--mask-inverted",), False)):
+        root.check("--annotations", masks, *flags)
+        codes = {finding["code"] for finding in json.loads(report.read_text())["findings"]}
+        assert ("mask-inverted" in codes) is expected

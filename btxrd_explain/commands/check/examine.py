@@ -229,7 +229,7 @@ def _read(entry: Entry, size: Size | None) -> Annotation | None:
         return None
     if place.kind is SourceKind.LABELME and place.problem is None:
         return read_annotation(place, None)
-    return None if size is None else read_annotation(place, size)
+    return None if size is None else read_annotation(place, size, inverted=entry.mask_inverted)
 
 
 def _check_annotation(

@@ -37,6 +37,8 @@ class Entry:
         annotation: Where its annotation is; None where there is none.
         known: What the tables say about it.
         no_lesion: Which classes are without a lesion.
+        class_names: The classes; None where they are not known.
+        mask_inverted: Whether masks are 0 where the lesions are.
     """
 
     image_id: str
@@ -44,16 +46,25 @@ class Entry:
     annotation: AnnotationPlace | None
     known: Knowledge
     no_lesion: NoLesion
+    class_names: tuple[str, ...] | None = None
+    mask_inverted: bool = False
 
     @property
     def is_normal(self) -> bool | None:
-        """Whether it shows no lesion; None where no table says."""
+        """Whether it shows no lesion; None where no table says.
+
+        That classes are not true says so only of all classes: a radiograph without a fracture may show a tumour.
+        """
         if self.known.label is None:
             return None
         said = said_in_columns(self.known.label)
-        if said:
-            return not any(value for name, value in said.items() if name not in self.no_lesion)
-        return self.known.label in self.no_lesion
+        if not said:
+            return self.known.label in self.no_lesion
+        if any(value for name, value in said.items() if name not in self.no_lesion):
+            return False
+        named = {name.casefold() for name in said}
+        complete = self.class_names is not None and {name.casefold() for name in self.class_names} <= named
+        return True if complete or any(said.values()) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +103,16 @@ def take_survey(settings: Settings) -> Survey:
     ids = image_ids(files)
     selection = _only(gathering.selections, "split CSV")
     table = _only({root.table for root, _ in gathering.roots if root.table is not None}, "table")
-    tables = read_tables(ids, table, selection, settings.evaluation)
+    class_names = settings.model.class_names
+    tables = read_tables(ids, table, selection, settings.evaluation, class_names)
     _take_folders_for_labels(tables, ids, data.vocabulary)
     places = {file: gathering.annotation(file) for file in ids}
     _, shared = tell_apart(Annotated(ids[file], file, place) for file, place in places.items())
     no_lesion = no_lesion_of(settings)
-    entries = [Entry(ids[file], file, places[file], tables.known[file], no_lesion) for file in ids]
+    inverted = settings.annotation.mask_inverted
+    entries = [
+        Entry(ids[file], file, places[file], tables.known[file], no_lesion, class_names, inverted) for file in ids
+    ]
     entries.sort(key=lambda entry: entry.image_id)
     passed = [Finding.of("passed-over", note) for note in dict.fromkeys(gathering.notes)]
     missing = [Finding.of("unreadable-image", f"'{path}': {reason}") for path, reason in gathering.absent.items()]

@@ -81,17 +81,20 @@ class Tables:
 # The split CSV of a data set, whatever is wrong with it.
 
 
-def read_split_rows(tables: Tables, ids: Mapping[Path, str], selection: Selection) -> Source:
+def read_split_rows(
+    tables: Tables, ids: Mapping[Path, str], selection: Selection, class_names: Sequence[str] | None = None
+) -> Source:
     """Note what a split CSV says; returns its columns and the row of each image.
 
     Args:
         tables: Where to note it.
         ids: The images, by file.
         selection: The split CSV.
+        class_names: The classes; None where they are not known.
     """
     path = selection.path
     try:
-        notes, read = read_split_lines(path, vocabulary=selection.vocabulary)
+        notes, read = read_split_lines(path, class_names, selection.vocabulary)
         lines = list(read)
     except InputError as error:
         tables.findings.append(Finding.of("unreadable-table", str(error)))
@@ -234,7 +237,11 @@ PATIENT_COLUMNS = ("patient_id", "patient", "subject_id", "subject", "case_id", 
 
 
 def read_tables(
-    ids: Mapping[Path, str], table: Path | None, selection: Selection | None, wanted: EvaluationSettings
+    ids: Mapping[Path, str],
+    table: Path | None,
+    selection: Selection | None,
+    wanted: EvaluationSettings,
+    class_names: Sequence[str] | None = None,
 ) -> Tables:
     """Read the tables of a data set, whatever is wrong with them.
 
@@ -243,6 +250,7 @@ def read_tables(
         table: BTXRD's table, or one with some of its columns; None where there is none.
         selection: The split CSV; None where there is none.
         wanted: Names the patients' column, and a further table that may hold it.
+        class_names: The classes; None where they are not known.
 
     Raises:
         InputError: No table has the patients' column that is named, or the further table cannot be read.
@@ -251,7 +259,7 @@ def read_tables(
     sources: list[Source] = []
     names = PATIENT_COLUMNS if wanted.group_column is None else (wanted.group_column.strip().lower(),)
     if selection is not None:
-        sources.append(read_split_rows(tables, ids, selection))
+        sources.append(read_split_rows(tables, ids, selection, class_names))
     if table is not None:
         sources.append(read_table(tables, ids, table))
     if wanted.metadata is not None:

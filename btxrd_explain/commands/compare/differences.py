@@ -174,6 +174,7 @@ class Comparison(Part):
     space: Space
     mask_policy: str
     label_map: dict[str, str] = Field(description="What labels mean: lesion, ignore, or a class.")
+    mask_inverted: bool = Field(description="Whether masks are 0 where the lesions are.")
     statistics: Statistics
     margin: float | None = Field(description="Largest difference that does not matter; null where none was given.")
     files: dict[str, str]

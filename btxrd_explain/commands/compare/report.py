@@ -96,6 +96,7 @@ def _document(
         space=protocol.space,
         mask_policy=protocol.rules.policy,
         label_map=dict(protocol.rules.labels),
+        mask_inverted=protocol.rules.inverted,
         statistics=Statistics.of(
             first.resampling(first.everything().rows), "images" if column is None else f"groups of {column}"
         ),
