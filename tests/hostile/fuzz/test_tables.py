@@ -58,7 +58,7 @@ TOKENS = (
 
 
 @given(data=mutated(SPLITS, TOKENS))
-@examples(quick=300, long=8_000)
+@examples(quick=200, long=20_000)
 def test_a_mutated_split_csv_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "split.csv"
     path.write_bytes(data)
