@@ -169,7 +169,8 @@ def unusable_parts(path: Path, left_out: Sequence[str]) -> list[Finding]:
 def encoding_findings(path: Path, encoding: str) -> list[Finding]:
     """Return what is found where a file is not in UTF-8."""
     text = f"'{path}' is not in UTF-8, and is read as {encoding.upper()}"
-    return [] if encoding.startswith("utf-8") else [Finding.of("annotation-encoding", text)]
+    advice = f"check its labels, and convert it, such as with iconv -f {encoding} -t utf-8"
+    return [] if encoding.startswith("utf-8") else [Finding.of("annotation-encoding", text, advice=advice)]
 
 
 def within_memory(shapes: Iterable[Shape]) -> tuple[Shape, ...]:

@@ -6,6 +6,7 @@ import os
 from collections import Counter, defaultdict
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
@@ -198,7 +199,8 @@ def _places(folder: Path, annotations: Path | None) -> Iterator[Path]:
 
 
 _FEW = 10
-"""As many JSON files of a folder are opened to see what they are; a folder of more holds a file per image."""
+"""As many files of a suffix are opened to see what they are, empty ones not; a folder of more holds a file per image.
+"""
 
 
 def read_annotation(place: AnnotationPlace, radiograph: Size | None, *, inverted: bool = False) -> Annotation:
@@ -227,10 +229,21 @@ def read_annotation(place: AnnotationPlace, radiograph: Size | None, *, inverted
         annotation = read_one(place.path, place.kind, radiograph, inverted=inverted)
         if annotation.image_size is not None and radiograph is not None:
             check_size(place.path, annotation.image_size, radiograph)
+    if _in_fractions(annotation):
+        raise AnnotationError(
+            f"'{place.path}' gives fractions of the image's sides, where its format has pixels",
+            hint="export it again in pixels",
+        )
     if place.similar is None:
         return annotation
     found = Finding.of("annotation-name", f"{place.similar} in '{place.path.parent}'")
     return replace(annotation, image_path=None, findings=(found, *annotation.findings))
+
+
+def _in_fractions(annotation: Annotation) -> bool:
+    """Return whether the points of all shapes can only be fractions: none is more than a pixel, and some not whole."""
+    points = [value for shape in annotation.shapes for value in shape.points.ravel().tolist()]
+    return bool(points) and max(map(abs, points)) <= 1 and any(value % 1 for value in points)
 
 
 def read_lesions(
@@ -340,13 +353,22 @@ def _recognised(files: list[Path]) -> dict[Path, Recognised]:
     by_suffix: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         by_suffix[path.suffix.lower()].append(path)
-    known = {path: recognise(path) for paths in by_suffix.values() for path in paths[:_FEW]}
+    first = (islice(filter(_is_filled, paths), _FEW) for paths in by_suffix.values())
+    known = {path: recognise(path) for paths in first for path in paths}
     many = {path for paths in by_suffix.values() if len(paths) > _FEW for path in paths}
     return {
         path: Recognised() if path in many and found.kind in LISTED else found
         for path, found in known.items()
         if found != Recognised()
     }
+
+
+def _is_filled(path: Path) -> bool:
+    """Return whether a file is not empty, as YOLO's of a radiograph without lesions is."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:  # said where it is read
+        return True
 
 
 def _beside(files: list[Path], kind: SourceKind | None) -> str:

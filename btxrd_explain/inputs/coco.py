@@ -39,6 +39,8 @@ _MAX_SHAPES = 1_000
 _MAX_IMAGE_POINTS = 50_000
 """Of all polygons of an image."""
 _HINT = "export it again as COCO, or correct the place"
+_WHOLE = re.compile(r"0|[1-9]\d{0,17}", re.ASCII)
+"""Ids that are numbers where other programs write them so."""
 _COMPRESSED = re.compile("(?:[P-o]{0,6}[0-O])+")
 """Compressed run lengths of at most 35 bits: the first letters announce another one, the last does not."""
 
@@ -129,13 +131,14 @@ class CocoFile:
         self, entry: Mapping[str, Any], where: str, size: Size, number: int
     ) -> Iterator[Callable[[], Shape | None]]:
         """Yield what makes the shapes of one annotation; several polygons get its number as their group."""
-        category = entry.get("category_id")
-        if not isinstance(category, int | str) or category not in self.categories:
-            raise InvalidDocumentError(f"{where}.category_id: {shown(category)} is the id of no category")
+        said = entry.get("category_id")
+        category = _id(entry, where, "category_id") if isinstance(said, str | int) else ""
+        if category not in self.categories:
+            raise InvalidDocumentError(f"{where}.category_id: {shown(said)} is the id of no category")
         label, segmentation = self.categories[category], entry.get("segmentation")
         where += ".segmentation" if segmentation else ".bbox"
         if not segmentation:
-            yield partial(_rectangle, label, entry.get("bbox"), where)
+            yield partial(_rectangle, label, entry.get("bbox"), where, entry.get("attributes"))
         elif isinstance(segmentation, list):
             group = number if len(segmentation) > 1 else None
             for index, polygon in enumerate(segmentation):
@@ -216,7 +219,7 @@ def read_coco(path: Path) -> CocoFile:
             CocoImage(where, _named(entry, where), by_image.pop(_id(entry, where), {}))
             for where, entry in images.items()
         )
-        if len({image.entry["id"] for image in found}) < len(found):
+        if len({_id(image.entry, image.where) for image in found}) < len(found):
             raise InvalidDocumentError("images: several have one id")
         return CocoFile(
             path,
@@ -253,6 +256,8 @@ def _objects(document: Any, key: str) -> list[tuple[str, dict[str, Any]]]:  # no
 
 def _id(entry: Mapping[str, Any], where: str, key: str = "id") -> int | str:
     value = entry.get(key)
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
     if isinstance(value, str) or (type(value) is int and abs(value) < 2**64):  # of larger ones, many share a hash
         return value
     raise InvalidDocumentError(f"{where}.{key}: expected a whole number or text, got {shown(value)}")
@@ -264,13 +269,25 @@ def _named(entry: dict[str, Any], where: str) -> dict[str, Any]:
     return entry
 
 
-def _rectangle(label: str, box: object, where: str) -> Shape:
-    """Return a box ``[x, y, width, height]`` as a rectangle."""
+def _rectangle(label: str, box: object, where: str, attributes: object) -> Shape:
+    """Return a box ``[x, y, width, height]`` as a rectangle, turned by the attribute ``rotation`` that CVAT writes.
+
+    Rotation is in degrees, clockwise, around the centre of the box.
+    """
     numbers = [as_number(value) for value in box] if isinstance(box, list) else []
     if len(numbers) != 4 or not _are_numbers(numbers):
         raise InvalidDocumentError(f"{where}: expected [x, y, width, height], got {shown(box)}")
     x, y, width, height = (float(number or 0) for number in numbers)
-    return box_shape(label, (x, y), (width, height), where)
+    shape = box_shape(label, (x, y), (width, height), where)
+    rotation = as_number(attributes.get("rotation")) if isinstance(attributes, dict) else None
+    if rotation is None or not -1e6 < rotation < 1e6 or rotation % 360 == 0:
+        return shape
+    (left, top), (right, lower) = shape.points
+    corners = np.array([[left, top], [right, top], [right, lower], [left, lower]])
+    angle, centre = np.deg2rad(rotation % 360), shape.points.mean(axis=0)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    turned = ((corners - centre) @ turn + centre).round(6)  # a right angle keeps whole pixels
+    return make_shape(label, ShapeType.ORIENTED_RECTANGLE, turned, where)
 
 
 def _points(entry: Mapping[str, Any]) -> int:

@@ -92,6 +92,7 @@ def _parse_shape(item: object, where: str) -> Shape:
     if not isinstance(item, dict):
         raise InvalidDocumentError(f"{where}: expected an object")
     label, group = item.get("label"), item.get("group_id")
+    label = str(label) if type(label) is int and abs(label) < 1e9 else label
     if not isinstance(label, str):
         raise InvalidDocumentError(f"{where}.label: expected text, got {shown(label)}")
     number = as_number(group)

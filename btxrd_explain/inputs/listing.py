@@ -30,7 +30,7 @@ class Listing(Protocol):
 
     @property
     def note(self) -> str:
-        """What of the file serves no image; empty where all does."""
+        """What of the file serves no image, or is taken otherwise than it is written; empty where nothing is."""
 
     def read(self, position: int, radiograph: Size) -> Annotation:
         """Return the annotation of one image.
@@ -51,22 +51,34 @@ class PartListing:
         path: The file.
         hint: What to do about a file that does not hold what it should.
         encoding: How its text is encoded.
-        note: What of the file serves no image.
+        notes: What was taken otherwise than it is written, each once.
         names: Names of the images.
     """
 
     path: Path
     hint: str
     encoding: str = "utf-8"
-    note: str = ""
+    notes: dict[str, None] = field(default_factory=dict)
     names: list[str] = field(default_factory=list)
-    _parts: dict[str, list[Callable[[Size], Shape | None]]] = field(default_factory=dict)
+    _parts: dict[tuple[str, str], list[Callable[[Size], Shape | None]]] = field(default_factory=dict)
+    _in_order: list[list[Callable[[Size], Shape | None]]] = field(default_factory=list)
 
-    def parts(self, name: str) -> list[Callable[[Size], Shape | None]]:
-        """Return what makes the shapes of an image, given the radiograph's size; of a new image nothing yet."""
-        if name not in self._parts:
+    @property
+    def note(self) -> str:
+        """What was taken otherwise than it is written; empty where nothing was."""
+        return "; ".join(self.notes)
+
+    def parts(self, name: str, mark: str = "") -> list[Callable[[Size], Shape | None]]:
+        """Return what makes the shapes of an image, given the radiograph's size; of a new image nothing yet.
+
+        Args:
+            name: Name of the image.
+            mark: What tells images of one name apart, such as the size of the file.
+        """
+        if (name, mark) not in self._parts:
             self.names.append(name)
-        return self._parts.setdefault(name, [])
+            self._in_order.append(self._parts.setdefault((name, mark), []))
+        return self._parts[name, mark]
 
     def read(self, position: int, radiograph: Size) -> Annotation:
         """Return the annotation of one image.
@@ -74,11 +86,10 @@ class PartListing:
         Raises:
             AnnotationError: It is invalid.
         """
-        name = self.names[position]
         with naming(self.path, hint=self.hint):
-            makers = self._parts[name]
+            makers = self._in_order[position]
             if len(makers) > _MAX_SHAPES:
-                raise InvalidDocumentError(f"'{name}': more than {_MAX_SHAPES:,} annotations")
+                raise InvalidDocumentError(f"'{self.names[position]}': more than {_MAX_SHAPES:,} annotations")
             return read_parts(self.path, self.encoding, makers, radiograph)
 
 

@@ -63,7 +63,7 @@ def read_mask_image(path: Path, *, inverted: bool = False) -> Annotation:
             values = read_array(data, _MAX_BYTES)
         else:
             values, cleaned = _picture(data)
-            text = f"'{path}' is a JPEG, whose levels are blurred: {cleaned} pixels"
+            text = f"'{path}' has blurred levels, as JPEG and smoothing leave them: {cleaned} pixels"
             findings += [Finding.of("mask-levels", text, details={"pixels": cleaned})] if cleaned else []
         if max(values.shape) > MAX_SIDE:
             raise InvalidDocumentError(f"expected sides of at most {MAX_SIDE:,} pixels")
@@ -80,9 +80,30 @@ def _picture(data: bytes) -> tuple[NDArray[Any], int]:
             f"expected a mask ({', '.join(_FORMATS)}, NumPy or NIfTI), but it {error.reason}"
         ) from error
     if image.format != "JPEG":
-        return upright(_values(image), orientation), 0
+        values = _values(image)
+        levels, cleaned = _nearest(values, _WHITE) if _is_smoothed(values) else (values, 0)
+        return upright(levels, orientation), cleaned
     values, cleaned = _two_levels(np.asarray(image.convert("L")))
     return upright(values, orientation), cleaned
+
+
+_LEAST_LEVELS = 3
+"""Between 0 and the upper one: as few may be labels."""
+
+
+def _is_smoothed(values: NDArray[Any]) -> bool:
+    """Return whether the edges of a mask of 0 and 255 were smoothed: the levels between form rims, and no areas."""
+    if values.dtype != np.uint8 or values.max() != _WHITE:
+        return False
+    between = (values != 0) & (values != _WHITE)
+    if len(np.unique(values[between])) < _LEAST_LEVELS or between.sum() > (values == _WHITE).sum():
+        return False
+    square = np.ones((3, 3), np.uint8)
+    flat: NDArray[Any] = cv2.erode(values, square) == cv2.dilate(values, square)
+    return not (flat & between).any()
+
+
+_WHITE = 255
 
 
 _PURE = 16
@@ -104,6 +125,10 @@ def _two_levels(values: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
         raise InvalidDocumentError(f"expected a JPEG mask of 0 and 255, got values up to {top}, which JPEG blurs")
     if between > _BETWEEN * max(int(upper.sum()), 16):
         raise InvalidDocumentError("expected a mask of two levels, got a JPEG of many, as a radiograph has: no mask")
+    return _nearest(values, top)
+
+
+def _nearest(values: NDArray[np.uint8], top: int) -> tuple[NDArray[np.uint8], int]:
     levels = np.where(values > top / 2, top, 0).astype(np.uint8)
     return levels, int((levels != values).sum())
 

@@ -7,6 +7,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from btxrd_explain.inputs.table_lines import SEPARATORS, STATED_SEPARATOR
 from btxrd_explain.untrusted.documents import InvalidDocumentError, read_text
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAX_ROWS = 1_000_000
-_SEPARATORS = ",;\t"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,10 @@ def read_table(path: Path, *, max_bytes: int, header_only: bool = False) -> Tabl
         OSError: It cannot be read.
     """
     text, encoding = read_text(path, max_bytes=max_bytes)
-    head = text.partition("\n")[0]
-    separator = max(_SEPARATORS, key=head.count)
+    stated = STATED_SEPARATOR.match(text)
+    if stated:
+        text = text[stated.end() :]
+    separator = stated[1] if stated else max(SEPARATORS, key=text.partition("\n")[0].count)
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     try:
         columns = tuple(name.strip().lstrip("#").casefold() for name in next(lines, []))

@@ -20,8 +20,8 @@ _MAX_BYTES = 2**29
 """A table of ten million radiographs has 300 MiB."""
 _MAX_COLUMNS = 1_000
 """A line that lacks cells gets them all, so that short lines under a long header would take time without bounds."""
-_SEPARATORS = ",;\t|"
-_STATED_SEPARATOR = re.compile(r'"?sep=(.)"?,*\r?\n?', re.IGNORECASE)
+SEPARATORS = ",;\t|"
+STATED_SEPARATOR = re.compile(r'"?sep=(.)"?,*\r?\n?', re.IGNORECASE)
 """The first line of a CSV from Excel may tell how its cells are separated."""
 _WORKBOOK, _OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 _BYTE_ORDER_MARKS = {
@@ -147,7 +147,7 @@ def _decoded(path: Path, data: bytes) -> str:
 def _csv_lines(path: Path, text: str, known: Collection[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield number and cells of the lines of CSV."""
     file = StringIO(text, newline="")
-    stated, before = _STATED_SEPARATOR.fullmatch(file.readline()), 1
+    stated, before = STATED_SEPARATOR.fullmatch(file.readline()), 1
     if stated is None:
         file.seek(before := 0)
     separator = _separator(text, known) if stated is None else stated[1]
@@ -176,4 +176,4 @@ def _separator(text: str, known: Collection[str]) -> str:
             return 0, 0
         return sum(spelled_alike(cell.strip(_UNSEEN)) in known for cell in cells), len(cells)
 
-    return max(_SEPARATORS, key=worth)
+    return max(SEPARATORS, key=worth)

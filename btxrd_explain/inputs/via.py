@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.core.shapes import ShapeType
+from btxrd_explain.finding import listed, quoted
 from btxrd_explain.inputs.annotation import UnusablePartError, box_shape, make_shape, naming
 from btxrd_explain.inputs.listing import PartListing
 from btxrd_explain.inputs.table_file import read_table
@@ -26,7 +27,7 @@ _MAX_VALUES = 10_000_000
 _MAX_ATTRIBUTES = 100_000
 """Characters of a region in a CSV file."""
 _HINT = "export it again from VIA as JSON or CSV, or correct the place"
-_LABELS = ("label", "class", "class_name", "name", "type", "lesion", "tumor", "tumour", "category")
+_LABELS = ("label", "class", "class_name", "name", "type", "lesion", "tumor", "tumour", "category", "finding")
 LESION = "lesion"
 """Label of what has none."""
 _CORNERS = 128
@@ -73,13 +74,13 @@ def _read_json(path: Path) -> PartListing:
         regions = list(regions.values()) if isinstance(regions, dict) else regions  # as release 1 wrote them
         if not isinstance(regions, list):
             raise InvalidDocumentError(f"{shown(key)}.regions: expected a list")
-        parts = listing.parts(entry["filename"])
+        parts = listing.parts(entry["filename"], mark=key)
         for index, region in enumerate(regions):
             where = f"regions[{index}] of {shown(entry['filename'])}"
             if not isinstance(region, dict):
                 raise InvalidDocumentError(f"{where}: expected an object")
             attributes, drawn = region.get("region_attributes"), region.get("shape_attributes")
-            parts.append(partial(_of_size, label=_label(attributes), drawn=drawn, where=where))
+            parts.append(partial(_of_size, label=_label(attributes, listing), drawn=drawn, where=where))
     return listing
 
 
@@ -92,10 +93,10 @@ def _read_csv(path: Path) -> PartListing:
         name, where = row["filename"], f"line {number}"
         if not name:
             raise InvalidDocumentError(f"{where}: expected a filename")
-        parts = listing.parts(name)
+        parts = listing.parts(name, mark=row.get("file_size", ""))
         drawn = _attributes(row["region_shape_attributes"], where)
         if drawn:
-            label = _label(_attributes(row.get("region_attributes", ""), where))
+            label = _label(_attributes(row.get("region_attributes", ""), where), listing)
             parts.append(partial(_of_size, label=label, drawn=drawn, where=where))
     return listing
 
@@ -110,7 +111,7 @@ def _attributes(text: str, where: str) -> object:
         raise InvalidDocumentError(f"{where}: expected JSON, got {shown(text)}") from error
 
 
-def _label(attributes: object) -> str:
+def _label(attributes: object, listing: PartListing) -> str:
     """Return the label among the attributes of a region: of a usual name, or the only one."""
     if not isinstance(attributes, dict):
         return LESION
@@ -120,7 +121,10 @@ def _label(attributes: object) -> str:
         (value,) = known.values()
     if isinstance(value, dict):  # check boxes
         value = ", ".join(str(name) for name, chosen in value.items() if chosen)
-    return value.strip() or LESION if isinstance(value, str) else LESION
+    if value is None and known:
+        text = f"none of the attributes {listed(quoted(known))} is a label: their regions are '{LESION}'"
+        listing.notes[text] = None
+    return str(value).strip() or LESION if isinstance(value, str | int) else LESION
 
 
 def _of_size(_size: Size, *, label: str, drawn: object, where: str) -> Shape | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
+from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation import Annotation, box_shape, encoding_findings, naming, parse_size, usable_parts
 from btxrd_explain.system.files import read_whole
 from btxrd_explain.untrusted.documents import InvalidDocumentError, as_number, shown
@@ -78,6 +79,9 @@ def read_voc(path: Path) -> Annotation:
             raise InvalidDocumentError(f"more than {_MAX_SHAPES:,} objects")
         makers = (partial(_box, each, f"object[{index}]") for index, each in enumerate(objects))
         shapes, findings = usable_parts(path, makers)
+        outlined = sum(each.find("polygon") is not None or each.find("mask") is not None for each in objects)
+        text = f"'{path}': the outlines of {outlined} objects are not read, and their boxes count"
+        findings += [Finding.of("annotation-part", text, details={"parts": outlined})] if outlined else []
         named = _text(root, "filename") or None
         findings = [*(found for name in encodings for found in encoding_findings(path, name.lower())), *findings]
         return Annotation(shapes, size, named, findings=tuple(findings))

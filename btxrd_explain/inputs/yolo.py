@@ -111,8 +111,12 @@ def _read_names(path: Path, _mtime_ns: int) -> Mapping[int, str]:
         document = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InvalidDocumentError(f"'{path.name}': expected YAML") from error
-    names = document.get("names") if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        return {}
+    if "kpt_shape" in document:
+        raise InvalidDocumentError(f"'{path.name}' has kpt_shape: lines of key points are not outlines")
+    names = document.get("names")
     pairs = (
         list(names.items()) if isinstance(names, dict) else list(enumerate(names if isinstance(names, list) else ()))
     )
-    return {key: str(name) for key, name in pairs if isinstance(key, int) and isinstance(name, str | int)}
+    return {int(key): str(name) for key, name in pairs if str(key).isdecimal() and isinstance(name, str | int)}

@@ -16,7 +16,7 @@ from pycocotools import mask as codec
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import AnnotationError, InputError
-from btxrd_explain.inputs.annotation import SourceKind
+from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_file import read_annotation as read_file
 from btxrd_explain.inputs.annotation_source import open_source, read_annotation, read_lesions
 from btxrd_explain.inputs.yolo import read_yolo
@@ -467,3 +467,80 @@ def test_real_masks_are_to_the_byte_as_they_were(real_data: Path) -> None:
         digest = hashlib.sha256(np.packbits(annotation.mask).tobytes()).hexdigest()[:32]
         found[path.stem] = (digest, len(list(annotation.lesions)))
     assert found == REAL
+
+
+def test_two_images_of_one_name_in_via_are_not_one(tmp_path: Path) -> None:
+    entries = via(RECT) | {f"{NAME}5": via({"name": "polygon"} | AXES)[f"{NAME}999"]}
+    place = open_source(write(tmp_path / "via.json", entries)).find(tmp_path / "images" / NAME)
+    assert place is not None
+    assert "several images" in str(place.problem)
+    table = via_csv(RECT) + via_csv(RECT).splitlines()[1].replace("999", "5")
+    place = open_source(write(tmp_path / "via.csv", table)).find(tmp_path / "images" / NAME)
+    assert place is not None
+    assert "several images" in str(place.problem)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "label"), [({"finding": 3}, "3"), ({"a": "b"}, "b"), ({"a": 1, "b": 2}, "lesion")]
+)
+def test_labels_of_via(tmp_path: Path, attributes: dict[str, object], label: str) -> None:
+    entries = via(RECT)
+    entries[f"{NAME}999"]["regions"][0]["region_attributes"] = attributes
+    source = open_source(write(tmp_path / "via.json", entries))
+    place = source.find(tmp_path / NAME)
+    assert place is not None
+    assert [shape.label for shape in read_annotation(place, SIZE).shapes] == [label]
+    assert ("none of the attributes" in source.description) == (label == "lesion")
+
+
+def test_yolo_is_known_where_the_first_files_are_empty(tmp_path: Path) -> None:
+    for number in range(12):
+        write(tmp_path / "ann" / f"A{number:02}.txt", "")
+    write(tmp_path / "ann" / "IMG000001.txt", YOLO)
+    assert mask_of(tmp_path / "ann", SourceKind.YOLO).sum() == W * H
+
+
+def test_names_of_yolo_may_have_numbers_as_text_and_key_points_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "labels" / "1.txt", YOLO)
+    write(tmp_path / "data.yaml", "names:\n  '0': cyst\n")
+    assert [shape.label for shape in read_yolo(path, SIZE).shapes] == ["cyst"]
+    write(tmp_path / "labels" / "data.yaml", "kpt_shape: [2, 3]\nnames: [a]\n")
+    with pytest.raises(AnnotationError, match="has kpt_shape"):
+        read_yolo(path, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "fits"), [(160, 200, True), (W, H, True), (200, 160, False), ("", "", True)]
+)
+def test_the_size_beside_edges_is_the_images_or_the_boxs(
+    tmp_path: Path, width: object, height: object, *, fits: bool
+) -> None:
+    table = f"filename,width,height,xmin,ymin,xmax,ymax\n{NAME},{width},{height},{X},{Y},{X + W},{Y + H}\n"
+    place = open_source(write(tmp_path / "t.csv", table)).find(tmp_path / NAME)
+    assert place is not None
+    if fits:
+        assert len(read_annotation(place, SIZE).shapes) == 1
+    else:
+        with pytest.raises(AnnotationError, match="annotates an image of 200 x 160 pixels"):
+            read_annotation(place, SIZE)
+
+
+def test_patients_beside_images_are_not_images(tmp_path: Path) -> None:
+    table = f"patientId,image,x,y,width,height\nP1,{NAME},1,2,3,4\n"
+    assert open_source(write(tmp_path / "t.csv", table)).find(tmp_path / NAME) is not None
+
+
+def test_a_mask_of_smoothed_edges_has_two_levels(tmp_path: Path) -> None:
+    whole = lesions()
+    small = Image.fromarray(whole).resize((SIZE.width // 2, SIZE.height // 2), Image.Resampling.BILINEAR)
+    small.resize((SIZE.width, SIZE.height), Image.Resampling.BILINEAR).save(tmp_path / "1.png")
+    annotation = read_annotation(AnnotationPlace(tmp_path / "1.png", SourceKind.MASK), SIZE)
+    assert [finding.code for finding in annotation.findings] == ["mask-levels"]
+    assert len(annotation.shapes) == 2
+    assert (read_file(tmp_path / "1.png").mask ^ (whole > 0)).sum() < 60  # along the borders of some 3,600 pixels
+
+
+def test_labels_of_a_mask_are_not_taken_for_smoothed_edges(tmp_path: Path) -> None:
+    mask = np.repeat(np.repeat(np.array([[0, 50, 100], [150, 200, 255]], np.uint8), 20, 0), 20, 1)
+    Image.fromarray(mask).save(tmp_path / "1.png")
+    assert len(read_file(tmp_path / "1.png").shapes) == 5

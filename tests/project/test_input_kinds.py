@@ -33,16 +33,18 @@ OTHERS = {
 }
 
 
-def rows(heading: str) -> list[list[str]]:
-    """Return the cells of the table whose first row begins with a heading."""
-    table = PAGE.partition(f"| {heading} |")[2].partition("\n\n")[0]
+def rows_of(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the table of a page whose first row begins with a heading."""
+    table = page.partition(f"| {heading} |")[2].partition("\n\n")[0]
     lines = [re.split(r"(?<!\\) \| |(?<!\\) \|$", f"{line[2:]}") for line in table.splitlines()[2:]]
     return [[cell.strip().strip("|").strip() for cell in line] for line in lines]
 
 
-FILES = [(name, held, fate) for names, held, fate, *_ in rows("file | what it holds") for name in names.split(", ")]
-GOOD = [tuple(cells[:3]) for cells in rows("table | label")]
-BAD = [tuple(cells[:2]) for cells in rows("table | error")]
+FILES = [
+    (name, held, fate) for names, held, fate, *_ in rows_of(PAGE, "file | what it holds") for name in names.split(", ")
+]
+GOOD = [tuple(cells[:3]) for cells in rows_of(PAGE, "table | label")]
+BAD = [tuple(cells[:2]) for cells in rows_of(PAGE, "table | error")]
 
 
 def content(held: str) -> bytes:
