@@ -132,8 +132,8 @@ class CocoFile:
     ) -> Iterator[Callable[[], Shape | None]]:
         """Yield what makes the shapes of one annotation; several polygons get its number as their group."""
         said = entry.get("category_id")
-        category = _id(entry, where, "category_id") if isinstance(said, str | int) else ""
-        if category not in self.categories:
+        category = _id(entry, where, "category_id") if isinstance(said, str | int) else None
+        if category is None or category not in self.categories:
             raise InvalidDocumentError(f"{where}.category_id: {shown(said)} is the id of no category")
         label, segmentation = self.categories[category], entry.get("segmentation")
         where += ".segmentation" if segmentation else ".bbox"

@@ -38,7 +38,7 @@ _WITHOUT_PICTURE = {
 """What DICOM of these SOP classes is, by how their names begin (PS3.4 B.5, PS3.6 A)."""
 _MAGIC = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP|GIF8[79]a|P[1-6]\s"
-    rb"|\0\0\0\x0cjP  |\xff\x4f\xff\x51|.{4}ftyp(?:avif|avis|heic|heix|mif1)",
+    rb"|\0\0\0\x0cjP  |\xff\x4f\xff\x51|.{4}ftyp(?:avif|avis|heic|heix|heim|heis|hevc|mif1|msf1)",
     re.DOTALL,
 )
 """How images begin."""
@@ -113,7 +113,7 @@ def what_is_passed_over(path: Path) -> str | None:
 
 
 _FOREIGN = {
-    re.compile(rb".{4}ftyp(?:heic|heix|heim|heis|hevc|mif1)", re.DOTALL): "HEIC",
+    re.compile(rb".{4}ftyp(?:heic|heix|heim|heis|hevc|mif1|msf1)", re.DOTALL): "HEIC",
     re.compile(rb".{4}ftyp(?:avif|avis)", re.DOTALL): "AVIF",
     re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"): "JPEG 2000",
     re.compile(rb"%PDF"): "a PDF document",

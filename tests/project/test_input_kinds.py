@@ -24,6 +24,7 @@ OTHERS = {
     "DICOM without preamble": dicom(PIXELS)[132:],
     "DICOM report": bytes(128) + b"DICM\2\0\2\0UI\x1e\x001.2.840.10008.5.1.4.1.1.88.11\0",
     "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "HEIC sequence": b"\0\0\0\x18ftypmsf1\0\0\0\0hevc",
     "PDF": b"%PDF-1.7\n",
     "HTML": b"<!DOCTYPE html>\n<title>Not found</title>",
     "Git LFS": b"version https://git-lfs.github.com/spec/v1\n",
