@@ -25,7 +25,7 @@ from report import Ratio, Result, Table, publish, span
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
-from btxrd_explain.core.histogram import count_levels, quantise
+from btxrd_explain.core.histogram import TOP_LEVEL, count_levels
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS, BoxAccuracy, PixelPrecision, measure
 from btxrd_explain.core.metrics.curves import iou_curve
 from btxrd_explain.core.threshold import overlap_from
@@ -110,12 +110,13 @@ def curve_of(case: Case) -> object:
 
 def one_threshold_of(case: Case) -> object:
     """Upsample, count, and read one threshold."""
-    return overlap_from(32640, _histogram(case)).iou
+    return overlap_from(TOP_LEVEL // 2, _histogram(case)).iou
 
 
 def _histogram(case: Case) -> Any:  # noqa: ANN401 -- as in the package
-    levels, _ = quantise(heat_map(case.grid, case.frame, status=MapStatus.OK).values)
-    return count_levels(levels, levels[case.mask])
+    heat, rows = heat_map(case.grid, case.frame, status=MapStatus.OK), np.flatnonzero(case.mask.any(axis=1))
+    window = slice(int(rows[0]), int(rows[-1]) + 1)
+    return count_levels(heat, heat.part(window)[case.mask[window]])
 
 
 def straightforward_one(case: Case) -> float:

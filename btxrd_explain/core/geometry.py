@@ -131,7 +131,6 @@ class Frame:
                 self.network[axis],
                 cells[axis],
                 self.window_seen[axis],
-                even=self.resized == self.network,
             )
             for axis in (0, 1)
         )
@@ -140,7 +139,7 @@ class Frame:
     def lines_on_input(self, cells: tuple[int, ...]) -> tuple[Line, Line]:
         """Place the network's rows and columns on a grid of that shape, which covers its input."""
         rows, columns = (
-            Line.at(_centres(self.network[axis]), self.network[axis], cells[axis], self.window_filled[axis], even=True)
+            Line.at(_centres(self.network[axis]), self.network[axis], cells[axis], self.window_filled[axis])
             for axis in (0, 1)
         )
         return rows, columns

@@ -9,20 +9,26 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from btxrd_explain.core.choices import Space
-from btxrd_explain.core.interpolation import extremes, interpolate
+from btxrd_explain.core.interpolation import Block, Surface, extremes, row_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Frame
 
 NOISE_FLOOR = 1e-6
-"""A peak below this share of the terms it was summed from is rounding noise of float32, not evidence."""
+"""A peak below this share of the terms it was summed from is rounding noise of float32, not evidence.
+
+So is a cell, or a pixel, below this share of the peak: it counts as 0.
+"""
 
 COMPLETE = 0.05
 """Attributions are complete if their sum misses the change of the class score by at most this fraction of it."""
@@ -48,25 +54,67 @@ class DegenerateMapWarning(UserWarning):
     """A heat map is all zero because its raw grid holds no usable evidence."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HeatMap:
     """A heat map on an image.
 
     Attributes:
-        values: Float32 array of shape ``(height, width)`` in [0, 1]; all 0 unless the status is ``ok``.
+        source: Float32 array of shape ``(height, width)`` in [0, 1], or the scaled grid from which such pixels are made
+            where they are looked at.
         peak: Largest value before scaling, in units of the class score; None for a grid that is not finite or not
             there.
         status: What the raw grid is worth.
         hottest: Row and column of the first maximum before scaling, which can make neighbours equal; None unless
             the status is ``ok``.
         cell: Height and width of a grid cell in the pixels of ``values``; None where it is not known.
+        coldest: Row and column of the first minimum before scaling; None where it is not known.
     """
 
-    values: NDArray[np.float32]
+    source: NDArray[np.float32] | Surface
     peak: float | None
     status: MapStatus
     hottest: tuple[int, int] | None = None
     cell: tuple[float, float] | None = None
+    coldest: tuple[int, int] | None = None
+
+    @cached_property
+    def values(self) -> NDArray[np.float32]:
+        """Float32 array of shape ``(height, width)`` in [0, 1]; all 0 unless the status is ``ok``."""
+        return self.part() if isinstance(self.source, Surface) else self.source
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height and width of the image."""
+        return self.source.shape
+
+    def part(self, rows: slice = slice(None), columns: slice = slice(None)) -> NDArray[np.float32]:
+        """Return the values of some of the pixels, in steps of 1."""
+        if not isinstance(self.source, Surface):
+            return self.source[rows, columns]
+        image = self.source.part(rows, columns)
+        np.clip(image, 0, 1, out=image)
+        top, left = rows.start or 0, columns.start or 0
+        for pixel, value in ((self.coldest, 0), (self.hottest, 1)):  # whatever rounding has made of them
+            if pixel and 0 <= pixel[0] - top < image.shape[0] and 0 <= pixel[1] - left < image.shape[1]:
+                image[pixel[0] - top, pixel[1] - left] = value
+        return image
+
+    @property
+    def mass(self) -> float:
+        """Sum of all values.
+
+        Raises:
+            ValueError: An array was given whose values are not all in [0, 1].
+        """
+        if isinstance(self.source, Surface):
+            return self.source.mass
+        if not (self.source.min(initial=0) >= 0 and self.source.max(initial=0) <= 1):  # False for NaN
+            raise ValueError("the heat map holds NaN, or values outside [0, 1]")
+        return float(np.ascontiguousarray(self.source).sum(dtype=np.float64))
+
+    def blocks(self) -> Iterable[Block]:
+        """Return rectangles that cover all pixels which are not 0."""
+        return self.source.blocks() if isinstance(self.source, Surface) else row_blocks(self.source.shape)
 
 
 def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None, violation: float = 0.0) -> MapStatus:
@@ -142,15 +190,14 @@ def heat_map(
     if status is not MapStatus.OK:
         return HeatMap(np.zeros(size, np.float32), peak, status)
     rows, columns = lines(grid.shape)
-    positive = np.maximum(grid, 0).astype(np.float64)
+    positive = grid.clip(0).astype(np.float64)
+    positive[positive < NOISE_FLOOR * positive.max()] = 0
     found = extremes(positive, rows, columns)
     if found is None or found.high - found.low <= NOISE_FLOOR * found.high:
         return HeatMap(np.zeros(size, np.float32), peak, MapStatus.FLAT)  # what varies was cropped away
     # Scaling commutes with interpolation: on the grid it is exact, and costs nothing.
-    values = interpolate((positive - found.low) / (found.high - found.low), rows, columns)
-    np.clip(values, 0, 1, out=values)
-    values[found.coldest], values[found.hottest] = 0, 1  # whatever rounding has made of them
-    return HeatMap(values, peak, status, found.hottest, _cell_size(grid.shape, frame, space))
+    scaled = Surface((positive - found.low) / (found.high - found.low), rows, columns)
+    return HeatMap(scaled, peak, status, found.hottest, _cell_size(grid.shape, frame, space), found.coldest)
 
 
 def hash_of_maps(maps: NDArray[np.float32]) -> str:

@@ -1,8 +1,10 @@
 """A heat map's pixels counted by level, once for the whole image and once within the annotation.
 
-Heat maps are quantised to 65,281 levels: ``level = floor(65280 h)`` with ``65280 = 255 * 256``, so that the upper byte
-of a level is ``uint8(255 h)`` to the last bit and one histogram serves Otsu's rule as well as the fine curves. From the
-two histograms every threshold's true and false positives follow by cumulative sums, without another look at the pixels.
+Heat maps are quantised to 51,001 levels: ``level = floor(51000 h)``, but 1 for all that is more than rounding noise and
+would be 0, so that what shows no evidence is a level of its own. Because of ``51000 = 255 * 200 = 1000 * 51`` one
+histogram serves Otsu's rule on ``uint8(255 h)``, thresholds of two digits and bins of 0.001, each to the last pixel.
+From the two histograms every threshold's true and false positives follow by cumulative sums, without another look at
+the pixels.
 """
 
 from __future__ import annotations
@@ -14,13 +16,22 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from btxrd_explain.core.heatmap import NOISE_FLOOR
+from btxrd_explain.core.interpolation import row_blocks
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
-TOP_LEVEL = 255 * 256
+    from btxrd_explain.core.heatmap import HeatMap
+    from btxrd_explain.core.interpolation import Block
+
+LEVELS_PER_BYTE = 200
+"""Levels that share a value of ``uint8(255 h)``."""
+TOP_LEVEL = 255 * LEVELS_PER_BYTE
 """The level of ``h = 1``."""
-_AT_ONCE = 2**18
-"""Pixels handled at a time, so that what lies between two steps stays in the processor's cache."""
+_FEW = 2**18
 _FLOAT32_COUNTS = 2**24
 """OpenCV returns counts as float32, which holds integers up to here."""
 
@@ -62,83 +73,93 @@ class Histogram:
         """Pixels in the image."""
         return int(self.whole_from[0])
 
-    def fits(self, mass: float) -> bool:
-        """Return whether these are the levels of a heat map in [0, 1] with that sum; NaN and other values betray it."""
-        lowest = int(self.whole_from[1:].sum()) / TOP_LEVEL
-        slack = self.pixels * 1e-6
-        return lowest - slack <= mass <= lowest + self.pixels / TOP_LEVEL + slack
-
     def level_reached_by(self, count: int) -> int:
         """Return the highest level at or above which at least ``count`` pixels lie; ``count`` is at least 1."""
         return int(np.searchsorted(-self.whole_from, -count, side="right")) - 1
 
 
-def quantise(values: NDArray[np.float32]) -> tuple[NDArray[np.uint16], float]:
-    """Return the level of each pixel, ``floor(65280 h)``, and the sum of the heat map.
+def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Return the level of each pixel.
 
     Args:
-        values: Float32 heat map of shape ``(height, width)`` in [0, 1].
+        values: Float32 heat map of any shape in [0, 1].
 
     Returns:
-        Uint16 array of the same shape, at most :data:`TOP_LEVEL`, and ``Σ h`` in float64.
+        Uint16 array of the same shape, at most :data:`TOP_LEVEL`; 0 where a value is below 1e-6.
 
-    >>> levels, mass = quantise(np.array([[0.0, 0.5, 1.0]], np.float32))
-    >>> levels.tolist(), mass
-    ([[0, 32640, 65280]], 1.5)
+    >>> quantise(np.array([0.0, 1e-7, 1e-6, 0.5, 1.0], np.float32)).tolist()
+    [0, 0, 1, 25500, 51000]
     """
     levels = np.empty(values.shape, np.uint16)
-    mass = 0.0
-    rows = max(_AT_ONCE // values.shape[1], 1)
-    scaled = np.empty((min(rows, len(values)), values.shape[1]), np.float32)
-    for start in range(0, len(values), rows):
-        part = values[start : start + rows]
-        mass += _sum(part)
-        np.multiply(part, np.float32(TOP_LEVEL), out=scaled[: len(part)])
-        with np.errstate(invalid="ignore"):  # what is not a heat map is refused when it is counted
-            np.copyto(levels[start : start + rows], scaled[: len(part)], casting="unsafe")
-    return levels, mass
+    _quantise(values, levels, 0)
+    return levels
 
 
-def _sum(values: NDArray[np.float32]) -> float:
-    """Add up in float64, in an order that does not depend on where the array lies, as that of cv2.sumElems does.
+def _quantise(values: NDArray[np.float32], levels: NDArray[np.uint16], low: float) -> None:
+    """Write the levels of values none of which, but for rounding, is below ``low``."""
+    scaled = values * np.float32(255)  # in two steps: what is rounded to a byte's first value is of that byte
+    scaled *= np.float32(LEVELS_PER_BYTE)
+    np.copyto(levels, scaled, casting="unsafe")
+    if low < 2 / TOP_LEVEL:
+        np.maximum(levels, values >= np.float32(NOISE_FLOOR), out=levels)
 
-    OpenCV adds up each row, and NumPy the rows: NumPy alone takes three times as long, for it copies to float64 first.
-    """
-    return float(cv2.reduce(values, 1, cv2.REDUCE_SUM, dtype=cv2.CV_64F).sum())
 
-
-def count_levels(levels: NDArray[np.uint16], inside: NDArray[np.uint16]) -> Histogram:
+def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
     """Count the pixels of each level, in the whole image and in the annotation.
 
     Args:
-        levels: From :func:`quantise`, shape ``(height, width)``.
-        inside: The levels of the annotated pixels alone, any shape.
+        heat: The heat map.
+        inside: Its values on the annotation, any shape.
 
     Returns:
         The two histograms.
     """
-    return Histogram(inside=_count(inside), whole=_count(levels))
+    pixels = heat.shape[0] * heat.shape[1]
+    levels, filled = np.empty(pixels, np.uint16), 0
+    for block in heat.blocks():
+        values = heat.part(block.rows, block.columns)
+        _quantise(values, levels[filled : filled + values.size].reshape(values.shape), block.low)
+        filled += values.size
+    whole = _count(levels[:filled])
+    whole[0] += pixels - filled
+    return Histogram(inside=_count(quantise(inside)), whole=whole)
 
 
-def pixels_at(level: int, levels: NDArray[np.uint16]) -> NDArray[np.intp]:
-    """Return the positions of a level's pixels.
+def pixels_at(level: int, heat: HeatMap) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the positions and values of a level's pixels.
 
     Args:
         level: The level.
-        levels: From :func:`quantise`, contiguous, shape ``(height, width)``.
+        heat: The heat map.
 
     Returns:
-        Intp array of indices into the flattened image, ascending.
+        Intp array of indices into the flattened image, ascending, and float32 array of the same shape.
     """
-    flat = levels.ravel()
-    starts = range(0, flat.size, _AT_ONCE)
-    return np.concatenate([np.flatnonzero(flat[start : start + _AT_ONCE] == level) + start for start in starts])
+    nowhere = np.empty(0, np.intp), np.empty(0, np.float32)
+    found = [nowhere, *(_at(level, heat, block) for block in _with_level(level, heat))]
+    positions, values = (np.concatenate([part[of] for part in found]) for of in (0, 1))
+    order = np.argsort(positions)
+    return positions[order], values[order]
+
+
+def _with_level(level: int, heat: HeatMap) -> Iterator[Block]:
+    """Yield the parts of a heat map that may have pixels of a level."""
+    slack = 1e-6  # of interpolation in float32
+    for block in heat.blocks() if level else row_blocks(heat.shape):
+        if (block.low - slack) * TOP_LEVEL < level + 1 and (block.high + slack) * TOP_LEVEL >= level:
+            yield block
+
+
+def _at(level: int, heat: HeatMap, block: Block) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    values = heat.part(block.rows, block.columns)
+    rows, columns = np.nonzero(quantise(values) == level)
+    return (rows + block.rows.start) * heat.shape[1] + columns + block.columns.start, values[rows, columns]
 
 
 def _count(levels: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """Count with OpenCV, whose path for all 65,536 levels is the fastest at hand (NumPy's takes five times as long)."""
-    if levels.size == 0:
-        return np.zeros(TOP_LEVEL + 1, np.int64)
+    """Count many with OpenCV, whose path for all 65,536 levels is the fastest at hand, and few with NumPy."""
+    if levels.size < _FEW:
+        return np.bincount(levels.ravel(), minlength=TOP_LEVEL + 1)[: TOP_LEVEL + 1]
     counted = cv2.calcHist([np.atleast_2d(levels)], [0], None, [2**16], [0, 2**16])
     counts = counted.ravel()[: TOP_LEVEL + 1].astype(np.int64)
     if levels.size > _FLOAT32_COUNTS:

@@ -7,16 +7,24 @@ hottest.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
+_AT_ONCE = 2**17
+"""Pixels handled at a time, so that what lies between two steps stays in the processor's cache."""
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, eq=False)
 class Line:
     """The pixels along one axis, in the coordinates of the grid's cells.
 
@@ -24,16 +32,14 @@ class Line:
         coordinates: Float64 array of shape ``(n,)``, ascending: 0 is the first cell's centre, 1 the second's.
         cells: Number of cells.
         inside: The pixels that are interpolated; the others are 0.
-        even: The pixels divide the cells' whole extent evenly, as when an image is resized.
     """
 
     coordinates: NDArray[np.float64]
     cells: int
     inside: slice
-    even: bool
 
     @classmethod
-    def at(cls, positions: NDArray[np.float64], extent: int, cells: int, inside: slice, *, even: bool = False) -> Line:
+    def at(cls, positions: NDArray[np.float64], extent: int, cells: int, inside: slice) -> Line:
         """Place pixels on a line of cells.
 
         Args:
@@ -41,9 +47,52 @@ class Line:
             extent: Length that the cells cover together, in the same unit.
             cells: Number of cells, with centres at ``(k + 0.5) * extent / cells``.
             inside: The pixels to interpolate.
-            even: See :class:`Line`.
         """
-        return cls(positions * (cells / extent) - 0.5, cells, inside, even)
+        return cls(positions * (cells / extent) - 0.5, cells, inside)
+
+    @cached_property
+    def lower(self) -> NDArray[np.intp]:
+        """The cell before each pixel, shape ``(n,)``; beyond the outermost centres the outermost cell."""
+        return np.floor(np.clip(self.coordinates, 0, self.cells - 1)).astype(np.intp)
+
+    @cached_property
+    def upper(self) -> NDArray[np.intp]:
+        """The cell behind each pixel, likewise."""
+        return np.minimum(self.lower + 1, self.cells - 1)
+
+    @cached_property
+    def fraction(self) -> NDArray[np.float64]:
+        """How far each pixel is from the one to the other, in [0, 1), shape ``(n,)``."""
+        return np.clip(self.coordinates, 0, self.cells - 1) - self.lower
+
+    def runs(self, within: slice = slice(None)) -> Iterator[tuple[int, slice]]:
+        """Yield the pixels between two neighbouring cells, with the number of the first; pixels that are 0 are in none.
+
+        Args:
+            within: The pixels to look at, in steps of 1.
+        """
+        first, last, _ = within.indices(len(self.coordinates))
+        first, last = max(first, self.inside.start), min(last, self.inside.stop)
+        inner = self._changes[bisect_right(self._changes, first) : bisect_left(self._changes, last)]
+        yield from ((int(self.lower[a]), slice(a, b)) for a, b in pairwise([first, *inner, last]) if a < b)
+
+    @cached_property
+    def _changes(self) -> list[int]:
+        """The first pixel behind each centre of a cell."""
+        return (np.flatnonzero(np.diff(self.lower)) + 1).tolist()
+
+    def along(self, values: NDArray[np.float64], pixels: NDArray[np.intp] | slice = slice(None)) -> NDArray[np.float64]:
+        """Interpolate rows of an array, element by element.
+
+        Args:
+            values: Float64 array of shape ``(cells, ...)``.
+            pixels: The pixels at which to interpolate.
+
+        Returns:
+            Float64 array of shape ``(n, ...)``.
+        """
+        lower, upper = values[self.lower[pixels]], values[self.upper[pixels]]
+        return lower + self.fraction[pixels, None] * (upper - lower)
 
     def weights(self, pixels: NDArray[np.intp]) -> NDArray[np.float64]:
         """Return the matrix that interpolates a row of cells.
@@ -59,13 +108,10 @@ class Line:
         >>> line.weights(np.arange(3)).tolist()
         [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
         """
-        coordinates = np.clip(self.coordinates[pixels], 0, self.cells - 1)
-        lower = np.floor(coordinates).astype(np.intp)
-        fraction = coordinates - lower
         weights = np.zeros((len(pixels), self.cells))
         index = np.arange(len(pixels))
-        weights[index, lower] += 1 - fraction
-        weights[index, np.minimum(lower + 1, self.cells - 1)] += fraction
+        weights[index, self.lower[pixels]] += 1 - self.fraction[pixels]
+        weights[index, self.upper[pixels]] += self.fraction[pixels]
         return weights
 
     def corners(self) -> NDArray[np.intp]:
@@ -96,31 +142,111 @@ class Extremes(NamedTuple):
     hottest: tuple[int, int]
 
 
-def interpolate(grid: NDArray[np.floating[Any]], rows: Line, columns: Line) -> NDArray[np.float32]:
-    """Interpolate a grid at all pixels of an image.
+class Block(NamedTuple):
+    """A rectangle of an interpolated image.
 
-    Args:
-        grid: Array of shape ``(rows.cells, columns.cells)``.
+    Attributes:
+        rows: Its rows.
+        columns: Its columns.
+        low: No pixel in it is lower, but for rounding.
+        high: No pixel in it is higher.
+    """
+
+    rows: slice
+    columns: slice
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """An interpolated grid whose pixels are made where they are looked at.
+
+    A pixel has the same value in whatever part it is asked for: everything is computed element by element, first along
+    the rows of cells and then between two of them, so that no library decides on the order of a sum.
+
+    Attributes:
+        grid: Float64 array of shape ``(rows.cells, columns.cells)``.
         rows: The image's rows.
         columns: The image's columns.
-
-    Returns:
-        Float32 array with a pixel for each row and column, within 1e-6 of the exact value (in units of the largest).
     """
-    size = (len(columns.coordinates), len(rows.coordinates))
-    if rows.even and columns.even:
-        import cv2  # noqa: PLC0415 -- the geometry is also asked where no map is drawn
 
-        resized = cv2.resize(grid.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
-    else:
-        across = grid.astype(np.float64) @ columns.weights(np.arange(size[0])).T
-        down = rows.weights(np.arange(size[1]))
-        resized = down.astype(np.float32) @ across.astype(np.float32)
-    image: NDArray[np.float32] = np.asarray(resized, np.float32)
-    for line, view in ((rows, image), (columns, image.T)):
-        view[: line.inside.start] = 0
-        view[line.inside.stop :] = 0
-    return image
+    grid: NDArray[np.float64]
+    rows: Line
+    columns: Line
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the image."""
+        return len(self.rows.coordinates), len(self.columns.coordinates)
+
+    @cached_property
+    def _across(self) -> NDArray[np.float32]:
+        """The rows of cells at all columns of pixels, float32, shape ``(rows.cells, width)``; 0 where none are seen."""
+        across = self.columns.along(self.grid.T).T.astype(np.float32, order="C")
+        across[:, : self.columns.inside.start] = 0
+        across[:, self.columns.inside.stop :] = 0
+        return across
+
+    def part(self, rows: slice = slice(None), columns: slice = slice(None)) -> NDArray[np.float32]:
+        """Interpolate at some of the pixels, in steps of 1.
+
+        Args:
+            rows: Which rows.
+            columns: Which columns.
+
+        Returns:
+            Float32 array, within 1e-6 of the exact value (in units of the largest); 0 where nothing is interpolated.
+        """
+        across = self._across[:, columns]
+        start, stop, _ = rows.indices(self.shape[0])
+        image = np.empty((max(stop - start, 0), across.shape[1]), np.float32)
+        image[: max(self.rows.inside.start - start, 0)] = 0
+        image[max(self.rows.inside.stop - start, 0) :] = 0
+        for cell, run in self.rows.runs(rows):
+            target = image[run.start - start : run.stop - start]
+            step = across[min(cell + 1, self.rows.cells - 1)] - across[cell]
+            np.multiply(self.rows.fraction[run, None].astype(np.float32), step, out=target)
+            target += across[cell]
+        return image
+
+    @property
+    def mass(self) -> float:
+        """Sum of all pixels: each cell times what it weighs in all."""
+        down, across = (line.weights(np.arange(len(line.coordinates))[line.inside]).sum(axis=0) for line in self._lines)
+        return float((down[:, None] * self.grid * across).sum())
+
+    @property
+    def _lines(self) -> tuple[Line, Line]:
+        return self.rows, self.columns
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield rectangles with all pixels but those that are 0 because all cells around them are."""
+        runs = list(self.columns.runs())
+        left = np.array([cell for cell, _ in runs], np.intp)
+        right = np.minimum(left + 1, self.columns.cells - 1)
+        for cell, rows in self.rows.runs() if runs else ():
+            pair = self.grid[[cell, min(cell + 1, self.rows.cells - 1)]]
+            corners = np.concatenate([pair[:, left], pair[:, right]])
+            live = np.flatnonzero((corners != 0).any(axis=0))
+            for each in np.split(live, np.flatnonzero(np.diff(live) > 1) + 1) if live.size else ():
+                columns = slice(runs[each[0]][1].start, runs[each[-1]][1].stop)
+                low, high = float(corners[:, each].min()), float(corners[:, each].max())
+                for part in _parts(rows, columns):
+                    yield Block(part, columns, low, high)
+
+
+def row_blocks(shape: tuple[int, ...]) -> Iterator[Block]:
+    """Yield rectangles of whole rows that cover an image of that shape, of values in [0, 1]."""
+    for rows in _parts(slice(0, shape[0]), slice(0, shape[1])):
+        yield Block(rows, slice(0, shape[1]), 0.0, 1.0)
+
+
+def _parts(rows: slice, columns: slice) -> Iterator[slice]:
+    """Split the rows of a rectangle."""
+    height = max(_AT_ONCE // max(columns.stop - columns.start, 1), 1)
+    for start in range(rows.start, rows.stop, height):
+        yield slice(start, min(start + height, rows.stop))
 
 
 def extremes(grid: NDArray[np.floating[Any]], rows: Line, columns: Line) -> Extremes | None:
@@ -137,7 +263,7 @@ def extremes(grid: NDArray[np.floating[Any]], rows: Line, columns: Line) -> Extr
     at_rows, at_columns = rows.corners(), columns.corners()
     if at_rows.size == 0 or at_columns.size == 0:
         return None
-    values = rows.weights(at_rows) @ grid.astype(np.float64) @ columns.weights(at_columns).T
+    values = rows.along(columns.along(grid.T.astype(np.float64), at_columns).T, at_rows)
     # Equal cells make a plateau, whose first pixel counts: rounding in the 16th digit must not break the tie.
     rounded = values.astype(np.float32)
     coldest, hottest = (

@@ -11,7 +11,8 @@ import numpy as np
 
 from btxrd_explain.core.arrays import checked_choice, checked_heatmap, checked_mask, checked_number
 from btxrd_explain.core.choices import Operator, Rule
-from btxrd_explain.core.histogram import TOP_LEVEL, count_levels, pixels_at, quantise
+from btxrd_explain.core.heatmap import NOISE_FLOOR, HeatMap, MapStatus
+from btxrd_explain.core.histogram import LEVELS_PER_BYTE, TOP_LEVEL, count_levels, pixels_at, quantise
 from btxrd_explain.core.overlap import Overlap, count_overlap
 
 if TYPE_CHECKING:
@@ -111,10 +112,10 @@ class Cut:
 def lowest_value(level: int) -> np.float32:
     """Return the smallest float32 value of a level.
 
-    >>> float(lowest_value(32640))
+    >>> float(lowest_value(25500))
     0.5
     """
-    value = np.float32(level / TOP_LEVEL)
+    value = np.float32(NOISE_FLOOR if level == 1 else level / TOP_LEVEL)
     while level and _level(np.nextafter(value, np.float32(0))) >= level:
         value = np.nextafter(value, np.float32(0))
     while _level(value) < level:
@@ -122,22 +123,15 @@ def lowest_value(level: int) -> np.float32:
     return value
 
 
-def count_reached(
-    cut: Cut,
-    values: NDArray[np.float32],
-    levels: NDArray[np.uint16],
-    inside: NDArray[np.float32],
-    histogram: Histogram,
-) -> Overlap:
+def count_reached(cut: Cut, heat: HeatMap, inside: NDArray[np.float32], histogram: Histogram) -> Overlap:
     """Count the pixels that reach a cut, exactly.
 
     The histogram knows all but the level that the cut divides; only that level's pixels are compared, and none where
-    the cut lies between two levels, as do all multiples of 0.05.
+    the cut lies between two levels, as do nearly all multiples of 0.01.
 
     Args:
         cut: The threshold.
-        values: Float32 heat map of shape ``(height, width)`` in [0, 1].
-        levels: Its levels.
+        heat: The heat map.
         inside: Its values on the annotation, any shape.
         histogram: Its pixels by level.
 
@@ -147,7 +141,7 @@ def count_reached(
     level = _level(np.float32(cut.value))
     region = int(histogram.whole_from[level])
     if cut.operator is Operator.ABOVE or np.float32(cut.value) != lowest_value(level):
-        divided = values.ravel()[pixels_at(level, levels)]
+        _, divided = pixels_at(level, heat)
         region += int(np.count_nonzero(cut.reached(divided))) - len(divided)
     return Overlap(int(np.count_nonzero(cut.reached(inside))), region, inside.size)
 
@@ -158,7 +152,7 @@ def overlap_from(level: int, histogram: Histogram) -> Overlap:
 
 
 def _level(value: np.float32) -> int:
-    return int(quantise(np.full((1, 1), value))[0].item())
+    return int(quantise(np.full(1, value)).item())
 
 
 # Rules that turn a heat map into a region.
@@ -219,8 +213,8 @@ def region_of(values: NDArray[np.float32], threshold: Threshold) -> NDArray[np.b
     Returns:
         Boolean array of the same shape.
     """
-    levels, _ = quantise(values)
-    region = threshold.cut(count_levels(levels, levels[:0])).reached(values)
+    histogram = count_levels(HeatMap(values, None, MapStatus.OK), values[:0])
+    region = threshold.cut(histogram).reached(values)
     return fill_contours(region) if threshold.rule is Rule.OTSU_CHEXLOCALIZE else region
 
 
@@ -235,9 +229,9 @@ def otsu_level(histogram: Histogram) -> int:
         histogram: The pixels by level.
 
     Returns:
-        A multiple of 256.
+        A multiple of :data:`~btxrd_explain.core.histogram.LEVELS_PER_BYTE`.
     """
-    counts = np.add.reduceat(histogram.whole, np.arange(0, TOP_LEVEL + 1, 256)).tolist()
+    counts = np.add.reduceat(histogram.whole, np.arange(0, TOP_LEVEL + 1, LEVELS_PER_BYTE)).tolist()
     pixels = histogram.pixels
     shares = [count / pixels for count in counts]
     mean = sum(value * count for value, count in enumerate(counts)) / pixels
@@ -254,7 +248,7 @@ def otsu_level(histogram: Histogram) -> int:
         spread = below * above * (mean_below - mean_above) ** 2
         if spread > best_spread:
             best, best_spread = value, spread
-    return 256 * (best + 1)
+    return LEVELS_PER_BYTE * (best + 1)
 
 
 def percentile_level(histogram: Histogram, percent: float) -> int:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
-from btxrd_explain.core.interpolation import interpolate
+from btxrd_explain.core.interpolation import Surface
 
 sides = st.integers(1, 60)
 sizes = st.builds(Size, sides, sides)
@@ -20,14 +20,14 @@ def test_every_frame_fills_the_network_input(original: Size, network: Size, mode
     assert frame.place(np.ones(frame.resized, np.uint8)).shape == network
     assert frame.mask_to_input(np.ones(original, bool)).shape == network
     grid = np.ones((2, 3), np.float32)
-    assert interpolate(grid, *frame.lines_on_original(grid.shape)).shape == original
-    assert interpolate(grid, *frame.lines_on_input(grid.shape)).shape == network
+    assert Surface(grid, *frame.lines_on_original(grid.shape)).part().shape == original
+    assert Surface(grid, *frame.lines_on_input(grid.shape)).part().shape == network
 
 
 @given(original=sizes, network=sizes, rows=st.integers(1, 12), columns=st.integers(1, 12), seed=st.integers(0, 99))
 def test_squash_upsamples_as_torch_does(original: Size, network: Size, rows: int, columns: int, seed: int) -> None:
     grid = np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
-    ours = interpolate(grid, *Frame.fit(original, network, ResizeMode.SQUASH).lines_on_original(grid.shape))
+    ours = Surface(grid, *Frame.fit(original, network, ResizeMode.SQUASH).lines_on_original(grid.shape)).part()
     theirs = torch.nn.functional.interpolate(
         torch.from_numpy(grid)[None, None], size=tuple(original), mode="bilinear", align_corners=False
     )
@@ -49,7 +49,7 @@ def test_crop_of_a_tall_radiograph_sees_the_middle_only() -> None:
     assert (frame.resized, frame.top, frame.left) == (Size(8, 4), -2, 0)
     assert frame.place(np.arange(32, dtype=np.uint8).reshape(8, 4))[:, 0].tolist() == [8, 12, 16, 20]
     assert frame.window_seen == (slice(2, 6), slice(0, 4))
-    heat = interpolate(np.full((2, 2), 5.0), *frame.lines_on_original((2, 2)))
+    heat = Surface(np.full((2, 2), 5.0), *frame.lines_on_original((2, 2))).part()
     assert heat[:, 0].tolist() == [0, 0, 5, 5, 5, 5, 0, 0]
 
 
@@ -70,7 +70,7 @@ def test_image_mask_and_map_agree(original: Size, mode: ResizeMode) -> None:
     centre = np.argwhere(carried).mean(axis=0)
     grid = np.zeros((64, 64), np.float32)
     grid[tuple(np.round(centre).astype(int))] = 1
-    back = np.unravel_index(int(interpolate(grid, *frame.lines_on_original(grid.shape)).argmax()), original)
+    back = np.unravel_index(int(Surface(grid, *frame.lines_on_original(grid.shape)).part().argmax()), original)
     assert abs(back[0] - 31.5) <= 2
     assert abs(back[1] - 25.5) <= 2
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
-from btxrd_explain.core.interpolation import Line, extremes, interpolate
+from btxrd_explain.core.interpolation import Line, Surface, extremes
 
 sides = st.integers(1, 50)
 frames = st.builds(
@@ -37,7 +37,7 @@ def test_every_pixel_follows_the_definition(
 ) -> None:
     grid = np.random.default_rng(seed).normal(size=(height, width))
     lines = (frame.lines_on_input if on_input else frame.lines_on_original)(grid.shape)
-    ours = interpolate(grid, *lines)
+    ours = Surface(grid, *lines).part()
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, _exact(grid, *lines), atol=1e-6 * np.abs(grid).max())
 
@@ -63,6 +63,6 @@ def test_extremes_are_those_of_all_pixels(frame: Frame, height: int, width: int,
 def test_corners_by_hand() -> None:
     """Eight pixels on three cells: centres at 0, 1 and 2; two pixels lie before the first one, two after the last."""
     coordinates = np.array([-0.4, -0.1, 0.2, 0.5, 0.8, 1.5, 2.1, 2.4])
-    assert Line(coordinates, 3, slice(0, 8), even=False).corners().tolist() == [0, 1, 2, 4, 5, 6, 7]
-    assert Line(coordinates, 3, slice(3, 6), even=False).corners().tolist() == [3, 4, 5]
-    assert Line(coordinates, 3, slice(0, 0), even=False).corners().tolist() == []
+    assert Line(coordinates, 3, slice(0, 8)).corners().tolist() == [0, 1, 2, 4, 5, 6, 7]
+    assert Line(coordinates, 3, slice(3, 6)).corners().tolist() == [3, 4, 5]
+    assert Line(coordinates, 3, slice(0, 0)).corners().tolist() == []

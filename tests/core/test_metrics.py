@@ -15,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 from btxrd_explain.core.choices import Operator, ResizeMode, Space
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map
-from btxrd_explain.core.histogram import TOP_LEVEL, count_levels, quantise
+from btxrd_explain.core.histogram import LEVELS_PER_BYTE, TOP_LEVEL, count_levels, quantise
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS, ImageMetrics, Rule, Threshold, measure, region_of
 from btxrd_explain.core.metrics.catalogue import METRICS, chance_level
 from btxrd_explain.core.metrics.image import near_annotation
@@ -137,8 +137,7 @@ def test_flips_change_nothing_but_ties(values: np.ndarray, mask: np.ndarray, axi
 
 @given(values=maps, mask=masks.filter(np.any))
 def test_higher_thresholds_never_grow_a_region(values: np.ndarray, mask: np.ndarray) -> None:
-    levels, _ = quantise(values)
-    histogram = count_levels(levels, levels[mask])
+    histogram = count_levels(as_map(values), values[mask])
     assert histogram.whole_from[-1] == 0
     assert (np.diff(histogram.whole_from) <= 0).all()
     assert (np.diff(histogram.inside_from) <= 0).all()
@@ -147,33 +146,33 @@ def test_higher_thresholds_never_grow_a_region(values: np.ndarray, mask: np.ndar
 
 
 @given(values=maps)
-def test_the_upper_byte_of_a_level_is_what_otsu_sees(values: np.ndarray) -> None:
-    levels, _ = quantise(values)
-    np.testing.assert_array_equal(levels >> 8, (255 * values).astype(np.uint8))
+def test_a_level_tells_what_otsu_sees(values: np.ndarray) -> None:
+    levels = quantise(values)
+    np.testing.assert_array_equal(levels // LEVELS_PER_BYTE, (255 * values).astype(np.uint8))
     assert levels.max() <= TOP_LEVEL
 
 
 @given(values=maps | arrays(np.float32, (20, 30), elements=st.floats(0, 1, width=32)))
 def test_otsus_level_is_opencvs(values: np.ndarray) -> None:
-    levels, _ = quantise(values)
     expected, _ = cv2.threshold((255 * values).astype(np.uint8), 0, 1, cv2.THRESH_OTSU)
-    assert otsu_level(count_levels(levels, levels[:0])) == 256 * (expected + 1)
+    assert otsu_level(count_levels(as_map(values), values[:0])) == LEVELS_PER_BYTE * (expected + 1)
 
 
-def test_multiples_of_a_twentieth_lie_between_two_levels() -> None:
-    for number in range(21):
-        assert lowest_value(number * TOP_LEVEL // 20) == np.float32(number / 20)
+def test_multiples_of_a_hundredth_lie_between_two_levels() -> None:
+    lowest = [float(lowest_value(number * TOP_LEVEL // 100)) for number in range(101)]
+    np.testing.assert_allclose(lowest, CURVE_THRESHOLDS, rtol=2**-22)
+    assert lowest[::5] == [float(np.float32(number / 20)) for number in range(21)]
 
 
 def test_more_pixels_than_float32_can_count() -> None:
     """OpenCV's counts are float32: 16,809,999 black pixels would become 16,810,000."""
-    levels = np.zeros((4101, 4099), np.uint16)
-    assert count_levels(levels, levels[0]).pixels == levels.size
+    values = np.zeros((4101, 4099), np.float32)
+    assert count_levels(as_map(values), values[0]).pixels == values.size
 
 
 @given(values=maps, other=st.floats(0, 1, width=32))
 def test_levels_keep_the_order(values: np.ndarray, other: float) -> None:
-    levels, level = quantise(values)[0], quantise(np.array([[other]], np.float32))[0].item()
+    levels, level = quantise(values), quantise(np.array([other], np.float32)).item()
     assert (levels[values >= np.float32(other)] >= level).all()
     assert (values[levels > level] > np.float32(other)).all()
 
@@ -218,9 +217,9 @@ def test_scores_are_plain_numbers(rule: Rule) -> None:
 
 def test_the_layout_in_memory_does_not_matter() -> None:
     heat, mask = _smooth_case()
-    expected = measure(heat, mask, [mask]).metrics
+    expected = measure(replace(heat, source=heat.values), mask, [mask]).metrics
     for again in (np.asfortranarray, lambda a: np.ascontiguousarray(a[::-1])[::-1], lambda a: a.repeat(2, 1)[:, ::2]):
-        moved, annotation = replace(heat, values=again(heat.values)), again(mask)
+        moved, annotation = replace(heat, source=again(heat.values)), again(mask)
         assert measure(moved, annotation, [annotation]).metrics == expected
 
 

@@ -1,7 +1,7 @@
 """Scores over all thresholds, from the two histograms of an image.
 
-Values of one level count as tied. With 65,281 levels that moves average precision and the area under the ROC curve by
-less than 1e-4 against exact values.
+Values of one level count as tied. With 51,001 levels that moves average precision by less than 5e-5, and the area under
+the ROC curve by less than 2e-5, against exact values.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 CURVE_THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 """The thresholds of an IoU curve: 0, 0.01, ... 1."""
 _LOWEST_LEVELS = {
-    Operator.AT_LEAST: np.ceil(CURVE_THRESHOLDS * TOP_LEVEL - 1e-6).astype(np.intp),
-    Operator.ABOVE: np.floor(CURVE_THRESHOLDS * TOP_LEVEL + 1e-6).astype(np.intp) + 1,
+    Operator.AT_LEAST: np.arange(101) * (TOP_LEVEL // 100),
+    Operator.ABOVE: np.arange(101) * (TOP_LEVEL // 100) + 1,
 }
 """The lowest level of each threshold's region."""
 
@@ -30,8 +30,7 @@ _LOWEST_LEVELS = {
 def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> NDArray[np.float64]:
     """Return the IoU of ``h >= t`` (or ``h > t``) for each of :data:`CURVE_THRESHOLDS`.
 
-    ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``. A threshold that no level begins at (with ``>``: any) is moved up by at
-    most 1/65,280.
+    ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``. With ``>`` a threshold above 0 is moved up by at most 1/51,000.
 
     Args:
         histogram: The pixels by level, of which some are annotated.
@@ -40,10 +39,10 @@ def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> N
     Returns:
         Float64 array of shape ``(101,)`` in [0, 1].
 
-    >>> from btxrd_explain.core.histogram import count_levels, quantise
-    >>> heat = np.array([[1.0, 0.5, 0.0]], np.float32)
-    >>> levels, _ = quantise(heat)
-    >>> curve = iou_curve(count_levels(levels, levels[:, :1]))
+    >>> from btxrd_explain.core.heatmap import HeatMap, MapStatus
+    >>> from btxrd_explain.core.histogram import count_levels
+    >>> values = np.array([[1.0, 0.5, 0.0]], np.float32)
+    >>> curve = iou_curve(count_levels(HeatMap(values, 1.0, MapStatus.OK), values[:, :1]))
     >>> curve[[0, 50, 51, 100]].tolist()
     [0.3333333333333333, 0.5, 1.0, 1.0]
     """

@@ -10,7 +10,7 @@ import numpy as np
 
 from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
-from btxrd_explain.core.histogram import Histogram, count_levels, pixels_at, quantise
+from btxrd_explain.core.histogram import Histogram, count_levels, pixels_at
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.overlap import Overlap, count_overlap
@@ -102,27 +102,23 @@ def near_annotation(pixel: tuple[int, int], mask: NDArray[np.bool_], radius: flo
 # How many of the hottest pixels lie on the annotation.
 
 
-def hits_among_hottest(
-    values: NDArray[np.float32], levels: NDArray[np.uint16], mask: NDArray[np.bool_], histogram: Histogram
-) -> int:
+def hits_among_hottest(heat: HeatMap, mask: NDArray[np.bool_], histogram: Histogram) -> int:
     """Count the annotated pixels among the ``|m|`` hottest ones.
 
     The count is exact: the histogram says which level the last of them belongs to, and only that level's pixels are
     sorted. Of equal values the first in row order comes first.
 
     Args:
-        values: Float32 heat map of shape ``(height, width)``.
-        levels: Its levels, of the same shape.
-        mask: Boolean array of the same shape.
+        heat: The heat map.
+        mask: Boolean array of its shape.
         histogram: The pixels by level.
 
     Returns:
         The count, at most ``|m|``.
 
-    >>> from btxrd_explain.core.histogram import count_levels, quantise
     >>> values, mask = np.array([[0.9, 0.8, 0.7, 0.1]], np.float32), np.array([[True, False, True, True]])
-    >>> levels, _ = quantise(values)
-    >>> hits_among_hottest(values, levels, mask, count_levels(levels, levels[mask]))
+    >>> heat = HeatMap(values, 1.0, MapStatus.OK)
+    >>> hits_among_hottest(heat, mask, count_levels(heat, values[mask]))
     2
     """
     wanted = histogram.annotated
@@ -133,8 +129,8 @@ def hits_among_hottest(
     hits = int(histogram.inside_from[level + 1])
     if histogram.inside[level] in (0, histogram.whole[level]):  # whichever are taken, all are alike
         return hits + (left if histogram.inside[level] else 0)
-    tied = pixels_at(level, levels)
-    hottest = np.argsort(-values.ravel()[tied], kind="stable")[:left]
+    tied, values = pixels_at(level, heat)
+    hottest = np.argsort(-values, kind="stable")[:left]
     return hits + int(np.count_nonzero(mask.ravel()[tied[hottest]]))
 
 
@@ -266,16 +262,16 @@ def measure(
     Raises:
         ValueError: The shapes differ, the mask is not boolean, or the heat map is not in [0, 1].
     """
-    if heat.values.shape != mask.shape or mask.dtype != np.bool_:
-        raise ValueError(f"expected a boolean mask of {heat.values.shape}, got {mask.dtype} of {mask.shape}")
+    if heat.shape != mask.shape or mask.dtype != np.bool_:
+        raise ValueError(f"expected a boolean mask of {heat.shape}, got {mask.dtype} of {mask.shape}")
     window = _bounds(mask)
     lesion_share = int(np.count_nonzero(mask[window])) / mask.size
     if heat.status is not MapStatus.OK or lesion_share == 0:
         return Measurement(ImageMetrics(lesion_share=lesion_share))
-    look = _Look.at(heat.values, mask, window)
+    look = _Look.at(heat, mask, window)
     cut = threshold.cut(look.histogram)
     overlap, region = _region(look, cut, fill=threshold.rule is Rule.OTSU_CHEXLOCALIZE)
-    hits = hits_among_hottest(look.values, look.levels, mask, look.histogram)
+    hits = hits_among_hottest(heat, mask, look.histogram)
     curve = iou_curve(look.histogram, threshold.operator)
     metrics = ImageMetrics(
         lesion_share=lesion_share,
@@ -307,43 +303,39 @@ class _Look:
     """What one look at the pixels of a heat map and a mask yields.
 
     Attributes:
-        values: Float32 heat map of shape ``(height, width)`` in [0, 1].
-        mask: Boolean array of the same shape.
+        heat: The heat map.
+        mask: Boolean array of its shape.
         window: Rows and columns that the mask spans.
+        seen: The heat map's values in the window.
         inside: The heat map's values on the mask, shape ``(n,)``.
-        levels: Uint16 levels of the heat map, of its shape.
         histogram: Its pixels by level.
         energy: Its mass.
     """
 
-    values: NDArray[np.float32]
+    heat: HeatMap
     mask: NDArray[np.bool_]
     window: tuple[slice, slice]
+    seen: NDArray[np.float32]
     inside: NDArray[np.float32]
-    levels: NDArray[np.uint16]
     histogram: Histogram
     energy: Energy
 
     @classmethod
-    def at(cls, values: NDArray[np.float32], mask: NDArray[np.bool_], window: tuple[slice, slice]) -> _Look:
+    def at(cls, heat: HeatMap, mask: NDArray[np.bool_], window: tuple[slice, slice]) -> _Look:
         """Look at the pixels; a heat map that is not in [0, 1] is refused with a ValueError."""
-        inside = values[window][mask[window]]
-        levels, mass = quantise(values)
-        histogram = count_levels(levels, levels[window][mask[window]])
-        if not histogram.fits(mass):
-            raise ValueError("the heat map holds NaN, or values outside [0, 1]")
+        mass, seen = heat.mass, heat.part(*window)
+        inside = seen[mask[window]]
+        histogram = count_levels(heat, inside)
         warm = min(float(inside.sum(dtype=np.float64)), mass)  # added up in another order, all may exceed the whole
-        energy = Energy(warm, mass, inside.size)
-        return cls(values, mask, window, inside, levels, histogram, energy)
+        return cls(heat, mask, window, seen, inside, histogram, Energy(warm, mass, inside.size))
 
 
 def _region(look: _Look, cut: Cut, *, fill: bool) -> tuple[Overlap, NDArray[np.bool_]]:
     """Return the region's overlap with the mask, and the region within the mask's window."""
     if fill:
-        filled = fill_contours(cut.reached(look.values))
+        filled = fill_contours(cut.reached(look.heat.values))
         return count_overlap(filled, look.mask), filled[look.window]
-    overlap = count_reached(cut, look.values, look.levels, look.inside, look.histogram)
-    return overlap, cut.reached(look.values[look.window])
+    return count_reached(cut, look.heat, look.inside, look.histogram), cut.reached(look.seen)
 
 
 def _hit(heat: HeatMap, mask: NDArray[np.bool_], tolerance: float | None) -> bool | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BINS = 1000
 """Bins of width 0.001, and one more for the value 1 alone."""
-_FIRST_LEVELS = np.ceil(np.arange(BINS + 1) * (TOP_LEVEL / BINS) - 1e-6).astype(np.intp)
+_FIRST_LEVELS = np.arange(BINS + 1) * (TOP_LEVEL // BINS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class PixelCounts:
 
     @classmethod
     def of(cls, histogram: Histogram) -> PixelCounts:
-        """Sum an image's levels into bins; a level that a bin's edge divides goes to the lower bin."""
+        """Sum an image's levels into bins."""
         return cls(*(np.add.reduceat(counts, _FIRST_LEVELS) for counts in (histogram.inside, histogram.whole)))
 
 

@@ -15,9 +15,10 @@
 
 /**
  * Thresholds are told apart in steps of 1 / LEVELS, on which the counts of pixels are exact: a multiple of the hundredths
- * of the slider, and of the 65,280 levels from which Python's rules (Otsu, percentile) choose.
+ * of the slider, and of the 51,000 levels from which Python's rules (Otsu, percentile) choose; and fine enough for the
+ * 1e-6 below which a pixel shows no evidence.
  */
-export const LEVELS = 5 * 65280;
+export const LEVELS = 20 * 51000;
 
 /**
  * Place samples along one axis of the radiograph, or of the network's input, between the cells of the grid.
