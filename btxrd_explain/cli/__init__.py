@@ -8,6 +8,8 @@ import typer
 
 # pydantic would search every installed distribution for plugins of its own before it defines the first model.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+# NumPy's matrix products are small here; on several threads their last digits could depend on the number of cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from btxrd_explain.cli import analysis, data, network
 from btxrd_explain.cli.once import App

@@ -68,8 +68,7 @@ def ideal_grid(mask: NDArray[np.bool_], frame: Frame, grid_size: Size) -> NDArra
     rows, columns = (_shares(frame, axis, grid_size[axis]) for axis in (0, 1))
     lesion_rows, lesion_columns = (np.flatnonzero(mask.any(axis=1 - axis)) for axis in (0, 1))
     lesion: NDArray[Any] = mask[np.ix_(lesion_rows, lesion_columns)].astype(np.float32)
-    averaged: NDArray[np.float32] = rows[:, lesion_rows] @ lesion @ columns[:, lesion_columns].T
-    return averaged
+    return _averaged(rows[:, lesion_rows], lesion, columns[:, lesion_columns])
 
 
 def average_onto_grid(values: NDArray[np.floating[Any]], frame: Frame, grid_size: Size) -> NDArray[np.float32]:
@@ -84,9 +83,25 @@ def average_onto_grid(values: NDArray[np.floating[Any]], frame: Frame, grid_size
         Float32 array of shape ``grid_size``; a cell that shows nothing of the radiograph is 0.
     """
     rows, columns = (_shares(frame, axis, grid_size[axis]) for axis in (0, 1))
-    exact = rows.astype(np.float64) @ values @ columns.T.astype(np.float64)  # else BLAS decides on the last digits
-    averaged: NDArray[np.float32] = exact.astype(np.float32)
-    return averaged
+    return _averaged(rows, values, columns)
+
+
+def _averaged(
+    rows: NDArray[np.float32], values: NDArray[np.floating[Any]], columns: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Return ``rows @ values @ columns.T`` as float32, by sums in float64 in NumPy's own order.
+
+    A library of linear algebra lets the number of its threads decide on the last digits.
+    """
+    down = np.stack([np.einsum("i,ij->j", *_where(weights, values), dtype=np.float64) for weights in rows])
+    across = [np.einsum("ij,j->i", down[:, own != 0], own[own != 0], dtype=np.float64) for own in columns]
+    return np.stack(across, axis=1).astype(np.float32)
+
+
+def _where(weights: NDArray[np.float32], values: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Return the weights that are not 0, with their rows."""
+    used = weights != 0
+    return weights[used], values[used]
 
 
 def ceiling_iou(

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.inputs.annotation_file import read_annotation
+from btxrd_explain.system.threads import available_cores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -232,3 +233,22 @@ def test_a_bad_mask_is_excluded_with_its_reason(data: Path, tmp_path: Path) -> N
     assert [image["image_id"] for image in document["per_image"]] == ["1.png"]
     details = {image["image_id"]: image["detail"] for image in document["excluded_images"]}
     assert "annotates an image of 9 x 9 pixels, but the radiograph has 70 x 92" in details["2.png"]
+
+
+def test_every_file_has_the_same_bytes_again(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one core and on all of them, in other time zones, with arrays at other places of the memory."""
+    table, cores = data / "out" / "predictions.parquet", available_cores
+    contents, kept = [], []
+    for number, zone in enumerate(("UTC", "Asia/Tokyo", "America/Bogota")):
+        monkeypatch.setenv("TZ", zone)
+        monkeypatch.setattr("btxrd_explain.evaluation.evaluate.available_cores", (lambda: 1) if number else cores)
+        kept.append(np.empty(100_003 * (number + 1), np.uint8))  # what follows lies elsewhere
+        for command in ("annotate-iou", "report", "performance"):
+            also = [] if command == "performance" else ["--annotations", data / "labelme"]
+            arguments = [command, "--predictions", table, *also, "-o", tmp_path / str(number)]
+            result = CliRunner().invoke(app, [*map(str, arguments)])
+            assert result.exit_code == 0, result.output
+        files = sorted(path for path in (tmp_path / str(number)).rglob("*") if path.is_file())
+        contents.append({path.name: path.read_bytes() for path in files})
+    assert {"report.html", "annotation_metrics.parquet", "annotation_comparison.png"} <= contents[0].keys()
+    assert [name for name in contents[0] for other in contents[1:] if other[name] != contents[0][name]] == []
