@@ -10,6 +10,7 @@ import numpy as np
 
 from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.choices import Space, TargetClass
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.metrics import box_overlaps, found_boxes, measure
 from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
@@ -209,11 +210,16 @@ class Scorer:
         if not self.protocol.baselines:
             return None, None
         try:
-            pixels = image.radiograph().pixels
+            pixels = image.radiograph(self._needed_for_edges).pixels
         except RadiographError as error:
             return None, str(error)  # the table and the annotations are enough for all others
         grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
         return edge_grid(grey, image.frame, image.shape), None
+
+    def _needed_for_edges(self, size: Size) -> Size:
+        """Return the size at which edges are looked for: twice that which the network sees is as good as all pixels."""
+        height, width = self.table.provenance.preprocessing.frame(size).resized
+        return Size(min(2 * height, size.height), min(2 * width, size.width))
 
     def _maps(
         self, score: Score, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None, space: Space

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -46,6 +47,14 @@ def test_edges_are_where_the_radiograph_has_them(mode: ResizeMode) -> None:
     assert row >= 4
     assert column >= 4
     assert not grid[:3, :3].any()
+
+
+def test_edges_of_half_the_size_are_the_same_places() -> None:
+    size = Size(960, 800)
+    pixels = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8), (0, 0), 9)
+    frame = Frame.fit(size, Size(64, 64), ResizeMode.SQUASH)
+    whole, half = (edge_grid(each, frame, Size(7, 7)) for each in (pixels, cv2.resize(pixels, None, fx=0.5, fy=0.5)))
+    np.testing.assert_allclose(half, whole, rtol=0.05)
 
 
 def test_a_picture_without_edges_has_none_at_its_border() -> None:

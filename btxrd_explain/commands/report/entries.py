@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.evaluation.lesions import lesions_of
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.outputs.html.encode import grids_to_text, mask_to_path, mask_to_runs, to_jpeg
 
 if TYPE_CHECKING:
-    from btxrd_explain.core.geometry import Frame, Size
+    from btxrd_explain.core.geometry import Frame
     from btxrd_explain.evaluation.readers import ReadImage
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.evaluation.scoring import Scorer
@@ -92,12 +94,17 @@ class EntryMaker:
         details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.annotated_class)
         entry = Entry(score, image.frame, details=details, scores=scores, findings=findings, read=read)
         try:
-            pixels = image.radiograph().pixels
+            pixels = image.radiograph(self._needed).pixels
         except RadiographError as error:
             return replace(entry, problem=str(error))
         picture, _ = to_jpeg(pixels, self.picture_side, quality=_PICTURE_QUALITY)
         thumbnail, size = to_jpeg(pixels, _THUMBNAIL_SIDE, quality=_THUMBNAIL_QUALITY)
         return replace(entry, thumbnail_size=size, pictures=Pictures(thumbnail, picture))
+
+    def _needed(self, size: Size) -> Size:
+        """Return the size of the large picture, rounded up: no larger a radiograph need be decoded."""
+        scale = min(1.0, self.picture_side / max(size))
+        return Size(ceil(size.height * scale), ceil(size.width * scale))
 
     def _lesions(self, image: ExplainedImage, annotation: AnnotationPlace | None, true: int | None) -> dict[str, Any]:
         """Return the lesions as outline and as mask on the pixels on which they are compared."""

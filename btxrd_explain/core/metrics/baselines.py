@@ -67,7 +67,7 @@ def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size) -> NDArray[np
     grid. A map that scores like this one may outline the picture rather than say anything of the classifier.
 
     Args:
-        pixels: Radiograph of shape ``frame.original`` (grey), uint8 or float32.
+        pixels: Grey radiograph, uint8 or float32, of shape ``frame.original``, or a reduced version of it.
         frame: How it maps to the network's input.
         grid_size: Rows and columns of the grid.
 
@@ -75,9 +75,9 @@ def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size) -> NDArray[np
         Float32 array of shape ``grid_size``, non-negative.
 
     Raises:
-        ValueError: The radiograph has another shape.
+        ValueError: The radiograph is not grey, or larger than it should be.
     """
-    if pixels.shape != frame.original:
+    if pixels.ndim != 2 or pixels.shape[0] > frame.original.height or pixels.shape[1] > frame.original.width:
         raise ValueError(f"expected a grey radiograph of {tuple(frame.original)}, got {pixels.shape}")
     size = (frame.resized.width, frame.resized.height)
     seen = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
