@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NOISE_FLOOR = 1e-6
 """A peak below this share of the terms it was summed from is rounding noise of float32, not evidence.
 
-So is a cell, or a pixel, below this share of the peak: it counts as 0.
+So is a cell below this share of the peak: it counts as 0.
 """
 
 COMPLETE = 0.05

@@ -1,7 +1,7 @@
 """A heat map's pixels counted by level, once for the whole image and once within the annotation.
 
-Heat maps are quantised to 51,001 levels: ``level = floor(51000 h)``, but 1 for all that is more than rounding noise and
-would be 0, so that what shows no evidence is a level of its own. Because of ``51000 = 255 * 200 = 1000 * 51`` one
+Heat maps are quantised to 51,001 levels: ``level = floor(51000 h)``, but 1 for whatever is more than 0, so that the
+pixels without evidence are a level of their own. Because of ``51000 = 255 * 200 = 1000 * 51`` one
 histogram serves Otsu's rule on ``uint8(255 h)``, thresholds of two digits and bins of 0.001, each to the last pixel.
 From the two histograms every threshold's true and false positives follow by cumulative sums, without another look at
 the pixels.
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from btxrd_explain.core.heatmap import NOISE_FLOOR
 from btxrd_explain.core.interpolation import row_blocks
 
 if TYPE_CHECKING:
@@ -85,10 +84,10 @@ def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
         values: Float32 heat map of any shape in [0, 1].
 
     Returns:
-        Uint16 array of the same shape, at most :data:`TOP_LEVEL`; 0 where a value is below 1e-6.
+        Uint16 array of the same shape, at most :data:`TOP_LEVEL`; 0 where a value is 0.
 
-    >>> quantise(np.array([0.0, 1e-7, 1e-6, 0.5, 1.0], np.float32)).tolist()
-    [0, 0, 1, 25500, 51000]
+    >>> quantise(np.array([0.0, 1e-7, 0.5, 1.0], np.float32)).tolist()
+    [0, 1, 25500, 51000]
     """
     levels = np.empty(values.shape, np.uint16)
     _quantise(values, levels, 0)
@@ -101,7 +100,7 @@ def _quantise(values: NDArray[np.float32], levels: NDArray[np.uint16], low: floa
     scaled *= np.float32(LEVELS_PER_BYTE)
     np.copyto(levels, scaled, casting="unsafe")
     if low < 2 / TOP_LEVEL:
-        np.maximum(levels, values >= np.float32(NOISE_FLOOR), out=levels)
+        np.maximum(levels, values > 0, out=levels)
 
 
 def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
@@ -125,35 +124,42 @@ def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
     return Histogram(inside=_count(quantise(inside)), whole=whole)
 
 
-def pixels_at(level: int, heat: HeatMap) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Return the positions and values of a level's pixels.
+def pixels_at(levels: range, heat: HeatMap) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Return the positions and values of some levels' pixels.
 
     Args:
-        level: The level.
+        levels: The levels, in steps of 1.
         heat: The heat map.
 
     Returns:
         Intp array of indices into the flattened image, ascending, and float32 array of the same shape.
     """
     nowhere = np.empty(0, np.intp), np.empty(0, np.float32)
-    found = [nowhere, *(_at(level, heat, block) for block in _with_level(level, heat))]
+    found = [nowhere, *(_at(levels, heat, block) for block in _with_levels(levels, heat))]
     positions, values = (np.concatenate([part[of] for part in found]) for of in (0, 1))
     order = np.argsort(positions)
     return positions[order], values[order]
 
 
-def _with_level(level: int, heat: HeatMap) -> Iterator[Block]:
-    """Yield the parts of a heat map that may have pixels of a level."""
+def _with_levels(levels: range, heat: HeatMap) -> Iterator[Block]:
+    """Yield the parts of a heat map that may have pixels of some levels."""
     slack = 1e-6  # of interpolation in float32
-    for block in heat.blocks() if level else row_blocks(heat.shape):
-        if (block.low - slack) * TOP_LEVEL < level + 1 and (block.high + slack) * TOP_LEVEL >= level:
+    for block in row_blocks(heat.shape) if 0 in levels else heat.blocks():
+        if (block.low - slack) * TOP_LEVEL < levels.stop and (block.high + slack) * TOP_LEVEL >= levels.start:
             yield block
 
 
-def _at(level: int, heat: HeatMap, block: Block) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def _at(levels: range, heat: HeatMap, block: Block) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     values = heat.part(block.rows, block.columns)
-    rows, columns = np.nonzero(quantise(values) == level)
-    return (rows + block.rows.start) * heat.shape[1] + columns + block.columns.start, values[rows, columns]
+    near = values.ravel() >= np.float32((levels.start - 1) / TOP_LEVEL)
+    if levels.stop <= TOP_LEVEL:
+        near &= values.ravel() <= np.float32((levels.stop + 1) / TOP_LEVEL)
+    places = np.flatnonzero(near)
+    found = values.ravel()[places]
+    own = quantise(found)
+    within = (own >= levels.start) & (own < levels.stop)
+    rows, columns = np.divmod(places[within], values.shape[1])
+    return (rows + block.rows.start) * heat.shape[1] + columns + block.columns.start, found[within]
 
 
 def _count(levels: NDArray[np.uint16]) -> NDArray[np.int64]:

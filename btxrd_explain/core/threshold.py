@@ -11,7 +11,7 @@ import numpy as np
 
 from btxrd_explain.core.arrays import checked_choice, checked_heatmap, checked_mask, checked_number
 from btxrd_explain.core.choices import Operator, Rule
-from btxrd_explain.core.heatmap import NOISE_FLOOR, HeatMap, MapStatus
+from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.core.histogram import LEVELS_PER_BYTE, TOP_LEVEL, count_levels, pixels_at, quantise
 from btxrd_explain.core.overlap import Overlap, count_overlap
 
@@ -115,7 +115,9 @@ def lowest_value(level: int) -> np.float32:
     >>> float(lowest_value(25500))
     0.5
     """
-    value = np.float32(NOISE_FLOOR if level == 1 else level / TOP_LEVEL)
+    if level == 1:
+        return np.nextafter(np.float32(0), np.float32(1))
+    value = np.float32(level / TOP_LEVEL)
     while level and _level(np.nextafter(value, np.float32(0))) >= level:
         value = np.nextafter(value, np.float32(0))
     while _level(value) < level:
@@ -141,7 +143,7 @@ def count_reached(cut: Cut, heat: HeatMap, inside: NDArray[np.float32], histogra
     level = _level(np.float32(cut.value))
     region = int(histogram.whole_from[level])
     if cut.operator is Operator.ABOVE or np.float32(cut.value) != lowest_value(level):
-        _, divided = pixels_at(level, heat)
+        _, divided = pixels_at(range(level, level + 1), heat)
         region += int(np.count_nonzero(cut.reached(divided))) - len(divided)
     return Overlap(int(np.count_nonzero(cut.reached(inside))), region, inside.size)
 

@@ -1,7 +1,7 @@
 """Scores over all thresholds, from the two histograms of an image.
 
-Values of one level count as tied. With 51,001 levels that moves average precision by less than 5e-5, and the area under
-the ROC curve by less than 2e-5, against exact values.
+Values of one level count as tied, but for the hottest pixels in the average precision. With 51,001 levels that moves
+average precision by less than 5e-5, and the area under the ROC curve by less than 2e-5, against exact values.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> N
     return curve
 
 
-def average_precision(histogram: Histogram) -> float | None:
+def average_precision(
+    histogram: Histogram, first: int, hottest: NDArray[np.float32], annotated: NDArray[np.bool_]
+) -> float | None:
     """Return the average precision of the pixels, ``Σ precision · Δrecall`` from the highest threshold down.
 
     The area under the precision-recall curve without interpolation, as scikit-learn defines it (Davis and Goadrich,
@@ -60,6 +62,9 @@ def average_precision(histogram: Histogram) -> float | None:
 
     Args:
         histogram: The pixels by level.
+        first: The level from which on pixels are told apart by their values.
+        hottest: Their values, shape ``(n,)``.
+        annotated: Which of them are annotated, of the same shape.
 
     Returns:
         Average precision in (0, 1]; None where nothing is annotated.
@@ -67,8 +72,13 @@ def average_precision(histogram: Histogram) -> float | None:
     levels = histogram.annotated_levels
     if levels.size == 0:
         return None
+    order = np.argsort(-hottest)
+    last = np.flatnonzero(np.diff(hottest[order], append=-1))  # of equal values
+    both = np.cumsum(annotated[order])[last]
+    sorted_sum = (both / (last + 1) * np.diff(both, prepend=0)).sum()
+    levels = levels[levels < first]
     precision = histogram.inside_from[levels] / histogram.whole_from[levels]
-    return _mean(precision, histogram.inside[levels])
+    return float((sorted_sum + (precision * histogram.inside[levels]).sum()) / histogram.annotated)
 
 
 def roc_auc(histogram: Histogram) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
-from btxrd_explain.core.histogram import Histogram, count_levels, pixels_at
+from btxrd_explain.core.histogram import TOP_LEVEL, Histogram, count_levels, pixels_at
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.overlap import Overlap, count_overlap
@@ -129,7 +129,7 @@ def hits_among_hottest(heat: HeatMap, mask: NDArray[np.bool_], histogram: Histog
     hits = int(histogram.inside_from[level + 1])
     if histogram.inside[level] in (0, histogram.whole[level]):  # whichever are taken, all are alike
         return hits + (left if histogram.inside[level] else 0)
-    tied, values = pixels_at(level, heat)
+    tied, values = pixels_at(range(level, level + 1), heat)
     hottest = np.argsort(-values, kind="stable")[:left]
     return hits + int(np.count_nonzero(mask.ravel()[tied[hottest]]))
 
@@ -292,7 +292,7 @@ def measure(
         tolerance_hit=_hit(heat, mask, tolerance),
         energy_in_mask=look.energy.share,
         rank_accuracy=rank_accuracy(hits, overlap.annotation),
-        average_precision=average_precision(look.histogram),
+        average_precision=average_precision(look.histogram, *_hottest(look)),
         roc_auc=roc_auc(look.histogram),
     )
     return Measurement(metrics, curve, PixelCounts.of(look.histogram))
@@ -336,6 +336,17 @@ def _region(look: _Look, cut: Cut, *, fill: bool) -> tuple[Overlap, NDArray[np.b
         filled = fill_contours(cut.reached(look.heat.values))
         return count_overlap(filled, look.mask), filled[look.window]
     return count_reached(cut, look.heat, look.inside, look.histogram), cut.reached(look.seen)
+
+
+_SORTED = 2**14
+"""So many of the hottest pixels are told apart by their values: precision among few is moved by every tie."""
+
+
+def _hottest(look: _Look) -> tuple[int, NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the level from which on the hottest pixels are sorted, their values, and which of them are annotated."""
+    first = max(int(np.searchsorted(-look.histogram.whole_from, -_SORTED)), 1)
+    places, values = pixels_at(range(first, TOP_LEVEL + 1), look.heat)
+    return first, values, look.mask.ravel()[places]
 
 
 def _hit(heat: HeatMap, mask: NDArray[np.bool_], tolerance: float | None) -> bool | None:

@@ -15,10 +15,18 @@
 
 /**
  * Thresholds are told apart in steps of 1 / LEVELS, on which the counts of pixels are exact: a multiple of the hundredths
- * of the slider, and of the 51,000 levels from which Python's rules (Otsu, percentile) choose; and fine enough for the
- * 1e-6 below which a pixel shows no evidence.
+ * of the slider, and of the 51,000 levels from which Python's rules (Otsu, percentile) choose. What is more than 0
+ * is in the first step at least.
  */
-export const LEVELS = 20 * 51000;
+export const LEVELS = 5 * 51000;
+
+/**
+ * Return the step of a heat, or of a threshold.
+ *
+ * @param {number} h In steps.
+ * @param {(h: number) => number} round
+ */
+const step = (h, round) => (h > 0 ? Math.max(round(h), 1) : 0);
 
 /**
  * Place samples along one axis of the radiograph, or of the network's input, between the cells of the grid.
@@ -158,7 +166,7 @@ export function overlap(grid, frame, mask, { space, operator }) {
   const whole = new Uint32Array(LEVELS + 2);
   const inside = new Uint32Array(LEVELS + 2);
   // A pixel of heat h is in the region of every level up to floor(h) with >=, and below ceil(h) with >.
-  const level = operator === ">" ? (/** @type {number} */ h) => Math.ceil(h) - 1 : Math.floor;
+  const level = operator === ">" ? (/** @type {number} */ h) => Math.ceil(h) - 1 : (/** @type {number} */ h) => step(h, Math.floor);
   const rows = axis(frame, 0, grid.rows, { space });
   const columns = axis(frame, 1, grid.columns, { space });
   eachRow(grid, rows, columns, (row, values) => {
@@ -198,7 +206,7 @@ export class Overlap {
    * @returns {number | null} null where the union is empty.
    */
   iou(threshold) {
-    const slot = Math.round(threshold * LEVELS) + 1;
+    const slot = step(threshold * LEVELS, Math.round) + 1;
     const union = this.region[slot] + this.annotation - this.both[slot];
     return union > 0 ? this.both[slot] / union : null;
   }
