@@ -36,12 +36,15 @@ class Curve:
             ``(201,)``, NaN where the class or the rest has no image.
         low: Lower ends of the pointwise intervals, likewise.
         high: Upper ends.
+        points: The curve itself, at every score, highest first: x and y, float64, shape ``(n, 2)``. Lines join those of
+            ROC; precision holds from one recall up to the next.
     """
 
     area: Estimate
     values: NDArray[np.float64]
     low: NDArray[np.float64]
     high: NDArray[np.float64]
+    points: NDArray[np.float64]
 
 
 def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> Curve:
@@ -66,7 +69,9 @@ def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: R
         curves[np.isnan(area)] = np.nan  # of a draw without the class, or without the rest
         return np.column_stack([area, curves])
 
-    return _curve(area_and_curve, resampling, defined=bool(positive.any()) and not positive.all())
+    (true,), (false,), _ = ranking.roc(np.ones((1, len(scores))))
+    defined = bool(positive.any()) and not positive.all()
+    return _curve(area_and_curve, resampling, np.column_stack([false, true]), defined=defined)
 
 
 def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: Resampling) -> Curve:
@@ -89,7 +94,9 @@ def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], 
         recall, precision, area = ranking.precision_recall(weights)
         return np.column_stack([area, _reached(recall[:, 1:], precision[:, 1:])])
 
-    return _curve(area_and_curve, resampling, defined=bool(positive.any()))
+    (recall,), (precision,), _ = ranking.precision_recall(np.ones((1, len(scores))))
+    points = np.column_stack([recall, precision])[1:]
+    return _curve(area_and_curve, resampling, points, defined=bool(positive.any()))
 
 
 def areas_of(
@@ -196,7 +203,11 @@ def _reached(recall: NDArray[np.float64], precision: NDArray[np.float64]) -> NDA
 
 
 def _curve(
-    area_and_curve: Callable[[NDArray[np.float64]], NDArray[np.float64]], resampling: Resampling, *, defined: bool
+    area_and_curve: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    resampling: Resampling,
+    points: NDArray[np.float64],
+    *,
+    defined: bool,
 ) -> Curve:
     """Evaluate a curve: a statistic whose first column is its area, and the others its values over the grid."""
     if not len(resampling.unit_of):
@@ -204,4 +215,4 @@ def _curve(
     nothing = np.full(1 + len(GRID), np.nan)
     values, low, high = draws_of(area_and_curve, resampling) if defined else (nothing, nothing, nothing)
     (area,) = as_estimates(values[:1], low[:1], high[:1], resampling)
-    return Curve(area, values[1:], low[1:], high[1:])
+    return Curve(area, values[1:], low[1:], high[1:], points)

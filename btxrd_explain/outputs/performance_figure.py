@@ -54,7 +54,7 @@ def build_roc(performance: Performance | MultiLabelPerformance, names: Sequence[
     classes = _classes(performance, names)
     for number, (name, part) in enumerate(classes):
         label = named(name, f": AUROC {described(part.roc.area)}, n = {_numbers(part, performance)}")
-        _draw_curve(axes, part.roc, label, number, banded=len(classes) <= len(SERIES))
+        _draw_curve(axes, part.roc, label, number, classes=len(classes))
     add_band(axes, GRID, Band("chance", GRID), colour=GREY, style=2, thin=True)
     finish(axes, x_label="false positive rate (1 - specificity)", y_label="true positive rate (sensitivity)")
     return figure
@@ -72,7 +72,7 @@ def build_precision_recall(
     for number, (name, part) in enumerate(classes):
         curve = part.precision_recall
         label = named(name, f": AP {described(curve.area)}, n = {_numbers(part, performance)}")
-        _draw_curve(axes, curve, label, number, banded=len(classes) <= len(SERIES))
+        _draw_curve(axes, curve, label, number, classes=len(classes), stepped=True)
         if len(classes) > len(SERIES):
             continue  # more levels than colours would say nothing
         share = np.full(GRID.shape, part.positives / part.images)
@@ -125,10 +125,21 @@ def _one_chart(heading: str, performance: Performance | MultiLabelPerformance, f
     return figure, axes
 
 
-def _draw_curve(axes: Axes, curve: Curve, label: str, number: int, *, banded: bool) -> None:
-    """Draw a line with its interval; the intervals of many classes would hide the lines, and the legend has them."""
-    band = Band(label, curve.values, curve.low if banded else None, curve.high if banded else None)
-    add_band(axes, GRID, band, colour=SERIES[number % len(SERIES)], style=number // len(SERIES))
+def _draw_curve(axes: Axes, curve: Curve, label: str, number: int, *, classes: int, stepped: bool = False) -> None:
+    """Draw a curve at every score, with its interval; those of many classes would hide it, and the legend has them.
+
+    Bands of a few images reach from edge to edge and lie on each other: they are pale, and thin lines tell where each
+    ends.
+    """
+    colour = SERIES[number % len(SERIES)]
+    x, y = curve.points.T
+    if stepped:  # a precision holds for all recalls from the one before, the first from 0
+        x, y = np.repeat(np.concatenate([[0.0], x]), 2)[1:-1], np.repeat(y, 2)
+    add_band(axes, x, Band(label, y), colour=colour, style=number // len(SERIES))
+    if classes <= len(SERIES):
+        axes.fill_between(GRID, curve.low, curve.high, color=colour, alpha=0.2 / classes, linewidth=0)
+        for end in (curve.low, curve.high):
+            axes.plot(GRID, end, color=colour, linewidth=0.5, alpha=0.6, linestyle=(0, (3, 2)))
 
 
 def _draw_reliability(axes: Axes, part: Reliability) -> None:

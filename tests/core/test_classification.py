@@ -110,6 +110,17 @@ def test_curves_lie_within_bounds_and_their_intervals_around_them(seed: int) -> 
     assert (np.diff(roc(scores, positive, _few(60)).values) >= 0).all()
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_curves_have_a_point_at_every_score_as_scikit_learns(seed: int) -> None:
+    labels, probabilities = _sample(seed)
+    positive, scores = labels == 0, probabilities[:, 0]
+    false, true, _ = metrics.roc_curve(positive, scores, drop_intermediate=False)
+    np.testing.assert_allclose(roc(scores, positive, _few(60)).points, np.column_stack([false, true]))
+    precision, recall, _ = metrics.precision_recall_curve(positive, scores)
+    expected = np.column_stack([recall, precision])[::-1][1:]  # from the highest score on, without its last point
+    np.testing.assert_allclose(precision_recall(scores, positive, _few(60)).points, expected)
+
+
 @pytest.mark.parametrize("positive", [np.zeros(4, bool), np.ones(4, bool)])
 def test_without_both_kinds_there_is_no_roc_curve(positive: NDArray[np.bool_]) -> None:
     curve = roc(np.array([0.1, 0.4, 0.4, 0.9]), positive, _few(4))
