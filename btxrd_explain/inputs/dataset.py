@@ -390,11 +390,11 @@ def image_ids(files: Iterable[Path]) -> dict[Path, str]:
     ids = {group[0]: name for name, group in by_name.items() if len(group) == 1}
     for group in by_name.values():
         if len(group) > 1:
-            ids.update(zip(group, _places(group), strict=True))
+            ids.update(zip(group, places(group), strict=True))
     return ids
 
 
-def _places(group: Sequence[Path]) -> list[str]:
+def places(group: Sequence[Path]) -> list[str]:
     """Return the files' paths from their common folder, or whole ones where they have none (drives, URLs)."""
     whole = [absolute(file) for file in group]
     try:

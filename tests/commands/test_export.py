@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import unicodedata
 from dataclasses import replace
@@ -211,6 +212,28 @@ def test_coco_files_hold_regions_and_annotations_pixel_by_pixel(out: Path, capsy
     capsys.readouterr()
 
 
+def test_coco_names_files_by_their_path_from_one_folder(
+    out: Path, make_table: Callable[..., object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of radiographs in folders, some of one name: all are found below one image root."""
+    table = open_table(out / "predictions.parquet")
+    rows = [row for row in table.rows() if row.size is not None][:2]
+    for number, folder in enumerate(("images/one", "images/two")):
+        target = out.parent / folder / "x.jpeg"
+        target.parent.mkdir(parents=True)
+        shutil.copy(table.image_path(rows[number]), target)
+        name = "x.jpeg" if number else "other.jpeg"
+        rows[number] = replace(rows[number], image_id=name, path=f"../{folder}/x.jpeg")
+    make_table(out / "predictions.parquet", NAMES, rows)
+    _export(out, "coco", code=0)
+    attention = COCO(out / "coco" / "attention.json")
+    names = {image["file_name"] for image in attention.dataset["images"]}
+    assert names == {"one/x.jpeg", "two/x.jpeg"}
+    assert all((out.parent / "images" / name).is_file() for name in names)
+    assert len(attention.anns) == 2
+    capsys.readouterr()
+
+
 def test_our_own_coco_reader_reads_the_annotations(out: Path) -> None:
     _export(out, "coco")
     lines = [CliRunner().invoke(app, ["export", "--to", "labelme", "-o", str(out), "--json", *more]).stdout
@@ -222,7 +245,7 @@ def test_our_own_coco_reader_reads_the_annotations(out: Path) -> None:
 
 def test_a_coco_file_is_whole_or_not_there(tmp_path: Path) -> None:
     origin = Origin(NAMES, "gradcam heat map >= 0.5", {})
-    images = [{"id": 1, "file_name": "a", "height": 2, "width": 2}]
+    images = [("a", {"id": 1, "file_name": "a", "height": 2, "width": 2})]
     part = Attention("Benign", 0.5, np.zeros((2, 2), np.float32), MapStatus.OK, 1.0, np.ones((2, 2), bool))
     image = ExportedImage("a", tmp_path / "a", Size(2, 2), None, "Benign", 0.5, (part,))
 

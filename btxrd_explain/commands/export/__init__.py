@@ -17,6 +17,7 @@ from btxrd_explain.errors import BtxrdExplainError, OutputError, SettingsError
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.protocol import protocol_of, rule_in_words
 from btxrd_explain.inference.selection import select_rows
+from btxrd_explain.inputs.dataset import places
 from btxrd_explain.outputs.export.item import Origin, UnexportedError
 from btxrd_explain.plain import distinct
 from btxrd_explain.progress import Failures, Listener
@@ -125,10 +126,12 @@ def _image_ids(selected: Selected) -> Iterable[str]:
     return ids
 
 
-def _coco_images(selected: Selected) -> Iterator[dict[str, Any]]:
-    for number, row in enumerate(selected.rows, start=1):
-        if row.size is not None:
-            yield {"id": number, "file_name": row.image_id, "height": row.size.height, "width": row.size.width}
+def _coco_images(selected: Selected) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and entry of each radiograph; file names are paths from the one folder that holds all of them."""
+    rows = [(number, row, row.size) for number, row in enumerate(selected.rows, start=1) if row.size is not None]
+    files = places([selected.table.image_path(row) for _, row, _ in rows])
+    for (number, row, size), file in zip(rows, files, strict=True):
+        yield row.image_id, {"id": number, "file_name": file, "height": size.height, "width": size.width}
 
 
 _MUCH = 2**30

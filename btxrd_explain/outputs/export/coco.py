@@ -31,25 +31,26 @@ LESION = "lesion"
 
 @contextmanager
 def coco_writer(
-    folder: Path, origin: Origin, images: Iterable[dict[str, Any]]
+    folder: Path, origin: Origin, images: Iterable[tuple[str, dict[str, Any]]]
 ) -> Iterator[Callable[[ExportedImage], None]]:
     """Write ``attention.json`` and ``annotations.json``, of the same images, image by image.
 
     Args:
         folder: Where both go.
         origin: How the heat maps were made.
-        images: All radiographs that may come, as entries of COCO's ``images``; ``file_name`` is the ``image_id``.
+        images: All radiographs that may come: ``image_id``, and the entry of COCO's ``images``, whose ``file_name`` is
+            the path from one folder of all images.
 
     Yields:
         A function that adds the regions and the lesions of one radiograph.
     """
-    entries = list(images)
-    numbers = {entry["file_name"]: entry["id"] for entry in entries}
+    entries = dict(images)
+    numbers = {image_id: entry["id"] for image_id, entry in entries.items()}
     categories = {name: number for number, name in enumerate([*origin.class_names, LESION], start=1)}
     shared = {
         "licenses": [],
         "categories": [{"id": number, "name": name} for name, number in categories.items()],
-        "images": entries,
+        "images": list(entries.values()),
     }
 
     def add(image: ExportedImage) -> None:
