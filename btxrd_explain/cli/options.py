@@ -1,6 +1,7 @@
 """Settings as command line flags: each command names the settings that it takes, and the catalogue tells the rest."""
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,7 +119,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
     panel = _PANELS[setting.section]
     if isinstance(setting.default, bool) or setting.name == "output.overlay":
         switch = typer.Option(
-            f"{setting.flag}/--no-{setting.flag[2:]}", help=setting.description, rich_help_panel=panel
+            f"{setting.flag}/--no-{setting.flag[2:]}", help=_literal(setting.description), rich_help_panel=panel
         )
         return _keyword(setting.key, Annotated[bool | None, switch], default=None)
     flags = [_SHORT[setting.name], setting.flag] if setting.name in _SHORT else [setting.flag]
@@ -143,7 +144,16 @@ def _help(setting: Setting) -> str:
     if setting.name == "gradcam.method":
         text += " In brackets the cost for all classes, in forward passes:"
         text += "".join(f"\n\n{method.name}: {method.summary} ({method.cost})" for method in METHODS.values())
-    return text if setting.default in (None, ()) else f"{text} [default: {setting.default}]"
+    return _literal(text if setting.default in (None, ()) else f"{text} [default: {setting.default}]")
+
+
+def _literal(text: str) -> str:
+    r"""Return a text whose brackets the help shows as they are; rich takes words within brackets for its markup.
+
+    >>> _literal("pip install 'btxrd-explain[ray]'")
+    "pip install 'btxrd-explain\\[ray]'"
+    """
+    return re.sub(r"\[(?=[a-z#/@])", r"\\[", text)
 
 
 def _metavar(setting: Setting) -> str:

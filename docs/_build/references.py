@@ -23,7 +23,7 @@ def commands() -> str:
     """Return the help of all commands, as Typer documents them."""
     command = [sys.executable, "-m", "typer", "btxrd_explain.cli", "utils", "docs", "--name", "btxrd-explain"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    text = re.sub(r"\[/?(?:bold|dim)\]", "", text)
+    text = re.sub(r"\[/?(?:bold|dim)\]", "", text).replace("\\[", "[")
     return text.partition("**Commands**")[0].partition("\n")[2] + "".join(_sections(text))
 
 
