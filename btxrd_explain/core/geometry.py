@@ -154,6 +154,22 @@ class Frame:
         )
 
     @property
+    def seen_fraction(self) -> float:
+        """Fraction of the radiograph's pixels that the network saw, in [0, 1]."""
+        rows, columns = self.window_seen
+        return (rows.stop - rows.start) * (columns.stop - columns.start) / (self.original.height * self.original.width)
+
+    @property
+    def input_aspect(self) -> float:
+        """Width by height of what the network's input shows, which is squashed where its pixels are not square.
+
+        >>> Frame.fit(Size(200, 100), Size(50, 50), ResizeMode.SQUASH).input_aspect
+        0.5
+        """
+        height, width = (self.network[axis] * self.original[axis] / self.resized[axis] for axis in (0, 1))
+        return width / height
+
+    @property
     def window_filled(self) -> tuple[slice, slice]:
         """Rows and columns of the network's input that show the radiograph; the rest is padding."""
         return _span(self._sample(axis=0)[1]), _span(self._sample(axis=1)[1])

@@ -23,7 +23,14 @@ from btxrd_explain.evaluation.schema import (
     Rule,
     Summary,
 )
-from btxrd_explain.evaluation.summaries import correlate, describe_curve, describe_data_set, summarise, summarise_all
+from btxrd_explain.evaluation.summaries import (
+    correlate,
+    describe_curve,
+    describe_data_set,
+    describe_maps,
+    summarise,
+    summarise_all,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,10 +92,23 @@ def _told_apart(extent: Extent) -> str:
     return f"Interventions: {extent.interventions}"
 
 
+def _unseen(evaluation: Evaluation) -> Iterator[str]:
+    """State what the network never saw of the evaluated images."""
+    scores = list({score.row.image_id: score for score in evaluation.evaluated}.values())
+    seen = [score.seen_fraction for score in scores if score.seen_fraction is not None]
+    cut = sum((score.lesion_seen_fraction or 0) < 1 for score in scores)
+    if seen and min(seen) < 1:
+        yield (
+            f"The network saw a part of the radiographs only, on average {sum(seen) / len(seen):.0%} of the pixels, "
+            f"and not all of the lesions in {cut} of {len(scores)} images; heat maps are 0 where it saw nothing."
+        )
+
+
 def _limits_of_images(evaluation: Evaluation) -> Iterator[str]:
     """State what the evaluated images themselves limit."""
     names, evaluated = evaluation.selected.table.provenance.class_names, evaluation.evaluated
     images = {score.row.image_id for score in evaluated}
+    yield from _unseen(evaluation)
     copies = len(images) - len({score.row.content for score in evaluated})
     if evaluation.protocol.decisions is not None:
         yield (
@@ -160,6 +180,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         num_images=summary.overall.n,
         iou_threshold=rule.threshold,
         summary=summary,
+        qualitative=describe_maps(sample),
         data_set=describe_data_set(evaluation, sample),
         correlations=correlate(sample),
         curve=describe_curve(sample),

@@ -259,6 +259,9 @@ class Report(Part):
     num_images: int = Field(description="Images with an IoU.")
     iou_threshold: float | None = Field(description="Null where each image has its own.")
     summary: Summary
+    qualitative: dict[str, str] = Field(
+        default={}, description="By true class: whether heat maps are focal and on the annotated region, in words."
+    )
     data_set: DataSet
     correlations: Correlations
     curve: Curve

@@ -81,6 +81,8 @@ class Score:
         undefined: Why it has no IoU although it is evaluated (its heat map's status); None where it has one.
         lesions: Number of lesions in the annotation.
         lesion_share: Share of the radiograph that is annotated.
+        seen_fraction: Fraction of the radiograph's pixels that the network saw.
+        lesion_seen_fraction: The same of the annotated ones; None where nothing is annotated.
         metrics: What each map scores; the classifier's map is there wherever the image is evaluated.
         curves: IoU of each map at 101 thresholds, float32, where it is defined.
         pixels: Pixels by bins of the classifier's map, inside and whole, uint32, shape ``(2, 1001)``; None where
@@ -100,6 +102,8 @@ class Score:
     undefined: str | None = None
     lesions: int | None = None
     lesion_share: float | None = None
+    seen_fraction: float | None = None
+    lesion_seen_fraction: float | None = None
     metrics: Mapping[MapKind, ImageMetrics] = field(default_factory=dict, hash=False)
     curves: Mapping[MapKind, NDArray[np.float32]] = field(default_factory=dict, hash=False)
     pixels: NDArray[np.uint32] | None = None

@@ -114,7 +114,14 @@ class Scorer:
         except AnnotationError as error:
             excluded = replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error))
             return Scored(excluded, findings=() if annotation.told else (unusable(row.image_id, error),))
-        score = replace(score, lesions=lesions.count, lesion_share=float(lesions.mask.mean()))
+        annotated = int(lesions.mask.sum())
+        score = replace(
+            score,
+            lesions=lesions.count,
+            lesion_share=float(lesions.mask.mean()),
+            seen_fraction=image.frame.seen_fraction,
+            lesion_seen_fraction=float(lesions.mask[image.frame.window_seen].sum()) / annotated if annotated else None,
+        )
         sha256 = None if row.stamp is None else row.stamp.sha256
         findings = [replace(finding, images=(row.image_id,)) for finding in lesions.findings]
         findings += of_another_image(row.image_id, row.path, lesions.annotation, sha256, image.radiograph)

@@ -254,3 +254,32 @@ def _where_defined(model: NDArray[np.float64], values: NDArray[np.float64]) -> N
 
 def _over(statistic: Callable[[NDArray[np.float64]], Any], values: NDArray[np.float64]) -> float | None:
     return None if np.isnan(values).all() else float(statistic(values))
+
+
+# Heat maps in words.
+
+_FOCAL, _SPREAD = 0.1, 0.3
+"""Median fraction of the image that the region covers: up to the first a map is focal, above the second spread out."""
+
+
+def describe_maps(sample: Sample) -> dict[str, str]:
+    """Return for each true class whether heat maps are focal and on the annotated region, in words with numbers."""
+    return {part.name: _in_words(sample, part) for part in sample.by_class()}
+
+
+def _in_words(sample: Sample, part: Slice) -> str:
+    models = [sample.scores[row].model for row in part.rows.tolist()]
+    found = [model for model in models if model is not None and model.region_share is not None]
+    if not found:
+        return f"none of {len(models)} images has a heat map that can be judged"
+    n, hits = len(found), sum(bool(model.pointing_hit) for model in found)
+    extent = float(np.median([model.region_share for model in found]))
+    form = "focal" if extent <= _FOCAL else "spread out" if extent > _SPREAD else "neither focal nor spread out"
+    place = "mostly on" if hits > 2 * n / 3 else "mostly off" if hits < n / 3 else "partly on, partly off"
+    energy, chance = (
+        np.mean(values) for values in ([m.energy_in_mask or 0 for m in found], [m.lesion_share for m in found])
+    )
+    return (
+        f"heat maps are {form} (the region covers {extent:.1%} of the image in the median) and {place} the annotated "
+        f"region (the hottest pixel in {hits} of {n} images; {energy:.0%} of the heat, {chance:.1%} by chance)"
+    )

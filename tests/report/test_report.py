@@ -10,6 +10,8 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
@@ -17,6 +19,8 @@ from btxrd_explain.cli import app
 from btxrd_explain.commands import annotate_iou, report
 from btxrd_explain.commands.report import writing
 from btxrd_explain.commands.report.document import describe
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import OutputError
 from btxrd_explain.inputs.btxrd import Metadata
 from btxrd_explain.predictions.store import write_table
@@ -196,3 +200,25 @@ def test_a_current_table_needs_no_torch(case: Case) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "report.html" in done.stdout
+
+
+def test_what_the_network_did_not_see_is_counted_and_said(make_case: Callable[..., Case], tmp_path: Path) -> None:
+    case = make_case(tmp_path, resize=ResizeMode.CROP)
+    annotate_iou.run(case.settings())
+    table = pq.read_table(case.folder / "results" / "annotation_metrics.parquet").to_pylist()
+    rows = {row["image_id"]: row for row in table if row["iou"] is not None}
+    for image_id, row in rows.items():
+        mask = case.masks[image_id]
+        window = case.provenance.preprocessing.frame(Size(*mask.shape)).window_seen
+        assert row["seen_fraction"] == pytest.approx(mask[window].size / mask.size)
+        assert row["lesion_seen_fraction"] == pytest.approx(mask[window].sum() / mask.sum())
+    cut = sum(row["lesion_seen_fraction"] < 1 for row in rows.values())
+    assert 0 < cut < len(rows)
+    document = json.loads((case.folder / "results" / "annotation_report.json").read_text("utf-8"))
+    (limit,) = [one for one in document["limits"] if one.startswith("The network saw a part")]
+    assert f"not all of the lesions in {cut} of {len(rows)} images" in limit
+    assert set(document["qualitative"]) == {row["class"] for row in rows.values()}
+    for name, words in document["qualitative"].items():
+        own = [row for row in rows.values() if row["class"] == name]
+        assert f"the hottest pixel in {sum(row['pointing_hit'] for row in own)} of {len(own)} images" in words
+        assert f"covers {np.median([row['region_share'] for row in own]):.1%} of the image" in words

@@ -46,6 +46,8 @@ _FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("map_agreement", pa.float64()),
     ("lesions", pa.int32()),
     ("lesion_share", pa.float64()),
+    ("seen_fraction", pa.float64()),
+    ("lesion_seen_fraction", pa.float64()),
 )
 
 
@@ -160,6 +162,8 @@ def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
             "map_agreement": score.map_agreement,
             "lesions": score.lesions,
             "lesion_share": None if score.model is None else score.model.lesion_share,
+            "seen_fraction": score.seen_fraction,
+            "lesion_seen_fraction": score.lesion_seen_fraction,
             _CURVE: None if curve is None else curve.tolist(),
         }
         | {
