@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np  # noqa: TC002 -- the doctest uses it
@@ -10,17 +10,16 @@ import numpy as np  # noqa: TC002 -- the doctest uses it
 from btxrd_explain.core.arrays import checked_count, checked_path, checked_picture, shown
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.outputs.fonts import fitted, printable, text_width, wrapped
-from btxrd_explain.outputs.overlay import add_outlines, as_rgb
+from btxrd_explain.outputs.marks import Key, Marks, draw_marks
+from btxrd_explain.outputs.overlay import ALPHA, COLOURS, as_rgb
 from btxrd_explain.outputs.style import (
-    ANNOTATION,
     FAINT,
     LINE,
+    LONGEST,
     SMALL,
     add_cell,
-    add_colour_bar,
-    add_legend,
-    add_note,
     add_text,
+    cell_shape,
     new_figure,
     save_figure,
     show_picture,
@@ -34,12 +33,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    from btxrd_explain.outputs.overlay import Outlines
-
-_WIDTH, _HEIGHT, _GAP, _LEFT, _BAR = 2.7, 2.3, 0.1, 0.5, 0.55
-"""Inches: size of a cell, gap between cells, left margin, height of the colour bar with its labels."""
-_WIDE_ENOUGH = 4.0
-"""Inches: what colour bar and legend need side by side."""
+_AREA, _GAP, _LEFT = 6.2, 0.1, 0.5
+"""Square inches of a cell. Inches: gap between cells, left margin."""
 _HEADING, _LABEL, _TITLE = 11, 9, 8
 """Points: title of the figure, of an outcome and of a cell."""
 _LONGEST_LINE = 6
@@ -55,13 +50,18 @@ class Picture:
         pixels: RGB, uint8, shape ``(height, width, 3)``.
         caption: What it shows, such as the class of its heat map.
         note: Why it shows no heat map; empty where it shows one.
-        annotation: Outlines of the expert annotation; none where there is none.
+        marks: What is drawn over it.
     """
 
     pixels: NDArray[np.uint8]
     caption: str = ""
     note: str = ""
-    annotation: Outlines = ()
+    marks: Marks = field(default_factory=Marks)
+
+    @property
+    def ratio(self) -> float:
+        """Width by height."""
+        return self.pixels.shape[1] / self.pixels.shape[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +106,30 @@ def place_of(number: int, columns: int) -> tuple[int, int]:
 
 
 def cell_pixels(dpi: int) -> Size:
-    """Return the size in pixels at which a picture is shown at most."""
-    return Size(round(_HEIGHT * dpi), round(_WIDTH * dpi))
+    """Return the size in pixels at which a picture is shown at most, whatever shape the cells take."""
+    return Size(*[round((_AREA * LONGEST) ** 0.5 * dpi)] * 2)
 
 
 def build_gallery(
-    rows: Sequence[Row], *, title: str, columns: int, colormap: str = "inferno", footer: str = ""
+    rows: Sequence[Row],
+    *,
+    title: str,
+    columns: int,
+    colormap: str = COLOURS,
+    alpha: float = ALPHA,
+    footer: str = "",
 ) -> Figure:
     """Build the picture grid of one class.
 
-    All cells have the same size whatever the shape of the radiographs; where an outcome has fewer examples than
-    columns the rest stays quietly empty and says so.
+    All cells have the same size, that of the median picture's shape; where an outcome has fewer examples than columns
+    the rest stays quietly empty and says so.
 
     Args:
         rows: The rows from top to bottom.
         title: Title of the figure.
         columns: Examples per row, at least 1; more than six stand in several lines, see :func:`place_of`.
         colormap: Colour map of the colour bar, the one that the pictures were made with.
+        alpha: Opacity at heat 1, likewise.
         footer: A line at the bottom on how the heat maps were made.
 
     Returns:
@@ -133,24 +140,25 @@ def build_gallery(
     """
     if not rows or columns < 1 or any(len(row.cells) > columns for row in rows):
         raise ValueError(f"cannot lay {max((len(row.cells) for row in rows), default=0)} cells into {columns} columns")
-    annotated = any(picture.annotation for row in rows for cell in row.cells for picture in cell.pictures)
-    width = max(_LEFT + _per_line(columns) * (_WIDTH + _GAP), _WIDE_ENOUGH if annotated else 0)
+    cells = [cell for row in rows for cell in row.cells if cell.pictures]
+    size = cell_shape([sum(picture.ratio for picture in cell.pictures) for cell in cells], _AREA)
+    width = _LEFT + _per_line(columns) * (size[0] + _GAP)
+    key = Key.of([picture.marks for cell in cells for picture in cell.pictures], width - _LEFT - _GAP)
     with styled():
         heading = wrapped(title, width - 2 * _GAP, _HEADING, bold=True, limit=3)
         notes = wrapped(footer, width - _LEFT - _GAP, SMALL, limit=8)
-        band = 0.28 + 0.14 * max((len(_title_lines(cell.title)) for row in rows for cell in row.cells), default=1)
-        below = _BAR + 0.1 + LINE * len(notes)
+        titles = [_title_lines(cell.title, size[0]) for row in rows for cell in row.cells]
+        pitch = size[1] + 0.28 + 0.14 * max(map(len, titles), default=1)
+        below = key.height + 0.1 + LINE * len(notes)
         lines = sum(_lines(row, columns) for row in rows)
-        height = 0.27 + 0.18 * len(heading) + lines * (_HEIGHT + band) + below
+        height = 0.27 + 0.18 * len(heading) + lines * pitch + below
         figure = new_figure(width, height)
         add_text(figure, _GAP, height - 0.12, "\n".join(heading), fontsize=_HEADING, weight="bold", va="top")
         for row in rows:
             lines -= _lines(row, columns)
-            _draw_row(figure, row, bottom=below + lines * (_HEIGHT + band), pitch=_HEIGHT + band, columns=columns)
-        add_colour_bar(figure, _LEFT, below - _BAR + 0.22, colormap)
-        if annotated:
-            add_legend(figure, _LEFT + 2, below - _BAR + 0.12, [(ANNOTATION, "expert annotation")])
-        add_text(figure, _LEFT, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
+            _draw_row(figure, row, size, bottom=below + lines * pitch, pitch=pitch, columns=columns)
+        key.draw(figure, _LEFT, below - 0.05, colormap, alpha)
+        add_text(figure, _LEFT, 0.08 + LINE * len(notes), "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
     return figure
 
 
@@ -166,7 +174,7 @@ def build_gallery_grid(
 ) -> Path:
     """Write pictures with their titles as a grid, row by row from the upper left.
 
-    All cells have the same size whatever the shape of the pictures; cells without a picture stay empty.
+    All cells have the same size, that of the median picture's shape; cells without a picture stay empty.
 
     Args:
         images: Pictures, at most ``rows * cols``: shape ``(height, width, 3)`` RGB or ``(height, width)`` grey, uint8,
@@ -202,20 +210,20 @@ def build_gallery_grid(
             f"images: expected at most {rows} x {cols} of them and a title each, got {len(pictures)} images and "
             f"{shown(titles) if isinstance(titles, str) else f'{len(titles)} titles'}"
         )
-    band = 0.22
+    band, size = 0.22, cell_shape([picture.shape[1] / picture.shape[0] for picture in pictures], _AREA)
     with styled():
-        heading = wrapped(suptitle, cols * (_WIDTH + _GAP), _HEADING, bold=True, limit=3)
-        top = rows * (_HEIGHT + band) + _GAP
+        heading = wrapped(suptitle, cols * (size[0] + _GAP), _HEADING, bold=True, limit=3)
+        top = rows * (size[1] + band) + _GAP
         height = top + (0.1 + 0.18 * len(heading) if suptitle else 0)
-        figure = new_figure(cols * (_WIDTH + _GAP) + _GAP, height)
+        figure = new_figure(cols * (size[0] + _GAP) + _GAP, height)
         if suptitle:
             add_text(figure, _GAP, height - 0.08, "\n".join(heading), fontsize=_HEADING, weight="bold", va="top")
         for number, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
             line, column = divmod(number, cols)
-            left, bottom = _GAP + column * (_WIDTH + _GAP), top - (line + 1) * (_HEIGHT + band)
-            text = fitted(printable(str(title)), _WIDTH, _TITLE)
-            add_text(figure, left, bottom + _HEIGHT + 0.06, text, fontsize=_TITLE)
-            _draw_picture(figure, Picture(picture), (left, bottom, _WIDTH, _HEIGHT))
+            left, bottom = _GAP + column * (size[0] + _GAP), top - (line + 1) * (size[1] + band)
+            text = fitted(printable(str(title)), size[0], _TITLE)
+            add_text(figure, left, bottom + size[1] + 0.06, text, fontsize=_TITLE)
+            _draw_picture(figure, Picture(picture), (left, bottom, *size))
     save_figure(figure, path, dpi=checked_count(dpi, 1, "dpi"))
     return path
 
@@ -229,61 +237,77 @@ def _lines(row: Row, columns: int) -> int:
     return max(1, -(-len(row.cells) // _per_line(columns)))
 
 
-def _title_lines(title: str) -> list[str]:
+def _title_lines(title: str, width: float) -> list[str]:
     """Break a title before its arrow where it is too wide; a long class name gives way, never the confidence."""
     text = printable(title)
-    if text_width(text, _TITLE) <= _WIDTH:
+    if text_width(text, _TITLE) <= width:
         return [text]
     true, arrow, predicted = text.rpartition(" -> ")
-    return [fitted(part, _WIDTH, _TITLE) for part in ([true, f"-> {predicted}"] if arrow else [text])]
+    return [fitted(part, width, _TITLE) for part in ([true, f"-> {predicted}"] if arrow else [text])]
 
 
-def _draw_row(figure: Figure, row: Row, *, bottom: float, pitch: float, columns: int) -> None:
+def _draw_row(
+    figure: Figure, row: Row, size: tuple[float, float], *, bottom: float, pitch: float, columns: int
+) -> None:
     """Draw one outcome; ``bottom`` is the lower edge of its lowest cells in inches, ``pitch`` from line to line."""
-    name = printable(_NAMES.get(row.name, row.name))
+    name, (width, height) = printable(_NAMES.get(row.name, row.name)), size
     lines = _lines(row, columns)
-    middle = bottom + (lines - 1) * pitch / 2 + _HEIGHT / 2
-    label = fitted(f"{name}, {len(row.cells)} of {row.available}", _HEIGHT, _LABEL)
+    middle = bottom + (lines - 1) * pitch / 2 + height / 2
+    label = fitted(f"{name}: {_shown(row)}", height, _LABEL)
     add_text(figure, 0.25, middle, label, rotation=90, va="center", ha="center", fontsize=_LABEL)
     for number in range(lines * _per_line(columns)):
         line, column = place_of(number, columns)
-        left, low = _LEFT + column * (_WIDTH + _GAP), bottom + (lines - 1 - line) * pitch
+        left, low = _LEFT + column * (width + _GAP), bottom + (lines - 1 - line) * pitch
         if number < len(row.cells):
-            _draw_cell(figure, row.cells[number], left, low)
+            _draw_cell(figure, row.cells[number], (left, low, *size))
         elif number < columns:
-            add_cell(figure, left, low, _WIDTH, _HEIGHT)
+            add_cell(figure, left, low, *size)
         if number == len(row.cells) < columns:
-            text = f"no {'further ' if row.cells else ''}{name} ({len(row.cells)} of {columns})"
-            centre = left + _WIDTH / 2, low + _HEIGHT / 2
+            text = "\n".join(wrapped(_missing(row, name), width - 0.2, _TITLE, limit=4))
+            centre = left + width / 2, low + height / 2
             add_text(figure, *centre, text, ha="center", va="center", fontsize=_TITLE, color=FAINT)
 
 
-def _draw_cell(figure: Figure, cell: Cell, left: float, bottom: float) -> None:
-    """Draw one example, with its titles above."""
-    above = bottom + _HEIGHT
-    subtitle = fitted(cell.subtitle, _WIDTH, SMALL)
-    add_text(figure, left, above + 0.22, "\n".join(_title_lines(cell.title)), fontsize=_TITLE)
-    add_text(figure, left, above + 0.07, subtitle, fontsize=SMALL, color=FAINT)
+def _shown(row: Row) -> str:
+    """Return how many of the examples that there are a row shows, in words."""
+    if len(row.cells) == row.available:
+        return {0: "none", 1: "the only one"}.get(row.available, f"all {row.available}")
+    return f"{len(row.cells)} of {row.available}"
+
+
+def _missing(row: Row, name: str) -> str:
+    """Return why a row has room left, in words."""
+    if not row.available:
+        return f"there are no {name}"
+    return f"no further {name}: there {'is' if row.available == 1 else 'are'} {row.available} in all"
+
+
+def _draw_cell(figure: Figure, cell: Cell, place: tuple[float, float, float, float]) -> None:
+    """Draw one example into left, bottom, width and height in inches, with its titles above."""
+    left, bottom, width, height = place
+    above = bottom + height
+    add_text(figure, left, above + 0.22, "\n".join(_title_lines(cell.title, width)), fontsize=_TITLE)
+    add_text(figure, left, above + 0.07, fitted(cell.subtitle, width, SMALL), fontsize=SMALL, color=FAINT)
     if not cell.pictures:
-        add_cell(figure, left, bottom, _WIDTH, _HEIGHT)
+        add_cell(figure, *place)
     elif len(cell.pictures) == 1:
-        _draw_picture(figure, cell.pictures[0], (left, bottom, _WIDTH, _HEIGHT))
+        _draw_picture(figure, cell.pictures[0], place)
     else:
-        _draw_parts(figure, cell.pictures, left, bottom)
+        _draw_parts(figure, cell.pictures, place)
 
 
-def _draw_parts(figure: Figure, pictures: Sequence[Picture], left: float, bottom: float) -> None:
+def _draw_parts(figure: Figure, pictures: Sequence[Picture], place: tuple[float, float, float, float]) -> None:
     """Draw pictures that share a cell, with captions: side by side, wide ones on top of each other."""
+    left, bottom, width, height = place
     parts, gap = len(pictures), _GAP / 2
-    beside, line = (_WIDTH - (parts - 1) * gap) / parts, LINE + 0.04
-    height, width = pictures[0].pixels.shape[:2]
-    stacked = min(_WIDTH / width, (_HEIGHT / parts - line) / height) > min(beside / width, (_HEIGHT - line) / height)
-    share, part = (_WIDTH, _HEIGHT / parts) if stacked else (beside, _HEIGHT)
+    beside, line, ratio = (width - (parts - 1) * gap) / parts, LINE + 0.04, pictures[0].ratio
+    stacked = min(width, (height / parts - line) * ratio) > min(beside, (height - line) * ratio)
+    share, part = (width, height / parts) if stacked else (beside, height)
     captions = [wrapped(picture.caption, share, SMALL, limit=1 if stacked else 2) for picture in pictures]
     room = part - 0.04 - LINE * max(map(len, captions))
     for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
         start = left + (0 if stacked else number * (beside + gap))
-        low = bottom + _HEIGHT - room - (number * part if stacked else 0)
+        low = bottom + height - room - (number * part if stacked else 0)
         _draw_picture(figure, picture, (start, low, share, room))
         add_text(figure, start, low - 0.04, "\n".join(caption), fontsize=SMALL, va="top")
 
@@ -291,7 +315,5 @@ def _draw_parts(figure: Figure, pictures: Sequence[Picture], left: float, bottom
 def _draw_picture(figure: Figure, picture: Picture, cell: tuple[float, float, float, float]) -> None:
     """Draw a picture into a cell: left, bottom, width and height in inches."""
     axes = add_cell(figure, *cell)
-    place = show_picture(axes, picture.pixels)
-    add_outlines(axes, picture.annotation, place, ANNOTATION)
-    if picture.note:
-        add_note(axes, f"no heat map:\n{picture.note.replace('_', ' ')}")
+    note = f"no heat map:\n{picture.note.replace('_', ' ')}" if picture.note else ""
+    draw_marks(axes, picture.marks, show_picture(axes, picture.pixels, note=note))

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from btxrd_explain.outputs.chart import GREY, SERIES, add_points, finish, new_charts
 from btxrd_explain.outputs.fonts import fitted, printable, wrapped
-from btxrd_explain.outputs.overlay import add_outlines, create_overlay, outlines_of
+from btxrd_explain.outputs.marks import Key, Marks, draw_marks, hottest_of, inset_of, inset_window, outlines_of
+from btxrd_explain.outputs.overlay import ALPHA, COLOURS, create_overlay
 from btxrd_explain.outputs.style import (
-    ANNOTATION,
     FAINT,
     INK,
     LINE,
     SMALL,
     add_cell,
-    add_colour_bar,
-    add_legend,
-    add_note,
     add_text,
+    cell_shape,
     new_figure,
     show_picture,
     styled,
@@ -33,8 +31,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-_CELL, _GAP, _MARGIN, _TOP, _NAME, _BAR = 1.5, 0.08, 0.15, 0.66, 0.52, 0.62
-"""Inches: side of a picture, gap, margins, heading, text around a row, colour bar."""
+_AREA, _GAP, _MARGIN, _TOP, _NAME = 2.25, 0.08, 0.15, 0.66, 0.52
+"""Square inches of a picture's cell. Inches: gap, margins, heading, text around a row."""
 _COLUMNS = ("radiograph", "without the lesion", "without a control", "heat map")
 
 
@@ -93,6 +91,7 @@ class Case:
         log_odds: Log-odds of the class on each.
         heat: The heat map on the network's input, in [0, 1]; None where there is no evidence.
         lesion: The lesions, boolean, shape ``(height, width)``.
+        aspect: Width by height of what the pictures show: the network's input may be squashed.
     """
 
     cell: str
@@ -102,6 +101,17 @@ class Case:
     log_odds: Sequence[float]
     heat: NDArray[np.float32] | None
     lesion: NDArray[np.bool_]
+    aspect: float
+
+    @property
+    def marks(self) -> Marks:
+        """What is drawn over the radiograph."""
+        window = inset_window(self.lesion)
+        return Marks(
+            annotation=outlines_of(self.lesion),
+            hottest=None if self.heat is None else hottest_of(self.heat),
+            inset=None if window is None else inset_of(self.pictures[0][window], window, self.lesion.shape),
+        )
 
 
 def build_pairs(charts: Sequence[Pairs], order: Sequence[str], *, verdict: str, footer: str = "") -> Figure:
@@ -218,7 +228,7 @@ def _add_row(axes: Axes, row: Row, number: int, rows: int) -> None:
 
 
 def build_cells(
-    cases: Sequence[Case], *, title: str, colormap: str = "inferno", alpha: float = 0.45, footer: str = ""
+    cases: Sequence[Case], *, title: str, colormap: str = COLOURS, alpha: float = ALPHA, footer: str = ""
 ) -> Figure:
     """Build the pictures of a few radiographs, a row each, with the log-odds of the class under each picture.
 
@@ -234,46 +244,56 @@ def build_cells(
     """
     blocks = 2 if len(cases) > 4 else 1
     lines = -(-len(cases) // blocks)
-    row = len(_COLUMNS) * (_CELL + _GAP) - _GAP
-    block = row + 2 * _MARGIN
+    cell = cell_shape([case.aspect for case in cases], _AREA)
+    pitch, block = cell[1] + _NAME, _row_width(cell) + 2 * _MARGIN
+    key = Key.of([case.marks for case in cases], blocks * block - 2 * _MARGIN)
     with styled():
         notes = wrapped(footer, blocks * block - 2 * _MARGIN, SMALL, limit=6)
-        below = _BAR + 0.1 + LINE * len(notes)
-        height = _TOP + lines * (_CELL + _NAME) + below
+        below = key.height + 0.2 + LINE * len(notes)
+        height = _TOP + lines * pitch + below
         figure = new_figure(blocks * block, height)
         heading = fitted(title, blocks * block - 2 * _MARGIN, 11, bold=True)
         add_text(figure, _MARGIN, height - 0.22, heading, fontsize=11, weight="bold", va="center")
         for number in range(blocks):
             for column, name in enumerate(_COLUMNS):
-                middle = number * block + _MARGIN + column * (_CELL + _GAP) + _CELL / 2
-                add_text(figure, middle, height - 0.56, name, ha="center", fontsize=8.5)
+                middle = number * block + _MARGIN + column * (cell[0] + _GAP) + cell[0] / 2
+                add_text(figure, middle, height - 0.56, fitted(name, cell[0], 8.5), ha="center", fontsize=8.5)
         for number, case in enumerate(cases):
-            top = height - _TOP - (number % lines) * (_CELL + _NAME) - 0.2
-            _draw_case(figure, case, number // lines * block + _MARGIN, top, colormap=colormap, alpha=alpha)
-        add_colour_bar(figure, _MARGIN, below - _BAR + 0.22, colormap)
-        add_legend(figure, _MARGIN + 2, below - _BAR + 0.12, [(ANNOTATION, "expert annotation")])
-        add_text(figure, _MARGIN, below - _BAR, "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
+            top = height - _TOP - (number % lines) * pitch - 0.2
+            place = number // lines * block + _MARGIN, top
+            _draw_case(figure, case, cell, place, colours=(colormap, alpha))
+        key.draw(figure, _MARGIN, below - 0.1, colormap, alpha)
+        add_text(figure, _MARGIN, 0.08 + LINE * len(notes), "\n".join(notes), fontsize=SMALL, color=FAINT, va="top")
     return figure
 
 
-def _draw_case(figure: Figure, case: Case, left: float, top: float, *, colormap: str, alpha: float) -> None:
-    """Draw one radiograph; ``top`` is the upper edge of its pictures, in inches from the bottom."""
-    row = len(_COLUMNS) * (_CELL + _GAP) - _GAP
+def _row_width(cell: tuple[float, float]) -> float:
+    """Return the width of the pictures of one radiograph, in inches."""
+    return len(_COLUMNS) * (cell[0] + _GAP) - _GAP
+
+
+def _draw_case(
+    figure: Figure,
+    case: Case,
+    cell: tuple[float, float],
+    place: tuple[float, float],
+    *,
+    colours: tuple[str, float],
+) -> None:
+    """Draw one radiograph; ``place`` is the upper left corner of its pictures, in inches from the lower left."""
+    (left, top), row, marks = place, _row_width(cell), case.marks
     add_text(figure, left, top + 0.06, fitted(case.cell, row * 0.45, 8.5, bold=True), fontsize=8.5, weight="bold")
     caption = fitted(f"{case.image_id}, {case.class_name}", row * 0.5, SMALL)
     add_text(figure, left + row, top + 0.06, caption, fontsize=SMALL, ha="right")
-    radiograph, outlines = case.pictures[0], outlines_of(case.lesion)
-    overlaid = (
-        radiograph if case.heat is None else create_overlay(radiograph, case.heat, alpha=alpha, colormap=colormap)
-    )
+    overlaid = case.pictures[0]
+    if case.heat is not None:
+        overlaid = create_overlay(overlaid, case.heat, alpha=colours[1], colormap=colours[0])
     before = case.log_odds[0]
     texts = [f"{before:+.2f}", *(f"{after:+.2f} ({after - before:+.2f})" for after in case.log_odds[1:]), ""]
+    over = [replace(marks, hottest=None), Marks(), Marks(), replace(marks, inset=None)]
     for column, (picture, text) in enumerate(zip([*case.pictures, overlaid], texts, strict=True)):
-        start = left + column * (_CELL + _GAP)
-        axes = add_cell(figure, start, top - _CELL, _CELL, _CELL)
-        place = show_picture(axes, picture)
-        if column in {0, len(_COLUMNS) - 1}:
-            add_outlines(axes, outlines, place, ANNOTATION)
-        if column == len(_COLUMNS) - 1 and case.heat is None:
-            add_note(axes, "no evidence")
-        add_text(figure, start + _CELL / 2, top - _CELL - 0.13, text, fontsize=SMALL, ha="center")
+        start = left + column * (cell[0] + _GAP)
+        axes = add_cell(figure, start, top - cell[1], *cell)
+        note = "no evidence" if column == len(_COLUMNS) - 1 and case.heat is None else ""
+        draw_marks(axes, over[column], show_picture(axes, picture, aspect=case.aspect, note=note))
+        add_text(figure, start + cell[0] / 2, top - cell[1] - 0.13, text, fontsize=SMALL, ha="center")

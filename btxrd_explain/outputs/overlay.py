@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from matplotlib import colormaps
-from matplotlib.collections import PolyCollection
-from matplotlib.patheffects import withStroke
 
 from btxrd_explain.core.arrays import (
     checked_heatmap,
@@ -19,19 +17,20 @@ from btxrd_explain.core.arrays import (
     checked_picture,
     to_array,
 )
-from btxrd_explain.core.contours import regions, simplified
 from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from btxrd_explain.outputs.style import ANNOTATION, to_hex
+from btxrd_explain.outputs.style import ANNOTATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.preprocess import Preprocessing
 
+COLOURS, ALPHA = "viridis", 0.6
+"""Colour map and opacity at heat 1, unless others are asked for. With opacity that grows with the square of the heat,
+more heat is a greater difference to the bare radiograph (CIEDE2000) on every grey from 20 to 235."""
 _OUTLINE = 500
 """An outline in pixels is as wide as that part of the longest side."""
 
@@ -40,13 +39,14 @@ def create_overlay(
     rgb_img: Any,  # noqa: ANN401 -- an array, a list or a torch tensor
     heatmap: Any,  # noqa: ANN401 -- likewise
     *,
-    alpha: float = 0.45,
-    colormap: str = "inferno",
+    alpha: float = ALPHA,
+    colormap: str = COLOURS,
 ) -> NDArray[np.uint8]:
     """Lay a heat map over a radiograph.
 
     The scale is fixed: 0 is the colour map's first colour and 1 its last, in every picture. Opacity grows with the
-    heat, ``alpha * sqrt(h)``, so that the radiograph stays as it is where there is nothing to show.
+    square of the heat, ``alpha * h ** 2``: the radiograph stays as it is where there is nothing to show, and with the
+    default colours a hotter place always differs more from the bare radiograph.
 
     Args:
         rgb_img: Radiograph of shape ``(height, width, 3)`` RGB, or ``(height, width)`` grey: floating in [0, 1], or
@@ -63,15 +63,14 @@ def create_overlay(
         ValueError: Shapes differ, values are out of range or not finite, or the colour map is unknown.
 
     >>> create_overlay(np.full((1, 2), 100, np.uint8), [[0.0, 1.0]], alpha=1.0).tolist()
-    [[[100, 100, 100], [252, 255, 164]]]
+    [[[100, 100, 100], [253, 231, 37]]]
     """
     image, heat = checked_picture(rgb_img, "rgb_img"), checked_heatmap(heatmap, "heatmap")
     if image.shape[:2] != heat.shape:
         raise ValueError(f"heatmap: expected the shape {image.shape[:2]} of rgb_img, got {heat.shape}")
     checked_number(alpha, 0, 1, "alpha")
     levels = (heat * 255 + 0.5).astype(np.uint8)
-    opacity = (alpha * np.sqrt(np.arange(256, dtype=np.float32) / 255))[:, None]
-    tint = opacity * colour_table(checked_name(colormap, colormaps, "colormap"))
+    tint, opacity = layer(checked_name(colormap, colormaps, "colormap"), alpha)
     return (as_rgb(image) * (1 - opacity)[levels] + tint[levels] + 0.5).astype(np.uint8)
 
 
@@ -80,8 +79,8 @@ def overlay(
     heatmap: Any,  # noqa: ANN401 -- likewise
     *,
     mask: Any = None,  # noqa: ANN401 -- likewise
-    alpha: float = 0.45,
-    colormap: str = "inferno",
+    alpha: float = ALPHA,
+    colormap: str = COLOURS,
 ) -> NDArray[np.uint8]:
     """Lay a heat map, and the outline of an annotation, over a radiograph; see :func:`create_overlay`.
 
@@ -186,69 +185,20 @@ def shrunk(
     return np.asarray(small, np.uint8), np.asarray(heat, np.float32).clip(0, 1)
 
 
+def layer(colormap: str, alpha: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what is laid over a radiograph at each of 256 levels of heat.
+
+    Returns:
+        Tint, float32 in [0, 255], shape ``(256, 3)``, and opacity, float32 in [0, 1], shape ``(256, 1)``: a pixel
+        becomes ``pixel * (1 - opacity) + tint``.
+    """
+    opacity = (alpha * (np.arange(256, dtype=np.float32) / 255) ** 2)[:, None]
+    return opacity * colour_table(colormap), opacity
+
+
 @cache
 def colour_table(colormap: str) -> NDArray[np.float32]:
     """Return the 256 colours of a colour map, float32 in [0, 255], shape ``(256, 3)``."""
     fine = colormaps[colormap].resampled(256)  # some have 10 or 510 colours
     table: NDArray[np.float32] = (fine(np.arange(256))[:, :3] * 255).astype(np.float32)
     return table
-
-
-Outlines: TypeAlias = "tuple[NDArray[np.float64], ...]"
-"""Closed lines, each float64 of shape ``(n, 2)``: x and y as shares of the picture's width and height, in [0, 1]."""
-
-_FINEST = 2000
-"""Outlines follow a mask to that share of its longest side: less than a pixel of what is printed."""
-_WIDTH, _RIM = 1.0, 1.9
-"""Points: width of a line, and of the dark rim that makes it show on bright bone as well."""
-
-
-def outlines_of(mask: NDArray[np.bool_]) -> Outlines:
-    """Return the borders of a mask, holes included.
-
-    Args:
-        mask: Boolean, shape ``(height, width)``.
-
-    Returns:
-        The outlines; none for an empty mask.
-
-    >>> outlines_of(np.array([[False, True], [False, True]]))[0].tolist()
-    [[0.75, 0.25], [0.75, 0.75]]
-    """
-    height, width = mask.shape
-    tolerance = max(mask.shape) / _FINEST
-    borders = [border for region in regions(mask) for border in (region.border, *region.holes)]
-    return tuple((simplified(border, tolerance) + 0.5) / (width, height) for border in borders)
-
-
-def add_outlines(
-    axes: Axes,
-    outlines: Outlines,
-    place: tuple[float, float, float, float],
-    colour: tuple[int, int, int],
-) -> None:
-    """Draw outlines over a picture.
-
-    Args:
-        axes: A cell made by :func:`btxrd_explain.outputs.style.add_cell`.
-        outlines: What to draw.
-        place: Where the picture lies, as :func:`btxrd_explain.outputs.style.show_picture` returned it.
-        colour: RGB, each in 0..255.
-    """
-    if not outlines:
-        return
-    left, top, width, height = place
-    lines = [line * (width, height) + (left, top) for line in outlines]
-    lines = [np.vstack([line, line[:1] + 1e-3]) for line in lines]  # so that a single pixel is a line, and shows
-    axes.add_collection(
-        PolyCollection(
-            lines,
-            facecolors="none",
-            edgecolors=to_hex(colour),
-            linewidths=_WIDTH,
-            capstyle="round",
-            joinstyle="round",
-            path_effects=[withStroke(linewidth=_RIM, foreground="black")],
-        ),
-        autolim=False,
-    )

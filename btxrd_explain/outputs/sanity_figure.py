@@ -9,15 +9,15 @@ import numpy as np
 
 from btxrd_explain.outputs.chart import GREY, SERIES, Band, add_band, finish, new_charts
 from btxrd_explain.outputs.fonts import fitted, wrapped
+from btxrd_explain.outputs.marks import Key, Marks, draw_marks, hottest_of
 from btxrd_explain.outputs.overlay import create_overlay
 from btxrd_explain.outputs.style import (
     FAINT,
     LINE,
     SMALL,
     add_cell,
-    add_colour_bar,
-    add_note,
     add_text,
+    cell_shape,
     new_figure,
     show_picture,
     styled,
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-_CELL, _GAP, _MARGIN, _TOP, _HEAD, _BAR, _NAME = 1.15, 0.06, 0.15, 0.4, 0.34, 0.62, 0.2
-"""Inches: side of a picture, gap, margins, heading, names of stages, colour bar, name above a row."""
+_AREA, _GAP, _MARGIN, _TOP, _HEAD, _NAME = 1.3, 0.06, 0.15, 0.4, 0.34, 0.2
+"""Square inches of a picture's cell. Inches: gap, margins, heading, names of stages, name below a row."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +58,13 @@ class Strip:
         radiograph: The network's input as a picture, uint8, shape ``(height, width, 3)``.
         maps: The trained network's map and that after each stage shown, values in [0, 1]; None where there is no
             evidence.
+        aspect: Width by height of what the radiograph shows: the network's input may be squashed.
     """
 
     caption: str
     radiograph: NDArray[np.uint8]
     maps: Sequence[NDArray[np.float32] | None]
+    aspect: float
 
 
 def build_decline(declines: Sequence[Decline], stages: Sequence[str], *, verdict: str, footer: str = "") -> Figure:
@@ -116,42 +118,43 @@ def build_strips(
     Returns:
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
-    pitch = _CELL + _GAP
+    cell = cell_shape([strip.aspect for strip in strips], _AREA)
+    pitch = cell[0] + _GAP
     width = 2 * _MARGIN + (len(columns) + 1) * pitch - _GAP
+    key = Key.of([Marks(hottest=(0, 0))], width - 2 * _MARGIN)
     with styled():
         notes = wrapped(footer, width - 2 * _MARGIN, SMALL, limit=6)
-        height = _TOP + _HEAD + len(strips) * (_CELL + _NAME) + _BAR + 0.1 + LINE * len(notes)
+        height = _TOP + _HEAD + len(strips) * (cell[1] + _NAME) + key.height + 0.2 + LINE * len(notes)
         figure = new_figure(width, height)
         heading = fitted("Heat maps while the weights become random", width - 2 * _MARGIN, 11, bold=True)
         add_text(figure, _MARGIN, height - 0.22, heading, fontsize=11, weight="bold", va="center")
         for number, name in enumerate(("radiograph", *columns)):
-            middle = _MARGIN + number * pitch + _CELL / 2
-            lines = "\n".join(fitted(line, _CELL, SMALL) for line in name.splitlines())
+            middle = _MARGIN + number * pitch + cell[0] / 2
+            lines = "\n".join(fitted(line, cell[0], SMALL) for line in name.splitlines())
             add_text(figure, middle, height - _TOP - _HEAD + 0.04, lines, fontsize=SMALL, ha="center", va="bottom")
         for number, strip in enumerate(strips):
-            top = height - _TOP - _HEAD - number * (_CELL + _NAME)
-            _draw_strip(figure, strip, top, width=width, colormap=colormap, alpha=alpha)
-        below = 0.1 + LINE * len(notes)
-        add_colour_bar(figure, _MARGIN, below + 0.2, colormap)
+            top = height - _TOP - _HEAD - number * (cell[1] + _NAME)
+            _draw_strip(figure, strip, cell, top, colours=(colormap, alpha))
+        key.draw(figure, _MARGIN, key.height + 0.1 + LINE * len(notes), colormap, alpha)
         add_text(figure, _MARGIN, 0.08, "\n".join(notes), fontsize=SMALL, color=FAINT, va="bottom")
     return figure
 
 
-def _draw_strip(figure: Figure, strip: Strip, top: float, *, width: float, colormap: str, alpha: float) -> None:
+def _draw_strip(
+    figure: Figure, strip: Strip, cell: tuple[float, float], top: float, *, colours: tuple[str, float]
+) -> None:
     """Draw one image; ``top`` is the upper edge of its pictures, in inches from the bottom."""
-    add_text(figure, _MARGIN, top - _CELL - 0.13, fitted(strip.caption, width - 2 * _MARGIN, SMALL), fontsize=SMALL)
-    pictures = [strip.radiograph, *(_overlaid(strip.radiograph, one, colormap, alpha) for one in strip.maps)]
-    for number, picture in enumerate(pictures):
-        axes = add_cell(figure, _MARGIN + number * (_CELL + _GAP), top - _CELL, _CELL, _CELL)
-        show_picture(axes, picture)
-        if number and strip.maps[number - 1] is None:
-            add_note(axes, "no evidence")
-
-
-def _overlaid(
-    radiograph: NDArray[np.uint8], values: NDArray[np.float32] | None, colormap: str, alpha: float
-) -> NDArray[np.uint8]:
-    return radiograph if values is None else create_overlay(radiograph, values, alpha=alpha, colormap=colormap)
+    width, _ = figure.get_size_inches()
+    caption = fitted(strip.caption, width - 2 * _MARGIN, SMALL)
+    add_text(figure, _MARGIN, top - cell[1] - 0.13, caption, fontsize=SMALL)
+    for number, values in enumerate([None, *strip.maps]):
+        axes = add_cell(figure, _MARGIN + number * (cell[0] + _GAP), top - cell[1], *cell)
+        picture = strip.radiograph
+        if values is not None:
+            picture = create_overlay(picture, values, alpha=colours[1], colormap=colours[0])
+        note = "no evidence" if number and values is None else ""
+        place = show_picture(axes, picture, aspect=strip.aspect, note=note)
+        draw_marks(axes, Marks(hottest=None if values is None else hottest_of(values)), place)
 
 
 def build_perturbation(

@@ -1,17 +1,15 @@
-"""What all figures share: fonts, colours, the colour bar, and a way to the disk that gives the same bytes."""
+"""What all figures share: fonts, colours, cells with pictures, and a way to the disk that gives the same bytes."""
 
 from __future__ import annotations
 
 import io
 from contextlib import contextmanager
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from btxrd_explain.errors import OutputError
 from btxrd_explain.outputs.fonts import font_families, wrapped
@@ -85,74 +83,52 @@ def add_text(figure: Figure, left: float, bottom: float, text: str, **look: Any)
     figure.text(left / width, bottom / height, text, **({"color": INK} | look))
 
 
-def add_note(axes: Axes, text: str) -> None:
-    """Write a note onto the middle of a picture, on a dark ground that reads everywhere, within its cell."""
-    margin = 0.1
-    lines = [
-        line
-        for paragraph in text.splitlines()
-        for line in wrapped(paragraph, axes.get_xlim()[1] - margin, SMALL, limit=3)
-    ]
-    axes.text(
-        0.5,
-        0.5,
-        "\n".join(lines),
-        transform=axes.transAxes,
-        ha="center",
-        va="center",
-        fontsize=SMALL,
-        color="white",
-        bbox={"facecolor": "black", "alpha": 0.65, "pad": 1.5, "linewidth": 0},
-    )
-
-
-def show_picture(axes: Axes, pixels: NDArray[np.uint8]) -> tuple[float, float, float, float]:
+def show_picture(
+    axes: Axes, pixels: NDArray[np.uint8], *, aspect: float | None = None, note: str = ""
+) -> tuple[float, float, float, float]:
     """Show a picture as large as a cell allows, centred, its aspect ratio kept.
 
     Args:
         axes: A cell made by :func:`add_cell`.
         pixels: RGB picture, uint8, shape ``(height, width, 3)``.
+        aspect: Width by height of what it shows, where its pixels are not square; None where they are.
+        note: What is written below the picture, within the cell: never over it, where it might hide a lesion.
 
     Returns:
         Where it lies within the cell, in inches: left, top, width and height.
     """
     (_, cell_width), (cell_height, _) = axes.get_xlim(), axes.get_ylim()
-    scale = min(cell_width / pixels.shape[1], cell_height / pixels.shape[0])
-    width, height = pixels.shape[1] * scale, pixels.shape[0] * scale
-    left, top = (cell_width - width) / 2, (cell_height - height) / 2
+    lines = [line for part in note.splitlines() for line in wrapped(part, cell_width - 0.1, SMALL, limit=3)]
+    room = cell_height - (LINE * len(lines) + 0.06 if lines else 0)
+    ratio = aspect or pixels.shape[1] / pixels.shape[0]
+    width = min(cell_width, room * ratio)
+    height = width / ratio
+    left, top = (cell_width - width) / 2, (room - height) / 2
     extent = (left, left + width, top + height, top)
     axes.imshow(pixels, extent=extent, interpolation="antialiased", aspect="auto")
     axes.set(xlim=(0, cell_width), ylim=(cell_height, 0))
+    if lines:
+        place = cell_width / 2, cell_height - 0.04
+        axes.text(*place, "\n".join(lines), ha="center", va="bottom", fontsize=SMALL, color=INK)
     return left, top, width, height
 
 
-def add_colour_bar(figure: Figure, left: float, bottom: float, colormap: str) -> None:
-    """Add the one fixed scale from 0 to 1 as a horizontal bar, in inches from the lower left corner."""
-    total_width, total_height = figure.get_size_inches()
-    axes = figure.add_axes((left / total_width, bottom / total_height, 1.75 / total_width, 0.09 / total_height))
-    bar = figure.colorbar(ScalarMappable(Normalize(0, 1), colormap), cax=axes, orientation="horizontal")
-    bar.set_ticks([0, 0.5, 1])
-    bar.outline.set_visible(False)
-    axes.tick_params(labelsize=SMALL, length=2, colors=INK)
-    axes.set_title("class activation, scaled per image", fontsize=SMALL, color=INK, pad=2, loc="left")
+def cell_shape(ratios: Sequence[float], area: float) -> tuple[float, float]:
+    """Return width and height in inches of cells that are shaped like the median picture.
+
+    Args:
+        ratios: Width by height of each picture; without any, cells are square.
+        area: Area of a cell in square inches.
+
+    >>> cell_shape([0.25, 1.0, 4.0], 4.0), cell_shape([], 9.0)
+    ((2.0, 2.0), (3.0, 3.0))
+    """
+    ratio = min(max(median(ratios), 1 / LONGEST), LONGEST) if ratios else 1.0
+    return (area * ratio) ** 0.5, (area / ratio) ** 0.5
 
 
-def add_legend(figure: Figure, left: float, bottom: float, lines: Sequence[tuple[tuple[int, int, int], str]]) -> None:
-    """Add a legend of outlines on dark ground, colour and name each, in inches from the lower left corner."""
-    width, height = figure.get_size_inches()
-    legend = figure.legend(
-        handles=[Line2D([], [], color=to_hex(colour), linewidth=2, label=label) for colour, label in lines],
-        loc="lower left",
-        bbox_to_anchor=(left / width, bottom / height),
-        ncols=len(lines),
-        fontsize=7.5,
-        facecolor="#333333",
-        framealpha=1,
-        labelcolor="white",
-        edgecolor="none",
-        fancybox=False,
-    )
-    legend.set_in_layout(False)
+LONGEST = 1.8
+"""The longer side of a cell is at most that many times the shorter one."""
 
 
 def picture_dpi(kind: str, dpi: int) -> int:

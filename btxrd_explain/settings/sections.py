@@ -449,16 +449,19 @@ class OutputSettings(Section):
             "named one by one."
         ),
     )
-    colormap: Literal["inferno", "viridis", "magma", "cividis", "turbo", "jet"] = Field(
-        default="inferno",
+    colormap: Literal["viridis", "plasma", "inferno", "magma", "cividis", "turbo", "jet"] = Field(
+        default="viridis",
         description=(
-            "Colours of heat maps. The first four are perceptually uniform; turbo and jet are not, and show "
-            "edges where there are none."
+            "Colours of heat maps. With viridis and plasma a hotter place always differs more from the bare "
+            "radiograph; with the others it may differ less. Turbo and jet also show edges where there are none."
         ),
     )
     alpha: Fraction = Field(
-        default=0.45,
-        description="Opacity of the heat map over the radiograph: 0 hides it, 1 hides the radiograph.",
+        default=0.6,
+        description=(
+            "Opacity of the heat map over the radiograph where it is hottest; it falls with the square of the heat. "
+            "0 hides the heat map, 1 the hottest part of the radiograph."
+        ),
     )
     dpi: int = Field(default=150, ge=50, le=1200, description="Resolution of figures in dots per inch.")
     format: Literal["png", "svg", "pdf"] = Field(default="png", description="File format of figures.")

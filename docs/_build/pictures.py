@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _SEED = 3
 _INPUT = Size(224, 224)
 _GRID = Size(7, 7)
-_COLOURS = "inferno"
+_COLOURS = "viridis"
 _FONT_SIZE = 10
 
 

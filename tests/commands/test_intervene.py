@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -286,3 +288,35 @@ def test_real_radiographs(real_data: Path, wild_checkpoint: Path, tmp_path: Path
     assert report["num_with_lesion"] == 10
     assert report["summary"]["overall"]["effects"]["markers"]["log_odds"]["n"] >= 8
     assert report["table"]["n"] >= 5
+
+
+def page_of(data: Path, out: Path) -> dict[str, Any]:
+    """Return the data of the page that `report` writes."""
+    command = ["report", "--root", data, "--split-csv", data / "split.csv", "-o", out, "-c", demo_checkpoint()]
+    result = CliRunner().invoke(app, [str(argument) for argument in command])
+    assert result.exit_code == 0, result.output
+    text = (out / "report.html").read_text("utf-8")
+    found = re.search(r'<script type="application/json" id="report-data">(.*?)</script>', text)
+    assert found is not None
+    document: dict[str, Any] = json.loads(found[1]) | {"said": result.stderr}
+    return document
+
+
+def test_the_page_shows_the_four_cells(done: tuple[dict[str, Any], Path], data: Path, tmp_path: Path) -> None:
+    report, out = done
+    page = page_of(data, out)
+    shown = page["interventions"]
+    assert shown["verdict"] == report["verdict"]
+    assert [cell["count"] for cell in shown["cells"]] == [cell["count"] for cell in report["table"]["cells"]]
+    cells = {image["image_id"]: image["cell"] for image in report["per_image"]}
+    assert {row["id"]: row["cell"] for row in page["rows"]} == cells
+    assert any(cells.values())
+    (item,) = [item for item in page["checklist"] if item["item"].startswith("Whether the prediction depends")]
+    assert item["status"] == "met"
+    shutil.copy(out / "predictions.parquet", tmp_path)
+    other = json.loads((out / "intervention_report.json").read_text("utf-8"))
+    other["provenance"]["fingerprint"] = "0" * 16
+    (tmp_path / "intervention_report.json").write_text(json.dumps(other))
+    page = page_of(data, tmp_path)
+    assert page["interventions"] is None
+    assert "intervention_report.json' is of another table" in page["said"]

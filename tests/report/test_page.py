@@ -152,8 +152,8 @@ def test_keys_move_layers_and_sliders(page: Page) -> None:
     page.keyboard.press("T")
     assert page.locator("#threshold").input_value() == "0.55"
     page.keyboard.press("o")
-    assert page.locator("#opacity").input_value() == "0.5"
-    assert page.locator("#stage .heat").evaluate("e => getComputedStyle(e).opacity") == "0.5"
+    assert page.locator("#opacity").input_value() == "0.65"
+    assert page.locator("#stage .heat").evaluate("e => getComputedStyle(e).opacity") == "0.65"
     for key, layer in (("h", ".heat"), ("r", "path.region"), ("a", "path.annotation")):
         elements = page.locator(f"#stage {layer}")
         page.keyboard.press(key)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
     from tests.report.conftest import Case
 
@@ -82,10 +82,71 @@ def test_hostile_names_are_text(make_case: Callable[..., Case], tmp_path: Path, 
 
 @pytest.fixture(scope="module")
 def large(make_case: Callable[..., Case], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    case = make_case(tmp_path_factory.mktemp("large"), count=2000, pictures=12)
+    case = make_case(tmp_path_factory.mktemp("large"), count=4000, pictures=12)
     for annotation in sorted((case.folder / "BTXRD" / "Annotations").iterdir())[2:]:
         annotation.unlink()  # measuring some hundred radiographs is enough
     return case.write(layout="folder")
+
+
+LANDED = """(id) => {
+  const { top } = document.getElementById(id).getBoundingClientRect();
+  const ended = Math.ceil(scrollY + innerHeight) >= document.documentElement.scrollHeight;
+  return Math.abs(top) < 2 || (ended && top > 0 && top < innerHeight);
+}"""
+
+
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE, LARGE], ids=["desktop", "phone", "4k"])
+@pytest.mark.parametrize("report", ["page_file", "large"])
+def test_every_link_arrives_at_its_section_at_the_first_click(
+    report: str, request: pytest.FixtureRequest, visit: Callable[..., Page], screen: dict[str, Any]
+) -> None:
+    """From wherever the page was scrolled to, with few radiographs and with thousands."""
+    page = visit(request.getfixturevalue(report), **screen, reduced_motion="no-preference")
+    links = [link.get_attribute("href") or "" for link in page.locator("nav a").all()]
+    assert links == ["#summary", "#figures", "#notes", "#gallery"]
+    for link in [*reversed(links), *links]:
+        page.locator(f'nav a[href="{link}"]').click()
+        assert page.evaluate(LANDED, link.removeprefix("#")), link
+        page.evaluate("scrollTo(0, 0)")
+
+
+def test_cards_out_of_sight_let_go_of_their_pictures(large: Path, visit: Callable[..., Page]) -> None:
+    page = visit(large)
+    page.locator(".card").first.focus()
+    page.locator(".card img").first.wait_for()
+    page.keyboard.press("End")
+    expect(page.locator(".card img").last).to_have_js_property("complete", value=True)
+    expect(page.locator(".card").first.locator("img")).to_have_count(0)
+    assert page.locator(".card img").count() < 200
+    page.keyboard.press("Home")
+    expect(page.locator(".card").first.locator("img")).to_have_count(1)
+
+
+def test_clearing_a_filter_makes_no_more_cards_than_the_screen_takes(large: Path, visit: Callable[..., Page]) -> None:
+    page = visit(large)
+    page.get_by_label("Name contains").fill("3999")
+    page.evaluate(COUNT_CARDS)
+    page.get_by_role("button", name="Show all").click()
+    assert page.evaluate("window.made") <= 48
+    height = page.locator("#cards").evaluate("list => list.getBoundingClientRect().bottom")
+    assert height > 800  # and enough for it
+
+
+def test_a_page_without_its_folder_says_so(large: Path, chromium: Browser, tmp_path: Path) -> None:
+    """On the page, and nothing fails behind it."""
+    alone = tmp_path / "moved.html"
+    alone.write_bytes(large.read_bytes())
+    page = chromium.new_page()
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(alone.as_uri())
+    assert not page.locator("#missing").is_visible()
+    page.locator(".card").first.scroll_into_view_if_needed()
+    expect(page.locator("#missing")).to_contain_text("folder 'report_files' of this page is missing")
+    page.locator(".card").first.click()
+    expect(page.locator("#stage")).to_contain_text("there is no picture to show")
+    page.close()
+    assert failures == []
 
 
 COUNT_CARDS = """() => {
@@ -95,23 +156,23 @@ COUNT_CARDS = """() => {
 }"""
 
 
-def test_two_thousand_radiographs_stay_usable(large: Path, visit: Callable[..., Page]) -> None:
+def test_four_thousand_radiographs_stay_usable(large: Path, visit: Callable[..., Page]) -> None:
     """Whatever is chosen, no more cards are made than the screen and a few more take."""
     page = visit(large)
     page.locator(".card").first.scroll_into_view_if_needed()
     page.locator(".card canvas").first.wait_for()
     page.evaluate(COUNT_CARDS)
-    assert page.locator("#selection").inner_text().startswith("2001 of 2001 radiographs")
+    assert page.locator("#selection").inner_text().startswith("4001 of 4001 radiographs")
     assert page.locator(".card").count() < 200
     page.get_by_label("Sorted by").select_option("iou")
     page.locator("#filter-label").select_option("Benign")
-    page.get_by_label("Name contains").fill("1999")
+    page.get_by_label("Name contains").fill("3997")
     assert page.locator(".card").count() == 1
-    assert 1 <= page.evaluate("window.made") < 600  # of some 2,700 that pass the two filters
+    assert 1 <= page.evaluate("window.made") < 600  # of some 5,300 that pass the two filters
     page.get_by_role("button", name="Show all").click()
     page.locator(".card").first.focus()
     page.keyboard.press("End")
-    assert page.locator(".card").count() == 2001
+    assert page.locator(".card").count() == 4001
 
 
 def test_a_report_with_a_folder_loads_what_is_looked_at(
@@ -125,9 +186,9 @@ def test_a_report_with_a_folder_loads_what_is_looked_at(
     assert sum("/details/" in address for address in requests) == 1
     assert 0 < sum("/thumbnails/" in address for address in requests) < 200
     assert not any("/pictures/" in address for address in requests)
-    page.get_by_label("Name contains").fill("IMG001999")
+    page.get_by_label("Name contains").fill("IMG003999")
     page.locator(".card").click()
     expect(page.locator("#stage img")).to_have_js_property("complete", value=True)
     assert page.locator("#stage img").evaluate("image => image.naturalWidth") > 0
     assert page.locator("#stage canvas").evaluate("canvas => canvas.width") > 0
-    assert requests[-1].endswith("/pictures/001999.jpg")
+    assert requests[-1].endswith("/pictures/003999.jpg")

@@ -18,7 +18,8 @@ from btxrd_explain.evaluation.summaries import summarise
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.outputs.chart import Band
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, cell_pixels
-from btxrd_explain.outputs.overlay import outlines_of, shrunk
+from btxrd_explain.outputs.marks import Marks, hottest_of, inset_of, inset_window, outlines_of, seen_box
+from btxrd_explain.outputs.overlay import as_rgb, shrunk
 from btxrd_explain.outputs.score_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.style import picture_dpi, save_figure
 
@@ -195,14 +196,21 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
         pixels = image.table.provenance.preprocessing.picture(pixels)
     heat = image.heat_map(score.target, space=protocol.space)
     ok = heat.status is MapStatus.OK
-    region = outlines_of(region_of(heat.values, protocol.threshold)) if ok else ()
+    window = inset_window(mask)
+    marks = Marks(
+        annotation=() if mask is None else outlines_of(mask),
+        region=outlines_of(region_of(heat.values, protocol.threshold)) if ok else (),
+        seen=seen_box(image.frame) if protocol.space is Space.ORIGINAL else None,
+        hottest=hottest_of(heat.values) if ok else None,
+        inset=None if window is None else inset_of(as_rgb(pixels[window]), window, pixels.shape),
+    )
     small, small_heat = shrunk(pixels, heat.values, limit)
     return Panel(
         image_id=row.image_id,
         radiograph=small,
         heatmap=small_heat,
-        annotation=None if mask is None else outlines_of(mask),
-        region=region,
+        annotated=mask is not None,
+        marks=marks,
         iou=score.iou,
         true_class=score.label or "",
         predicted_class=score.predicted(image.table.provenance.class_names) or "none",
@@ -210,4 +218,5 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
         verdict=None if score.case is None else _VERDICTS[score.outcome(image.table.provenance.class_names)],
         target_class=image.class_name(score.target),
         note=None if ok else str(heat.status),
+        aspect=image.frame.input_aspect if protocol.space is Space.INPUT else None,
     )

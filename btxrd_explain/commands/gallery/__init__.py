@@ -180,6 +180,7 @@ def _draw(painter: ExamplePainter, chosen: list[_Chosen]) -> dict[str, Path]:
             title=f"{name}: where the classifier looks{painter.rule_of(index)}",
             columns=settings.gradcam.examples_per_class,
             colormap=settings.output.colormap,
+            alpha=settings.output.alpha,
             footer=footer(selected.table.provenance),
         )
         figures[name] = settings.output.directory / f"gallery_{files[name]}.{settings.output.format}"
@@ -263,7 +264,7 @@ def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Liste
     wanted = settings.gradcam.examples_per_class
     few = [f"{chosen.available[outcome]} {outcome}" for outcome in _REASONS if chosen.available[outcome] < wanted]
     if few:
-        listener.note(f"class {name}: only {', '.join(few)} of the {wanted} asked for")
+        listener.note(f"class {name}: {wanted} examples of each kind were asked for; in all there are {', '.join(few)}")
 
 
 def _class_gallery(

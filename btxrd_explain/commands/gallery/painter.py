@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.selection import Outcome
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.evaluation.protocol import lesion_rules
 from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, cell_pixels
-from btxrd_explain.outputs.overlay import as_rgb, create_overlay, outlines_of, shrunk
+from btxrd_explain.outputs.marks import Marks, hottest_of, inset_of, inset_window, outlines_of, seen_box
+from btxrd_explain.outputs.overlay import as_rgb, create_overlay, shrunk
 from btxrd_explain.outputs.style import picture_dpi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.inference.explained import ExplainedImage
     from btxrd_explain.inference.selection import Selected
-    from btxrd_explain.outputs.overlay import Outlines
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
@@ -70,25 +71,33 @@ class ExamplePainter:
         except RadiographError as error:
             self.listener.failed(row.image_id, "not shown", str(error))
             return Cell((), title, f"{row.image_id} (not readable any more)")
-        annotation = self._annotation(image)
-        pictures = [self._picture(image, pixels, index, annotation) for index in shown]
+        lesions = self._lesions(image)
+        pictures = [self._picture(image, pixels, index, lesions) for index in shown]
         return Cell(tuple(pictures), title, row.image_id)
 
-    def _annotation(self, image: ExplainedImage) -> Outlines:
-        """Return the outlines of an example's annotation; none where there is none that can be used."""
+    def _lesions(self, image: ExplainedImage) -> tuple[NDArray[np.bool_], ...]:
+        """Return the lesions of an example; none where there is no annotation that can be used."""
         rules = lesion_rules(self.settings, image.table.provenance.class_names)
-        lesions = self.selected.lesions_of(image.row, image.frame.original, rules, self.listener)
-        return tuple(line for lesion in lesions or () for line in outlines_of(lesion))
+        return tuple(self.selected.lesions_of(image.row, image.frame.original, rules, self.listener) or ())
 
-    def _picture(self, image: ExplainedImage, pixels: NDArray[np.uint8], index: int, annotation: Outlines) -> Picture:
+    def _picture(
+        self, image: ExplainedImage, pixels: NDArray[np.uint8], index: int, lesions: Sequence[NDArray[np.bool_]]
+    ) -> Picture:
         """Paint the heat map of a class over a radiograph, at the size at which it is shown."""
         heat, output = image.heat_map(index), self.settings.output
         small, small_heat = shrunk(pixels, heat.values, cell_pixels(picture_dpi(output.format, output.dpi)))
         caption = f"map of {image.class_name(index)}"
+        marks = Marks(tuple(line for lesion in lesions for line in outlines_of(lesion)), seen=seen_box(image.frame))
+        window = inset_window(np.logical_or.reduce(lesions)) if lesions else None
+        colours: dict[str, Any] = {"alpha": output.alpha, "colormap": output.colormap}
         if heat.status is not MapStatus.OK:
-            return Picture(as_rgb(small), caption, str(heat.status), annotation)
-        overlay = create_overlay(small, small_heat, alpha=output.alpha, colormap=output.colormap)
-        return Picture(overlay, caption, annotation=annotation)
+            inset = None if window is None else inset_of(as_rgb(pixels[window]), window, pixels.shape)
+            return Picture(as_rgb(small), caption, str(heat.status), replace(marks, inset=inset))
+        if window is not None:
+            part = create_overlay(pixels[window], heat.values[window], **colours)
+            marks = replace(marks, inset=inset_of(part, window, pixels.shape))
+        marks = replace(marks, hottest=hottest_of(heat.values))
+        return Picture(create_overlay(small, small_heat, **colours), caption, marks=marks)
 
 
 def title_of_class(outcome: Outcome, row: Prediction, class_index: int, decisions: Decisions) -> str:

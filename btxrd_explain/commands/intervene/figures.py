@@ -173,6 +173,7 @@ def _case(
         log_odds=[float(intervened.readings.log_odds[condition][intervened.target]) for condition in shown],
         heat=heat.values if heat.status is MapStatus.OK else None,
         lesion=mask,
+        aspect=image.frame.input_aspect,
     )
 
 

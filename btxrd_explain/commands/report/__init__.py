@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.report.document import build_document, describe
 from btxrd_explain.commands.report.entries import Entry, EntryMaker
+from btxrd_explain.commands.report.summary import read_interventions
 from btxrd_explain.commands.report.writing import staging, write_report
 from btxrd_explain.evaluation.comparators import comparators_of
 from btxrd_explain.evaluation.decisions import decisions_of
@@ -145,7 +146,9 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         evaluation = Evaluation(selected, protocol, scores, findings=tally.findings(), readers=readers, read=read)
         found = find_report(settings.output.directory, evaluation, sample_of(evaluation, extent), extent, listener)
         described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
-        document = build_document(entries, described, found, protocol, selected.table.provenance, settings)
+        provenance, output = selected.table.provenance, settings.output
+        intervened = read_interventions(output.directory, provenance, listener)
+        document = build_document(entries, described, found, protocol, provenance, output, intervened)
         wanted = settings.report
         with alone(page, listener.note):
             folder = write_report(page, staged, document, layout=wanted.layout, limit=wanted.file_limit)

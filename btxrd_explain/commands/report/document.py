@@ -11,7 +11,9 @@ import numpy as np
 from btxrd_explain.commands.report.figures import figures
 from btxrd_explain.commands.report.summary import (
     by_class,
+    cells_by_image,
     exclusions,
+    interventions,
     outcome_of,
     outcome_of_classes,
     readers,
@@ -30,6 +32,7 @@ from btxrd_explain.outputs.overlay import colour_table
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from btxrd_explain.commands.intervene.report import InterventionReport
     from btxrd_explain.commands.report.entries import Entry
     from btxrd_explain.core.classification import Performance
     from btxrd_explain.core.geometry import Frame
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
     from btxrd_explain.inputs.btxrd import Metadata
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
-    from btxrd_explain.settings import Settings
+    from btxrd_explain.settings import OutputSettings
 
 # What the data set's table says of the radiographs, sorted into facts and tags.
 
@@ -114,7 +117,8 @@ def build_document(
     report: Report,
     protocol: Protocol,
     provenance: Provenance,
-    settings: Settings,
+    output: OutputSettings,
+    intervened: InterventionReport | None = None,
 ) -> dict[str, Any]:
     """Build what the page needs to know at once; what is heavy follows by radiograph.
 
@@ -124,8 +128,10 @@ def build_document(
         report: What the annotations say of all of them.
         protocol: How heat maps and annotations were compared.
         provenance: How the table was made.
-        settings: The look of the heat maps.
+        output: The look of the heat maps.
+        intervened: What happens to the predictions where radiographs are changed; None where none was.
     """
+    cells = cells_by_image(intervened)
     names, scores = provenance.class_names, [entry.score for entry in entries]
     decisions, places = protocol.decisions, [place for place, one in enumerate(entries) for _ in one.scores]
     every = [score for entry in entries for score in entry.scores]
@@ -137,17 +143,18 @@ def build_document(
         "synthetic": provenance.synthetic,
         "classes": list(names),
         "grid": list(provenance.grid),
-        "alpha": settings.output.alpha,
-        "colours": b64encode(np.rint(colour_table(settings.output.colormap)).astype(np.uint8).tobytes()).decode(),
+        "alpha": output.alpha,
+        "colours": b64encode(np.rint(colour_table(output.colormap)).astype(np.uint8).tobytes()).decode(),
         "protocol": _protocol(protocol),
         "tiles": tiles(scores, performance, report),
         "performance": by_class(performance, names),
         "slices": slices(report),
         "readers": readers(report),
+        "interventions": interventions(intervened),
         "figures": figures(every, places, names, performance, report),
         "columns": list(described.columns),
         "rows": [
-            _row(entry, names, decisions) | {"facts": dict(facts), "tags": list(tags)}
+            _row(entry, names, decisions, cells) | {"facts": dict(facts), "tags": list(tags)}
             for entry, facts, tags in zip(entries, described.facts, described.tags, strict=True)
         ],
         "checklist": [
@@ -211,7 +218,12 @@ def _classes(row: Prediction, decisions: Decisions) -> dict[str, Any]:
     }
 
 
-def _row(entry: Entry, names: Sequence[str], decisions: Decisions | None) -> dict[str, Any]:
+def _row(
+    entry: Entry,
+    names: Sequence[str],
+    decisions: Decisions | None,
+    cells: Mapping[tuple[str, str], str | None],
+) -> dict[str, Any]:
     score, row, model = entry.score, entry.score.row, entry.score.model
     known = None if row.predicted is None or row.probabilities is None else row.probabilities
     return {
@@ -232,6 +244,7 @@ def _row(entry: Entry, names: Sequence[str], decisions: Decisions | None) -> dic
         "dice": model and model.dice,
         "hit": model and model.pointing_hit,
         "energy": model and model.energy_in_mask,
+        "cell": None if score.target is None else cells.get((row.image_id, names[score.target])),
         "lesions": score.lesions,
         "lesion_share": score.lesion_share,
         "excluded": score.excluded,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.commands.intervene.report import InterventionReport
 from btxrd_explain.core.multi_label import UNDEFINED, MultiLabelPerformance
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from btxrd_explain.core import statistics
     from btxrd_explain.core.classification import Performance
@@ -18,7 +21,9 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.evaluation.schema import Metric, Report, SliceSummary
     from btxrd_explain.evaluation.score import Score
+    from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
+    from btxrd_explain.progress import Listener
 
 CORRECT = "correct"
 
@@ -148,6 +153,47 @@ _OF_READERS = {"iou": "IoU", "dice": "Dice", "recall": "recall", "centre_hit": "
 
 def _decimal(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
+
+
+def read_interventions(folder: Path, provenance: Provenance, listener: Listener) -> InterventionReport | None:
+    """Return the report of `intervene` on the same predictions table; None where there is none.
+
+    Args:
+        folder: The folder of results.
+        provenance: That of the table: whether a map looks at the lesion depends on method and layer.
+        listener: Told of a report that does not fit.
+    """
+    path = folder / "intervention_report.json"
+    try:
+        found = InterventionReport.model_validate(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        listener.note(f"'{path}' is damaged or of another release, and is not in the page")
+        return None
+    if found.provenance.get("fingerprint") == provenance.fingerprint:
+        return found
+    listener.note(f"'{path}' is of another table, and is not in the page; run 'btxrd-explain intervene' again")
+    return None
+
+
+def interventions(found: InterventionReport | None) -> dict[str, Any] | None:
+    """Return whether maps look at lesions and classes depend on them; None where no radiograph was changed."""
+    if found is None:
+        return None
+    table = found.table
+    cells = [
+        {"name": cell.name, "meaning": cell.meaning, "count": cell.count, "fraction": _plain(cell.fraction)}
+        for cell in table.cells
+    ]
+    undefined = f", {table.n_undefined} more have no map or no rank" if table.n_undefined else ""
+    note = f"Of {found.num_with_lesion} lesions that were taken away, {table.n} are in one of the four{undefined}."
+    return {"verdict": found.verdict, "note": note, "cells": cells}
+
+
+def cells_by_image(found: InterventionReport | None) -> dict[tuple[str, str], str | None]:
+    """Return the cell of each radiograph that was changed, by its name and the class that was followed."""
+    return {} if found is None else {(one.image_id, one.target_class): one.cell for one in found.per_image}
 
 
 def exclusions(scores: Sequence[Score]) -> list[dict[str, Any]]:

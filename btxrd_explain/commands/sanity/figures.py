@@ -87,6 +87,7 @@ def _strips(
             f"{subject.image_id}: map of {provenance.class_names[subject.target]} ({subject.confidence:.2f})",
             picture_of(subject.tensor, wanted) if subject.picture is None else subject.picture,
             [_values(one) for one in (subject.original, *(randomised.examples[stage][row] for stage in shown))],
+            subject.frame.input_aspect,
         )
         for row, subject in enumerate(subjects[:EXAMPLES])
     ]

@@ -29,7 +29,8 @@ const CROSSINGS = [
  * @param {[rows: number, columns: number]} lattice
  * @param {number} level In [0, 1].
  * @param {[height: number, width: number]} size What the path is drawn on; samples lie in the middle of equal cells.
- * @returns {string} Content of the attribute `d`; regions are closed along the border.
+ * @returns {{path: string, ticks: string}} Contents of the attribute `d`: the outline, closed along the border, and short
+ *   lines from it to the inside of the region; none where its inside is plain, as it is small and within the picture.
  */
 export function outline(values, [rows, columns], level, [height, width]) {
   /** @type {(row: number, column: number) => number} */
@@ -45,6 +46,9 @@ export function outline(values, [rows, columns], level, [height, width]) {
     return `${left.toFixed(1)} ${top.toFixed(1)}`;
   };
   const parts = [];
+  const ticks = [];
+  const length = TICK * Math.max(height, width);
+  let touches = false;
   for (let row = -1; row < rows; row += 1) {
     let [upper, lower] = [at(row, -1), at(row + 1, -1)];
     for (let column = -1; column < columns; column += 1) {
@@ -55,13 +59,25 @@ export function outline(values, [rows, columns], level, [height, width]) {
         const [x, y] = crossing(crossings[number], corners, level);
         const [toX, toY] = crossing(crossings[number + 1], corners, level);
         parts.push(`M${place(column + x, row + y)}L${place(column + toX, row + toY)}`);
+        touches ||= row < 0 || column < 0 || row === rows - 1 || column === columns - 1;
+        if ((5 * row + 3 * column) % SPACING === 0) {
+          const [across, down] = [((toX - x) * width) / columns, ((toY - y) * height) / rows];
+          const scale = length / (Math.hypot(across, down) || 1); // the inside is on the left hand
+          const [left, top] = place(column + (x + toX) / 2, row + (y + toY) / 2).split(" ").map(Number);
+          ticks.push(`M${left} ${top}l${(scale * down).toFixed(1)} ${(-scale * across).toFixed(1)}`);
+        }
       }
     }
   }
-  return parts.join("");
+  const covered = values.reduce((count, value) => count + Number(value >= level), 0) / values.length;
+  return { path: parts.join(""), ticks: touches || covered > LARGE ? ticks.join("") : "" };
 }
 
 const OUTSIDE = -1;
+/** Length of a tick as a fraction of the longer side, and crossings from one to the next. */
+const [TICK, SPACING] = [0.012, 11];
+/** A region that covers more of the picture has ticks. */
+const LARGE = 0.25;
 
 /**
  * @param {number[]} corners Clockwise from the upper left.

@@ -1,6 +1,6 @@
 /** Switches and sliders of the layers; several of them may stand for the same value. */
 import { byId, decimal, el } from "./dom.js";
-import { COLOURS } from "./layers.js";
+import { COLOURS, opacityOf } from "./layers.js";
 
 /**
  * @typedef {import("./layers.js").View} View
@@ -28,15 +28,21 @@ export function bindControls(view, classes) {
     document.body.classList.toggle("without-annotation", !annotation);
     document.body.classList.toggle("without-region", !region);
     document.body.style.setProperty("--alpha", String(alpha));
+    document.body.style.setProperty("--colours", gradient(alpha));
   });
-  document.body.style.setProperty("--colours", gradient());
 }
 
-/** Return the colours of the heat map as a style of a bar. */
-function gradient() {
+/**
+ * Return the colours of the heat map over mid grey as a style of a bar.
+ *
+ * @param {number} alpha
+ */
+function gradient(alpha) {
   const stops = Array.from({ length: 33 }, (_, step) => {
     const level = Math.round((step / 32) * 255);
-    return `rgb(${COLOURS.subarray(3 * level, 3 * level + 3).join(" ")})`;
+    const opacity = alpha * opacityOf(level / 255);
+    const mixed = [...COLOURS.subarray(3 * level, 3 * level + 3)].map((part) => 128 * (1 - opacity) + part * opacity);
+    return `rgb(${mixed.map(Math.round).join(" ")})`;
   });
   return `linear-gradient(to right, ${stops.join(", ")})`;
 }

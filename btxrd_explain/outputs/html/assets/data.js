@@ -11,7 +11,7 @@
  *   target: string | null, threshold: number | null, iou: number | null, dice: number | null, hit: boolean | null, energy: number | null,
  *   lesions: number | null, lesion_share: number | null, excluded: string | null, undefined: string | null,
  *   frame: Frame | null, thumbnail: [height: number, width: number] | null,
- *   facts: Record<string, string>, tags: string[], true_classes?: string[], predicted_classes?: string[],
+ *   cell: string | null, facts: Record<string, string>, tags: string[], true_classes?: string[], predicted_classes?: string[],
  * }} Row What is known of one radiograph; what is undefined is null.
  * @typedef {{
  *   grids: string, outline: string | null, mask: {size: [number, number], runs: number[]} | null, thumbnail?: string,
@@ -43,6 +43,7 @@
  *   columns: {name: string, numeric: boolean}[], rows: Row[], figures: Figure[],
  *   checklist: {item: string, status: string, detail: string}[], excluded: {reason: string, count: number}[],
  *   provenance: {name: string, value: string}[], definitions: {name: string, value: string}[],
+ *   interventions: {verdict: string, note: string, cells: {name: string, meaning: string, count: number, fraction: Estimate}[]} | null,
  *   folder: {name: string, rows_per_script: number} | null,
  * }} Report
  */
@@ -51,8 +52,30 @@ import { byId, el } from "./dom.js";
 /** @type {Report} */
 export const report = block("report-data");
 
+/** How many details, and scripts of details, are kept: those of the screen and some more. */
+const KEPT = { details: 150, scripts: 8 };
+
 /** @type {Map<number, Promise<Details>>} */
 const known = new Map();
+
+/**
+ * Remember a value as the newest one, and forget the oldest ones.
+ *
+ * @template Value
+ * @param {Map<number, Value>} values
+ * @param {number} key
+ * @param {Value} value
+ * @param {number} most
+ */
+function keep(values, key, value, most) {
+  values.delete(key);
+  values.set(key, value);
+  for (const oldest of values.keys()) {
+    if (values.size <= most) break;
+    values.delete(oldest);
+  }
+  return value;
+}
 
 /**
  * Return what is needed to draw one radiograph's layers.
@@ -61,9 +84,7 @@ const known = new Map();
  * @returns {Promise<Details>}
  */
 export function detailsOf(index) {
-  const found = known.get(index) ?? load(index);
-  known.set(index, found);
-  return found;
+  return keep(known, index, known.get(index) ?? load(index), KEPT.details);
 }
 
 /**
@@ -136,16 +157,29 @@ const scripts = new Map();
  */
 function script(number) {
   const found = scripts.get(number);
-  if (found) return found;
+  if (found) return keep(scripts, number, found, KEPT.scripts);
   const folder = report.folder?.name;
   const loading = new Promise((resolve, reject) => {
     receivers.set(number, resolve);
     const source = `${folder}/details/${fileName(number)}.js`;
-    const failed = () => reject(new Error(`${source} is missing: keep the folder beside the page`));
-    document.head.append(el("script", { src: source, error: failed }));
+    const failed = () => {
+      missing();
+      reject(new Error(`${source} is missing`));
+    };
+    const element = el("script", { src: source, error: failed, load: () => element.remove() });
+    document.head.append(element);
   });
-  scripts.set(number, loading);
-  return loading;
+  return keep(scripts, number, loading, KEPT.scripts);
+}
+
+/** Say on the page that its folder is not where it should be. */
+export function missing() {
+  if (!report.folder) return;
+  const [folder] = report.folder.name.split("/");
+  byId("missing").textContent =
+    `The folder '${folder}' of this page is missing or incomplete: pictures and heat maps cannot be shown. ` +
+    "Keep it in the same place as the page, under its own name.";
+  byId("missing").hidden = false;
 }
 
 /** @type {Map<number, (list: Details[]) => void>} */

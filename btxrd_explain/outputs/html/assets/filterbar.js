@@ -23,6 +23,9 @@ export function buildFilterBar(report, filters) {
     choice("True class", report.classes, filters, "label"),
     choice("Predicted class", report.classes, filters, "predicted"),
     choice("Outcome", outcomes, filters, "outcome"),
+    ...(report.interventions
+      ? [choice("Map looks, class depends", report.interventions.cells.map(({ name }) => name), filters, "cell")]
+      : []),
     range("Confidence", "confidence", report, filters),
     range("IoU with the annotation", "iou", report, filters),
     ...(tags.length ? [choice("Described as", tags, filters, "tag")] : []),
@@ -64,7 +67,7 @@ function search(filters) {
  * @param {string} label
  * @param {string[]} values
  * @param {FilterStore} filters
- * @param {"label" | "predicted" | "outcome" | "tag"} key
+ * @param {"label" | "predicted" | "outcome" | "tag" | "cell"} key
  */
 function choice(label, values, filters, key) {
   const control = select(`filter-${key}`, [["", "all"], ...values.map((value) => [value, value])], (value) =>

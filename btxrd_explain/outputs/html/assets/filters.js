@@ -3,7 +3,7 @@
  *
  * @typedef {import("./data.js").Row} Row
  * @typedef {{
- *   text: string, label: string, predicted: string, outcome: string, tag: string, facts: Record<string, string>,
+ *   text: string, label: string, predicted: string, outcome: string, tag: string, cell: string, facts: Record<string, string>,
  *   ranges: Record<string, [from: number, to: number]>, sort: string, descending: boolean,
  * }} Filters Empty text stands for all. Ranges and sort go by the names that {@link keyOf} knows.
  */
@@ -15,6 +15,7 @@ export const ALL = {
   predicted: "",
   outcome: "",
   tag: "",
+  cell: "",
   facts: {},
   ranges: {},
   sort: "id",
@@ -47,6 +48,7 @@ export function matches(row, filters) {
     among(row.true_classes ?? [row.label], filters.label) &&
     among(row.predicted_classes ?? [row.predicted], filters.predicted) &&
     same(row.outcome, filters.outcome) &&
+    same(row.cell, filters.cell) &&
     (filters.tag === "" || row.tags.includes(filters.tag)) &&
     Object.entries(filters.facts).every(([name, value]) => same(row.facts[name] ?? "", value)) &&
     Object.entries(filters.ranges).every(([name, range]) => within(keyOf(name)(row), range))

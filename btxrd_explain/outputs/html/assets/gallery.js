@@ -1,5 +1,5 @@
-/** The radiographs as cards: as many as fit the screen and a few more, the rest when it is scrolled or asked for. */
-import { report, thumbnailOf } from "./data.js";
+/** The radiographs as cards: as many as reach below the screen, the rest when it is scrolled or asked for. */
+import { missing, report, thumbnailOf } from "./data.js";
 import { byId, decimal, el, percent, radiographs } from "./dom.js";
 import { select, summarise } from "./filters.js";
 import { classShown, layerElements, mapsOf } from "./layers.js";
@@ -10,7 +10,9 @@ import { classShown, layerElements, mapsOf } from "./layers.js";
  * @typedef {import("./layers.js").View} View
  */
 
-const AT_ONCE = 48;
+const AT_ONCE = 24;
+/** Pixels below the screen that are filled with cards. */
+const AHEAD = 600;
 /** Samples along the longer side of a card's heat map; the browser smooths it to the size shown. */
 const SIDE = 96;
 /** With more cards than this the print holds only those that were looked at. */
@@ -35,8 +37,8 @@ export class Gallery {
     });
     this.list.addEventListener("keydown", (event) => this.#move(event));
     this.more.addEventListener("click", () => this.#append(AT_ONCE));
-    new IntersectionObserver(([entry]) => entry.isIntersecting && this.#append(AT_ONCE), {
-      rootMargin: "600px",
+    new IntersectionObserver(([entry]) => entry.isIntersecting && this.#fill(), {
+      rootMargin: `${AHEAD}px`,
     }).observe(this.more);
     addEventListener("beforeprint", () => this.drawAll());
     filters.follow((state) => this.#show(select(report.rows, state)));
@@ -72,12 +74,20 @@ export class Gallery {
     this.visible.disconnect();
     this.list.replaceChildren();
     this.#append(AT_ONCE);
+    this.#fill();
     const { scored, meanIou, judged, accuracy } = summarise(chosen.map((index) => report.rows[index]));
     const parts = [`${chosen.length} of ${radiographs(report.rows.length)}`];
     if (scored) parts.push(`mean IoU ${decimal(meanIou)} (n = ${scored})`);
     if (judged) parts.push(`${percent(accuracy)} correct (n = ${judged})`);
     byId("selection").textContent = parts.join(" · ");
     byId("none").hidden = chosen.length > 0;
+  }
+
+  /** Add cards until they reach below the screen, and would fill it: a link to the gallery finds all its room. */
+  #fill() {
+    const end = () => this.more.getBoundingClientRect().top;
+    const height = () => end() - this.list.getBoundingClientRect().top;
+    while (!this.more.hidden && (end() < innerHeight + AHEAD || height() < innerHeight)) this.#append(AT_ONCE);
   }
 
   /** @param {number} count */
@@ -94,11 +104,11 @@ export class Gallery {
     this.more.textContent = `Show more (${left} left)`;
   }
 
-  /** Draw cards that come into view, and free the pixels of those that leave it. */
+  /** Draw cards that come into view, and let go of the pictures and layers of those that leave it. */
   #entered = (/** @type {IntersectionObserverEntry} */ { target, isIntersecting }) => {
     target.toggleAttribute("data-near", isIntersecting);
     if (isIntersecting) draw(target, this.view.get());
-    else target.querySelectorAll("canvas").forEach((canvas) => (canvas.width = canvas.height = 0));
+    else target.querySelector(".picture")?.replaceChildren();
   };
 
   #redraw() {
@@ -190,15 +200,19 @@ async function draw(item, view) {
   }
   if (!picture.firstChild) {
     const [height, width] = row.thumbnail;
-    const image = el("img", { alt: "", width, height, loading: "lazy" });
+    const image = el("img", { alt: "", width, height, loading: "lazy", error: missing });
     const { canvas, drawing, trace } = layerElements(row.frame);
     const layers = el("span", { class: "layers" }, image, canvas, drawing);
     layers.style.setProperty("--ratio", String(width / height));
     picture.append(layers);
-    image.src = await thumbnailOf(index);
-    trace("annotation", (await mapsOf(index, SIDE)).details.outline ?? "");
+    image.src = await thumbnailOf(index).catch(() => "");
+    const maps = await mapsOf(index, SIDE).catch(() => null);
+    trace("annotation", maps?.details.outline ?? "");
   }
-  const maps = await mapsOf(index, SIDE);
+  const maps = await mapsOf(index, SIDE).catch(() => null);
   const canvas = picture.querySelector("canvas");
-  if (canvas && view.heat) maps.paint(canvas, classShown(row, view.map));
+  if (!maps || !canvas || !view.heat) return;
+  maps.paint(canvas, classShown(row, view.map));
+  const cross = maps.cross(classShown(row, view.map));
+  picture.querySelectorAll("path.hottest").forEach((path) => path.setAttribute("d", cross));
 }

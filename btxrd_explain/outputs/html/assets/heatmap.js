@@ -111,10 +111,31 @@ export function extremes(grid, frame, space = "original") {
 }
 
 /**
- * Keep the first and last samples between any two cells.
+ * Return the hottest pixel, which the pointing game asks for: the first one in reading order.
+ *
+ * @param {Grid} grid
+ * @param {Frame} frame
+ * @returns {[row: number, column: number] | null} null where the network saw nothing of the radiograph.
+ */
+export function hottest(grid, frame) {
+  let most = -Infinity;
+  /** @type {[number, number] | null} */
+  let place = null;
+  const rows = turns(axis(frame, 0, grid.rows));
+  const columns = turns(axis(frame, 1, grid.columns));
+  eachRow(grid, rows, columns, (row, values) =>
+    values.forEach((value, column) => {
+      if (value > most) [most, place] = [value, [rows.pixels[row], columns.pixels[column]]];
+    }),
+  );
+  return place;
+}
+
+/**
+ * Keep the first and last samples between any two cells, and which pixels they are.
  *
  * @param {Axis} all
- * @returns {Axis}
+ * @returns {Axis & {pixels: number[]}}
  */
 function turns({ lower, fraction, start, stop }) {
   const kept = Array.from({ length: stop - start }, (_, step) => start + step).filter(
@@ -126,6 +147,7 @@ function turns({ lower, fraction, start, stop }) {
     fraction: Float64Array.from(kept, (index) => fraction[index]),
     start: 0,
     stop: kept.length,
+    pixels: kept,
   };
 }
 

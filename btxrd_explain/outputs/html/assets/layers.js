@@ -2,7 +2,7 @@
 import { detailsOf, gridOf, report } from "./data.js";
 import { outline } from "./contour.js";
 import { el, svg } from "./dom.js";
-import { extremes, overlap, sample, unpackMask } from "./heatmap.js";
+import { extremes, hottest, overlap, sample, unpackMask } from "./heatmap.js";
 
 /**
  * @typedef {import("./data.js").Row} Row
@@ -12,6 +12,13 @@ import { extremes, overlap, sample, unpackMask } from "./heatmap.js";
  *   map: string, heat: boolean, annotation: boolean, region: boolean, alpha: number, threshold: number,
  * }} View What is drawn; `map` is `measured`, `predicted`, `true` or the index of a class.
  */
+
+/**
+ * Opacity by heat, before that of the whole layer: its square, so that more heat always shows as more.
+ *
+ * @param {number} heat
+ */
+export const opacityOf = (heat) => heat * heat;
 
 /** Colours of the heat map from 0 to 1, three bytes each: those of the figures. */
 export const COLOURS = Uint8Array.from(atob(report.colours), (sign) => sign.charCodeAt(0));
@@ -87,11 +94,24 @@ export class Maps {
    */
   region(classIndex, threshold) {
     const heat = this.heat(classIndex);
-    return heat ? outline(heat, this.lattice, threshold, this.frame.original) : "";
+    return heat ? outline(heat, this.lattice, threshold, this.frame.original) : { path: "", ticks: "" };
   }
 
   /**
-   * Paint a class's map; opacity grows with the heat, as in the figures.
+   * Return a cross at the hottest pixel of a class's map as the path of an SVG; empty where there is no map.
+   *
+   * @param {number} classIndex
+   */
+  cross(classIndex) {
+    if (!this.heat(classIndex)) return "";
+    const place = hottest(gridOf(this.details, this.row.maps, classIndex), this.frame);
+    if (!place) return "";
+    const [y, x, arm] = [place[0] + 0.5, place[1] + 0.5, 0.013 * Math.max(...this.frame.original)];
+    return `M${x - arm} ${y}H${x + arm}M${x} ${y - arm}V${y + arm}`;
+  }
+
+  /**
+   * Paint a class's map; opacity grows with the square of the heat, as in the figures.
    *
    * @param {HTMLCanvasElement} canvas
    * @param {number} classIndex
@@ -106,7 +126,7 @@ export class Maps {
       const level = Math.round(255 * value);
       const colour = COLOURS.subarray(3 * level, 3 * level + 3);
       picture.data.set(colour, 4 * pixel);
-      picture.data[4 * pixel + 3] = Math.round(255 * Math.sqrt(level / 255));
+      picture.data[4 * pixel + 3] = Math.round(255 * opacityOf(level / 255));
     });
     canvas.getContext("2d")?.putImageData(picture, 0, 0);
   }
@@ -131,7 +151,7 @@ export function layerElements(frame) {
   const [height, width] = frame.original;
   const canvas = el("canvas", { class: "heat", "aria-hidden": "true" });
   const paths = Object.fromEntries(
-    ["unseen", "region", "annotation"].map((name) => [
+    ["unseen", "region", "ticks", "annotation", "hottest"].map((name) => [
       name,
       [svg("path", { class: `rim ${name}` }), svg("path", { class: name })],
     ]),
@@ -152,7 +172,7 @@ export function layerElements(frame) {
  *
  * @param {Frame} frame
  */
-function unseen({ original, resized, network, offset }) {
+export function unseen({ original, resized, network, offset }) {
   const [top, left, bottom, right] = [0, 1, 2, 3].map((side) => {
     const axis = side % 2;
     const edge = ((side < 2 ? 0 : network[axis]) - offset[axis]) * (original[axis] / resized[axis]);

@@ -6,9 +6,17 @@ import { byId } from "./dom.js";
 import { buildFilterBar } from "./filterbar.js";
 import { ALL } from "./filters.js";
 import { Gallery } from "./gallery.js";
+import { unseen } from "./layers.js";
 import { showNotes } from "./notes.js";
 import { createStore } from "./store.js";
-import { showConfusion, showPerformance, showReaders, showSlices, showTiles } from "./summary.js";
+import {
+  showConfusion,
+  showInterventions,
+  showPerformance,
+  showReaders,
+  showSlices,
+  showTiles,
+} from "./summary.js";
 import { Viewer } from "./viewer.js";
 
 const filters = createStore({ ...ALL });
@@ -32,11 +40,13 @@ showConfusion(report, filters, () => byId("gallery").scrollIntoView());
 showPerformance(report.performance);
 showSlices(report.slices);
 showReaders(report.readers);
+showInterventions(report.interventions, filters, () => byId("gallery").scrollIntoView());
 showFigures(report.figures, openRow);
 showNotes(report);
 buildFilterBar(report, filters);
 bindControls(view, report.classes);
 bindExposure();
+document.body.classList.toggle("all-seen", !report.rows.some(({ frame }) => frame && unseen(frame)));
 byId("print").addEventListener("click", async () => {
   await gallery.drawAll();
   print();

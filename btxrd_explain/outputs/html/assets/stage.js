@@ -1,5 +1,5 @@
 /** The large picture: the radiograph under its layers, enlarged and moved at will. */
-import { pictureOf } from "./data.js";
+import { missing, pictureOf } from "./data.js";
 import { byId, el } from "./dom.js";
 import { layerElements } from "./layers.js";
 
@@ -33,7 +33,7 @@ export class Stage {
     [this.maps, this.zoom] = [maps, 1];
     this.elements = layerElements(frame);
     this.elements.trace("annotation", details.outline ?? "");
-    const image = el("img", { src: pictureOf(index), alt: `Radiograph ${row.id}`, draggable: "false" });
+    const image = el("img", { src: pictureOf(index), alt: `Radiograph ${row.id}`, draggable: "false", error: missing });
     this.layers = el("div", { class: "layers" });
     this.layers.append(image, this.elements.canvas, this.elements.drawing);
     this.root.replaceChildren(this.layers);
@@ -52,7 +52,9 @@ export class Stage {
 
   /** @param {number} classIndex */
   paint(classIndex) {
-    if (this.maps && this.elements) this.maps.paint(this.elements.canvas, classIndex);
+    if (!this.maps || !this.elements) return;
+    this.maps.paint(this.elements.canvas, classIndex);
+    this.elements.trace("hottest", this.maps.cross(classIndex));
   }
 
   /**
@@ -60,7 +62,10 @@ export class Stage {
    * @param {number} threshold
    */
   trace(classIndex, threshold) {
-    if (this.maps && this.elements) this.elements.trace("region", this.maps.region(classIndex, threshold));
+    if (!this.maps || !this.elements) return;
+    const { path, ticks } = this.maps.region(classIndex, threshold);
+    this.elements.trace("region", path);
+    this.elements.trace("ticks", ticks);
   }
 
   /**

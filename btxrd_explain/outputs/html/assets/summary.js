@@ -218,3 +218,51 @@ export function showReaders({ note, rows }) {
   table.append(el("thead", {}, head), el("tbody", {}, ...cells));
   table.closest(".part")?.toggleAttribute("hidden", rows.length === 0);
 }
+
+/**
+ * Show whether classes depend on lesions; each of the four cells filters the gallery, a second click lifts the filter.
+ *
+ * @param {Report["interventions"]} found null where no radiograph was changed.
+ * @param {import("./store.js").Store<Filters>} filters
+ * @param {() => void} reveal Brings the gallery into view.
+ */
+export function showInterventions(found, filters, reveal) {
+  const table = byId("interventions");
+  table.closest(".part")?.toggleAttribute("hidden", found === null);
+  if (!found) return;
+  byId("intervention-verdict").textContent = `${found.verdict} ${found.note}`;
+  const buttons = found.cells.map(({ name, count }) =>
+    el(
+      "button",
+      {
+        type: "button",
+        "aria-pressed": "false",
+        "aria-label": `${name}: ${radiographs(count)}`,
+        click: () => {
+          const again = filters.get().cell === name;
+          filters.set({ cell: again ? "" : name });
+          if (!again) reveal();
+        },
+      },
+      count,
+    ),
+  );
+  const rows = found.cells.map(({ name, meaning, fraction }, index) =>
+    el(
+      "tr",
+      {},
+      el("th", { scope: "row" }, name),
+      el("td", {}, buttons[index]),
+      el("td", {}, ...bounded(fraction, percent)),
+      el("td", {}, meaning),
+    ),
+  );
+  const heads = ["map and class", "radiographs", "of these", "what it means"];
+  table.append(
+    el("thead", {}, el("tr", {}, ...heads.map((name) => el("th", { scope: "col" }, name)))),
+    el("tbody", {}, ...rows),
+  );
+  filters.follow(({ cell }) =>
+    buttons.forEach((button, index) => button.setAttribute("aria-pressed", String(found.cells[index].name === cell))),
+  );
+}

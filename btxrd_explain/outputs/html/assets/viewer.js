@@ -64,10 +64,11 @@ export class Viewer {
     if (!row.thumbnail || !row.frame) {
       this.stage.clear(row.error ?? "There is no picture of this radiograph.");
     } else {
-      const maps = await mapsOf(index, SIDE);
+      const maps = await mapsOf(index, SIDE).catch(() => null);
       if (this.chosen()[this.place] !== index) return; // turned on while it was loading
       this.maps = maps;
-      this.stage.show(maps, index);
+      if (maps) this.stage.show(maps, index);
+      else this.stage.clear("The folder of this page is missing: there is no picture to show.");
     }
     this.#choose(this.shown);
   }
