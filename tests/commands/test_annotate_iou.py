@@ -63,6 +63,12 @@ CENTERS = {"a": "1", "b": "2", "c": "1", "d": "2", "e": "1", "f": "1"}
 PATIENTS = {"a": "p", "b": "p", "c": "q", "d": "q", "e": "r", "f": "s"}
 
 
+@pytest.fixture(autouse=True)
+def _small_figures(small_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 -- sets variables
+    """Draw small figures; the intervals are looked at, and keep their draws."""
+    monkeypatch.delenv("BTXRD_EXPLAIN_EVALUATION__RESAMPLES")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A BTXRD root with a predictions table and a split CSV beside it."""
