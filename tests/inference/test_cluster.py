@@ -198,9 +198,9 @@ def cluster() -> Iterator[tuple[int, dict[str, str]]]:
         process.communicate()
 
 
-def _infer(images: Path | str, out: Path, environment: dict[str, str]) -> subprocess.Popen[str]:
+def _infer(images: Path | str, out: Path, environment: dict[str, str], *flags: str) -> subprocess.Popen[str]:
     command = ["infer", str(images), "-c", str(demo_checkpoint()), "--device", "cpu", "--batch-size", str(BATCH)]
-    arguments = [*command, "--engine", "ray", "-o", str(out)]
+    arguments = [*command, "--engine", "ray", "-o", str(out), *flags]
     return subprocess.Popen(
         [sys.executable, "-m", "btxrd_explain", *arguments],
         env=environment,
@@ -283,7 +283,7 @@ def test_workers_open_urls_themselves(images: Path, tmp_path: Path, cluster: tup
     for number in range(6, 9):
         (few / f"IMG{number:06d}.png").write_bytes((images / f"IMG{number:06d}.png").read_bytes())
     _, environment = cluster
-    with _infer(few.as_uri(), tmp_path / "run", environment) as process:
+    with _infer(few.as_uri(), tmp_path / "run", environment, "--workers", "1") as process:
         _, errors = process.communicate()
     assert process.returncode == 1, errors  # one file is torn
     infer.run(_settings(few, tmp_path / "local"))

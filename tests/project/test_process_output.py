@@ -132,6 +132,8 @@ def _said(finished: Finished, encoding: str) -> Said:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     """What commands are forked from, in Python's development mode."""
+    if not hasattr(os, "fork"):
+        pytest.skip("this system forks no process")
     with serving("tests.support.fork_server", "-X", "dev", environment=_environment("utf-8")) as server:
         yield server
 
