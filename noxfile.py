@@ -67,6 +67,14 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def kills(session: nox.Session) -> None:
+    """Kill every command twenty times at random moments, as fresh command lines; arguments go to pytest."""
+    _install(session, "test")
+    tests = session.posargs or ["tests/interruption/test_command_kills.py"]
+    session.run("pytest", *tests, env={"BTXRD_EXPLAIN_KILLS": "20"})
+
+
+@nox.session(default=False)
 def docs(session: nox.Session) -> None:
     """The documentation site, with warnings as errors; its pictures come from a run of the demo."""
     _install(session, "docs")

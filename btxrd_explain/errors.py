@@ -41,8 +41,12 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-_SHORT_OF_MEMORY = ("not enough memory", "out of memory", "can't allocate memory", "cannot allocate memory")
-"""How devices without an exception of their own for it (CPU, MPS), and the system, say that memory is short."""
+_SHORT_OF_MEMORY = (
+    *("not enough memory", "out of memory", "can't allocate memory", "cannot allocate memory"),
+    *("failed to map segment from shared object", "can't start new thread"),
+)
+"""How devices without an exception of their own for it (CPU, MPS), the system, and its loader of libraries say that
+memory is short; a thread needs some for its stack."""
 
 
 def memory_is_short(error: Exception) -> bool:

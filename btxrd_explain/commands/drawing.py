@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btxrd_explain.plain import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.progress import Listener
@@ -53,6 +55,43 @@ def file_name_of_image(image_id: str, suffix: str) -> Path:
     if "/".join(parts) != image_id:
         mark = f"-{hashlib.sha256(image_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     return Path(*parts[:-1], f"{parts[-1]}{mark}{suffix}")
+
+
+def file_names_of_images(image_ids: Iterable[str], suffix: str, *, by_stem: bool = False) -> dict[str, Path]:
+    """Return relative file names for what belongs to images, by ``image_id``.
+
+    No two images have one file, also where a file system knows neither case nor forms of accents, and none has that of
+    a folder that another one needs. Where names would meet, each of them ends with a part of its hash, which is the
+    longer the more of them are alike.
+
+    Args:
+        image_ids: All images that may get a file there.
+        suffix: The files' suffix.
+        by_stem: Whether the image's own suffix is left out, as LabelMe looks for files, where no other has the stem.
+
+    >>> names = file_names_of_images(["knee.png", "Knee.png", "hip.png"], ".json", by_stem=True)
+    >>> [name.as_posix() for name in names.values()]
+    ['knee.png-28f05686.json', 'Knee.png-ee03606f.json', 'hip.json']
+    """
+    plain_names = names = {image_id: file_name_of_image(image_id, suffix) for image_id in image_ids}
+    if by_stem:
+        short = {each: path.with_name(f"{Path(path.stem).stem}{suffix}") for each, path in names.items()}
+        shared = _shared(short)
+        names = {each: path if each in shared else short[each] for each, path in names.items()}
+    for digits in (8, 16, 32, 64, 64):  # somebody may have named an image like the file of another one
+        for image_id in _shared(names):
+            mark = hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:digits]
+            stem = plain_names[image_id].name.removesuffix(suffix)
+            names[image_id] = plain_names[image_id].with_name(f"{stem}-{mark}{suffix}")
+    return names
+
+
+def _shared(names: Mapping[str, Path]) -> set[str]:
+    """Return the images whose file others have, too, where a file system knows neither case nor forms of accents."""
+    keys = {each: Path(unicodedata.normalize("NFC", path.as_posix()).casefold()) for each, path in names.items()}
+    counts = Counter(keys.values())
+    folders = {folder for key in counts for folder in key.parents}
+    return {each for each, key in keys.items() if counts[key] > 1 or key in folders}
 
 
 def footer(provenance: Provenance) -> str:

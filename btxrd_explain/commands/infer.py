@@ -6,7 +6,7 @@ import io
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from btxrd_explain.commands.drawing import file_name_of_image
+from btxrd_explain.commands.drawing import file_names_of_images
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inference.explained import ExplainedImage
@@ -69,12 +69,13 @@ def draw_overlays(
     """
     folder = settings.output.directory / "overlays"
     drawn: dict[str, Path] = {}
+    names = file_names_of_images(table.index().column("image_id").to_pylist(), ".png")
     listener.start("overlays", len(image_ids))
     for row in table.rows(image_ids):
         listener.advance()
         if row.grids is None or row.predicted is None:
             continue
-        target = folder / file_name_of_image(row.image_id, ".png")
+        target = folder / names[row.image_id]
         try:
             picture, status = _overlay(ExplainedImage.of(row, table), row.predicted, settings)
         except RadiographError as error:

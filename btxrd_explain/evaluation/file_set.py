@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import Field
 
 from btxrd_explain.evaluation.parts import Part
-from btxrd_explain.system.files import read_whole, sha256_of, write_json
+from btxrd_explain.system.files import read_whole, sha256_of, with_relative_paths, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -54,8 +54,20 @@ def write_set(
         OutputError: It cannot be written.
     """
     report = report.model_copy(update={"sha256": {path.name: sha256_of(path) for path in sorted(files)}})
-    write_json(document, report.document(), lists=lists)
-    return report
+    folder, content = document.parent, report.document()
+    written = with_relative_places(content, folder)
+    more = {name: (with_relative_places(item, folder) for item in items) for name, items in (lists or {}).items()}
+    write_json(document, written, lists=more)
+    return report if written == content else type(report).model_validate(written)
+
+
+def with_relative_places(value: Any, folder: Path) -> Any:  # noqa: ANN401 -- whatever JSON can hold
+    """Return plain JSON values in whose texts no path is absolute; see :func:`with_relative_paths`."""
+    if isinstance(value, str):
+        return with_relative_paths(value, folder)
+    if isinstance(value, dict):
+        return {key: with_relative_places(item, folder) for key, item in value.items()}
+    return [with_relative_places(item, folder) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_report(path: Path) -> Any:  # noqa: ANN401 -- whatever JSON can hold

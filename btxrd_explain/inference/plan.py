@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.errors import InputError, OtherFileError, TableError
 from btxrd_explain.inputs.image_files import kind_of, why_no_file
 from btxrd_explain.inputs.radiograph import why_unreadable
+from btxrd_explain.plain import plain
 from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal
@@ -362,7 +363,9 @@ def unchanged(row: Prediction, path: Path, *, verify: bool = False) -> bool:
     not be read at all has no content to compare: it still is what it was where it still cannot.
     """
     if row.stamp is None or row.stamp.sha256 is None:
-        return row.error is not None and row.error == why_unreadable(path)
+        return row.error is not None and _without_place(row.error, row, path) == _without_place(
+            why_unreadable(path) or "", row, path
+        )
     try:
         with reaching(path):
             status = path.stat()
@@ -372,3 +375,10 @@ def unchanged(row: Prediction, path: Path, *, verify: bool = False) -> bool:
         return (dated and status.st_mtime_ns == row.stamp.mtime_ns) or sha256_of(path) == row.stamp.sha256
     except OSError:
         return False  # reading it again will say why
+
+
+def _without_place(reason: str, row: Prediction, path: Path) -> str:
+    """Return why a file cannot be read without its path, which a row has as seen from the table."""
+    for place in (str(path), row.path):
+        reason = reason.replace(f"'{plain(place)}'", "''")
+    return reason

@@ -10,7 +10,7 @@ from btxrd_explain.core.intensity import PreparationError
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
-from btxrd_explain.system.files import relative_path
+from btxrd_explain.system.files import relative_path, with_relative_paths
 from btxrd_explain.system.places import reaching
 from btxrd_explain.system.threads import available_cores, in_order
 
@@ -73,7 +73,7 @@ def _prepare(record: ImageRecord, preprocessing: Preprocessing, folder: Path) ->
     try:
         radiograph, tensor = read_prepared(record.path, preprocessing)
     except RadiographError as error:
-        facts = {"error": str(error), "stamp": _stamp(status, error.sha256)}
+        facts = {"error": with_relative_paths(str(error), folder), "stamp": _stamp(status, error.sha256)}
         return Prepared(_row(record, folder, RowStatus.UNREADABLE, **facts), None)
     stamp = _stamp(status, radiograph.sha256)
     return Prepared(_row(record, folder, RowStatus.OK, stamp=stamp, size=radiograph.size), tensor)

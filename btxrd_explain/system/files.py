@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import tempfile
 from contextlib import contextmanager, suppress
@@ -190,6 +191,20 @@ def relative_path(path: Path, folder: Path) -> str:
         return as_text(Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix())
     except ValueError:  # another drive on Windows
         return as_text(path.absolute().as_posix())
+
+
+_ABSOLUTE = re.compile(r"'((?:/|[A-Za-z]:[\\/])[^'\n]*)'")
+
+
+def with_relative_paths(text: str, folder: Path) -> str:
+    """Return a text in which quoted absolute paths are as seen from a folder, like all paths in results.
+
+    What is said to a user names files as the user did; what is kept in a file says nothing of the machine.
+
+    >>> with_relative_paths("cannot read '/data/images/a.png' (Permission denied)", Path("/data/out"))
+    "cannot read '../images/a.png' (Permission denied)"
+    """
+    return _ABSOLUTE.sub(lambda found: f"'{relative_path(Path(found[1]), folder)}'", text)
 
 
 @contextmanager

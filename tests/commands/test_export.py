@@ -19,6 +19,7 @@ from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from btxrd_explain.commands.drawing import file_names_of_images
 from btxrd_explain.core.choices import MaskPolicy, Space
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
@@ -305,7 +306,10 @@ def test_no_two_images_meet_in_one_file(out: Path, make: tuple[Any, Any], to: st
         "cafe\u0301.png",
         "A/b.png",
     ]
-    ids += ["a/b.jpeg", "x/../y.png", "y.png"]
+    ids += ["a/b.jpeg", "x/../y.png", "y.png", "a.png/c.png", "a.png.png/c.png", "a.png.npz/c.png"]
+    for _ in range(2):  # an image that is called like the file of another one
+        named = file_names_of_images(ids, ".png").values()
+        ids = list(dict.fromkeys([*ids, *(path.as_posix().removesuffix(".png") for path in named if "-" in path.name)]))
     rows = [replace(make_row(each, "Benign", (0.1, 0.7, 0.2), grids=_grids(0)), stamp=None) for each in ids]
     make_table(out / "predictions.parquet", NAMES, rows)
     result = _export(out, to, "--json", code=0)

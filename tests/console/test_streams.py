@@ -88,7 +88,14 @@ def test_a_run_whose_results_nobody_can_read_does_its_work(
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory"), OSError(12, os.strerror(12))]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+        OSError(12, os.strerror(12)),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        RuntimeError("can't start new thread"),
+    ],
 )
 def test_short_memory_is_one_line(capsys: pytest.CaptureFixture[str], error: Exception) -> None:
     def run() -> ExitCode:

@@ -122,6 +122,7 @@ def test_scores_of_classes_have_two_digits_and_undefined_ones_a_word(shown: Call
         definitions={},
         provenance={},
         failed_images=[],
+        sha256={},
     )
     result = PerformanceResult(report, Path("performance.json"), {})
     lines = shown(show_performance, result, OutputSettings()).splitlines()
@@ -145,7 +146,7 @@ def test_examples_are_counted_of_those_that_there_are(shown: Callable[..., str])
         FP=Shown(available=2, shown=[example, example]),
         FN=Shown(available=0, shown=[]),
     )
-    report = GalleryReport(order={}, classes={"Benign": found}, warnings=[], provenance={}, failed_images=[])
+    report = GalleryReport(order={}, classes={"Benign": found}, warnings=[], provenance={}, failed_images=[], sha256={})
     result = GalleryResult({"Benign": Path("gallery_Benign.png")}, report, Path("gallery.json"), {})
     assert "Benign 1 of 5 2 of 2 0 of 0" in shown(show_gallery, result).splitlines()
     assert json.loads(shown(show_gallery, result, as_json=True)) == report.document()

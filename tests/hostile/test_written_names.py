@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+import platform
 import re
 import shutil
+import socket
 import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +22,7 @@ from btxrd_explain.cli import app
 from btxrd_explain.errors import ExitCode, OutputError
 from btxrd_explain.system.files import atomic_write, write_bytes
 from btxrd_explain.system.locks import PREFIX, SUFFIX
+from tests.support.texts import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,6 +37,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "report": ("report", "{table}", "--layout", "folder"),
     "performance": ("performance", "{table}"),
     "check": ("check", "{data}/BTXRD", "--split-csv", "{data}/split.csv"),
+    "import-maps": ("import-maps", "{data}/maps", "--images", "{data}/BTXRD/images", "--class-names", "Normal,Benign"),
     "merge": ("merge", "{data}/table/predictions.parquet", "-o", "{out}/predictions.parquet"),
     "compare": (
         "compare",
@@ -65,10 +71,16 @@ _QUICK = ("infer", "report", "merge", "check", "export")
 """How the names of commands begin that are run again with something in the way; others write in the same ways."""
 _REMOVED = re.compile(r"\.[^/]+\.lock|\.[^/]+\.journal(/[^/]+)?|report_files/[0-9a-f]{16}")
 
+_LOCK = re.compile(r"\.[^/]+\.lock")
+_NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request"}
+_MARK = "nobody-may-read-this-5e1f"
+
 _watched: list[tuple[str, list[tuple[str, str]]]] = []
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
+    if _watched and event in _NETWORK:
+        _watched[-1][1].append((event, repr(arguments)))
     if not _watched or not (event in _CHANGING or (event == "open" and (arguments[2] or 0) & _WRITING)):
         return
     for folder, seen in _watched:
@@ -94,9 +106,13 @@ def _watching(folder: Path) -> Iterator[list[tuple[str, str]]]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]) -> Path:
-    """Three radiographs and their table."""
+    """Three radiographs and a file that is none, their table, and a heat map of another program."""
     folder = tmp_path_factory.mktemp("data")
     write_root(folder, 3)
+    (folder / "BTXRD" / "images" / "torn.png").write_bytes(b"torn")
+    (folder / "split.csv").write_text((folder / "split.csv").read_text() + "\ntorn.png,test,Benign")
+    (folder / "maps").mkdir()
+    np.save(folder / "maps" / "IMG000001_Benign.npy", np.eye(3, 4, dtype=np.float32))
     _run(folder, folder / "table", "infer")
     shutil.copy(folder / "table" / "predictions.parquet", folder / "other.parquet")
     return folder
@@ -114,14 +130,26 @@ def _names(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_writes_through_nothing_that_was_planted(data: Path, tmp_path: Path, command: str) -> None:
+def test_a_command_writes_through_nothing_that_was_planted(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     """Files come by their final names through a rename; locks and logs alone are opened where they are."""
     out = tmp_path / "out"
+    for name in ("USER", "LOGNAME", "HOSTNAME", "COMPUTERNAME", "API_TOKEN"):
+        monkeypatch.setenv(name, _MARK)
+    for module, name in ((platform, "node"), (socket, "gethostname"), (getpass, "getuser")):
+        monkeypatch.setattr(module, name, lambda: _MARK)
     with _watching(out) as seen:
         result = _run(data, out, command)
     assert result.exit_code in {ExitCode.OK, ExitCode.SOME_FILES_FAILED}, result.output
     written = _names(out)
     assert written
+    assert [entry for entry in seen if entry[0] in _NETWORK] == []
+    _all_locked(seen)
+    for name in written:
+        told = "\n".join(texts_of(out / name))
+        for mark in (_MARK, str(data), str(tmp_path), str(Path.cwd()), str(Path.home()) + os.sep, sys.prefix):
+            assert mark not in told, (name, told[max(0, told.index(mark) - 200) :][:400])
     for event, name in seen:
         own = _TEMPORARY.search(name) or event in {"os.rename", "os.mkdir", "os.rmdir"}
         removal = event in {"os.remove", "shutil.rmtree"} and _REMOVED.fullmatch(name)
@@ -132,6 +160,17 @@ def test_a_command_writes_through_nothing_that_was_planted(data: Path, tmp_path:
         _with_links(data, tmp_path, command, plain)
         _with_pipes(data, tmp_path, command, plain)
     _with_linked_folders(data, tmp_path, command, written)
+
+
+def _all_locked(seen: list[tuple[str, str]]) -> None:
+    """Each file gets its final name while the process holds a lock: no two processes mix theirs."""
+    held = 0
+    for event, name in seen:
+        if _LOCK.fullmatch(name):
+            held += {"open": 1, "os.remove": -1}.get(event, 0)
+        elif event == "os.rename" and not _TEMPORARY.search(name):
+            assert held, name
+    assert held == 0
 
 
 def _mine(tmp_path: Path) -> Path:

@@ -15,7 +15,7 @@ from btxrd_explain.evaluation.comparators import comparators_of
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.evaluation.extent import extent_of, read_columns, tune
-from btxrd_explain.evaluation.file_set import write_set
+from btxrd_explain.evaluation.file_set import with_relative_places, write_set
 from btxrd_explain.evaluation.parts import LeftOut
 from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.readers import readers_of
@@ -28,7 +28,7 @@ from btxrd_explain.evaluation.report import (
 )
 from btxrd_explain.inference.selection import select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.files import with_relative_paths, write_bytes
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, li
         evaluation.scores,
         provenance.class_names,
         columns={name: evaluation.scores.spread(cells) for name, cells in extent.columns.items()},
-        metadata=made | {"provenance": provenance.document()},
+        metadata=with_relative_places(made, folder) | {"provenance": provenance.document()},
         comparators=list(sample.comparators),
     )
     figure = draw_comparison(selected, evaluation.scores, evaluation.protocol, settings, listener)
@@ -137,7 +137,7 @@ def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, li
         files |= draw_readers(report, provenance, settings.output)
     files |= draw_charts(sample, report.curve, report.iou_threshold, provenance, settings.output)
     report = report.model_copy(update={"files": {kind: path.name for kind, path in files.items()}})
-    write_bytes(files["summary"], write_markdown(report).encode())
+    write_bytes(files["summary"], with_relative_paths(write_markdown(report), folder).encode())
     document = folder / DOCUMENT
     lists: dict[str, Iterable[Part]] = {
         "excluded_images": excluded_images(evaluation),

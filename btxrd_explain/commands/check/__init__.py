@@ -11,6 +11,7 @@ from btxrd_explain.commands.check.groups import write_groups
 from btxrd_explain.commands.check.published import count
 from btxrd_explain.commands.check.report import build_report, in_order_of_kinds
 from btxrd_explain.commands.check.survey import take_survey
+from btxrd_explain.evaluation.file_set import with_relative_places
 from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import SEVERITIES
 from btxrd_explain.progress import Listener
@@ -86,7 +87,7 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
     document = settings.output.directory / "check_report.json"
     path = settings.check.groups
     with alone(document, listener.note):
-        write_json(document, report.document())
+        write_json(document, with_relative_places(report.document(), document.parent))
         groups = None if path is None else (path, write_groups(path, images, findings))
     bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]
     failed = settings.check.fail_on != "never" and any(finding.severity in bad_enough for finding in findings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.commands import annotate_iou
 from btxrd_explain.commands.compare.agreement import agreement_of
 from btxrd_explain.commands.compare.differences import Common, in_common, pair, restricted
-from btxrd_explain.commands.compare.report import write_comparison
+from btxrd_explain.commands.compare.report import place_in, write_comparison
 from btxrd_explain.core.choices import TargetClass
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.decisions import decisions_of
@@ -72,7 +72,7 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
         output = settings.output.model_copy(update={"predictions": path})
         opened.append(select_to_evaluate(settings.model_copy(update={"model": bare, "output": output}), listener))
     _check_kinds(opened, settings)
-    common = in_common(dict(zip(_names(opened), opened, strict=True)))
+    common = in_common(dict(zip(_names(opened, settings.output.directory), opened, strict=True)))
     _tell(common, listener)
     evaluations = {}
     for name, selected in common.selections.items():
@@ -169,7 +169,7 @@ def _agreements(
     }
 
 
-def _names(tables: Sequence[Selected]) -> list[str]:
+def _names(tables: Sequence[Selected], folder: Path) -> list[str]:
     """Name tables by what tells them apart: method, layer, checkpoint; else by their paths.
 
     Raises:
@@ -186,7 +186,7 @@ def _names(tables: Sequence[Selected]) -> list[str]:
     names = [", ".join(parts) for parts in zip(*telling, strict=True)] if telling else []
     if len(set(names)) == len(tables):
         return names
-    return [str(selected.table.path) for selected in tables]
+    return [place_in(folder, selected.table.path) for selected in tables]
 
 
 def _check_kinds(tables: Sequence[Selected], settings: Settings) -> None:

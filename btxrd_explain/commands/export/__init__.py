@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import unicodedata
-from collections import Counter
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.commands.drawing import file_name_of_image
+from btxrd_explain.commands.drawing import file_name_of_image, file_names_of_images
 from btxrd_explain.commands.export.images import ImageMaker
 from btxrd_explain.errors import BtxrdExplainError, OutputError, SettingsError
 from btxrd_explain.evaluation.decisions import decisions_of
@@ -24,7 +20,8 @@ from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.inference.selection import Selected
@@ -94,31 +91,12 @@ def _beside(image: ExportedImage) -> Path:
 
 
 def _named(selected: Selected, suffix: str, *, by_stem: bool = False) -> Callable[[ExportedImage], Path]:
-    """Return what names the file of an image, relative; no two images have one, also where case does not tell.
+    """Return what names the file of an image, relative; see :func:`file_names_of_images`.
 
     Of all images of the table, so that an image's file has the same name however many are exported.
-
-    Args:
-        selected: The rows that are exported.
-        suffix: The files' suffix.
-        by_stem: Whether the image's own suffix is left out, as LabelMe looks for files, where no other has the stem.
     """
-    names = {image_id: file_name_of_image(image_id, suffix) for image_id in _image_ids(selected)}
-    if by_stem:
-        short = {each: path.with_name(f"{Path(path.stem).stem}{suffix}") for each, path in names.items()}
-        shared = _shared(short)
-        names = {each: path if each in shared else short[each] for each, path in names.items()}
-    for image_id in _shared(names):
-        mark = hashlib.sha256(image_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        names[image_id] = names[image_id].with_name(f"{names[image_id].name.removesuffix(suffix)}-{mark}{suffix}")
+    names = file_names_of_images(_image_ids(selected), suffix, by_stem=by_stem)
     return lambda image: names[image.image_id]
-
-
-def _shared(names: Mapping[str, Path]) -> set[str]:
-    """Return the images whose file others have, too, where a file system knows neither case nor forms of accents."""
-    keys = {each: unicodedata.normalize("NFC", path.as_posix()).casefold() for each, path in names.items()}
-    counts = Counter(keys.values())
-    return {each for each, key in keys.items() if counts[key] > 1}
 
 
 def _image_ids(selected: Selected) -> Iterable[str]:

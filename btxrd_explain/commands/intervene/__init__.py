@@ -28,7 +28,7 @@ from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, evaluate
 from btxrd_explain.evaluation.extent import read_columns
-from btxrd_explain.evaluation.file_set import write_set
+from btxrd_explain.evaluation.file_set import with_relative_places, write_set
 from btxrd_explain.evaluation.intervention import Effects
 from btxrd_explain.evaluation.parts import LeftOut, Statistics
 from btxrd_explain.evaluation.protocol import protocol_of
@@ -36,7 +36,7 @@ from btxrd_explain.evaluation.sample import Sample
 from btxrd_explain.inference.request import build_request, checkpoints_of
 from btxrd_explain.inference.selection import select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.files import with_relative_paths, write_bytes
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def write_results(
     effects = Effects.of(gathered.images, gathered.design, None if decisions is None else decisions.thresholds)
     measured = Measured.of(effects, sample, settings.intervention)
     report = build_report(settings, evaluation, gathered, measured, own, listener)
-    made = {"protocol": report.protocol.document(), "provenance": provenance.document()}
+    made = {"protocol": with_relative_places(report.protocol.document(), folder), "provenance": provenance.document()}
     by = {name: own[name] for name in wanted.by}
     schema = intervention_schema(effects.design, tuple(by), made)
     table = intervention_table(measured, by, schema)
@@ -146,7 +146,7 @@ def write_results(
             "failed_images": LeftOut.of(listener.reasons),
         }
     )
-    write_bytes(files["summary"], write_markdown(report).encode())
+    write_bytes(files["summary"], with_relative_paths(write_markdown(report), folder).encode())
     document = folder / _DOCUMENT
     report = write_set(document, report, files.values())
     return InterveneResult(report, document, files)

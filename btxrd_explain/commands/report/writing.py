@@ -18,6 +18,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import OutputError
+from btxrd_explain.evaluation.file_set import with_relative_places
 from btxrd_explain.outputs.html.page import Head, to_json, write_page
 from btxrd_explain.system.files import atomic_write, temporary_folder
 from btxrd_explain.system.places import check_own, make_folder, sync_folder
@@ -66,10 +67,11 @@ class Staging:
                 self._path(kind, self.count).write_bytes(data)
                 self._hash.update(data)
                 self.bytes += 4 * len(data) // 3  # base64
-        details = to_json(entry.details)
+        content = with_relative_places(entry.details, self.folder.parent)
+        details = to_json(content)
         self._hash.update(details.encode())
         self.bytes += len(details)
-        self._open.append(entry.details)
+        self._open.append(content)
         self.count += 1
         if len(self._open) == ROWS_PER_SCRIPT:
             self.finish()
@@ -159,6 +161,7 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
         OutputError: It cannot be written.
     """
     staged.finish()
+    document = with_relative_places(document, target.parent)
     size = staged.bytes + len(to_json(document))
     beside = layout == "folder" or (layout == "auto" and size > limit * _MEGABYTE)
     folder = target.with_name(f"{target.stem}_files")
