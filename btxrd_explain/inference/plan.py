@@ -19,7 +19,7 @@ from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal
 from btxrd_explain.predictions.table import PredictionTable, open_table, table_files, table_folder
-from btxrd_explain.system.files import relative_path, sha256_of
+from btxrd_explain.system.files import relative_path, sha256_of, with_relative_paths
 from btxrd_explain.system.places import is_url, on_this_system, place_of, reaching
 
 if TYPE_CHECKING:
@@ -133,10 +133,14 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection, *,
     table, outdated, reasons = _open(path, request)
     journal = Journal(path).reopen(fingerprint(request))
     sources = [source.index() for source in (table, journal) if source is not None]
-    missing = {image_id: _missing_row(image_id, reason) for image_id, reason in sorted(collection.missing)}
+    folder = table_folder(path)
+    missing = {
+        image_id: _missing_row(image_id, with_relative_paths(reason, folder))
+        for image_id, reason in sorted(collection.missing)
+    }
     known = table or journal
     explained = None if known is None else known.provenance.explained
-    review = _Review(table_folder(path), collection.records, dict(missing), explained, verify)
+    review = _Review(folder, collection.records, dict(missing), explained, verify)
     for row, record in _joined(collection.records, *sources):
         review.look_at(row, record)
     return Plan(

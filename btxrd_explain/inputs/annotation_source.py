@@ -413,7 +413,7 @@ class FileSource:
         if not _files(self._folder, SUFFIXES[self._kind]):
             return f"none that is known in '{self._folder}'" + (f", but {self._beside} files" if self._beside else "")
         beside = f"; {self._beside} files there are not read" if self._beside else ""
-        return f"{self._kind} files in {self._folder}{beside}"
+        return f"{self._kind} files in '{self._folder}'{beside}"
 
     def find(self, image: Path) -> AnnotationPlace | None:
         """Find the file of an image: by its stem, where there is none by a similar name.

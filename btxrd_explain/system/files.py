@@ -193,6 +193,11 @@ def relative_path(path: Path, folder: Path) -> str:
         return as_text(path.absolute().as_posix())
 
 
+def named_in(folder: Path, path: Path) -> str:
+    """Return a path as it was named, or if it was named from the root on, as seen from a folder."""
+    return relative_path(path, folder) if path.is_absolute() else str(path)
+
+
 _ABSOLUTE = re.compile(r"'((?:/|[A-Za-z]:[\\/])[^'\n]*)'")
 
 

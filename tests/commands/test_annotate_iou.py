@@ -255,7 +255,7 @@ def test_copies_are_drawn_together_and_named(folder: Path) -> None:
 def test_the_report_says_what_it_was_scored_on(folder: Path) -> None:
     _annotate(folder, "e", 9)  # a Normal image with a lesion
     report = evaluated(folder, "--annotations", folder / "BTXRD" / "Annotations")
-    assert report["protocol"]["annotations"] == f"LabelMe files in {folder / 'BTXRD' / 'Annotations'}"
+    assert report["protocol"]["annotations"] == "LabelMe files in '../BTXRD/Annotations'"
     assert "(LabelMe files in" in (folder / "out" / "annotation_report.md").read_text("utf-8")
     assert any(limit.startswith("1 images of a class without a lesion have") for limit in report["limits"])
     path = folder / "BTXRD" / "Annotations" / "c.json"

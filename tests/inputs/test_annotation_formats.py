@@ -429,9 +429,8 @@ def test_what_else_is_in_a_folder_is_counted(tmp_path: Path) -> None:
     write(folder / "IMG000001.xml", voc(BOX))
     write(folder / "notes.docx", "")
     Image.fromarray(lesions()).save(folder / "IMG000001.png")
-    assert (
-        open_source(folder).description == f"Pascal VOC files in {folder}; 1 .png and 1 .docx files there are not read"
-    )
+    said = open_source(folder).description
+    assert said == f"Pascal VOC files in '{folder}'; 1 .png and 1 .docx files there are not read"
     write(tmp_path / "other" / "notes.docx", "")
     assert (
         open_source(tmp_path / "other").description

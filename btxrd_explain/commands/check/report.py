@@ -11,6 +11,7 @@ from btxrd_explain.commands.check.schema import CheckReport, FoundKind, NearDupl
 from btxrd_explain.core.duplicates import HASH_BITS, MAX_DISTANCE
 from btxrd_explain.core.labels import true_words
 from btxrd_explain.finding import KINDS, SEVERITIES
+from btxrd_explain.system.files import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,7 +33,7 @@ def build_report(
     survey: Survey, images: Sequence[Examined], counted: Counted, findings: Sequence[Finding], settings: Settings
 ) -> CheckReport:
     """Return the report."""
-    tables = survey.tables
+    tables, folder = survey.tables, settings.output.directory
     severities = Counter(finding.severity for finding in findings)
     return CheckReport(
         num_images=len(images),
@@ -40,8 +41,8 @@ def build_report(
         num_annotations=counted.counts["annotations"],
         num_findings={severity: severities[severity] for severity in SEVERITIES},
         sources=Sources(
-            table=None if tables.table is None else str(tables.table),
-            split_csv=None if tables.split_csv is None else str(tables.split_csv),
+            table=None if tables.table is None else named_in(folder, tables.table),
+            split_csv=None if tables.split_csv is None else named_in(folder, tables.split_csv),
             patient_column=tables.patient_column,
             lesions_drawn_twice=draws_twice(images),
         ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.commands import annotate_iou
 from btxrd_explain.commands.compare.agreement import agreement_of
 from btxrd_explain.commands.compare.differences import Common, in_common, pair, restricted
-from btxrd_explain.commands.compare.report import place_in, write_comparison
+from btxrd_explain.commands.compare.report import write_comparison
 from btxrd_explain.core.choices import TargetClass
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.decisions import decisions_of
@@ -19,6 +19,7 @@ from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.sample import joined
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.files import named_in
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ def _names(tables: Sequence[Selected], folder: Path) -> list[str]:
     names = [", ".join(parts) for parts in zip(*telling, strict=True)] if telling else []
     if len(set(names)) == len(tables):
         return names
-    return [place_in(folder, selected.table.path) for selected in tables]
+    return [named_in(folder, selected.table.path) for selected in tables]
 
 
 def _check_kinds(tables: Sequence[Selected], settings: Settings) -> None:

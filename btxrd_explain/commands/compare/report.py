@@ -15,7 +15,7 @@ from btxrd_explain.evaluation.sample import NAMES
 from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.plain import as_cell
-from btxrd_explain.system.files import relative_path, write_bytes
+from btxrd_explain.system.files import named_in, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +59,6 @@ def write_comparison(
     return write_set(files["comparison"], report, others), files
 
 
-def place_in(folder: Path, table: Path) -> str:
-    """Return where a table is: as it was named, or if that says all from the root on, as seen from a folder."""
-    return relative_path(table, folder) if table.is_absolute() else str(table)
-
-
 def _document(
     evaluations: Mapping[str, Evaluation],
     paired: Paired,
@@ -79,7 +74,7 @@ def _document(
     differences = paired.differences(margin)
     tables = {
         name: Compared(
-            path=place_in(folder, evaluation.selected.table.path),
+            path=named_in(folder, evaluation.selected.table.path),
             threshold=rule_in_words(evaluation.protocol.threshold),
             n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
             means=paired.means(name),

@@ -22,7 +22,7 @@ from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import PredictionTable, open_table
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import relative_path, sha256_of
+from btxrd_explain.system.files import relative_path, sha256_of, with_relative_paths
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
@@ -253,7 +253,8 @@ def _with_radiograph(row: Prediction, record: ImageRecord, target: Path, listene
     except RadiographError as error:
         listener.failed(row.image_id, RowStatus.UNREADABLE, str(error))
         row = replace(row, size=None, probabilities=None, grids=None, grid_statuses=())
-        return replace(row, status=RowStatus.UNREADABLE, error=str(error))
+        reason = with_relative_paths(str(error), target.parent)
+        return replace(row, status=RowStatus.UNREADABLE, error=reason)
     found = record.path.stat()
     stamp = FileStamp(found.st_size, found.st_mtime_ns, radiograph.sha256)
     return replace(row, size=radiograph.size, stamp=stamp)
