@@ -11,7 +11,6 @@ import timm
 import torch
 from PIL import Image
 
-from tests.conftest import SMALL_FIGURES
 from tests.interruption.lives import Lives
 from tests.support.processes import serving
 
@@ -42,7 +41,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
     """Runs commands in processes of their own."""
-    with serving("tests.interruption.fork_server", environment=os.environ | SMALL_FIGURES) as server:
+    with serving("tests.interruption.fork_server", environment=os.environ) as server:
         yield Lives(server, tmp_path_factory.mktemp("lives"))
 
 
