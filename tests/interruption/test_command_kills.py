@@ -102,7 +102,7 @@ def _files(out: Path) -> dict[str, bytes | set[bytes]]:
 def _killed(lives: Lives, words: list[str], moment: float) -> None:
     """Run a command, and kill it if it lasts so many seconds."""
     if not KILLS:
-        lives.run(*words, kill=(moment, signal.SIGKILL))
+        lives.run(*words, kill=(0, moment, signal.SIGKILL))
         return
     variables = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     quiet = subprocess.DEVNULL
