@@ -139,5 +139,6 @@ def _entry(setting: Setting, value: Any) -> str:  # noqa: ANN401 -- whatever JSO
 def _comment(text: str, indent: str = "") -> str:
     """Wrap text, line by line, as YAML comments."""
     prefix = f"{indent}# "
-    lines = (wrap(line, _WIDTH - len(prefix), break_long_words=False) for line in text.splitlines())
+    width = _WIDTH - len(prefix)
+    lines = (wrap(line, width, break_long_words=False, break_on_hyphens=False) for line in text.splitlines())
     return "\n".join(f"{prefix}{part}" for line in lines for part in line)

@@ -76,7 +76,7 @@ def _asked(settings: Settings) -> dict[str, Any]:
         "precision": model.precision,
         "method": gradcam.method,
         "target_layer": gradcam.target_layer,
-        "map_size": gradcam.map_size,
+        "map_cells": gradcam.map_cells,
         "explain_classes": gradcam.explain_classes and sorted(map(str.casefold, gradcam.explain_classes)),
         **_flat({"preprocess": settings.preprocess.model_dump(mode="json")}),
     }
@@ -96,7 +96,7 @@ def _used(provenance: Provenance) -> dict[str, Any]:
         "precision": provenance.request.get("precision", "fp32"),
         "method": provenance.method,
         "target_layer": provenance.target_layer,
-        "map_size": f"{provenance.grid.height} x {provenance.grid.width} cells",
+        "map_cells": f"{provenance.grid.height} x {provenance.grid.width} cells",
         "explain_classes": sorted(map(str.casefold, provenance.explain_classes)),
         **_flat({"preprocess": {name: list(one) if isinstance(one, tuple) else one for name, one in made.items()}}),
     }

@@ -338,7 +338,7 @@ def _load_member(
         method=method.name if method.pixels else "gradcam",
         activation=classifier.activation,
         choose=lambda _: [[0]],
-        map_size=settings.gradcam.map_size,
+        map_size=settings.gradcam.map_cells,
     )
     grid = Size(*tried.grids.shape[2:])
     explained = _explained_classes(settings, classifier)
@@ -376,7 +376,7 @@ def _load_member(
         method=method.name,
         precision=settings.model.precision,
         provenance=provenance,
-        map_size=settings.gradcam.map_size,
+        map_size=settings.gradcam.map_cells,
     )
 
 
@@ -402,7 +402,7 @@ def _refuse_large(maps: int, grid: Size) -> None:
     if maps * grid.height * grid.width > MOST_CELLS:
         raise SettingsError(
             f"{maps} maps of {grid.height} x {grid.width} cells are too large for a table",
-            hint="lower gradcam.map_size, or explain fewer classes with --explain-classes",
+            hint="lower gradcam.map_cells, or explain fewer classes with --explain-classes",
         )
 
 

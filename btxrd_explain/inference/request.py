@@ -151,7 +151,7 @@ def build_request(settings: Settings, *, several_labels: bool = False) -> dict[s
         "preprocess": _of_preprocess(settings.preprocess),
         "method": settings.gradcam.method,
         "target_layer": settings.gradcam.target_layer,
-        **({"map_size": settings.gradcam.map_size} if METHODS[settings.gradcam.method].pixels else {}),
+        **({"map_cells": settings.gradcam.map_cells} if METHODS[settings.gradcam.method].pixels else {}),
         **_explained(settings.gradcam.explain_classes),
         "precision": model.precision,
         "versions": {name: version(name) for name in _distributions(settings.gradcam.method)},

@@ -362,7 +362,7 @@ class GradcamSettings(Section):
             "others have the status not_computed."
         ),
     )
-    map_size: int = Field(
+    map_cells: int = Field(
         default=MAP_SIZE,
         ge=7,
         le=512,

@@ -64,7 +64,7 @@ def test_the_table_holds_maps_of_the_stated_size(folder: Path, inferred: str) ->
     assert "deeplift explains the pixels of the input: target layer layer4 is not used" in inferred
     provenance = open_table(folder / "deeplift" / "predictions.parquet").provenance
     assert (provenance.method, provenance.target_layer, provenance.grid) == ("deeplift", "input", (56, 56))
-    assert provenance.request["map_size"] == 56
+    assert provenance.request["map_cells"] == 56
     assert "captum" in provenance.request["versions"]
     row = next(open_table(folder / "deeplift" / "predictions.parquet").rows())
     assert row.grids is not None
@@ -73,16 +73,16 @@ def test_the_table_holds_maps_of_the_stated_size(folder: Path, inferred: str) ->
 
 @pytest.mark.usefixtures("inferred")
 def test_another_size_is_another_table_and_other_methods_have_none(folder: Path) -> None:
-    small = ("--method", "deeplift", "--set", "gradcam.map_size=16", "--explain-classes", "predicted")
+    small = ("--method", "deeplift", "--set", "gradcam.map_cells=16", "--explain-classes", "predicted")
     said = run(folder, "infer", *small, out="deeplift")
-    assert "map_size changed from 56 to 16" in said
+    assert "map_cells changed from 56 to 16" in said
     table = open_table(folder / "deeplift" / "predictions.parquet")
     grids = next(table.rows()).grids
     assert grids is not None
     assert (table.provenance.grid, grids.shape) == ((16, 16), (1, 16, 16))
-    run(folder, "infer", "--set", "gradcam.map_size=16", out="gradcam")
+    run(folder, "infer", "--set", "gradcam.map_cells=16", out="gradcam")
     request = open_table(folder / "gradcam" / "predictions.parquet").provenance.request
-    assert "map_size" not in request
+    assert "map_cells" not in request
     assert "captum" not in request["versions"]
 
 
@@ -105,5 +105,5 @@ def test_without_captum_no_table_is_begun(folder: Path, monkeypatch: pytest.Monk
 
 def test_maps_that_no_table_can_hold_are_refused_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("btxrd_explain.inference.compute.MOST_CELLS", 3 * 64 * 64 - 1)
-    said = run(folder, "infer", "--method", "gradient", "--set", "gradcam.map_size=512", out="large", code=2)
+    said = run(folder, "infer", "--method", "gradient", "--set", "gradcam.map_cells=512", out="large", code=2)
     assert "3 maps of 64 x 64 cells are too large for a table" in said

@@ -271,7 +271,7 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.Monke
             {"assignments": ["gradcam.zz=1"]},
             (
                 "unknown setting 'gradcam.zz' in --set gradcam.zz=1: "
-                "'gradcam' holds method, target_layer, explain_classes, map_size, examples_per_class"
+                "'gradcam' holds method, target_layer, explain_classes, map_cells, examples_per_class"
             ),
         ),
         (
@@ -399,7 +399,9 @@ def test_all_problems_are_reported_together(write: Any) -> None:  # noqa: ANN401
         "unknown setting 'model.devise' in --set model.devise=cpu: did you mean 'model.device'?; "
         "setting 'gradcam.method' (config file 'x.yaml') is 'cam': give "
         "gradcam, gradcam++, hirescam, layercam, xgradcam, elementwise, eigencam, randomcam, eigengradcam, "
-        "segeigencam, kpcacam, finercam, shapleycam, fem, scorecam or ablationcam; "
+        "segeigencam, kpcacam, finercam, shapleycam, fem, scorecam, ablationcam, gradient, input-x-gradient, "
+        "guided-backprop, guided-gradcam, integrated-gradients, smoothgrad, smooth-integrated-gradients, "
+        "expected-gradients, deeplift or occlusion; "
         "setting 'annotation.panels' (flag --panels) is 0: give a whole number from 1 to 60; "
         "setting 'output.dpi' (environment BTXRD_EXPLAIN_OUTPUT__DPI) is '9': give a whole number from 50 to 1200"
     )
