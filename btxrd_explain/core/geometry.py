@@ -156,8 +156,8 @@ class Frame:
     @property
     def seen_fraction(self) -> float:
         """Fraction of the radiograph's pixels that the network saw, in [0, 1]."""
-        rows, columns = self.window_seen
-        return (rows.stop - rows.start) * (columns.stop - columns.start) / (self.original.height * self.original.width)
+        rows, columns = (window.stop - window.start for window in self.window_seen)
+        return float(rows * columns) / (self.original.height * self.original.width)
 
     @property
     def input_aspect(self) -> float:

@@ -116,7 +116,7 @@ def lowest_value(level: int) -> np.float32:
     0.5
     """
     if level == 1:
-        return np.nextafter(np.float32(0), np.float32(1))
+        return np.float32(np.nextafter(np.float32(0), np.float32(1)))
     value = np.float32(level / TOP_LEVEL)
     while level and _level(np.nextafter(value, np.float32(0))) >= level:
         value = np.nextafter(value, np.float32(0))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.masks import LesionRules
     from btxrd_explain.inputs.annotation import Annotation
-    from btxrd_explain.inputs.annotation_formats import Listing
+    from btxrd_explain.inputs.listing import Listing
 
 
 class ListSource:

@@ -61,7 +61,8 @@ class Picture:
     @property
     def ratio(self) -> float:
         """Width by height."""
-        return self.pixels.shape[1] / self.pixels.shape[0]
+        height, width = self.pixels.shape[:2]
+        return float(width / height)
 
 
 @dataclass(frozen=True, slots=True)

@@ -248,8 +248,8 @@ def _draw_inset(axes: Axes, marks: Marks, inset: Inset, place: Box) -> None:
     drawn = PolyCollection(lines, facecolors="none", edgecolors=blue, linewidths=0.7, path_effects=_rim(0.6), zorder=5)
     axes.add_collection(drawn, autolim=False)
     drawn.set_clip_path(shown)
-    source = (left, top) + start * (width, height), (end - start) * (width, height)
-    axes.add_patch(Rectangle(source[0], *source[1], fill=False, edgecolor=blue, linewidth=0.4))
+    (x, y), size = (left, top) + start * (width, height), (end - start) * (width, height)
+    axes.add_patch(Rectangle((x, y), *size, fill=False, edgecolor=blue, linewidth=0.4))
 
 
 def _free_corner(axes: Axes, marks: Marks, place: Box) -> tuple[float, float, float] | None:

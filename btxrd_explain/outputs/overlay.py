@@ -192,8 +192,8 @@ def layer(colormap: str, alpha: float) -> tuple[NDArray[np.float32], NDArray[np.
         Tint, float32 in [0, 255], shape ``(256, 3)``, and opacity, float32 in [0, 1], shape ``(256, 1)``: a pixel
         becomes ``pixel * (1 - opacity) + tint``.
     """
-    opacity = (alpha * (np.arange(256, dtype=np.float32) / 255) ** 2)[:, None]
-    return opacity * colour_table(colormap), opacity
+    opacity = np.square(np.linspace(0, 1, 256))[:, None] * alpha
+    return (opacity * colour_table(colormap)).astype(np.float32), opacity.astype(np.float32)
 
 
 @cache

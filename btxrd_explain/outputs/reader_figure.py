@@ -111,11 +111,11 @@ def _fill(axes: Axes, chart: int, lines: Sequence[Line], title: str) -> None:
         "to compare with": (GREY, "D", [(row, line.means[chart]) for row, line in enumerate(lines) if line.bound]),
     }
     for label, (colour, marker, points) in looks.items():
-        shown = [(row, mean) for row, mean in points if mean.value is not None]
-        for row, mean in shown:
+        for row, mean in points:
             if mean.low is not None and mean.high is not None:
                 axes.plot([mean.low, mean.high], [row, row], color=colour, linewidth=1.4, solid_capstyle="butt")
-        values, rows = [mean.value for _, mean in shown], [row for row, _ in shown]
+        shown = [(row, mean.value) for row, mean in points if mean.value is not None]
+        values, rows = [value for _, value in shown], [row for row, _ in shown]
         axes.plot(values, rows, marker, color=colour, markersize=4, label=label, clip_on=False, zorder=3)
     axes.set(xlim=(0, 1), ylim=(len(lines) - 0.4, -0.6), xticks=np.linspace(0, 1, 6), yticks=range(len(lines)))
     axes.set_yticklabels([])

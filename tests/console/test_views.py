@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from btxrd_explain.commands.compare import CompareResult
-from btxrd_explain.commands.compare.differences import BoundedMean, Compared, Comparison
+from btxrd_explain.commands.compare.differences import BoundedMean, Compared, Comparison, Difference
 from btxrd_explain.commands.gallery import ClassGallery, Example, GalleryReport, GalleryResult, Shown
 from btxrd_explain.commands.performance import ClassReport, PerformanceReport, PerformanceResult
 from btxrd_explain.commands.performance.calibration import Calibration
@@ -54,8 +54,17 @@ def _table(difference: dict[str, Estimate] | None, **changed: Any) -> Compared: 
         name: BoundedMean(**SURE.document() | {"chance": 0.0625, "ceiling": None})
         for name in ("iou", "dice", "recall", "precision")
     }
-    facts = {"path": "t", "threshold": "heat map >= 0.5", "n_undefined": 0, "warnings": [], "provenance": {}}
-    return Compared(**facts | {"means": means, "difference": difference, "only_here": []} | changed)
+    tested = {"p": 0.01, "p_adjusted": 0.02, "equivalent": None, "units_needed": 9}
+    by = {name: Difference(**each.document() | tested) for name, each in (difference or {}).items()}
+    facts: dict[str, Any] = {
+        "agreement": None,
+        "path": "t",
+        "threshold": "heat map >= 0.5",
+        "n_undefined": 0,
+        "warnings": [],
+        "provenance": {},
+    }
+    return Compared(**facts | {"means": means, "difference": by or None, "only_here": []} | changed)
 
 
 def _comparison() -> CompareResult:
@@ -70,8 +79,10 @@ def _comparison() -> CompareResult:
         target_class="true",
         space="original",
         mask_policy="all",
+        mask_inverted=False,
         label_map={},
         statistics=STATISTICS,
+        margin=None,
         files={},
         sha256={},
     )
@@ -83,10 +94,10 @@ def test_differences_have_their_sign_and_a_star_where_the_interval_leaves_0_out(
     assert lines[0] == "n = 8, paired bootstrap over 8 images"
     assert "gradcam 8 0.062 0.250 undefined 0" in lines
     assert "layercam 8 0.062 0.250 undefined 3" in lines
-    assert "iou 7 0.250 0.250 -0.250 [-0.500, -0.125] *" in lines
-    assert "dice 8 0.250 0.250 +0.100 [-0.100, 0.300]" in lines
-    assert "recall 0 0.250 0.250 undefined" in lines
-    assert "precision 8 0.250 0.250 +0.250 [0.125, 0.375] *" in lines
+    assert "iou 7 0.250 0.250 -0.250 [-0.500, -0.125] * 0.0200" in lines
+    assert "dice 8 0.250 0.250 +0.100 [-0.100, 0.300] 0.0200" in lines
+    assert "recall 0 0.250 0.250 undefined 0.0200" in lines
+    assert "precision 8 0.250 0.250 +0.250 [0.125, 0.375] * 0.0200" in lines
     assert lines.count("gradcam against gradcam") == 0
 
 

@@ -19,18 +19,17 @@ def test_every_frame_fills_the_network_input(original: Size, network: Size, mode
     frame = Frame.fit(original, network, mode, crop_fraction=crop)
     assert frame.place(np.ones(frame.resized, np.uint8)).shape == network
     assert frame.mask_to_input(np.ones(original, bool)).shape == network
-    grid = np.ones((2, 3), np.float32)
+    grid = np.ones((2, 3))
     assert Surface(grid, *frame.lines_on_original(grid.shape)).part().shape == original
     assert Surface(grid, *frame.lines_on_input(grid.shape)).part().shape == network
 
 
 @given(original=sizes, network=sizes, rows=st.integers(1, 12), columns=st.integers(1, 12), seed=st.integers(0, 99))
 def test_squash_upsamples_as_torch_does(original: Size, network: Size, rows: int, columns: int, seed: int) -> None:
-    grid = np.random.default_rng(seed).normal(size=(rows, columns)).astype(np.float32)
+    grid = np.random.default_rng(seed).normal(size=(rows, columns))
     ours = Surface(grid, *Frame.fit(original, network, ResizeMode.SQUASH).lines_on_original(grid.shape)).part()
-    theirs = torch.nn.functional.interpolate(
-        torch.from_numpy(grid)[None, None], size=tuple(original), mode="bilinear", align_corners=False
-    )
+    single = torch.from_numpy(grid.astype(np.float32))[None, None]
+    theirs = torch.nn.functional.interpolate(single, size=tuple(original), mode="bilinear", align_corners=False)
     np.testing.assert_allclose(ours, theirs[0, 0].numpy(), atol=1e-5)
 
 
@@ -68,7 +67,7 @@ def test_image_mask_and_map_agree(original: Size, mode: ResizeMode) -> None:
     square[30:34, 24:28] = True
     carried = frame.mask_to_input(square)
     centre = np.argwhere(carried).mean(axis=0)
-    grid = np.zeros((64, 64), np.float32)
+    grid = np.zeros((64, 64))
     grid[tuple(np.round(centre).astype(int))] = 1
     back = np.unravel_index(int(Surface(grid, *frame.lines_on_original(grid.shape)).part().argmax()), original)
     assert abs(back[0] - 31.5) <= 2

@@ -454,7 +454,7 @@ def test_elongated_radiographs_stay_within_cells_of_one_size(shape: tuple[int, i
     assert not _texts_overlap(figure)
     cells = _cells(figure)
     expected = cell_shape([shape[1] / shape[0]], 6.2)  # the median of one pair and two single pictures
-    sizes = {tuple(np.round(axes.get_window_extent().size / 100, 1)) for axes in cells[:2]}
+    sizes = {tuple(np.round(np.array(axes.get_window_extent().size) / 100, 1)) for axes in cells[:2]}
     assert sizes == {tuple(np.round(expected, 1))}
     for axes in cells:
         left, right, bottom, top = axes.images[0].get_extent()

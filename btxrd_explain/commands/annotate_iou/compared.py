@@ -118,5 +118,5 @@ def _found(name: str, values: Sequence[Any], heats: Sequence[HeatMap], grid: Seq
             expected, got = heat.values.shape, one.values.shape
             raise ValueError(f"comparators[{name!r}][{row}]: expected shape {expected}, got {got}")
         highest = one.values.max()
-        found.append(replace(one, values=one.values / highest) if highest else one)
+        found.append(replace(one, source=one.values / highest) if highest else one)
     return found
