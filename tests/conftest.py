@@ -44,8 +44,9 @@ LONGEST = (
     *("project/test_installation.py", "interruption/test_kills.py", "inference/test_cluster.py"),
     *("project/test_document_pages.py", "commands/test_annotate_iou.py", "project/test_benchmarks.py"),
     *("interruption/test_disk.py", "project/test_process_output.py", "commands/test_commands.py"),
-    *("project/test_determinism.py", "findings/test_warning_commands.py", "console/test_terminal.py"),
-    *("report/test_heat_maps.py", "project/test_site.py", "commands/test_sanity.py", "project/test_scaling.py"),
+    *("commands/test_kinds_of_networks.py", "project/test_determinism.py", "findings/test_warning_commands.py"),
+    *("console/test_terminal.py", "report/test_heat_maps.py", "project/test_site.py", "commands/test_sanity.py"),
+    "project/test_scaling.py",
 )
 """The modules that take longest, which run first: the last one to end keeps no other process idle for long."""
 
