@@ -9,14 +9,7 @@ import { Gallery } from "./gallery.js";
 import { unseen } from "./layers.js";
 import { showNotes } from "./notes.js";
 import { createStore } from "./store.js";
-import {
-  showConfusion,
-  showInterventions,
-  showPerformance,
-  showReaders,
-  showSlices,
-  showTiles,
-} from "./summary.js";
+import { showConfusion, showInterventions, showPerformance, showReaders, showSlices, showTiles } from "./summary.js";
 import { Viewer } from "./viewer.js";
 
 const filters = createStore({ ...ALL });
