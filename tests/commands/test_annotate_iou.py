@@ -682,7 +682,7 @@ def test_compare_needs_two_tables_with_something_in_common(folder: Path) -> None
 def test_the_reference_names_every_key_and_column(folder: Path) -> None:
     report = evaluated(folder)
     text = (Path(__file__).parents[2] / "docs" / "reference" / "report.md").read_text("utf-8")
-    named = set(re.findall(r"`([a-z_]+)`", text))
+    named = set(re.findall(r"`([a-z_0-9]+)`", text))
     assert report.keys() <= named
     assert report["summary"].keys() | report["summary"]["overall"].keys() <= named
     assert report["summary"]["overall"]["metrics"]["iou"].keys() <= named
