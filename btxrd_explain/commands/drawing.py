@@ -97,7 +97,7 @@ def _shared(names: Mapping[str, Path]) -> set[str]:
 def footer(provenance: Provenance) -> str:
     """Return the line under a figure that says how its heat maps were made."""
     parts = [
-        f"{provenance.method} of {provenance.target_layer}, {provenance.grid.height} x {provenance.grid.width} cells",
+        f"{provenance.maps}, {provenance.grid.height} x {provenance.grid.width} cells",
         f"{provenance.architecture}, {provenance.checkpoint} ({provenance.checkpoint_sha256[:8]})",
     ]
     if provenance.synthetic:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.ceiling import ceiling_iou, reference_lesions
+from btxrd_explain.core.choices import Smooth
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.protocol import lesion_rules
@@ -161,6 +162,8 @@ def run(settings: Settings, listener: Listener | None = None, *, network: str | 
     chosen = find_target_layers(classifier.network, wanted, input_size=size, channels=channels)
     layers = list_layers(classifier.network, input_size=size, channels=channels)
     lesions = find_lesions(settings, listener)
+    smooth = settings.gradcam.smooth
+    smoothed = () if smooth is Smooth.NONE else (f"smooth {smooth}: ceilings are those of ideal maps averaged alike",)
     ceilings = _ceilings({layer.layout.grid for layer in layers}, lesions, preprocessing, settings, listener)
     return LayersResult(
         architecture=classifier.architecture,
@@ -171,7 +174,7 @@ def run(settings: Settings, listener: Listener | None = None, *, network: str | 
         ),
         threshold=settings.annotation.threshold,
         lesions=lesions.description,
-        notes=(*classifier.notes, *(layer.remark for layer in layers if layer.remark is not None)),
+        notes=(*classifier.notes, *(layer.remark for layer in layers if layer.remark is not None), *smoothed),
     )
 
 
@@ -219,13 +222,13 @@ def _ceilings(
     grids: Iterable[Size], lesions: Lesions, preprocessing: Preprocessing, settings: Settings, listener: Listener
 ) -> dict[Size, float | None]:
     """Return the mean IoU of the ideal map of each grid over the lesions."""
-    threshold, operator = settings.annotation.threshold, settings.annotation.operator
+    threshold, operator, smooth = settings.annotation.threshold, settings.annotation.operator, settings.gradcam.smooth
     ious: dict[Size, list[float]] = {grid: [] for grid in grids}
     listener.start("lesions", lesions.count)
     for mask in lesions.masks:
         frame = preprocessing.frame(Size(*mask.shape))
         for grid, values in ious.items():
-            iou = ceiling_iou(mask, frame, grid, threshold=threshold, operator=operator)
+            iou = ceiling_iou(mask, frame, grid, threshold=threshold, operator=operator, smooth=smooth)
             if iou is not None:
                 values.append(iou)
         listener.advance()

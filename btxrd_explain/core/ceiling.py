@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.core.choices import Operator
+from btxrd_explain.core.choices import Operator, Smooth
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.overlap import count_overlap
+from btxrd_explain.core.smoothing import averaged_along, cells_of, half_cell
 from btxrd_explain.core.threshold import binarize
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
 # chosen for one threshold alone can score a little more.
 
 
-def ideal_grid(mask: NDArray[np.bool_], frame: Frame, grid_size: Size) -> NDArray[np.float32]:
+def ideal_grid(
+    mask: NDArray[np.bool_], frame: Frame, grid_size: Size, smooth: Smooth = Smooth.NONE
+) -> NDArray[np.float32]:
     """Average a lesion's mask onto a class-activation grid.
 
     A cell holds the lesion's share of that part of the radiograph which the cell covers:
@@ -47,6 +50,7 @@ def ideal_grid(mask: NDArray[np.bool_], frame: Frame, grid_size: Size) -> NDArra
         mask: Boolean array of shape ``frame.original``.
         frame: How the radiograph maps to the network's input, which the grid covers.
         grid_size: Rows and columns of the grid, both at least 1.
+        smooth: Over which views the maps are averaged whose ideal it is: it is averaged alike.
 
     Returns:
         Float32 array of shape ``grid_size``, in [0, 1]; to be treated as a raw grid.
@@ -65,7 +69,7 @@ def ideal_grid(mask: NDArray[np.bool_], frame: Frame, grid_size: Size) -> NDArra
         raise ValueError(f"expected a boolean mask of {tuple(frame.original)}, got {mask.dtype} of {mask.shape}")
     if min(grid_size) < 1:
         raise ValueError(f"a grid must have at least 1 x 1 cells, got {tuple(grid_size)}")
-    rows, columns = (_shares(frame, axis, grid_size[axis]) for axis in (0, 1))
+    rows, columns = (_shares_of_views(frame, axis, grid_size[axis], smooth) for axis in (0, 1))
     lesion_rows, lesion_columns = (np.flatnonzero(mask.any(axis=1 - axis)) for axis in (0, 1))
     lesion: NDArray[Any] = mask[np.ix_(lesion_rows, lesion_columns)].astype(np.float32)
     return _averaged(rows[:, lesion_rows], lesion, columns[:, lesion_columns])
@@ -111,6 +115,7 @@ def ceiling_iou(
     *,
     threshold: float = 0.5,
     operator: Operator = Operator.AT_LEAST,
+    smooth: Smooth = Smooth.NONE,
 ) -> float | None:
     """Return the IoU of a lesion and the ideal heat map of a grid, on the pixels of the radiograph.
 
@@ -120,24 +125,37 @@ def ceiling_iou(
         grid_size: Rows and columns of the grid, both at least 1.
         threshold: Level of the scaled map from which a pixel counts, in [0, 1].
         operator: Whether the threshold itself counts.
+        smooth: Over which views of that grid the map is averaged.
 
     Returns:
         IoU in [0, 1]; None where the network sees nothing of the lesion, or the grid cannot tell where it is.
     """
-    grid = ideal_grid(mask, frame, grid_size)
+    grid = ideal_grid(mask, frame, cells_of(grid_size, smooth), smooth)
     ideal = heat_map(grid, frame, status=judge(grid))
     if ideal.status is not MapStatus.OK:
         return None
     return count_overlap(binarize(ideal.values, threshold, operator=operator), mask).iou
 
 
-def _shares(frame: Frame, axis: int, cells: int) -> NDArray[np.float32]:
+def _shares_of_views(frame: Frame, axis: int, cells: int, smooth: Smooth) -> NDArray[np.float32]:
+    """Return the same as :func:`_shares` for cells of the averaged map; a mirror image has the same shares."""
+    if smooth is not Smooth.SHIFT2:
+        return _shares(frame, axis, cells)
+    step = half_cell(frame.network[axis], cells // 2)
+    plain, moved = (_shares(frame, axis, cells // 2, moved=pixels) for pixels in (0, step))
+    averaged: NDArray[np.float32] = averaged_along((plain, moved), 0).astype(np.float32)
+    return averaged
+
+
+def _shares(frame: Frame, axis: int, cells: int, *, moved: int = 0) -> NDArray[np.float32]:
     """Return the share of each row (column) of the radiograph in each cell, shape ``(cells, pixels)``.
 
-    The shares of a cell add up to 1; all are 0 where it shows nothing of the radiograph.
+    The shares of a cell add up to 1; all are 0 where it shows nothing of the radiograph. What the network sees may be
+    moved by some pixels first, up or to the left.
     """
     scale = frame.resized[axis] / frame.original[axis]
     pixel_edges = np.arange(frame.original[axis] + 1) * scale + (frame.top, frame.left)[axis]
+    pixel_edges = pixel_edges.clip(0, frame.network[axis]) - moved
     cell_edges = np.linspace(0, frame.network[axis], cells + 1)
     low = np.maximum(pixel_edges[:-1], cell_edges[:-1, None])
     high = np.minimum(pixel_edges[1:], cell_edges[1:, None])

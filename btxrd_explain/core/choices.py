@@ -42,6 +42,17 @@ class Decode(StrEnum):
     """At a half, a quarter or an eighth of the size, as long as the network's input is not larger."""
 
 
+class Smooth(StrEnum):
+    """Over which views of a radiograph a heat map is averaged."""
+
+    NONE = "none"
+    """The radiograph alone: one pass."""
+    FLIP = "flip"
+    """The radiograph and its mirror image: two passes."""
+    SHIFT2 = "shift2"
+    """The radiograph where it is, and moved by half a cell up, to the left, and both: four passes, twice the cells."""
+
+
 class Depth(StrEnum):
     """How many bits of a radiograph's values reach the normalisation."""
 

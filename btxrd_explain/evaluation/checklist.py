@@ -198,8 +198,8 @@ def _exclusions(run: Evidence) -> tuple[Status, str]:
 def _provenance(run: Evidence) -> tuple[Status, str]:
     made = run.evaluation.selected.table.provenance
     return "met", (
-        f"{made.architecture}, checkpoint {made.checkpoint} (SHA-256 {made.checkpoint_sha256[:8]}), {made.method} of "
-        f"{made.target_layer}, fingerprint {made.fingerprint}"
+        f"{made.architecture}, checkpoint {made.checkpoint} (SHA-256 {made.checkpoint_sha256[:8]}), {made.maps}, "
+        f"fingerprint {made.fingerprint}"
     )
 
 

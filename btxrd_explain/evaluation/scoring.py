@@ -247,7 +247,7 @@ class Scorer:
     ) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
         """Make the grids that the classifier's is compared with, each of its size."""
         shape = image.shape
-        yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape)
+        yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape, image.table.provenance.smooth)
         if self.protocol.baselines or self.protocol.chance:
             yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed)
         if not self.protocol.baselines:

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from btxrd_explain.core.choices import Activation
+from btxrd_explain.core.choices import Activation, Smooth
 from btxrd_explain.core.explained_classes import ALL, ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.labels import USUAL_THRESHOLD
 from btxrd_explain.core.methods import MAP_SIZE, METHODS
+from btxrd_explain.core.smoothing import PASSES
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.ensemble import joint_provenance, names_of
 from btxrd_explain.inference.reading import Prepared, read_ahead
@@ -109,6 +110,7 @@ class Explainer:
         provenance: How its rows are made, and which classes have grids.
         others: The further members of an ensemble, which want the same input; none of a single network.
         map_size: Cells on a side of a map of pixels.
+        smooth: Over which views of a radiograph maps are averaged.
     """
 
     classifier: Classifier
@@ -122,6 +124,7 @@ class Explainer:
     limit: BatchLimit
     others: tuple[Explainer, ...] = ()
     map_size: int = MAP_SIZE
+    smooth: Smooth = Smooth.NONE
 
     def predict(
         self, records: Sequence[ImageRecord], folder: Path, keep: Callable[[list[Prediction]], None] | None = None
@@ -275,6 +278,7 @@ class Explainer:
                 activation=self.classifier.activation,
                 choose=every_class if choose is None else partial(choose, places.tolist()),
                 map_size=self.map_size,
+                smooth=self.smooth,
             )
 
         return self.limit.run(work, torch.arange(len(batch)))
@@ -339,12 +343,13 @@ def _load_member(
         activation=classifier.activation,
         choose=lambda _: [[0]],
         map_size=settings.gradcam.map_cells,
+        smooth=settings.gradcam.smooth,
     )
     grid = Size(*tried.grids.shape[2:])
     explained = _explained_classes(settings, classifier)
     _refuse_large(explained.slots, grid)
     said = None if settings.gradcam.explain_classes else explained.said()
-    unused = _unused_layer(settings)
+    unused, smoothed = _unused_layer(settings), _smoothed(settings.gradcam.smooth)
     unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
@@ -360,11 +365,16 @@ def _load_member(
         target_layer=", ".join(layer.name for layer in layers) or _INPUT,
         grid=grid,
         explain_classes=explained.wanted,
-        notes=(*classifier.notes, *remarks, *filter(None, [*(layer.remark for layer in layers), said, unused])),
+        notes=(
+            *classifier.notes,
+            *remarks,
+            *filter(None, [*(layer.remark for layer in layers), said, unused, smoothed]),
+        ),
         findings=(*classifier.findings, *unstable),
         synthetic=classifier.synthetic,
         activation=classifier.activation,
         multi_label=classifier.multi_label,
+        smooth=settings.gradcam.smooth,
     )
     return Explainer(
         classifier=classifier,
@@ -377,6 +387,7 @@ def _load_member(
         precision=settings.model.precision,
         provenance=provenance,
         map_size=settings.gradcam.map_cells,
+        smooth=settings.gradcam.smooth,
     )
 
 
@@ -395,6 +406,13 @@ def _unused_layer(settings: Settings) -> str | None:
     if METHODS[method].layer or named == AUTO:
         return None
     return f"{method} explains the pixels of the input: target layer {named} is not used"
+
+
+def _smoothed(smooth: Smooth) -> str | None:
+    """Say that maps are those of several views."""
+    if smooth is Smooth.NONE:
+        return None
+    return f"smooth {smooth}: each heat map is the mean of {PASSES[smooth]} views, the prediction is that of the first"
 
 
 def _refuse_large(maps: int, grid: Size) -> None:

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+from btxrd_explain.core.choices import Smooth
 from btxrd_explain.core.labels import names_several, says_several
 from btxrd_explain.core.methods import METHODS, check_installed
 from btxrd_explain.errors import CheckpointError, InputError, SettingsError, TableError
@@ -152,6 +153,7 @@ def build_request(settings: Settings, *, several_labels: bool = False) -> dict[s
         "method": settings.gradcam.method,
         "target_layer": settings.gradcam.target_layer,
         **({"map_cells": settings.gradcam.map_cells} if METHODS[settings.gradcam.method].pixels else {}),
+        **({} if settings.gradcam.smooth is Smooth.NONE else {"smooth": str(settings.gradcam.smooth)}),
         **_explained(settings.gradcam.explain_classes),
         "precision": model.precision,
         "versions": {name: version(name) for name in _distributions(settings.gradcam.method)},

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from btxrd_explain.core.arrays import checked_index, checked_name, shown, to_array
 from btxrd_explain.core.cam import NATIVE, RawGrid
-from btxrd_explain.core.choices import Activation, Precision, ResizeMode
+from btxrd_explain.core.choices import Activation, Precision, ResizeMode, Smooth
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map, judge_each
 from btxrd_explain.core.methods import MAP_SIZE, METHODS, check_installed
@@ -28,6 +28,7 @@ from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.activation import decide, watch_outputs
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, first_tensor, layer_name
 from btxrd_explain.model.scores import are_probabilities, class_probabilities, class_scores, score_matrix, scores_of
+from btxrd_explain.model.smoothing import combined, further_views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,6 +96,7 @@ def explain(  # noqa: PLR0913 -- a keyword for each choice that moves a map
     activation: Activation = Activation.SOFTMAX,
     choose: Choose = every_class,
     map_size: int = MAP_SIZE,
+    smooth: Smooth = Smooth.NONE,
 ) -> Explanation:
     """Predict a batch and explain classes of it, in one forward pass for the native methods.
 
@@ -108,6 +110,7 @@ def explain(  # noqa: PLR0913 -- a keyword for each choice that moves a map
         activation: What turns the network's outputs into probabilities. Maps explain the class scores before it.
         choose: Says which classes are explained; no gradient of another one is computed.
         map_size: Cells on a side of a map of pixels, at most as many as the input has pixels.
+        smooth: Over which views of a radiograph raw maps are averaged; its prediction is that of the plain one.
 
     Returns:
         The explanation, on the CPU; of two classes, the negative one first, where the network has one output.
@@ -119,17 +122,24 @@ def explain(  # noqa: PLR0913 -- a keyword for each choice that moves a map
     with torch.inference_mode(mode=False):
         batch = batch.clone() if batch.is_inference() else batch
         mixed = torch.autocast(batch.device.type, PRECISIONS[precision], enabled=precision != "fp32")
-        if method in NATIVE:
-            scores, chosen, per_layer = _native(network, layers, batch, method, mixed, activation, choose)
-        elif METHODS[method].pixels:
-            size = Size(*(min(map_size, side) for side in batch.shape[2:]))
-            with mixed:
-                scores, chosen, per_layer = _of_captum(network, layers, batch, method, activation, choose, size)
-        else:
-            with mixed:
-                scores, chosen, per_layer = _of_library(network, layers, batch, method, activation, choose)
-    raw = per_layer[0] if len(per_layer) == 1 else _averaged(per_layer)
-    return _explanation(class_probabilities(scores, activation).cpu().numpy(), chosen, raw)
+
+        def passed(view: Tensor, choose: Choose) -> tuple[Tensor, Chosen, list[RawGrid]]:
+            if method in NATIVE:
+                scores, chosen, per_layer = _native(network, layers, view, method, mixed, activation, choose)
+            elif METHODS[method].pixels:
+                size = Size(*(min(map_size, side) for side in view.shape[2:]))
+                with mixed:
+                    scores, chosen, per_layer = _of_captum(network, layers, view, method, activation, choose, size)
+            else:
+                with mixed:
+                    scores, chosen, per_layer = _of_library(network, layers, view, method, activation, choose)
+            return scores, chosen, per_layer[0] if len(per_layer) == 1 else _averaged(per_layer)
+
+        scores, chosen, raw = passed(batch, choose)
+        further = further_views(batch, smooth, raw[0].grid.shape[1:])
+        again = choose if choose is every_class else lambda _: chosen
+        views = [raw, *(passed(view, again)[2] for view in further)]
+    return _explanation(class_probabilities(scores, activation).cpu().numpy(), chosen, views, smooth)
 
 
 def generate_gradcam(
@@ -470,10 +480,11 @@ def _averaged(per_layer: list[list[RawGrid]]) -> list[RawGrid]:
     return averaged
 
 
-def _explanation(probabilities: NDArray[np.float32], chosen: Chosen, raw: list[RawGrid]) -> Explanation:
-    """Bring the results to the CPU and judge each grid."""
-    said = zip(*map(_said, raw), strict=True)
-    grids, magnitudes, violations = (torch.stack(parts, dim=1).cpu().numpy() for parts in said)
+def _explanation(
+    probabilities: NDArray[np.float32], chosen: Chosen, views: Sequence[Sequence[RawGrid]], smooth: Smooth
+) -> Explanation:
+    """Average the views on the CPU and judge each grid."""
+    grids, magnitudes, violations = combined(views, smooth)
     judged = judge_each(grids, magnitudes, violations)
     statuses = [[MapStatus.NOT_COMPUTED] * probabilities.shape[1] for _ in chosen]
     for image, classes in enumerate(chosen):
@@ -481,8 +492,3 @@ def _explanation(probabilities: NDArray[np.float32], chosen: Chosen, raw: list[R
         for place, index in enumerate(classes):
             statuses[image][index] = judged[image, place]
     return Explanation(probabilities, grids, tuple(map(tuple, statuses)))
-
-
-def _said(raw: RawGrid) -> tuple[Tensor, Tensor, Tensor]:
-    """Return a raw grid, its magnitude and by how much its method's law is violated, 0 without such a law."""
-    return raw.grid, raw.magnitude, torch.zeros_like(raw.magnitude) if raw.violation is None else raw.violation

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from btxrd_explain.core.choices import Activation
+from btxrd_explain.core.choices import Activation, Smooth
 from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.core.explained_classes import ALL, ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size  # noqa: TC001 -- pydantic reads the annotations
@@ -71,7 +71,7 @@ _METADATA_KEY = b"btxrd_explain"
 _LATER = frozenset(
     {
         *("decode", "transform", "depth", "clip_percentiles", "clahe", "standardize"),
-        *("findings", "activation", "multi_label", "explain_classes", "members"),
+        *("findings", "activation", "multi_label", "explain_classes", "members", "smooth"),
     }
 )
 """Fields that tables of earlier releases do not say."""
@@ -99,6 +99,7 @@ class Provenance:
             none; else the probabilities of an image sum to 1.
         explain_classes: Which classes have grids: ``all``, or ``predicted``, ``true`` and names of classes.
         members: File names of the checkpoints of an ensemble; none of a single network.
+        smooth: Over which views of a radiograph its grids are averaged.
     """
 
     request: Annotated[Mapping[str, Any], AfterValidator(_usable)]
@@ -116,6 +117,7 @@ class Provenance:
     multi_label: bool = False
     explain_classes: tuple[str, ...] = (ALL,)
     members: tuple[_Text, ...] = ()
+    smooth: Smooth = Smooth.NONE
 
     @property
     def explained(self) -> ExplainedClasses:
@@ -142,6 +144,12 @@ class Provenance:
         """SHA-256 of the checkpoint file; of an ensemble or of imported heat maps, that of the hashes of all files."""
         return str(self.request["checkpoint"])
 
+    @property
+    def maps(self) -> str:
+        """Method and layer of the grids in words, and over which views they are averaged, if any."""
+        smoothed = "" if self.smooth is Smooth.NONE else f" (smooth {self.smooth})"
+        return f"{self.method} of {self.target_layer}{smoothed}"
+
     def document(self) -> dict[str, Any]:
         """Return the provenance as plain JSON values, for reports."""
         return {
@@ -154,6 +162,7 @@ class Provenance:
             "method": self.method,
             "target_layer": self.target_layer,
             "grid": list(self.grid),
+            "smooth": str(self.smooth),
             "preprocessing": asdict(self.preprocessing),
             "activation": self.activation,
             "multi_label": self.multi_label,
@@ -206,6 +215,8 @@ def _few_cells(provenance: Provenance) -> Provenance:
         raise ValueError("explain_classes: names none")
     if resolve(provenance.explain_classes, provenance.class_names) != provenance.explain_classes:
         raise ValueError("explain_classes: names a class twice or in other letters")
+    if provenance.smooth is Smooth.SHIFT2 and (rows % 2 or columns % 2):
+        raise ValueError(f"a grid of {rows} x {columns} cells is not averaged from views half a cell apart")
     if provenance.explained.slots * rows * columns > MOST_CELLS:
         raise ValueError(f"grids of {rows} x {columns} cells are too large")
     return provenance

@@ -28,6 +28,7 @@ _NETWORK = (
     "gradcam.method",
     "gradcam.target_layer",
     "gradcam.explain_classes",
+    "gradcam.smooth",
 )
 _REGIONS = (
     "annotation.threshold",

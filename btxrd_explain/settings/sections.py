@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from btxrd_explain.core.choices import Decode, Depth, Interpolation, Precision, ResizeMode
+from btxrd_explain.core.choices import Decode, Depth, Interpolation, Precision, ResizeMode, Smooth
 from btxrd_explain.core.methods import MAP_SIZE
 from btxrd_explain.settings.types import (
     BatchSize,
@@ -360,6 +360,14 @@ class GradcamSettings(Section):
             "Classes whose heat maps are computed and kept: all, or any of predicted, true and names of classes. null "
             "takes all of up to 20 classes, else the predicted and the true class, and a note says so. The maps of the "
             "others have the status not_computed."
+        ),
+    )
+    smooth: Smooth = Field(
+        default=Smooth.NONE,
+        description=(
+            "Views over which each heat map is averaged: none; flip, the radiograph and its mirror image, which takes "
+            "two passes; shift2, four passes moved by half a cell, whose mean has twice the rows and columns. The "
+            "prediction stays that of the plain radiograph."
         ),
     )
     map_cells: int = Field(

@@ -86,6 +86,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "gradcam.method": st.just("gradcam"),
     "gradcam.target_layer": texts,
     "gradcam.explain_classes": or_null(st.sampled_from([("all",), ("predicted", "true"), ("null", "1e3")])),
+    "gradcam.smooth": words("gradcam.smooth"),
     "gradcam.map_cells": st.integers(7, 512),
     "gradcam.examples_per_class": st.integers(1, 20),
     "annotation.threshold": fractions,

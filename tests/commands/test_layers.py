@@ -104,6 +104,13 @@ def test_an_architecture_by_its_name_has_random_weights_and_says_so() -> None:
     assert document["lesions"] == "100 made-up lesions of the size of BTXRD's"
 
 
+def test_the_ceilings_are_those_of_smoothed_maps() -> None:
+    plain, moved = (_layers("test_resnet", "--image-size", "96", "--smooth", smooth) for smooth in ("none", "shift2"))
+    assert moved["notes"] == [*plain["notes"], "smooth shift2: ceilings are those of ideal maps averaged alike"]
+    pairs = zip(plain["layers"], moved["layers"], strict=True)
+    assert all(one["ceiling"] < other["ceiling"] for one, other in pairs)
+
+
 def test_a_head_of_zeros_is_filled(tmp_path: Path) -> None:
     """Some networks start with a head of zeros, so that before training no score depends on anything."""
     assert _chosen(_layers("gmlp_ti16_224", "--image-size", "64")) == ["norm"]

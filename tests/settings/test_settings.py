@@ -271,7 +271,7 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.Monke
             {"assignments": ["gradcam.zz=1"]},
             (
                 "unknown setting 'gradcam.zz' in --set gradcam.zz=1: "
-                "'gradcam' holds method, target_layer, explain_classes, map_cells, examples_per_class"
+                "'gradcam' holds method, target_layer, explain_classes, smooth, map_cells, examples_per_class"
             ),
         ),
         (

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.annotate_iou.readers import readers_section
 from btxrd_explain.commands.markdown import caveats, code, interval, number, plain_markdown, provenance_table, table
+from btxrd_explain.core.choices import Smooth
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
+from btxrd_explain.core.smoothing import PASSES
 from btxrd_explain.evaluation.protocol import BASELINES
 
 if TYPE_CHECKING:
@@ -79,12 +81,14 @@ def _methods(report: Report) -> str:
 def _maps(report: Report) -> str:
     rule, made = report.protocol, report.provenance
     place = {"original": "the radiograph's own pixels", "input": "the network's input"}[rule.space]
+    smooth = Smooth(made["smooth"])
+    smoothed = "" if smooth is Smooth.NONE else f"averaged over {PASSES[smooth]} views (smooth {smooth}), "
     return (
         f"Class-activation maps ({rule.method}, layer {code(rule.target_layer)}, {rule.grid[0]} x {rule.grid[1]} "
         f"cells) of the {rule.target_class} class were computed with {plain_markdown(made['architecture'])} "
         f"(checkpoint {code(made['checkpoint'])}, "
-        f"SHA-256 `{made['checkpoint_sha256'][:16]}`), rectified, upsampled bilinearly to {place}, and scaled to "
-        "[0, 1] per image."
+        f"SHA-256 `{made['checkpoint_sha256'][:16]}`), {smoothed}rectified, upsampled bilinearly to {place}, "
+        "and scaled to [0, 1] per image."
     )
 
 

@@ -171,7 +171,7 @@ def _agreements(
 
 
 def _names(tables: Sequence[Selected], folder: Path) -> list[str]:
-    """Name tables by what tells them apart: method, layer, checkpoint; else by their paths.
+    """Name tables by what tells them apart: method, layer, smoothing, checkpoint; else by their paths.
 
     Raises:
         SettingsError: Two names would be the same.
@@ -180,6 +180,7 @@ def _names(tables: Sequence[Selected], folder: Path) -> list[str]:
     facts = [
         [str(of.method) for of in made],
         [of.target_layer for of in made],
+        [f"smooth {of.smooth}" for of in made],
         [of.checkpoint for of in made],
         [of.architecture for of in made],
     ]

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _WITHOUT_LESION = frozenset({Exclusion.NO_ANNOTATION, Exclusion.EMPTY_ANNOTATION, Exclusion.OUT_OF_SIGHT})
 """What leaves a radiograph in, of which only the surroundings are changed."""
-_OF_MAPS = ("method", "target_layer", "explain_classes")
+_OF_MAPS = ("method", "target_layer", "explain_classes", "smooth")
 """Parts of a request that predictions do not depend on."""
 
 

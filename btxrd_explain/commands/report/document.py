@@ -139,7 +139,7 @@ def build_document(
     return {
         "title": "Where the classifier looks",
         "lead": f"{len(entries)} radiographs; {provenance.architecture} ({provenance.checkpoint}); heat maps: "
-        f"{provenance.method} of {provenance.target_layer}.",
+        f"{provenance.maps}.",
         "synthetic": provenance.synthetic,
         "classes": list(names),
         "grid": list(provenance.grid),
@@ -276,7 +276,7 @@ def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> l
         {
             "Classifier": f"{provenance.architecture}, {provenance.checkpoint}",
             "Checkpoint (SHA-256)": provenance.checkpoint_sha256,
-            "Heat maps": f"{provenance.method} of {provenance.target_layer}, {grid.height} × {grid.width} cells",
+            "Heat maps": f"{provenance.maps}, {grid.height} × {grid.width} cells",
             "Input": f"{size.width} × {size.height} pixels, {provenance.preprocessing.resize}",
             **_preparation(provenance.preprocessing),
             "Region": rule_in_words(protocol.threshold),

@@ -1,0 +1,82 @@
+"""``--smooth`` from the command line to the ceiling."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from btxrd_explain.cli import app
+from btxrd_explain.predictions.table import open_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, names = tmp_path_factory.mktemp("smooth"), ["Normal", "Benign", "Malignant"]
+    torch.manual_seed(0)
+    weights = timm.create_model("test_resnet", num_classes=3).state_dict()
+    facts = {"class_names": names, "architecture": "test_resnet", "config": {"data": {"image_size": 96}}}
+    torch.save({"model_state_dict": weights, **facts}, folder / "best.pt")
+    random, lines = np.random.default_rng(0), ["image_id,split,label"]
+    (folder / "images").mkdir()
+    for number in range(6):
+        Image.fromarray(random.integers(0, 256, (90, 70), dtype=np.uint8)).save(folder / "images" / f"{number}.png")
+        shape = {"label": "tumour", "points": [[15, 15], [40, 50]], "shape_type": "rectangle"}
+        document = {"shapes": [shape], "imageHeight": 90, "imageWidth": 70}
+        (folder / "images" / f"{number}.json").write_text(json.dumps(document))
+        lines.append(f"{number}.png,test,{names[1 + number % 2]}")
+    (folder / "split.csv").write_text("\n".join(lines))
+    return folder
+
+
+def run(folder: Path, smooth: str, out: str) -> tuple[str, Any]:
+    """Score the maps, and return what is said and the report."""
+    place = ("--checkpoint", folder / "best.pt", "--split-csv", folder / "split.csv", "-o", folder / out)
+    given = ("annotate-iou", "--images", folder / "images", "--smooth", smooth, *place)
+    result = CliRunner().invoke(app, [str(part) for part in given])
+    assert result.exit_code == 0, result.output
+    return " ".join(result.output.split()), json.loads((folder / out / "annotation_report.json").read_text())
+
+
+def test_smoothing_moves_maps_and_ceiling_and_no_prediction(folder: Path) -> None:
+    ceilings, tables = {}, {}
+    for smooth in ("none", "flip", "shift2"):
+        said, report = run(folder, smooth, smooth)
+        assert ("each heat map is the mean of" in said) == (smooth != "none")
+        assert (f"(smooth {smooth}), rectified" in (folder / smooth / "annotation_report.md").read_text()) == (
+            smooth != "none"
+        )
+        ceilings[smooth] = report["summary"]["overall"]["metrics"]["iou"]["ceiling"]["mean"]
+        tables[smooth] = open_table(folder / smooth / "predictions.parquet")
+    made = {smooth: table.provenance for smooth, table in tables.items()}
+    assert {smooth: tuple(one.grid) for smooth, one in made.items()} == {
+        "none": (3, 3),
+        "flip": (3, 3),
+        "shift2": (6, 6),
+    }
+    assert len({one.fingerprint for one in made.values()}) == 3
+    assert "smooth" not in made["none"].request
+    assert ceilings["none"] == ceilings["flip"] < ceilings["shift2"]
+    for rows in zip(*(table.rows() for table in tables.values()), strict=True):
+        for row in rows[1:]:
+            assert row.probabilities is not None
+            assert rows[0].probabilities is not None
+            np.testing.assert_array_equal(row.probabilities, rows[0].probabilities)
+            assert row.grids is not None
+            assert rows[0].grids is not None
+            assert not np.array_equal(row.grids, rows[0].grids)
+
+
+def test_another_smoothing_is_computed_anew(folder: Path) -> None:
+    run(folder, "flip", "again")
+    said, _ = run(folder, "none", "again")
+    assert "smooth changed from flip to nothing" in said
