@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -273,7 +273,7 @@ def _same(ours: Path, expected: Path) -> None:
             np.testing.assert_array_equal(getattr(left, name), getattr(right, name))
         assert left.path == f"../{right.path}"
         error = None if right.error is None else right.error.replace(right.path, left.path)
-        alike = {"probabilities": None, "grids": None, "path": "", "error": error}
+        alike: dict[str, Any] = {"probabilities": None, "grids": None, "path": "", "error": error}
         assert replace(left, **alike | {"error": left.error}) == replace(right, **alike)
 
 
