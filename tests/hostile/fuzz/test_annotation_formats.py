@@ -109,7 +109,11 @@ FORMATS: dict[str, tuple[str, tuple[bytes, ...], tuple[bytes, ...]]] = {
         (_npy(), _npy(mask=np.eye(8, 10))),
         (b"'descr': '|O'", b"(99999, 99999)", b"(-1, 80)", b"'<f8'", b"PK\x03\x04"),
     ),
-    "nifti": ("1.nii", (_nifti(), gzip.compress(_nifti())), (b"n+1\0", b"\x1f\x8b\x08", b"\x5c\x01\0\0", b"\xff" * 8)),
+    "nifti": (
+        "1.nii",
+        (_nifti(), gzip.compress(_nifti(), mtime=0)),
+        (b"n+1\0", b"\x1f\x8b\x08", b"\x5c\x01\0\0", b"\xff" * 8),
+    ),
     "tiff": ("1.tif", (_image("TIFF"), _image("TIFF", compression="tiff_lzw")), (b"II*\0", b"\xff" * 8)),
     "bmp": ("1.bmp", (_image("BMP"),), (b"BM", b"\xff" * 8)),
     "jpeg": ("1.jpg", (_image("JPEG"), _image("JPEG", progressive=True)), (b"\xff\xd8", b"\xff\xd9", b"\xff\xda")),

@@ -87,7 +87,7 @@ FORMATS: dict[str, tuple[str, tuple[bytes, ...], tuple[bytes, ...]]] = {
     ),
     "nifti": (
         "1_a.nii",
-        (_nifti(), gzip.compress(_nifti())),
+        (_nifti(), gzip.compress(_nifti(), mtime=0)),
         (b"n+1\0", b"\x1f\x8b\x08", b"\x5c\x01", b"\xff" * 8),
     ),
 }
