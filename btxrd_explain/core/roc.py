@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.statistics import Estimate, Resampling
 
-GRID: NDArray[np.float64] = np.linspace(0, 1, 201)
+GRID: NDArray[np.float64] = np.arange(201) / 200  # a recall of 7 / 10 reaches 140 / 200, but not linspace's 140 * 0.005
 """Where curves are evaluated along their x axis, so that those of all draws can be compared."""
 
 
@@ -36,8 +36,8 @@ class Curve:
             ``(201,)``, NaN where the class or the rest has no image.
         low: Lower ends of the pointwise intervals, likewise.
         high: Upper ends.
-        points: The curve itself, at every score, highest first: x and y, float64, shape ``(n, 2)``. Lines join those of
-            ROC; precision holds from one recall up to the next.
+        points: The curve itself, wherever it turns, highest score first: x and y, float64, shape ``(n, 2)``. Lines join
+            those of ROC; a precision holds from the recall before up to its own.
     """
 
     area: Estimate
@@ -59,7 +59,7 @@ def roc(scores: NDArray[np.floating], positive: NDArray[np.bool_], resampling: R
         The curve; undefined where all images or none are of the class.
 
     Raises:
-        ValueError: The shapes disagree or a score is not finite.
+        ValueError: No images are given, the shapes disagree or a score is not finite.
     """
     ranking = _Ranking(scores, positive, resampling.unit_of.size)
 
@@ -86,7 +86,7 @@ def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], 
         The curve; its chance level is the share of the class. Undefined where no image is of the class.
 
     Raises:
-        ValueError: The shapes disagree or a score is not finite.
+        ValueError: No images are given, the shapes disagree or a score is not finite.
     """
     ranking = _Ranking(scores, positive, resampling.unit_of.size)
 
@@ -110,7 +110,7 @@ def areas_of(
         images: Number of images.
 
     Raises:
-        ValueError: The shapes disagree or a score is not finite.
+        ValueError: No images are given, the shapes disagree or a score is not finite.
     """
     ranking = _Ranking(scores, positive, images)
     return lambda weights: np.stack([ranking.roc(weights)[2], ranking.precision_recall(weights)[2]], axis=1)
@@ -152,6 +152,8 @@ class _Ranking:
     def __init__(self, scores: NDArray[np.floating], positive: NDArray[np.bool_], images: int) -> None:
         if not scores.shape == positive.shape == (images,):
             raise ValueError(f"{scores.shape} scores, {positive.shape} labels and ({images},) units")
+        if not images:
+            raise ValueError("no images are given")
         if not np.isfinite(scores).all():
             raise ValueError("a score is not finite")
         self._order = np.argsort(-scores, kind="stable")
@@ -210,8 +212,6 @@ def _curve(
     defined: bool,
 ) -> Curve:
     """Evaluate a curve: a statistic whose first column is its area, and the others its values over the grid."""
-    if not len(resampling.unit_of):
-        raise ValueError("no images are given")
     nothing = np.full(1 + len(GRID), np.nan)
     values, low, high = draws_of(area_and_curve, resampling) if defined else (nothing, nothing, nothing)
     (area,) = as_estimates(values[:1], low[:1], high[:1], resampling)

@@ -12,7 +12,11 @@ from btxrd_explain.core.roc import GRID, precision_recall, roc
 from btxrd_explain.core.statistics import Resampling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
+
+    from btxrd_explain.core.roc import Curve
 
 
 def _sample(seed: int, *, images: int = 60, classes: int = 3) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -111,14 +115,36 @@ def test_curves_lie_within_bounds_and_their_intervals_around_them(seed: int) -> 
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_curves_have_a_point_at_every_score_as_scikit_learns(seed: int) -> None:
+def test_curves_turn_where_scikit_learns_do(seed: int) -> None:
     labels, probabilities = _sample(seed)
     positive, scores = labels == 0, probabilities[:, 0]
     false, true, _ = metrics.roc_curve(positive, scores, drop_intermediate=False)
-    np.testing.assert_allclose(roc(scores, positive, _few(60)).points, np.column_stack([false, true]))
+    found = roc(scores, positive, _few(60)).points
+    np.testing.assert_allclose(_turns(found, 1), _turns(np.column_stack([false, true]), 1))
     precision, recall, _ = metrics.precision_recall_curve(positive, scores)
     expected = np.column_stack([recall, precision])[::-1][1:]  # from the highest score on, without its last point
-    np.testing.assert_allclose(precision_recall(scores, positive, _few(60)).points, expected)
+    found = precision_recall(scores, positive, _few(60)).points
+    np.testing.assert_allclose(_turns(found, 0), _turns(expected, 0))
+
+
+def _turns(points: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    """Leave out the points that both neighbours share a coordinate with: the line goes straight on there."""
+    level = np.diff(points[:, axis]) == 0
+    return points[~np.concatenate([[False], level[:-1] & level[1:], [False]])]
+
+
+def test_a_recall_reaches_its_place_on_the_grid() -> None:
+    """Seven of ten are reached at 7 / 10, whatever 140 times the rounded 0.005 is."""
+    positive = np.arange(20) % 2 == 0
+    curve = precision_recall(np.linspace(1, 0, 20), positive, _few(20))
+    assert curve.values[140] == 7 / 13
+    assert (GRID[7 * 20], GRID[-1]) == (7 / 10, 1.0)
+
+
+@pytest.mark.parametrize("build", [roc, precision_recall])
+def test_curves_of_no_images_are_refused(build: Callable[..., Curve]) -> None:
+    with pytest.raises(ValueError, match="no images are given"):
+        build(np.empty(0), np.empty(0, bool), _few(0))
 
 
 @pytest.mark.parametrize("positive", [np.zeros(4, bool), np.ones(4, bool)])
