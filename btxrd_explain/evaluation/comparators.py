@@ -20,10 +20,11 @@ from btxrd_explain.inputs.annotation_source import ListSource, open_source, read
 from btxrd_explain.inputs.coco import is_results, read_coco, read_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from btxrd_explain.core.shapes import Shape
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.inference.explained import ExplainedImage
     from btxrd_explain.inputs.annotation_source import AnnotationSource
@@ -73,8 +74,8 @@ class Comparator:
         original = image.frame.original
         each = (
             (in_space(mask, image.frame, protocol.space), shape.score)
-            for shape in found
-            for mask in lesion_masks([shape], original, MaskPolicy.ALL)
+            for shape, holes in _with_holes(found)
+            for mask in lesion_masks([shape, *holes], original, MaskPolicy.ALL)
         )
         size = in_space(np.zeros(original, bool), image.frame, protocol.space).shape
         return map_of(each, size)
@@ -88,6 +89,15 @@ class Comparator:
         if place.problem is not None:
             raise AnnotationError(place.problem, hint="give each image a name of its own")
         return self.results.read(place.entry, size)
+
+
+def _with_holes(shapes: Sequence[Shape]) -> Iterator[tuple[Shape, list[Shape]]]:
+    """Yield each finding with the holes that are cut out of it: those after it, and those in its group."""
+    for number, shape in enumerate(shapes):
+        if not shape.hole:
+            after = shapes[number + 1 :]
+            grouped = [one for one in shapes[:number] if None is not one.group_id == shape.group_id]
+            yield shape, [one for one in (*grouped, *after) if one.hole]
 
 
 def map_of(findings: Iterable[tuple[NDArray[np.bool_], float]], size: tuple[int, ...]) -> HeatMap:

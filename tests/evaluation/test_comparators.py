@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,12 @@ from pycocotools import mask as codec
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
-from btxrd_explain.evaluation.comparators import map_of
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
+from btxrd_explain.core.threshold import Threshold
+from btxrd_explain.evaluation.comparators import Comparator, map_of
+from btxrd_explain.evaluation.protocol import Protocol
+from btxrd_explain.inputs.annotation_source import open_source
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,3 +158,22 @@ def test_what_the_results_do_not_say_is_an_error(data: Path, tmp_path: Path) -> 
 def test_nothing_found_is_no_evidence() -> None:
     assert map_of([], (3, 4)).status == "no_positive_evidence"
     assert map_of([(np.ones((3, 4), bool), 0.5)], (3, 4)).status == "flat"
+
+
+def test_holes_are_cut_out_of_findings(tmp_path: Path) -> None:
+    shapes = [
+        {"label": label, "shape_type": "rectangle", "points": [[low, low], [high, high]], "group_id": None}
+        for label, low, high in (("tumour", 5, 30), ("_background_", 10, 20))
+    ]
+    (tmp_path / "0.json").write_text(
+        json.dumps({"imagePath": "0.png", "imageHeight": 40, "imageWidth": 50, "shapes": shapes})
+    )
+    frame = Frame.fit(Size(*SIZE), Size(8, 8), ResizeMode.SQUASH)
+    image: Any = SimpleNamespace(
+        frame=frame,
+        row=SimpleNamespace(image_id="0.png"),
+        table=SimpleNamespace(image_path=lambda _: tmp_path / "0.png"),
+    )
+    heat = Comparator(open_source(tmp_path)).heat_map(image, None, Protocol(Threshold()))
+    assert heat is not None
+    assert [heat.values[7, 7], heat.values[15, 15], heat.values[28, 28]] == [1, 0, 1]
