@@ -92,10 +92,11 @@ class Readers:
             space = protocol.space
             return Drawing(lesions.mask_in(space), lambda: lesions.masks_in(space))
 
+        against = drawn(annotation) if self.consensus is None else Fate.ABSENT
+        findings.clear()  # who scored the heat map has told of the annotation
         of_readers = {reader: drawn(source.find(path)) for reader, source in self.sources.items()}
         if self.consensus is not None:
             findings.clear()  # told of the consensus of all
-        against = drawn(annotation) if self.consensus is None else Fate.ABSENT
         if set(of_readers.values()) == {Fate.ABSENT} and against is Fate.ABSENT:
             return None
         reading = ReaderComparison(protocol.threshold, self.consensus).read(

@@ -232,3 +232,14 @@ def test_segmentations_of_chexlocalize_as_reader_and_comparator(real_data: Path,
     for name, row in positive.items():
         expected = pytest.approx(float(row["iou_shipped_pred_vs_gt"]), abs=1e-9)
         assert readers[name]["reader_iou"] == maps[name]["comparator_shipped_iou"] == expected
+
+
+def test_an_annotation_that_cannot_be_used_is_told_of_once(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "reference").mkdir()
+    for number in range(COUNT):
+        mask = np.zeros((9, 9), np.uint8) if number == 3 else _masks(number)["reference"].astype(np.uint8)
+        Image.fromarray(mask).save(tmp_path / "reference" / f"{number}.png")
+    further = ("--annotations", tmp_path / "reference", *_readers(data, "A"), "--no-baselines")
+    report = _evaluate(data, tmp_path / "out", *further)
+    (told,) = (warning for warning in report["warnings"] if warning["images"] == ["3.png"])
+    assert "times" not in told["message"]
