@@ -94,13 +94,14 @@ def _told_apart(extent: Extent) -> str:
 
 def _unseen(evaluation: Evaluation) -> Iterator[str]:
     """State what the network never saw of the evaluated images."""
-    scores = list({score.row.image_id: score for score in evaluation.evaluated}.values())
-    seen = [score.seen_fraction for score in scores if score.seen_fraction is not None]
-    cut = sum((score.lesion_seen_fraction or 0) < 1 for score in scores)
+    scores = evaluation.evaluated  # of an image perhaps several, one for each class with lesions of its own
+    images = {score.row.image_id: score.seen_fraction for score in scores}
+    seen = [fraction for fraction in images.values() if fraction is not None]
+    cut = len({score.row.image_id for score in scores if (score.lesion_seen_fraction or 0) < 1})
     if seen and min(seen) < 1:
         yield (
             f"The network saw a part of the radiographs only, on average {sum(seen) / len(seen):.0%} of the pixels, "
-            f"and not all of the lesions in {cut} of {len(scores)} images; heat maps are 0 where it saw nothing."
+            f"and not all of the lesions in {cut} of {len(images)} images; heat maps are 0 where it saw nothing."
         )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.evaluation.evaluate import Scores
+from btxrd_explain.evaluation.report import _unseen
 from btxrd_explain.evaluation.score import Exclusion, Score
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
@@ -93,3 +95,12 @@ def test_a_radiograph_without_annotation_takes_a_few_bytes(rows: Index) -> None:
     tracemalloc.stop()
     assert len(scores) == ROWS
     assert taken < 40 * ROWS
+
+
+def test_images_whose_lesions_were_cut_off_are_counted_once_of_any_class() -> None:
+    row = Prediction("a.png", "", None, None, RowStatus.OK)
+    scores = [Score(row, seen_fraction=0.5, lesion_seen_fraction=fraction) for fraction in (0.25, 1.0)]
+    evaluation: Any = SimpleNamespace(evaluated=scores)
+    (limit,) = _unseen(evaluation)
+    assert "on average 50% of the pixels" in limit
+    assert "in 1 of 1 images" in limit
