@@ -19,6 +19,7 @@ from btxrd_explain.core.histogram import LEVELS_PER_BYTE, TOP_LEVEL, count_level
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS, ImageMetrics, Rule, Threshold, measure, region_of
 from btxrd_explain.core.metrics.catalogue import METRICS, chance_level
 from btxrd_explain.core.metrics.image import near_annotation
+from btxrd_explain.core.metrics.plain import regions_of
 from btxrd_explain.core.threshold import binarize, lowest_value, otsu_level
 
 SHAPE = (6, 7)
@@ -339,3 +340,10 @@ def test_every_score_is_explained() -> None:
     for metric in METRICS.values():
         assert f"\n### {metric.title}\n" in page
         assert f"`{metric.name}`" in page
+
+
+def test_a_thousand_regions_are_not_too_many() -> None:
+    mask = np.arange(2001)[None] % 2 == 1
+    assert sum(1 for _ in regions_of(mask)) == 1000
+    with pytest.raises(ValueError, match="at most 1000 connected regions, got 1001"):
+        regions_of(~mask)

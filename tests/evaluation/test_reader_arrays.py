@@ -73,3 +73,18 @@ def test_comparators_are_scored_next_to_the_heat_maps() -> None:
 def test_what_does_not_fit_is_an_error(keywords: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         evaluate(HEATS, **keywords)  # type: ignore[arg-type]
+
+
+def test_the_hottest_pixel_of_findings_is_the_centre_of_the_surest() -> None:
+    heat, mask = np.linspace(0, 1, 400).reshape(20, 20), np.zeros((20, 20), bool)
+    mask[8:11, 8:11] = True
+    net = 0.2 * np.ones((20, 20))
+    net[4:15, 4:15] = 0.9  # its first pixel is not on the lesion, and its centre is
+    found = evaluate([heat], [mask], comparators={"net": [net]}, baselines=False)
+    assert found.per_image.column("comparator_net_pointing_hit").to_pylist() == [True]
+
+
+def test_columns_that_only_predictions_have_are_left_out() -> None:
+    columns = set(evaluate(HEATS, MASKS, baselines=False).per_image.column_names)
+    assert columns.isdisjoint({"class", "true_class_std", "map_agreement", "seen_fraction", "lesion_seen_fraction"})
+    assert {"image_id", "lesion_share", "iou"} <= columns

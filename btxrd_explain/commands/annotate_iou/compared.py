@@ -9,8 +9,8 @@ import numpy as np
 
 from btxrd_explain.core.arrays import checked_choice, checked_mask
 from btxrd_explain.core.choices import Consensus
-from btxrd_explain.core.metrics.plain import as_heat_map, measured
-from btxrd_explain.core.readers import Drawing, Fate, ReaderComparison, consensus_of
+from btxrd_explain.core.metrics.plain import as_heat_map, measured, region_at
+from btxrd_explain.core.readers import Drawing, Fate, ReaderComparison, centre_of, consensus_of
 from btxrd_explain.evaluation.readers import ReadImage
 
 if TYPE_CHECKING:
@@ -107,7 +107,10 @@ def _drawn(name: str, values: Sequence[Any], heats: Sequence[HeatMap]) -> list[D
 
 
 def _found(name: str, values: Sequence[Any], heats: Sequence[HeatMap], grid: Sequence[int]) -> list[HeatMap | None]:
-    """Return what was found on each image, divided by its highest score."""
+    """Return what was found on each image, divided by its highest score.
+
+    As of findings in files, the hottest pixel is the centre of the surest one, the first of equals.
+    """
     found: list[HeatMap | None] = []
     for row, (value, heat) in enumerate(zip(values, heats, strict=True)):
         if value is None:
@@ -117,6 +120,10 @@ def _found(name: str, values: Sequence[Any], heats: Sequence[HeatMap], grid: Seq
         if one.values.shape != heat.values.shape:
             expected, got = heat.values.shape, one.values.shape
             raise ValueError(f"comparators[{name!r}][{row}]: expected shape {expected}, got {got}")
-        highest = one.values.max()
-        found.append(replace(one, source=one.values / highest) if highest else one)
+        if one.hottest is None:
+            found.append(one)
+            continue
+        highest = one.values[one.hottest]
+        surest = region_at(one.values == highest, one.hottest)
+        found.append(replace(one, source=one.values / highest, hottest=centre_of(surest)))
     return found

@@ -119,9 +119,19 @@ def regions_of(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
     [3]
     """
     count, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
-    if count > _MOST_REGIONS:
+    if count - 1 > _MOST_REGIONS:
         raise ValueError(f"mask: expected at most {_MOST_REGIONS} connected regions, got {count - 1}: give lesions")
     return (np.asarray(labels == number) for number in range(1, count))
+
+
+def region_at(mask: NDArray[np.bool_], pixel: tuple[int, int]) -> NDArray[np.bool_]:
+    """Return the connected region of a mask that one of its pixels, a row and a column, is in.
+
+    >>> region_at(np.array([[True, True, False, True]]), (0, 1)).tolist()
+    [[True, True, False, False]]
+    """
+    _, labels = cv2.connectedComponents(mask.view(np.uint8), connectivity=8)
+    return np.asarray(labels == labels[pixel])
 
 
 def _pair(grid: Sequence[int]) -> Sequence[int]:
