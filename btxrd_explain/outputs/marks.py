@@ -124,7 +124,7 @@ def hottest_of(heat: NDArray[np.floating[Any]]) -> tuple[float, float]:
 
 
 def inset_window(mask: NDArray[np.bool_] | None) -> tuple[slice, slice] | None:
-    """Return rows and columns around the largest lesion, where lesions are small; else None.
+    """Return as many rows as columns around the largest lesion, where lesions are small; else None.
 
     Args:
         mask: All lesions, boolean, shape ``(height, width)``; None where there is no annotation.
@@ -133,11 +133,9 @@ def inset_window(mask: NDArray[np.bool_] | None) -> tuple[slice, slice] | None:
         return None
     border = regions(mask)[0].border
     low, high = border.min(axis=0), border.max(axis=0) + 1
-    reach = max(12, round(1.1 * int((high - low).max())))
-    columns, rows = (
-        slice(max(0, middle - reach), min(length, middle + reach))
-        for middle, length in zip(((low + high) // 2).tolist(), mask.shape[::-1], strict=True)
-    )
+    side = min(2 * max(12, round(1.1 * int((high - low).max()))), *mask.shape)
+    starts = ((low + high - side) // 2).clip(0, np.subtract(mask.shape[::-1], side)).tolist()
+    columns, rows = (slice(start, start + side) for start in starts)
     return rows, columns
 
 

@@ -157,6 +157,17 @@ def test_small_lesions_are_shown_enlarged_where_no_lesion_is() -> None:
     assert _is(drawn[140:], ANNOTATION).any() or _is(drawn[:, 140:], ANNOTATION).any()
 
 
+@pytest.mark.parametrize("corner", [(0, 0), (292, 0), (0, 192), (292, 192), (150, 100)])
+def test_insets_are_square_at_the_border_too(corner: tuple[int, int]) -> None:
+    """Else they would be stretched, and the lesion with them."""
+    mask = np.zeros((300, 200), bool)
+    mask[corner[0] : corner[0] + 8, corner[1] : corner[1] + 8] = True
+    window = inset_window(mask)
+    assert window is not None
+    assert mask[window].shape == (24, 24)
+    assert mask[window].sum() == mask.sum()
+
+
 @pytest.mark.parametrize("side", [0, 40])
 def test_other_lesions_have_no_inset(side: int) -> None:
     mask = np.zeros((300, 200), bool)
