@@ -20,6 +20,9 @@
  */
 export const LEVELS = 5 * 51000;
 
+/** Below this fraction of the highest value evidence is rounding noise: cells count as 0, and a map as flat. */
+const NOISE_FLOOR = 1e-6;
+
 /**
  * Return the step of a heat, or of a threshold.
  *
@@ -70,14 +73,16 @@ export function axis(frame, side, cells, { count, space = "original" } = {}) {
  * @param {(row: number, values: Float32Array) => void} visit Gets each row once; `values` is used again.
  */
 function eachRow(grid, rows, columns, visit) {
+  const least = NOISE_FLOOR * grid.values.reduce((most, value) => Math.max(most, value), 0);
+  const evidence = grid.values.map((value) => (value >= least ? value : 0));
   const partial = new Float32Array(grid.columns + 1);
   const values = new Float32Array(columns.lower.length);
   for (let row = rows.start; row < rows.stop; row += 1) {
     const [above, weight] = [rows.lower[row], rows.fraction[row]];
     const below = Math.min(above + 1, grid.rows - 1);
     for (let cell = 0; cell < grid.columns; cell += 1) {
-      const first = Math.max(grid.values[above * grid.columns + cell], 0);
-      const second = Math.max(grid.values[below * grid.columns + cell], 0);
+      const first = evidence[above * grid.columns + cell];
+      const second = evidence[below * grid.columns + cell];
       partial[cell] = first * (1 - weight) + second * weight;
     }
     partial[grid.columns] = partial[grid.columns - 1];
@@ -107,7 +112,7 @@ export function extremes(grid, frame, space = "original") {
     low = values.reduce((least, value) => Math.min(least, value), low);
     high = values.reduce((most, value) => Math.max(most, value), high);
   });
-  return low < high ? { low, high } : null;
+  return high - low > NOISE_FLOOR * high ? { low, high } : null;
 }
 
 /**
