@@ -148,9 +148,9 @@ def _compared(
     if not len(paired.jointly):
         reasons = ", ".join(f"{count} {reason}" for reason, count in paired.excluded.items())
         raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint="check --annotations")
+    agreements = _agreements(evaluations, groups, settings)
     with alone(settings.output.directory / "comparison.json", listener.note):
-        agreements = _agreements(evaluations, groups, settings)
-    report, files = write_comparison(evaluations, paired, common, agreements, settings)
+        report, files = write_comparison(evaluations, paired, common, agreements, settings)
     return CompareResult(report, files, methods)
 
 
