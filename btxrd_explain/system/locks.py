@@ -59,7 +59,6 @@ def alone(target: Path, tell: Callable[[str], None]) -> Iterator[None]:
     path = target.with_name(f".{target.name}.lock")
     lock = None
     with suppress(OSError):  # no folder to write to, or no locks in this file system: the work itself will say why
-        make_folder(target.parent)
         lock = _acquired(path, lambda holder: tell(f"waiting for {holder}, which works on '{target}'"))
     for folder in (target.parent, target):
         sweep(folder)
@@ -166,6 +165,7 @@ def _acquired(path: Path, wait_for: Callable[[str], None]) -> int:
     if sys.platform == "win32":
         raise _no_locks()
     while True:
+        make_folder(path.parent)  # again: who let go of the lock may have taken its folder away
         handle = open_own(path, os.O_RDWR | os.O_CREAT)
         try:
             holder = _holder(path, handle)

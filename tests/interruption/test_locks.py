@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from btxrd_explain.system import locks
 from btxrd_explain.system.files import atomic_write
 from btxrd_explain.system.locks import PREFIX, SUFFIX, alone, in_use, sweep
 
@@ -44,6 +45,27 @@ def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:
     with alone(tmp_path / "new" / "folder" / "table", pytest.fail):
         assert (tmp_path / "new" / "folder" / ".table.lock").exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waited_gets_a_lock_where_the_first_took_the_folder_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever wrote nothing leaves no folder, and the others must still work one by one."""
+    lock, waiting, folder = locks._lock, iter([True]), tmp_path / "out"
+
+    def held_once(handle: int, *, wait: bool = True) -> bool:
+        if not wait and next(waiting, False):
+            return False
+        if wait:
+            (folder / ".table.lock").unlink()
+            folder.rmdir()
+        return lock(handle, wait=wait)
+
+    monkeypatch.setattr(locks, "_lock", held_once)
+    told: list[str] = []
+    with alone(folder / "table", told.append):
+        assert (folder / ".table.lock").exists()
+    assert len(told) == 1
 
 
 def test_a_stale_lock_file_blocks_nobody(tmp_path: Path) -> None:
