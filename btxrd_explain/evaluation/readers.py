@@ -124,7 +124,7 @@ def readers_of(settings: Settings, selected: Selected, listener: Listener) -> tu
         SettingsError: There is one reader, and nothing to compare it with.
         InputError: A reader's annotations do not exist or are of no known format.
     """
-    named = {name: Path(path).expanduser() for name, path in settings.annotation.readers.items()}
+    named = {name: Path(path) for name, path in settings.annotation.readers.items()}
     if not named:
         return selected, None
     rule = None if settings.data.annotations is not None else settings.annotation.consensus

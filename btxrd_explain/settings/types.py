@@ -73,7 +73,12 @@ def _input(value: object) -> str:
     """
     if not isinstance(value, str) or not value or "\0" in value:
         raise ValueError("give a list of paths, or - for the standard input")
-    return str(_expanded(Path(value))) if value.startswith("~") else value
+    return _at_home(value)
+
+
+def _at_home(text: str) -> str:
+    """Expand ``~`` at the start of a text."""
+    return str(_expanded(Path(text))) if text.startswith("~") else text
 
 
 def _expanded(path: Path) -> Path:
@@ -151,7 +156,7 @@ def _places(items: tuple[str, ...]) -> tuple[str, ...]:
     if not all(name.strip() and place.strip() for name, _, place in pairs):
         raise ValueError("give NAME=PATH, such as A=readers/A")
     _distinct(tuple(name.strip() for name, _, _ in pairs))
-    return tuple(f"{name.strip()}={place.strip()}" for name, _, place in pairs)
+    return tuple(f"{name.strip()}={_at_home(place.strip())}" for name, _, place in pairs)
 
 
 def _levels(value: object) -> object:

@@ -194,9 +194,14 @@ def test_text_is_read_alike_from_environment_and_assignment(name: str, text: str
 def test_home_folders_are_expanded_whoever_names_them(monkeypatch: pytest.MonkeyPatch, write: Any) -> None:  # noqa: ANN401
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("USERPROFILE", "/home/ada")
-    data = load(write("data: {root: ~/BTXRD, inputs: [~/a.png, b~.png, '-']}")).settings.data
+    settings = load(
+        write("data: {root: ~/BTXRD, inputs: [~/a.png, b~.png, '-']}\nannotation: {reader: {A: ~/a, B: b~}}")
+    ).settings
+    data = settings.data
     assert data.root == Path("/home/ada/BTXRD")
     assert data.inputs == (str(Path("/home/ada/a.png")), "b~.png", "-")
+    assert settings.annotation.readers == {"A": str(Path("/home/ada/a")), "B": "b~"}
+    assert "whose home folder is unknown" in message(flags={"annotation.comparator": ["A=~no-such-user-here/x"]})
 
 
 def test_relative_paths_start_at_the_working_directory_not_at_the_file(write: Any) -> None:  # noqa: ANN401
