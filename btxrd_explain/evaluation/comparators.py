@@ -12,8 +12,9 @@ from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, judge
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.core.readers import centre_of
-from btxrd_explain.errors import AnnotationError
+from btxrd_explain.errors import AnnotationError, SettingsError
 from btxrd_explain.evaluation.lesions import in_space
+from btxrd_explain.evaluation.schema import METRIC_FIELDS
 from btxrd_explain.inputs.annotation import Annotation, SourceKind
 from btxrd_explain.inputs.annotation_formats import recognise
 from btxrd_explain.inputs.annotation_source import ListSource, open_source, read_annotation
@@ -27,10 +28,15 @@ if TYPE_CHECKING:
     from btxrd_explain.core.shapes import Shape
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.inference.explained import ExplainedImage
+    from btxrd_explain.inference.selection import Selected
     from btxrd_explain.inputs.annotation_source import AnnotationSource
     from btxrd_explain.inputs.coco import CocoFile
     from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
+
+
+_DIFFERENCE = ("_difference", "_difference_low", "_difference_high")
+"""How the names of the other columns of a comparator end, in summaries of arrays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,13 @@ class Comparator:
         size = in_space(np.zeros(original, bool), image.frame, protocol.space).shape
         return map_of(each, size)
 
+    def knows(self, image: Path) -> bool:
+        """Return whether the file says something of a radiograph; of results, whether it has a finding of it."""
+        place = self.source.find(image)
+        if place is None or self.results is None or place.problem is not None:
+            return place is not None
+        return bool(self.results.images[place.entry].annotations)
+
     def _read(self, image: ExplainedImage) -> Annotation | None:
         place, size = self.source.find(image.table.image_path(image.row)), image.frame.original
         if self.results is None:
@@ -127,19 +140,25 @@ def map_of(findings: Iterable[tuple[NDArray[np.bool_], float]], size: tuple[int,
     return HeatMap((values / best).astype(np.float32), best, status, hottest)
 
 
-def comparators_of(settings: Settings, listener: Listener) -> dict[str, Comparator]:
+def comparators_of(settings: Settings, selected: Selected, listener: Listener) -> dict[str, Comparator]:
     """Open what the settings name.
 
     Args:
         settings: The settings.
-        listener: Told of what was found.
+        selected: The radiographs.
+        listener: Told of what was found, and of findings that name none of the radiographs.
 
     Raises:
+        SettingsError: Two of them would share a column of a table.
         InputError: A file does not exist, or is of no known format.
     """
     opened = {}
+    try:
+        check_names(settings.annotation.comparators)
+    except ValueError as error:
+        raise SettingsError(str(error), hint="give one of them another name") from error
     for name, place in settings.annotation.comparators.items():
-        path = Path(place).expanduser()
+        path = Path(place)
         if path.is_file() and path.suffix.lower() == ".json" and is_results(path):
             results = read_results(path, _listed_images(settings.data.annotations))
             opened[name] = Comparator(ListSource(path, listing=results), results, scored=True)
@@ -148,7 +167,29 @@ def comparators_of(settings: Settings, listener: Listener) -> dict[str, Comparat
             scored = path.is_file() and recognise(path).kind is SourceKind.COCO
             opened[name] = Comparator(open_source(path), scored=scored)
             listener.note(f"comparator '{name}': {opened[name].source.description}")
+        if not any(opened[name].knows(selected.table.image_path(row)) for row in selected.rows):
+            listener.note(f"comparator '{name}' has nothing for any of the radiographs: compare its names with theirs")
     return opened
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Make sure that each comparator has columns of its own, which begin with its name.
+
+    Raises:
+        ValueError: One's name and the name of a score read like another one's.
+
+    >>> check_names(["U-Net", "U-Net_2"])
+    >>> check_names(["U-Net", "U-Net_lesion"])
+    Traceback (most recent call last):
+    ...
+    ValueError: comparators 'U-Net' and 'U-Net_lesion' would share the column 'comparator_U-Net_lesion_recall'
+    """
+    owners: dict[str, str] = {}
+    for name in names:
+        for end in ("", *_DIFFERENCE, *(f"_{metric}" for metric in METRIC_FIELDS)):
+            column = f"comparator_{name}{end}"
+            if (other := owners.setdefault(column, name)) != name:
+                raise ValueError(f"comparators '{other}' and '{name}' would share the column '{column}'")
 
 
 def _listed_images(annotations: Path | None) -> CocoFile | None:

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 # What the tool keeps in a folder: names that outlast a power failure, and files that are its own.
 #
 # Folders of results may be shared, or come from somebody else. What lies there under a name of the tool's own is
-# locked,
-# written, read or removed only where the tool can have made it: a real file or folder, never a link, a pipe or a
-# device.
+# locked, written, read or removed only where the tool can have made it: a real file or folder, never a link, a pipe or
+# a device.
 
 _OPEN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 """Follow no link that takes a file's place meanwhile, wait for no pipe, and write bytes as they are."""

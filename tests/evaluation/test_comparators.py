@@ -155,6 +155,25 @@ def test_what_the_results_do_not_say_is_an_error(data: Path, tmp_path: Path) -> 
     assert report["summary"]["overall"]["metrics"]["iou"]["comparators"]["d"]["n"] == 0
 
 
+def test_findings_of_other_radiographs_are_told_and_names_that_share_a_column_refused(
+    data: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "strange").mkdir()
+    (tmp_path / "strange" / "x.png").write_bytes((data / "masks" / "0.png").read_bytes())
+    (tmp_path / "other.json").write_text(
+        json.dumps([{"image_id": "x.png", "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}])
+    )
+    table = ("annotate-iou", "--predictions", data / "table" / "predictions.parquet", "-o", tmp_path / "out")
+    named = [part for name in ("strange", "other.json") for part in ("--comparator", f"{name}={tmp_path / name}")]
+    common = (*table, "--annotations", data / "coco.json", "--panels", 1, "--no-baselines", *named)
+    said = " ".join(run(0, *common, "--comparator", f"U-Net={data / 'masks'}").split())
+    for name in ("strange", "other.json"):
+        assert f"comparator '{name}' has nothing for any of the radiographs" in said
+    assert "comparator 'U-Net' has nothing" not in said
+    said = run(2, *common, *(f"--comparator=U-Net{end}={data / 'masks'}" for end in ("", "_lesion")))
+    assert "would share the column 'comparator_U-Net_lesion_recall'" in " ".join(said.split())
+
+
 def test_nothing_found_is_no_evidence() -> None:
     assert map_of([], (3, 4)).status == "no_positive_evidence"
     assert map_of([(np.ones((3, 4), bool), 0.5)], (3, 4)).status == "flat"

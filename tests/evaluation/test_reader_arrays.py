@@ -67,6 +67,7 @@ def test_comparators_are_scored_next_to_the_heat_maps() -> None:
         ({"masks": None, "readers": {"A": READERS["A"]}}, "at least two readers"),
         ({"masks": MASKS, "readers": {"A": MASKS[:2]}}, r"readers\['A'\]: expected 5, one per heat map"),
         ({"masks": MASKS, "comparators": {"n": HEATS[::-1]}}, r"comparators\['n'\]\[0\]: expected shape"),
+        ({"masks": MASKS, "comparators": dict.fromkeys(("n", "n_difference"), HEATS)}, "would share the column"),
         ({"masks": None, "readers": READERS, "consensus": "most"}, "consensus"),
     ],
 )

@@ -87,7 +87,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     """
     listener = Failures(listener, strict=settings.run.strict)
     selected, readers = readers_of(settings, select_to_evaluate(settings, listener), listener)
-    comparators = comparators_of(settings, listener)
+    comparators = comparators_of(settings, selected, listener)
     columns = read_columns(settings, selected, listener)
     decisions = decisions_of(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)

@@ -124,7 +124,7 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         seed: Seed of the bootstrap and of the random baseline, at least 0.
 
     Returns:
-        Two Arrow tables, of which each has ``to_pandas()`` where pandas is installed.
+        Arrow tables, of which each has ``to_pandas()`` where pandas is installed.
 
     Raises:
         TypeError: An argument is of another kind.

@@ -11,6 +11,7 @@ from btxrd_explain.core.arrays import checked_choice, checked_mask
 from btxrd_explain.core.choices import Consensus
 from btxrd_explain.core.metrics.plain import as_heat_map, measured, region_at
 from btxrd_explain.core.readers import Drawing, Fate, ReaderComparison, centre_of, consensus_of
+from btxrd_explain.evaluation.comparators import check_names
 from btxrd_explain.evaluation.readers import ReadImage
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Compared:
             for name, values in given.items():
                 if len(values) != len(heats):
                     raise ValueError(f"{what}[{name!r}]: expected {len(heats)}, one per heat map, got {len(values)}")
+        check_names(comparators)
         if consensus is not None and len(readers) < 2:
             raise ValueError("masks: expected a mask per image, or at least two readers")
         return cls(

@@ -2,7 +2,6 @@
 
 Of a multi-label table it has one row for each class of the image that is measured, which ``target_class`` names.
 
-
 Undefined is null (an empty cell in the CSV), never 0. The Parquet file holds every text to the letter; in the CSV an
 apostrophe stands before what a spreadsheet would run as a formula. ``docs/reference/report.md`` lists the columns.
 """

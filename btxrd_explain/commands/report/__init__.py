@@ -126,7 +126,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
     """
     listener = Failures(listener, strict=settings.run.strict)
     selected, readers = readers_of(settings, select_to_evaluate(settings, listener), listener)
-    comparators = comparators_of(settings, listener)
+    comparators = comparators_of(settings, selected, listener)
     extent, protocol = _plan(settings, selected, listener)
     page = settings.output.directory / "report.html"
     maker = EntryMaker(
