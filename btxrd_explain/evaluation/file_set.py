@@ -53,11 +53,17 @@ def write_set(
     Raises:
         OutputError: It cannot be written.
     """
-    report = report.model_copy(update={"sha256": {path.name: sha256_of(path) for path in sorted(files)}})
-    folder, content = document.parent, report.document()
-    written = with_relative_places(content, folder)
+    folder, hashes = document.parent, {path.name: sha256_of(path) for path in sorted(files)}
+    report = as_written(report.model_copy(update={"sha256": hashes}), folder)
     more = {name: (with_relative_places(item, folder) for item in items) for name, items in (lists or {}).items()}
-    write_json(document, written, lists=more)
+    write_json(document, report.document(), lists=more)
+    return report
+
+
+def as_written(report: _Report, folder: Path) -> _Report:
+    """Return a report as it is kept in a folder: in its texts no path is absolute."""
+    content = report.document()
+    written = with_relative_places(content, folder)
     return report if written == content else type(report).model_validate(written)
 
 

@@ -134,13 +134,16 @@ def test_the_page_and_the_picture_of_readers_have_them(data: Path, tmp_path: Pat
     further = ("--comparator", f"detector={data / 'boxes.json'}", "--reader", f"A={data / 'masks'}")
     report = _evaluate(data, tmp_path, *further)
     table = ("--predictions", data / "table" / "predictions.parquet", "--annotations", data / "coco.json")
-    run(0, "report", *table, "-o", tmp_path, *further)
+    said = run(0, "report", *table, "-o", tmp_path, *further)
+    assert "not taken into account" not in said
     page = (tmp_path / "report.html").read_text()
     start = page.index('id="report-data"')
     document = json.loads(page[page.index(">", start) + 1 : page.index("</script>", start)])
     row = next(row for row in document["slices"] if row["group"] == "compared with")
     expected = report["summary"]["overall"]["metrics"]["iou"]["comparators"]["detector"]["mean"]
     assert (row["name"], row["iou"]["mean"]) == ("detector", expected)
+    run(0, "report", *table, "-o", tmp_path / "alone")
+    assert str(data) not in (tmp_path / "alone" / "report.html").read_text()
 
 
 def test_what_the_results_do_not_say_is_an_error(data: Path, tmp_path: Path) -> None:

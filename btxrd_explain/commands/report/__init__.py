@@ -13,7 +13,7 @@ from btxrd_explain.evaluation.comparators import comparators_of
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.evaluate import Evaluation, Scores
 from btxrd_explain.evaluation.extent import Extent, extent_of, find_metadata, read_columns, tune
-from btxrd_explain.evaluation.file_set import of_other_runs, read_report
+from btxrd_explain.evaluation.file_set import as_written, of_other_runs, read_report
 from btxrd_explain.evaluation.protocol import Protocol, protocol_of
 from btxrd_explain.evaluation.readers import readers_of
 from btxrd_explain.evaluation.report import build_report, excluded_images, sample_of
@@ -48,7 +48,7 @@ def find_report(folder: Path, evaluation: Evaluation, sample: Sample, extent: Ex
         extent: What is reported beyond the scores.
         listener: Told of a report that does not fit.
     """
-    now = build_report(evaluation, sample, extent)
+    now = as_written(build_report(evaluation, sample, extent), folder)
     path = folder / "annotation_report.json"
     try:
         known = Document.model_validate(read_report(path))
@@ -63,7 +63,8 @@ def find_report(folder: Path, evaluation: Evaluation, sample: Sample, extent: Ex
             f"'{path}' and {listed(quoted(mixed))} are not of one run: run 'btxrd-explain annotate-iou' again, which "
             "writes all of them"
         )
-    if _agree(known, now) and known.excluded_images == list(excluded_images(evaluation)):
+    excluded = [as_written(image, folder) for image in excluded_images(evaluation)]
+    if _agree(known, now) and known.excluded_images == excluded:
         return known
     listener.note(
         f"'{path}' is of other radiographs, another table or another protocol, and is not taken into account; "
