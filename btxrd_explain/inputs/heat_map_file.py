@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from btxrd_explain.core.heatmap import hash_of_maps
 from btxrd_explain.errors import InputError
@@ -31,6 +32,27 @@ _DESCRIPTION = 270
 _PARTS = frozenset({"maps", "classes", "ids", "facts", "grids"})
 GRID_SCALE = "raw class-activation grid"
 """How ``btxrd-explain export`` begins to say that values are not enlarged and not scaled."""
+
+
+class _OwnMap(BaseModel):
+    """What an own export says of a map, as far as it is read."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str = Field(alias="class")
+    probability: float | None = Field(default=None, ge=0, le=1)
+
+
+class _Own(BaseModel):
+    """What an own export says of a radiograph, likewise."""
+
+    model_config = ConfigDict(strict=True)
+
+    image_id: str
+    height: int = Field(gt=0)
+    width: int = Field(gt=0)
+    label: str | None = None
+    maps: list[_OwnMap]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +187,25 @@ def _texts(names: NDArray[Any]) -> tuple[str, ...]:
 
 
 def _facts(text: str) -> dict[str, Any]:
-    """Return what an own export says; nothing of a text that is not one."""
+    """Return what an own export says; nothing of a text that is not one.
+
+    Raises:
+        InvalidDocumentError: It says it in another way than ``export`` does.
+    """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     own = isinstance(document, dict) and {"image_id", "maps", "provenance", "scale"} <= document.keys()
-    return document if own else {}
+    if not own:
+        return {}
+    try:
+        _Own.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise InvalidDocumentError(f"what an export says of itself is damaged ({place}: {first['msg']})") from error
+    return document
 
 
 def _classes(facts: Mapping[str, Any]) -> tuple[str, ...] | None:

@@ -188,6 +188,23 @@ def test_files_that_hold_no_map_are_named_and_stop_no_other(data: Path) -> None:
     assert len(open_table(data / "out" / "predictions.parquet").index()) == 2
 
 
+def test_own_exports_that_say_nonsense_are_named_and_stop_no_other(data: Path) -> None:
+    right = {"image_id": "b.png", "height": 9, "width": 9, "scale": "", "provenance": {}}
+    maps = [{"class": "Benign", "status": "ok"}]
+    wrong = [
+        right | {"maps": 3},
+        right | {"maps": [7]},
+        right | {"maps": [maps[0] | {"probability": "high"}]},
+        right | {"maps": maps, "height": "9"},
+        right | {"maps": maps, "image_id": ["b.png"]},
+    ]
+    for number, facts in enumerate(wrong):
+        np.savez(data / "maps" / f"own{number}.npz", maps=np.eye(9)[None], facts=np.array(json.dumps(facts)))
+    result = _run("import-maps", data / "maps", "--images", data / "images", "-o", data / "out")
+    assert result.exit_code == 1
+    assert " ".join(result.output.split()).count("what an export says of itself is damaged") == len(wrong)
+
+
 @pytest.mark.parametrize("size", ["grid", "input", "original"])
 def test_own_exports_come_back(
     data: Path, size: str, make_row: Callable[..., Prediction], make_table: Callable[..., None]
