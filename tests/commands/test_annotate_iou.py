@@ -23,6 +23,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from btxrd_explain.commands import compare
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import judge
@@ -568,6 +569,14 @@ def test_compare_pairs_images(folder: Path) -> None:
         rows = {row["image_id"]: row for row in csv.DictReader(file)}
     assert (rows["a.png"]["iou [gradcam]"], rows["a.png"]["iou [layercam]"]) == ("0.5", "0.0")
     assert rows["d.png"]["iou [gradcam]"] == ""
+
+
+def test_tables_that_are_called_alike_keep_names_of_their_own(folder: Path) -> None:
+    """Seen from the results, a table that was named from the root on may be called like one that was not."""
+    paths = [Path("table.parquet"), folder / "out" / "table.parquet"]
+    tables = [Mock(table=Mock(path=path, provenance=_provenance("gradcam"))) for path in paths]
+    first, second = compare._names(tables, folder / "out")
+    assert (first.endswith("/table.parquet"), second) == (True, "table.parquet")
 
 
 def test_compare_shows_differences_within_80_columns(folder: Path) -> None:

@@ -19,7 +19,7 @@ from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.sample import joined
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
-from btxrd_explain.system.files import named_in
+from btxrd_explain.system.files import named_in, relative_path
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
@@ -171,11 +171,7 @@ def _agreements(
 
 
 def _names(tables: Sequence[Selected], folder: Path) -> list[str]:
-    """Name tables by what tells them apart: method, layer, smoothing, checkpoint; else by their paths.
-
-    Raises:
-        SettingsError: Two names would be the same.
-    """
+    """Name tables by what tells them apart: method, layer, smoothing, checkpoint; else by their paths."""
     made = [selected.table.provenance for selected in tables]
     facts = [
         [str(of.method) for of in made],
@@ -188,7 +184,10 @@ def _names(tables: Sequence[Selected], folder: Path) -> list[str]:
     names = [", ".join(parts) for parts in zip(*telling, strict=True)] if telling else []
     if len(set(names)) == len(tables):
         return names
-    return [named_in(folder, selected.table.path) for selected in tables]
+    paths = [selected.table.path for selected in tables]
+    names = [named_in(folder, path) for path in paths]
+    # What was named from the root on may look like another that was not.
+    return names if len(set(names)) == len(tables) else [relative_path(path, folder) for path in paths]
 
 
 def _check_kinds(tables: Sequence[Selected], settings: Settings) -> None:
