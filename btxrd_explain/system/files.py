@@ -198,7 +198,7 @@ def named_in(folder: Path, path: Path) -> str:
     return relative_path(path, folder) if path.is_absolute() else str(path)
 
 
-_ABSOLUTE = re.compile(r"'((?:/|[A-Za-z]:[\\/])[^'\n]*)'")
+_ABSOLUTE = re.compile(r"'((?:/|[A-Za-z]:[\\/])[^'\n]+)'")
 
 
 def with_relative_paths(text: str, folder: Path) -> str:
@@ -208,6 +208,8 @@ def with_relative_paths(text: str, folder: Path) -> str:
 
     >>> with_relative_paths("cannot read '/data/images/a.png' (Permission denied)", Path("/data/out"))
     "cannot read '../images/a.png' (Permission denied)"
+    >>> with_relative_paths("labels 'a'/'b'", Path("/data/out"))  # no path
+    "labels 'a'/'b'"
     """
     return _ABSOLUTE.sub(lambda found: f"'{relative_path(Path(found[1]), folder)}'", text)
 
