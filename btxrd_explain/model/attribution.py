@@ -122,15 +122,33 @@ def attributions(
             else:
                 values = _METHODS[method](watched, inputs, classes)
         except (AssertionError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not str(error).startswith("A Module"):
+            reason = _why_not(error)
+            if reason is None:
                 raise
             raise SettingsError(
-                f"{method} cannot explain this network: it uses one activation module several times, or one that "
-                "captum cannot follow",
-                hint="choose another --method",
+                f"{method} cannot explain this network: {reason}", hint="choose another --method"
             ) from error
     result: Tensor = values.detach().float()
     return result
+
+
+_TWICE = "it uses one activation module several times, or one that captum cannot follow"
+_CUT, _CHANGED = "no gradient of its class scores reaches the input", "it changes the output of a module in place"
+_REASONS = {
+    "required for DeepLift": _TWICE,
+    "require grad": _CUT,
+    "not have been used in the graph": _CUT,
+    "inplace": _CHANGED,
+    "in-place": _CHANGED,
+}
+"""What errors of captum and torch mean by what they say."""
+
+
+def _why_not(error: Exception) -> str | None:
+    """Return why a method does not suit a network; None where an error says something else, as of memory."""
+    if isinstance(error, AssertionError):
+        return _TWICE
+    return next((reason for part, reason in _REASONS.items() if part in str(error)), None)
 
 
 @contextmanager

@@ -393,7 +393,7 @@ def _of_captum(
 
     with torch.no_grad(), watching(network, method):
         outputs = network(batch)
-    scores = class_scores(score_matrix(outputs, len(batch)), activation)
+    scores = class_scores(score_matrix(outputs, len(batch)), activation).detach()
     chosen = _chosen(choose, scores, activation)
     looked_at = layers if METHODS[method].layer else (None,)
     grids = [pixel_maps(network, layer, batch, method, chosen, activation, size) for layer in looked_at]

@@ -254,6 +254,47 @@ def test_an_activation_that_runs_twice_is_an_error_for_deeplift(batch: Tensor) -
         explain(network.eval(), (), batch, method="deeplift")
 
 
+class Cut(nn.Module):
+    """A network of which no gradient, or no useful one, reaches the input."""
+
+    def __init__(self, way: str) -> None:
+        super().__init__()
+        self.conv, self.act, self.head, self.way = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Linear(4, 3), way
+
+    def forward(self, batch: Tensor) -> Tensor:
+        if self.way == "hard":
+            batch = (batch > 0).float()
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.way != "without"):
+            features = self.act(self.conv(batch))
+            if self.way == "changed":
+                features.relu_()
+                features += 1
+                features.relu_()
+            scores: Tensor = self.head(features.mean(dim=(2, 3)))
+        return torch.zeros(len(batch), 3) + self.head.bias if self.way == "constant" else scores
+
+
+@pytest.mark.parametrize("method", ["gradient", "input-x-gradient", "integrated-gradients", "smoothgrad", "deeplift"])
+@pytest.mark.parametrize(
+    ("way", "why"),
+    [(way, "reaches the input") for way in ("without", "hard", "constant")] + [("changed", "in place")],
+)
+def test_a_network_without_gradients_of_its_input_is_an_error(way: str, why: str, method: str, batch: Tensor) -> None:
+    with pytest.raises(SettingsError, match=f"{method} cannot explain this network: .*{why}"):
+        explain(Cut(way).eval(), (), batch, method=method)
+    if way == "hard":  # which looks at no gradient
+        assert explain(Cut(way).eval(), (), batch, method="occlusion").grids.shape == (2, 3, 56, 56)
+
+
+def test_a_lack_of_memory_stays_one(batch: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("btxrd_explain.model.attribution.captum.Saliency.attribute", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        explain(TwoWays().eval(), (), batch, method="gradient")
+
+
 def test_without_captum_the_extra_is_named(batch: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "captum", None)
     with pytest.raises(SettingsError, match="method 'deeplift' needs captum, which is not installed") as caught:
