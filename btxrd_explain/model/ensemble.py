@@ -27,10 +27,10 @@ def averaged(members: Sequence[Explanation]) -> Explanation:
 
     Returns:
         Mean probabilities. Mean grids: of each member the positive evidence, scaled by its maximum and brought to the
-        finest grid; a map without evidence counts as 0, and one that is not finite makes the mean so. Standard
-        deviations of the probabilities: the root of the mean squared distance from their mean. Agreement: the mean over
-        all pairs of members of the correlation coefficient of their maps (Pearson's, the measure CC of Bylinskii et
-        al., IEEE Trans Pattern Anal Mach Intell 41:740, 2019); undefined where a member has no usable map.
+        finest grid; a map without evidence counts as 0, and one that is not finite, or incomplete, makes the mean so.
+        Standard deviations of the probabilities: the root of the mean squared distance from their mean. Agreement: the
+        mean over all pairs of members of the correlation coefficient of their maps (Pearson's, the measure CC of
+        Bylinskii et al., IEEE Trans Pattern Anal Mach Intell 41:740, 2019); undefined where a member has no usable map.
 
     Raises:
         ValueError: The members explain different classes of a radiograph.
@@ -94,9 +94,13 @@ def _agreement(maps: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _statuses(of_members: Sequence[Sequence[MapStatus]], grids: dict[int, NDArray[Any]]) -> tuple[MapStatus, ...]:
-    """Return what the mean grid of each class is worth; where no member has evidence, what the first one says."""
+    """Return what the mean grid of each class is worth; where no member has evidence, what the first one says.
+
+    Attributions that do not add up say nothing, and so not that there is no evidence: the mean would be that of others.
+    """
     statuses = []
     for index, found in enumerate(zip(*of_members, strict=True)):
         alike = index not in grids or not {MapStatus.OK, MapStatus.NON_FINITE}.intersection(found)
-        statuses.append(found[0] if alike else judge(grids[index]))
+        broken = MapStatus.INCOMPLETE in found and MapStatus.NON_FINITE not in found
+        statuses.append(MapStatus.INCOMPLETE if broken else found[0] if alike else judge(grids[index]))
     return tuple(statuses)

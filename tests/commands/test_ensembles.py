@@ -290,5 +290,12 @@ def test_a_map_without_evidence_counts_as_nothing_and_a_broken_one_is_said() -> 
     assert np.isnan(both.agreements).all()
 
 
+def test_a_member_whose_attributions_do_not_add_up_is_not_left_out_in_silence() -> None:
+    whole = _explanation([[1, 0], [1, 0], [1, 0]], (MapStatus.OK,) * 3)
+    other = (MapStatus.INCOMPLETE, MapStatus.OK, MapStatus.NO_POSITIVE_EVIDENCE)
+    result = averaged([whole, _explanation([[1, 4], [1, 4], [0, -4]], other)])
+    assert result.statuses == ((MapStatus.INCOMPLETE, MapStatus.OK, MapStatus.OK),)
+
+
 def _explanation(grids: list[list[float]], statuses: tuple[MapStatus, ...]) -> Explanation:
     return Explanation(np.full((1, 3), 1 / 3, np.float32), np.array(grids, np.float32)[None, :, None], (statuses,))
