@@ -174,12 +174,12 @@ def read_results(path: Path, images: CocoFile | None) -> CocoFile:
     """
     with naming(path, hint=_HINT):
         entries, encoding = load_document(path, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
-        known = {} if images is None else {image.entry["id"]: image for image in images.images}
+        known = {} if images is None else {_id(image.entry, image.where): image for image in images.images}
         by_name: dict[int | str, int | str] = {image.file_name: key for key, image in known.items()}
         found: dict[int | str, dict[str, Mapping[str, Any]]] = defaultdict(dict)
         for where, entry in _objects({"results": entries}, "results"):
-            key = _id(entry, where, "image_id")
-            found[key if key in known else by_name.get(key, key)][where.removeprefix("results")] = entry
+            key, said = _id(entry, where, "image_id"), entry["image_id"]  # digits in quotes may be a name
+            found[key if key in known else by_name.get(said, said)][where.removeprefix("results")] = entry
         strangers = [key for key in found if key not in known]
         if any(not isinstance(key, str) for key in strangers):
             number = next(key for key in strangers if not isinstance(key, str))

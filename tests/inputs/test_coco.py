@@ -13,7 +13,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.coco import read_coco
+from btxrd_explain.inputs.coco import read_coco, read_results
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,6 +105,18 @@ def test_ids_can_be_text(tmp_path: Path) -> None:
     images = [{"id": "x", "file_name": "a.png"}]
     path = save(tmp_path, entry(image_id="x", category_id="c"), images=images, categories=[{"id": "c", "name": "cyst"}])
     assert [shape.label for shape in read_coco(path).read(0, SIZE).shapes] == ["cyst"]
+
+
+def test_numbers_of_results_may_be_text_as_those_of_images(tmp_path: Path) -> None:
+    coco, results = tmp_path / "coco.json", tmp_path / "results.json"
+    images = [{"id": "7", "file_name": "a.png"}, {"id": 8, "file_name": "12"}]
+    coco.write_text(json.dumps({"images": images, "annotations": [], "categories": [{"id": "1", "name": "cyst"}]}))
+    found = [{"image_id": key, "category_id": 1, "bbox": [1, 1, 2, 2], "score": 0.5} for key in (7, "7", "8", "12")]
+    results.write_text(json.dumps(found))
+    read = read_results(results, read_coco(coco))
+    assert {image.file_name: len(image.annotations) for image in read.images} == {"a.png": 2, "12": 2}
+    results.write_text(json.dumps(found[3:]))
+    assert [image.file_name for image in read_results(results, None).images] == ["12"]
 
 
 def test_an_empty_mask_is_no_shape(tmp_path: Path) -> None:
