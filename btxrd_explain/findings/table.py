@@ -68,19 +68,18 @@ def map_findings(table: PredictionTable, rows: Index) -> Iterator[Finding]:
     if absent is None or not len(rows):
         return
     rows = rows.where(~absent[np.arange(len(rows)), rows.predicted])
-    whole, infinite = rows.grids_are(MapStatus.OK), rows.grids_are(MapStatus.NON_FINITE)
-    if whole is None or infinite is None or not len(rows):
+    whole, infinite, partial = map(rows.grids_are, (MapStatus.OK, MapStatus.NON_FINITE, MapStatus.INCOMPLETE))
+    if whole is None or infinite is None or partial is None or not len(rows):
         return
     broken = int(infinite.any(axis=1).sum())
     if broken:
         yield Finding.of("maps-not-finite", f"heat maps of {radiographs(broken)} of {len(rows)} hold NaN or infinities")
     empty = int((~whole[np.arange(len(rows)), rows.predicted]).sum())
     if len(rows) >= _SOME and empty >= _NEARLY_ALL * len(rows):
-        yield Finding.of(
-            "maps-empty",
-            f"{empty} of {len(rows)} heat maps of the predicted class are empty: no evidence for it, or the same "
-            "everywhere",
-        )
+        incomplete = int(partial[np.arange(len(rows)), rows.predicted].sum())
+        why = "no evidence for it, or the same everywhere"
+        why += f"; attributions of {incomplete} do not add up to the change of the class score" if incomplete else ""
+        yield Finding.of("maps-empty", f"{empty} of {len(rows)} heat maps of the predicted class are empty: {why}")
     elif _same_maps(table, rows):
         yield Finding.of("maps-identical", "different radiographs have the same heat map")
 

@@ -26,7 +26,7 @@ from btxrd_explain.cli import app
 from btxrd_explain.commands import compare
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.heatmap import judge
+from btxrd_explain.core.heatmap import MapStatus, judge
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.evaluation import lesions
@@ -719,6 +719,16 @@ def test_nothing_to_score_is_an_error_of_one_line_that_writes_nothing(folder: Pa
     result = run(folder, "compare", table, second, code=4)
     assert "no radiograph could be scored in all tables: 7 no annotation file" in result.stderr
     assert not (folder / "out").exists()
+
+
+def test_attributions_that_do_not_add_up_are_no_fault_of_annotations(folder: Path) -> None:
+    statuses = (MapStatus.INCOMPLETE,) * len(NAMES)
+    rows = [replace(_row(folder, name, CASES[name]), grid_statuses=statuses) for name in "ac"]
+    write_table(folder / "predictions.parquet", _provenance(), rows)
+    result = run(folder, "annotate-iou", "--predictions", folder / "predictions.parquet", code=4)
+    error = " ".join(result.stderr.split())
+    assert "no radiograph could be scored: 2 incomplete: nothing was written" in error
+    assert "choose another --method" in error
 
 
 def test_a_split_that_is_not_there_is_held_against_those_that_are(folder: Path) -> None:

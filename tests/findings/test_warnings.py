@@ -191,6 +191,14 @@ def test_empty_heat_maps(
         assert found["maps-empty"].message.startswith("9 of 10 heat maps")
 
 
+def test_empty_heat_maps_of_attributions_that_do_not_add_up(
+    row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
+) -> None:
+    statuses = (MapStatus.OK, MapStatus.INCOMPLETE, MapStatus.OK)
+    found = warnings_of([row(number, scores=varied(1, number), grid_statuses=statuses) for number in range(10)])
+    assert "attributions of 10 do not add up to the change" in found["maps-empty"].message
+
+
 def test_heat_maps_that_are_no_numbers(
     row: Callable[..., Prediction], warnings_of: Callable[..., dict[str, Finding]]
 ) -> None:

@@ -100,16 +100,18 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
         reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
         raise InputError(
             f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}",
-            hint="nothing was written; "
-            + (
-                "compute the maps with 'btxrd-explain infer --explain-classes'"
-                if MapStatus.NOT_COMPUTED in reasons
-                else "check --annotations and --split"
-            ),
+            hint=f"nothing was written; {next((_ADVICE[why] for why in _ADVICE if why in reasons), _CHECK)}",
         )
     extent = extent_of(settings, selected, columns, tuned)
     with alone(settings.output.directory / DOCUMENT, listener.note):
         return write_results(evaluation, extent, settings, listener)
+
+
+_ADVICE: Mapping[str, str] = {
+    MapStatus.NOT_COMPUTED: "compute the maps with 'btxrd-explain infer --explain-classes'",
+    MapStatus.INCOMPLETE: "attributions do not add up to the change of the class score: choose another --method",
+}
+_CHECK = "check --annotations and --split"
 
 
 def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> AnnotateIouResult:
