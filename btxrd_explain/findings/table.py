@@ -77,9 +77,10 @@ def map_findings(table: PredictionTable, rows: Index) -> Iterator[Finding]:
     empty = int((~whole[np.arange(len(rows)), rows.predicted]).sum())
     if len(rows) >= _SOME and empty >= _NEARLY_ALL * len(rows):
         incomplete = int(partial[np.arange(len(rows)), rows.predicted].sum())
-        why = "no evidence for it, or the same everywhere"
-        why += f"; attributions of {incomplete} do not add up to the change of the class score" if incomplete else ""
-        yield Finding.of("maps-empty", f"{empty} of {len(rows)} heat maps of the predicted class are empty: {why}")
+        why = ["no evidence for it, or the same everywhere"] if incomplete < empty else []
+        why += [f"attributions of {incomplete} do not add up to the change of the class score"] if incomplete else []
+        text = f"{empty} of {len(rows)} heat maps of the predicted class are empty: {'; '.join(why)}"
+        yield Finding.of("maps-empty", text)
     elif _same_maps(table, rows):
         yield Finding.of("maps-identical", "different radiographs have the same heat map")
 

@@ -196,7 +196,9 @@ def test_empty_heat_maps_of_attributions_that_do_not_add_up(
 ) -> None:
     statuses = (MapStatus.OK, MapStatus.INCOMPLETE, MapStatus.OK)
     found = warnings_of([row(number, scores=varied(1, number), grid_statuses=statuses) for number in range(10)])
-    assert "attributions of 10 do not add up to the change" in found["maps-empty"].message
+    assert found["maps-empty"].message.endswith(
+        "are empty: attributions of 10 do not add up to the change of the class score"
+    )
 
 
 def test_heat_maps_that_are_no_numbers(
