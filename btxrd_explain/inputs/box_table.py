@@ -153,6 +153,8 @@ class _Line:
         own = [as_number(self.stated.get(name, "")) for name in ("width", "height")]
         if None in own or all(abs((one or 0) - side) <= 1 for one, side in zip(own, sides, strict=True)):
             return
+        if self.fractions and all(0 < (one or 0) <= 1 for one in own):  # the box's own, as fractions too
+            return
         stated = parse_size(dict(self.stated), ("height", "width"), f"line {self.number}: ")
         if stated is not None:
             check_size(self.path, stated, size)
@@ -161,4 +163,4 @@ class _Line:
 def _are_fractions(boxes: Sequence[_Line]) -> bool:
     """Return whether the numbers of boxes can only be fractions: none is more than 1, and some are not whole."""
     values = [value for box in boxes for value in box.values if value is not None]
-    return bool(values) and max(values) <= 1 and any(value % 1 for value in values)
+    return bool(values) and max(map(abs, values)) <= 1 and any(value % 1 for value in values)

@@ -19,6 +19,7 @@ from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_file import read_annotation as read_file
 from btxrd_explain.inputs.annotation_source import open_source, read_annotation, read_lesions
+from btxrd_explain.inputs.box_table import read_box_table
 from btxrd_explain.inputs.yolo import read_yolo
 
 if TYPE_CHECKING:
@@ -543,3 +544,12 @@ def test_labels_of_a_mask_are_not_taken_for_smoothed_edges(tmp_path: Path) -> No
     mask = np.repeat(np.repeat(np.array([[0, 50, 100], [150, 200, 255]], np.uint8), 20, 0), 20, 1)
     Image.fromarray(mask).save(tmp_path / "1.png")
     assert len(read_file(tmp_path / "1.png").shapes) == 5
+
+
+def test_fractions_of_a_box_table_may_have_sides_and_lie_a_little_outside(tmp_path: Path) -> None:
+    head = "image_id,x_min,y_min,x_max,y_max,width,height\n"
+    table = write(tmp_path / "boxes.csv", head + "a.png,0.2,0.125,0.6,0.5,0.4,0.375\n")
+    (box,) = read_box_table(table).read(0, Size(8, 10)).shapes
+    assert box.points.tolist() == [[2, 1], [5, 3]]
+    pixels = read_box_table(write(table, head + "a.png,-5.5,-4,1,1,,\n"))
+    assert pixels.note == ""
