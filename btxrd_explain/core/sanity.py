@@ -19,7 +19,8 @@ RULE = (
     "With all weights random, the mean Spearman correlation between the maps before and after decides by its 95 % "
     f"interval: wholly below {LIMIT}, the maps change with the weights; wholly at or above {LIMIT}, they survive "
     "random weights; otherwise it is undecided. Maps that vanish have no correlation; where more than half of them "
-    "vanish, the maps change with the weights."
+    "vanish, the maps change with the weights. Maps whose attributions do not add up are not compared; where more than "
+    "half of them are such, it is undecided."
 )
 
 
@@ -50,13 +51,19 @@ class Verdict:
 
 
 def judge_randomisation(
-    last: Estimate, *, vanished: int, head: Estimate | None = None, different: Estimate | None = None
+    last: Estimate,
+    *,
+    vanished: int,
+    incomplete: int = 0,
+    head: Estimate | None = None,
+    different: Estimate | None = None,
 ) -> Verdict:
     """Say what the randomisation shows; the rule is :data:`RULE`.
 
     Args:
         last: Mean Spearman correlation of the maps before and after all weights became random.
         vanished: Number of images whose map then holds no evidence.
+        incomplete: Number of images whose attributions then do not add up.
         head: The same after the head alone became random; None leaves it out.
         different: The same between the trained network's maps of different images; None leaves it out.
 
@@ -67,14 +74,16 @@ def judge_randomisation(
     >>> judge_randomisation(Estimate(0.98, 0.97, 0.99, 32, 32), vanished=0).outcome
     <Outcome.SURVIVE: 'survive'>
     """
-    outcome, reason = _outcome(last, vanished)
+    outcome, reason = _outcome(last, vanished, incomplete)
     text = {
         Outcome.CHANGE: f"The maps change with the weights: {reason}.",
         Outcome.SURVIVE: f"The maps survive random weights: {reason}. A map that survives random weights says nothing "
         "about the model.",
-        Outcome.UNDECIDED: f"Undecided: {reason}. Take more images.",
+        Outcome.UNDECIDED: f"Undecided: {reason}. "
+        + ("Take another method." if _most_are(incomplete, last, vanished) else "Take more images."),
     }[outcome]
-    return Verdict(outcome, text, tuple(_remarks(outcome, head, different)))
+    left_out = (f"{incomplete} maps are not compared: their attributions do not add up.",) if incomplete else ()
+    return Verdict(outcome, text, (*left_out, *_remarks(outcome, head, different)))
 
 
 def _remarks(outcome: Outcome, head: Estimate | None, different: Estimate | None) -> Iterator[str]:
@@ -90,7 +99,15 @@ def _remarks(outcome: Outcome, head: Estimate | None, different: Estimate | None
         )
 
 
-def _outcome(last: Estimate, vanished: int) -> tuple[Outcome, str]:
+def _most_are(incomplete: int, last: Estimate, vanished: int) -> bool:
+    return incomplete > last.n + vanished
+
+
+def _outcome(last: Estimate, vanished: int, incomplete: int) -> tuple[Outcome, str]:
+    if _most_are(incomplete, last, vanished):
+        count = last.n + vanished + incomplete
+        text = f"with all weights random, the attributions of {incomplete} of {count} maps do not add up"
+        return Outcome.UNDECIDED, text
     if vanished > last.n:
         return Outcome.CHANGE, f"with all weights random, {vanished} of {vanished + last.n} maps hold no evidence"
     if last.value is None or last.low is None or last.high is None:

@@ -8,18 +8,24 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
+import timm
 from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
-from btxrd_explain.commands.sanity.sample import draw_records
-from btxrd_explain.core.heatmap import judge
+from btxrd_explain.commands.sanity.randomised import randomise
+from btxrd_explain.commands.sanity.sample import Subject, draw_records
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
+from btxrd_explain.core.heatmap import HeatMap, MapStatus, judge
 from btxrd_explain.core.sanity import Outcome, judge_randomisation
 from btxrd_explain.core.statistics import Estimate
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.inputs.annotation import AnnotationPlace
 from btxrd_explain.inputs.record import ImageRecord
 from btxrd_explain.model.engine import Explanation
+from btxrd_explain.model.randomise import find_stages
+from btxrd_explain.progress import Listener
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
 
@@ -192,6 +198,33 @@ def estimate(low: float | None, high: float | None, n: int = 9) -> Estimate:
 )
 def test_the_rule_of_the_verdict(last: Estimate, vanished: int, outcome: Outcome) -> None:
     assert judge_randomisation(last, vanished=vanished).outcome is outcome
+
+
+@pytest.mark.parametrize(("incomplete", "outcome"), [(2, Outcome.CHANGE), (3, Outcome.UNDECIDED)])
+def test_maps_that_do_not_add_up_have_not_vanished(incomplete: int, outcome: Outcome) -> None:
+    """They are no sign that maps follow the weights."""
+    network = timm.create_model("test_resnet", num_classes=3).eval()
+    size = Size(32, 32)
+    ramp = HeatMap(np.linspace(0, 1, 32 * 32, dtype=np.float32).reshape(size), 1.0, MapStatus.OK)
+    frame = Frame.fit(size, size, ResizeMode.SQUASH)
+    subject = Subject("a", None, False, frame, np.zeros((3, *size), np.float32), 0, 0.5, ramp, None)
+    nothing, broken = (
+        HeatMap(np.zeros(size, np.float32), None, status)
+        for status in (MapStatus.NO_POSITIVE_EVIDENCE, MapStatus.INCOMPLETE)
+    )
+    found = randomise(
+        [network],
+        find_stages(network, input_size=size, channels=3, at_least=2),
+        [subject] * 5,
+        lambda _: [broken] * incomplete + [nothing] * (5 - incomplete),
+        seed=0,
+        examples=1,
+        listener=Listener(),
+    )
+    assert found.vanished(-1) == 5 - incomplete
+    verdict = found.verdict()
+    assert verdict.outcome is outcome
+    assert f"{incomplete} maps are not compared" in verdict.remarks[0]
 
 
 def test_remarks_tell_of_the_head_and_of_maps_that_are_alike() -> None:

@@ -34,7 +34,8 @@ class Randomised:
     Attributes:
         stages: The stages, head first.
         similarity: Spearman and SSIM per stage and image, float64, shape ``(stages, images, 2)``; NaN where the map
-            holds no evidence.
+            holds no evidence, or is incomplete.
+        incomplete: Of how many images the attributions do not add up, per stage.
         between: The same between the trained network's maps of different images, shape ``(images, 2)``: how alike maps
             are that have nothing to do with each other but their network.
         examples: The maps of the first images, per stage.
@@ -42,6 +43,7 @@ class Randomised:
 
     stages: tuple[Stage, ...]
     similarity: NDArray[np.float64]
+    incomplete: tuple[int, ...]
     between: NDArray[np.float64]
     examples: tuple[tuple[HeatMap, ...], ...]
 
@@ -54,13 +56,19 @@ class Randomised:
         return mean_intervals(self.between, Resampling.of_images(len(self.between)))
 
     def vanished(self, stage: int) -> int:
-        """Return how many maps hold no evidence after a stage."""
-        return int(np.isnan(self.similarity[stage, :, 0]).sum())
+        """Return how many maps hold no evidence after a stage; attributions that do not add up may hold some."""
+        return int(np.isnan(self.similarity[stage, :, 0]).sum()) - self.incomplete[stage]
 
     def verdict(self) -> Verdict:
         """Say what it shows."""
         last, head = self.estimates(-1)[0], self.estimates(0)[0]
-        return judge_randomisation(last, vanished=self.vanished(-1), head=head, different=self.chance()[0])
+        return judge_randomisation(
+            last,
+            vanished=self.vanished(-1),
+            incomplete=self.incomplete[-1],
+            head=head,
+            different=self.chance()[0],
+        )
 
 
 def randomise(
@@ -85,11 +93,12 @@ def randomise(
         listener: Told of progress.
     """
     listener.start("stages", len(stages))
-    similarity, kept = [], []
+    similarity, incomplete, kept = [], [], []
     cascades = [cascade(network, stages, seed=seed + number) for number, network in enumerate(networks)]
     for steps in zip(*cascades, strict=True):
         maps = make_maps([scrambled for _, scrambled in steps])
         similarity.append([_alike(one.original, other, one.frame) for one, other in zip(subjects, maps, strict=True)])
+        incomplete.append(sum(other.status is MapStatus.INCOMPLETE for other in maps))
         kept.append(tuple(maps[:examples]))
         listener.advance()
     neighbours = [*subjects[1:], *subjects[:1]] if len(subjects) > 1 else []
@@ -97,7 +106,11 @@ def randomise(
         _alike(one.original, other.original, one.frame) for one, other in zip(subjects, neighbours, strict=False)
     ]
     return Randomised(
-        tuple(stages), np.array(similarity), np.array(between, dtype=np.float64).reshape(-1, 2), tuple(kept)
+        tuple(stages),
+        np.array(similarity),
+        tuple(incomplete),
+        np.array(between, dtype=np.float64).reshape(-1, 2),
+        tuple(kept),
     )
 
 
