@@ -196,8 +196,7 @@ def _facts(text: str) -> dict[str, Any]:
         document = json.loads(text)
     except (ValueError, RecursionError):
         return {}
-    own = isinstance(document, dict) and {"image_id", "maps", "provenance", "scale"} <= document.keys()
-    if not own:
+    if not (isinstance(document, dict) and {"image_id", "maps", "provenance", "scale"} <= document.keys()):
         return {}
     try:
         _Own.model_validate(document)

@@ -130,7 +130,8 @@ def test_curves_turn_where_scikit_learns_do(seed: int) -> None:
 def _turns(points: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
     """Leave out the points that both neighbours share a coordinate with: the line goes straight on there."""
     level = np.diff(points[:, axis]) == 0
-    return points[~np.concatenate([[False], level[:-1] & level[1:], [False]])]
+    turning: NDArray[np.float64] = points[~np.concatenate([[False], level[:-1] & level[1:], [False]])]
+    return turning
 
 
 def test_a_recall_reaches_its_place_on_the_grid() -> None:
