@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -211,20 +212,21 @@ def test_thresholds_are_tuned_on_other_radiographs_by_the_youden_index(made: Pat
     assert "among those that are scored" in result.stderr
 
 
-def test_labels_without_a_lesion_are_a_setting(made: Path, tmp_path: Path) -> None:
+def test_labels_without_a_lesion_are_a_setting(made: Path, tmp_path: Path, make_table: Callable[..., None]) -> None:
     """A label that is not a class says that none is true where the settings say so, and nothing elsewhere."""
-    lines = ["image_id,split,label", *(f"IMG{number:06d}.png,test,Controls" for number in range(3))]
-    lines += [f"IMG{number:06d}.png,test,Mass|Device" for number in range(3, 8)]
-    (tmp_path / "controls.csv").write_text("\n".join(lines))
-    own = ("--predictions", made / "out" / "predictions.parquet", "--split-csv", tmp_path / "controls.csv")
-    images = ("--images", made / "images")
-    for flags, negative in (((), 5), (("--set", "data.no_lesion_classes=[Controls]"), 8)):
-        found = _report("performance", *own, *images, "-o", tmp_path, *flags)["per_class"]["Fracture"]
-        assert sum(found[part] for part in ("TP", "FP", "FN", "TN")) == negative
-        _run("annotate-iou", *own, *images, "-o", tmp_path, *flags, "--no-baselines")
+    rows = list(open_table(made / "out" / "predictions.parquet").rows())[:8]
+    labels = ["Controls"] * 3 + ["Mass|Device"] * 5
+    places = [f"{made}/images/{row.image_id}" for row in rows]
+    changed = [replace(row, label=label, path=at) for row, label, at in zip(rows, labels, places, strict=True)]
+    make_table(tmp_path / "predictions.parquet", NAMES, changed, multi_label=True)
+    for flags, known in (((), 5), (("--set", "data.no_lesion_classes=[Controls]"), 8)):
+        own = ("--predictions", tmp_path / "predictions.parquet", "-o", tmp_path, *flags)
+        found = _report("performance", *own)["per_class"]["Fracture"]
+        assert sum(found[part] for part in ("TP", "FP", "FN", "TN")) == known
+        _run("annotate-iou", *own, "--annotations", made / "Annotations", "--no-baselines")
         table = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()
         reasons = [image["excluded"] for image in table if image["image_id"] < "IMG000003"]
-        assert set(reasons) == {"none of the classes is true" if negative == 8 else "no known true class"}
+        assert set(reasons) == {"none of the classes is true" if known == 8 else "no known true class"}
 
 
 def test_galleries_show_each_class_by_its_probability(

@@ -128,6 +128,7 @@ def test_a_signal_while_modules_are_imported_ends_in_silence(name: str) -> None:
     """The import of the command line sends it; what imports it would show a KeyboardInterrupt."""
     run = (
         "import os, signal, sys; from btxrd_explain import __main__\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)  # which a process in the background lacks\n"
         "class Finder:\n"
         "    def find_spec(self, name, *_):\n"
         f"        if name == 'btxrd_explain.cli': os.kill(os.getpid(), signal.{name})\n"
