@@ -83,11 +83,12 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
             *counted.findings(),
         ]
     )
-    report = build_report(survey, images, counted, findings, settings)
     document = settings.output.directory / "check_report.json"
+    absolute = build_report(survey, images, counted, findings, settings)
+    report = type(absolute).model_validate(with_relative_places(absolute.document(), document.parent))
     path = settings.check.groups
     with alone(document, listener.note):
-        write_json(document, with_relative_places(report.document(), document.parent))
+        write_json(document, report.document())
         groups = None if path is None else (path, write_groups(path, images, findings))
     bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]
     failed = settings.check.fail_on != "never" and any(finding.severity in bad_enough for finding in findings)

@@ -31,8 +31,9 @@ HEAVY = (cv2, pq)
 """Imported before anything is measured."""
 MAP = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)
 PART = {"class": "a", "probability": 0.5}
-OWN = json.dumps({"image_id": "1.png", "maps": [PART], "provenance": {}, "scale": [0, 1]})
-OWN_PAGES = json.dumps({"image_id": "1.png", "maps": [PART, {"class": "b"}], "provenance": {}, "scale": [0, 1]})
+FACTS = {"image_id": "1.png", "height": 3, "width": 4, "provenance": {}, "scale": [0, 1]}
+OWN = json.dumps(FACTS | {"maps": [PART]})
+OWN_PAGES = json.dumps(FACTS | {"maps": [PART, {"class": "b"}]})
 
 
 def _npy(values: Any) -> bytes:  # noqa: ANN401 -- whatever NumPy saves
