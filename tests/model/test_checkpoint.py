@@ -80,7 +80,10 @@ def test_the_dict_of_the_wild_speaks_for_itself(tmp_path: Path, weights: dict[st
             "image size 96 (config.data.image_size), mean 0.485, 0.456, 0.406 (normalization.mean), "
             "std 0.229, 0.224, 0.225 (normalization.std)"
         ),
-        "activation softmax: usual for 3 outputs, and nothing says otherwise",
+        (
+            "activation softmax: usual for 3 outputs, and nothing says otherwise (no labels are looked at here: of a "
+            "multi-label network give activation sigmoid)"
+        ),
     )
 
 
