@@ -128,7 +128,10 @@ def test_what_the_checkpoint_says_of_an_architecture_gives_way_and_it_is_said(
             "not used of the checkpoint: architecture efficientnet_b0 (config.model.backbone)"
         ),
         "the checkpoint says architecture efficientnet_b0; the network is that of own_net:build",
-        "activation softmax: usual for 3 outputs, and nothing says otherwise",
+        (
+            "activation softmax: usual for 3 outputs, and nothing says otherwise (no labels are looked at here: of a "
+            "multi-label network give activation sigmoid)"
+        ),
     )
     assert classifier.preprocessing.size == (24, 24)
     assert classifier.preprocessing.mean == (0.4,)
