@@ -17,7 +17,7 @@ from btxrd_explain.commands import demo
 from btxrd_explain.system.files import write_bytes
 
 PICTURE = Path(__file__).parents[1] / "docs" / "assets" / "demo.png"
-WIDTH = 1160
+WIDTH = 1100
 """Pixels; the page of a repository shows a README at less than a thousand."""
 MARK = "SYNTHETIC radiographs, made by 'btxrd-explain demo'"
 _MARGIN = 20

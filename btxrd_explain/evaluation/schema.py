@@ -260,7 +260,7 @@ class Report(Part):
     iou_threshold: float | None = Field(description="Null where each image has its own.")
     summary: Summary
     qualitative: dict[str, str] = Field(
-        default={}, description="By true class: whether heat maps are focal and on the annotated region, in words."
+        description="By true class: whether heat maps are focal and on the annotated region, in words."
     )
     data_set: DataSet
     correlations: Correlations
@@ -268,7 +268,7 @@ class Report(Part):
     per_image: list[Image]
     protocol: Rule
     statistics: Statistics
-    human: HumanBenchmark | None = Field(default=None, description="Human readers; null where none was named.")
+    human: HumanBenchmark | None = Field(description="Human readers; null where none was named.")
     checklist: list[ChecklistItem] = Field(min_length=16, max_length=16)
     limits: list[str] = Field(description="What the numbers cannot say.")
     warnings: list[Finding] = Field(description="What looks right and may be wrong; empty where nothing does.")
