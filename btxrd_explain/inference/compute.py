@@ -333,23 +333,10 @@ def _load_member(
     )
     preprocessing = classifier.preprocessing
     shape = len(preprocessing.mean), *preprocessing.size
-    method = METHODS[settings.gradcam.method]
     layers = _layers(classifier, settings)
-    tried = explain(
-        classifier.network,
-        layers,
-        torch.zeros(1, *shape),
-        method=method.name if method.pixels else "gradcam",
-        activation=classifier.activation,
-        choose=lambda _: [[0]],
-        map_size=settings.gradcam.map_cells,
-        smooth=settings.gradcam.smooth,
-    )
-    grid = Size(*tried.grids.shape[2:])
+    grid = _grid_of(classifier, layers, settings)
     explained = _explained_classes(settings, classifier)
     _refuse_large(explained.slots, grid)
-    said = None if settings.gradcam.explain_classes else explained.said()
-    unused, smoothed = _unused_layer(settings), _smoothed(settings.gradcam.smooth)
     unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
@@ -361,15 +348,11 @@ def _load_member(
         preprocessing=preprocessing,
         checkpoint=name,
         architecture=classifier.architecture,
-        method=method.name,
+        method=settings.gradcam.method,
         target_layer=", ".join(layer.name for layer in layers) or _INPUT,
         grid=grid,
         explain_classes=explained.wanted,
-        notes=(
-            *classifier.notes,
-            *remarks,
-            *filter(None, [*(layer.remark for layer in layers), said, unused, smoothed]),
-        ),
+        notes=(*classifier.notes, *remarks, *_said(layers, explained, settings)),
         findings=(*classifier.findings, *unstable),
         synthetic=classifier.synthetic,
         activation=classifier.activation,
@@ -383,12 +366,35 @@ def _load_member(
         batch_size=batch_size,
         streams=streams_of(settings, device),
         limit=BatchLimit(batch_size),
-        method=method.name,
+        method=settings.gradcam.method,
         precision=settings.model.precision,
         provenance=provenance,
         map_size=settings.gradcam.map_cells,
         smooth=settings.gradcam.smooth,
     )
+
+
+def _grid_of(classifier: Classifier, layers: tuple[TargetLayer, ...], settings: Settings) -> Size:
+    """Return the size of the grids, as one pass gives them; those of layers have one size, whatever the method."""
+    method, preprocessing = METHODS[settings.gradcam.method], classifier.preprocessing
+    tried = explain(
+        classifier.network,
+        layers,
+        torch.zeros(1, len(preprocessing.mean), *preprocessing.size),
+        method=method.name if method.pixels else "gradcam",
+        activation=classifier.activation,
+        choose=lambda _: [[0]],
+        map_size=settings.gradcam.map_cells,
+        smooth=settings.gradcam.smooth,
+    )
+    return Size(*tried.grids.shape[2:])
+
+
+def _said(layers: tuple[TargetLayer, ...], explained: ExplainedClasses, settings: Settings) -> Iterator[str]:
+    """Yield what is to be said of the layers, the classes and the smoothing."""
+    chosen = None if settings.gradcam.explain_classes else explained.said()
+    remarks = *(layer.remark for layer in layers), chosen, _unused_layer(settings), _smoothed(settings.gradcam.smooth)
+    yield from filter(None, remarks)
 
 
 def _layers(classifier: Classifier, settings: Settings) -> tuple[TargetLayer, ...]:
