@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.geometry import Size
 from btxrd_explain.outputs.fonts import elided, fitted, text_width, wrapped
 from btxrd_explain.outputs.marks import Key, Marks, draw_marks
 from btxrd_explain.outputs.overlay import ALPHA, COLOURS, as_rgb, create_overlay
 from btxrd_explain.outputs.style import (
     FAINT,
     LINE,
-    LONGEST,
     SMALL,
     add_cell,
     add_text,
     cell_shape,
+    largest_picture,
     new_figure,
     show_picture,
     styled,
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Size
 
 _COLUMNS = ("radiograph", "annotation", "heat map", "overlay")
 _AREA, _GAP, _CAPTION, _MARGIN, _TOP = 3.06, 0.08, 0.38, 0.15, 0.68
@@ -103,7 +104,7 @@ class Panel:
 
 def cell_pixels(dpi: int) -> Size:
     """Return the size in pixels at which a picture is shown at most, whatever shape the cells take."""
-    return Size(*[round((_AREA * LONGEST) ** 0.5 * dpi)] * 2)
+    return largest_picture(_AREA, dpi)
 
 
 def build_comparison(

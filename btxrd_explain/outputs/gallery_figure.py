@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np  # noqa: TC002 -- the doctest uses it
 
 from btxrd_explain.core.arrays import checked_count, checked_path, checked_picture, shown
-from btxrd_explain.core.geometry import Size
 from btxrd_explain.outputs.fonts import fitted, printable, text_width, wrapped
 from btxrd_explain.outputs.marks import Key, Marks, draw_marks
 from btxrd_explain.outputs.overlay import ALPHA, COLOURS, as_rgb
 from btxrd_explain.outputs.style import (
     FAINT,
     LINE,
-    LONGEST,
     SMALL,
     add_cell,
     add_text,
     cell_shape,
+    largest_picture,
     new_figure,
     save_figure,
     show_picture,
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
+
+    from btxrd_explain.core.geometry import Size
 
 _AREA, _GAP, _LEFT = 6.2, 0.1, 0.5
 """Square inches of a cell. Inches: gap between cells, left margin."""
@@ -108,7 +109,7 @@ def place_of(number: int, columns: int) -> tuple[int, int]:
 
 def cell_pixels(dpi: int) -> Size:
     """Return the size in pixels at which a picture is shown at most, whatever shape the cells take."""
-    return Size(*[round((_AREA * LONGEST) ** 0.5 * dpi)] * 2)
+    return largest_picture(_AREA, dpi)
 
 
 def build_gallery(

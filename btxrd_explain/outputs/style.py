@@ -11,6 +11,7 @@ import matplotlib.style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import OutputError
 from btxrd_explain.outputs.fonts import font_families, wrapped
 from btxrd_explain.system.files import write_bytes
@@ -125,6 +126,16 @@ def cell_shape(ratios: Sequence[float], area: float) -> tuple[float, float]:
     """
     ratio = min(max(median(ratios), 1 / LONGEST), LONGEST) if ratios else 1.0
     return (area * ratio) ** 0.5, (area / ratio) ** 0.5
+
+
+def largest_picture(area: float, dpi: int) -> Size:
+    """Return the size in pixels at which a cell shows a picture at most, whatever shape the cells take.
+
+    Args:
+        area: Area of a cell in square inches.
+        dpi: Pixels per inch.
+    """
+    return Size(*[round((area * LONGEST) ** 0.5 * dpi)] * 2)
 
 
 LONGEST = 1.8
