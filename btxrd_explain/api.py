@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from btxrd_explain.inference.results import read_predictions
     from btxrd_explain.inputs.annotation_file import load_annotation_mask, read_annotation
     from btxrd_explain.inputs.radiograph import read_radiograph
-    from btxrd_explain.model.engine import generate_gradcam
+    from btxrd_explain.model.any_network import generate_gradcam
     from btxrd_explain.outputs.gallery_figure import build_gallery_grid
     from btxrd_explain.outputs.overlay import create_overlay, denormalize_tensor, overlay
     from btxrd_explain.progress import Listener
@@ -99,7 +99,7 @@ _HOMES = {
     "denormalize_tensor": "outputs.overlay",
     "evaluate": "commands.annotate_iou.arrays",
     "explain": "inference.classifier",
-    "generate_gradcam": "model.engine",
+    "generate_gradcam": "model.any_network",
     "intervene": "commands.intervene.arrays",
     "load_annotation_mask": "inputs.annotation_file",
     "overlay": "outputs.overlay",

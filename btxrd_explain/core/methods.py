@@ -167,6 +167,8 @@ METHODS: Mapping[str, Method] = MappingProxyType({method.name: method for method
 
 MAP_SIZE = 56
 """Cells on a side of a map of pixels, unless somebody says otherwise: what the network's input is averaged to."""
+LEAST_CELLS, MOST_CELLS = 7, 512
+"""How few and how many of them may be asked for."""
 
 
 def check_installed(name: str) -> None:

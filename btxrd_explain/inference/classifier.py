@@ -14,14 +14,15 @@ from btxrd_explain.core.arrays import checked_index, checked_name, checked_pictu
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, heat_map
+from btxrd_explain.core.methods import MAP_SIZE
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.compute import batch_size_of, device_of, wishes_of
 from btxrd_explain.inference.reading import seen_of
 from btxrd_explain.inference.request import checkpoint_of
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
+from btxrd_explain.model.any_network import check_network, checked_batch, explain_images
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier
-from btxrd_explain.model.engine import check_network, checked_batch, explain_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -178,6 +179,8 @@ def explain(
     method: str = "gradcam",
     target_layer: nn.Module | str = "auto",
     activation: str = "auto",
+    smooth: str = "none",
+    map_cells: int = MAP_SIZE,
 ) -> Explanations:
     """Predict radiographs and explain every class of each.
 
@@ -194,13 +197,17 @@ def explain(
         activation: ``softmax``, ``sigmoid``, ``none`` for a network that returns probabilities, or ``auto``: that of a
             loaded classifier; else sigmoid of one output, none of outputs that are probabilities for noise, and softmax
             elsewhere.
+        smooth: ``flip`` averages each map over the mirror image, ``shift2`` over four views half a cell apart;
+            probabilities stay those of the plain images.
+        map_cells: Rows and columns of the maps of methods that explain pixels, 7 to 512, and at most as many as the
+            input has pixels on a side.
 
     Returns:
         Probabilities, raw grids, statuses, and heat maps of all classes.
 
     Raises:
         TypeError: An argument is of another kind, such as a layer by its number.
-        ValueError: Images have another shape or range, or the method or the layer is unknown.
+        ValueError: Images have another shape or range, or the method, the layer or the smoothing is unknown.
         RadiographError: A file cannot be read.
 
     >>> _ = torch.manual_seed(0)
@@ -234,6 +241,8 @@ def explain(
         precision=precision,
         at_once=at_once,
         activation=activation,
+        smooth=smooth,
+        map_cells=map_cells,
     )
     if names is not None and len(names) != explained.probabilities.shape[1]:
         raise SettingsError(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from btxrd_explain.core.choices import Decode, Depth, Interpolation, Precision, ResizeMode, Smooth
-from btxrd_explain.core.methods import MAP_SIZE
+from btxrd_explain.core.methods import LEAST_CELLS, MAP_SIZE, MOST_CELLS
 from btxrd_explain.settings.types import (
     BatchSize,
     Checkpoints,
@@ -372,8 +372,8 @@ class GradcamSettings(Section):
     )
     map_cells: int = Field(
         default=MAP_SIZE,
-        ge=7,
-        le=512,
+        ge=LEAST_CELLS,
+        le=MOST_CELLS,
         description=(
             "Rows and columns that the maps of methods which explain pixels are averaged to, stored and scored at; at "
             "most as many as the network's input has. Other methods have the grid of their layer."

@@ -20,7 +20,8 @@ from btxrd_explain.core.explained_classes import ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import TableError
-from btxrd_explain.model.engine import explain, generate_gradcam
+from btxrd_explain.model.any_network import generate_gradcam
+from btxrd_explain.model.engine import explain
 from btxrd_explain.model.layers import find_target_layers
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import open_table

@@ -6,15 +6,12 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-import timm
-import torch
-from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
+from tests.support.tiny_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,27 +21,8 @@ pytest.importorskip("captum")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pixels")
-    torch.manual_seed(0)
-    network = timm.create_model("test_resnet", num_classes=3)
-    names = ["Normal", "Benign", "Malignant"]
-    facts = {
-        "class_names": names,
-        "architecture": "test_resnet",
-        "config": {"data": {"image_size": 64}},
-    }
-    torch.save({"model_state_dict": network.state_dict(), **facts}, folder / "best.pt")
-    random = np.random.default_rng(0)
-    lines = ["image_id,split,label"]
-    (folder / "images").mkdir()
-    for number in range(4):
-        Image.fromarray(random.integers(0, 256, (70, 50), dtype=np.uint8)).save(folder / "images" / f"{number}.png")
-        shape = {"label": "tumour", "points": [[5, 5], [30, 40]], "shape_type": "rectangle"}
-        document = {"shapes": [shape], "imageHeight": 70, "imageWidth": 50}
-        (folder / "images" / f"{number}.json").write_text(json.dumps(document))
-        lines.append(f"{number}.png,test,{names[1 + number % 2]}")
-    (folder / "split.csv").write_text("\n".join(lines))
-    return folder
+    made = tmp_path_factory.mktemp("pixels")
+    return write_study(made, side=64, count=4, size=(70, 50), corners=((5, 5), (30, 40)))
 
 
 def run(folder: Path, command: str, *arguments: object, out: str, code: int = 0) -> str:

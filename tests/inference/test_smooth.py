@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import timm
-import torch
-from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
+from tests.support.tiny_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,21 +19,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, names = tmp_path_factory.mktemp("smooth"), ["Normal", "Benign", "Malignant"]
-    torch.manual_seed(0)
-    weights = timm.create_model("test_resnet", num_classes=3).state_dict()
-    facts = {"class_names": names, "architecture": "test_resnet", "config": {"data": {"image_size": 96}}}
-    torch.save({"model_state_dict": weights, **facts}, folder / "best.pt")
-    random, lines = np.random.default_rng(0), ["image_id,split,label"]
-    (folder / "images").mkdir()
-    for number in range(6):
-        Image.fromarray(random.integers(0, 256, (90, 70), dtype=np.uint8)).save(folder / "images" / f"{number}.png")
-        shape = {"label": "tumour", "points": [[15, 15], [40, 50]], "shape_type": "rectangle"}
-        document = {"shapes": [shape], "imageHeight": 90, "imageWidth": 70}
-        (folder / "images" / f"{number}.json").write_text(json.dumps(document))
-        lines.append(f"{number}.png,test,{names[1 + number % 2]}")
-    (folder / "split.csv").write_text("\n".join(lines))
-    return folder
+    return write_study(tmp_path_factory.mktemp("smooth"))
 
 
 def run(folder: Path, smooth: str, out: str) -> tuple[str, Any]:

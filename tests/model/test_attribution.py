@@ -17,8 +17,9 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.model.any_network import explain_images, generate_gradcam
 from btxrd_explain.model.attribution import attributions
-from btxrd_explain.model.engine import Explanation, explain, explain_images, generate_gradcam
+from btxrd_explain.model.engine import Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.model.engine import explain, generate_gradcam
+from btxrd_explain.model.any_network import generate_gradcam
+from btxrd_explain.model.engine import explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
 from btxrd_explain.model.layout import Layout, Order
 

@@ -122,7 +122,7 @@ def test_too_few_targets_give_silent_zeros_in_the_library_and_cannot_be_given_he
 
 
 def test_a_wrong_class_is_swallowed_by_the_library_and_an_error_here(capsys: pytest.CaptureFixture[str]) -> None:
-    from btxrd_explain.model.engine import generate_gradcam  # noqa: PLC0415 -- only here
+    from btxrd_explain.model.any_network import generate_gradcam  # noqa: PLC0415 -- only here
 
     network, layers, batch = _resnet()
     with library.GradCAM(network, [layers[0].module]) as cam:

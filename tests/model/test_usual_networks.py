@@ -14,7 +14,8 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.model.engine import explain, generate_gradcam
+from btxrd_explain.model.any_network import generate_gradcam
+from btxrd_explain.model.engine import explain
 from btxrd_explain.model.layers import find_target_layers, list_layers
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from btxrd_explain.evaluation.intervention import MEASURES, Effects, Intervened,
 from btxrd_explain.evaluation.sample import Sample, by_values
 from btxrd_explain.evaluation.score import Score
 from btxrd_explain.inference.classifier import LoadedClassifier, pictures_of, tensors_of
-from btxrd_explain.model.engine import assumed_activation, check_network, predict_images
+from btxrd_explain.model.any_network import assumed_activation, check_network, predict_images
 from btxrd_explain.model.intervene import read_conditions
 from btxrd_explain.model.layers import AUTO
 from btxrd_explain.model.scores import log_odds
