@@ -290,17 +290,13 @@ def _several_splits(gathering: Gathering, rows: Mapping[Path, SplitRow]) -> Iter
 def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] | None, *, named: bool) -> Collection:
     """Let split CSVs and the split select, name the images, and check the labels."""
     selected = _selected(gathering, class_names)
-    rows, absent = selected.rows, selected.missing
     notes = [*gathering.notes, *selected.notes]
     if split is None:
-        notes += _several_splits(gathering, rows)
+        notes += _several_splits(gathering, selected.rows)
     else:
-        known = {row.split for row in rows.values()} | {row.split for row, _ in absent}
-        if split not in known:
-            raise _unknown_split(split, sorted(filter(None, known)))
-        rows = {file: row for file, row in rows.items() if row.split == split}
-        absent = [(row, reason) for row, reason in absent if row.split == split]
-    missing = [(row.image_id, reason) for row, reason in absent]
+        selected = _of_split(selected, split)
+    rows = selected.rows
+    missing = [(row.image_id, reason) for row, reason in selected.missing]
     if not rows:
         raise none_found(missing)
     stated: dict[Path, str] = {}
@@ -330,6 +326,23 @@ def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] 
         tuple(_missing(missing, set(ids.values()))),
         tuple(dict.fromkeys(notes)),
         tally.findings(),
+    )
+
+
+def _of_split(selected: _Selected, split: str) -> _Selected:
+    """Return the rows of one split.
+
+    Raises:
+        InputError: No image has that split.
+    """
+    rows, missing = selected.rows, selected.missing
+    known = {row.split for row in rows.values()} | {row.split for row, _ in missing}
+    if split not in known:
+        raise _unknown_split(split, sorted(filter(None, known)))
+    return replace(
+        selected,
+        rows={file: row for file, row in rows.items() if row.split == split},
+        missing=[(row, reason) for row, reason in missing if row.split == split],
     )
 
 

@@ -131,15 +131,7 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
         SettingsError: The factory cannot be used, only the user can say what is missing, or the network returns no
             scores that fit the classes.
     """
-    facts = gather_facts(checkpoint)
-    require_facts(
-        checkpoint.path,
-        facts,
-        architecture=wishes.architecture,
-        factory=wishes.factory,
-        class_names=wishes.class_names,
-        sized="size" in wishes.preprocessing,
-    )
+    facts = _known_facts(checkpoint, wishes)
     choice = _Choice([*checkpoint.notes, *found_note(facts, _unlike(facts, wishes))], [*facts.findings])
     class_names = _class_names(checkpoint, facts, wishes, choice)
     image_size = choice.of_size(facts, wishes)
@@ -172,6 +164,20 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
         decision.activation,
         decision.multi_label,
     )
+
+
+def _known_facts(checkpoint: Checkpoint, wishes: Wishes) -> Facts:
+    """Return what a checkpoint says, which with the wishes is all that is needed."""
+    facts = gather_facts(checkpoint)
+    require_facts(
+        checkpoint.path,
+        facts,
+        architecture=wishes.architecture,
+        factory=wishes.factory,
+        class_names=wishes.class_names,
+        sized="size" in wishes.preprocessing,
+    )
+    return facts
 
 
 def _unlike(facts: Facts, wishes: Wishes) -> set[str]:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.commands.intervene.gather import Gathered
     from btxrd_explain.settings import Settings
+    from btxrd_explain.settings.analysis_sections import InterventionSettings
 
 _DOCUMENT = "intervention_report.json"
 
@@ -110,19 +111,12 @@ def write_results(
 ) -> InterveneResult:
     """Write tables and figures, and the report that names them last."""
     from btxrd_explain.commands.intervene.figures import draw_figures  # noqa: PLC0415 -- matplotlib
-    from btxrd_explain.commands.intervene.metrics_table import (  # noqa: PLC0415 -- pyarrow
-        intervention_schema,
-        intervention_table,
-        list_columns,
-    )
-    from btxrd_explain.commands.tables import write_tables  # noqa: PLC0415 -- likewise
 
     folder, wanted = settings.output.directory, settings.evaluation
     own = {name: [cells[place] for place in gathered.places] for name, cells in columns.items()}
-    provenance = evaluation.selected.table.provenance
     sample = Sample.of(
         [image.score for image in gathered.images],
-        provenance.class_names,
+        evaluation.selected.table.provenance.class_names,
         groups=own.get(wanted.group_column or ""),
         resamples=wanted.resamples,
         seed=wanted.seed,
@@ -131,14 +125,8 @@ def write_results(
     effects = Effects.of(gathered.images, gathered.design, None if decisions is None else decisions.thresholds)
     measured = Measured.of(effects, sample, settings.intervention)
     report = build_report(settings, evaluation, gathered, measured, own, listener)
-    made = {"protocol": with_relative_places(report.protocol.document(), folder), "provenance": provenance.document()}
-    by = {name: own[name] for name in wanted.by}
-    schema = intervention_schema(effects.design, tuple(by), made)
-    table = intervention_table(measured, by, schema)
-    parquet, text = write_tables(
-        folder / "intervention_metrics", [table], schema, only_parquet=list_columns(effects.design)
-    )
-    files = {"metrics": parquet, "metrics_csv": text, "summary": folder / "intervention_report.md"}
+    files = _write_table(folder, measured, report, {name: own[name] for name in wanted.by})
+    files["summary"] = folder / "intervention_report.md"
     files |= draw_figures(settings, evaluation, measured, report, gathered.preprocessing, listener)
     report = report.model_copy(
         update={
@@ -150,6 +138,25 @@ def write_results(
     document = folder / _DOCUMENT
     report = write_set(document, report, files.values())
     return InterveneResult(report, document, files)
+
+
+def _write_table(
+    folder: Path, measured: Measured, report: InterventionReport, by: Mapping[str, Sequence[str | None]]
+) -> dict[str, Path]:
+    """Write ``intervention_metrics`` as Parquet and CSV; return their paths by kind."""
+    from btxrd_explain.commands.intervene.metrics_table import (  # noqa: PLC0415 -- pyarrow
+        intervention_schema,
+        intervention_table,
+        list_columns,
+    )
+    from btxrd_explain.commands.tables import write_tables  # noqa: PLC0415 -- likewise
+
+    design = measured.effects.design
+    made = {"protocol": with_relative_places(report.protocol.document(), folder), "provenance": report.provenance}
+    schema = intervention_schema(design, tuple(by), made)
+    table = intervention_table(measured, by, schema)
+    parquet, text = write_tables(folder / "intervention_metrics", [table], schema, only_parquet=list_columns(design))
+    return {"metrics": parquet, "metrics_csv": text}
 
 
 def build_report(
@@ -181,17 +188,7 @@ def build_report(
         per_image=describe_images(measured),
         excluded_images=LeftOut.of(gathered.reasons),
         failed_images=LeftOut.of(listener.reasons),
-        protocol=Protocol(
-            controls=wanted.controls,
-            margins=list(wanted.margins),
-            fills=[str(fill) for fill in Fill],
-            control_seed=wanted.control_seed,
-            target_class=evaluation.protocol.target_class,
-            activation=provenance.activation,
-            annotations=evaluation.selected.source.description,
-            mask_policy=evaluation.protocol.rules.policy,
-            label_map=dict(evaluation.protocol.rules.labels),
-        ),
+        protocol=_protocol(evaluation, wanted),
         statistics=Statistics.of(
             resampling, "images" if extent.group_column is None else f"groups of {extent.group_column}"
         ),
@@ -203,4 +200,20 @@ def build_report(
         files={},
         sha256={},
         provenance=provenance.document(),
+    )
+
+
+def _protocol(evaluation: Evaluation, wanted: InterventionSettings) -> Protocol:
+    """Return what was done, in the report's words."""
+    rules = evaluation.protocol.rules
+    return Protocol(
+        controls=wanted.controls,
+        margins=list(wanted.margins),
+        fills=[str(fill) for fill in Fill],
+        control_seed=wanted.control_seed,
+        target_class=evaluation.protocol.target_class,
+        activation=evaluation.selected.table.provenance.activation,
+        annotations=evaluation.selected.source.description,
+        mask_policy=rules.policy,
+        label_map=dict(rules.labels),
     )
