@@ -71,7 +71,7 @@ PEERS = [Configuration("grad-cam", 1), Configuration("torch-cam", 16), Configura
 
 def ours() -> Configuration:
     """Return the configuration that the package takes on a CPU."""
-    from btxrd_explain.inference.compute import CPU_BATCH
+    from btxrd_explain.inference.device import CPU_BATCH
     from btxrd_explain.model.streams import cpu_streams
 
     return Configuration("ours", CPU_BATCH, channels_last=True, kept=True, streams=cpu_streams())

@@ -16,7 +16,8 @@ from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.core.methods import MAP_SIZE
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.inference.compute import batch_size_of, device_of, wishes_of
+from btxrd_explain.inference.compute import wishes_of
+from btxrd_explain.inference.device import batch_size_of, device_of
 from btxrd_explain.inference.reading import seen_of
 from btxrd_explain.inference.request import checkpoint_of
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph

@@ -20,6 +20,7 @@ from btxrd_explain.core.labels import USUAL_THRESHOLD
 from btxrd_explain.core.methods import MAP_SIZE, METHODS
 from btxrd_explain.core.smoothing import PASSES
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.inference.device import batch_size_of, device_of, streams_of
 from btxrd_explain.inference.ensemble import joint_provenance, names_of
 from btxrd_explain.inference.reading import Prepared, read_ahead
 from btxrd_explain.inference.request import checkpoints_of
@@ -30,7 +31,7 @@ from btxrd_explain.model.ensemble import averaged
 from btxrd_explain.model.findings import pass_findings
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers
 from btxrd_explain.model.scores import class_probabilities, log_odds, mean_log_odds, scores_of
-from btxrd_explain.model.streams import BatchLimit, cpu_streams, keep_freed_memory, replica, sharing_cores
+from btxrd_explain.model.streams import BatchLimit, keep_freed_memory, replica, sharing_cores
 from btxrd_explain.predictions.provenance import MOST_CELLS, Provenance
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.system.threads import Item, Result, in_order
@@ -49,49 +50,6 @@ _INPUT = "input"
 """Stands for the target layer of a method that looks at none."""
 
 Chooser: TypeAlias = "Callable[[Sequence[int], NDArray[np.float32]], Sequence[Sequence[int]]]"
-
-
-# Where the network runs, and how many radiographs and passes at once.
-
-CPU_BATCH = 4
-"""Batch size of a core: enough to share a layer's overhead, and small enough for feature maps to stay in its caches."""
-GPU_BATCH = 128
-"""Batch size elsewhere: a GPU wants to be filled; with 32 it waits for the next launch most of the time."""
-
-
-def device_of(settings: Settings) -> torch.device:
-    """Return the device that the settings name; ``auto`` takes CUDA, then Apple's GPU, then the CPU.
-
-    Raises:
-        SettingsError: The device does not exist.
-    """
-    name = settings.model.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    device = torch.device(name)
-    available = {
-        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
-    }
-    if not available.get(device.type, True):
-        raise SettingsError(f"no device '{name}' on this machine", hint="use --device auto or --device cpu")
-    return device
-
-
-def batch_size_of(settings: Settings, device: torch.device) -> int:
-    """Return the batch size; a GPU wants to be filled."""
-    wished = settings.model.batch_size
-    if isinstance(wished, int):
-        return wished
-    return CPU_BATCH if device.type == "cpu" else GPU_BATCH
-
-
-def streams_of(settings: Settings, device: torch.device) -> int:
-    """Return how many passes to run at once; one of a network that may not bear more."""
-    own = settings.model.factory is not None  # may keep anything between two passes
-    if device.type != "cpu" or own or settings.model.compile or not METHODS[settings.gradcam.method].native:
-        return 1
-    return cpu_streams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,34 +289,12 @@ def _load_member(
     classifier = build_classifier(
         read_checkpoint(path), wishes_of(settings, several_labels="several_labels" in request)
     )
-    preprocessing = classifier.preprocessing
-    shape = len(preprocessing.mean), *preprocessing.size
     layers = _layers(classifier, settings)
-    grid = _grid_of(classifier, layers, settings)
-    explained = _explained_classes(settings, classifier)
-    _refuse_large(explained.slots, grid)
-    unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
+    provenance = _provenance(classifier, layers, settings, request=request, name=name)
     classifier.network.to(device).to(memory_format=torch.channels_last)
     batch_size = batch_size_of(settings, device)
     batch_size = batch_size if at_most is None else max(min(batch_size, at_most), 1)
-    remarks = _compiled(classifier.network, layers, settings, (batch_size, *shape))
-    provenance = Provenance(
-        request=dict(request),
-        class_names=classifier.class_names,
-        preprocessing=preprocessing,
-        checkpoint=name,
-        architecture=classifier.architecture,
-        method=settings.gradcam.method,
-        target_layer=", ".join(layer.name for layer in layers) or _INPUT,
-        grid=grid,
-        explain_classes=explained.wanted,
-        notes=(*classifier.notes, *remarks, *_said(layers, explained, settings)),
-        findings=(*classifier.findings, *unstable),
-        synthetic=classifier.synthetic,
-        activation=classifier.activation,
-        multi_label=classifier.multi_label,
-        smooth=settings.gradcam.smooth,
-    )
+    remarks = _compiled(classifier, layers, settings, batch_size)
     return Explainer(
         classifier=classifier,
         layers=layers,
@@ -368,8 +304,42 @@ def _load_member(
         limit=BatchLimit(batch_size),
         method=settings.gradcam.method,
         precision=settings.model.precision,
-        provenance=provenance,
+        provenance=replace(provenance, notes=(*provenance.notes, *remarks)),
         map_size=settings.gradcam.map_cells,
+        smooth=settings.gradcam.smooth,
+    )
+
+
+def _provenance(
+    classifier: Classifier,
+    layers: tuple[TargetLayer, ...],
+    settings: Settings,
+    *,
+    request: Mapping[str, Any],
+    name: str,
+) -> Provenance:
+    """Return how the rows of a classifier on the CPU are made; what it says of some inputs is looked at."""
+    preprocessing = classifier.preprocessing
+    grid = _grid_of(classifier, layers, settings)
+    explained = _explained_classes(settings, classifier)
+    _refuse_large(explained.slots, grid)
+    shape = len(preprocessing.mean), *preprocessing.size
+    unstable = () if settings.model.factory is None else tuple(pass_findings(classifier.network, shape))
+    return Provenance(
+        request=dict(request),
+        class_names=classifier.class_names,
+        preprocessing=preprocessing,
+        checkpoint=name,
+        architecture=classifier.architecture,
+        method=settings.gradcam.method,
+        target_layer=", ".join(layer.name for layer in layers) or _INPUT,
+        grid=grid,
+        explain_classes=explained.wanted,
+        notes=(*classifier.notes, *_said(layers, explained, settings)),
+        findings=(*classifier.findings, *unstable),
+        synthetic=classifier.synthetic,
+        activation=classifier.activation,
+        multi_label=classifier.multi_label,
         smooth=settings.gradcam.smooth,
     )
 
@@ -446,16 +416,18 @@ def _explained_classes(settings: Settings, classifier: Classifier) -> ExplainedC
 
 
 def _compiled(
-    network: nn.Module, layers: tuple[TargetLayer, ...], settings: Settings, shape: tuple[int, ...]
+    classifier: Classifier, layers: tuple[TargetLayer, ...], settings: Settings, batch_size: int
 ) -> tuple[str, ...]:
-    """Compile the network for batches of a shape, where that is wanted; return why it was not."""
+    """Compile the network for batches of a size, where that is wanted; return why it was not."""
     if not settings.model.compile:
         return ()
     if not METHODS[settings.gradcam.method].native:
         return (f"the network is not compiled: {settings.gradcam.method} works with all of it",)
     from btxrd_explain.model.compiling import compile_body  # noqa: PLC0415 -- only here
 
-    batch = torch.zeros(shape, device=next(network.parameters()).device)
+    network, preprocessing = classifier.network, classifier.preprocessing
+    device = next(network.parameters()).device
+    batch = torch.zeros(batch_size, len(preprocessing.mean), *preprocessing.size, device=device)
     with torch.autocast(
         batch.device.type, PRECISIONS[settings.model.precision], enabled=settings.model.precision != "fp32"
     ):
