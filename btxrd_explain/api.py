@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.metrics.plain import score
     from btxrd_explain.core.selection import select_examples
     from btxrd_explain.core.threshold import compute_cam_iou
-    from btxrd_explain.inference.classifier import LoadedClassifier, explain
+    from btxrd_explain.inference.classifier import explain, load_classifier
     from btxrd_explain.inference.results import read_predictions
     from btxrd_explain.inputs.annotation_file import load_annotation_mask, read_annotation
     from btxrd_explain.inputs.radiograph import read_radiograph
@@ -102,6 +102,7 @@ _HOMES = {
     "generate_gradcam": "model.any_network",
     "intervene": "commands.intervene.arrays",
     "load_annotation_mask": "inputs.annotation_file",
+    "load_classifier": "inference.classifier",
     "overlay": "outputs.overlay",
     "read_annotation": "inputs.annotation_file",
     "read_predictions": "inference.results",
@@ -110,41 +111,6 @@ _HOMES = {
     "select_examples": "core.selection",
 }
 """The modules of the functions that are lent, and not written here."""
-
-
-def load_classifier(checkpoint: Place, **settings: Any) -> LoadedClassifier:  # noqa: ANN401 -- any setting
-    """Load a trained classifier, with the preprocessing that it was trained with.
-
-    Args:
-        checkpoint: A PyTorch checkpoint or a ``.safetensors`` file, or ``demo`` for the classifier that ships with the
-            package.
-        settings: Settings of the sections ``model`` and ``preprocess`` by their names, such as ``class_names``,
-            ``architecture``, ``activation``, ``device`` or ``image_size``, for what the checkpoint does not say. No
-            labels are looked at, so that ``activation="sigmoid"`` says that classes do not exclude each other where the
-            checkpoint does not.
-
-    Returns:
-        The classifier: ``preprocess(image or path)`` gives what the network takes, ``network`` is the network, and
-        ``classifier.notes`` say what was taken, and from where.
-
-    Raises:
-        TypeError: A keyword is unknown.
-        CheckpointError: The checkpoint cannot be used.
-        SettingsError: A value is wrong, or the device does not exist.
-
-    Warns:
-        FindingWarning: Something looks right and may be wrong, such as classes in another order.
-
-    >>> load_classifier("demo", device="cpu").class_names
-    ('Normal', 'Benign', 'Malignant')
-    """
-    from btxrd_explain.inference.classifier import load  # noqa: PLC0415 -- torch
-    from btxrd_explain.settings.flags import settings_of_call  # noqa: PLC0415 -- pydantic
-
-    loaded = load(settings_of_call("load-classifier", settings, {"model.checkpoint": _text(checkpoint)}))
-    for finding in loaded.classifier.findings:
-        AsWarnings().warn(finding)
-    return loaded
 
 
 def infer(*inputs: Place, listener: Listener | None = None, **flags: Any) -> InferResult:  # noqa: ANN401 -- any setting

@@ -1,16 +1,16 @@
-"""A classifier that Python code loads and asks: from a checkpoint, or any network of its own."""
+"""A classifier that Python code loads and asks: from checkpoints, or any network of its own."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from btxrd_explain.core.arrays import checked_index, checked_name, checked_picture, shown
+from btxrd_explain.core.arrays import checked_index, checked_name, checked_path, checked_picture, shown
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, heat_map
@@ -18,38 +18,59 @@ from btxrd_explain.core.methods import MAP_SIZE
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.compute import wishes_of
 from btxrd_explain.inference.device import batch_size_of, device_of
+from btxrd_explain.inference.ensemble import check_alike, names_of
 from btxrd_explain.inference.reading import seen_of
-from btxrd_explain.inference.request import checkpoint_of
+from btxrd_explain.inference.request import checkpoints_of
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 from btxrd_explain.model.any_network import check_network, checked_batch, explain_images
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier
+from btxrd_explain.model.ensemble import averaged
+from btxrd_explain.progress import AsWarnings
+from btxrd_explain.settings.flags import settings_of_call
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import TypeAlias
+
     from numpy.typing import NDArray
 
     from btxrd_explain.core.heatmap import MapStatus
     from btxrd_explain.core.preprocess import Preprocessing
-    from btxrd_explain.settings import Settings
+
+    Place: TypeAlias = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedClassifier:
-    """A classifier on its device, with the preprocessing that it was trained with.
+    """A classifier on its device, with the preprocessing that it was trained with; or several that predict together.
 
     Attributes:
-        classifier: The classifier, with notes and findings.
+        classifier: The classifier, with notes and findings; of an ensemble the first member.
         batch_size: Radiographs in one pass.
         precision: ``fp32``, ``bf16`` or ``fp16``.
+        others: The further members of an ensemble, of the same classes, activation and preprocessing.
     """
 
     classifier: Classifier
     batch_size: int
     precision: str
+    others: tuple[LoadedClassifier, ...] = ()
+
+    @property
+    def members(self) -> tuple[LoadedClassifier, ...]:
+        """All members of an ensemble, each as a classifier of its own; of a single network this classifier alone."""
+        return replace(self, others=()), *self.others
 
     @property
     def network(self) -> nn.Module:
-        """The network, in eval mode; it returns one score per class, or one of two classes."""
+        """The network, in eval mode; it returns one score per class, or one of two classes.
+
+        Raises:
+            ValueError: This is an ensemble, which has several.
+        """
+        if self.others:
+            raise ValueError(f"network: an ensemble of {len(self.members)} has none of its own: take those of .members")
         return self.classifier.network
 
     @property
@@ -119,6 +140,10 @@ class Explanations:
         statuses: For each radiograph and class what its grid is worth.
         frames: How each radiograph maps to the network's input.
         class_names: Names of the classes; None for a network that knows none.
+        stds: Of an ensemble the standard deviations of the probabilities over its members, float32, shape
+            ``(n, classes)``; else None.
+        agreements: Of an ensemble the mean correlation of its members' heat maps, float32, shape ``(n, classes)``, NaN
+            where a member has no map; else None.
     """
 
     probabilities: NDArray[np.float32]
@@ -126,6 +151,8 @@ class Explanations:
     statuses: tuple[tuple[MapStatus, ...], ...]
     frames: tuple[Frame, ...]
     class_names: tuple[str, ...] | None = None
+    stds: NDArray[np.float32] | None = None
+    agreements: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         """Return the number of radiographs."""
@@ -160,17 +187,50 @@ class Explanations:
         return tuple(np.stack([self.heat_map(n, index).values for index in classes]) for n in range(len(self)))
 
 
-def load(settings: Settings) -> LoadedClassifier:
-    """Load the classifier that the settings name, and bring it to its device.
+def load_classifier(checkpoint: Place | Sequence[Place], **settings: Any) -> LoadedClassifier:  # noqa: ANN401 -- any setting
+    """Load a trained classifier, with the preprocessing that it was trained with.
+
+    Args:
+        checkpoint: A PyTorch checkpoint or a ``.safetensors`` file, or ``demo`` for the classifier that ships with the
+            package; or several, such as those of k folds, whose probabilities and heat maps are averaged.
+        settings: Settings of the sections ``model`` and ``preprocess`` by their names, such as ``class_names``,
+            ``architecture``, ``activation``, ``device`` or ``image_size``, for what the checkpoint does not say. No
+            labels are looked at, so that ``activation="sigmoid"`` says that classes do not exclude each other where the
+            checkpoint does not.
+
+    Returns:
+        The classifier: ``preprocess(image or path)`` gives what the network takes, ``network`` is the network (of an
+        ensemble ``members`` have them), and ``classifier.notes`` say what was taken, and from where.
 
     Raises:
-        CheckpointError: The checkpoint cannot be used.
-        SettingsError: No checkpoint is named, or the device does not exist.
+        TypeError: A keyword is unknown, or a checkpoint is neither text nor a path.
+        ValueError: There is no checkpoint in the list.
+        CheckpointError: A checkpoint cannot be used, or two of an ensemble do not go together.
+        SettingsError: A value is wrong, or the device does not exist.
+
+    Warns:
+        FindingWarning: Something looks right and may be wrong, such as classes in another order.
+
+    >>> load_classifier("demo", device="cpu").class_names
+    ('Normal', 'Benign', 'Malignant')
     """
-    device = device_of(settings)
-    classifier = build_classifier(read_checkpoint(checkpoint_of(settings)), wishes_of(settings))
-    classifier.network.to(device)
-    return LoadedClassifier(classifier, batch_size_of(settings, device), settings.model.precision)
+    named = list(checkpoint) if isinstance(checkpoint, list | tuple) else [checkpoint]
+    if not named:
+        raise ValueError("checkpoint: expected at least one, got none")
+    paths = [place if isinstance(place, str) and place else str(checked_path(place, "checkpoint")) for place in named]
+    wanted = settings_of_call("load-classifier", settings, {"model.checkpoint": paths if paths[1:] else paths[0]})
+    device = device_of(wanted)
+    files = checkpoints_of(wanted)
+    classifiers = [build_classifier(read_checkpoint(file), wishes_of(wanted)) for file in files]
+    for name, other in zip(names_of(files)[1:], classifiers[1:], strict=True):
+        check_alike((names_of(files)[0], classifiers[0]), (name, other))
+    for finding in dict.fromkeys(finding for one in classifiers for finding in one.findings):
+        AsWarnings().warn(finding)
+    at_once = batch_size_of(wanted, device)
+    for one in classifiers:
+        one.network.to(device)
+    first, *others = (LoadedClassifier(one, at_once, wanted.model.precision) for one in classifiers)
+    return replace(first, others=tuple(others))
 
 
 def explain(
@@ -204,7 +264,8 @@ def explain(
             input has pixels on a side.
 
     Returns:
-        Probabilities, raw grids, statuses, and heat maps of all classes.
+        Probabilities, raw grids, statuses, and heat maps of all classes; of an ensemble the means, see
+        :func:`btxrd_explain.model.ensemble.averaged`.
 
     Raises:
         TypeError: An argument is of another kind, such as a layer by its number.
@@ -218,8 +279,7 @@ def explain(
     ((5, 2), (8, 8))
     """
     loaded = model if isinstance(model, LoadedClassifier) else None
-    network = model.network if isinstance(model, LoadedClassifier) else model
-    check_network(network)
+    networks = networks_of(model)
     parts = list(images) if isinstance(images, list | tuple) else [images]
     if not parts:
         raise ValueError("images: expected at least one, got none")
@@ -234,23 +294,40 @@ def explain(
     if loaded is not None:
         names, precision, at_once = loaded.class_names, loaded.precision, loaded.batch_size
         activation = loaded.classifier.activation if activation == "auto" else activation
-    explained = explain_images(
-        network,
-        batch,
-        method=method,
-        target_layer=target_layer,
-        precision=precision,
-        at_once=at_once,
-        activation=activation,
-        smooth=smooth,
-        map_cells=map_cells,
-    )
-    if names is not None and len(names) != explained.probabilities.shape[1]:
-        raise SettingsError(
-            f"the network gives {explained.probabilities.shape[1]} scores for {len(names)} classes",
-            hint="name as many classes",
+    each = [
+        explain_images(
+            network,
+            batch,
+            method=method,
+            target_layer=target_layer,
+            precision=precision,
+            at_once=at_once,
+            activation=activation,
+            smooth=smooth,
+            map_cells=map_cells,
         )
-    return Explanations(explained.probabilities, explained.grids, explained.statuses, frames, names)
+        for network in networks
+    ]
+    for explained in each:
+        if names is not None and len(names) != explained.probabilities.shape[1]:
+            raise SettingsError(
+                f"the network gives {explained.probabilities.shape[1]} scores for {len(names)} classes",
+                hint="name as many classes",
+            )
+    found = averaged(each) if len(each) > 1 else each[0]
+    return Explanations(found.probabilities, found.grids, found.statuses, frames, names, found.stds, found.agreements)
+
+
+def networks_of(model: LoadedClassifier | nn.Module) -> list[nn.Module]:
+    """Return the networks that predict, several of an ensemble.
+
+    Raises:
+        TypeError: The model is something else, such as the path of a checkpoint.
+    """
+    if isinstance(model, LoadedClassifier):
+        return [member.network for member in model.members]
+    check_network(model)
+    return [model]
 
 
 def tensors_of(parts: list[Any]) -> Tensor:

@@ -13,8 +13,12 @@ from btxrd_explain.plain import plain
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import PurePath
+    from typing import TypeAlias
 
+    from btxrd_explain.model.classifier import Classifier
     from btxrd_explain.predictions.provenance import Provenance
+
+    Alike: TypeAlias = Classifier | Provenance
 
 
 def names_of(paths: Sequence[PurePath]) -> tuple[str, ...]:
@@ -40,7 +44,7 @@ def joint_provenance(members: Sequence[Provenance]) -> Provenance:
     """
     first, *others = members
     for other in others:
-        _check_alike(first, other)
+        check_alike((first.checkpoint, first), (other.checkpoint, other))
     names = [member.checkpoint for member in members]
     layers = _once(member.target_layer for member in members)
     return replace(
@@ -70,20 +74,27 @@ def _notes(members: Sequence[Provenance]) -> Iterator[str]:
         yield f"{len(hashes)} checkpoints hold {len(set(hashes))} different ones: equal members count as often"
 
 
-def _check_alike(first: Provenance, other: Provenance) -> None:
+def check_alike(first: tuple[str, Alike], other: tuple[str, Alike]) -> None:
+    """Refuse two members that do not make an ensemble, each given with its name.
+
+    Raises:
+        CheckpointError: They have other classes, another activation or another preprocessing.
+    """
+    (name, one_made), (other_name, other_made) = first, other
+    made = one_made, other_made
     facts = (
-        ("class names", ", ".join(first.class_names), ", ".join(other.class_names)),
-        ("activation", first.activation, other.activation),
-        ("classes that exclude each other", not first.multi_label, not other.multi_label),
+        ("class names", ", ".join(one_made.class_names), ", ".join(other_made.class_names)),
+        ("activation", one_made.activation, other_made.activation),
+        ("classes that exclude each other", not one_made.multi_label, not other_made.multi_label),
         *(
-            (f"preprocessing: {field.name}", *(getattr(made.preprocessing, field.name) for made in (first, other)))
-            for field in fields(first.preprocessing)
+            (f"preprocessing: {field.name}", *(getattr(each.preprocessing, field.name) for each in made))
+            for field in fields(one_made.preprocessing)
         ),
     )
     unlike = [f"{what} {_shown(one)} and {_shown(two)}" for what, one, two in facts if one != two]
     if unlike:
         raise CheckpointError(
-            f"'{first.checkpoint}' and '{other.checkpoint}' do not make an ensemble: {'; '.join(unlike)}",
+            f"'{name}' and '{other_name}' do not make an ensemble: {'; '.join(unlike)}",
             hint="name checkpoints of the same classes and preprocessing, or give what differs as a setting",
         )
 

@@ -107,7 +107,7 @@ def test_keywords_are_the_flags_of_a_command(command: str) -> None:
         (lambda: bx.compare(1, 2), TypeError, "tables: expected a path as text or pathlib.Path, got 1"),
         (lambda: bx.merge(b"a", output="b"), TypeError, "parts: expected a path as text"),
         (lambda: bx.demo(None), TypeError, "folder: expected a path as text"),
-        (lambda: bx.load_classifier(None), TypeError, "the input: expected a path as text"),
+        (lambda: bx.load_classifier(None), TypeError, "checkpoint: expected a path as text"),
         (
             lambda: btxrd_explain.load_classifier("demo", method="fem"),
             TypeError,

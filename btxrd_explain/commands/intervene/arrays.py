@@ -21,11 +21,11 @@ from btxrd_explain.core.labels import USUAL_THRESHOLD
 from btxrd_explain.evaluation.intervention import MEASURES, Effects, Intervened, probability_of
 from btxrd_explain.evaluation.sample import Sample, by_values
 from btxrd_explain.evaluation.score import Score
-from btxrd_explain.inference.classifier import LoadedClassifier, pictures_of, tensors_of
-from btxrd_explain.model.any_network import assumed_activation, check_network, predict_images
+from btxrd_explain.inference.classifier import LoadedClassifier, networks_of, pictures_of, tensors_of
+from btxrd_explain.model.any_network import assumed_activation, predict_images
 from btxrd_explain.model.intervene import read_conditions
 from btxrd_explain.model.layers import AUTO
-from btxrd_explain.model.scores import log_odds
+from btxrd_explain.model.scores import log_odds, mean_log_odds
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.settings.analysis_sections import InterventionSettings
 
@@ -129,8 +129,7 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     >>> result.per_image.column("lesion_log_odds").to_pylist()[0] < -1
     True
     """
-    network = model.network if isinstance(model, LoadedClassifier) else model
-    check_network(network)
+    networks_of(model)
     seen = list(_seen(model, images, list(masks)))
     ids = [str(number) for number in range(len(seen))] if names is None else [str(name) for name in names]
     columns = {**({} if groups is None else {"group": groups}), **(by or {})}
@@ -238,7 +237,7 @@ def _read(
 ) -> list[tuple[str, Any]]:
     """Predict all conditions of all images."""
     loaded = model if isinstance(model, LoadedClassifier) else None
-    network = model.network if isinstance(model, LoadedClassifier) else model
+    networks = networks_of(model)
     precision, at_once = ("fp32", 32) if loaded is None else (loaded.precision, loaded.batch_size)
 
     def changed() -> Iterator[tuple[str, Interventions]]:
@@ -249,7 +248,11 @@ def _read(
 
     def predict(batch: list[NDArray[Any]]) -> NDArray[np.float64]:
         tensor = torch.from_numpy(np.stack([_values(loaded, seen[0], picture) for picture in batch]))
-        return log_odds(predict_images(network, tensor, precision=precision, activation=kind), kind).numpy()
+        each = [
+            log_odds(predict_images(network, tensor, precision=precision, activation=kind), kind)
+            for network in networks
+        ]
+        return (mean_log_odds(torch.stack(each)) if len(each) > 1 else each[0]).numpy()
 
     return list(read_conditions(changed(), lambda batches: map(predict, batches), at_once))
 
