@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import timm
 import torch
 from PIL import Image
 
@@ -17,6 +16,7 @@ from btxrd_explain.errors import CheckpointError, RadiographError, SettingsError
 from btxrd_explain.inference.compute import load_explainer
 from btxrd_explain.progress import FindingWarning
 from btxrd_explain.settings import ModelSettings, Settings
+from tests.support.tiny_study import NAMES, save_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,18 +25,12 @@ if TYPE_CHECKING:
     from btxrd_explain.inference.classifier import LoadedClassifier
 
 bx: Any = library  # what types forbid is called, too
-NAMES = ("Normal", "Benign", "Malignant")
 pytestmark = pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # random weights
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    network: Any = timm.create_model("test_resnet", num_classes=3)
-    path = tmp_path_factory.mktemp("checkpoint") / "best.pt"
-    config = {"model": {"backbone": "test_resnet"}, "data": {"image_size": 64}}
-    torch.save({"state_dict": network.state_dict(), "class_names": NAMES, "config": config}, path)
-    return path
+    return save_network(tmp_path_factory.mktemp("checkpoint") / "best.pt")
 
 
 @pytest.fixture(scope="module")

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import timm
-import torch
 
 import btxrd_explain as library
 from btxrd_explain.errors import CheckpointError, SettingsError
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,18 +22,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingW
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 50, 40), np.uint8)
 
 
-def _save(path: Path, seed: int, names: tuple[str, ...] = ("Normal", "Benign", "Malignant")) -> Path:
-    torch.manual_seed(seed)
-    network: Any = timm.create_model("test_resnet", num_classes=len(names))
-    config = {"model": {"backbone": "test_resnet"}, "data": {"image_size": 64}}
-    torch.save({"state_dict": network.state_dict(), "class_names": names, "config": config}, path)
-    return path
-
-
 @pytest.fixture(scope="module")
 def folds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("folds")
-    return [_save(folder / f"fold{seed}.pt", seed) for seed in (0, 3)]
+    return [save_network(folder / f"fold{seed}.pt", seed=seed) for seed in (0, 3)]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +74,7 @@ def test_interventions_follow_the_mean_probability(ensemble: LoadedClassifier) -
 
 
 def test_members_that_do_not_go_together_are_refused(folds: list[Path], tmp_path: Path) -> None:
-    other = _save(tmp_path / "other.pt", 2, ("Normal", "Malignant"))
+    other = save_network(tmp_path / "other.pt", ("Normal", "Malignant"))
     with pytest.raises(CheckpointError, match=r"'fold0.pt' and 'other.pt' do not make an ensemble: class names"):
         library.load_classifier([folds[0], other])
     for checkpoints, kind, message in (

@@ -17,6 +17,7 @@ from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.inputs.annotation_file import read_annotation
 from btxrd_explain.system.threads import available_cores
+from tests.support import tiny_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,9 +76,7 @@ def _save_checkpoint(path: Path) -> None:
 
 
 def run(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- the result of typer's runner
-    result = CliRunner().invoke(app, [*map(str, arguments), "-o", str(folder / "out")])
-    assert result.exit_code == code, result.output
-    return result
+    return tiny_study.run(*arguments, "-o", folder / "out", code=code)
 
 
 def report(folder: Path, *arguments: object) -> tuple[dict[str, Any], str]:

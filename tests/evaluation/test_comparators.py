@@ -11,15 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from pycocotools import mask as codec
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.evaluation.comparators import Comparator, map_of
 from btxrd_explain.evaluation.protocol import Protocol
 from btxrd_explain.inputs.annotation_source import open_source
+from tests.support.tiny_study import run, said
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,12 +42,6 @@ FOUND: list[list[tuple[tuple[int, int, int, int], float]]] = [
     [((10, 8, 20, 10), 0.5)],
 ]
 """Boxes with scores: right (and found twice), mistaken, none, too wide."""
-
-
-def run(code: int, *arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return str(result.output)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +71,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "boxes.json").write_text(json.dumps(results))
     (folder / "runs.json").write_text(json.dumps(listed))
     (folder / "scored.json").write_text(json.dumps(coco | {"annotations": results}))
-    run(0, "import-maps", folder / "maps", "--images", folder / "images", "-o", folder / "table")
+    run("import-maps", folder / "maps", "--images", folder / "images", "-o", folder / "table")
     return folder
 
 
@@ -90,7 +83,7 @@ def _runs(mask: NDArray[np.bool_]) -> dict[str, Any]:
 def _evaluate(data: Path, out: Path, *further: object) -> dict[str, Any]:
     table = data / "table" / "predictions.parquet"
     common = ("--predictions", table, "-o", out, "--annotations", data / "coco.json", "--panels", 1, "--no-baselines")
-    run(0, "annotate-iou", *common, *further)
+    run("annotate-iou", *common, *further)
     report: dict[str, Any] = json.loads((out / "annotation_report.json").read_text())
     return report
 
@@ -134,22 +127,22 @@ def test_the_page_and_the_picture_of_readers_have_them(data: Path, tmp_path: Pat
     further = ("--comparator", f"detector={data / 'boxes.json'}", "--reader", f"A={data / 'masks'}")
     report = _evaluate(data, tmp_path, *further)
     table = ("--predictions", data / "table" / "predictions.parquet", "--annotations", data / "coco.json")
-    said = run(0, "report", *table, "-o", tmp_path, *further)
-    assert "not taken into account" not in said
+    text = said("report", *table, "-o", tmp_path, *further)
+    assert "not taken into account" not in text
     page = (tmp_path / "report.html").read_text()
     start = page.index('id="report-data"')
     document = json.loads(page[page.index(">", start) + 1 : page.index("</script>", start)])
     row = next(row for row in document["slices"] if row["group"] == "compared with")
     expected = report["summary"]["overall"]["metrics"]["iou"]["comparators"]["detector"]["mean"]
     assert (row["name"], row["iou"]["mean"]) == ("detector", expected)
-    run(0, "report", *table, "-o", tmp_path / "alone")
+    run("report", *table, "-o", tmp_path / "alone")
     assert str(data) not in (tmp_path / "alone" / "report.html").read_text()
 
 
 def test_what_the_results_do_not_say_is_an_error(data: Path, tmp_path: Path) -> None:
     table = ("annotate-iou", "--predictions", data / "table" / "predictions.parquet", "-o", tmp_path)
-    said = run(4, *table, "--annotations", data / "masks", "--comparator", f"d={data / 'boxes.json'}")
-    assert "number of no known image" in said
+    text = said(*table, "--annotations", data / "masks", "--comparator", f"d={data / 'boxes.json'}", code=4)
+    assert "number of no known image" in text
     (tmp_path / "wrong.json").write_text(
         json.dumps([{"image_id": "0.png", "category_id": 1, "bbox": [1, 1, 5, 5], "score": 7}])
     )
@@ -169,12 +162,12 @@ def test_findings_of_other_radiographs_are_told_and_names_that_share_a_column_re
     table = ("annotate-iou", "--predictions", data / "table" / "predictions.parquet", "-o", tmp_path / "out")
     named = [part for name in ("strange", "other.json") for part in ("--comparator", f"{name}={tmp_path / name}")]
     common = (*table, "--annotations", data / "coco.json", "--panels", 1, "--no-baselines", *named)
-    said = " ".join(run(0, *common, "--comparator", f"U-Net={data / 'masks'}").split())
+    text = said(*common, "--comparator", f"U-Net={data / 'masks'}")
     for name in ("strange", "other.json"):
-        assert f"comparator '{name}' has nothing for any of the radiographs" in said
-    assert "comparator 'U-Net' has nothing" not in said
-    said = run(2, *common, *(f"--comparator=U-Net{end}={data / 'masks'}" for end in ("", "_lesion")))
-    assert "would share the column 'comparator_U-Net_lesion_recall'" in " ".join(said.split())
+        assert f"comparator '{name}' has nothing for any of the radiographs" in text
+    assert "comparator 'U-Net' has nothing" not in text
+    text = said(*common, *(f"--comparator=U-Net{end}={data / 'masks'}" for end in ("", "_lesion")), code=2)
+    assert "would share the column 'comparator_U-Net_lesion_recall'" in text
 
 
 def test_nothing_found_is_no_evidence() -> None:

@@ -9,11 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.evaluation.file_set import FileHashes, of_other_runs, read_report, write_set
 from btxrd_explain.evaluation.parts import Part
+from tests.support.tiny_study import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,22 +62,16 @@ def results(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path
     folder = tmp_path_factory.mktemp("results")
     write_root(folder, 6)
     out, images = folder / "out", [str(folder / "BTXRD"), "--split-csv", str(folder / "split.csv")]
-    _run("infer", *images, "-c", "demo", "-o", str(out))
-    _run("infer", *images, "-c", "demo", "--method", "layercam", "-o", str(folder / "other"))
-    _run("gallery", "-o", str(out))
-    _run("annotate-iou", "-o", str(out))
-    _run("performance", "-o", str(out))
+    run("infer", *images, "-c", "demo", "-o", str(out))
+    run("infer", *images, "-c", "demo", "--method", "layercam", "-o", str(folder / "other"))
+    run("gallery", "-o", str(out))
+    run("annotate-iou", "-o", str(out))
+    run("performance", "-o", str(out))
     tables = [str(place / "predictions.parquet") for place in (out, folder / "other")]
-    _run("compare", *tables, "-o", str(out))
-    _run("sanity", *images, "-c", "demo", "--sample", "2", "-o", str(out))
-    _run("intervene", *images, "-c", "demo", "--controls", "1", "-o", str(out))
+    run("compare", *tables, "-o", str(out))
+    run("sanity", *images, "-c", "demo", "--sample", "2", "-o", str(out))
+    run("intervene", *images, "-c", "demo", "--controls", "1", "-o", str(out))
     return out
-
-
-def _run(*arguments: str) -> str:
-    done = CliRunner().invoke(app, [*arguments])
-    assert done.exit_code == 0, done.output
-    return done.stderr
 
 
 def test_each_report_marks_all_that_its_command_wrote(results: Path) -> None:
@@ -95,10 +88,10 @@ def test_each_report_marks_all_that_its_command_wrote(results: Path) -> None:
 
 def test_report_says_that_metrics_are_of_another_run(results: Path) -> None:
     said = "are not of one run: run 'btxrd-explain annotate-iou' again"
-    assert said not in _run("report", "-o", str(results))
+    assert said not in run("report", "-o", results).stderr
     table = results / "annotation_metrics.parquet"
     whole = table.read_bytes()
     table.write_bytes(whole + b"\0")
-    text = " ".join(_run("report", "-o", str(results)).split())
+    text = " ".join(run("report", "-o", results).stderr.split())
     table.write_bytes(whole)
     assert f"'{results / 'annotation_report.json'}' and 'annotation_metrics.parquet' {said}" in text

@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
+from tests.support.tiny_study import run, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +46,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         np.save(folder / "maps" / f"{number}_Tumour.npy", heat)
         for name, mask in _masks(number).items():
             Image.fromarray(mask.astype(np.uint8)).save(folder / name / f"{number}.png")
-    run(0, "import-maps", folder / "maps", "--images", folder / "images", "-o", folder / "table")
+    run("import-maps", folder / "maps", "--images", folder / "images", "-o", folder / "table")
     return folder
 
 
@@ -61,14 +60,8 @@ def _masks(number: int) -> dict[str, NDArray[np.bool_]]:
     return {name: mask for name, mask in masks.items() if (name, number) != ("C", 4)}
 
 
-def run(code: int, *arguments: object) -> str:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return str(result.output)
-
-
 def _evaluate(data: Path, out: Path, *further: object) -> dict[str, Any]:
-    run(0, "annotate-iou", "--predictions", data / "table" / "predictions.parquet", "-o", out, "--panels", 1, *further)
+    run("annotate-iou", "--predictions", data / "table" / "predictions.parquet", "-o", out, "--panels", 1, *further)
     report: dict[str, Any] = json.loads((out / "annotation_report.json").read_text())
     return report
 
@@ -184,7 +177,7 @@ def test_a_file_that_cannot_be_read_is_counted(data: Path, tmp_path: Path) -> No
 def test_the_page_has_the_readers_of_the_report(data: Path, tmp_path: Path) -> None:
     report = _evaluate(data, tmp_path, "--annotations", data / "reference", *_readers(data, "AB"))
     table = data / "table" / "predictions.parquet"
-    run(0, "report", "--predictions", table, "-o", tmp_path, "--annotations", data / "reference", *_readers(data, "AB"))
+    run("report", "--predictions", table, "-o", tmp_path, "--annotations", data / "reference", *_readers(data, "AB"))
     page = (tmp_path / "report.html").read_text()
     start = page.index('<script type="application/json" id="report-data">')
     document = json.loads(page[page.index(">", start) + 1 : page.index("</script>", start)])
@@ -196,16 +189,18 @@ def test_the_page_has_the_readers_of_the_report(data: Path, tmp_path: Path) -> N
 
 def test_one_reader_needs_a_reference(data: Path, tmp_path: Path) -> None:
     table = ("--predictions", data / "table" / "predictions.parquet", "-o", tmp_path)
-    assert "name a second one with --reader" in run(2, "annotate-iou", *table, *_readers(data, "A"))
-    assert "does not exist" in run(4, "annotate-iou", *table, *_readers(data, "A"), "--reader", f"B={tmp_path / 'no'}")
-    assert "NAME=PATH" in run(2, "annotate-iou", *table, "--reader", data / "A")
-    assert "name each one once" in run(2, "annotate-iou", *table, *_readers(data, "AA"))
+    assert "name a second one with --reader" in said("annotate-iou", *table, *_readers(data, "A"), code=2)
+    assert "does not exist" in said(
+        "annotate-iou", *table, *_readers(data, "A"), "--reader", f"B={tmp_path / 'no'}", code=4
+    )
+    assert "NAME=PATH" in said("annotate-iou", *table, "--reader", data / "A", code=2)
+    assert "name each one once" in said("annotate-iou", *table, *_readers(data, "AA"), code=2)
 
 
 def test_a_second_reference_is_a_reader(data: Path, tmp_path: Path) -> None:
     twice = ("--annotations", data / "A", "--annotations", data / "B")
     table = ("--predictions", data / "table" / "predictions.parquet", "-o", tmp_path)
-    assert "--reader" in run(2, "annotate-iou", *table, *twice)
+    assert "--reader" in said("annotate-iou", *table, *twice, code=2)
 
 
 def test_segmentations_of_chexlocalize_as_reader_and_comparator(real_data: Path, tmp_path: Path) -> None:
@@ -220,11 +215,11 @@ def test_segmentations_of_chexlocalize_as_reader_and_comparator(real_data: Path,
     Image.new("L", (width, height), 90).save(tmp_path / "images" / f"{image}.png")
     names = ("--label-map", ",".join(f"{name}={name}" for name in reference))
     classes = ("--class-names", ",".join(reference))
-    run(0, "import-maps", folder / "maps_npy", "--images", tmp_path / "images", "-o", tmp_path, *classes)
+    run("import-maps", folder / "maps_npy", "--images", tmp_path / "images", "-o", tmp_path, *classes)
     shipped = folder / "gradcam_segmentations_val_sample.json"
     further = ("--reader", f"shipped={shipped}", "--comparator", f"shipped={shipped}", "--no-baselines", "--panels", 1)
     truths = ("--annotations", folder / "gt_segmentations_val.json")
-    run(0, "annotate-iou", "--predictions", tmp_path / "predictions.parquet", "-o", tmp_path, *truths, *names, *further)
+    run("annotate-iou", "--predictions", tmp_path / "predictions.parquet", "-o", tmp_path, *truths, *names, *further)
     readers = {row["target_class"]: row for row in pq.read_table(tmp_path / "annotation_readers.parquet").to_pylist()}
     maps = {row["target_class"]: row for row in pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()}
     positive = {name: row for name, row in reference.items() if row["gt_positive"] == "1"}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
+from tests.support.tiny_study import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +28,5 @@ def test_nothing_is_allocated_for_radiographs_that_there_are_not(
 
     monkeypatch.setattr(torch, "zeros", counted)
     image = tmp_path / "BTXRD" / "images" / "IMG000000.jpeg"
-    command = ["infer", str(image), "--checkpoint", "demo", "--batch-size", "4096", "-o", str(tmp_path / "out")]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0, result.output
+    run("infer", image, "--checkpoint", "demo", "--batch-size", "4096", "-o", tmp_path / "out")
     assert made

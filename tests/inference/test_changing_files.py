@@ -18,6 +18,7 @@ from btxrd_explain.inputs import radiograph
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.system.places import open_to_read
+from tests.support import tiny_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,8 +41,7 @@ def _path(images: Path, number: int) -> Path:
 
 def _infer(images: Path, code: int) -> dict[str, Any]:
     out = images.parents[1] / "out"
-    done = CliRunner().invoke(app, ["infer", str(images), "-c", "demo", "-o", str(out), "--quiet"])
-    assert done.exit_code == code, done.output
+    tiny_study.run("infer", images, "-c", "demo", "-o", out, "--quiet", code=code)
     return {row.image_id: row for row in open_table(out / "predictions.parquet").rows()}
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import timm
 import torch
-from PIL import Image
 from torch import nn
 from typer.testing import CliRunner
 
@@ -26,6 +25,7 @@ from btxrd_explain.model.layers import find_target_layers
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import open_table
 from tests.support.small_table import PROVENANCE, make_row
+from tests.support.tiny_study import said, write_study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,35 +183,16 @@ def test_a_table_that_contradicts_itself_is_damaged(tmp_path: Path, changed: dic
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("many")
-    torch.manual_seed(0)
-    network = timm.create_model("test_resnet", num_classes=len(MANY))
-    facts = {"class_names": list(MANY), "architecture": "test_resnet", "config": {"data": {"image_size": 64}}}
-    torch.save({"model_state_dict": network.state_dict(), **facts}, folder / "best.pt")
-    random = np.random.default_rng(0)
-    (folder / "images").mkdir()
-    lines = ["image_id,split,label"]
-    for number in range(6):
-        pixels = random.integers(0, 256, (70, 50), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / "images" / f"{number}.png")
-        shape = {"label": "tumour", "points": [[5, 5], [30, 40]], "shape_type": "rectangle"}
-        document = {"shapes": [shape], "imageHeight": 70, "imageWidth": 50}
-        (folder / "images" / f"{number}.json").write_text(json.dumps(document))
-        lines.append(f"{number}.png,test,{MANY[7 * number]}")
-    (folder / "split.csv").write_text("\n".join(lines))
-    return folder
+    return write_study(tmp_path_factory.mktemp("many"), side=64, names=MANY, labels=MANY[:42:7])
 
 
-def _run(folder: Path, *arguments: object, code: int = 0) -> str:
-    place = ("--split-csv", folder / "split.csv", "-o", folder / "out")
-    result = CliRunner().invoke(app, [*map(str, (*arguments, *place))])
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
+def _said(folder: Path, *arguments: object, code: int = 0) -> str:
+    return said(*arguments, "--split-csv", folder / "split.csv", "-o", folder / "out", code=code)
 
 
 @pytest.fixture(scope="module")
 def computed(folder: Path) -> str:
-    return _run(folder, "infer", folder / "images", "--checkpoint", folder / "best.pt")
+    return _said(folder, "infer", folder / "images", "--checkpoint", folder / "best.pt")
 
 
 def test_the_predicted_and_the_true_class_are_explained_and_said_to_be(folder: Path, computed: str) -> None:
@@ -237,12 +218,12 @@ def test_the_predicted_and_the_true_class_are_explained_and_said_to_be(folder: P
     ],
 )
 def test_the_commands_work_on_it(folder: Path, command: tuple[object, ...], said: str) -> None:
-    assert said.casefold() in _run(folder, *command).casefold()
+    assert said.casefold() in _said(folder, *command).casefold()
 
 
 @pytest.mark.usefixtures("computed")
 def test_the_galleries_are_of_the_classes_with_examples(folder: Path) -> None:
-    _run(folder, "gallery", "--dpi", 50)
+    _said(folder, "gallery", "--dpi", 50)
     drawn = json.loads((folder / "out" / "gallery.json").read_text())["classes"]
     rows = list(open_table(folder / "out" / "predictions.parquet").rows())
     assert {row.label for row in rows} | {MANY[row.predicted or 0] for row in rows} <= drawn.keys()
@@ -279,7 +260,7 @@ def test_what_was_not_computed_says_what_to_do(folder: Path) -> None:
 def test_a_new_true_class_is_computed_anew(folder: Path) -> None:
     text = (folder / "split.csv").read_text()
     (folder / "split.csv").write_text(text.replace("3.png,test,Class 021", "3.png,test,Class 055"))
-    said = _run(folder, "infer", folder / "images", "--checkpoint", folder / "best.pt")
+    said = _said(folder, "infer", folder / "images", "--checkpoint", folder / "best.pt")
     (folder / "split.csv").write_text(text)
     assert "1 relabelled image" in said
     rows = {row.image_id: row for row in open_table(folder / "out" / "predictions.parquet").rows()}
@@ -289,5 +270,5 @@ def test_a_new_true_class_is_computed_anew(folder: Path) -> None:
 def test_other_classes_are_another_table(folder: Path, computed: str) -> None:
     assert computed
     infer = ("infer", folder / "images", "--checkpoint", folder / "best.pt", "--explain-classes")
-    assert "explain_classes changed from nothing to" in _run(folder, *infer, "class 001,predicted")
-    assert "'Clas 001' is none of all, predicted, true and the classes" in _run(folder, *infer, "Clas 001", code=2)
+    assert "explain_classes changed from nothing to" in _said(folder, *infer, "class 001,predicted")
+    assert "'Clas 001' is none of all, predicted, true and the classes" in _said(folder, *infer, "Clas 001", code=2)

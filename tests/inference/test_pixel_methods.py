@@ -7,11 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
-from tests.support.tiny_study import write_study
+from tests.support.tiny_study import said, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,21 +19,18 @@ pytest.importorskip("captum")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("pixels")
-    return write_study(made, side=64, count=4, size=(70, 50), corners=((5, 5), (30, 40)))
+    return write_study(tmp_path_factory.mktemp("pixels"), side=64, count=4)
 
 
-def run(folder: Path, command: str, *arguments: object, out: str, code: int = 0) -> str:
+def _said(folder: Path, command: str, *arguments: object, out: str, code: int = 0) -> str:
     given = (command, *((folder / "images",) if command == "infer" else ("--images", folder / "images")))
     place = ("--checkpoint", folder / "best.pt", "--split-csv", folder / "split.csv", "-o", folder / out)
-    result = CliRunner().invoke(app, [*map(str, (*given, *place, *arguments))])
-    assert result.exit_code == code, result.output
-    return " ".join(result.output.split())
+    return said(*given, *place, *arguments, code=code)
 
 
 @pytest.fixture(scope="module")
 def inferred(folder: Path) -> str:
-    return run(folder, "infer", "--method", "deeplift", "--target-layer", "layer4", out="deeplift")
+    return _said(folder, "infer", "--method", "deeplift", "--target-layer", "layer4", out="deeplift")
 
 
 def test_the_table_holds_maps_of_the_stated_size(folder: Path, inferred: str) -> None:
@@ -52,20 +47,20 @@ def test_the_table_holds_maps_of_the_stated_size(folder: Path, inferred: str) ->
 @pytest.mark.usefixtures("inferred")
 def test_another_size_is_another_table_and_other_methods_have_none(folder: Path) -> None:
     small = ("--method", "deeplift", "--set", "gradcam.map_cells=16", "--explain-classes", "predicted")
-    said = run(folder, "infer", *small, out="deeplift")
-    assert "map_cells changed from 56 to 16" in said
+    text = _said(folder, "infer", *small, out="deeplift")
+    assert "map_cells changed from 56 to 16" in text
     table = open_table(folder / "deeplift" / "predictions.parquet")
     grids = next(table.rows()).grids
     assert grids is not None
     assert (table.provenance.grid, grids.shape) == ((16, 16), (1, 16, 16))
-    run(folder, "infer", "--set", "gradcam.map_cells=16", out="gradcam")
+    _said(folder, "infer", "--set", "gradcam.map_cells=16", out="gradcam")
     request = open_table(folder / "gradcam" / "predictions.parquet").provenance.request
     assert "map_cells" not in request
     assert "captum" not in request["versions"]
 
 
 def test_maps_of_pixels_are_scored_like_others(folder: Path) -> None:
-    run(folder, "annotate-iou", "--methods", "gradcam,gradient,guided-gradcam", out="scored")
+    _said(folder, "annotate-iou", "--methods", "gradcam,gradient,guided-gradcam", out="scored")
     for method, layer in (("gradient", "input"), ("guided-gradcam", "layer4")):
         report = json.loads((folder / "scored" / method / "annotation_report.json").read_text())
         assert report["protocol"]["grid"] == [56, 56]
@@ -75,13 +70,13 @@ def test_maps_of_pixels_are_scored_like_others(folder: Path) -> None:
 
 def test_without_captum_no_table_is_begun(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "captum", None)
-    said = run(folder, "infer", "--method", "occlusion", out="none", code=2)
-    assert "method 'occlusion' needs captum, which is not installed" in said
-    assert "pip install 'btxrd-explain[captum]'" in said
+    text = _said(folder, "infer", "--method", "occlusion", out="none", code=2)
+    assert "method 'occlusion' needs captum, which is not installed" in text
+    assert "pip install 'btxrd-explain[captum]'" in text
     assert not (folder / "none").exists()
 
 
 def test_maps_that_no_table_can_hold_are_refused_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("btxrd_explain.inference.compute.MOST_CELLS", 3 * 64 * 64 - 1)
-    said = run(folder, "infer", "--method", "gradient", "--set", "gradcam.map_cells=512", out="large", code=2)
-    assert "3 maps of 64 x 64 cells are too large for a table" in said
+    text = _said(folder, "infer", "--method", "gradient", "--set", "gradcam.map_cells=512", out="large", code=2)
+    assert "3 maps of 64 x 64 cells are too large for a table" in text

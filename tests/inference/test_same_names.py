@@ -14,6 +14,7 @@ from btxrd_explain.cli import app
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
+from tests.support.tiny_study import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,10 +62,8 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def _infer(*arguments: str, code: int = 0, stdin: str | None = None) -> Result:
-    command = ["infer", *arguments, "--checkpoint", "demo", "--device", "cpu", "-o", "out", "--no-overlay"]
-    result = CliRunner().invoke(app, command, input=stdin)
-    assert result.exit_code == code, result.output
-    return result
+    flags = ("--checkpoint", "demo", "--device", "cpu", "-o", "out", "--no-overlay")
+    return run("infer", *arguments, *flags, code=code, stdin=stdin)
 
 
 def _rows() -> dict[str, Prediction]:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pytest
-import timm
-import torch
-from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
+from tests.support.tiny_study import said, save_network, write_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,13 +21,8 @@ LABELS = ("a|b", "c", "a", "b")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four radiographs, of which one has two findings, and a network with three outputs."""
     folder = tmp_path_factory.mktemp("several")
-    torch.manual_seed(0)
-    network = timm.create_model("test_resnet", num_classes=3)
-    facts = {"class_names": ["a", "b", "c"], "architecture": "test_resnet", "image_size": 64}
-    torch.save({"model_state_dict": network.state_dict(), **facts}, folder / "best.pt")
-    random = np.random.default_rng(0)
-    for number in range(4):
-        Image.fromarray(random.integers(0, 256, (64, 64), dtype=np.uint8)).save(folder / f"{number}.png")
+    save_network(folder / "best.pt", ("a", "b", "c"))
+    write_images(folder, 4)
     return folder
 
 
@@ -39,10 +31,7 @@ def _infer(data: Path, out: Path, labels: tuple[str, ...], *arguments: object) -
     splits = ("test", "val", "val", "val")
     rows = [f"{number}.png,{splits[number]},{label}" for number, label in enumerate(labels)]
     (out / "split.csv").write_text("\n".join(["image_id,split,label", *rows]))
-    command = ["infer", data, "-c", data / "best.pt", "--split-csv", out / "split.csv", "-o", out, *arguments]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
+    return said("infer", data, "-c", data / "best.pt", "--split-csv", out / "split.csv", "-o", out, *arguments)
 
 
 def test_a_split_without_such_a_label_keeps_the_table(data: Path, tmp_path: Path) -> None:

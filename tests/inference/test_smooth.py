@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
-from tests.support.tiny_study import write_study
+from tests.support.tiny_study import said, write_study
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,23 +17,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_study(tmp_path_factory.mktemp("smooth"))
+    return write_study(tmp_path_factory.mktemp("smooth"), count=4)
 
 
-def run(folder: Path, smooth: str, out: str) -> tuple[str, Any]:
+def _scored(folder: Path, smooth: str, out: str) -> tuple[str, Any]:
     """Score the maps, and return what is said and the report."""
     place = ("--checkpoint", folder / "best.pt", "--split-csv", folder / "split.csv", "-o", folder / out)
-    given = ("annotate-iou", "--images", folder / "images", "--smooth", smooth, *place)
-    result = CliRunner().invoke(app, [str(part) for part in given])
-    assert result.exit_code == 0, result.output
-    return " ".join(result.output.split()), json.loads((folder / out / "annotation_report.json").read_text())
+    text = said("annotate-iou", "--images", folder / "images", "--smooth", smooth, *place)
+    return text, json.loads((folder / out / "annotation_report.json").read_text())
 
 
 def test_smoothing_moves_maps_and_ceiling_and_no_prediction(folder: Path) -> None:
     ceilings, tables = {}, {}
     for smooth in ("none", "flip", "shift2"):
-        said, report = run(folder, smooth, smooth)
-        assert ("each heat map is the mean of" in said) == (smooth != "none")
+        text, report = _scored(folder, smooth, smooth)
+        assert ("each heat map is the mean of" in text) == (smooth != "none")
         assert (f"(smooth {smooth}), rectified" in (folder / smooth / "annotation_report.md").read_text()) == (
             smooth != "none"
         )
@@ -61,6 +57,6 @@ def test_smoothing_moves_maps_and_ceiling_and_no_prediction(folder: Path) -> Non
 
 
 def test_another_smoothing_is_computed_anew(folder: Path) -> None:
-    run(folder, "flip", "again")
-    said, _ = run(folder, "none", "again")
-    assert "smooth changed from flip to nothing" in said
+    _scored(folder, "flip", "again")
+    text, _ = _scored(folder, "none", "again")
+    assert "smooth changed from flip to nothing" in text

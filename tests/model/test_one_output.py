@@ -25,6 +25,7 @@ from btxrd_explain.errors import SettingsError, TableError
 from btxrd_explain.model.engine import explain as explain_batch
 from btxrd_explain.model.layers import find_target_layers, list_layers
 from btxrd_explain.predictions.table import open_table
+from tests.support.tiny_study import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,9 +187,7 @@ def _checkpoint(**facts: Any) -> None:  # noqa: ANN401 -- whatever checkpoints s
 
 
 def _run(*command: str, code: int = 0) -> Any:  # noqa: ANN401 -- JSON
-    result = CliRunner().invoke(app, [*command, "--json"])
-    assert result.exit_code == code, result.output
-    return result
+    return run(*command, "--json", code=code)
 
 
 _DATA = ("--root", "BTXRD", "--split-csv", "split.csv")
