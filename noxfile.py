@@ -53,7 +53,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """The test suite with branch coverage."""
+    """The test suite with branch coverage, that of processes which tests start or fork included."""
     _install(session, "test")
     session.run(*SUITE, "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
 
