@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.image_files import subfolder
-from btxrd_explain.inputs.table_lines import read_csv
+from btxrd_explain.inputs.table_lines import TRUTHS, read_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,15 +69,15 @@ def btxrd_label(row: Mapping[str, str]) -> str | None:
     Returns:
         ``Malignant``, ``Benign`` or ``Normal``; None where the columns are absent or empty.
 
-    >>> btxrd_label({"tumor": "1", "benign": "0", "malignant": "1"})
-    'Malignant'
+    >>> btxrd_label({"tumor": "1", "benign": "0", "malignant": "1"}), btxrd_label({"benign": "No", "malignant": "No"})
+    ('Malignant', 'Normal')
     """
-    malignant, benign = row.get("malignant"), row.get("benign")
-    if malignant == "1":
+    malignant, benign = (TRUTHS.get(row.get(name, "").lower()) for name in ("malignant", "benign"))
+    if malignant:
         return "Malignant"
-    if benign == "1":
+    if benign:
         return "Benign"
-    return "Normal" if malignant == benign == "0" else None
+    return "Normal" if malignant is benign is False else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def read_scores(path: Path) -> dict[str, ScoredImage]:
 
 def _probability(text: str, where: str) -> float:
     try:
-        value = float(text) if text else math.nan
+        value = float(text.replace(",", ".")) if text else math.nan  # no thousands are meant here
     except ValueError:
         value = math.inf
     if not (math.isnan(value) or 0 <= value <= 1):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from btxrd_explain.core.labels import Truth, label_from_columns
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.btxrd import btxrd_label
-from btxrd_explain.inputs.table_lines import cells_by_name, check_header, open_table, spelled_alike
+from btxrd_explain.inputs.table_lines import TRUTHS, cells_by_name, check_header, open_table, spelled_alike
+from btxrd_explain.untrusted.documents import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -129,7 +130,6 @@ def read_split_csv(
 
 # A table without a column ``label`` may have a column per class, as those of CheXpert and MIMIC-CXR do.
 
-_TRUTHS: dict[str, Truth] = {"1": True, "1.0": True, "true": True, "0": False, "0.0": False, "false": False}
 _UNCERTAIN = frozenset({"-1", "-1.0"})
 """What CheXpert writes of a finding that the report leaves open."""
 
@@ -141,12 +141,13 @@ def read_split_lines(
 
     Columns are in any order among others, in any spelling, perhaps under another name that leaves no doubt. Without a
     column ``split`` all is one split. Without a column ``label`` the label is that of BTXRD's columns, or made of
-    columns of 0 and 1, one per class: the class where each line has exactly one 1; else what each column says, where
-    empty cells and -1 leave a class unknown. A table of nothing but names, perhaps with splits, has no labels.
+    columns of 0 and 1 (or no and yes), one per class: the class where each line has exactly one 1; else what each
+    column says, where empty cells and -1 leave a class unknown. A table of nothing but names, perhaps with splits, has
+    no labels.
 
     Args:
-        path: The table; see :func:`btxrd_explain.inputs.table_lines.table_lines`.
-        class_names: The classes, in any case; None takes all columns that hold nothing but 0, 1, -1 and empty cells.
+        path: The table; see :func:`btxrd_explain.inputs.table_lines.open_table`.
+        class_names: The classes, in any case; None takes all columns that hold nothing but such cells.
         vocabulary: What it calls columns and classes.
 
     Returns:
@@ -158,15 +159,18 @@ def read_split_lines(
             else.
     """
     vocabulary = vocabulary or Vocabulary()
-    header, lines = open_table(path, _ALL_NAMES)
-    names, notes = _our_names(path, header, vocabulary.columns)
+    given = {column: spelled_alike(name) for column, name in vocabulary.columns.items()}
+    keys = {given["image_id"]} if "image_id" in given else {"image_id", *_OTHER_NAMES["image_id"]}
+    table = open_table(path, {*_ALL_NAMES, *given.values()}, keys)
+    names, taken = _our_names(path, table.names, vocabulary.columns)
+    notes = [*table.notes, *taken]
     check_header(path, names, ("image_id", *(name for name in COLUMNS if name in names)))
-    rows: Iterable[tuple[int, dict[str, str]]] = ((line, cells_by_name(names, values)) for line, values in lines)
+    rows: Iterable[tuple[int, dict[str, str]]] = ((line, cells_by_name(names, values)) for line, values in table.lines)
     if "split" not in names:
         notes.append(f"'{path}' has no column split: all of it is one split")
     if "label" not in names:
         rows = list(rows)
-        others = [name for name, ours in zip(header, names, strict=True) if ours and ours not in COLUMNS]
+        others = [name for name, ours in zip(table.names, names, strict=True) if ours and ours not in COLUMNS]
         notes += _add_labels(path, others, rows, class_names)
     return notes, _in_our_words(path, rows, vocabulary, notes, set(class_names or ()))
 
@@ -242,7 +246,7 @@ def _add_labels(
         for _, cells in rows:
             cells["label"] = btxrd_label(cells) or ""
         return [f"'{path}' has no column label: its columns benign and malignant tell the class"]
-    columns = _class_columns(others, rows, class_names)
+    columns = _class_columns(path, others, rows, class_names)
     if columns:
         return _add_truths(path, columns, rows, named=class_names is not None)
     if others:
@@ -282,25 +286,36 @@ def _one_true(count: int) -> list[str]:
 
 
 def _class_columns(
-    header: Sequence[str], rows: Sequence[tuple[int, dict[str, str]]], class_names: Sequence[str] | None
+    path: Path, header: Sequence[str], rows: Sequence[tuple[int, dict[str, str]]], class_names: Sequence[str] | None
 ) -> dict[str, str]:
-    """Return the columns of classes by their names in small letters."""
+    """Return the columns of classes by their names in small letters.
+
+    Raises:
+        InputError: A column looks like one of them, but for a word in a few of its cells.
+    """
     others = {name.lower(): name for name in header if name and name.lower() not in COLUMNS}
     if class_names is not None:
         known = {name.lower() for name in class_names}
         return {key: name for key, name in others.items() if key in known}
-    values = {key: {cells[key].lower() for _, cells in rows} for key in others}
-    allowed = {*_TRUTHS, *_UNCERTAIN, ""}
-    return {key: name for key, name in others.items() if values[key] <= allowed and values[key] & _TRUTHS.keys()}
+    found = {}
+    for key, name in others.items():
+        odd = [(line, cells) for line, cells in rows if cells[key].lower() not in {*TRUTHS, *_UNCERTAIN, ""}]
+        true_or_false = sum(cells[key].lower() in TRUTHS for _, cells in rows)
+        if true_or_false > len(odd) and all(as_number(cells[key]) is None for _, cells in odd):
+            for line, cells in odd:
+                _truth(path, line, cells, name)
+            found[key] = name
+    return found
 
 
 def _truth(path: Path, line: int, cells: dict[str, str], name: str) -> Truth:
     text = cells[name.lower()].lower()
-    if text and text not in _TRUTHS and text not in _UNCERTAIN:
+    if text and text not in TRUTHS and text not in _UNCERTAIN:
         raise InputError(
-            f"'{path}', line {line}: '{name}' is '{text}'", hint="write 1 (true), 0 (false), or nothing (unknown)"
+            f"'{path}', line {line}: '{name}' is '{text[:40]}'",
+            hint="write 1 (true), 0 (false), or nothing (unknown), or name the columns of classes with --class-names",
         )
-    return _TRUTHS.get(text)
+    return TRUTHS.get(text)
 
 
 def _describe(row: SplitRow) -> str:

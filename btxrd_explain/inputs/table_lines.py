@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import dataclass
 from io import StringIO
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import InputError
 from btxrd_explain.system.files import read_whole
+from btxrd_explain.untrusted.documents import is_chinese
 from btxrd_explain.untrusted.tables import workbook_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+TRUTHS = {
+    **dict.fromkeys(("1", "1.0", "true", "t", "yes", "y"), True),
+    **dict.fromkeys(("0", "0.0", "false", "f", "no", "n"), False),
+}
+"""What cells say in columns of classes, in small letters."""
 TABLE_SUFFIXES = (".csv", ".tsv", ".xlsx")
 _MAX_BYTES = 2**29
 """A table of ten million radiographs has 300 MiB."""
@@ -32,13 +40,35 @@ _BYTE_ORDER_MARKS = {
 }
 _UNSEEN = "\ufeff\u200b\u200e\u200f"
 """Characters that nobody sees, and that copying brings into cells."""
+_MOST_ABOVE = 20
+"""Lines among which the header is looked for: above it exports have a title, a date, an author."""
+
+Line = tuple[int, list[str]]
+"""Number and cells of a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTable:
+    """A table, of which the header is read.
+
+    Attributes:
+        names: Names of the columns, as the table has them.
+        lines: The lines below the header that are not empty; cells have no blanks around them.
+        above: The lines above the header, which say something else.
+        notes: What was taken for what, one line each.
+    """
+
+    names: list[str]
+    lines: Iterator[Line]
+    above: list[Line]
+    notes: list[str]
 
 
 def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table with a header line.
 
     Args:
-        path: The file; see :func:`table_lines`.
+        path: The file; see :func:`open_table`.
         required: Columns that must be there, in lower case; a header in another spelling counts.
 
     Yields:
@@ -48,18 +78,68 @@ def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[
     Raises:
         InputError: The file cannot be read, or a column is not there, or twice.
     """
-    names, lines = open_table(path, required)
-    header = [spelled_alike(name) if spelled_alike(name) in required else name.lower() for name in names]
-    check_header(path, header, required)
-    for line, values in lines:
-        yield line, cells_by_name(header, values)
+    table = open_table(path, required, required[:1])
+    if table.above:
+        number, cells = table.above[0]
+        raise InputError(
+            f"'{path}' has no header in line {number}, which begins with '{_title(cells)}'",
+            hint="remove the lines above the names of the columns",
+        )
+    names = [spelled_alike(name) if spelled_alike(name) in required else name.lower() for name in table.names]
+    check_header(path, names, required)
+    for line, values in table.lines:
+        yield line, cells_by_name(names, values)
 
 
-def open_table(path: Path, known: Collection[str]) -> tuple[list[str], Iterator[tuple[int, list[str]]]]:
-    """Return the names of a table's columns, and number and cells of its other lines; see :func:`table_lines`."""
-    lines = table_lines(path, known)
-    _, names = next(lines, (1, []))
-    return names, lines
+def open_table(path: Path, known: Collection[str], keys: Collection[str]) -> OpenTable:
+    """Open a table.
+
+    Args:
+        path: A CSV file in UTF-8, UTF-16, UTF-32 or GB 18030, its cells separated by commas, semicolons, tabs or bars;
+            or an Excel workbook, whatever its name.
+        known: Names of columns, see :func:`spelled_alike`; the separator is that with which the header has most of
+            them, else most cells.
+        keys: Those of which the header has one. If the first line has none, the header is the first line that has one,
+            and more cells than the lines above it.
+
+    Returns:
+        The table; reading its lines may raise the same error.
+
+    Raises:
+        InputError: It cannot be read, is not such a table, or is too large; the message names the line.
+    """
+    data = _content(path)
+    notes: list[str] = []
+    lines: Iterable[Line]
+    if data.startswith(_WORKBOOK) or path.suffix.lower() == ".xlsx":
+        lines, sheets = workbook_lines(path)
+        if len(sheets) > 1:
+            notes.append(f"'{path}' has {len(sheets)} sheets, of which the first one is read: '{sheets[0]}'")
+    else:
+        text, encoding = _decoded(path, data)
+        lines = _csv_lines(path, text, known, keys)
+        if encoding == "gb18030":
+            notes.append(f"'{path}' is not in Unicode; it is read as GB 18030 (Chinese)")
+    filled = _filled(lines)
+    first = list(islice(filled, _MOST_ABOVE)) or [(1, [])]
+    place = _place_of_header([cells for _, cells in first], keys)
+    if place:
+        title = _title(first[0][1])
+        notes.append(f"'{path}' has its header in line {first[place][0]}, and above it lines such as '{title}'")
+    return OpenTable(first[place][1], chain(first[place + 1 :], filled), first[:place], notes)
+
+
+def _title(cells: Sequence[str]) -> str:
+    return next(filter(None, cells))[:40]
+
+
+def _place_of_header(lines: Sequence[Sequence[str]], keys: Collection[str]) -> int:
+    """Return which line names the columns; see :func:`open_table`."""
+    counts = [sum(map(bool, cells)) for cells in lines]
+    for place, cells in enumerate(lines):
+        if any(spelled_alike(cell) in keys for cell in cells):
+            return place if all(count < max(counts[place], 2) for count in counts[:place]) else 0
+    return 0
 
 
 def check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> None:
@@ -86,21 +166,8 @@ def cells_by_name(header: Sequence[str], values: Sequence[str]) -> dict[str, str
     return dict(zip(header, [*values, *[""] * (len(header) - len(values))], strict=False))
 
 
-def table_lines(path: Path, known: Collection[str]) -> Iterator[tuple[int, list[str]]]:
-    """Read the lines of a table.
-
-    Args:
-        path: A CSV file in UTF-8, UTF-16 or UTF-32, its cells separated by commas, semicolons, tabs or bars; or an
-            Excel workbook, whatever its name.
-        known: Names of columns, see :func:`spelled_alike`; the separator is that with which the first line has most of
-            them, else most cells.
-
-    Yields:
-        Number and cells of each line that is not empty; cells have no blanks around them.
-
-    Raises:
-        InputError: It cannot be read, is not such a table, or is too large; the message names the line.
-    """
+def _content(path: Path) -> bytes:
+    """Return the bytes of a table."""
     try:
         data = read_whole(path, _MAX_BYTES)
     except OSError as error:
@@ -109,8 +176,11 @@ def table_lines(path: Path, known: Collection[str]) -> Iterator[tuple[int, list[
         raise InputError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB", hint="name a table of images")
     if data.startswith(_OLD_WORKBOOK):
         raise InputError(f"'{path}' is an Excel workbook of the old kind (.xls)", hint="save it as .xlsx or CSV")
-    is_workbook = data.startswith(_WORKBOOK) or path.suffix.lower() == ".xlsx"
-    lines = workbook_lines(path) if is_workbook else _csv_lines(path, _decoded(path, data), known)
+    return data
+
+
+def _filled(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield the lines that are not empty, without blanks around their cells."""
     for number, cells in lines:
         stripped = [cell.strip().strip(_UNSEEN).strip() for cell in cells]
         if any(stripped):
@@ -126,16 +196,18 @@ def spelled_alike(name: str) -> str:
     return re.sub(r"[\s_.-]+", "_", name.strip().casefold()).strip("_")
 
 
-def _decoded(path: Path, data: bytes) -> str:
-    """Return the text of a file."""
+def _decoded(path: Path, data: bytes) -> tuple[str, str]:
+    """Return the text of a file, and its encoding."""
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8-sig")
     if encoding == "utf-8-sig" and data[1:4:2] == b"\0\0":
         encoding = "utf-16-le"
     elif encoding == "utf-8-sig" and data[:1] == b"\0" == data[2:3]:
         encoding = "utf-16-be"
     try:
-        return data.decode(encoding)
+        return data.decode(encoding), encoding
     except UnicodeDecodeError as error:
+        if encoding == "utf-8-sig" and is_chinese(data):
+            return data.decode("gb18030", "replace"), "gb18030"
         line = data[: error.start].count(b"\n") + 1
         where = f"line {line} has the byte 0x{data[error.start]:02x}"
         raise InputError(
@@ -144,13 +216,13 @@ def _decoded(path: Path, data: bytes) -> str:
         ) from error
 
 
-def _csv_lines(path: Path, text: str, known: Collection[str]) -> Iterator[tuple[int, list[str]]]:
+def _csv_lines(path: Path, text: str, known: Collection[str], keys: Collection[str]) -> Iterator[Line]:
     """Yield number and cells of the lines of CSV."""
     file = StringIO(text, newline="")
     stated, before = STATED_SEPARATOR.fullmatch(file.readline()), 1
     if stated is None:
         file.seek(before := 0)
-    separator = _separator(text, known) if stated is None else stated[1]
+    separator = _separator(text, known, keys) if stated is None else stated[1]
     # A cell in quotes ends with an odd number of them; blanks behind it are no error.
     blanks = re.compile(rf'(?<!")("(?:"")*)[ \u00a0]+(?={re.escape(separator)}|[\r\n]|$)')
     tidy = StringIO(blanks.sub(r"\1", file.read()), newline="")
@@ -165,15 +237,21 @@ def _csv_lines(path: Path, text: str, known: Collection[str]) -> Iterator[tuple[
         ) from error
 
 
-def _separator(text: str, known: Collection[str]) -> str:
-    """Return what separates the cells of the first line that is not empty."""
-    header = next((line for line in StringIO(text, newline=None) if line.strip()), "")
+def _separator(text: str, known: Collection[str], keys: Collection[str]) -> str:
+    """Return what separates the cells of the header."""
+    first = list(islice((line for line in StringIO(text, newline=None) if line.strip()), _MOST_ABOVE))
 
     def worth(separator: str) -> tuple[int, int]:
-        try:
-            cells = next(csv.reader([header], delimiter=separator, skipinitialspace=True), [])
-        except csv.Error:
-            return 0, 0
-        return sum(spelled_alike(cell.strip(_UNSEEN)) in known for cell in cells), len(cells)
+        lines = [[cell.strip().strip(_UNSEEN) for cell in _cells(line, separator)] for line in first] or [[]]
+        header = lines[_place_of_header(lines, keys)]
+        return sum(spelled_alike(cell) in known for cell in header), len(header)
 
     return max(SEPARATORS, key=worth)
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """Return the cells of a line by itself."""
+    try:
+        return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
+    except csv.Error:
+        return []

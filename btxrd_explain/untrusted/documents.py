@@ -22,13 +22,17 @@ _MARKS = {BOM_UTF8: "utf-8-sig", BOM_UTF32_LE: "utf-32", BOM_UTF32_BE: "utf-32",
 _MARKS |= {BOM_UTF16_BE: "utf-16"}
 """Byte order marks and encodings; UTF-32's begins as one of UTF-16's does, and is looked for first."""
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
+_WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_KANA = {0xA4, 0xA5}
+_OTHER_ALPHABETS = ("cp1250", "cp1251", "cp1252", "cp1253", "cp949")
+"""Encodings of Latin, Cyrillic, Greek and Korean letters, of which a few words may look like GB 2312."""
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
     """Return the text of a file and its encoding.
 
-    UTF-8 comes first, then what a byte order mark says, then GB 18030, which old versions of LabelMe wrote on Chinese
-    Windows: only where all that is not ASCII is in pairs of its characters.
+    UTF-8 comes first, then what a byte order mark says, then GB 18030, which programs write on Chinese Windows, if
+    nothing else can be meant; see :func:`is_chinese`.
 
     Raises:
         InvalidDocumentError: It is none of these.
@@ -41,20 +45,37 @@ def decode_text(data: bytes) -> tuple[str, str]:
     try:
         return data.decode(encoding), encoding
     except UnicodeDecodeError as error:
-        if marked is None and _is_chinese(data):
+        if marked is None and is_chinese(data):
             return data.decode("gb18030", "replace"), "gb18030"
         raise InvalidDocumentError("expected text in UTF-8; convert it, such as with iconv -t utf-8") from error
 
 
-def _is_chinese(data: bytes) -> bool:
-    """Return whether a text may be GB 2312: all that is not ASCII comes in pairs of high bytes.
+def is_chinese(data: bytes) -> bool:
+    """Return whether a text that is not ASCII can only be GB 2312.
 
-    Letters of Latin-1 rather stand between ASCII.
+    All its other bytes come in pairs of that standard, and do not spell words of another alphabet: two letters of
+    Latin-1 side by side are such a pair too.
+
+    >>> [is_chinese("\u826f\u6027".encode("gbk")), is_chinese("Gr\u00f6\u00dfe".encode("latin-1"))]
+    [True, False]
     """
-    return all(
-        len(run[0]) % 2 == 0 and 0xA1 <= min(run[0]) <= max(run[0]) <= 0xFE and max(run[0][::2]) <= 0xF7
-        for run in _NOT_ASCII.finditer(data)
-    )
+    runs = {run[0] for run in _NOT_ASCII.finditer(data)}
+    if not all(len(run) % 2 == 0 and min(run) >= 0xA1 and max(run) <= 0xFE and max(run[::2]) <= 0xF7 for run in runs):
+        return False
+    if any(_KANA & set(run[::2]) for run in runs):
+        return False
+    words = set(_WORD.findall(data))
+    return not any(all(_is_word(word, encoding) for word in words) for encoding in _OTHER_ALPHABETS)
+
+
+def _is_word(data: bytes, encoding: str) -> bool:
+    """Return whether bytes are letters in an encoding, and in the case of a word, or syllables of Hangul."""
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    in_case = text.islower() or text.isupper() or text.istitle()
+    return text.isalpha() and (in_case or all(letter.isascii() or "\uac00" <= letter <= "\ud7a3" for letter in text))
 
 
 def read_text(path: Path, *, max_bytes: int) -> tuple[str, str]:

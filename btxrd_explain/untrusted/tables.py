@@ -25,12 +25,12 @@ _MOST_ROWS_PER_GROUP = 65_536
 _MOST_BYTES_PER_GROUP = 2**30
 
 
-def workbook_lines(path: Path) -> list[tuple[int, list[str]]]:
+def workbook_lines(path: Path) -> tuple[list[tuple[int, list[str]]], list[str]]:
     """Read the first sheet of an Excel workbook.
 
     Returns:
-        Number and cells of its lines that are not empty, as text: whole numbers without decimals, empty cells as
-        ``""``.
+        Number and cells of its lines that are not empty, as text (whole numbers without decimals, empty cells as
+        ``""``), and the names of the workbook's sheets.
 
     Raises:
         InputError: It cannot be read, is not a workbook, or holds more than a table of images.
@@ -40,16 +40,16 @@ def workbook_lines(path: Path) -> list[tuple[int, list[str]]]:
     try:
         with BytesIO(_read_bounded(path)) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of styles and extensions, which hold no data
-            sheet = load_workbook(file, read_only=True, data_only=True, keep_links=False).worksheets[0]
-            sheet.reset_dimensions()  # some programs write wrong ones, which would hide rows
-            return list(_filled(path, sheet.iter_rows(values_only=True)))
+            sheets = load_workbook(file, read_only=True, data_only=True, keep_links=False).worksheets
+            sheets[0].reset_dimensions()  # some programs write wrong ones, which would hide rows
+            return list(_filled(path, sheets[0].iter_rows(values_only=True))), [sheet.title for sheet in sheets]
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"cannot read '{path}' ({error.strerror or error})", hint="check the path") from error
     except Exception as error:  # openpyxl raises whatever a damaged file provokes
         raise InputError(
-            f"'{path}' is not an Excel workbook ({error})", hint="save the table as dataset.csv"
+            f"'{path}' is not an Excel workbook ({error})", hint="save the table as .xlsx or CSV"
         ) from error
 
 

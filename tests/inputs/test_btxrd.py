@@ -84,6 +84,13 @@ def test_excel_comes_before_csv_and_lock_files_do_not_count(tmp_path: Path) -> N
     assert find_btxrd_table(tmp_path) == tmp_path / "dataset.xlsx"
 
 
+def test_lines_above_the_header_are_asked_for(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "dataset.xlsx", ["BTXRD, release 2"], [None], HEADER, FIRST)
+    message = "has no header in line 1, which begins with 'BTXRD, release 2': remove the lines above the names"
+    with pytest.raises(InputError, match=message):
+        read_btxrd_table(path)
+
+
 def test_unusable_tables_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="has no column image_id"):
         read_btxrd_table(workbook(tmp_path / "a.xlsx", ["image", "center"], ["a.png", 1]))
@@ -93,7 +100,7 @@ def test_unusable_tables_are_an_error(tmp_path: Path) -> None:
         read_btxrd_table(workbook(tmp_path / "b.xlsx", ["image_id", "center"], ["a.png", 1], ["a.png", 2]))
     broken = tmp_path / "c.xlsx"
     broken.write_bytes(b"no zip")
-    with pytest.raises(InputError, match=r"is not an Excel workbook .*: save the table as dataset\.csv"):
+    with pytest.raises(InputError, match=r"is not an Excel workbook .*: save the table as \.xlsx or CSV"):
         read_btxrd_table(broken)
     with pytest.raises(InputError, match="cannot read"):
         read_btxrd_table(tmp_path / "none.xlsx")

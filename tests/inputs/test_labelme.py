@@ -256,9 +256,18 @@ def test_files_of_old_windows_versions_are_read_and_their_encoding_is_said(tmp_p
     assert all(f"read as {said}" in finding.message for finding in read.findings)
 
 
-def test_text_in_another_encoding_is_refused_rather_than_guessed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("label", "encoding"),
+    [
+        ("Kn\u00f6chel", "cp1252"),
+        ("Gr\u00f6\u00dfe", "cp1252"),
+        ("\uc591\uc131", "cp949"),
+        ("\u043d\u043e\u0440\u043c", "cp1251"),
+    ],
+)
+def test_text_in_another_encoding_is_refused_rather_than_guessed(tmp_path: Path, label: str, encoding: str) -> None:
     path = tmp_path / "a.json"
-    path.write_bytes(json.dumps(document(POLYGON | {"label": "Kn\u00f6chel"}), ensure_ascii=False).encode("cp1252"))
+    path.write_bytes(json.dumps(document(POLYGON | {"label": label}), ensure_ascii=False).encode(encoding))
     with pytest.raises(AnnotationError, match="expected text in UTF-8; convert it"):
         read_labelme(path)
 

@@ -194,6 +194,110 @@ def test_one_column_of_1_each_is_the_label(tmp_path: Path) -> None:
     assert several == {"a": "Normal=1|Benign=0|Mal=0", "b": "Normal=0|Benign=1|Mal=1"}
 
 
+TITLES = "Splits of the study\n\nby me, 2024\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "title"),
+    [
+        (TITLES + PLAIN, 4, "Splits of the study"),
+        ("Splits of the study;;\nDate;2024-01-01;\n" + PLAIN.replace(",", ";"), 3, "Splits of the study"),
+        ("sep=;\n" + "A, title, with, more, commas\n" + PLAIN.replace(",", ";"), 3, "A, title, with, more, commas"),
+        (TITLES.encode("utf-16") + PLAIN.encode("utf-16")[2:], 4, "Splits of the study"),
+    ],
+)
+def test_the_header_may_stand_below_titles(tmp_path: Path, text: str | bytes, line: int, title: str) -> None:
+    path = save(tmp_path, text)
+    table = read_split_csv(path)
+    assert table.rows == ROWS
+    assert table.notes == (f"'{path}' has its header in line {line}, and above it lines such as '{title}'",)
+
+
+def test_a_list_of_names_may_have_a_title(tmp_path: Path) -> None:
+    labels, notes = read(tmp_path, "My patients\nimage_id\na.png\nb.png\n")
+    assert labels == {"a.png": None, "b.png": None}
+    assert notes[0] == "it has its header in line 2, and above it lines such as 'My patients'"
+
+
+def test_lines_below_a_title_keep_their_numbers(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 6: image_id is empty"):
+        read_split_csv(save(tmp_path, TITLES + "image_id,split,label\na.png,test,Benign\n,test,Benign\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a.png,test,Benign\nimage_id,train,Normal\n",  # as many cells above: a row
+        "\n".join(f"title {number}" for number in range(20)) + "\n" + PLAIN,
+    ],
+)
+def test_a_header_that_is_not_clear_is_asked_for(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InputError, match="has no column image_id"):
+        read_split_csv(save(tmp_path, text))
+
+
+def test_titles_in_named_columns_and_workbooks(tmp_path: Path) -> None:
+    words = Vocabulary(columns={"image_id": "Bild", "split": "Gruppe"})
+    labels, notes = read(tmp_path, "Studie\nBild|Gruppe|label\na.png|test|Benign\n", words)
+    assert labels == {"a.png": "Benign"}
+    assert notes == ["it has its header in line 2, and above it lines such as 'Studie'"]
+    book = openpyxl.Workbook()
+    for line in (["Study"], [], ["image_id", "split", "label"], ["a.png", "test", "Benign"]):
+        book.worksheets[0].append(line)
+    book.create_sheet("old")
+    book.save(tmp_path / "split.xlsx")
+    table = read_split_csv(tmp_path / "split.xlsx")
+    assert table.rows == (SplitRow("a.png", "test", "Benign"),)
+    assert [note.partition("' ")[2] for note in table.notes] == [
+        "has 2 sheets, of which the first one is read: 'Sheet'",
+        "has its header in line 3, and above it lines such as 'Study'",
+    ]
+
+
+CHINESE = "image_id,split,label\n\u80a9_1.png,\u6d4b\u8bd5,\u826f\u6027\n"
+
+
+def test_chinese_of_windows_is_read_and_said(tmp_path: Path) -> None:
+    path = save(tmp_path, CHINESE.encode("gbk"))
+    table = read_split_csv(path)
+    assert table.rows == (SplitRow("\u80a9_1.png", "\u6d4b\u8bd5", "\u826f\u6027"),)
+    assert table.notes == (f"'{path}' is not in Unicode; it is read as GB 18030 (Chinese)",)
+    utf8 = read_split_csv(save(tmp_path, CHINESE))
+    assert (utf8.rows, utf8.notes) == (table.rows, ())
+
+
+@pytest.mark.parametrize(
+    ("label", "encoding"),
+    [
+        *[("Gr\u00f6\u00dfe", "cp1252"), ("B\u00e9nin", "cp1252"), ("\u017b\u00f3\u0142ty", "cp1250")],
+        *[("\u043d\u043e\u0440\u043c", "cp1251"), ("\uc591\uc131", "cp949"), ("x\uc591\uc131", "cp949")],
+        *[("\u826f\u6027", "shift_jis"), ("\u826f\u6027", "big5"), ("\u826f\u6027\u3067\u3059", "euc_jp")],
+    ],
+)
+def test_other_encodings_are_asked_for_with_the_line(tmp_path: Path, label: str, encoding: str) -> None:
+    with pytest.raises(InputError, match=r"in UTF-8 \(line 2 has the byte 0x..\): save it as CSV in UTF-8"):
+        read_split_csv(save(tmp_path, f"image_id,split,label\na.png,test,{label}\n".encode(encoding)))
+
+
+@pytest.mark.parametrize(("no", "yes"), [("no", "yes"), ("FALSE", "TRUE"), ("n", "Y"), ("F", "t"), ("No", "1")])
+def test_words_may_stand_for_0_and_1(tmp_path: Path, no: str, yes: str) -> None:
+    labels, _ = read(tmp_path, f"image_id,split,Normal,Benign\na,test,{yes},{no}\nb,test,{no},{yes}\n")
+    assert labels == {"a": "Normal", "b": "Benign"}
+    labels, _ = read(tmp_path, f"image_id,split,benign,malignant\na,test,{yes},{no}\nb,test,{no},{no}\n")
+    assert labels == {"a": "Benign", "b": "Normal"}
+
+
+def test_a_column_of_classes_with_a_slip_is_asked_for(tmp_path: Path) -> None:
+    """Without it the other columns would be all classes."""
+    text = "image_id,split,Normal,Mal\na,test,1,0\nb,test,O,1\nc,test,0,1\n"
+    with pytest.raises(
+        InputError, match=r"line 3: 'Normal' is 'o': write 1 .*, or name the columns of classes with --c"
+    ):
+        read(tmp_path, text)
+    counts = text.replace("Normal", "fractures").replace("O", "2")
+    assert read(tmp_path, counts)[0] == {"a": "Mal=0", "b": "Mal=1", "c": "Mal=1"}
+
+
 def test_the_columns_of_btxrd_tell_the_label(tmp_path: Path) -> None:
     labels, notes = read(tmp_path, "image_id,hand,Tumor,Benign,Malignant\na,1,1,0,1\nb,0,0,0,0\nc,0,1,1,0\n")
     assert labels == {"a": "Malignant", "b": "Normal", "c": "Benign"}

@@ -13,6 +13,7 @@ from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.btxrd import btxrd_label, read_metadata, read_table_rows
 from btxrd_explain.inputs.gathering import NameIndex, UnresolvedNameError, contradiction
 from btxrd_explain.inputs.split_csv import read_split_lines
+from btxrd_explain.inputs.table_lines import TRUTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -214,7 +215,7 @@ def _join(tables: Tables, ids: Mapping[Path, str], path: Path, rows: Mapping[str
 
 def _contradictions(image_id: str, row: Row) -> Iterable[Finding]:
     """Yield where the columns of a row of BTXRD's table contradict each other."""
-    ones = {name for name, cell in row.items() if cell == "1"}
+    ones = {name for name, cell in row.items() if TRUTHS.get(cell.lower())}
     texts = []
     if {"benign", "malignant"} <= ones:
         texts.append("benign and malignant")
