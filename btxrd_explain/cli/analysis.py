@@ -37,7 +37,7 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """
     from btxrd_explain.commands import gallery as workflow  # noqa: PLC0415 -- heavy
 
-    show_gallery(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
+    show_gallery(terminal, workflow.run(loaded.settings, terminal), loaded)
     return ExitCode.OK
 
 
@@ -63,7 +63,7 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     if loaded.settings.evaluation.methods:
         show_compare(terminal, comparison.run_methods(loaded.settings, terminal))
     else:
-        show_annotate_iou(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
+        show_annotate_iou(terminal, workflow.run(loaded.settings, terminal), loaded)
     return ExitCode.OK
 
 
@@ -102,7 +102,7 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """
     from btxrd_explain.commands import performance as workflow  # noqa: PLC0415 -- heavy
 
-    show_performance(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
+    show_performance(terminal, workflow.run(loaded.settings, terminal), loaded)
     return ExitCode.OK
 
 

@@ -85,7 +85,7 @@ def import_maps(loaded: LoadedSettings, terminal: Terminal, maps: Path) -> ExitC
     from btxrd_explain.commands import import_maps as workflow  # noqa: PLC0415 -- heavy
 
     result = workflow.run(maps, loaded.settings, terminal)
-    show_import_maps(terminal, result)
+    show_import_maps(terminal, result, loaded)
     return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
 
 

@@ -34,7 +34,7 @@ def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     from btxrd_explain.commands import infer as workflow  # noqa: PLC0415 -- heavy
 
     result = workflow.run(loaded.settings, terminal, stdin=sys.stdin.buffer)
-    show_infer(terminal, result)
+    show_infer(terminal, result, loaded)
     return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
 
 
@@ -95,7 +95,7 @@ def sanity(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """
     from btxrd_explain.commands import sanity as workflow  # noqa: PLC0415 -- heavy
 
-    show_sanity(terminal, workflow.run(loaded.settings, terminal), loaded.settings.output)
+    show_sanity(terminal, workflow.run(loaded.settings, terminal), loaded)
     return ExitCode.OK
 
 
@@ -114,7 +114,7 @@ def intervene(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     """
     from btxrd_explain.commands import intervene as workflow  # noqa: PLC0415 -- heavy
 
-    show_intervene(terminal, workflow.run(loaded.settings, terminal))
+    show_intervene(terminal, workflow.run(loaded.settings, terminal), loaded)
     return ExitCode.OK
 
 

@@ -34,11 +34,13 @@ class MergeResult:
         table: The one table.
         rows: How many rows it has.
         failed: Those of them that have no prediction.
+        labelled: Whether the true class of a predicted one is known.
     """
 
     table: PredictionTable
     rows: int
     failed: tuple[Prediction, ...]
+    labelled: bool
 
 
 def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -> MergeResult:
@@ -64,17 +66,20 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
     listener = listener or Listener()
     listener.start("rows", sum(part.rows for part in whole.parts))
     failed: list[Prediction] = []
+    labelled = False
 
     def rows() -> Iterator[Prediction]:
+        nonlocal labelled
         for row in _merged(tables, target):
             if row.status is not RowStatus.OK:
                 failed.append(row)
+            labelled |= row.label is not None and row.predicted is not None
             listener.advance()
             yield row
 
     with alone(target, listener.note):
         count = write_table(target, whole.provenance, rows())
-    return MergeResult(open_table(target), count, tuple(failed))
+    return MergeResult(open_table(target), count, tuple(failed), labelled)
 
 
 def _check_shards(files: Sequence[Path]) -> None:

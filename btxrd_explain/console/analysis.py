@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.console.markup import escape
-from btxrd_explain.console.next_steps import with_results
+from btxrd_explain.console.next_steps import following
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.human import HumanBenchmark
     from btxrd_explain.evaluation.parts import Estimate
     from btxrd_explain.evaluation.schema import Report
-    from btxrd_explain.settings import OutputSettings
+    from btxrd_explain.settings import LoadedSettings
 
 # The results of `gallery`.
 
 
-def show_gallery(terminal: Terminal, result: GalleryResult, output: OutputSettings | None = None) -> None:
+def show_gallery(terminal: Terminal, result: GalleryResult, loaded: LoadedSettings | None = None) -> None:
     """Show which pictures were written."""
     if terminal.json:
         terminal.print_json(result.report.document())
@@ -43,14 +43,14 @@ def show_gallery(terminal: Terminal, result: GalleryResult, output: OutputSettin
     terminal.print_table(["class", "TP", "FP", "FN"], rows)
     for path in result.figures.values():
         terminal.print_file(path)
-    if output is not None:
-        terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")
+    if loaded is not None and result.annotated:
+        terminal.print_next(following("annotate-iou", loaded))
 
 
 # The results of `annotate-iou`.
 
 
-def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: OutputSettings | None = None) -> None:
+def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: LoadedSettings | None = None) -> None:
     """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
     if terminal.json:
         terminal.print_json(json.loads(result.document.read_text("utf-8")))
@@ -71,9 +71,11 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, output: Out
     terminal.print_path("report", result.document)
     for path in result.files.values():
         terminal.print_file(path)
-    if output is not None:
-        terminal.print_next(f"btxrd-explain report{with_results(output)}")
-        terminal.print_next(f"btxrd-explain export --to labelme{with_results(output)}")
+    if loaded is not None:
+        terminal.print_next(following("report", loaded))
+        if any(image.predicted is not None for image in result.report.per_image):
+            tuned = result.report.protocol.tuned_on and {"annotation.threshold": result.report.protocol.threshold}
+            terminal.print_next(following("export", loaded, "--to", "labelme", changed=tuned))
 
 
 def _show_readers(terminal: Terminal, human: HumanBenchmark | None) -> None:
@@ -222,7 +224,7 @@ _MOST_CLASSES = 20
 """Classes whose scores are told; of more the most frequent ones."""
 
 
-def show_performance(terminal: Terminal, result: PerformanceResult, output: OutputSettings) -> None:
+def show_performance(terminal: Terminal, result: PerformanceResult, loaded: LoadedSettings) -> None:
     """Show the scores of all classes, and of each with its interval."""
     from btxrd_explain.commands.performance.multi_label import MultiLabelReport  # noqa: PLC0415 -- NumPy
 
@@ -239,7 +241,7 @@ def show_performance(terminal: Terminal, result: PerformanceResult, output: Outp
     terminal.print_path("report", result.document)
     for path in result.figures.values():
         terminal.print_file(path)
-    terminal.print_next(f"btxrd-explain gallery{with_results(output)}")
+    terminal.print_next(following("gallery", loaded))
 
 
 def _show_scores(terminal: Terminal, report: PerformanceReport) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from btxrd_explain.console.next_steps import with_table
+from btxrd_explain.console.next_steps import of_table, with_table
 
 if TYPE_CHECKING:
     from btxrd_explain.commands.check import CheckResult
     from btxrd_explain.commands.import_maps import ImportMapsResult
     from btxrd_explain.commands.merge import MergeResult
     from btxrd_explain.console.terminal import Terminal
+    from btxrd_explain.settings import LoadedSettings
 
 # The results of `check`.
 
@@ -92,13 +93,15 @@ def show_merge(terminal: Terminal, result: MergeResult) -> None:
         return
     terminal.print(f"{result.rows} radiographs, {failed} of them without prediction")
     terminal.print_path("table", result.table.path)
-    terminal.print_next(f"btxrd-explain gallery{with_table(result.table.path)}")
+    command = "gallery" if result.labelled else "export --to labelme"
+    if failed < result.rows:
+        terminal.print_next(f"btxrd-explain {command}{with_table(result.table.path)}")
 
 
 # The results of `import-maps`.
 
 
-def show_import_maps(terminal: Terminal, result: ImportMapsResult) -> None:
+def show_import_maps(terminal: Terminal, result: ImportMapsResult, loaded: LoadedSettings) -> None:
     """Show what was imported."""
     if terminal.json:
         counts = {"images": result.images, "maps": result.maps, "failed": result.failed}
@@ -106,4 +109,4 @@ def show_import_maps(terminal: Terminal, result: ImportMapsResult) -> None:
         return
     terminal.print(f"{result.maps} heat maps of {result.images} images imported, {result.failed} failed")
     terminal.print_path("table", result.table.path)
-    terminal.print_next(f"btxrd-explain annotate-iou --annotations PATH{with_table(result.table.path)}")
+    terminal.print_next(of_table("annotate-iou" if result.annotated else "report", loaded))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.console.analysis import show_annotate_iou, show_gallery
 from btxrd_explain.console.markup import escape
-from btxrd_explain.console.next_steps import with_results, with_table
+from btxrd_explain.console.next_steps import following, with_table
 from btxrd_explain.console.terminal import in_words, number
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.methods import Method
     from btxrd_explain.evaluation.parts import Estimate
     from btxrd_explain.inference.run import Summary
-    from btxrd_explain.settings import OutputSettings
+    from btxrd_explain.settings import LoadedSettings
 
 # The results of `infer`.
 
@@ -35,7 +35,7 @@ _MOST_COLUMNS, _MOST_SCORES = 8, 20
 """Classes of which a confusion matrix fits, and of which anything is told."""
 
 
-def show_infer(terminal: Terminal, result: InferResult, *, hint: bool = True) -> None:
+def show_infer(terminal: Terminal, result: InferResult, loaded: LoadedSettings | None = None) -> None:
     """Show images one by one where they were named so, else a summary; as JSON each row was printed as it came."""
     for row in result.failed:
         terminal.failed(row.image_id, row.status, row.error or "")
@@ -49,8 +49,10 @@ def show_infer(terminal: Terminal, result: InferResult, *, hint: bool = True) ->
     else:
         _show_summary(terminal, result, names)
     terminal.print_path("table", result.table.path)
-    if hint:
-        _print_next(terminal, result)
+    if result.shard_of is not None:
+        _lead_to_merge(terminal, result.table.path, result.shard_of)
+    elif loaded is not None:
+        _lead_on(terminal, result, loaded)
 
 
 def _show_images(terminal: Terminal, result: InferResult, names: tuple[str, ...]) -> None:
@@ -134,20 +136,21 @@ def _show_counts(terminal: Terminal, summary: Summary, names: tuple[str, ...]) -
         terminal.print(f"accuracy {number(summary.accuracy)} on {summary.labelled} labelled radiographs")
 
 
-def _print_next(terminal: Terminal, result: InferResult) -> None:
+def _lead_to_merge(terminal: Terminal, shard: Path, table: Path) -> None:
+    """Tell how a shard and the others become one table."""
+    shards = re.sub(r"-\d+-of-", "-*-of-", shard.name)
+    folder, whole = (shlex.quote(str(path)) for path in (shard.parent, table))
+    terminal.print_next(f"the other shards, then btxrd-explain merge {folder}/{shards} -o {whole}")
+
+
+def _lead_on(terminal: Terminal, result: InferResult, loaded: LoadedSettings) -> None:
     """Tell what the table is good for: with labels galleries and scores, with annotations too the evaluation."""
-    table = with_table(result.table.path)
-    if result.shard_of is not None:
-        shards = re.sub(r"-\d+-of-", "-*-of-", result.table.path.name)
-        folder, whole = (shlex.quote(str(path)) for path in (result.table.path.parent, result.shard_of))
-        terminal.print_next(f"the other shards, then btxrd-explain merge {folder}/{shards} -o {whole}")
-    elif result.summary().labelled:
-        terminal.print_next(f"btxrd-explain gallery{table}")
-        terminal.print_next(f"btxrd-explain performance{table}")
-        if result.annotated:
-            terminal.print_next(f"btxrd-explain annotate-iou{table}")
-    else:
-        terminal.print_next(f"btxrd-explain export --to labelme{table}")
+    commands: list[tuple[str, ...]] = [("export", "--to", "labelme")] if len(result.failed) < len(result.rows) else []
+    if result.summary().labelled:
+        commands = [("gallery",), ("performance",), *([("annotate-iou",)] if result.annotated else [])]
+    whole = len(result.table.index()) == len(result.rows)
+    for command, *more in commands:
+        terminal.print_next(following(command, loaded, *more, whole_table=whole))
 
 
 # What can be chosen: layers, methods and settings.
@@ -198,13 +201,13 @@ def show_settings(terminal: Terminal, result: ConfigResult) -> None:
 def show_template(terminal: Terminal, path: Path) -> None:
     """Show where the settings file is."""
     terminal.print_path("settings", path)
-    terminal.print_next(f"btxrd-explain infer BTXRD/ --config {shlex.quote(str(path))}  (after editing it)")
+    terminal.print_next(f"btxrd-explain config --config {shlex.quote(str(path))}")
 
 
 # The results of `sanity`.
 
 
-def show_sanity(terminal: Terminal, result: SanityResult, output: OutputSettings) -> None:
+def show_sanity(terminal: Terminal, result: SanityResult, loaded: LoadedSettings) -> None:
     """Show the verdict, and how alike the maps stay stage by stage."""
     report = result.report
     if terminal.json:
@@ -228,8 +231,8 @@ def show_sanity(terminal: Terminal, result: SanityResult, output: OutputSettings
     terminal.print_path("report", result.document)
     for figure in result.figures:
         terminal.print_file(figure)
-    if output.predictions_path.exists():
-        terminal.print_next(f"btxrd-explain annotate-iou{with_results(output)}")
+    if result.annotated:
+        terminal.print_next(following("annotate-iou", loaded))
 
 
 def _interval(found: Estimate) -> str:
@@ -242,7 +245,7 @@ def _interval(found: Estimate) -> str:
 # The results of `intervene`.
 
 
-def show_intervene(terminal: Terminal, result: InterveneResult) -> None:
+def show_intervene(terminal: Terminal, result: InterveneResult, loaded: LoadedSettings) -> None:
     """Show the verdict, the mean effects and the four cells."""
     report = result.report
     if terminal.json:
@@ -263,6 +266,7 @@ def show_intervene(terminal: Terminal, result: InterveneResult) -> None:
     terminal.print_path("report", result.document)
     for path in result.files.values():
         terminal.print_file(path)
+    terminal.print_next(following("report", loaded))
 
 
 # The results of `demo`.
@@ -273,11 +277,12 @@ def show_demo(terminal: Terminal, result: DemoResult) -> None:
     if terminal.json:
         terminal.print_json(result.files())
         return
-    show_infer(terminal, result.infer, hint=False)
+    show_infer(terminal, result.infer)
     show_gallery(terminal, result.gallery)
     show_annotate_iou(terminal, result.annotate_iou)
     terminal.print("\n[bold]Open these:[/bold]")
     for path in result.pictures():
         terminal.print_path("  picture", path)
     terminal.print_path("  page for a browser", result.report.page)
-    terminal.print_next("btxrd-explain infer BTXRD/ --checkpoint best.pt  (your own radiographs and network)")
+    terminal.note("for your own radiographs and network: btxrd-explain infer BTXRD/ --checkpoint best.pt")
+    terminal.print_next(f"btxrd-explain performance{with_table(result.infer.table.path)}")

@@ -121,9 +121,9 @@ class Terminal(Listener):
         """Name a file of results, and say whether it is a figure to look at."""
         self.print_path("figure" if path.suffix in _FIGURES else "file", path)
 
-    def print_next(self, command: str) -> None:
-        """Tell on stderr what a user may want to run next."""
-        if not (self._quiet or self.json):
+    def print_next(self, command: str | None) -> None:
+        """Tell on stderr what a user may want to run next; None is nothing."""
+        if command is not None and not (self._quiet or self.json):
             self._err.print(f"[dim]next:[/dim] {escape(command)}", soft_wrap=True)
 
     def print_table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:

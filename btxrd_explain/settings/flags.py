@@ -72,7 +72,8 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "report": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_COLOURS, *_SCORING),
-            *("report.layout", "report.picture_side", *_READERS, *_DECISIONS),
+            *("annotation.tune_on", "annotation.tune_split", "report.layout", "report.picture_side", *_READERS),
+            *("evaluation.by", "evaluation.group_column", "evaluation.metadata", *_DECISIONS),
         ),
         "check": (
             *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv"),

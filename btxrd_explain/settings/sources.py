@@ -6,7 +6,7 @@ from, and turns whatever is wrong into one line for the user: all problems of al
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -42,10 +42,16 @@ class LoadedSettings:
         settings: The settings in effect.
         origins: For each setting by its dotted name: ``default``, ``config file 'x.yaml'``,
             ``environment BTXRD_EXPLAIN_MODEL__DEVICE``, ``flag --device`` or ``--set model.device=cpu``.
+        config: The configuration file.
+        flags: The values that were given on the command line by dotted name, in its order, as they were written.
+        assignments: The values of ``--set``.
     """
 
     settings: Settings
     origins: Mapping[str, str]
+    config: Path | None = None
+    flags: Mapping[str, object] = field(default_factory=dict)
+    assignments: tuple[str, ...] = ()
 
 
 def load_settings(
@@ -77,14 +83,17 @@ def load_settings(
     >>> loaded.settings.annotation.threshold, loaded.origins["annotation.threshold"]
     (0.4, '--set annotation.threshold=0.4')
     """
-    return _loaded(
+    given = [*_from_flags(flags or {})]
+    loaded = _loaded(
         [
             *(() if config is None else _from_file(config)),
             *_from_environment(os.environ if environ is None else environ),
-            *_from_flags(flags or {}),
+            *given,
             *_from_assignments(assignments),
         ]
     )
+    written = {item.name: item.value for item in given}
+    return replace(loaded, config=config, flags=MappingProxyType(written), assignments=tuple(assignments))
 
 
 def settings_of(

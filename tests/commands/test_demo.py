@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from btxrd_explain.cli import app
 from btxrd_explain.inference.request import checkpoint_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Wishes, build_classifier
@@ -47,6 +50,14 @@ def test_it_says_what_to_open(demo: DemoRun) -> None:
             assert min(picture.size) > 500
     assert "report.html" in output.replace("\n", "")
     assert "SYNTHETIC DATA" in (folder / "results" / "report.html").read_text()
+
+
+def test_it_leads_to_what_works_as_it_is_printed(demo: DemoRun) -> None:
+    (line,) = (line for line in demo.stderr.splitlines() if line.startswith("next: "))
+    assert line == f"next: btxrd-explain performance -o {demo.folder / 'results'}"
+    assert any("btxrd-explain infer BTXRD/ --checkpoint best.pt" in text for text in demo.stderr.splitlines())
+    result = CliRunner().invoke(app, [*shlex.split(line)[2:], "--json"])
+    assert json.loads(result.stdout)["num_images"] == 60
 
 
 def test_the_data_are_laid_out_like_the_download(demo: DemoRun) -> None:

@@ -16,7 +16,7 @@ from btxrd_explain.commands.performance.calibration import Calibration
 from btxrd_explain.console.analysis import bounds, show_compare, show_gallery, show_performance
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.evaluation.parts import Estimate, Statistics
-from btxrd_explain.settings import OutputSettings
+from btxrd_explain.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ def test_scores_of_classes_have_two_digits_and_undefined_ones_a_word(shown: Call
         sha256={},
     )
     result = PerformanceResult(report, Path("performance.json"), {})
-    lines = shown(show_performance, result, OutputSettings()).splitlines()
+    lines = shown(show_performance, result, load_settings(environ={})).splitlines()
     assert "accuracy 0.25 [0.12, 0.38]" in lines
     assert "balanced accuracy 0.50" in lines
     assert "macro F1 undefined" in lines
@@ -158,6 +158,6 @@ def test_examples_are_counted_of_those_that_there_are(shown: Callable[..., str])
         FN=Shown(available=0, shown=[]),
     )
     report = GalleryReport(order={}, classes={"Benign": found}, warnings=[], provenance={}, failed_images=[], sha256={})
-    result = GalleryResult({"Benign": Path("gallery_Benign.png")}, report, Path("gallery.json"), {})
+    result = GalleryResult({"Benign": Path("gallery_Benign.png")}, report, Path("gallery.json"), {}, annotated=False)
     assert "Benign 1 of 5 2 of 2 0 of 0" in shown(show_gallery, result).splitlines()
     assert json.loads(shown(show_gallery, result, as_json=True)) == report.document()

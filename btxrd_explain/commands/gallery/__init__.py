@@ -111,12 +111,14 @@ class GalleryResult:
         report: The content of ``gallery.json``: which image stands where, and why.
         document: Its path.
         failed: Why the files of some images failed, by ``image_id``; they are not shown.
+        annotated: Whether an image that is shown has an annotation.
     """
 
     figures: Mapping[str, Path]
     report: GalleryReport
     document: Path
     failed: Mapping[str, str]
+    annotated: bool
 
 
 def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
@@ -158,7 +160,8 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
             failed_images=LeftOut.of(listener.reasons),
         )
         report = write_set(document, report, figures.values())
-    return GalleryResult(figures, report, document, listener.reasons)
+    annotated = any(selected.annotation_of(image.row) is not None for image in images.values())
+    return GalleryResult(figures, report, document, listener.reasons, annotated)
 
 
 def _draw(painter: ExamplePainter, chosen: list[_Chosen]) -> dict[str, Path]:

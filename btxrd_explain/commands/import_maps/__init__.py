@@ -15,6 +15,7 @@ from btxrd_explain.core.preprocess import LARGEST_SIDE, Preprocessing
 from btxrd_explain.errors import InputError, RadiographError
 from btxrd_explain.finding import listed, quoted
 from btxrd_explain.inference.request import collect_images, names_images
+from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.inputs.score_table import ScoredImage, read_scores
 from btxrd_explain.predictions.provenance import MOST_CELLS, Provenance
@@ -44,12 +45,15 @@ class ImportMapsResult:
         images: How many images it has.
         maps: How many heat maps.
         failed: Files and radiographs that cannot be used.
+        annotated: Whether an image of the table has a known true class and an annotation, found as the other commands
+            find it.
     """
 
     table: PredictionTable
     images: int
     maps: int
     failed: int
+    annotated: bool
 
 
 def run(maps: Path, settings: Settings, listener: Listener | None = None) -> ImportMapsResult:
@@ -81,7 +85,11 @@ def run(maps: Path, settings: Settings, listener: Listener | None = None) -> Imp
     with alone(target, listener.note):
         count = write_table(target, provenance, rows)
     found = sum(map(len, gathered.maps.values()))
-    return ImportMapsResult(open_table(target), count, found, len(failures.reasons))
+    table = open_table(target)
+    source = open_source(settings.data.annotations)
+    labelled = (row for row in table.index() if row.label is not None)
+    annotated = any(source.find(table.image_path(row)) is not None for row in labelled)
+    return ImportMapsResult(table, count, found, len(failures.reasons), annotated)
 
 
 def _records(settings: Settings, listener: Listener) -> dict[str, ImageRecord]:

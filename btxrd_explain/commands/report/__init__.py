@@ -162,7 +162,7 @@ def _plan(settings: Settings, selected: Selected, listener: Listener) -> tuple[E
     columns = read_columns(settings, selected, listener)
     decisions = decisions_of(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
-    tuned = tune(settings, selected, protocol, listener)
+    tuned = tune(settings, selected, protocol, listener, groups=columns.get(settings.evaluation.group_column or ""))
     bare = replace(protocol if tuned is None else tuned.protocol, baselines=False, boxes=False)
     return replace(extent_of(settings, selected, columns, tuned), average_mask=None), bare
 

@@ -45,11 +45,13 @@ class SanityResult:
         report: The content of ``sanity_report.json``.
         document: Path of the report.
         figures: Paths of the figures.
+        annotated: Whether an image of the sample has a known true class and an annotation.
     """
 
     report: SanityReport
     document: Path
     figures: tuple[Path, ...]
+    annotated: bool
 
 
 def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
@@ -108,7 +110,8 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     with alone(document, listener.note):
         figures = draw_figures(sample.subjects, randomised, perturbed, settings, explainer.provenance)
         report = write_set(document, report, figures)
-    return SanityResult(report, document, figures)
+    annotated = any(subject.annotated and subject.label is not None for subject in sample.subjects)
+    return SanityResult(report, document, figures, annotated)
 
 
 def _stages(explainer: Explainer, at_least: int) -> tuple[Stage, ...]:
