@@ -74,7 +74,8 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
     if loaded is not None:
         terminal.print_next(following("report", loaded))
         if any(image.predicted is not None for image in result.report.per_image):
-            tuned = result.report.protocol.tuned_on and {"annotation.threshold": result.report.protocol.threshold}
+            protocol = result.report.protocol
+            tuned = None if protocol.tuned_on is None else {"annotation.threshold": protocol.threshold}
             terminal.print_next(following("export", loaded, "--to", "labelme", changed=tuned))
 
 

@@ -263,11 +263,6 @@ def test_interventions_follow_the_log_odds_of_the_mean(place: Path) -> None:
         assert row["log_odds"] == pytest.approx(np.log(probability / (1 - probability)), abs=1e-4)
 
 
-def test_one_network_is_loaded_in_python(place: Path) -> None:
-    with pytest.raises(TypeError, match=r"expected a path as text or pathlib\.Path"):
-        api.load_classifier([place / name for name in MEMBERS])  # type: ignore[arg-type]
-
-
 def test_settings_take_one_checkpoint_or_a_list(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("model:\n  checkpoint: [a.pt, 'b, c.pt']\n")
     several = load_settings(tmp_path / "c.yaml", environ={}).settings.model.checkpoint

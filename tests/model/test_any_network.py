@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -67,7 +67,7 @@ def test_maps_of_pixels_have_the_size_that_is_asked_for(network: nn.Module, batc
     ],
 )
 def test_what_there_is_not_is_refused(
-    network: nn.Module, batch: torch.Tensor, wrong: dict[str, object], error: type[Exception], said: str
+    network: nn.Module, batch: torch.Tensor, wrong: dict[str, Any], error: type[Exception], said: str
 ) -> None:
     for function in (bx.explain, bx.generate_gradcam):
         with pytest.raises(error, match=said):
