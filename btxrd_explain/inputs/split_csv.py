@@ -163,7 +163,7 @@ def read_split_lines(
     keys = {given["image_id"]} if "image_id" in given else {"image_id", *_OTHER_NAMES["image_id"]}
     table = open_table(path, {*_ALL_NAMES, *given.values()}, keys)
     names, taken = _our_names(path, table.names, vocabulary.columns)
-    notes = [*table.notes, *taken]
+    notes = [*table.notes, *table.guesses, *taken]
     check_header(path, names, ("image_id", *(name for name in COLUMNS if name in names)))
     rows: Iterable[tuple[int, dict[str, str]]] = ((line, cells_by_name(names, values)) for line, values in table.lines)
     if "split" not in names:

@@ -54,14 +54,14 @@ class OpenTable:
     Attributes:
         names: Names of the columns, as the table has them.
         lines: The lines below the header that are not empty; cells have no blanks around them.
-        above: The lines above the header, which say something else.
-        notes: What was taken for what, one line each.
+        notes: Which part of the file it is, one line each.
+        guesses: In what it is no plain table, and what that was taken for, one line each.
     """
 
     names: list[str]
     lines: Iterator[Line]
-    above: list[Line]
     notes: list[str]
+    guesses: list[str]
 
 
 def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -76,15 +76,11 @@ def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[
         lower case, and those that a short line lacks are empty.
 
     Raises:
-        InputError: The file cannot be read, or a column is not there, or twice.
+        InputError: The file cannot be read, is no plain table, or a column is not there, or twice.
     """
     table = open_table(path, required, required[:1])
-    if table.above:
-        number, cells = table.above[0]
-        raise InputError(
-            f"'{path}' has no header in line {number}, which begins with '{_title(cells)}'",
-            hint="remove the lines above the names of the columns",
-        )
+    if table.guesses:
+        raise InputError(table.guesses[0], hint="save it in UTF-8, with the names of the columns in the first line")
     names = [spelled_alike(name) if spelled_alike(name) in required else name.lower() for name in table.names]
     check_header(path, names, required)
     for line, values in table.lines:
@@ -110,6 +106,7 @@ def open_table(path: Path, known: Collection[str], keys: Collection[str]) -> Ope
     """
     data = _content(path)
     notes: list[str] = []
+    guesses: list[str] = []
     lines: Iterable[Line]
     if data.startswith(_WORKBOOK) or path.suffix.lower() == ".xlsx":
         lines, sheets = workbook_lines(path)
@@ -119,18 +116,14 @@ def open_table(path: Path, known: Collection[str], keys: Collection[str]) -> Ope
         text, encoding = _decoded(path, data)
         lines = _csv_lines(path, text, known, keys)
         if encoding == "gb18030":
-            notes.append(f"'{path}' is not in Unicode; it is read as GB 18030 (Chinese)")
+            guesses.append(f"'{path}' is not in Unicode, and looks like GB 18030 (Chinese)")
     filled = _filled(lines)
     first = list(islice(filled, _MOST_ABOVE)) or [(1, [])]
     place = _place_of_header([cells for _, cells in first], keys)
     if place:
-        title = _title(first[0][1])
-        notes.append(f"'{path}' has its header in line {first[place][0]}, and above it lines such as '{title}'")
-    return OpenTable(first[place][1], chain(first[place + 1 :], filled), first[:place], notes)
-
-
-def _title(cells: Sequence[str]) -> str:
-    return next(filter(None, cells))[:40]
+        title = next(filter(None, first[0][1]))[:40]
+        guesses.append(f"'{path}' has its header in line {first[place][0]}, and above it lines such as '{title}'")
+    return OpenTable(first[place][1], chain(first[place + 1 :], filled), notes, guesses)
 
 
 def _place_of_header(lines: Sequence[Sequence[str]], keys: Collection[str]) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.system.files import read_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 
@@ -24,8 +25,20 @@ _MARKS |= {BOM_UTF16_BE: "utf-16"}
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 _WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _KANA = {0xA4, 0xA5}
-_OTHER_ALPHABETS = ("cp1250", "cp1251", "cp1252", "cp1253", "cp949")
-"""Encodings of Latin, Cyrillic, Greek and Korean letters, of which a few words may look like GB 2312."""
+_OTHER_ALPHABETS = {
+    "Latin": rb"(?=.*[A-Za-z])(?:[A-Z\xa3\xa5\xaa\xaf\xbc\xc0-\xde]?[a-z\xb3\xb9\xba\xbe\xbf\xdf-\xff]+"
+    rb"|[A-Z\xa3\xa5\xaa\xaf\xbc\xc0-\xde]+)",
+    "Cyrillic": rb"[\xa8\xc0-\xdf]?[\xb8\xe0-\xff]+|[\xa8\xc0-\xdf]+",
+    "Greek": rb"[\xb8-\xbf\xc1-\xd9]?[\xdc-\xfe]+|[\xc1-\xd9]+",
+}
+"""Words of the alphabets of Windows (code pages 1250 to 1253), in small letters, with a capital, or all in capitals."""
+_FREQUENT_HANGUL = frozenset(
+    "\uac00\uace0\uacfc\uad00\uad6c\uad6d\uadf8\uae30\uace8\ub098\ub0a8\ub294\ub2e4\ub300\ub3c4\ub3d9\ub4e4\ub77c\ub85c\ub97c\ub9ac\ub9cc\uba74"
+    "\uba85\ubb34\ubbf8\ubc18\ubcc0\ubcd1\ubcf4\ubd80\ubd84\ube44\uc0ac\uc0b0\uc0c1\uc11c\uc120\uc131\uc138\uc18c\uc190\uc218\uc2a4\uc2dc\uc2e0\uc544"
+    "\uc545\uc548\uc591\uc5b4\uc5d0\uc5ec\uc5f0\uc601\uc624\uc6b0\uc6d0\uc704\uc720\uc740\uc744\uc758\uc774\uc778\uc77c\uc790\uc7a5\uc804\uc808\uc815"
+    "\uc81c\uc870\uc885\uc88c\uc8fc\uc911\uc9c0\uc9c4\uce58\ud06c\ud558\ud55c\ud574\ud658"
+)
+"""Syllables of which Korean text has many; Chinese that is taken for Korean has any of 2,350."""
 
 
 def decode_text(data: bytes) -> tuple[str, str]:
@@ -65,17 +78,19 @@ def is_chinese(data: bytes) -> bool:
     if any(_KANA & set(run[::2]) for run in runs):
         return False
     words = set(_WORD.findall(data))
-    return not any(all(_is_word(word, encoding) for word in words) for encoding in _OTHER_ALPHABETS)
+    others = (re.compile(spelled, re.DOTALL).fullmatch for spelled in _OTHER_ALPHABETS.values())
+    return not any(all(map(is_word, words)) for is_word in others) and not _is_korean(words)
 
 
-def _is_word(data: bytes, encoding: str) -> bool:
-    """Return whether bytes are letters in an encoding, and in the case of a word, or syllables of Hangul."""
+def _is_korean(words: Iterable[bytes]) -> bool:
+    """Return whether words are Hangul, and half of it frequent syllables."""
     try:
-        text = data.decode(encoding)
+        text = "".join(word.decode("cp949") for word in words)
     except UnicodeDecodeError:
         return False
-    in_case = text.islower() or text.isupper() or text.istitle()
-    return text.isalpha() and (in_case or all(letter.isascii() or "\uac00" <= letter <= "\ud7a3" for letter in text))
+    syllables = [letter for letter in text if not letter.isascii()]
+    frequent = sum(letter in _FREQUENT_HANGUL for letter in syllables)
+    return all("\uac00" <= letter <= "\ud7a3" for letter in syllables) and 2 * frequent >= len(syllables)
 
 
 def read_text(path: Path, *, max_bytes: int) -> tuple[str, str]:

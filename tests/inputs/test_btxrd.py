@@ -84,11 +84,13 @@ def test_excel_comes_before_csv_and_lock_files_do_not_count(tmp_path: Path) -> N
     assert find_btxrd_table(tmp_path) == tmp_path / "dataset.xlsx"
 
 
-def test_lines_above_the_header_are_asked_for(tmp_path: Path) -> None:
+def test_what_is_no_plain_table_is_asked_for(tmp_path: Path) -> None:
     path = workbook(tmp_path / "dataset.xlsx", ["BTXRD, release 2"], [None], HEADER, FIRST)
-    message = "has no header in line 1, which begins with 'BTXRD, release 2': remove the lines above the names"
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(InputError, match="header in line 3, and above it lines such as 'BTXRD, release 2': save it in"):
         read_btxrd_table(path)
+    (tmp_path / "dataset.csv").write_bytes("image_id,sex\na.png,\u60a3\u8005\n".encode("gbk"))
+    with pytest.raises(InputError, match=r"is not in Unicode, and looks like GB 18030 \(Chinese\): save it in UTF-8"):
+        read_btxrd_table(tmp_path / "dataset.csv")
 
 
 def test_unusable_tables_are_an_error(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ def test_chinese_of_windows_is_read_and_said(tmp_path: Path) -> None:
     path = save(tmp_path, CHINESE.encode("gbk"))
     table = read_split_csv(path)
     assert table.rows == (SplitRow("\u80a9_1.png", "\u6d4b\u8bd5", "\u826f\u6027"),)
-    assert table.notes == (f"'{path}' is not in Unicode; it is read as GB 18030 (Chinese)",)
+    assert table.notes == (f"'{path}' is not in Unicode, and looks like GB 18030 (Chinese)",)
     utf8 = read_split_csv(save(tmp_path, CHINESE))
     assert (utf8.rows, utf8.notes) == (table.rows, ())
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json, shown
+from btxrd_explain.untrusted.documents import InvalidDocumentError, decode_text, load_json, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,3 +59,39 @@ def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 def test_a_long_value_is_shown_by_its_beginning() -> None:
     assert shown("a" * 1000) == '"' + "a" * 39 + "..."
     assert json.loads(shown({"a": None})) == {"a": None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\u80bf\u7624",  # each of them alone is a file
+        "\u826f\u6027",
+        "\u6076\u6027\u80bf\u7624",
+        "\u9aa8\u8089\u7624",
+        "\u8f6f\u9aa8\u7624",
+        "\u9aa8\u56ca\u80bf",
+        "\u6b63\u5e38",
+        "IMG\u80bf\u7624",
+        "\u7537\n\u5973\n\u60a3\u8005",
+    ],
+)
+def test_chinese_of_windows_is_told_by_its_bytes(text: str) -> None:
+    assert decode_text(text.encode("gbk")) == (text, "gb18030")
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Gr\u00f6\u00dfe", "cp1252"),
+        ("GR\u00d6\u00dcN", "cp1252"),
+        ("cr\u00e9\u00e9", "cp1252"),
+        ("m\u0105\u0142y", "cp1250"),
+        ("\u043d\u043e\u0440\u043c\n\u041d\u043e\u0440\u043c\n\u041d\u041e\u0420\u041c", "cp1251"),
+        ("\u03cc\u03b3\u03ba\u03bf", "cp1253"),
+        ("\uc591\uc131\n\uc545\uc131\n\uc815\uc0c1", "cp949"),
+        ("\u826f\u6027\u3067\u3059", "euc_jp"),
+    ],
+)
+def test_what_may_be_another_alphabet_is_refused(text: str, encoding: str) -> None:
+    with pytest.raises(InvalidDocumentError, match="expected text in UTF-8"):
+        decode_text(text.encode(encoding))
