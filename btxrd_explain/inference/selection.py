@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.class_names import NoLesion
 from btxrd_explain.errors import AnnotationError, InputError, TableError
-from btxrd_explain.finding import Tally, listed, quoted
+from btxrd_explain.finding import Tally
 from btxrd_explain.findings.origin import image_findings, setting_findings
 from btxrd_explain.findings.table import inspect_table, split_findings
 from btxrd_explain.inference.request import collect_images, names_images
 from btxrd_explain.inference.run import up_to_date
-from btxrd_explain.inputs.annotation_source import open_source, read_lesions
+from btxrd_explain.inputs.annotation_source import no_name_fits, open_source, read_lesions
 from btxrd_explain.inputs.shared_annotations import Annotated, of_one_stem, tell_apart
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
@@ -222,7 +222,4 @@ def _tell_of_names(selected: Selected, listener: Listener) -> None:
             return
         first = first or row
     if first is not None:
-        path = selected.table.image_path(first)
-        nearest = listed(quoted(selected.source.nearest(path)))
-        near = f"; the names nearest to '{path.name}' are {nearest}" if nearest else ""
-        listener.note(f"no annotation there has the name of a radiograph{near}")
+        listener.note(no_name_fits(selected.source, selected.table.image_path(first)))

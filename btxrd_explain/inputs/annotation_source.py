@@ -284,6 +284,13 @@ class AnnotationSource(Protocol):
         """Return the names in it that look most like an image's, from the nearest on."""
 
 
+def no_name_fits(source: AnnotationSource, image: Path) -> str:
+    """Say that no annotation has the name of a radiograph, and which names come nearest to one that has none."""
+    nearest = listed(quoted(source.nearest(image)))
+    near = f"; the names nearest to '{image.name}' are {nearest}" if nearest else ""
+    return f"no annotation there has the name of a radiograph{near}"
+
+
 def open_source(annotations: Path | None) -> AnnotationSource:
     """Open what a user names as annotations.
 

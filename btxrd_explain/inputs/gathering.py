@@ -179,6 +179,7 @@ class Gathering:
             knows an image counts.
         folders: Folders of images that are named.
         vocabulary: What split CSVs call columns and classes.
+        source: Finds annotations, before the sources of roots do.
     """
 
     def __init__(self, annotations: Path | None, vocabulary: Vocabulary | None = None) -> None:
@@ -192,7 +193,7 @@ class Gathering:
         self._known: dict[str, Path] = {}
         """Images by absolute path or URL: the same file through two inputs is one image."""
         self._files: dict[Path, None] = {}
-        self._source = open_source(annotations)
+        self.source = open_source(annotations)
         self._root_sources: dict[Path, AnnotationSource] = {}
         self._common_source: AnnotationSource | None = None
         self._near = annotations is None
@@ -261,7 +262,7 @@ class Gathering:
 
     def annotation(self, file: Path) -> AnnotationPlace | None:
         """Return where the annotation of an image is; None where there is none."""
-        found = self._source.find(file)
+        found = self.source.find(file)
         source = self._root_sources.get(file, self._common_source) if self._near else None
         return source.find(file) if found is None and source is not None else found
 
@@ -269,7 +270,7 @@ class Gathering:
         """Name the annotations that belong to none of the images."""
         used = [place for place in map(self.annotation, self.all_files) if place is not None]
         others = (*self._root_sources.values(), self._common_source) if self._near else ()
-        sources = {id(source): source for source in (self._source, *others) if source is not None}
+        sources = {id(source): source for source in (self.source, *others) if source is not None}
         return list(
             {absolute(Path(name)): name for source in sources.values() for name in source.unused(used)}.values()
         )

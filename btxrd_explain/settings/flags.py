@@ -78,7 +78,8 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "check": (
             *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv"),
             *("data.columns", "data.label_names", "data.labels_from_folders", "data.no_lesion_classes"),
-            *("model.class_names", "annotation.mask_inverted", "evaluation.group_column", "evaluation.metadata"),
+            *("model.class_names", "annotation.label_map", "annotation.mask_inverted"),
+            *("evaluation.group_column", "evaluation.metadata"),
             *("check.similarity", "check.fail_on", "check.groups", "output.directory"),
         ),
         "sanity": (

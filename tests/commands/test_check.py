@@ -813,6 +813,53 @@ def test_columns_that_are_not_classes_are_left_out_where_classes_are_named(root:
         assert any(expected in finding["message"] for finding in json.loads(report.read_text())["findings"])
 
 
+def test_labels_may_mean_something_else(root: Root) -> None:
+    masks = root.path.parent / "masks"
+    masks.mkdir()
+    tumour, normal = root.images[0], root.images[NORMAL]
+    for image in (tumour, normal):
+        with Image.open(image) as opened:
+            mask = np.full(opened.size[::-1], 1, np.uint8)
+        mask[40:60, 50:80] = 2 if image is tumour else 1
+        Image.fromarray(mask).save(masks / f"{image.stem}.png")
+    report = root.path.parent / "results" / "check_report.json"
+    found = {}
+    for flags in ((), ("--label-map", "1=ignore"), ("--label-map", "*=ignore")):
+        root.check("--annotations", masks, *flags)
+        findings = json.loads(report.read_text())["findings"]
+        found[flags] = {(finding["code"], *finding["images"]) for finding in findings}
+    whole, ignored, none = found.values()
+    both = {("mask-whole", tumour.name), ("mask-whole", normal.name), ("annotated-normal", normal.name)}
+    assert both <= whole
+    assert not both & ignored
+    assert ("empty-annotation", tumour.name) in none - ignored - whole
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "KNEE{}.json",
+            "LabelMe files in '../named'; no annotation there has the name of a radiograph; the names near",
+        ),
+        (
+            "{}.xyz",
+            "none that is known in '../named', but 3 .xyz files; no annotation there has the name of a radiograph",
+        ),
+    ],
+)
+def test_annotations_that_are_no_radiographs_are_called_what_they_are(root: Root, name: str, told: str) -> None:
+    named = root.path.parent / "named"
+    named.mkdir()
+    for number in range(3):
+        shutil.copy(root.annotation(number), named / name.format(number))
+    root.check("--annotations", named)
+    report = json.loads((root.path.parent / "results" / "check_report.json").read_text())
+    (finding,) = (each for each in report["findings"] if each["code"] == "no-annotations")
+    assert finding["message"].startswith(f"annotations: {told}")
+    assert finding["advice"] == "name them like the radiographs"
+
+
 def test_inverted_masks_are_found_and_can_be_turned_round(root: Root) -> None:
     masks = root.path.parent / "masks"
     masks.mkdir()

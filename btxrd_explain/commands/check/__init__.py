@@ -78,7 +78,7 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
         [
             *survey.findings,
             *(finding for image in images for finding in image.findings),
-            *check_annotations(survey.entries, images),
+            *check_annotations(survey, images),
             *find_copies(images, settings.check.similarity),
             *counted.findings(),
         ]

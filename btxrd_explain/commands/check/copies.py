@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from btxrd_explain.commands.check.examine import Examined
-    from btxrd_explain.commands.check.survey import Entry
+    from btxrd_explain.commands.check.survey import Survey
 
 # Copies of radiographs in a data set, and what leaks by them from one split into another.
 
@@ -94,12 +94,14 @@ def draws_twice(images: Sequence[Examined]) -> bool:
     return bool(drawn) and sum(part.in_both_ways for part in drawn) >= _HABIT * len(drawn)
 
 
-def check_annotations(entries: Sequence[Entry], images: Sequence[Examined]) -> Iterator[Finding]:
+def check_annotations(survey: Survey, images: Sequence[Examined]) -> Iterator[Finding]:
     """Yield what is wrong with the annotations of a data set, besides what is wrong with each."""
-    if all(entry.annotation is None for entry in entries):
+    if survey.no_annotations is not None:
+        yield Finding.of("no-annotations", survey.no_annotations, advice="name them like the radiographs")
+    elif all(entry.annotation is None for entry in survey.entries):
         yield Finding.of("no-annotations", "none of the radiographs is annotated")
     else:
-        for entry in entries:
+        for entry in survey.entries:
             if entry.is_normal is False and entry.annotation is None:
                 text = f"'{entry.image_id}' is {entry.known.label}, and has no annotation"
                 yield Finding.of("missing-annotation", text, [entry.image_id])

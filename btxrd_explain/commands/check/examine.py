@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.duplicates import picture_of
-from btxrd_explain.core.masks import LesionRules, annotation_mask
+from btxrd_explain.core.masks import annotation_mask
 from btxrd_explain.core.metrics.boxes import pair_boxes
 from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationError, RadiographError
@@ -20,6 +20,7 @@ from btxrd_explain.inputs.annotation import SourceKind, check_size
 from btxrd_explain.inputs.annotation_source import read_annotation
 from btxrd_explain.inputs.decode import ImageHeader, read_header
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
+from btxrd_explain.inputs.table_lines import TRUTHS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -229,7 +230,7 @@ def _read(entry: Entry, size: Size | None) -> Annotation | None:
         return None
     if place.kind is SourceKind.LABELME and place.problem is None:
         return read_annotation(place, None)
-    return None if size is None else read_annotation(place, size, inverted=entry.mask_inverted)
+    return None if size is None else read_annotation(place, size, inverted=entry.rules.inverted)
 
 
 def _check_annotation(
@@ -238,10 +239,10 @@ def _check_annotation(
     """Yield what is wrong with an annotation as a whole."""
     image_id, sha256 = entry.image_id, None if radiograph is None else radiograph.sha256
     odd = [*annotation.findings]
+    relevant = entry.rules.relevant(annotation.shapes, None)
+    lesions = [shape for shape in relevant if not shape.hole]
     if radiograph is not None and annotation.image_size in {None, radiograph.size}:
-        rules = LesionRules()
-        mask = annotation_mask(rules.relevant(annotation.shapes, None), radiograph.size)
-        odd += oddities(place, annotation, mask, rules, None)
+        odd += oddities(place, annotation, annotation_mask(relevant, radiograph.size), entry.rules, None)
     yield from (replace(finding, images=(image_id,)) for finding in odd)
     if radiograph is not None and annotation.image_size is not None:
         try:
@@ -251,13 +252,14 @@ def _check_annotation(
     yield from of_another_image(
         image_id, entry.path.name, annotation, sha256, lambda: radiograph or read_radiograph(entry.path)
     )
-    if entry.is_normal and annotation.shapes:
-        text = f"'{image_id}' is {entry.known.label}, but has {len(annotation.shapes)} shapes"
+    if entry.is_normal and lesions:
+        text = f"'{image_id}' is {entry.known.label}, but has {len(lesions)} shapes"
         yield Finding.of("annotated-normal", text, [image_id])
-    if entry.is_normal is False and not annotation.shapes:
-        yield Finding.of("empty-annotation", f"the annotation of '{image_id}' holds no shape", [image_id])
+    if entry.is_normal is False and not lesions:
+        text = f"the annotation of '{image_id}' holds no shape{' that is a lesion' if annotation.shapes else ''}"
+        yield Finding.of("empty-annotation", text, [image_id])
     row = entry.known.row
-    for label in sorted({shape.label.strip().casefold() for shape in annotation.shapes}):
-        if row.get(label, "1") != "1":
+    for label in sorted({shape.label.strip().casefold() for shape in lesions}):
+        if not TRUTHS.get(row.get(label, "1").lower()):
             text = f"'{image_id}' is annotated as {label}, which its row of the table denies"
             yield Finding.of("other-tumour", text, [image_id])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.commands.check.tables import read_tables
 from btxrd_explain.core.labels import said_in_columns
+from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import Finding
+from btxrd_explain.inputs.annotation_source import no_name_fits
 from btxrd_explain.inputs.dataset import gather, image_ids, none_found
 from btxrd_explain.inputs.gathering import contradiction
 from btxrd_explain.inputs.shared_annotations import Annotated, tell_apart
@@ -38,7 +40,7 @@ class Entry:
         known: What the tables say about it.
         no_lesion: Which classes are without a lesion.
         class_names: The classes; None where they are not known.
-        mask_inverted: Whether masks are 0 where the lesions are.
+        rules: Which shapes are lesions.
     """
 
     image_id: str
@@ -47,7 +49,7 @@ class Entry:
     known: Knowledge
     no_lesion: NoLesion
     class_names: tuple[str, ...] | None = None
-    mask_inverted: bool = False
+    rules: LesionRules = field(default_factory=LesionRules)
 
     @property
     def is_normal(self) -> bool | None:
@@ -75,11 +77,13 @@ class Survey:
         entries: Its images, sorted by ``image_id``.
         tables: Its tables.
         findings: What is wrong with how it is put together.
+        no_annotations: Why none of the annotations that are named is an image's; None where one is, or none are named.
     """
 
     entries: tuple[Entry, ...]
     tables: Tables
     findings: tuple[Finding, ...]
+    no_annotations: str | None = None
 
 
 def take_survey(settings: Settings) -> Survey:
@@ -109,17 +113,18 @@ def take_survey(settings: Settings) -> Survey:
     places = {file: gathering.annotation(file) for file in ids}
     _, shared = tell_apart(Annotated(ids[file], file, place) for file, place in places.items())
     no_lesion = no_lesion_of(settings)
-    inverted = settings.annotation.mask_inverted
-    entries = [
-        Entry(ids[file], file, places[file], tables.known[file], no_lesion, class_names, inverted) for file in ids
-    ]
+    rules = LesionRules(labels=settings.annotation.meanings, inverted=settings.annotation.mask_inverted)
+    entries = [Entry(ids[file], file, places[file], tables.known[file], no_lesion, class_names, rules) for file in ids]
     entries.sort(key=lambda entry: entry.image_id)
     passed = [Finding.of("passed-over", note) for note in dict.fromkeys(gathering.notes)]
     missing = [Finding.of("unreadable-image", f"'{path}': {reason}") for path, reason in gathering.absent.items()]
     whole = gathering.folders or any(one.complete for one in gathering.selections)  # others may be of other images
     unused = gathering.unused_annotations() if whole else []
     orphans = [Finding.of("orphan-annotation", f"no image for '{name}'") for name in unused]
-    return Survey(tuple(entries), tables, (*missing, *tables.findings, *shared, *orphans, *passed))
+    why = None
+    if data.annotations is not None and not any(places.values()):
+        why = f"annotations: {gathering.source.description}; {no_name_fits(gathering.source, files[0])}"
+    return Survey(tuple(entries), tables, (*missing, *tables.findings, *shared, *orphans, *passed), why)
 
 
 def _take_folders_for_labels(tables: Tables, ids: Mapping[Path, str], vocabulary: Vocabulary) -> None:
