@@ -15,7 +15,7 @@ from tests.interruption.lives import Lives
 from tests.support.processes import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 COUNT = 144
@@ -43,6 +43,21 @@ def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
     """Runs commands in processes of their own."""
     with serving("tests.interruption.fork_server", environment=os.environ) as server:
         yield Lives(server, tmp_path_factory.mktemp("lives"))
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None], lives: Lives) -> Path:
+    """Six annotated radiographs, their tables by two methods, and heat maps of another program."""
+    folder = tmp_path_factory.mktemp("data")
+    write_root(folder, 6)
+    images = (str(folder / "BTXRD"), "--split-csv", str(folder / "split.csv"), "-c", "demo", "--device", "cpu")
+    for name, method in (("table", "gradcam"), ("other", "layercam")):
+        assert lives.run("infer", *images, "--method", method, "-o", str(folder / name)) == 0, lives.output.read_text()
+    (folder / "maps").mkdir()
+    random = np.random.default_rng(0)
+    for number in range(6):
+        np.save(folder / "maps" / f"IMG{number:06d}_Benign.npy", random.random((8, 6), np.float32))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -42,15 +42,7 @@ class Lives:
             dies_at: Before which change on disk, counted from 1, the process kills itself.
             within: The folder whose changes count.
         """
-        self._computed.write_text("")
-        order = {
-            "arguments": arguments,
-            "computed": str(self._computed),
-            "output": str(self.output),
-            "dies_at": dies_at,
-            "within": str(within),
-        }
-        child = self._server.start(**order)
+        child = self.start(*arguments, dies_at=dies_at, within=within)
         if kill is not None:
             batches, seconds, number = kill
             with suppress(ProcessLookupError):  # it has ended by itself
@@ -59,6 +51,22 @@ class Lives:
                     time.sleep(0.001)
                 time.sleep(seconds)
                 os.kill(child, number)
+        return self.wait()
+
+    def start(self, *arguments: str, dies_at: int | None = None, within: Path = Path("/")) -> int:
+        """Start a command, see :meth:`run`; return its process id."""
+        self._computed.write_text("")
+        order = {
+            "arguments": arguments,
+            "computed": str(self._computed),
+            "output": str(self.output),
+            "dies_at": dies_at,
+            "within": str(within),
+        }
+        return self._server.start(**order)
+
+    def wait(self) -> int:
+        """Return the exit code of the command when it has ended, negative for a signal."""
         return self._server.wait()
 
     @property
