@@ -158,8 +158,21 @@ def test_a_command_writes_through_nothing_that_was_planted(
     assert {name for event, name in seen if event == "os.rename"} >= set(plain)
     if command.startswith(_QUICK):
         _with_links(data, tmp_path, command, plain)
-        _with_pipes(data, tmp_path, command, plain)
+        _with_what_is_in_the_way(data, tmp_path, command, plain)
     _with_linked_folders(data, tmp_path, command, written)
+
+
+@pytest.mark.parametrize("command", ["infer", "report", "check", "export labelme", "export coco"])
+def test_files_of_an_earlier_run_that_are_read_only_are_replaced(data: Path, tmp_path: Path, command: str) -> None:
+    out = tmp_path / "out"
+    codes, contents = [], []
+    for _ in range(2):
+        codes.append(_run(data, out, command).exit_code)
+        contents.append({name: (out / name).read_bytes() for name in _names(out)})
+        for name in contents[0]:
+            (out / name).chmod(0o400)
+    assert codes[0] == codes[1] in {ExitCode.OK, ExitCode.SOME_FILES_FAILED}
+    assert contents[0] == contents[1]
 
 
 def _all_locked(seen: list[tuple[str, str]]) -> None:
@@ -181,26 +194,28 @@ def _mine(tmp_path: Path) -> Path:
     return mine
 
 
-def _planted(out: Path, names: list[str], plant: Callable[[Path], object]) -> None:
+def _planted(out: Path, command: str, names: list[str], *plants: Callable[[Path], object]) -> None:
+    """Plant one of several things under each name, in another order for each command: all write in the same way."""
     shutil.rmtree(out)
-    for name in names:
+    for number, name in enumerate(names, list(COMMANDS).index(command)):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
-        plant(out / name)
+        plants[number % len(plants)](out / name)
 
 
 def _with_links(data: Path, tmp_path: Path, command: str, names: list[str]) -> None:
     mine, out = _mine(tmp_path), tmp_path / "out"
-    _planted(out, names, lambda path: path.symlink_to(mine / "thesis.txt"))
+    _planted(out, command, names, lambda path: path.symlink_to(mine / "thesis.txt"))
     _run(data, out, command)
     assert _names(mine) == ["thesis.txt"]
     assert (mine / "thesis.txt").read_bytes() == WORK
 
 
-def _with_pipes(data: Path, tmp_path: Path, command: str, names: list[str]) -> None:
+def _with_what_is_in_the_way(data: Path, tmp_path: Path, command: str, names: list[str]) -> None:
     out = tmp_path / "out"
-    _planted(out, names, os.mkfifo)
+    _planted(out, command, names, os.mkfifo, Path.mkdir)
+    before = {name: stat.S_IFMT((out / name).lstat().st_mode) for name in names}
     assert _run(data, out, command).exit_code not in {ExitCode.OK, ExitCode.UNEXPECTED}
-    assert all(stat.S_ISFIFO((out / name).lstat().st_mode) for name in names)
+    assert {name: stat.S_IFMT((out / name).lstat().st_mode) for name in names} == before
 
 
 def _with_linked_folders(data: Path, tmp_path: Path, command: str, names: list[str]) -> None:
