@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
+import shutil
+import tempfile
 from collections import Counter
 from importlib.metadata import distributions
 from pathlib import Path
@@ -18,7 +21,7 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
 
@@ -31,6 +34,13 @@ settings.load_profile("steady")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores, and torch would take all of them in each
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+NETWORK = Path(tempfile.mkdtemp()) / "network.txt"
+"""Where this process and those that it starts note what they wanted from other machines."""
+os.environ["BTXRD_EXPLAIN_TESTS_NETWORK"] = str(NETWORK)
+_WATCH = str(Path(__file__).parent / "support" / "network")
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_WATCH, os.environ.get("PYTHONPATH")]))
+importlib.import_module("tests.support.network.sitecustomize")
 
 NAMES = ("Normal", "Benign", "Malignant")
 SMALL_FIGURES = {
@@ -55,6 +65,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let pytest-xdist keep the order of the modules; of its own it begins with those of most tests."""
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folder of notes."""
+    shutil.rmtree(NETWORK.parent, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -117,6 +132,16 @@ def unlocked(locked: dict[str, set[str]]) -> Callable[[Path], dict[str, str]]:
         }
 
     return find
+
+
+@pytest.fixture(autouse=True)
+def _no_network(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test in which any process wants something from another machine, unless it is marked ``network``."""
+    yield
+    if NETWORK.exists():
+        wanted = NETWORK.read_text("utf-8", "replace")
+        NETWORK.unlink()
+        assert request.node.get_closest_marker("network"), f"the network is not for tests:\n{wanted}"
 
 
 @pytest.fixture(autouse=True)

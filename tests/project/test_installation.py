@@ -17,7 +17,10 @@ from tests.support.documents import CONTRIBUTING, INSTALLING, README, ROOT, comm
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only")
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only"),
+    pytest.mark.network,
+]
 
 NOT_COMPILED = {"PIP_NO_COMPILE": "0"}
 """pip's ``--no-compile``, spelt its way: bytecode of packages that nothing imports here takes half a minute."""
