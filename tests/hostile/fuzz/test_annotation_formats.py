@@ -114,6 +114,11 @@ FORMATS: dict[str, tuple[str, tuple[bytes, ...], tuple[bytes, ...]]] = {
         (_nifti(), gzip.compress(_nifti(), mtime=0)),
         (b"n+1\0", b"\x1f\x8b\x08", b"\x5c\x01\0\0", b"\xff" * 8),
     ),
+    "png": (
+        "1.png",
+        (_image("PNG"), _image("PNG", bits=1), _image("GIF")),
+        (b"IHDR", b"IDAT", b"PLTE", b"acTL", b"\xff" * 8),
+    ),
     "tiff": ("1.tif", (_image("TIFF"), _image("TIFF", compression="tiff_lzw")), (b"II*\0", b"\xff" * 8)),
     "bmp": ("1.bmp", (_image("BMP"),), (b"BM", b"\xff" * 8)),
     "jpeg": ("1.jpg", (_image("JPEG"), _image("JPEG", progressive=True)), (b"\xff\xd8", b"\xff\xd9", b"\xff\xda")),

@@ -24,7 +24,8 @@ SPLITS = (
     b'\xef\xbb\xbf"image_id";"split";"label"\r\n"IMG000046.jpeg";"test";"giant ""cell"""\r\n',
     "image_id\tlabel\tsplit\nIMG000046.jpeg\tMalignant\ttest\n".encode("utf-16"),
     b"sep=;\r\nFilename;Subset;Normal;Benign\r\n46;test;1;0\r\n000046;test;0;1.0\r\n",
-    b"Image ID|tumor|benign|malignant\nIMG000046|1|0|1\n",
+    b"Image ID|tumor|benign|malignant\nIMG000046|1|0|Yes\n",
+    "Study;of 2024\n\nimage_id;split;label\nIMG000046;\u6d4b\u8bd5;\u826f\u6027\nIMG002225;;\n".encode("gbk"),
 )
 TABLES = (b"image_id,center,tumor,benign,malignant\nIMG000046.jpeg,1,1,0,1\nIMG002225.jpeg,2,0,0,0\n",)
 TOKENS = (
@@ -112,7 +113,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(data=mutated(SPLITS, TOKENS))
-@examples(quick=150, long=4_000)
+@examples(quick=150, long=20_000)
 def test_a_mutated_split_csv_names_no_file_outside(images: Path, data: bytes) -> None:
     path = images / "split.csv"
     path.write_bytes(data)
