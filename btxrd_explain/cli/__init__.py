@@ -12,7 +12,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from btxrd_explain.cli import analysis, data, network
-from btxrd_explain.cli.once import App
+from btxrd_explain.cli.once import App, question_of
 from btxrd_explain.console.process import leave_warnings_of_dependencies, open_streams
 from btxrd_explain.console.stopping import Stopped, exit_code_of, stop_on_signals
 from btxrd_explain.errors import ExitCode
@@ -24,13 +24,15 @@ app = App(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Show where a bone-tumour X-ray classifier looks, and measure whether it looks at the tumour.",
-    epilog="Start with [bold]btxrd-explain demo[/bold]. "
+    epilog="Start with [bold]btxrd-explain demo[/bold]; 'btxrd-explain COMMAND --help' tells more. "
     "Exit codes: 0 all good, 1 some files failed or check found something, 2 usage or settings, 3 checkpoint, 4 input, "
     "5 predictions table, 6 output, 7 cluster, 70 unexpected, 130 interrupted.",
 )
-for group in (data.app, network.app, analysis.app):
+for group in (network.app, analysis.app, data.app):
+    for command in group.registered_commands:
+        command.rich_help_panel = question_of(command.name or getattr(command.callback, "__name__", ""))
     app.add_typer(group)
-app.add_typer(data.config_app, name="config", rich_help_panel="Settings")
+app.add_typer(data.config_app, name="config", rich_help_panel=question_of("config"))
 
 
 def _version(value: bool) -> None:

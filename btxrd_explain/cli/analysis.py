@@ -25,8 +25,8 @@ app = App()
 
 @app.command(
     epilog=examples(
-        "gallery BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
-        "gallery --predictions out/predictions.parquet --examples-per-class 5",
+        "gallery BTXRD/ -c best.pt --split-csv split.csv",
+        "gallery -o out --examples-per-class 5",
     )
 )
 @command(*FLAGS["gallery"])
@@ -44,11 +44,11 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 @app.command(
     name="annotate-iou",
     epilog=examples(
-        "annotate-iou BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
-        "annotate-iou --predictions out/predictions.parquet --threshold 0.3",
-        "annotate-iou BTXRD/ --checkpoint best.pt --split-csv split.csv --split test --by center --by frontal",
-        "annotate-iou BTXRD/ -c best.pt --split-csv split.csv --split test --tune-on split.csv --tune-split val",
-        "annotate-iou BTXRD/ -c best.pt --split-csv split.csv --split test --methods gradcam,layercam",
+        "annotate-iou BTXRD/ -c best.pt --split-csv split.csv",
+        "annotate-iou -o out --split test --threshold 0.3",
+        "annotate-iou -o out --split test --by center --by frontal",
+        "annotate-iou -o out --split test --tune-on split.csv --tune-split val",
+        "annotate-iou BTXRD/ -c best.pt --methods gradcam,layercam",
     ),
 )
 @command(*FLAGS["annotate-iou"])
@@ -70,12 +70,12 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 @app.command(
     epilog=examples(
         "compare a/predictions.parquet b/predictions.parquet",
-        "compare gradcam.parquet layercam.parquet hirescam.parquet --annotations BTXRD/Annotations -o comparison",
+        "compare a.parquet b.parquet --annotations BTXRD/Annotations",
     )
 )
 @command(
     *FLAGS["compare"],
-    tables=Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Predictions tables, two or more.")],
+    tables=Annotated[list[Path], typer.Argument(metavar="TABLE", help="Predictions tables, two or more.")],
 )
 def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path]) -> ExitCode:
     """Two or more predictions tables on the same images, with paired differences to the first.
@@ -91,7 +91,7 @@ def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path]) -> E
 @app.command(
     epilog=examples(
         "performance --predictions out/predictions.parquet",
-        "performance BTXRD/ --checkpoint best.pt --split-csv split.csv --split test --format pdf",
+        "performance BTXRD/ -c best.pt --split-csv split.csv --format pdf",
     )
 )
 @command(*FLAGS["performance"])
@@ -108,9 +108,9 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
 @app.command(
     epilog=examples(
-        "export --to labelme --predictions out/predictions.parquet",
+        "export --to labelme -o out",
         "export --to npz --classes all --map-size input",
-        "export --to coco BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
+        "export --to coco BTXRD/ -c best.pt --split-csv split.csv",
     )
 )
 @command(*FLAGS["export"])
@@ -128,8 +128,8 @@ def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
 @app.command(
     epilog=examples(
-        "report BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
-        "report --predictions out/predictions.parquet --layout file",
+        "report BTXRD/ -c best.pt --split-csv split.csv",
+        "report -o out --layout file",
     )
 )
 @command(*FLAGS["report"])

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from btxrd_explain.cli.once import App
-from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
+from btxrd_explain.cli.options import Assignments, Config, Json, Quiet, Verbose, command, examples
 from btxrd_explain.console.data import show_check, show_import_maps, show_merge
 from btxrd_explain.console.network import show_settings, show_template
 from btxrd_explain.console.terminal import Terminal
@@ -20,8 +20,8 @@ app = App()
 @app.command(
     epilog=examples(
         "check BTXRD/ --split-csv split.csv",
-        "check scans/ --split-csv split.csv --group-column patient --metadata patients.csv",
-        "check BTXRD/ --json | jq '.findings[] | select(.severity == \"error\")'",
+        "check scans/ --group-column patient --metadata patients.csv",
+        "check BTXRD/ --json | jq '.findings[].message'",
     )
 )
 @command(*FLAGS["check"])
@@ -37,11 +37,11 @@ def check(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
 
 
-@app.command(epilog=examples("merge out/predictions.shard-*.parquet -o out/predictions.parquet"))
+@app.command(epilog=examples("merge out/predictions.shard-*.parquet -o out/predictions.parquet", settings=False))
 def merge(
-    parts: Annotated[list[Path], typer.Argument(metavar="PART...", help="Tables: Parquet files, or folders of them.")],
+    parts: Annotated[list[Path], typer.Argument(metavar="PART", help="Tables: Parquet files, or folders of them.")],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The table to write.")] = Path(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="TABLE", help="The table to write.")] = Path(
         "btxrd-explain-out/predictions.parquet"
     ),
     json: Json = False,
@@ -68,7 +68,7 @@ def merge(
     "import-maps",
     epilog=examples(
         "import-maps maps/ --images radiographs/",
-        "import-maps maps/ --images radiographs/ --scores probabilities.csv --sign absolute",
+        "import-maps maps/ --images images/ --scores probabilities.csv",
         "import-maps maps.npy --ids images.txt --class-names Benign,Malignant",
     ),
 )
@@ -96,8 +96,8 @@ config_app = App(help="Print the effective settings, or write a settings file to
 def config(
     context: typer.Context,
     *,
-    config: Annotated[Path | None, typer.Option(help="YAML file with settings.")] = None,
-    assignments: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE")] = None,
+    config: Config = None,
+    assignments: Assignments = None,
     json: Json = False,
 ) -> None:
     """Print the effective settings and where each of them came from."""

@@ -20,8 +20,8 @@ app = App()
 @app.command(
     epilog=examples(
         "infer IMG000046.jpeg --checkpoint best.pt",
-        "infer BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
-        "infer split.csv --images BTXRD/images --checkpoint best.pt --json | jq .class",
+        "infer BTXRD/ -c best.pt --split-csv split.csv",
+        "infer split.csv --images BTXRD/images -c best.pt",
         "infer - --checkpoint best.pt < paths.txt",
     )
 )
@@ -50,7 +50,7 @@ def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     network=Annotated[
         str | None,
         typer.Argument(
-            metavar="[CHECKPOINT|ARCH]",
+            metavar="CHECKPOINT|ARCH",
             help="A checkpoint, or the name of an architecture of timm, which then has random weights.",
         ),
     ],
@@ -67,7 +67,7 @@ def layers(loaded: LoadedSettings, terminal: Terminal, network: str | None) -> E
     return ExitCode.OK
 
 
-@app.command(epilog=examples("methods"))
+@app.command(epilog=examples("methods", settings=False))
 def methods(*, json: Json = False) -> None:
     """List the methods that --method takes, with what each does and costs."""
     terminal = Terminal(json=json)
@@ -83,8 +83,8 @@ def methods(*, json: Json = False) -> None:
 
 @app.command(
     epilog=examples(
-        "sanity BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
-        "sanity BTXRD/images --checkpoint best.pt --method layercam --insertion-deletion",
+        "sanity BTXRD/ -c best.pt --split-csv split.csv",
+        "sanity BTXRD/images -c best.pt --insertion-deletion",
     )
 )
 @command(*FLAGS["sanity"])
@@ -101,8 +101,8 @@ def sanity(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
 @app.command(
     epilog=examples(
-        "intervene BTXRD/ --checkpoint best.pt --split-csv split.csv --split test",
-        "intervene BTXRD/ -c best.pt --split-csv split.csv --split test --margins 0,10,25 --by center",
+        "intervene BTXRD/ -c best.pt --split-csv split.csv",
+        "intervene BTXRD/ -c best.pt --margins 0,10,25 --by center",
     )
 )
 @command(*FLAGS["intervene"])
@@ -118,9 +118,9 @@ def intervene(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     return ExitCode.OK
 
 
-@app.command(epilog=examples("demo", "demo my-folder"))
+@app.command(epilog=examples("demo", "demo my-folder", settings=False))
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the demo is written.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the demo is written.")] = Path(
         "btxrd-explain-demo"
     ),
     *,

@@ -1,11 +1,23 @@
-"""Flags that take one value take one: a flag that is given twice with different values is an error."""
+"""The commands as a group: by the question that they answer, each with flags that take one value once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+QUESTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "See: where does the classifier look?": ("demo", "infer", "gallery", "report"),
+        "Measure: does it look at the tumour, and is it right?": ("annotate-iou", "performance", "compare", "study"),
+        "Doubt: do the maps show what the classifier uses?": ("sanity", "intervene"),
+        "Share: other programs, other people": ("export", "import-maps", "merge"),
+        "Look after data, network and settings": ("check", "layers", "methods", "config"),
+    }
+)
+"""The commands by the question that they answer, in the order of the help."""
+_ORDER = [name for names in QUESTIONS.values() for name in names]
 _MISSING = object()
 _REFERENCE = "annotations"
 
@@ -17,13 +29,28 @@ class _Command(TyperCommand):
         """Return a parser that compares each value with the one before it."""
         return _comparing(super().make_parser(ctx), ctx)
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- see above
+        """Show switches without the column of their opposites, which takes the place of the texts."""
+        _narrow(self.get_params(ctx))
+        super().format_help(ctx, formatter)
+
 
 class _Group(TyperGroup):
-    """A group of commands that does so with its own flags."""
+    """A group of commands that does so with its own flags, and lists commands by the question that they answer."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 -- see above
+        """Return the names of the commands in the order of the help; those without a question come last."""
+        names = super().list_commands(ctx)
+        return sorted(names, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
 
     def make_parser(self, ctx: Any) -> Any:  # noqa: ANN401 -- see above
         """Return a parser that compares each value with the one before it."""
         return _comparing(super().make_parser(ctx), ctx)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- see above
+        """Show switches as the commands do."""
+        _narrow(self.get_params(ctx))
+        super().format_help(ctx, formatter)
 
 
 class App(typer.Typer):
@@ -36,6 +63,21 @@ class App(typer.Typer):
     def command(self, name: str | None = None, **options: Any) -> Callable[[Any], Any]:  # noqa: ANN401 -- Typer's
         """Take what Typer takes."""
         return super().command(name, cls=_Command, **options)
+
+
+def _narrow(parameters: list[Any]) -> None:
+    for each in parameters:
+        if getattr(each, "is_flag", False):
+            each.metavar, each.secondary_opts = "", []
+
+
+def question_of(command: str) -> str | None:
+    """Return the question that a command answers; None for one that no question names.
+
+    >>> question_of("gallery")
+    'See: where does the classifier look?'
+    """
+    return next((question for question, names in QUESTIONS.items() if command in names), None)
 
 
 def _comparing(parser: Any, context: Any) -> Any:  # noqa: ANN401 -- see above

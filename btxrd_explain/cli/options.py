@@ -8,14 +8,21 @@ from typing import Annotated, Any
 
 import typer
 
+from btxrd_explain.cli.flag_texts import notes_of, text_of
 from btxrd_explain.console.terminal import Terminal
-from btxrd_explain.core.methods import METHODS
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, Setting, load_settings
 
 _SHORT = {"model.checkpoint": "-c", "output.directory": "-o"}
 _REPEATABLE = frozenset({"model.checkpoint"})
 """Settings that take one value or a list, and whose flag may be given several times."""
+_MAIN = frozenset(
+    {
+        *("data.annotations", "data.split_csv", "data.split", "model.checkpoint", "gradcam.method"),
+        *("annotation.threshold", "export.to", "output.directory"),
+    }
+)
+"""Settings whose flags most runs need: they are in the first panel, with ``--help``."""
 
 _PANELS = {
     "data": "What to work on",
@@ -36,24 +43,44 @@ _PANELS = {
 
 _Command = Callable[..., ExitCode]
 
+_TERMINAL = "In the terminal"
+
+
+def _complete_assignment(incomplete: str) -> list[str]:
+    """Complete the name of a setting, then the words that it takes."""
+    name, equals, _ = incomplete.partition("=")
+    if not equals:
+        return [f"{known}=" for known in SETTINGS if known.startswith(incomplete)]
+    words = SETTINGS[name].choices if name in SETTINGS else []
+    return [each for word in words if (each := f"{name}={word}").startswith(incomplete)]
+
+
 Config = Annotated[
     Path | None,
-    typer.Option(help="YAML file with settings; 'btxrd-explain config init' writes one.", rich_help_panel="Settings"),
+    typer.Option(metavar="YAML", help="Settings file; 'btxrd-explain config init' writes one with all settings."),
 ]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
         metavar="NAME=VALUE",
-        help="Any other setting by its dotted name, such as output.dpi=300; repeatable.",
-        rich_help_panel="Settings",
+        help="Any setting by its dotted name, such as output.dpi=300; repeatable.",
+        rich_help_panel="How it runs",
+        autocompletion=_complete_assignment,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print results as JSON on stdout, and nothing else there.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors only: no notes, no progress.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Results as JSON on the standard output.", rich_help_panel=_TERMINAL)
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors only.", rich_help_panel=_TERMINAL)]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="Also a line per image, timings, and where unexpected errors come from."),
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="A line per image, timings, and where unexpected errors come from.",
+        rich_help_panel=_TERMINAL,
+    ),
 ]
 
 
@@ -103,27 +130,41 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
     return decorate
 
 
-def examples(*lines: str) -> str:
-    """Return the examples under a command's help, as Typer takes them."""
-    return "Examples:\n\n" + "\n\n".join(f"[dim]$[/dim] btxrd-explain {line}" for line in lines)
+def examples(*lines: str, settings: bool = True) -> str:
+    """Return the examples under a command's help, as Typer takes them, and where its settings are told of in full."""
+    shown = "\n\n".join(_literal(f"btxrd-explain {line}") for line in lines)
+    return f"Examples:\n\n{shown}" + (f"\n\n{_IN_FULL}" if settings else "")
+
+
+_IN_FULL = (
+    "Each switch has its opposite, such as --no-strict. All settings in full: 'btxrd-explain config init' writes them, "
+    "and docs/reference/settings.md."
+)
 
 
 def _parameter(setting: Setting) -> inspect.Parameter:
     """Return a setting as the parameter that Typer reads; text, so that one place says what is allowed."""
     if setting.name == "data.inputs":
         argument = typer.Argument(
-            metavar="[INPUT]...",
+            metavar="INPUT",
             help="Images, folders, a split CSV, a BTXRD root, or - for paths on the standard input.",
+            show_default=False,
         )
         return _keyword(setting.key, Annotated[list[str] | None, argument], default=None)
-    panel = _PANELS[setting.section]
+    panel = None if setting.name in _MAIN else _PANELS[setting.section]
+    shown, said = text_of(setting), " ".join(filter(None, (text_of(setting).text, notes_of(setting))))
     if isinstance(setting.default, bool) or setting.name == "output.overlay":
-        switch = typer.Option(
-            f"{setting.flag}/--no-{setting.flag[2:]}", help=_literal(setting.description), rich_help_panel=panel
-        )
+        switch = typer.Option(f"{setting.flag}/--no-{setting.flag[2:]}", help=_literal(said), rich_help_panel=panel)
         return _keyword(setting.key, Annotated[bool | None, switch], default=None)
     flags = [_SHORT[setting.name], setting.flag] if setting.name in _SHORT else [setting.flag]
-    option = typer.Option(*flags, metavar=_metavar(setting), help=_help(setting), rich_help_panel=panel)
+    words = setting.choices
+    option = typer.Option(
+        *flags,
+        metavar=shown.metavar,
+        help=_literal(said),
+        rich_help_panel=panel,
+        autocompletion=(lambda incomplete: [word for word in words if word.startswith(incomplete)]) if words else None,
+    )
     if isinstance(setting.default, tuple) or setting.name in _REPEATABLE:
         return _keyword(setting.key, Annotated[list[str] | None, option], default=None)
     return _keyword(setting.key, Annotated[str | None, option], default=None)
@@ -138,15 +179,6 @@ def _keyword(name: str, annotation: Any, *, default: object) -> inspect.Paramete
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
-def _help(setting: Setting) -> str:
-    """Return the description of a setting with its default, as the settings file tells it."""
-    text = setting.description
-    if setting.name == "gradcam.method":
-        text += " In brackets the cost for all classes, in forward passes:"
-        text += "".join(f"\n\n{method.name}: {method.summary} ({method.cost})" for method in METHODS.values())
-    return _literal(text if setting.default in (None, ()) else f"{text} [default: {setting.default}]")
-
-
 def _literal(text: str) -> str:
     r"""Return a text whose brackets the help shows as they are; rich takes words within brackets for its markup.
 
@@ -154,7 +186,3 @@ def _literal(text: str) -> str:
     "pip install 'btxrd-explain\\[ray]'"
     """
     return re.sub(r"\[(?=[a-z#/@])", r"\\[", text)
-
-
-def _metavar(setting: Setting) -> str:
-    return setting.key.upper().rsplit("_", 1)[-1]

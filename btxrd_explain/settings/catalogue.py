@@ -58,6 +58,17 @@ class Setting:
         """
         return _listed(_options(_properties(self.section)[self.key]))
 
+    @property
+    def choices(self) -> list[str]:
+        """The words that it takes, where they can be listed; of a list those of its items.
+
+        >>> SETTINGS["output.format"].choices, SETTINGS["run.workers"].choices, SETTINGS["output.dpi"].choices
+        (['png', 'svg', 'pdf'], ['auto'], [])
+        """
+        schema = _properties(self.section)[self.key]
+        options = schema.get("anyOf", [schema])
+        return [word for one in options for word in _words(one.get("items", one))]
+
 
 def _sections() -> dict[str, type[Section]]:
     """Return the sections in the order of the schema."""
@@ -119,14 +130,18 @@ def _options(schema: Mapping[str, Any]) -> list[str]:
     """
     if "anyOf" in schema:
         return [words for option in schema["anyOf"] for words in _options(option)]
-    if "enum" in schema or "const" in schema:
-        return list(schema.get("enum", [schema.get("const")]))
+    if words := _words(schema):
+        return words
     if schema["type"] == "array":
         return [_array(schema)]
     if schema["type"] == "string":
         return ["a path" if schema.get("format") == "path" else _text(schema)]
     names = {"integer": ["a whole number"], "number": ["a number"], "boolean": ["true", "false"], "null": ["null"]}
     return [words + _range(schema) for words in names[schema["type"]]]
+
+
+def _words(schema: Mapping[str, Any]) -> list[str]:
+    return list(schema.get("enum", [schema["const"]] if "const" in schema else []))
 
 
 def _listed(values: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,10 +53,14 @@ def test_it_says_what_to_open(demo: DemoRun) -> None:
     assert "SYNTHETIC DATA" in (folder / "results" / "report.html").read_text()
 
 
-def test_it_leads_to_what_works_as_it_is_printed(demo: DemoRun) -> None:
+def test_it_leads_to_what_works_as_it_is_printed(
+    demo: DemoRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (line,) = (line for line in demo.stderr.splitlines() if line.startswith("next: "))
-    assert line == f"next: btxrd-explain performance -o {demo.folder / 'results'}"
+    assert line == "next: btxrd-explain performance -o btxrd-explain-demo/results"
     assert any("btxrd-explain infer BTXRD/ --checkpoint best.pt" in text for text in demo.stderr.splitlines())
+    shutil.copytree(demo.folder, tmp_path / demo.folder.name)
+    monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, [*shlex.split(line)[2:], "--json"])
     assert json.loads(result.stdout)["num_images"] == 60
 
