@@ -12,7 +12,7 @@ from btxrd_explain.console.next_steps import following
 from btxrd_explain.console.terminal import number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from btxrd_explain.commands.annotate_iou import AnnotateIouResult
     from btxrd_explain.commands.compare import CompareResult
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.parts import Estimate
     from btxrd_explain.evaluation.schema import Report
     from btxrd_explain.settings import LoadedSettings
+
+
+def _show_conclusion(terminal: Terminal, sentences: Iterable[str]) -> None:
+    """Show what the numbers say, before them."""
+    for sentence in sentences:
+        terminal.print(f"[bold]-[/bold] {escape(sentence)}")
+    terminal.print("")
+
 
 # The results of `gallery`.
 
@@ -55,6 +63,7 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
     if terminal.json:
         terminal.print_json(json.loads(result.document.read_text("utf-8")))
         return
+    _show_conclusion(terminal, result.report.conclusion)
     for line in _headline(result.report):
         terminal.print(escape(line))
     rows = [
@@ -133,6 +142,7 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
         return
     tables, drawn = report.tables, report.statistics
     reference = tables[report.reference].means
+    _show_conclusion(terminal, report.conclusion)
     terminal.print(escape(f"n = {report.n}, paired bootstrap over {drawn.units} {drawn.unit}"))
     rows = [[name, *_bounded(table.means["iou"]), str(table.n_undefined)] for name, table in tables.items()]
     terminal.print_table(["IoU of", "n", "chance", "mean", "ceiling", "undefined"], rows)
@@ -233,6 +243,7 @@ def show_performance(terminal: Terminal, result: PerformanceResult, loaded: Load
     if terminal.json:
         terminal.print_json(report.document())
         return
+    _show_conclusion(terminal, report.conclusion)
     if isinstance(report, MultiLabelReport):
         _show_classes(terminal, report)
     else:

@@ -10,6 +10,7 @@ from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.readers import READER_SCORES
 from btxrd_explain.core.sanity import Outcome
 from btxrd_explain.evaluation.checklist import Evidence, build_checklist
+from btxrd_explain.evaluation.conclusion import FEW, of_maps
 from btxrd_explain.evaluation.human import describe_readers
 from btxrd_explain.evaluation.parts import Statistics
 from btxrd_explain.evaluation.protocol import MapKind
@@ -42,9 +43,6 @@ if TYPE_CHECKING:
 
 # What the numbers of an evaluation cannot say, from what was and was not done.
 
-_FEW = 30
-"""Below so many images a percentile interval is known to be too short."""
-
 
 def _limits(evaluation: Evaluation, summary: Summary, extent: Extent, human: HumanBenchmark | None) -> Iterator[str]:
     """Yield the limits of an evaluation, one sentence or two each."""
@@ -61,7 +59,7 @@ def _limits(evaluation: Evaluation, summary: Summary, extent: Extent, human: Hum
             f"A grid of {provenance.grid.height} x {provenance.grid.width} cells cannot outline small lesions: even "
             f"its ideal map reaches a mean IoU of {ceiling.mean:.3f} only."
         )
-    if overall.n < _FEW:
+    if overall.n < FEW:
         yield f"There are only {overall.n} images with an IoU; percentile intervals from so few are too short."
     if extent.group_column is None:
         yield (
@@ -177,6 +175,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
     human = describe_human(evaluation, extent)
     limits = list(_limits(evaluation, summary, extent, human))
     return Report(
+        conclusion=of_maps(summary),
         mean_iou=summary.overall.mean_iou,
         num_images=summary.overall.n,
         iou_threshold=rule.threshold,

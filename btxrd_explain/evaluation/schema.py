@@ -255,6 +255,7 @@ class Report(Part):
     """The content of ``annotation_report.json``, but for what it lists of images that are not evaluated."""
 
     schema_version: Literal[3] = SCHEMA_VERSION
+    conclusion: list[str] = Field(description="What the numbers say, in sentences.")
     mean_iou: float | None
     num_images: int = Field(description="Images with an IoU.")
     iou_threshold: float | None = Field(description="Null where each image has its own.")

@@ -70,6 +70,7 @@ def _table(difference: dict[str, Estimate] | None, **changed: Any) -> Compared: 
 def _comparison() -> CompareResult:
     difference = {"iou": WORSE, "dice": UNSURE, "recall": UNDEFINED, "precision": SURE}
     report = Comparison(
+        conclusion=["'a' [b] is \x1b more."],
         reference="gradcam",
         n=8,
         tables={"gradcam": _table(None), "layercam": _table(difference, only_here=["x", "y"], n_undefined=3)},
@@ -91,7 +92,7 @@ def _comparison() -> CompareResult:
 
 def test_differences_have_their_sign_and_a_star_where_the_interval_leaves_0_out(shown: Callable[..., str]) -> None:
     lines = shown(show_compare, _comparison()).splitlines()
-    assert lines[0] == "n = 8, paired bootstrap over 8 images"
+    assert lines[:3] == ["- 'a' [b] is \\x1b more.", "", "n = 8, paired bootstrap over 8 images"]
     assert "gradcam 8 0.062 0.250 undefined 0" in lines
     assert "layercam 8 0.062 0.250 undefined 3" in lines
     assert "iou 7 0.250 0.250 -0.250 [-0.500, -0.125] * 0.0200" in lines
@@ -120,6 +121,7 @@ def test_scores_of_classes_have_two_digits_and_undefined_ones_a_word(shown: Call
     scores: dict[str, Any] = {"auroc": UNDEFINED, "average_precision": UNDEFINED, "sensitivity": SURE}
     scores |= {"specificity": ALONE, "precision": SURE, "f1": SURE}
     report = PerformanceReport(
+        conclusion=["It is right."],
         num_images=8,
         excluded={"no prediction": 2},
         accuracy=SURE,
@@ -137,6 +139,7 @@ def test_scores_of_classes_have_two_digits_and_undefined_ones_a_word(shown: Call
     )
     result = PerformanceResult(report, Path("performance.json"), {})
     lines = shown(show_performance, result, load_settings(environ={})).splitlines()
+    assert lines[:2] == ["- It is right.", ""]
     assert "accuracy 0.25 [0.12, 0.38]" in lines
     assert "balanced accuracy 0.50" in lines
     assert "macro F1 undefined" in lines

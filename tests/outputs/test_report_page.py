@@ -25,7 +25,7 @@ from btxrd_explain.outputs.html.page import Head, bundle, read_asset, to_json, w
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-HEAD = Head("Title", "Lead", None, beside=False)
+HEAD = Head("Title", "Lead", (), None, beside=False)
 
 
 class _Page(HTMLParser):
@@ -123,10 +123,10 @@ HOSTILE = '</script><script>alert(1)</script><img src=x onerror="alert(2)">&amp;
 
 
 def test_hostile_text_stays_text() -> None:
-    page = _Page(_page(Head(HOSTILE, HOSTILE, HOSTILE, beside=False), ("data", {"name": HOSTILE})))
-    plain = _Page(_page(Head("t", "l", "b", beside=False), ("data", {"name": "x"})))
+    page = _Page(_page(Head(HOSTILE, HOSTILE, (HOSTILE,), HOSTILE, beside=False), ("data", {"name": HOSTILE})))
+    plain = _Page(_page(Head("t", "l", ("c",), "b", beside=False), ("data", {"name": "x"})))
     assert [tag for tag, _ in page.tags] == [tag for tag, _ in plain.tags]
-    assert page.contents.count(HOSTILE) == 4  # both titles, the lead and the banner
+    assert page.contents.count(HOSTILE) == 5  # both titles, the lead, the conclusion and the banner
 
 
 def test_the_policy_allows_our_own_script_and_style_alone() -> None:

@@ -47,6 +47,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield "# Heat maps against expert annotations"
     if report.provenance["synthetic"]:
         yield "**SYNTHETIC DATA: made-up radiographs; no medical meaning.**"
+    yield "## Conclusion\n\n" + "\n".join(f"- {plain_markdown(sentence)}" for sentence in report.conclusion)
     yield f"## Methods\n\n{_methods(report)}"
     yield f"## Results\n\n{_results(report)}"
     yield _metrics_table(report.summary.overall)

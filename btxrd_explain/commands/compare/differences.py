@@ -164,6 +164,7 @@ class Comparison(Part):
     """The content of ``comparison.json``."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
+    conclusion: list[str] = Field(description="What the differences in IoU say, in sentences.")
     reference: str = Field(description="Name of the first table, which the others are compared with.")
     n: int = Field(description="Images that were compared.")
     tables: dict[str, Compared]

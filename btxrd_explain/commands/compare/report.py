@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.compare.differences import Compared, Comparison
 from btxrd_explain.commands.drawing import footer
+from btxrd_explain.evaluation.conclusion import of_tables
 from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.evaluation.parts import Statistics
 from btxrd_explain.evaluation.protocol import rule_in_words
@@ -86,7 +87,11 @@ def _document(
         )
         for name, evaluation in evaluations.items()
     }
+    by_iou = {
+        name: (found["iou"], found["iou"].equivalent, found["iou"].units_needed) for name, found in differences.items()
+    }
     return Comparison(
+        conclusion=of_tables(reference, by_iou, margin),
         reference=reference,
         n=len(first.scores),
         tables=tables,

@@ -15,6 +15,7 @@ from btxrd_explain.commands.performance.multi_label import MultiLabelReport, mea
 from btxrd_explain.core.classification import measure_performance
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.conclusion import of_predictions
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.file_set import FileHashes, write_set
@@ -80,6 +81,7 @@ class PerformanceReport(Part):
     """The content of ``performance.json``."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
+    conclusion: list[str] = Field(description="What the numbers say, in sentences.")
     num_images: int = Field(description="Images with a prediction and a known true class.")
     excluded: dict[str, int] = Field(description="Number of other images by reason.")
     accuracy: Estimate
@@ -159,8 +161,11 @@ def _report(
     wanted, provenance = settings.evaluation, selected.table.provenance
     resampling = Resampling.of_groups(of_groups, resamples=wanted.resamples, seed=wanted.seed)
     performance = measure_performance(probabilities, labels, resampling)
+    scores = _scores(performance, provenance.class_names)
+    classes = {name: (one.n, one.auroc, one.sensitivity) for name, one in scores["per_class"].items()}
     report = PerformanceReport(
-        **_scores(performance, provenance.class_names),
+        **scores,
+        conclusion=of_predictions(scores["accuracy"], classes, performance.images),
         excluded=excluded,
         statistics=Statistics.of(resampling, wanted.group_column or "image"),
         warnings=list(selected.findings),

@@ -11,6 +11,7 @@ from btxrd_explain.core.labels import UNKNOWN, truth_matrix
 from btxrd_explain.core.multi_label import UNDEFINED, measure_multi_label
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.errors import InputError
+from btxrd_explain.evaluation.conclusion import of_predictions
 from btxrd_explain.evaluation.decisions import DecisionTuning  # noqa: TC001 -- pydantic reads the annotations
 from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
@@ -88,6 +89,7 @@ class MultiLabelReport(Part):
 
     schema_version: Literal[2] = SCHEMA_VERSION
     multi_label: Literal[True] = True
+    conclusion: list[str] = Field(description="What the numbers say, in sentences.")
     num_images: int = Field(description="Images with a prediction, of which something is known of a class.")
     excluded: dict[str, int] = Field(description="Number of other images by reason.")
     accuracy: None = Field(default=None, description="Not defined; not_defined says why.")
@@ -135,13 +137,16 @@ def measured_report(
     performance = measure_multi_label(
         rows.probabilities[used].clip(0, 1), truth[used], decisions.thresholds, resampling
     )
+    per_class = {name: _of_class(one) for name, one in zip(decisions.names, performance.classes, strict=True)}
+    of_classes = {name: (one.n, one.auroc, one.sensitivity) for name, one in per_class.items()}
     report = MultiLabelReport(
+        conclusion=of_predictions(None, of_classes, performance.images),
         num_images=performance.images,
         excluded={reason: int(mask.sum()) for reason, mask in left_out.items() if mask.any()},
         subset_accuracy=Estimate.of(performance.subset_accuracy),
         hamming_loss=Estimate.of(performance.hamming_loss),
         macro={name: MacroMean.of(one.estimate, classes=one.classes) for name, one in performance.macro.items()},
-        per_class={n: _of_class(one) for n, one in zip(decisions.names, performance.classes, strict=True)},
+        per_class=per_class,
         tuned_on=decisions.tuned,
         statistics=Statistics.of(resampling, wanted.group_column or "image"),
         warnings=list(selected.findings),

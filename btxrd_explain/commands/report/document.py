@@ -140,6 +140,7 @@ def build_document(
         "title": "Where the classifier looks",
         "lead": f"{len(entries)} radiographs; {provenance.architecture} ({provenance.checkpoint}); heat maps: "
         f"{provenance.maps}.",
+        "conclusion": report.conclusion,
         "synthetic": provenance.synthetic,
         "classes": list(names),
         "grid": list(provenance.grid),

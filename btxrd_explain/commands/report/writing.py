@@ -171,7 +171,7 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
         name = f"{folder.name}/{edition.name}"
         document = document | {"folder": {"name": name, "rows_per_script": ROWS_PER_SCRIPT}}
         staged.move_to(edition)
-    head = Head(document["title"], document["lead"], _banner(document), beside)
+    head = Head(document["title"], document["lead"], tuple(document["conclusion"]), _banner(document), beside)
     with atomic_write(target) as file:
         write_page(file, head, chain([("report-data", document)], [] if beside else staged.blocks()))
     _remove_others(folder, edition if beside else None)

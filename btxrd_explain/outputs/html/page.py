@@ -75,12 +75,14 @@ class Head:
     Attributes:
         title: Title, as plain text.
         lead: A sentence on what the report is about, as plain text.
+        conclusion: What the numbers say, a sentence each, as plain text.
         banner: A warning under it, as plain text; None for none.
         beside: Whether scripts and pictures lie in a folder beside the page.
     """
 
     title: str
     lead: str
+    conclusion: tuple[str, ...]
     banner: str | None
     beside: bool
 
@@ -95,7 +97,9 @@ def write_page(file: IO[bytes], head: Head, blocks: Iterable[tuple[str, Any]]) -
     """
     script, style = bundle("main"), read_asset("report.css")
     banner = f'<p class="banner">{escape(head.banner)}</p>' if head.banner else ""
+    conclusion = "".join(f"<li>{escape(sentence)}</li>" for sentence in head.conclusion)
     texts = {"title": escape(head.title), "lead": escape(head.lead), "banner": banner, "style": style, "script": script}
+    texts["conclusion"] = f'<ul class="conclusion">{conclusion}</ul>' if conclusion else ""
     before, after = read_asset("report.html").split("$data")
     file.write(Template(before).substitute(texts, policy=_policy(script, style, beside=head.beside)).encode())
     for name, value in blocks:

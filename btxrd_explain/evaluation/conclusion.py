@@ -1,0 +1,213 @@
+"""What the numbers of a report say, in sentences; from their intervals alone, so that nothing new is claimed.
+
+A difference counts where its 95 % interval leaves out 0. Intervals are not adjusted for the number of sentences.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from btxrd_explain.evaluation.parts import Estimate
+    from btxrd_explain.evaluation.schema import Baseline, SliceSummary, Summary
+
+FEW = 30
+"""Below so many images a percentile interval is known to be too short."""
+_TOO_FEW = 5
+"""Below so many images nothing is said of a slice or a class."""
+
+
+def of_maps(summary: Summary) -> list[str]:
+    """Conclude from what heat maps score against annotations.
+
+    Args:
+        summary: All slices in numbers.
+
+    Returns:
+        Sentences: baselines, ceiling, hottest pixel, where the maps are worst, what cannot be said.
+    """
+    overall = summary.overall
+    iou = overall.metrics["iou"]
+    if iou.mean is None:
+        return ["No radiograph has an IoU, so that nothing can be said of the heat maps."]
+    return [*_on_baselines(iou.baselines), *_on_bounds(overall), *_on_slices(summary), *_on_size(overall.n)]
+
+
+def of_tables(
+    reference: str, differences: Mapping[str, tuple[Estimate, bool | None, int | None]], margin: float | None
+) -> list[str]:
+    """Conclude from the differences in IoU of several tables.
+
+    Args:
+        reference: Name of the table that the others are compared with.
+        differences: Of each other table: its IoU minus the reference's, whether the two are alike within the margin
+            (None: not known), and the units that would give the interval a half-width of 0.05.
+        margin: The largest difference that does not matter; None where none was given.
+    """
+    sentences = []
+    for name, (by, equivalent, needed) in differences.items():
+        found = f"(difference in mean IoU {signed(by)}, n = {by.n})"
+        side = _side(by)
+        if side is None:
+            sentences.append(f"There are too few common radiographs to compare '{name}' with '{reference}'.")
+            continue
+        if side:
+            said = (
+                f"The heat maps of '{name}' overlap the annotations {_MORE[side]} than those of '{reference}' {found}."
+            )
+        else:
+            size = "" if needed is None or needed <= by.units else f"; about {needed} would settle it to within 0.05"
+            said = f"The sample does not tell '{name}' and '{reference}' apart {found}{size}."
+        sentences.append(said)
+        if equivalent is not None:
+            verb = "are alike" if equivalent else "are not shown to be alike"
+            sentences.append(f"The two {verb} within {margin:g} of each other.")
+    return [*sentences, *_on_size(max((by.n for by, _, _ in differences.values()), default=0))]
+
+
+def of_predictions(
+    accuracy: Estimate | None, classes: Mapping[str, tuple[int, Estimate, Estimate]], images: int
+) -> list[str]:
+    """Conclude from how good predictions are.
+
+    Args:
+        accuracy: The fraction of right predictions; None where classes do not exclude each other.
+        classes: Of each class its number of radiographs, its AUROC and its sensitivity.
+        images: How many radiographs were judged.
+    """
+    enough = {name: found for name, found in classes.items() if found[0] >= _TOO_FEW}
+    sentences = [] if accuracy is None else [*_on_accuracy(accuracy, classes, images)]
+    told = {name: auroc for name, (_, auroc, _) in enough.items() if auroc.low is not None}
+    sure = [name for name, auroc in told.items() if (auroc.low or 0) > 0.5]
+    if sure:
+        sentences.append(f"It tells {_listed(sure)} from the rest better than chance (AUROC above 0.5).")
+    if unsure := [f"{name} ({interval(auroc)})" for name, auroc in told.items() if name not in sure]:
+        sentences.append(f"It is not shown to tell from the rest: {_listed(unsure)}, by AUROC.")
+    found = {name: sensitivity for name, (_, _, sensitivity) in enough.items() if sensitivity.mean is not None}
+    if len(found) > 1:
+        worst = min(found, key=lambda name: found[name].mean or 0.0)
+        sentences.append(
+            f"Of the classes, it finds {worst} least often: sensitivity {interval(found[worst])} on "
+            f"{classes[worst][0]} radiographs."
+        )
+    return [*sentences, *_on_small({name: n for name, (n, _, _) in classes.items()}), *_on_size(images)]
+
+
+def interval(found: Estimate) -> str:
+    """Write an estimate with its interval, such as ``0.412 [0.330, 0.498]``."""
+    if found.mean is None:
+        return "undefined"
+    return f"{found.mean:.3f}" + (
+        "" if found.low is None or found.high is None else f" [{found.low:.3f}, {found.high:.3f}]"
+    )
+
+
+def signed(found: Estimate) -> str:
+    """Write a difference likewise, with its sign."""
+    return f"{'+' if (found.mean or 0) > 0 else ''}{interval(found)}"
+
+
+_MORE = {1: "more", -1: "less"}
+
+
+def _side(difference: Estimate) -> int | None:
+    """Return the sign of a difference whose interval leaves out 0, else 0; None without an interval."""
+    if difference.low is None or difference.high is None:
+        return None
+    return (difference.low > 0) - (difference.high < 0)
+
+
+def _on_baselines(baselines: Mapping[str, Baseline]) -> Iterator[str]:
+    if not baselines:
+        yield "Whether the heat maps beat maps that know nothing of the classifier is not known: none was scored."
+        return
+    sides = {name: _side(one.difference) for name, one in baselines.items()}
+    better, worse, open_, unknown = ([name for name in sides if sides[name] == side] for side in (1, -1, 0, None))
+    if better:
+        nearest = min(better, key=lambda name: baselines[name].difference.mean or 0.0)
+        all_ = "each of the maps that know nothing of the classifier: " if len(better) == len(sides) else ""
+        yield (
+            f"The heat maps overlap the annotations more than {all_}{_listed(better)} (nearest: {nearest}, "
+            f"difference in mean IoU {signed(baselines[nearest].difference)})."
+        )
+    for name in worse:
+        yield (
+            f"They overlap the annotations less than the baseline {name}, which knows nothing of the classifier "
+            f"(difference in mean IoU {signed(baselines[name].difference)})."
+        )
+    if open_:
+        found = [f"{name} ({signed(baselines[name].difference)})" for name in open_]
+        yield f"The sample does not tell them apart from the baseline{'' if len(found) == 1 else 's'} {_listed(found)}."
+    if unknown:
+        yield f"There are too few radiographs to compare them with {_listed(unknown)}."
+
+
+def _on_bounds(overall: SliceSummary) -> Iterator[str]:
+    iou, hit = overall.metrics["iou"], overall.metrics["pointing_hit"]
+    if iou.ceiling is not None and iou.mean is not None and iou.ceiling.mean:
+        yield (
+            f"They reach {iou.mean / iou.ceiling.mean:.0%} of what an ideal map of this grid reaches: mean IoU "
+            f"{interval(iou)} of {interval(iou.ceiling)}."
+        )
+    if hit.mean is not None:
+        by_chance = "" if hit.chance is None else f"; by chance it would in {hit.chance:.0%}"
+        yield f"The hottest pixel is on a lesion in {round(hit.mean * hit.n)} of {hit.n} radiographs{by_chance}."
+
+
+def _on_slices(summary: Summary) -> Iterator[str]:
+    """Name the slice of the lowest mean IoU whose interval is below the mean of all, and the slices that are small."""
+    mean = summary.overall.metrics["iou"].mean
+    named = {
+        **{f"the class {name}": part for name, part in summary.by_class.items()},
+        **{f"outcome {name}": part for name, part in summary.by_outcome.items()},
+        **{f"{name} lesions": part for name, part in summary.by_lesion_size.items()},
+    }
+    lower = {}
+    for name, part in named.items():
+        iou = part.metrics["iou"]
+        if part.n >= _TOO_FEW and None not in (iou.high, mean) and (iou.high or 0) < (mean or 0):
+            lower[name] = iou
+    if lower:
+        worst = min(lower, key=lambda name: lower[name].mean or 0.0)
+        ceiling = lower[worst].ceiling
+        allowed = "" if ceiling is None else f", where an ideal map reaches {interval(ceiling)}"
+        yield f"They are worst for {worst}: mean IoU {interval(lower[worst])} on {lower[worst].n} radiographs{allowed}."
+    elif any(part.n >= _TOO_FEW for part in summary.by_class.values()):
+        yield "No class, outcome or lesion size is clearly worse than the whole."
+    yield from _on_small({name: part.n for name, part in named.items() if part.n})
+
+
+def _on_small(counts: Mapping[str, int]) -> Iterator[str]:
+    if small := [f"{name} (n = {n})" for name, n in counts.items() if n < _TOO_FEW]:
+        yield f"Too few radiographs to say anything of {_listed(small)}."
+
+
+def _on_size(images: int) -> Iterator[str]:
+    if images < FEW:
+        yield f"{images} radiographs are few: the intervals are too short, and the next sample may say otherwise."
+
+
+def _on_accuracy(
+    accuracy: Estimate, classes: Mapping[str, tuple[int, Estimate, Estimate]], images: int
+) -> Iterator[str]:
+    if accuracy.mean is None or not images:
+        return
+    usual = max(classes, key=lambda name: classes[name][0])
+    share = classes[usual][0] / images
+    said = f"always saying {usual}, the most frequent class, is right in {share:.0%}"
+    if accuracy.low is None or accuracy.high is None:
+        verdict = f"; {said}"
+    elif accuracy.low > share:
+        verdict = f", more often than a guess: {said}"
+    elif accuracy.high < share:
+        verdict = f", less often than a guess: {said}"
+    else:
+        verdict = f", which is not shown to be better than a guess: {said}"
+    yield f"The classifier is right in {accuracy.mean:.0%} of {accuracy.n} radiographs ({interval(accuracy)}){verdict}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last

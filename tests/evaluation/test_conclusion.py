@@ -1,0 +1,168 @@
+"""What numbers say in sentences, for made-up numbers of every kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from btxrd_explain.evaluation.conclusion import interval, of_maps, of_predictions, of_tables, signed
+from btxrd_explain.evaluation.parts import Estimate
+from btxrd_explain.evaluation.schema import Baseline, Metric, SliceSummary, Summary
+
+
+def _estimate(mean: float | None, low: float | None = None, high: float | None = None, n: int = 40) -> Estimate:
+    return Estimate(mean=mean, low=low, high=high, n=n, units=n)
+
+
+def _baseline(difference: Estimate) -> Baseline:
+    return Baseline(**_estimate(0.2).document(), difference=difference)
+
+
+def _metric(found: Estimate, **more: Any) -> Metric:  # noqa: ANN401 -- fields of the model
+    facts: dict[str, Any] = {"n_undefined": 0, "chance": None, "chance_from": None, "ceiling": None, "baselines": {}}
+    return Metric(**found.document() | facts | more)
+
+
+def _part(iou: Metric, hit: Metric | None = None) -> SliceSummary:
+    of_images = dict.fromkeys(("median_iou", "mean_dice", "pointing_hits", "mean_energy_in_mask", "mean_lesion_share"))
+    metrics = {"iou": iou, "pointing_hit": hit or _metric(_estimate(None, n=0))}
+    return SliceSummary(n=iou.n, n_undefined=0, units=iou.units, mean_iou=iou.mean, **of_images, metrics=metrics)
+
+
+def _summary(overall: SliceSummary, **slices: dict[str, SliceSummary]) -> Summary:
+    none: dict[str, Any] = {key: {} for key in ("by_class", "by_outcome", "by_class_and_outcome", "by_lesion_size")}
+    return Summary(overall=overall, **none | slices, by_metadata={}, excluded={}, num_attention_patterns=0)
+
+
+BETTER, WORSE, OPEN, FEW = (
+    _estimate(0.2, 0.1, 0.3),
+    _estimate(-0.1, -0.2, -0.05),
+    _estimate(0.01, -0.1, 0.1),
+    _estimate(0.3),
+)
+
+
+def test_each_baseline_is_beaten_or_not_or_not_told_apart() -> None:
+    baselines = {"random": BETTER, "centre": _estimate(0.1, 0.05, 0.15), "edges": WORSE, "average": OPEN}
+    iou = _metric(_estimate(0.4, 0.3, 0.5), baselines={name: _baseline(by) for name, by in baselines.items()})
+    assert of_maps(_summary(_part(iou))) == [
+        (
+            "The heat maps overlap the annotations more than random and centre (nearest: centre, difference "
+            "in mean IoU "
+            "+0.100 [0.050, 0.150])."
+        ),
+        (
+            "They overlap the annotations less than the baseline edges, which knows nothing of the classifier "
+            "(difference "
+            "in mean IoU -0.100 [-0.200, -0.050])."
+        ),
+        "The sample does not tell them apart from the baseline average (+0.010 [-0.100, 0.100]).",
+    ]
+
+
+def test_all_baselines_none_of_them_and_too_few_images() -> None:
+    both = {"random": _baseline(BETTER), "centre": _baseline(BETTER)}
+    first = of_maps(_summary(_part(_metric(_estimate(0.4), baselines=both))))[0]
+    assert "more than each of the maps that know nothing of the classifier: random and centre" in first
+    first = of_maps(_summary(_part(_metric(_estimate(0.4)))))[0]
+    assert first.endswith("is not known: none was scored.")
+    found = of_maps(_summary(_part(_metric(_estimate(0.4, n=1), baselines={"random": _baseline(FEW)}))))
+    assert found[0] == "There are too few radiographs to compare them with random."
+    assert found[-1].startswith("1 radiographs are few")
+    assert of_maps(_summary(_part(_metric(_estimate(None, n=0))))) == [
+        "No radiograph has an IoU, so that nothing can be said of the heat maps."
+    ]
+
+
+def test_the_ceiling_and_the_hottest_pixel() -> None:
+    iou = _metric(_estimate(0.3, 0.2, 0.4), ceiling=_estimate(0.6, 0.5, 0.7))
+    found = of_maps(_summary(_part(iou, _metric(_estimate(0.75, 0.6, 0.9), chance=0.12))))
+    assert found[1:] == [
+        (
+            "They reach 50% of what an ideal map of this grid reaches: mean IoU 0.300 [0.200, 0.400] of 0.600 [0.500, "
+            "0.700]."
+        ),
+        "The hottest pixel is on a lesion in 30 of 40 radiographs; by chance it would in 12%.",
+    ]
+
+
+def test_where_they_are_worst_and_of_what_nothing_is_said() -> None:
+    overall = _part(_metric(_estimate(0.4, 0.3, 0.5)))
+    low = _part(_metric(_estimate(0.1, 0.05, 0.2, n=9), ceiling=_estimate(0.3, 0.2, 0.4)))
+    lower, tiny = _part(_metric(_estimate(0.2, 0.1, 0.39, n=9))), _part(_metric(_estimate(0.0, 0.0, 0.0, n=3)))
+    found = of_maps(_summary(overall, by_class={"Benign": lower, "Rare": tiny}, by_lesion_size={"small": low}))
+    assert found[1:] == [
+        (
+            "They are worst for small lesions: mean IoU 0.100 [0.050, 0.200] on 9 radiographs, where an ideal "
+            "map reaches "
+            "0.300 [0.200, 0.400]."
+        ),
+        "Too few radiographs to say anything of the class Rare (n = 3).",
+    ]
+    same = _part(_metric(_estimate(0.35, 0.2, 0.5, n=9)))
+    found = of_maps(_summary(overall, by_class={"Benign": same}))
+    assert found[1:] == ["No class, outcome or lesion size is clearly worse than the whole."]
+
+
+def test_tables_are_better_worse_or_not_told_apart() -> None:
+    differences = {"b": (BETTER, False, 12), "c": (WORSE, None, 12), "d": (OPEN, True, 160), "e": (FEW, None, None)}
+    assert of_tables("a", differences, 0.02) == [
+        (
+            "The heat maps of 'b' overlap the annotations more than those of 'a' (difference in mean IoU "
+            "+0.200 [0.100, "
+            "0.300], n = 40)."
+        ),
+        "The two are not shown to be alike within 0.02 of each other.",
+        (
+            "The heat maps of 'c' overlap the annotations less than those of 'a' (difference in mean IoU "
+            "-0.100 [-0.200, "
+            "-0.050], n = 40)."
+        ),
+        (
+            "The sample does not tell 'd' and 'a' apart (difference in mean IoU +0.010 [-0.100, 0.100], n = "
+            "40; about 160 "
+            "would settle it to within 0.05)."
+        ),
+        "The two are alike within 0.02 of each other.",
+        "There are too few common radiographs to compare 'e' with 'a'.",
+    ]
+    assert of_tables("a", {"b": (_estimate(0.1, 0.05, 0.2, n=8), None, 2)}, None)[-1].startswith(
+        "8 radiographs are few"
+    )
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [
+        (
+            _estimate(0.8, 0.7, 0.9),
+            ", more often than a guess: always saying A, the most frequent class, is right in 50%.",
+        ),
+        (_estimate(0.4, 0.3, 0.45), ", less often than a guess: always saying A"),
+        (_estimate(0.55, 0.4, 0.7), ", which is not shown to be better than a guess: always saying A"),
+        (_estimate(0.55), "(0.550); always saying A"),
+    ],
+)
+def test_accuracy_is_compared_with_the_most_frequent_class(accuracy: Estimate, said: str) -> None:
+    classes = {"A": (20, _estimate(None), _estimate(None)), "B": (20, _estimate(None), _estimate(None))}
+    (sentence,) = of_predictions(accuracy, classes, 40)
+    assert said in sentence
+
+
+def test_classes_are_told_from_the_rest_or_not() -> None:
+    classes = {
+        "A": (20, _estimate(0.9, 0.8, 1.0), _estimate(0.9, 0.8, 1.0, n=20)),
+        "B": (16, _estimate(0.6, 0.4, 0.8), _estimate(0.5, 0.3, 0.7, n=16)),
+        "C": (4, _estimate(0.1, 0.0, 0.2), _estimate(0.0, 0.0, 0.0, n=4)),
+    }
+    assert of_predictions(None, classes, 40) == [
+        "It tells A from the rest better than chance (AUROC above 0.5).",
+        "It is not shown to tell from the rest: B (0.600 [0.400, 0.800]), by AUROC.",
+        "Of the classes, it finds B least often: sensitivity 0.500 [0.300, 0.700] on 16 radiographs.",
+        "Too few radiographs to say anything of C (n = 4).",
+    ]
+
+
+def test_intervals_are_written_where_there_are_any() -> None:
+    assert [interval(_estimate(None)), interval(FEW), signed(BETTER)] == ["undefined", "0.300", "+0.200 [0.100, 0.300]"]
