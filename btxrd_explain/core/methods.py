@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.system.extras import to_install
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -178,6 +179,4 @@ def check_installed(name: str) -> None:
         SettingsError: It is one of captum.
     """
     if METHODS[name].pixels and find_spec("captum") is None:
-        raise SettingsError(
-            f"method '{name}' needs captum, which is not installed", hint="pip install 'btxrd-explain[captum]'"
-        )
+        raise SettingsError(f"method '{name}' needs captum, which is not installed", hint=to_install("captum"))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.errors import BtxrdExplainError, EngineError
 from btxrd_explain.inference.cluster_worker import Job, Worker
 from btxrd_explain.inference.target import claim_of
+from btxrd_explain.system.extras import to_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -126,7 +127,7 @@ def _connected() -> Any:  # noqa: ANN401 -- the module, which may not be install
         import ray  # noqa: PLC0415 -- an extra, and heavy
         import ray.data  # noqa: PLC0415 -- likewise
     except ImportError as error:
-        raise EngineError("Ray is not installed", hint="pip install 'btxrd-explain[ray]'") from error
+        raise EngineError("Ray is not installed", hint=to_install("ray")) from error
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         ray.init(ignore_reinit_error=True, logging_level=logging.WARNING, log_to_driver=False)

@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError, _imaging, features
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.inputs.file_kinds import foreign_kind
+from btxrd_explain.system.extras import to_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -184,7 +185,7 @@ class MissingPackagesError(UndecodableError):
 
     def __init__(self, reason: str) -> None:
         """Say how to install it."""
-        super().__init__(reason, hint="pip install 'btxrd-explain[dicom]'")
+        super().__init__(reason, hint=to_install("dicom"))
 
 
 class Decoded(NamedTuple):

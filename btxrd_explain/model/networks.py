@@ -16,6 +16,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import few, match_weights
+from btxrd_explain.system.extras import to_install
 from btxrd_explain.system.importing import current_directory_importable, reason_of, resolve
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def from_transformers(config: Mapping[str, Any], classes: int, checkpoint: Check
     except ImportError as error:
         raise SettingsError(
             f"'{checkpoint.path}' is a network of transformers, which is not installed",
-            hint="pip install 'btxrd-explain[transformers]'",
+            hint=to_install("transformers"),
         ) from error
     known = {key: value for key, value in config.items() if key not in _NOT_OF_THE_NETWORK and not key.startswith("_")}
     transformers.logging.set_verbosity_error()

@@ -27,6 +27,7 @@ from btxrd_explain.errors import ExitCode
 from btxrd_explain.inputs.radiograph import decode_radiograph, read_radiograph
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
+from btxrd_explain.system.extras import to_install
 from tests.support.dicom_files import compressed, dicom_dataset, save, written
 
 if TYPE_CHECKING:
@@ -270,7 +271,7 @@ def test_files_are_tried_again_when_the_extra_is_installed(folder: Path, monkeyp
             patch.delitem(sys.modules, name, raising=False)
         patch.setitem(sys.modules, "pydicom", None)
         first = CliRunner().invoke(app, command)
-    assert "is DICOM, which needs more packages: pip install 'btxrd-explain[dicom]'" in " ".join(first.output.split())
+    assert f"is DICOM, which needs more packages: {to_install('dicom')}" in " ".join(first.output.split())
     assert first.exit_code == ExitCode.SOME_FILES_FAILED
     assert CliRunner().invoke(app, command).exit_code == ExitCode.OK
 

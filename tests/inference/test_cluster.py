@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -30,6 +31,7 @@ from btxrd_explain.inputs.record import ImageRecord
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, RunSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
+from btxrd_explain.system.extras import to_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,7 +159,7 @@ def test_without_ray_the_user_learns_how_to_get_it(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(EngineError, match=r"Ray is not installed: pip install 'btxrd-explain\[ray\]'"):
+    with pytest.raises(EngineError, match=re.escape(f"Ray is not installed: {to_install('ray')}")):
         infer.run(_settings(images, tmp_path, engine="ray"))
 
 

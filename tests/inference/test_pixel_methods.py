@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from btxrd_explain.predictions.table import open_table
+from btxrd_explain.system.extras import to_install
 from tests.support.tiny_study import said, write_study
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_without_captum_no_table_is_begun(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "captum", None)
     text = _said(folder, "infer", "--method", "occlusion", out="none", code=2)
     assert "method 'occlusion' needs captum, which is not installed" in text
-    assert "pip install 'btxrd-explain[captum]'" in text
+    assert to_install("captum") in text
     assert not (folder / "none").exists()
 
 

@@ -26,6 +26,7 @@ from pydicom.uid import (
 
 from btxrd_explain.errors import ExitCode, RadiographError
 from btxrd_explain.inputs.radiograph import decode_radiograph, read_radiograph
+from btxrd_explain.system.extras import to_install
 from tests.support.dicom_files import compressed, deflated, dicom, dicom_dataset, lut, save, written
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def test_without_the_extra_the_error_says_how_to_install_it(tmp_path: Path, monk
         monkeypatch.delitem(sys.modules, name, raising=False)
     monkeypatch.setitem(sys.modules, "pydicom", None)
     error = refused(tmp_path, dicom(PIXELS), "is DICOM, which needs more packages")
-    assert error.hint == "pip install 'btxrd-explain[dicom]'"
+    assert error.hint == to_install("dicom")
 
 
 @pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEG2000Lossless])
@@ -60,7 +61,7 @@ def test_without_pylibjpeg_compressed_files_say_how_to_install_it(
     data = compressed(dicom_dataset(PIXELS.astype(np.uint8)), syntax)
     decoder = "pydicom.pixels.decoders.base.Decoder.available_plugins"
     monkeypatch.setattr(decoder, property(lambda _decoder: ("pillow",)))
-    assert refused(tmp_path, data, "needs more packages").hint == "pip install 'btxrd-explain[dicom]'"
+    assert refused(tmp_path, data, "needs more packages").hint == to_install("dicom")
     assert np.array_equal(decode_radiograph(dicom(PIXELS.astype(np.uint8))), PIXELS.astype(np.uint8))
 
 

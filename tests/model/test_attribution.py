@@ -21,6 +21,7 @@ from btxrd_explain.model.any_network import explain_images, generate_gradcam
 from btxrd_explain.model.attribution import attributions
 from btxrd_explain.model.engine import Explanation, explain
 from btxrd_explain.model.layers import TargetLayer, find_target_layers
+from btxrd_explain.system.extras import to_install
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -300,7 +301,7 @@ def test_without_captum_the_extra_is_named(batch: Tensor, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "captum", None)
     with pytest.raises(SettingsError, match="method 'deeplift' needs captum, which is not installed") as caught:
         explain(TwoWays().eval(), (), batch, method="deeplift")
-    assert caught.value.hint == "pip install 'btxrd-explain[captum]'"
+    assert caught.value.hint == to_install("captum")
     assert explained(network_of("test_resnet"), "gradcam", batch).grids.size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from btxrd_explain.model.facts import facts_of, gather_facts
 from btxrd_explain.model.location import Beside, facts_in_archive
 from btxrd_explain.settings import load_settings
 from btxrd_explain.synthetic import demo_checkpoint
+from btxrd_explain.system.extras import to_install
 
 NAMES = ("Normal", "Benign", "Malignant")
 DATA = {"img_size": 64, "mean": [0.5, 0.4, 0.3], "std": [0.25, 0.2, 0.1], "interpolation": "bicubic", "crop_pct": 0.9}
@@ -345,7 +347,7 @@ def test_without_transformers_the_extra_is_named(
     save_file(network.state_dict(), tmp_path / "model.safetensors")
     config = {"model_type": "vit", "architectures": ["ViTForImageClassification"], "id2label": dict(enumerate(NAMES))}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(SettingsError, match=r"which is not installed: pip install 'btxrd-explain\[transformers\]'"):
+    with pytest.raises(SettingsError, match=re.escape(f"which is not installed: {to_install('transformers')}")):
         _build(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "beit"}))
     with pytest.raises(CheckpointError, match=r"not say the architecture \(not used: .* of transformers; known are"):
