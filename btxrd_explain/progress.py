@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from btxrd_explain.errors import FailedFileError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from btxrd_explain.finding import Finding
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
@@ -37,8 +39,14 @@ class Listener:
             reason: Why.
         """
 
-    def predicted(self, row: Prediction, provenance: Provenance) -> None:
-        """Take the row of a requested image as soon as it is known; rows come in the order of the table."""
+    def predicted(self, row: Prediction, provenance: Provenance, overlay: Path | None = None) -> None:
+        """Take the row of a requested image as soon as it is known; rows come in the order of the table.
+
+        Args:
+            row: The row; its path starts at the working directory.
+            provenance: How it was made.
+            overlay: The picture of its heat map, where one was drawn.
+        """
 
 
 class FindingWarning(UserWarning):

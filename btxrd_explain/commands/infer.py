@@ -11,7 +11,8 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.run import Inference, up_to_date
-from btxrd_explain.progress import Listener
+from btxrd_explain.inputs.dataset import named_one_by_one
+from btxrd_explain.progress import Listener, WithoutRows
 from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
+    from btxrd_explain.predictions.provenance import Provenance
+    from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.settings import Settings
 
@@ -32,6 +35,19 @@ class InferResult(Inference):
     """
 
     overlays: dict[str, Path]
+
+
+class _Held(WithoutRows):
+    """Keeps the rows until their overlays are drawn."""
+
+    def __init__(self, listener: Listener) -> None:
+        """Wrap a listener."""
+        super().__init__(listener)
+        self.rows: list[Prediction] = []
+
+    def predicted(self, row: Prediction, provenance: Provenance, overlay: Path | None = None) -> None:  # noqa: ARG002 -- as listeners have it
+        """Keep the row."""
+        self.rows.append(row)
 
 
 def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes] | None = None) -> InferResult:
@@ -49,12 +65,15 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
         FailedFileError: A file failed, and ``run.strict`` is set; what was computed is in the table.
         BtxrdExplainError: Input, checkpoint, table or output cannot be used.
     """
-    listener = listener or Listener()
-    with up_to_date(settings, listener, stdin=stdin) as current:
+    listener, wanted = listener or Listener(), settings.output.overlay
+    held = _Held(listener) if (named_one_by_one(settings.data.inputs) if wanted is None else wanted) else None
+    with up_to_date(settings, held or listener, stdin=stdin) as current:
         overlays: dict[str, Path] = {}
         if current.named if settings.output.overlay is None else settings.output.overlay:
             image_ids = current.rows.column("image_id").to_pylist()
             overlays = draw_overlays(current.table, image_ids, settings, listener)
+        for row in [] if held is None else held.rows:
+            listener.predicted(row, current.table.provenance, overlays.get(row.image_id))
     return InferResult(**{field.name: getattr(current, field.name) for field in fields(current)}, overlays=overlays)
 
 

@@ -94,11 +94,12 @@ class Terminal(Listener):
             self._failed.add(image_id)
             self._err.print(f"[yellow]{escape(what)}:[/yellow] {escape(f'{image_id}: {reason}')}")
 
-    def predicted(self, row: Prediction, provenance: Provenance) -> None:
+    def predicted(self, row: Prediction, provenance: Provenance, overlay: Path | None = None) -> None:
         """Print a row as a JSON line at once, where JSON is asked for."""
         if self.json:
             several = {"multi_label": provenance.multi_label, "ensemble": bool(provenance.members)}
-            self.print_json(row.document(provenance.class_names, **several))
+            picture = {"overlay": overlay and _straight(overlay)}
+            self.print_json(row.document(provenance.class_names, **several) | picture)
         elif self._verbose:
             found = row.error or "no prediction"
             if row.predicted is not None:

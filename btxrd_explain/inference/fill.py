@@ -5,7 +5,9 @@ from __future__ import annotations
 import gc
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import OutputError
@@ -14,13 +16,12 @@ from btxrd_explain.inference.target import claim
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
 from btxrd_explain.predictions.table import assemble, open_table, table_files
-from btxrd_explain.system.files import atomic_write, cannot_write, remove
-from btxrd_explain.system.places import make_folder
+from btxrd_explain.system.files import atomic_write, cannot_write, relative_path, remove
+from btxrd_explain.system.places import is_url, make_folder
 from btxrd_explain.system.threads import share_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from btxrd_explain.inference.compute import Explainer
     from btxrd_explain.inference.plan import Plan
@@ -106,8 +107,13 @@ def _told_of(table: PredictionTable, plan: Plan, listener: Listener) -> Predicti
     """Tell the listener the rows that were asked for, straight from a table that is up to date."""
     for row, asked in plan.up_to_date(table.rows()):
         if asked:
-            listener.predicted(row, table.provenance)
+            listener.predicted(_from_here(row, plan.folder), table.provenance)
     return table
+
+
+def _from_here(row: Prediction, folder: Path) -> Prediction:
+    """Return a row whose path starts at the working directory, where a shell can use it, and not at the table."""
+    return row if not row.path or is_url(row.path) else replace(row, path=relative_path(folder / row.path, Path.cwd()))
 
 
 def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer | None:
@@ -152,7 +158,7 @@ def _fill_file(
     def told() -> Iterator[Prediction]:
         for row, asked in plan.up_to_date(*sources, computed(), plan.absent):
             if asked:
-                listener.predicted(row, provenance)
+                listener.predicted(_from_here(row, plan.folder), provenance)
             yield row
 
     write_table(plan.path, provenance, told())

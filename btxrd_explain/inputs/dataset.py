@@ -62,8 +62,12 @@ def collect(  # noqa: PLR0913 -- one keyword for each way to say where the data 
             vocabulary=vocabulary,
             stdin=stdin,
         )
-        named = bool(inputs) and all(is_image(Path(text)) for text in inputs)
-        return _finish(gathering, split, class_names, named=named)
+        return _finish(gathering, split, class_names, named=named_one_by_one(inputs))
+
+
+def named_one_by_one(inputs: Sequence[str]) -> bool:
+    """Return whether inputs are images, and no folders or tables of images."""
+    return bool(inputs) and all(is_image(Path(text)) for text in inputs)
 
 
 def gather(

@@ -224,7 +224,7 @@ def test_coco_names_files_by_their_path_from_one_folder(
         target.parent.mkdir(parents=True)
         shutil.copy(table.image_path(rows[number]), target)
         name = "x.jpeg" if number else "other.jpeg"
-        rows[number] = replace(rows[number], image_id=name, path=f"../{folder}/x.jpeg")
+        rows[number] = replace(rows[number], image_id=name, path=f"../{folder}/x.jpeg", split=folder[-3:])
     make_table(out / "predictions.parquet", NAMES, rows)
     _export(out, "coco", code=0)
     attention = COCO(out / "coco" / "attention.json")
@@ -232,6 +232,9 @@ def test_coco_names_files_by_their_path_from_one_folder(
     assert names == {"one/x.jpeg", "two/x.jpeg"}
     assert all((out.parent / "images" / name).is_file() for name in names)
     assert len(attention.anns) == 2
+    _export(out, "coco", "--split", "one", code=0)  # whichever are exported, the image root is the same
+    (image,) = COCO(out / "coco" / "attention.json").dataset["images"]
+    assert image["file_name"] == "one/x.jpeg"
     capsys.readouterr()
 
 

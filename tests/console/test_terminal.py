@@ -136,6 +136,18 @@ def test_json_is_alone_on_stdout(place: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "next:" not in stderr
 
 
+@pytest.mark.parametrize("overlay", ["", "--no-overlay"])
+def test_paths_in_json_lines_are_what_a_shell_can_open(
+    place: Path, overlay: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stdout, _ = _run(f"infer data/images/IMG000001.jpeg -c demo -o deep/er --json {overlay}", place, monkeypatch)
+    (row,) = map(json.loads, stdout.splitlines())
+    assert row["path"] == "data/images/IMG000001.jpeg"
+    picture = None if overlay else "deep/er/overlays/IMG000001.jpeg.png"
+    assert row["overlay"] == picture
+    assert picture is None or (place / picture).is_file()
+
+
 def _in_a_terminal(command: str, place: Path, **variables: str) -> str:
     """Run a command in a terminal of 80 columns; return all that it shows."""
     ours, theirs = pty.openpty()

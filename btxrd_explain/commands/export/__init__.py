@@ -105,11 +105,18 @@ def _image_ids(selected: Selected) -> Iterable[str]:
 
 
 def _coco_images(selected: Selected) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and entry of each radiograph; file names are paths from the one folder that holds all of them."""
-    rows = [(number, row, row.size) for number, row in enumerate(selected.rows, start=1) if row.size is not None]
-    files = places([selected.table.image_path(row) for _, row, _ in rows])
-    for (number, row, size), file in zip(rows, files, strict=True):
-        yield row.image_id, {"id": number, "file_name": file, "height": size.height, "width": size.width}
+    """Yield name and entry of each radiograph.
+
+    File names are paths from the one folder that holds all radiographs of the table: so they are the same whichever of
+    them are exported, and two radiographs of one name in two folders never meet.
+    """
+    everything = [row for row in selected.table.index() if row.size is not None]
+    files = places([selected.table.image_path(row) for row in everything])
+    file_of = {row.image_id: file for row, file in zip(everything, files, strict=True)}
+    for number, row in enumerate(selected.rows, start=1):
+        if row.size is not None:
+            size = {"height": row.size.height, "width": row.size.width}
+            yield row.image_id, {"id": number, "file_name": file_of[row.image_id], **size}
 
 
 _MUCH = 2**30
