@@ -47,7 +47,7 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
         "annotate-iou BTXRD/ -c best.pt --split-csv split.csv",
         "annotate-iou -o out --split test --threshold 0.3",
         "annotate-iou -o out --split test --by center --by frontal",
-        "annotate-iou -o out --split test --tune-on split.csv --tune-split val",
+        "annotate-iou --split test --tune-on split.csv --tune-split val",
         "annotate-iou BTXRD/ -c best.pt --methods gradcam,layercam",
     ),
 )
@@ -75,16 +75,18 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 )
 @command(
     *FLAGS["compare"],
-    tables=Annotated[list[Path], typer.Argument(metavar="TABLE", help="Predictions tables, two or more.")],
+    tables=Annotated[
+        list[Path] | None, typer.Argument(metavar="TABLE", help="Predictions tables, two or more.", show_default=False)
+    ],
 )
-def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path]) -> ExitCode:
+def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path] | None) -> ExitCode:
     """Two or more predictions tables on the same images, with paired differences to the first.
 
     Checkpoints, layers or methods. Images that not all tables have are named and left out.
     """
     from btxrd_explain.commands import compare as workflow  # noqa: PLC0415 -- heavy
 
-    show_compare(terminal, workflow.run(loaded.settings, tables, terminal))
+    show_compare(terminal, workflow.run(loaded.settings, tables or [], terminal))
     return ExitCode.OK
 
 

@@ -69,7 +69,7 @@ def merge(
     epilog=examples(
         "import-maps maps/ --images radiographs/",
         "import-maps maps/ --images images/ --scores probabilities.csv",
-        "import-maps maps.npy --ids images.txt --class-names Benign,Malignant",
+        "import-maps maps.npy --ids images.txt --class-names A,B",
     ),
 )
 @command(

@@ -109,10 +109,14 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
             terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
             flags = {name: _value(name, given[SETTINGS[name].key]) for name in names}
             others = {name: given[name] for name in further}
-            code = terminal.guarded(
-                lambda: function(load_settings(config, flags, assignments or ()), terminal, **others)
-            )
-            raise typer.Exit(code)
+
+            def loaded_and_run() -> ExitCode:
+                loaded = load_settings(config, flags, assignments or ())
+                for text in loaded.ignored:
+                    terminal.note(text)
+                return function(loaded, terminal, **others)
+
+            raise typer.Exit(terminal.guarded(loaded_and_run))
 
         parameters = [_keyword(name, annotation, default=None) for name, annotation in further.items()]
         parameters += [_parameter(SETTINGS[name]) for name in names]

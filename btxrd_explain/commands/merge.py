@@ -87,6 +87,14 @@ def _check_shards(files: Sequence[Path]) -> None:
     found: dict[tuple[str, int], set[int]] = {}
     for match in filter(None, (_SHARD.fullmatch(file.name) for file in files)):
         found.setdefault((match["table"], int(match["count"])), set()).add(int(match["number"]))
+    for table in {table for table, _ in found}:
+        counts = sorted(count for name, count in found if name == table)
+        if len(counts) > 1:
+            of = " and ".join(map(str, counts))
+            raise TableError(
+                f"shards of {len(counts)} divisions of '{table}' are named, of {of}",
+                hint=f"name those of one, such as {table}.shard-*-of-{counts[0]}.parquet",
+            )
     for (_, count), numbers in found.items():
         missing = sorted(set(range(1, count + 1)) - numbers)
         if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from btxrd_explain.system.files import write_bytes
 from btxrd_explain.system.places import check_own, foreign, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from btxrd_explain.inference.plan import Plan
@@ -82,7 +83,23 @@ def target_of(settings: Settings, collection: Collection) -> tuple[Path, Collect
     if settings.run.shard is None:
         return path, collection
     number, count = map(int, settings.run.shard.split("/"))
+    _check_array(number, count, os.environ)
     return shard_path(path, number, count), share_of(collection, number, count)
+
+
+def _check_array(number: int, count: int, environ: Mapping[str, str]) -> None:
+    """Refuse shares that are counted by the tasks of a job array of which only some were submitted.
+
+    Raises:
+        SettingsError: The array does not number its tasks from 1 to the count of shares, which is that of its tasks.
+    """
+    names = ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_MAX")
+    task, tasks, first, last = (environ.get(name, "") for name in names)
+    if (task, tasks) == (str(number), str(count)) and first and last and (first, last) != ("1", tasks):
+        raise SettingsError(
+            f"--shard {number}/{count} counts the {tasks} tasks of this job array, whose numbers are {first} to {last}",
+            hint="give the number of shards of the first submission, not SLURM_ARRAY_TASK_COUNT",
+        )
 
 
 def shard_path(table: Path, number: int, count: int) -> Path:

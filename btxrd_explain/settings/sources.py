@@ -45,6 +45,7 @@ class LoadedSettings:
         config: The configuration file.
         flags: The values that were given on the command line by dotted name, in its order, as they were written.
         assignments: The values of ``--set``.
+        ignored: What is said of variables of the environment that look like settings, and are none.
     """
 
     settings: Settings
@@ -52,6 +53,7 @@ class LoadedSettings:
     config: Path | None = None
     flags: Mapping[str, object] = field(default_factory=dict)
     assignments: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def load_settings(
@@ -93,7 +95,12 @@ def load_settings(
         ]
     )
     written = {item.name: item.value for item in given}
-    return replace(loaded, config=config, flags=MappingProxyType(written), assignments=tuple(assignments))
+    if config is not None:
+        _check_places(loaded, config)
+    ignored = tuple(_ignored(os.environ if environ is None else environ))
+    return replace(
+        loaded, config=config, flags=MappingProxyType(written), assignments=tuple(assignments), ignored=ignored
+    )
 
 
 def settings_of(
@@ -125,6 +132,25 @@ def _loaded(given: list[Given]) -> LoadedSettings:
     settings = _validated(effective, [_unknown(item) for item in unknown[:_MOST]], more=len(unknown[_MOST:]))
     origins = {name: effective[name].origin if name in effective else "default" for name in SETTINGS}
     return LoadedSettings(settings, MappingProxyType(origins))
+
+
+def _check_places(loaded: LoadedSettings, config: Path) -> None:
+    """Refuse a relative path that leads nowhere, where one from the folder of the settings file would."""
+    origin = f"config file {str(config)!r}"
+    for name, setting in SETTINGS.items():
+        if loaded.origins[name] != origin or name == "output.directory":
+            continue
+        value = loaded.settings.model_dump(include={setting.section}, by_alias=True)[setting.section][setting.key]
+        for item in value if isinstance(value, tuple) else (value,):
+            is_place = isinstance(item, Path) or name == "data.inputs"
+            if is_place and not Path(item).is_absolute() and not Path(item).exists():
+                beside = config.parent / item
+                if beside.exists():
+                    raise SettingsError(
+                        f"setting '{name}' ({origin}) is '{item}', which is not there: relative paths start at the "
+                        "working directory, not at the file",
+                        hint=f"write '{beside}', or an absolute path",
+                    )
 
 
 def _from_file(path: Path) -> list[Given]:
@@ -159,6 +185,22 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
         name = variable[len(PREFIX) :].lower()
         if text and variable.startswith(PREFIX) and (DELIMITER in name or name in near_misses):
             yield Given(name.replace(DELIMITER, "."), _from_text(text), f"{_ENVIRONMENT}{_one_line(variable)}")
+
+
+_OWN = frozenset({f"{PREFIX}REAL_DATA"})
+"""Variables with our prefix that are no settings."""
+
+
+def _ignored(environ: Mapping[str, str]) -> Iterator[str]:
+    """Say of each variable with our prefix that no setting has it, and which one may be meant."""
+    read = {item.origin.removeprefix(_ENVIRONMENT) for item in _from_environment(environ)}
+    for variable, text in environ.items():
+        if text and variable.startswith(PREFIX) and variable not in read | _OWN:
+            meant = closest(variable[len(PREFIX) :].lower())
+            near = (
+                f"did you mean {SETTINGS[meant].variable}?" if meant in SETTINGS else "btxrd-explain config shows them"
+            )
+            yield f"{_one_line(variable)} in the environment is not a setting, and is ignored: {near}"
 
 
 def _from_flags(flags: Mapping[str, object]) -> Iterator[Given]:

@@ -191,7 +191,10 @@ def _shard(text: str) -> str:
     """Refuse a share that there is not."""
     number, count = map(int, text.split("/"))
     if number > count:
-        raise ValueError(f"shards are counted from 1/{count} to {count}/{count}")
+        raise ValueError(
+            f"shards are counted from 1/{count} to {count}/{count}; where only some tasks of a job array are submitted "
+            "again, SLURM_ARRAY_TASK_COUNT is not the number of shards"
+        )
     return text
 
 

@@ -17,7 +17,7 @@ from btxrd_explain.cli import app
 from btxrd_explain.commands import infer, merge
 from btxrd_explain.console.network import show_infer
 from btxrd_explain.console.terminal import Terminal
-from btxrd_explain.errors import OutputError, TableError
+from btxrd_explain.errors import OutputError, SettingsError, TableError
 from btxrd_explain.inference.target import share_number, share_of
 from btxrd_explain.inputs.record import Collection, ImageRecord
 from btxrd_explain.predictions.record import RowStatus
@@ -125,6 +125,28 @@ def test_a_shard_leads_to_the_others_and_to_merging(
     told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("next:")]
     merging = f"btxrd-explain merge {tmp_path}/predictions.shard-*-of-{SHARDS}.parquet"
     assert told == [f"next: the other shards, then {merging} -o {tmp_path}/predictions.parquet"]
+
+
+def test_shards_of_two_divisions_are_told_apart(whole: Path, tmp_path: Path) -> None:
+    for number in (1, 2):
+        _infer(whole / "split.csv", tmp_path, shard=f"{number}/2")
+    both = [*_shards(whole), *tmp_path.glob("*.shard-*")]
+    with pytest.raises(TableError, match=rf"shards of 2 divisions of 'predictions' are named, of 2 and {SHARDS}: name"):
+        merge.run(both, tmp_path / "merged.parquet")
+
+
+@pytest.mark.parametrize(("first", "last", "refused"), [("1", "2", False), ("1", "5", True), ("2", "5", True)])
+def test_the_tasks_of_a_resubmission_are_not_taken_for_the_shards(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str, last: str, *, refused: bool
+) -> None:
+    array = {"ID": "2", "COUNT": "2", "MIN": first, "MAX": last}
+    for name, value in array.items():
+        monkeypatch.setenv(f"SLURM_ARRAY_TASK_{name}", value)
+    if refused:
+        with pytest.raises(SettingsError, match=f"--shard 2/2 counts the 2 tasks .* numbers are {first} to {last}"):
+            _infer(whole / "split.csv", tmp_path, shard="2/2")
+    else:
+        assert _infer(whole / "split.csv", tmp_path, shard="2/2").rows
 
 
 def test_a_missing_shard_is_named(whole: Path, tmp_path: Path) -> None:

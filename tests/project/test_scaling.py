@@ -72,7 +72,7 @@ def test_the_loop_over_gpus_runs(place: Path) -> None:
 
 def test_the_array_job_runs(place: Path) -> None:
     array, merge = _script("# array.sh"), _script("# merge.sh")
-    _run(array, place, SLURM_ARRAY_TASK_ID="1", SLURM_ARRAY_TASK_COUNT="1")
+    _run(array, place, SLURM_ARRAY_TASK_ID="1", SHARDS="1")
     _run(merge, place)
     assert _rows(place) == [f"IMG{number:06d}.png" for number in range(COUNT)]
 

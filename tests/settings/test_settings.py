@@ -211,6 +211,30 @@ def test_relative_paths_start_at_the_working_directory_not_at_the_file(write: An
     assert load(moved).settings.data.root == Path("BTXRD")
 
 
+def test_a_path_that_is_only_found_from_the_settings_file_is_refused(write: Any) -> None:  # noqa: ANN401
+    path = write("data: {root: BTXRD}\noutput: {directory: out}")
+    Path("sub", "BTXRD").mkdir(parents=True)
+    Path("sub", "out").mkdir()
+    moved = path.rename(Path("sub", "x.yaml"))
+    with pytest.raises(SettingsError, match=r"'data.root' .* is 'BTXRD', which is not there: .*write 'sub.BTXRD'"):
+        load(moved)
+    Path("BTXRD").mkdir()
+    assert load(moved).settings.data.root == Path("BTXRD")
+
+
+def test_variables_that_no_setting_has_are_named_and_ignored() -> None:
+    environ = {"BTXRD_EXPLAIN_THRESHOLD": "0.3", "BTXRD_EXPLAIN_X": "1", "BTXRD_EXPLAIN_REAL_DATA": "/somewhere"}
+    loaded = load_settings(environ=environ)
+    assert loaded.settings.annotation.threshold == 0.5
+    assert loaded.ignored == (
+        (
+            "BTXRD_EXPLAIN_THRESHOLD in the environment is not a setting, and is ignored: did you mean "
+            "BTXRD_EXPLAIN_ANNOTATION__THRESHOLD?"
+        ),
+        "BTXRD_EXPLAIN_X in the environment is not a setting, and is ignored: btxrd-explain config shows them",
+    )
+
+
 def test_file_names_that_are_not_utf8_pass() -> None:
     loaded = load(flags={"data.inputs": ["a\udcff.png"]}, environ={"BTXRD_EXPLAIN_DATA__ROOT": "b\udcff"})
     assert loaded.settings.data.inputs == ("a\udcff.png",)

@@ -66,7 +66,9 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
     """
     listener = Failures(listener, strict=settings.run.strict)
     if len({path.resolve() for path in tables}) < max(len(tables), 2):
-        raise SettingsError("compare needs two or more different tables", hint="name their .parquet files")
+        there = sorted(str(path) for path in settings.output.directory.glob("predictions*.parquet"))
+        such = f", such as {' '.join(there[:_SHOWN])}" if len(there) > 1 else ""
+        raise SettingsError("compare needs two or more different tables", hint=f"name their .parquet files{such}")
     bare = settings.model.model_copy(update={"checkpoint": None})
     opened = []
     for path in tables:
