@@ -60,6 +60,8 @@ def show_gallery(terminal: Terminal, result: GalleryResult, loaded: LoadedSettin
 
 def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: LoadedSettings | None = None) -> None:
     """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
+    from btxrd_explain.evaluation.conclusion import sum_of_outcomes  # noqa: PLC0415 -- pydantic models
+
     if terminal.json:
         terminal.print_json(json.loads(result.document.read_text("utf-8")))
         return
@@ -71,6 +73,7 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
         for name, part in result.summary_rows()
     ]
     terminal.print_table(["radiographs", "n", "mean IoU [95 %]", "hits"], rows)
+    terminal.print(sum_of_outcomes(result.report.summary))
     _show_readers(terminal, result.report.human)
     summary = result.report.summary
     for reason, count in summary.excluded.items():

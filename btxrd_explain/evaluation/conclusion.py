@@ -53,7 +53,9 @@ def of_tables(
         if side is None:
             sentences.append(f"There are too few common radiographs to compare '{name}' with '{reference}'.")
             continue
-        if side:
+        if by.mean == by.low == by.high == 0:
+            said = f"'{name}' and '{reference}' score the same IoU (n = {by.n})."
+        elif side:
             said = (
                 f"The heat maps of '{name}' overlap the annotations {_MORE[side]} than those of '{reference}' {found}."
             )
@@ -93,6 +95,21 @@ def of_predictions(
             f"{classes[worst][0]} radiographs."
         )
     return [*sentences, *_on_small({name: n for name, (n, _, _) in classes.items()}), *_on_size(images)]
+
+
+def sum_of_outcomes(summary: Summary) -> str:
+    """Return whether the slices by outcome add up to all images, and why not."""
+    counts = {name: part.n for name, part in summary.by_outcome.items()}
+    together, n = sum(counts.values()), summary.overall.n
+    if not counts:
+        return "No image has an outcome, as no true class of a tumour is known."
+    told = f"{', '.join(f'{name} {count}' for name, count in counts.items())} add up to {together}"
+    if together == n:
+        return f"{told}, which are all images."
+    return (
+        f"{told}, and not to {n}: an image of one tumour class that was taken for another is FN of the one and FP of "
+        "the other, and one without a tumour class that was rightly predicted is in none."
+    )
 
 
 def interval(found: Estimate) -> str:
@@ -186,7 +203,7 @@ def _on_small(counts: Mapping[str, int]) -> Iterator[str]:
 
 def _on_size(images: int) -> Iterator[str]:
     if images < FEW:
-        yield f"{images} radiographs are few: the intervals are too short, and the next sample may say otherwise."
+        yield f"The sample is small (n = {images}): the intervals are too short, and another sample may say otherwise."
 
 
 def _on_accuracy(
@@ -195,13 +212,13 @@ def _on_accuracy(
     if accuracy.mean is None or not images:
         return
     usual = max(classes, key=lambda name: classes[name][0])
-    share = classes[usual][0] / images
-    said = f"always saying {usual}, the most frequent class, is right in {share:.0%}"
+    guess = classes[usual][0] / images
+    said = f"always saying {usual}, the most frequent class, is right in {guess:.0%}"
     if accuracy.low is None or accuracy.high is None:
         verdict = f"; {said}"
-    elif accuracy.low > share:
+    elif accuracy.low > guess:
         verdict = f", more often than a guess: {said}"
-    elif accuracy.high < share:
+    elif accuracy.high < guess:
         verdict = f", less often than a guess: {said}"
     else:
         verdict = f", which is not shown to be better than a guess: {said}"

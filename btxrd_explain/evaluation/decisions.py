@@ -15,6 +15,7 @@ from btxrd_explain.core.roc import youden
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.parts import Part
 from btxrd_explain.inference.selection import select_other_rows
+from btxrd_explain.system.files import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +147,7 @@ def _tuned(fixed: Decisions, settings: Settings, selected: Selected, listener: L
     if kept := [name for name in fixed.names if name not in found]:
         listener.note(f"not tuned, as no threshold is better than chance there: {', '.join(kept)}")
     tuning = DecisionTuning(
-        file=str(source),
+        file=named_in(settings.output.directory, source),
         split=split,
         criterion=CRITERION,
         images=len(rows),

@@ -15,6 +15,7 @@ from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.evaluate import average_mask, evaluate
 from btxrd_explain.evaluation.file_set import read_report
+from btxrd_explain.evaluation.origin import Origin
 from btxrd_explain.evaluation.readers import readers_of
 from btxrd_explain.evaluation.sample import MOST_SLICES, count_slices
 from btxrd_explain.evaluation.schema import Tuning
@@ -22,6 +23,7 @@ from btxrd_explain.evaluation.summaries import best_of, mean_curve
 from btxrd_explain.inference.selection import Selected, select_other_rows, split_off
 from btxrd_explain.inputs.btxrd import Metadata, find_btxrd_root, read_metadata
 from btxrd_explain.progress import Listener
+from btxrd_explain.system.files import named_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +97,7 @@ def tune(
         raise InputError(f"no radiograph of '{source}' can be scored", hint="check its annotations and --tune-split")
     value, mean_iou = best_of(curve)
     document = Tuning(
-        file=str(source),
+        file=named_in(settings.output.directory, source),
         split=settings.annotation.tune_split,
         images=sum(score.iou is not None for score in evaluated),
         mean_iou=mean_iou,
@@ -137,7 +139,10 @@ class Extent:
         seed: Seed of the bootstrap.
         sanity: Verdict of the randomisation of the same table; None where there is none.
         interventions: Verdict of interventions with the same network; None where there is none.
+        origin: Which radiographs are worked on.
     """
+
+    origin: Origin
 
     columns: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     group_column: str | None = None
@@ -151,11 +156,16 @@ class Extent:
 
 
 def extent_of(
-    settings: Settings, selected: Selected, columns: Mapping[str, list[str | None]], tuned: Tuned | None
+    command: str,
+    settings: Settings,
+    selected: Selected,
+    columns: Mapping[str, list[str | None]],
+    tuned: Tuned | None,
 ) -> Extent:
     """Gather what is reported beyond the scores.
 
     Args:
+        command: The command that reports.
         settings: The settings.
         selected: The radiographs.
         columns: What :func:`read_columns` returned for them.
@@ -165,6 +175,7 @@ def extent_of(
     group = wanted.group_column
     others = "the other images" if tuned is None else f"the images of {tuned.document.file}"
     return Extent(
+        origin=Origin.of(command, settings, selected),
         columns={name: columns[name] for name in wanted.by},
         group_column=group,
         groups=None if group is None else columns[group],

@@ -22,6 +22,7 @@ from btxrd_explain.evaluation.schema import (
     Pattern,
     Report,
     Rule,
+    Scored,
     Summary,
 )
 from btxrd_explain.evaluation.summaries import (
@@ -132,6 +133,10 @@ DEFINITIONS = {
     "the grid, then treated like a class-activation grid",
     "baselines": "the same metric of maps that know nothing of the classifier, on the same grid: random (uniform), "
     "centre (a Gaussian), edges (the radiograph's gradient magnitude), average (the mean lesion mask of other images)",
+    "chance": "what a map scores on average that knows nothing; for the hottest pixel, precision and the like it "
+    "follows from a formula, such as the annotated fraction of the image. IoU and its like have no such formula, for "
+    "they depend on the size of the region: there it is what a uniform random grid scores that is treated like the "
+    "classifier's, the baseline random",
     "outcome": "TP: a tumour class, rightly predicted; FN: a tumour class, but another class was predicted; FP: no "
     "tumour, but a tumour class was predicted; TN: no tumour, rightly. In slices by outcome, FP holds the annotated "
     "images that were wrongly predicted as a tumour class, with the map of that class",
@@ -176,6 +181,10 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
     limits = list(_limits(evaluation, summary, extent, human))
     return Report(
         conclusion=of_maps(summary),
+        scored=Scored(
+            **extent.origin.document(),
+            scored=len({score.row.image_id for score in evaluation.evaluated if score.iou is not None}),
+        ),
         mean_iou=summary.overall.mean_iou,
         num_images=summary.overall.n,
         iou_threshold=rule.threshold,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,8 @@ NAMES: tuple[str, ...] = tuple(METRICS)
 """The metrics, in the order of the columns."""
 MOST_SLICES = 50
 """More slices nobody reads, and each takes time; a column of text with more values names patients or images."""
-_MANY = 10
-"""A column of numbers with more different values is cut into terciles."""
+_MANY, _FEW = 10, 3
+"""A column of numbers with more different values is cut into terciles; up to the second they may be codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,18 +154,39 @@ class Sample:
 
 
 def by_values(values: Sequence[str | None]) -> list[Slice]:
-    """Slice by a column of text; a column of many different numbers is cut into terciles.
+    """Slice by a column of text; a column of many different numbers, or of numbers of one image, is cut into terciles.
 
-    >>> [(part.name, part.rows.tolist()) for part in by_values(["2", "10", None, "2"])]
-    [('2', [0, 3]), ('10', [1])]
+    Other values that one image each has are in one slice together, whose name says so.
+
+    >>> [(part.name, part.rows.tolist()) for part in by_values(["2", "10", None, "2", "10"])]
+    [('2', [0, 3]), ('10', [1, 4])]
+    >>> [(part.name, part.rows.tolist()) for part in by_values(["hip", "knee", "rib", "hip"])]
+    [('hip', [0, 3]), ('2 values of one image each', [1, 2])]
+    >>> [(part.name, part.rows.tolist()) for part in by_values(["31", "64", "9", "47"])]
+    [('9 to 64', [0, 1, 2, 3])]
     """
-    distinct = {value for value in values if value is not None}
-    numbers = {value: number for value in distinct if (number := _number(value)) is not None}
-    if len(numbers) == len(distinct) > _MANY:
+    counts = Counter(value for value in values if value is not None)
+    alone = sorted(value for value, count in counts.items() if count == 1)
+    numbers = {value: number for value in counts if (number := _number(value)) is not None}
+    if len(numbers) == len(counts) and (len(counts) > _MANY or (alone and len(counts) > _FEW)):
         column = np.array([np.nan if value is None else numbers[value] for value in values])
-        return terciles(column, lambda number: f"{number:.4g}", ("low", "middle", "high"))
-    ordered = sorted(distinct, key=lambda value: (numbers.get(value, np.inf), value))
-    return [Slice(value, np.array([row for row, own in enumerate(values) if own == value])) for value in ordered]
+        return _parts_of_numbers(column)
+    pooled = alone if len(alone) > 1 else []
+    ordered = sorted(counts.keys() - set(pooled), key=lambda value: (numbers.get(value, np.inf), value))
+    slices = [Slice(value, np.array([row for row, own in enumerate(values) if own == value])) for value in ordered]
+    if pooled:
+        rows = np.array([row for row, own in enumerate(values) if own in pooled])
+        slices.append(Slice(f"{len(pooled)} values of one image each", rows))
+    return slices
+
+
+def _parts_of_numbers(column: NDArray[np.float64]) -> list[Slice]:
+    """Cut a column of numbers into terciles; where one of them would be a single image, it is one slice."""
+    parts = terciles(column, lambda number: f"{number:.4g}", ("low", "middle", "high"))
+    if all(len(part.rows) > 1 for part in parts):
+        return parts
+    known = np.flatnonzero(~np.isnan(column))
+    return [Slice(f"{column[known].min():.4g} to {column[known].max():.4g}", known)]
 
 
 def count_slices(values: Iterable[str | None]) -> int:

@@ -12,6 +12,7 @@ from btxrd_explain.core.metrics import ImageMetrics
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.human import HumanBenchmark  # noqa: TC001 -- likewise
+from btxrd_explain.evaluation.origin import Origin
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
@@ -251,11 +252,18 @@ class Excluded(LeftOut):
     detail: str | None
 
 
+class Scored(Origin):
+    """What was scored."""
+
+    scored: int = Field(description="Radiographs with an IoU.")
+
+
 class Report(Part):
     """The content of ``annotation_report.json``, but for what it lists of images that are not evaluated."""
 
     schema_version: Literal[3] = SCHEMA_VERSION
     conclusion: list[str] = Field(description="What the numbers say, in sentences.")
+    scored: Scored
     mean_iou: float | None
     num_images: int = Field(description="Images with an IoU.")
     iou_threshold: float | None = Field(description="Null where each image has its own.")

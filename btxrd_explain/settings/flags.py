@@ -1,10 +1,12 @@
 """Which settings each command takes: as flags on the command line, as keywords in Python."""
 
+import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
+from btxrd_explain.settings.catalogue import SETTINGS
 from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sources import settings_of
 
@@ -104,6 +106,44 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The settings of each command that takes settings, in the order in which its help lists them."""
+
+
+def command_line(command: str, settings: Settings) -> str:
+    """Return the command line of settings, less the folder of results; of paths only the names.
+
+    >>> from btxrd_explain.settings import DataSettings, OutputSettings
+    >>> settings = Settings(data=DataSettings(inputs=("/home/a/BTXRD",), split="test"), output=OutputSettings(dpi=99))
+    >>> command_line("performance", settings)
+    'btxrd-explain performance BTXRD --split test --dpi 99'
+    >>> command_line("export", settings)
+    'btxrd-explain export BTXRD --split test --set output.dpi=99'
+    """
+    words = ["btxrd-explain", command]
+    values = settings.model_dump(by_alias=True)
+    for name, setting in SETTINGS.items():
+        value = values[setting.section][setting.key]
+        if value == setting.default or name == "output.directory":
+            continue
+        items = [_named(name, item) for item in (value if isinstance(value, tuple | list) else [value])]
+        if name == "data.inputs":
+            words[2:2] = items
+        elif name not in FLAGS[command]:
+            words += ["--set", f"{name}={','.join(items)}"]
+        elif isinstance(value, bool):
+            words.append(setting.flag if value else f"--no-{setting.flag[2:]}")
+        else:
+            words += [word for item in items for word in (setting.flag, item)]
+    return shlex.join(words)
+
+
+def _named(name: str, value: object) -> str:
+    """Return an item of a setting as text, a path by its name."""
+    if name in {"annotation.reader", "annotation.comparator"}:
+        reader, _, place = str(value).partition("=")
+        return f"{reader}={Path(place).name}"
+    is_path = isinstance(value, Path) or name == "data.inputs"
+    return (Path(str(value)).name or str(value)) if is_path else str(value)
+
 
 _CLASSIFIER = (
     *("model.architecture", "model.factory", "model.class_names", "model.activation"),

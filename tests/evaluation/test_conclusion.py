@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from btxrd_explain.evaluation.conclusion import interval, of_maps, of_predictions, of_tables, signed
+from btxrd_explain.evaluation.conclusion import (
+    interval,
+    of_maps,
+    of_predictions,
+    of_tables,
+    signed,
+    sum_of_outcomes,
+)
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.schema import Baseline, Metric, SliceSummary, Summary
 
@@ -48,14 +55,12 @@ def test_each_baseline_is_beaten_or_not_or_not_told_apart() -> None:
     iou = _metric(_estimate(0.4, 0.3, 0.5), baselines={name: _baseline(by) for name, by in baselines.items()})
     assert of_maps(_summary(_part(iou))) == [
         (
-            "The heat maps overlap the annotations more than random and centre (nearest: centre, difference "
-            "in mean IoU "
-            "+0.100 [0.050, 0.150])."
+            "The heat maps overlap the annotations more than random and centre (nearest: centre, difference in "
+            "mean IoU +0.100 [0.050, 0.150])."
         ),
         (
             "They overlap the annotations less than the baseline edges, which knows nothing of the classifier "
-            "(difference "
-            "in mean IoU -0.100 [-0.200, -0.050])."
+            "(difference in mean IoU -0.100 [-0.200, -0.050])."
         ),
         "The sample does not tell them apart from the baseline average (+0.010 [-0.100, 0.100]).",
     ]
@@ -69,7 +74,7 @@ def test_all_baselines_none_of_them_and_too_few_images() -> None:
     assert first.endswith("is not known: none was scored.")
     found = of_maps(_summary(_part(_metric(_estimate(0.4, n=1), baselines={"random": _baseline(FEW)}))))
     assert found[0] == "There are too few radiographs to compare them with random."
-    assert found[-1].startswith("1 radiographs are few")
+    assert found[-1].startswith("The sample is small (n = 1)")
     assert of_maps(_summary(_part(_metric(_estimate(None, n=0))))) == [
         "No radiograph has an IoU, so that nothing can be said of the heat maps."
     ]
@@ -110,25 +115,25 @@ def test_tables_are_better_worse_or_not_told_apart() -> None:
     assert of_tables("a", differences, 0.02) == [
         (
             "The heat maps of 'b' overlap the annotations more than those of 'a' (difference in mean IoU "
-            "+0.200 [0.100, "
-            "0.300], n = 40)."
+            "+0.200 [0.100, 0.300], n = 40)."
         ),
         "The two are not shown to be alike within 0.02 of each other.",
         (
             "The heat maps of 'c' overlap the annotations less than those of 'a' (difference in mean IoU "
-            "-0.100 [-0.200, "
-            "-0.050], n = 40)."
+            "-0.100 [-0.200, -0.050], n = 40)."
         ),
         (
-            "The sample does not tell 'd' and 'a' apart (difference in mean IoU +0.010 [-0.100, 0.100], n = "
-            "40; about 160 "
-            "would settle it to within 0.05)."
+            "The sample does not tell 'd' and 'a' apart (difference in mean IoU +0.010 [-0.100, 0.100], n = 40); "
+            "about 160 would settle it to within 0.05."
         ),
         "The two are alike within 0.02 of each other.",
         "There are too few common radiographs to compare 'e' with 'a'.",
     ]
+    assert of_tables("a", {"b": (_estimate(0.0, 0.0, 0.0), None, 2)}, None) == [
+        "'b' and 'a' score the same IoU (n = 40)."
+    ]
     assert of_tables("a", {"b": (_estimate(0.1, 0.05, 0.2, n=8), None, 2)}, None)[-1].startswith(
-        "8 radiographs are few"
+        "The sample is small (n = 8)"
     )
 
 
@@ -166,3 +171,13 @@ def test_classes_are_told_from_the_rest_or_not() -> None:
 
 def test_intervals_are_written_where_there_are_any() -> None:
     assert [interval(_estimate(None)), interval(FEW), signed(BETTER)] == ["undefined", "0.300", "+0.200 [0.100, 0.300]"]
+
+
+def test_outcomes_add_up_or_it_is_said_why_not() -> None:
+    overall, some = _part(_metric(_estimate(0.4, n=9))), _part(_metric(_estimate(0.4, n=6)))
+    three = _part(_metric(_estimate(0.4, n=3)))
+    whole = _summary(overall, by_outcome={"TP": some, "FN": three})
+    assert sum_of_outcomes(whole) == "TP 6, FN 3 add up to 9, which are all images."
+    more = _summary(overall, by_outcome={"TP": some, "FN": three, "FP": three})
+    assert sum_of_outcomes(more).startswith("TP 6, FN 3, FP 3 add up to 12, and not to 9: an image of one tumour class")
+    assert sum_of_outcomes(_summary(overall)).startswith("No image has an outcome")

@@ -10,8 +10,25 @@ from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 
 
 def test_few_values_are_slices_of_their_own_in_natural_order() -> None:
-    slices = by_values(["10", "2", None, "2", "left"])
-    assert [(part.name, part.rows.tolist()) for part in slices] == [("2", [1, 3]), ("10", [0]), ("left", [4])]
+    slices = by_values(["10", "2", None, "2", "left", "10", "left"])
+    assert [(part.name, part.rows.tolist()) for part in slices] == [("2", [1, 3]), ("10", [0, 5]), ("left", [4, 6])]
+
+
+@pytest.mark.parametrize(
+    ("values", "slices"),
+    [
+        (["31", "64", "9", "47"], [("9 to 64", 4)]),  # ages: terciles would be of one image
+        (["31", "31", "64", "64", "9", "47"], [("9 to 64", 6)]),
+        (["31", "30", "64", "64", "9", "9", "47", "46"], [("low", 3), ("middle", 2), ("high", 3)]),
+        (["hip", "hip", "rib", "jaw"], [("hip", 2), ("2 values of one image each", 2)]),
+        (["1", "1", "2"], [("1", 2), ("2", 1)]),  # codes, of which one image has the other
+    ],
+)
+def test_values_of_one_image_each_are_put_together(values: list[str], slices: list[tuple[str, int]]) -> None:
+    found = [(part.name, len(part.rows)) for part in by_values(values)]
+    assert sum(count for _, count in found) == len(values)
+    assert [count for _, count in found] == [count for _, count in slices]
+    assert all(name.startswith(expected) for (name, _), (expected, _) in zip(found, slices, strict=True))
 
 
 def test_a_column_of_many_numbers_is_cut_into_terciles() -> None:
@@ -26,7 +43,7 @@ def test_a_column_of_many_numbers_is_cut_into_terciles() -> None:
 
 
 def test_many_texts_stay_as_they_are() -> None:
-    assert len(by_values([f"clinic {number}" for number in range(15)])) == 15
+    assert len(by_values([f"clinic {number}" for number in range(15)] * 2)) == 15
 
 
 def test_terciles_leave_out_what_is_not_known_and_what_is_empty() -> None:

@@ -102,7 +102,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
             f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}",
             hint=f"nothing was written; {next((_ADVICE[why] for why in _ADVICE if why in reasons), _CHECK)}",
         )
-    extent = extent_of(settings, selected, columns, tuned)
+    extent = extent_of("annotate-iou", settings, selected, columns, tuned)
     with alone(settings.output.directory / DOCUMENT, listener.note):
         return write_results(evaluation, extent, settings, listener)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.annotate_iou.readers import readers_section
@@ -10,7 +11,9 @@ from btxrd_explain.core.choices import Smooth
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.smoothing import PASSES
+from btxrd_explain.evaluation.conclusion import sum_of_outcomes
 from btxrd_explain.evaluation.protocol import BASELINES
+from btxrd_explain.evaluation.report import DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -48,6 +51,7 @@ def _sections(report: Report) -> Iterator[str]:
     if report.provenance["synthetic"]:
         yield "**SYNTHETIC DATA: made-up radiographs; no medical meaning.**"
     yield "## Conclusion\n\n" + "\n".join(f"- {plain_markdown(sentence)}" for sentence in report.conclusion)
+    yield f"## What was scored\n\n{_scored(report)}"
     yield f"## Methods\n\n{_methods(report)}"
     yield f"## Results\n\n{_results(report)}"
     yield _metrics_table(report.summary.overall)
@@ -59,6 +63,37 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"## Checklist\n\n{_checklist(report)}"
     yield from caveats(report.warnings, report.limits)
     yield f"## Provenance\n\n{provenance_table(report.provenance)}"
+    yield f"## Files\n\n{_files(report.files)}"
+
+
+def _scored(report: Report) -> str:
+    found = report.scored
+    named = [*([found.root] if found.root else []), *found.inputs]
+    table_of = found.split_csv
+    selected_by = "none" if table_of is None else f"{plain_markdown(table_of.name)} (SHA-256 {table_of.sha256 or '–'})"
+    counts = (found.selected, found.predicted, found.annotated, found.scored)
+    return table(
+        ["", ""],
+        [
+            ["radiographs", plain_markdown(", ".join(named)) or "those of the predictions table"],
+            ["split CSV", selected_by],
+            ["split", plain_markdown(found.split or "all")],
+            ["selected, predicted, annotated, scored", ", ".join(map(str, counts))],
+            ["command", code(found.command)],
+        ],
+    )
+
+
+_PICTURES = frozenset({".png", ".svg"})
+
+
+def _files(files: Mapping[str, str]) -> str:
+    """List the files of the report, and show those that are pictures."""
+    listed = "\n".join(f"- {kind.replace('_', ' ')}: {code(name)}" for kind, name in files.items())
+    shown = [
+        f"![{kind.replace('_', ' ')}]({name})" for kind, name in files.items() if PurePath(name).suffix in _PICTURES
+    ]
+    return "\n\n".join([listed, *shown])
 
 
 def _methods(report: Report) -> str:
@@ -144,7 +179,7 @@ def _metrics_table(overall: SliceSummary) -> str:
         ]
         for name, metric in overall.metrics.items()
     ]
-    return f"{table(header, rows)}\n\nChance: by formula, or (*) what the random grid scores."
+    return f"{table(header, rows)}\n\nChance is {DEFINITIONS['chance']}; (*) marks the latter."
 
 
 def _chance(metric: Metric) -> str:
@@ -196,7 +231,7 @@ def _slices(report: Report) -> str:
         for name, part in parts.items()
     ]
     header = ["by", "slice", "n", "mean IoU", "ceiling", "chance", "pointing hits", "average precision"]
-    return f"{table(header, rows)}\n\n{report.definitions['outcome']}."
+    return f"{table(header, rows)}\n\n{report.definitions['outcome']}. {sum_of_outcomes(summary)}"
 
 
 def _exclusions(report: Report) -> str:

@@ -32,6 +32,7 @@ _ROWS_AT_ONCE = 1024
 
 _FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("image_id", pa.string()),
+    ("split", pa.string()),
     ("class", pa.string()),
     ("predicted", pa.string()),
     ("confidence", pa.float64()),
@@ -148,6 +149,7 @@ def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
     return (
         {
             "image_id": score.row.image_id,
+            "split": score.row.split,
             "class": score.label,
             "predicted": score.predicted(names),
             "confidence": score.confidence,

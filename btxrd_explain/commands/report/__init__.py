@@ -164,7 +164,7 @@ def _plan(settings: Settings, selected: Selected, listener: Listener) -> tuple[E
     protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
     tuned = tune(settings, selected, protocol, listener, groups=columns.get(settings.evaluation.group_column or ""))
     bare = replace(protocol if tuned is None else tuned.protocol, baselines=False, boxes=False)
-    return replace(extent_of(settings, selected, columns, tuned), average_mask=None), bare
+    return replace(extent_of("report", settings, selected, columns, tuned), average_mask=None), bare
 
 
 def _made(selected: Selected, maker: EntryMaker, listener: Listener) -> Iterator[Entry]:
