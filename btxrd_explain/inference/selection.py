@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from btxrd_explain.inputs.shared_annotations import Annotated, of_one_stem, tell
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.progress import WithoutRows
+from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,11 +111,23 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
         splits = sorted(filter(None, everything.column("split").unique().to_pylist()))
         known_splits = f"its splits are {', '.join(splits)}" if splits else "it has no splits"
         raise TableError(f"no row of '{table.path}' is selected: {known_splits}", hint="check --split")
+    if not names_images(settings):
+        _tell_of_place(table, rows, listener)
     findings += inspect_table(table, everything, rows)
     for finding in findings:
         listener.warn(finding)
     selected = _with_annotations(settings, table, rows, known, listener)
     return replace(selected, findings=findings + selected.findings)
+
+
+def _tell_of_place(table: PredictionTable, rows: Index, listener: Listener) -> None:
+    """Tell where radiographs are looked for that are not there, as when a folder of results was moved without them."""
+    folder = table.image_path(rows[0]).parent
+    if not is_url(folder) and not folder.exists():
+        listener.note(
+            f"'{os.path.normpath(folder)}', where the table has its radiographs, is not there: name their folder with "
+            "--images, or --set data.images=DIR"
+        )
 
 
 def select_to_evaluate(settings: Settings, listener: Listener) -> Selected:
