@@ -84,7 +84,7 @@ def methods(*, json: Json = False) -> None:
 @app.command(
     epilog=examples(
         "sanity BTXRD/ -c best.pt --split-csv split.csv",
-        "sanity BTXRD/images -c best.pt --insertion-deletion",
+        "sanity BTXRD/images -c best.pt --insertion-deletion --stability",
     )
 )
 @command(*FLAGS["sanity"])

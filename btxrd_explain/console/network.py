@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.intervene import InterveneResult
     from btxrd_explain.commands.layers import LayersResult
     from btxrd_explain.commands.sanity import SanityResult
+    from btxrd_explain.commands.sanity.report import StabilityReport
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.core.methods import Method
     from btxrd_explain.evaluation.parts import Estimate
@@ -228,11 +229,27 @@ def show_sanity(terminal: Terminal, result: SanityResult, loaded: LoadedSettings
     terminal.print(f"[bold]{escape(report.verdict)}[/bold]")
     for remark in report.remarks:
         terminal.print(escape(remark))
+    if report.stability is not None:
+        _show_stability(terminal, report.stability)
     terminal.print_path("report", result.document)
-    for figure in result.figures:
+    for figure in (result.text, *result.figures):
         terminal.print_file(figure)
     if result.annotated:
         terminal.print_next(following("annotate-iou", loaded))
+
+
+def _show_stability(terminal: Terminal, found: StabilityReport) -> None:
+    """Show how alike the maps stay change by change, and what that says."""
+    rows = [
+        [
+            f"{one.change} {one.strength:g}{' *' if one.decides else ''}",
+            *(_interval(one.spearman), _interval(one.ssim), str(one.n_vanished), str(one.n_other_class)),
+        ]
+        for one in found.changes
+    ]
+    terminal.print_table(["change", "Spearman", "SSIM", "vanished", "other class"], rows)
+    terminal.print("* decides: the maps stay where the whole interval is at or above " + f"{found.limit:g}")
+    terminal.print(f"[bold]{escape(found.verdict)}[/bold]")
 
 
 def _interval(found: Estimate) -> str:

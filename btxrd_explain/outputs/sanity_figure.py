@@ -1,4 +1,4 @@
-"""The figures of ``sanity``: the cascade of random weights, insertion and deletion."""
+"""The figures of ``sanity``: the cascade of random weights, insertion and deletion, small changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.outputs.chart import GREY, SERIES, Band, add_band, finish, new_charts
+from btxrd_explain.outputs.chart import GREY, SERIES, Band, add_band, add_mark, finish, new_charts
 from btxrd_explain.outputs.fonts import fitted, wrapped
 from btxrd_explain.outputs.marks import Key, Marks, draw_marks, hottest_of
 from btxrd_explain.outputs.overlay import create_overlay
@@ -65,6 +65,27 @@ class Strip:
     radiograph: NDArray[np.uint8]
     maps: Sequence[NDArray[np.float32] | None]
     aspect: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trail:
+    """How alike maps stay under one change.
+
+    Attributes:
+        title: The change.
+        unit: What its strength is, for the axis.
+        strengths: The strengths, from the weakest.
+        decisive: That which the verdict rests on.
+        measures: Mean similarities with their intervals, each of shape ``(strengths,)``.
+        chance: Mean rank correlation of maps of different images; None where there is one image.
+    """
+
+    title: str
+    unit: str
+    strengths: Sequence[float]
+    decisive: float
+    measures: Sequence[Band]
+    chance: float | None
 
 
 def build_decline(declines: Sequence[Decline], stages: Sequence[str], *, verdict: str, footer: str = "") -> Figure:
@@ -177,4 +198,46 @@ def build_perturbation(
         add_band(axes, shares, ours, colour=colour)
         add_band(axes, shares, random, colour=GREY, style=1)
         finish(axes, x_label="share of pixels changed", y_label="probability of the class")
+    return figure
+
+
+def build_stability(trails: Sequence[Trail], *, limit: float, verdict: str, footer: str = "") -> Figure:
+    """Build a chart of similarities for each change, from the weakest strength on the left.
+
+    Args:
+        trails: The changes.
+        limit: The correlation from which maps count as the same.
+        verdict: What the curves show, in plain words.
+        footer: How the maps were made.
+
+    Returns:
+        The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
+    """
+    titles = [trail.title for trail in trails]
+    figure, charts = new_charts(titles, heading=verdict, footer=footer, columns=3, entries=5)
+    for axes, trail in zip(charts, trails, strict=True):
+        places = np.arange(len(trail.strengths), dtype=np.float64)
+        lowest = 0.0
+        for number, (band, colour) in enumerate(zip(trail.measures, SERIES, strict=False)):
+            low, high = (band.values if end is None else end for end in (band.low, band.high))
+            lowest = min(lowest, np.nan_to_num(low).min(initial=0))
+            axes.errorbar(
+                places + 0.06 * number,
+                band.values,
+                yerr=np.abs([band.values - low, high - band.values]),
+                color=colour,
+                marker="os"[number],
+                markersize=4,
+                capsize=2,
+                linewidth=1.4,
+                label=band.label,
+            )
+        axes.axhline(limit, color=GREY, linewidth=1, label=f"limit of the verdict, {limit:g} (Spearman)")
+        if trail.chance is not None:
+            axes.axhline(trail.chance, color=GREY, linewidth=1, linestyle=":", label="Spearman of different images")
+            lowest = min(lowest, trail.chance)
+        add_mark(axes, list(trail.strengths).index(trail.decisive), "decides")
+        axes.set(xlim=(-0.5, len(places) - 0.5), ylim=(min(0.0, lowest - 0.05), 1.03), xticks=places)
+        axes.set_xticklabels([f"{strength:g}" if len(places) > 1 else "" for strength in trail.strengths])
+        finish(axes, x_label=trail.unit, y_label="similarity before and after", unit_square=False)
     return figure

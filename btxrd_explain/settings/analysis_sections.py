@@ -389,6 +389,11 @@ class SanitySettings(Section):
         description="Also follow the class probability while the pixels are inserted and deleted in the order of the "
         "heat map.",
     )
+    stability: bool = Field(
+        default=False,
+        description="Also compare the heat maps with those of the radiographs shifted, mirrored, compressed, brighter "
+        "and with noise.",
+    )
     steps: int = Field(default=50, ge=2, le=1000, description="Steps of the insertion and deletion curves.")
     baseline: Baseline = Field(
         default=Baseline.BLUR,

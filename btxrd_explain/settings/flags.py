@@ -87,7 +87,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "sanity": (
             *(*_IMAGES, *_NETWORK, *_RESULTS),
             *("sanity.sample", "sanity.stages", "sanity.random_seed"),
-            *("sanity.insertion_deletion", "sanity.steps", "sanity.baseline"),
+            *("sanity.insertion_deletion", "sanity.stability", "sanity.steps", "sanity.baseline"),
         ),
         "intervene": (
             *(*_IMAGES, *_NETWORK, *_RESULTS, *_FIGURES, *_COLOURS, *_SCORING),

@@ -125,6 +125,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "sanity.stages": st.integers(2, 100),
     "sanity.random_seed": st.integers(0, 2**32 - 1),
     "sanity.insertion_deletion": st.booleans(),
+    "sanity.stability": st.booleans(),
     "sanity.steps": st.integers(2, 1000),
     "sanity.baseline": words("sanity.baseline"),
     "intervention.controls": st.integers(1, 99),

@@ -19,6 +19,7 @@ from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, judge
 from btxrd_explain.core.sanity import Outcome, judge_randomisation
+from btxrd_explain.core.stability import DECISIVE, STRENGTHS
 from btxrd_explain.core.statistics import Estimate
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.inputs.annotation import AnnotationPlace
@@ -54,7 +55,7 @@ def run(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noq
 @pytest.fixture(scope="module")
 def passed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("out")
-    return run(data, out, "--insertion-deletion", "--steps", 4, "--stages", 2), out
+    return run(data, out, "--insertion-deletion", "--stability", "--steps", 4, "--stages", 2), out
 
 
 def test_the_demos_classifier_passes(passed: tuple[dict[str, Any], Path]) -> None:
@@ -86,8 +87,35 @@ def test_its_maps_lead_the_probability_better_than_random_ones(passed: tuple[dic
     assert found["insertion"]["auc"]["mean"] == pytest.approx(np.mean(areas))
 
 
+def test_stability_follows_each_change_and_says_what_it_shows(passed: tuple[dict[str, Any], Path]) -> None:
+    report, out = passed
+    found = report["stability"]
+    steps = [(one["change"], one["strength"]) for one in found["changes"]]
+    assert steps == [(change, strength) for change, strengths in STRENGTHS.items() for strength in strengths]
+    assert {one["change"]: one["strength"] for one in found["changes"] if one["decides"]} == DECISIVE
+    for place, one in enumerate(found["changes"]):
+        assert one["spearman"]["n"] + one["n_vanished"] + one["n_incomplete"] == report["num_images"]
+        known = [image["stability"][place] for image in report["per_image"] if image["stability"][place] is not None]
+        assert one["spearman"]["mean"] == pytest.approx(np.mean(known))
+    noise = [one["spearman"]["mean"] for one in found["changes"] if one["change"] == "noise"]
+    assert report["chance"]["spearman"]["mean"] < noise[-1] < noise[0] <= 1
+    text = (out / "sanity_report.md").read_text()
+    assert found["verdict"] in text
+    assert "| shift by 4 pixels (decides) |" in text
+    assert "sanity_report.md" in report["sha256"]
+
+
+def test_a_map_of_edges_follows_the_radiograph_wherever_it_moves(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Explainer, "explain", edges)
+    found = run(data, tmp_path, "--sample", 4, "--stages", 2, "--stability")["stability"]
+    flipped = next(one for one in found["changes"] if one["change"] == "flip")
+    assert flipped["spearman"]["mean"] == pytest.approx(1, abs=1e-3)
+
+
 def test_the_figures_are_there(passed: tuple[dict[str, Any], Path]) -> None:
-    for name in ("sanity_curves", "sanity_maps", "sanity_insertion_deletion"):
+    for name in ("sanity_curves", "sanity_maps", "sanity_insertion_deletion", "sanity_stability"):
         with Image.open(passed[1] / f"{name}.png") as picture:
             assert min(picture.size) > 500
 
@@ -97,7 +125,8 @@ def test_the_same_seed_gives_the_same_report(data: Path, tmp_path: Path) -> None
     first, again, other = (run(data, tmp_path / "o", *arguments, "--random-seed", seed) for seed in (7, 7, 8))
     assert first == again
     assert first["stages"] != other["stages"]
-    assert first["insertion_deletion"] is None
+    assert first["insertion_deletion"] is first["stability"] is None
+    assert [image["stability"] for image in first["per_image"]] == [None, None]
 
 
 def edges(self: Explainer, batch: torch.Tensor, *_: object) -> list[Explanation]:

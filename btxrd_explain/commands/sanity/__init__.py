@@ -1,4 +1,4 @@
-"""Do the heat maps depend on what the network learned? Random weights, and insertion and deletion."""
+"""Do the heat maps depend on what the network learned? Random weights, insertion and deletion, small changes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.sanity.figures import EXAMPLES, draw_figures
+from btxrd_explain.commands.sanity.markdown import write_markdown
 from btxrd_explain.commands.sanity.perturbed import perturb
 from btxrd_explain.commands.sanity.randomised import randomise
 from btxrd_explain.commands.sanity.report import build_report
 from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps_of
+from btxrd_explain.commands.sanity.stability import follow_changes
 from btxrd_explain.errors import InputError, SettingsError
-from btxrd_explain.evaluation.file_set import write_set
+from btxrd_explain.evaluation.file_set import as_written, write_set
 from btxrd_explain.inference.compute import load_explainer
 from btxrd_explain.inference.request import (
     check_labels,
@@ -23,6 +25,7 @@ from btxrd_explain.inference.request import (
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.system.files import write_bytes
 from btxrd_explain.system.locks import alone
 
 if TYPE_CHECKING:
@@ -44,12 +47,14 @@ class SanityResult:
     Attributes:
         report: The content of ``sanity_report.json``.
         document: Path of the report.
+        text: Path of the report in Markdown.
         figures: Paths of the figures.
         annotated: Whether an image of the sample has a known true class and an annotation.
     """
 
     report: SanityReport
     document: Path
+    text: Path
     figures: tuple[Path, ...]
     annotated: bool
 
@@ -68,24 +73,7 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
         BtxrdExplainError: Input, checkpoint or output cannot be used, or no image has a heat map.
     """
     listener, wanted = Failures(listener, strict=settings.run.strict), settings.sanity
-    checkpoints_of(settings)  # a table alone has no weights
-    collection = collect_images(settings)
-    for note in collection.notes:
-        listener.note(note)
-    for finding in collection.findings:
-        listener.warn(finding)
-    for image_id, reason in collection.missing:
-        listener.failed(image_id, RowStatus.MISSING, reason)
-    several = have_several_labels(settings, collection)
-    request = request_for(settings.output.predictions_path, settings, collection, several_labels=several)
-    explainer = load_explainer(settings, request)
-    if "several_labels" in request:
-        check_labels(collection.records, explainer.provenance.class_names)
-    for note in explainer.provenance.notes:
-        listener.note(note)
-    sample = _sample(settings, explainer, draw_records(collection.records, wanted.sample, wanted.random_seed), listener)
-    for image_id, reason in sample.excluded:
-        listener.note(f"left out '{image_id}': {reason}")
+    explainer, sample = _prepared(settings, listener)
     randomised = randomise(
         [member.classifier.network for member in explainer.members],
         _stages(explainer, wanted.stages),
@@ -105,13 +93,42 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
             seed=wanted.random_seed,
             listener=listener,
         )
-    report = build_report(sample, randomised, perturbed, wanted, explainer.provenance)
+    followed = None
+    if wanted.stability:
+        followed = follow_changes(explainer, sample.subjects, seed=wanted.random_seed, listener=listener)
+    report = build_report(sample, randomised, perturbed, followed, wanted, explainer.provenance)
     document = settings.output.directory / "sanity_report.json"
     with alone(document, listener.note):
-        figures = draw_figures(sample.subjects, randomised, perturbed, settings, explainer.provenance)
-        report = write_set(document, report, figures)
+        figures = draw_figures(sample.subjects, randomised, perturbed, followed, settings, explainer.provenance)
+        text = document.with_suffix(".md")
+        write_bytes(text, write_markdown(as_written(report, document.parent)).encode())
+        report = write_set(document, report, [*figures, text])
     annotated = any(subject.annotated and subject.label is not None for subject in sample.subjects)
-    return SanityResult(report, document, figures, annotated)
+    return SanityResult(report, document, text, figures, annotated)
+
+
+def _prepared(settings: Settings, listener: Listener) -> tuple[Explainer, Sample]:
+    """Load the network and a sample of the images, and say what is odd about them."""
+    checkpoints_of(settings)  # a table alone has no weights
+    collection = collect_images(settings)
+    for note in collection.notes:
+        listener.note(note)
+    for finding in collection.findings:
+        listener.warn(finding)
+    for image_id, reason in collection.missing:
+        listener.failed(image_id, RowStatus.MISSING, reason)
+    several = have_several_labels(settings, collection)
+    request = request_for(settings.output.predictions_path, settings, collection, several_labels=several)
+    explainer = load_explainer(settings, request)
+    if "several_labels" in request:
+        check_labels(collection.records, explainer.provenance.class_names)
+    for note in explainer.provenance.notes:
+        listener.note(note)
+    drawn = draw_records(collection.records, settings.sanity.sample, settings.sanity.random_seed)
+    sample = _sample(settings, explainer, drawn, listener)
+    for image_id, reason in sample.excluded:
+        listener.note(f"left out '{image_id}': {reason}")
+    return explainer, sample
 
 
 def _stages(explainer: Explainer, at_least: int) -> tuple[Stage, ...]:

@@ -9,9 +9,18 @@ import numpy as np
 from btxrd_explain.commands.drawing import footer
 from btxrd_explain.core.choices import Baseline
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
+from btxrd_explain.core.stability import DECISIVE, LIMIT, STRENGTHS, Change
 from btxrd_explain.outputs.chart import Band
 from btxrd_explain.outputs.overlay import picture_of
-from btxrd_explain.outputs.sanity_figure import Decline, Strip, build_decline, build_perturbation, build_strips
+from btxrd_explain.outputs.sanity_figure import (
+    Decline,
+    Strip,
+    Trail,
+    build_decline,
+    build_perturbation,
+    build_stability,
+    build_strips,
+)
 from btxrd_explain.outputs.style import save_figure
 
 if TYPE_CHECKING:
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.sanity.perturbed import Perturbed
     from btxrd_explain.commands.sanity.randomised import Randomised
     from btxrd_explain.commands.sanity.sample import Subject
+    from btxrd_explain.commands.sanity.stability import Changes
     from btxrd_explain.core.statistics import Estimate
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.settings import Settings
@@ -41,10 +51,11 @@ def draw_figures(
     subjects: Sequence[Subject],
     randomised: Randomised,
     perturbed: Perturbed | None,
+    followed: Changes | None,
     settings: Settings,
     provenance: Provenance,
 ) -> tuple[Path, ...]:
-    """Draw ``sanity_curves``, ``sanity_maps`` and, where they were followed, ``sanity_insertion_deletion``.
+    """Draw ``sanity_curves`` and ``sanity_maps``, and a figure of each further check that was asked for.
 
     Returns:
         The files.
@@ -56,6 +67,8 @@ def draw_figures(
     }
     if perturbed is not None:
         figures["sanity_insertion_deletion"] = _perturbation(perturbed, settings.sanity.baseline, made)
+    if followed is not None:
+        figures["sanity_stability"] = _stability(followed, randomised, made)
     paths = []
     for name, figure in figures.items():
         paths.append(output.directory / f"{name}.{output.format}")
@@ -95,6 +108,30 @@ def _strips(
     return build_strips(
         strips, columns, colormap=output.colormap, alpha=output.alpha, footer=f"{_FOOTNOTE}  |  {footer(provenance)}"
     )
+
+
+_CHANGES = {
+    Change.SHIFT: ("Shift", "pixels down or up, and to a side"),
+    Change.NOISE: ("Noise", "standard deviation, % of the range"),
+    Change.FLIP: ("Flip", "mirrored"),
+    Change.JPEG: ("JPEG", "quality"),
+    Change.BRIGHTNESS: ("Brightness", "brighter by % of the range"),
+}
+
+
+def _stability(followed: Changes, randomised: Randomised, made: str) -> Figure:
+    """Build the curves of similarity over the strength of each change."""
+    chance = [found.value for found in randomised.chance()]
+    trails = []
+    for change, strengths in STRENGTHS.items():
+        estimates = [step.estimates for step in followed.steps if step.change is change]
+        bands = [
+            _band(measure, [of_step[column] for of_step in estimates])
+            for column, measure in enumerate(("Spearman correlation", "SSIM"))
+        ]
+        trails.append(Trail(*_CHANGES[change], strengths, DECISIVE[change], bands, chance[0]))
+    facts = f"n = {len(followed.steps[0].similarity)}; maps before and after, moved back; bars: 95 % intervals"
+    return build_stability(trails, limit=LIMIT, verdict=followed.verdict()[1], footer=f"{facts}  |  {made}")
 
 
 def _perturbation(perturbed: Perturbed, baseline: str, made: str) -> Figure:

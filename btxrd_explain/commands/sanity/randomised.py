@@ -119,6 +119,12 @@ def _alike(first: HeatMap, second: HeatMap, frame: Frame) -> Similarity:
     if MapStatus.OK is not second.status:
         return np.nan, np.nan
     window = frame.window_filled
-    a, b = first.values[window], second.values[window]
-    rho, structure = spearman(a, b), ssim(a, b)
+    return similarity_of(first.values[window], second.values[window])
+
+
+def similarity_of(first: NDArray[np.float32], second: NDArray[np.float32]) -> Similarity:
+    """Compare the same pixels of two maps; NaN where there are none, or all are equal."""
+    if not first.size:
+        return np.nan, np.nan
+    rho, structure = spearman(first, second), ssim(first, second)
     return np.nan if rho is None else rho, np.nan if structure is None else structure

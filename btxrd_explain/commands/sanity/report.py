@@ -8,6 +8,9 @@ from pydantic import Field
 
 from btxrd_explain.core.choices import Baseline
 from btxrd_explain.core.sanity import LIMIT, RULE, Outcome
+from btxrd_explain.core.stability import LIMIT as STABILITY_LIMIT
+from btxrd_explain.core.stability import RULE as STABILITY_RULE
+from btxrd_explain.core.stability import Change, Stability
 from btxrd_explain.core.statistics import number
 from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.sanity.perturbed import Perturbed
     from btxrd_explain.commands.sanity.randomised import Randomised
     from btxrd_explain.commands.sanity.sample import Sample, Subject
+    from btxrd_explain.commands.sanity.stability import Changes
     from btxrd_explain.core import statistics
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.settings.analysis_sections import SanitySettings
@@ -85,6 +89,31 @@ class InsertionDeletion(Part):
     )
 
 
+class ChangeReport(Part):
+    """How alike the maps are before and after a change that says nothing new, moved back."""
+
+    change: Change
+    strength: float = Field(
+        description="Pixels of a shift, per cent of the range of grey values (noise, brightness), quality (jpeg), or 1."
+    )
+    decides: bool = Field(description="Whether the verdict rests on it.")
+    spearman: Estimate
+    ssim: Estimate
+    n_vanished: int = Field(description="Images whose map then holds no positive evidence.")
+    n_incomplete: int = Field(description="Images whose attributions then do not add up.")
+    n_other_class: int = Field(description="Images of which another class is predicted then.")
+
+
+class StabilityReport(Part):
+    """Whether the maps stay where radiographs change in ways that say nothing new."""
+
+    verdict: str
+    outcome: Stability
+    rule: str = Field(description="How the verdict follows from the numbers; stated beforehand.")
+    limit: float = Field(description="The correlation that the rule compares with.")
+    changes: list[ChangeReport]
+
+
 class CheckedImage(Part):
     """One of the images."""
 
@@ -97,6 +126,9 @@ class CheckedImage(Part):
     ssim: list[float | None] = Field(description="Likewise.")
     insertion_auc: float | None = Field(description="Null where insertion and deletion were not asked for.")
     deletion_auc: float | None = Field(description="Null likewise.")
+    stability: list[float | None] | None = Field(
+        description="Spearman by change, in the order of the report's; null where stability was not asked for."
+    )
 
 
 class SanityProtocol(Part):
@@ -121,6 +153,7 @@ class SanityReport(Part):
     stages: list[StageReport] = Field(description="From the head down to all weights.")
     chance: Similarities = Field(description="The same between the trained network's maps of different images.")
     insertion_deletion: InsertionDeletion | None = Field(description="Null where it was not asked for.")
+    stability: StabilityReport | None = Field(description="Null where it was not asked for.")
     per_image: list[CheckedImage]
     excluded_images: list[LeftOut]
     protocol: SanityProtocol
@@ -133,7 +166,12 @@ class SanityReport(Part):
 
 
 def build_report(
-    sample: Sample, randomised: Randomised, perturbed: Perturbed | None, wanted: SanitySettings, provenance: Provenance
+    sample: Sample,
+    randomised: Randomised,
+    perturbed: Perturbed | None,
+    followed: Changes | None,
+    wanted: SanitySettings,
+    provenance: Provenance,
 ) -> SanityReport:
     """Build the report.
 
@@ -141,6 +179,7 @@ def build_report(
         sample: The images.
         randomised: What the cascade of random weights found.
         perturbed: What insertion and deletion found; None where they were not asked for.
+        followed: What changes of the radiographs found; None where they were not asked for.
         wanted: The settings.
         provenance: How the maps were made.
     """
@@ -156,8 +195,15 @@ def build_report(
         stages=[_stage(randomised, index) for index in range(len(randomised.stages))],
         chance=Similarities(**_similarities(randomised.chance())),
         insertion_deletion=None if perturbed is None else _perturbation(perturbed, wanted),
+        stability=None if followed is None else _stability(followed),
         per_image=[
-            _image(subject, randomised.similarity[:, index], None if areas is None else areas[index], provenance)
+            _image(
+                subject,
+                randomised.similarity[:, index],
+                None if areas is None else areas[index],
+                None if followed is None else [number(step.similarity[index, 0]) for step in followed.steps],
+                provenance,
+            )
             for index, subject in enumerate(sample.subjects)
         ],
         excluded_images=[LeftOut(image_id=image_id, reason=reason) for image_id, reason in sample.excluded],
@@ -193,8 +239,31 @@ def _perturbation(perturbed: Perturbed, wanted: SanitySettings) -> InsertionDele
     return InsertionDeletion(steps=wanted.steps, baseline=Baseline(wanted.baseline), **areas, curves=curves)
 
 
+def _stability(followed: Changes) -> StabilityReport:
+    outcome, verdict = followed.verdict()
+    changes = [
+        ChangeReport(
+            change=step.change,
+            strength=step.strength,
+            decides=step.decides,
+            n_vanished=step.vanished,
+            n_incomplete=step.incomplete,
+            n_other_class=step.other_class,
+            **_similarities(step.estimates),
+        )
+        for step in followed.steps
+    ]
+    return StabilityReport(
+        verdict=verdict, outcome=outcome, rule=STABILITY_RULE, limit=STABILITY_LIMIT, changes=changes
+    )
+
+
 def _image(
-    subject: Subject, similarity: NDArray[np.float64], areas: NDArray[np.float64] | None, provenance: Provenance
+    subject: Subject,
+    similarity: NDArray[np.float64],
+    areas: NDArray[np.float64] | None,
+    stability: list[float | None] | None,
+    provenance: Provenance,
 ) -> CheckedImage:
     """Describe an image, from its similarities, shape ``(stages, 2)``, and its two areas."""
     spearman, ssim = ([number(value) for value in column] for column in similarity.T)
@@ -209,4 +278,5 @@ def _image(
         ssim=ssim,
         insertion_auc=insertion,
         deletion_auc=deletion,
+        stability=stability,
     )

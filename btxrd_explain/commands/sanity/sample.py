@@ -119,11 +119,19 @@ def load_sample(records: Sequence[ImageRecord], explainer: Explainer, folder: Pa
 
 def maps_of(explainer: Explainer, subjects: Sequence[Subject]) -> list[HeatMap]:
     """Return the maps that a network gives for the same images and classes, on the network's input."""
+    return [heat for _, heat in readings_of(explainer, subjects)]
+
+
+def readings_of(explainer: Explainer, subjects: Sequence[Subject]) -> list[tuple[int, HeatMap]]:
+    """Return the same maps, each after the class that the network predicts."""
     targets = [subject.target for subject in subjects]
     explained = _explained(explainer, [subject.tensor for subject in subjects], targets)
     return [
-        heat_map(grids[0], subject.frame, status=statuses[subject.target], space=Space.INPUT)
-        for subject, (_, grids, statuses) in zip(subjects, explained, strict=True)
+        (
+            int(probabilities.argmax()),
+            heat_map(grids[0], subject.frame, status=statuses[subject.target], space=Space.INPUT),
+        )
+        for subject, (probabilities, grids, statuses) in zip(subjects, explained, strict=True)
     ]
 
 
