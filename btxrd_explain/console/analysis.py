@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.evaluation.human import HumanBenchmark
     from btxrd_explain.evaluation.parts import Estimate
-    from btxrd_explain.evaluation.schema import Report
+    from btxrd_explain.evaluation.schema import Baseline, Report
     from btxrd_explain.settings import LoadedSettings
 
 
@@ -123,15 +123,30 @@ def _headline(report: Report) -> Iterator[str]:
         yield f"ceiling  {bounds(iou.ceiling)}   an ideal map of {rows} x {columns} cells"
     if iou.chance is not None:
         yield f"chance   {number(iou.chance)}   a random grid{_others(iou.baselines)}"
+    yield from _of_network(iou.baselines, report.not_computed if report.protocol.average_mask else {})
     for name, other in iou.comparators.items():
         yield f"{name}: {bounds(other)}   n = {other.n}, {other.n_undefined} without a finding"
     yield f"pointing {bounds(hit)}   {round((hit.mean or 0) * hit.n)} of {hit.n} hit"
 
 
 def _others(baselines: Mapping[str, Estimate]) -> str:
-    """Write the other baselines, in brackets."""
-    others = [f"{name} {number(one.mean)}" for name, one in baselines.items() if name != "random"]
+    """Write the other baselines that know nothing of the classifier, in brackets."""
+    others = [f"{name} {number(one.mean)}" for name, one in baselines.items() if name not in {"random", *_OF_NETWORK}]
     return f" ({', '.join(others)})" if others else ""
+
+
+_OF_NETWORK = ("random-channels", "other-class")
+"""Baselines that are made of the network itself."""
+
+
+def _of_network(baselines: Mapping[str, Baseline], absent: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the network's own baselines score and by how much the heat map exceeds them, or why they do not."""
+    for kind in _OF_NETWORK:
+        if kind in baselines:
+            own = baselines[kind]
+            yield f"{kind} {number(own.mean)}   the heat map minus it {_signed(own.difference)}"
+        elif kind in absent:
+            yield f"{kind} not computed: {absent[kind]}"
 
 
 # The results of `compare`.
@@ -149,6 +164,9 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
     terminal.print(escape(f"n = {report.n}, paired bootstrap over {drawn.units} {drawn.unit}"))
     rows = [[name, *_bounded(table.means["iou"]), str(table.n_undefined)] for name, table in tables.items()]
     terminal.print_table(["IoU of", "n", "chance", "mean", "ceiling", "undefined"], rows)
+    for name, table in tables.items():
+        for line in _of_network(table.means["iou"].baselines, table.not_computed):
+            terminal.print(escape(f"{name}: {line}"))
     for name, table in tables.items():
         if table.difference is None:
             continue

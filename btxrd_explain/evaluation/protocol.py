@@ -66,10 +66,18 @@ class MapKind(StrEnum):
     """The radiograph's gradient magnitude, which knows no classifier."""
     AVERAGE = "average"
     """The average lesion mask of other images, which knows no radiograph."""
+    RANDOM_CHANNELS = "random-channels"
+    """The network's activations with random channel weights, which know no class: the mean over several draws."""
+    OTHER_CLASS = "other-class"
+    """The classifier's, of the least probable class, unless that is the one that is measured."""
 
 
-BASELINES = (MapKind.RANDOM, MapKind.CENTRE, MapKind.EDGES, MapKind.AVERAGE)
+INDEPENDENT = (MapKind.RANDOM, MapKind.CENTRE, MapKind.EDGES, MapKind.AVERAGE)
 """Maps that know nothing of the classifier."""
+OF_NETWORK = (MapKind.RANDOM_CHANNELS, MapKind.OTHER_CLASS)
+"""Maps of the network that explain something else than the class."""
+BASELINES = (*INDEPENDENT, *OF_NETWORK)
+"""Maps that a map has to beat to say something of its class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ class Protocol:
         target_class: ``true`` or ``predicted``: whose heat map is measured.
         baselines: Whether the maps of :data:`BASELINES` are measured too.
         chance: Whether random grids are measured even without the other baselines.
+        of_network: Whether the maps of :data:`OF_NETWORK` are, likewise.
         boxes: Whether boxes are compared (MaxBoxAccV2).
         seed: Seed of the random grids.
         no_lesion: Which classes are without a lesion.
@@ -95,6 +104,7 @@ class Protocol:
     target_class: TargetClass = TargetClass.TRUE
     baselines: bool = True
     chance: bool = False
+    of_network: bool = False
     boxes: bool = False
     seed: int = 0
     no_lesion: NoLesion = BY_NAME
@@ -111,9 +121,9 @@ class Protocol:
             return None
         return self.true_of(row, class_names) if self.target_class is TargetClass.TRUE else row.predicted
 
-    def bare(self, *, chance: bool = False) -> Protocol:
-        """Return the same protocol without boxes and baselines, but for random grids where chance is asked for."""
-        return replace(self, baselines=False, boxes=False, chance=chance)
+    def bare(self, *, chance: bool = False, of_network: bool = False) -> Protocol:
+        """Return the same protocol without boxes and baselines, but for those that are asked for."""
+        return replace(self, baselines=False, boxes=False, chance=chance, of_network=of_network)
 
 
 def protocol_of(settings: Settings, class_names: Sequence[str], decisions: Decisions | None = None) -> Protocol:

@@ -6,14 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.choices import Rule as RuleKind
+from btxrd_explain.core.metrics.baselines import CHANNEL_DRAWS
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.readers import READER_SCORES
 from btxrd_explain.core.sanity import Outcome
+from btxrd_explain.evaluation.baselines import not_computed
 from btxrd_explain.evaluation.checklist import Evidence, build_checklist
 from btxrd_explain.evaluation.conclusion import FEW, of_maps
 from btxrd_explain.evaluation.human import describe_readers
 from btxrd_explain.evaluation.parts import Statistics
-from btxrd_explain.evaluation.protocol import MapKind
+from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.sample import Sample, by_values
 from btxrd_explain.evaluation.schema import (
     METRIC_FIELDS,
@@ -132,7 +134,9 @@ DEFINITIONS = {
     "ceiling": "the same metric of the ideal map that a grid of this size can draw: the annotation mask averaged onto "
     "the grid, then treated like a class-activation grid",
     "baselines": "the same metric of maps that know nothing of the classifier, on the same grid: random (uniform), "
-    "centre (a Gaussian), edges (the radiograph's gradient magnitude), average (the mean lesion mask of other images)",
+    "centre (a Gaussian), edges (the radiograph's gradient magnitude), average (the mean lesion mask of other images); "
+    f"and of two maps of the network itself: random-channels (its activations with random channel weights, the mean "
+    f"over {CHANNEL_DRAWS} draws), other-class (the least probable class, unless that is the one that is measured)",
     "chance": "what a map scores on average that knows nothing; for the hottest pixel, precision and the like it "
     "follows from a formula, such as the annotated fraction of the image. IoU and its like have no such formula, for "
     "they depend on the size of the region: there it is what a uniform random grid scores that is treated like the "
@@ -191,6 +195,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         summary=summary,
         qualitative=describe_maps(sample),
         data_set=describe_data_set(evaluation, sample),
+        not_computed=not_computed(BASELINES, summary.overall.metrics["iou"].baselines, sample.scores, evaluation),
         correlations=correlate(sample),
         curve=describe_curve(sample),
         per_image=[_image(score, sample.class_names) for score in evaluation.evaluated],

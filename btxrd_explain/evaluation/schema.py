@@ -29,7 +29,7 @@ def _listed(kinds: type[StrEnum]) -> WithJsonSchema:
 
 
 class Baseline(Estimate):
-    """What a map scores that knows nothing of the classifier."""
+    """What a map scores that does not explain the class, on the images in which the classifier has the score."""
 
     difference: Estimate = Field(description="Classifier minus baseline, image by image (paired bootstrap).")
 
@@ -50,7 +50,7 @@ class Metric(Estimate):
         description="Whether chance follows from a formula or is what a uniform random grid scores."
     )
     ceiling: Estimate | None = Field(description="The same metric of the ideal map that a grid of this size can draw.")
-    baselines: dict[str, Baseline] = Field(description="The same metric of random, centre, edges and average.")
+    baselines: dict[str, Baseline] = Field(description="The same metric of the maps of baselines.")
     comparators: dict[str, Comparator] = Field(
         default={}, description="The same metric of what detectors and segmenters found."
     )
@@ -162,7 +162,7 @@ class Pooled(Estimate):
     chance: float | None = Field(description="Its chance level, where a formula tells: of PxAP the annotated share.")
     ceiling: float | None = Field(description="The same score of the ideal maps that a grid of this size can draw.")
     baselines: dict[str, float | None] = Field(
-        description="The same score of random, centre, edges and average, where they have one."
+        description="The same score of the maps of baselines, where they have one; random-channels has no boxes."
     )
 
 
@@ -272,6 +272,7 @@ class Report(Part):
         description="By true class: whether heat maps are focal and on the annotated region, in words."
     )
     data_set: DataSet
+    not_computed: dict[str, str] = Field(description="Baselines without a score in any image, each with the reason.")
     correlations: Correlations
     curve: Curve
     per_image: list[Image]

@@ -12,7 +12,7 @@ from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.choices import Space, TargetClass
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
-from btxrd_explain.core.metrics import box_overlaps, found_boxes, measure
+from btxrd_explain.core.metrics import box_overlaps, found_boxes, mean_of, measure
 from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.evaluation.lesions import Lesions, lesions_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.heatmap import HeatMap
-    from btxrd_explain.core.metrics import ImageMetrics, PixelCounts
+    from btxrd_explain.core.metrics import ImageMetrics, Measurement, PixelCounts
     from btxrd_explain.evaluation.comparators import Comparator
     from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.evaluation.readers import Readers, ReadImage
@@ -183,6 +183,11 @@ class Scorer:
                 pixels[kind] = measured.pixels
             if kind is MapKind.MODEL:
                 undefined = None if heat.status is MapStatus.OK else str(heat.status)
+        if (drawn := self._random_channels(image, lesions)) is not None:
+            metrics[MapKind.RANDOM_CHANNELS] = drawn.metrics
+            if drawn.curve is not None and drawn.pixels is not None:
+                curves[MapKind.RANDOM_CHANNELS] = drawn.curve.astype(np.float32)
+                pixels[MapKind.RANDOM_CHANNELS] = drawn.pixels
         others, findings = self._others(score, image, lesions)
         score = replace(score, metrics=metrics, curves=curves, undefined=undefined, comparators=others)
         if undefined is not None:
@@ -193,6 +198,15 @@ class Scorer:
         found = found_boxes(boxes[MapKind.MODEL]) if MapKind.MODEL in boxes else None
         score = replace(score, pixels=np.array([own.inside, own.whole], np.uint32), boxes=found)
         return Scored(score, pixels, boxes, problem=problem, findings=findings)
+
+    def _random_channels(self, image: ExplainedImage, lesions: Lesions) -> Measurement | None:
+        """Score the maps of random channels, averaged over their draws; None where they are not there, or not asked."""
+        grids, space = image.row.random_channels, self.protocol.space
+        if grids is None or not (self.protocol.baselines or self.protocol.of_network):
+            return None
+        mask = lesions.mask_in(space)
+        heats = (heat_map(grid, image.frame, status=judge(grid), space=space) for grid in grids)
+        return mean_of([measure(heat, mask, lesions.masks_in(space), self.protocol.threshold) for heat in heats])
 
     def _others(
         self, score: Score, image: ExplainedImage, lesions: Lesions
@@ -239,6 +253,9 @@ class Scorer:
         wrong = predicted is not None and score.true not in (None, predicted)
         if predicted is not None and wrong and image.class_name(predicted) not in self.protocol.no_lesion:
             yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
+        other = score.row.least_probable if self.protocol.baselines or self.protocol.of_network else None
+        if other is not None and other != score.target and score.row.computed[other]:
+            yield MapKind.OTHER_CLASS, image.heat_map(other, space=space)
         for kind, grid in self._grids(image, lesions, edges):
             yield kind, heat_map(grid, image.frame, status=judge(grid), space=space)
 

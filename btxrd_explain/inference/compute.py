@@ -18,6 +18,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.labels import USUAL_THRESHOLD
 from btxrd_explain.core.methods import MAP_SIZE, METHODS
+from btxrd_explain.core.metrics.baselines import CHANNEL_DRAWS
 from btxrd_explain.core.smoothing import PASSES
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.device import batch_size_of, device_of, streams_of
@@ -139,7 +140,9 @@ class Explainer:
         if not tensors:
             return [item.row for item in batch]
         true = [self.provenance.explained.true_of(item.row.label) for item in batch if item.tensor is not None]
-        explained = self.explain(self.stacked(tensors), self._choice(true))
+        names = [item.row.image_id for item in batch if item.tensor is not None]
+        randomised = names if self.provenance.random_channels else []
+        explained = self.explain(self.stacked(tensors), self._choice(true), randomised)
         results = (result for part in explained for result in _of_each(part))
         return [item.row if item.tensor is None else _completed(item.row, *next(results)) for item in batch]
 
@@ -214,34 +217,38 @@ class Explainer:
 
         return choose
 
-    def explain(self, batch: Tensor, choose: Chooser | None = None) -> list[Explanation]:
+    def explain(
+        self, batch: Tensor, choose: Chooser | None = None, randomised: Sequence[str] = ()
+    ) -> list[Explanation]:
         """Explain a batch, in parts where the device has too little memory for all of it.
 
         Args:
             batch: Preprocessed radiographs, shape ``(B, channels, height, width)``.
             choose: Says of places in the batch, and of the probabilities there, which classes are explained; None takes
                 all of them.
+            randomised: Names of the radiographs; see :func:`btxrd_explain.model.engine.explain`.
         """
         if self.others:
-            return [self._explained_together(batch, choose)]
+            return [self._explained_together(batch, choose, randomised)]
 
         def work(places: Tensor) -> Explanation:
-            part = batch[int(places[0]) : int(places[-1]) + 1]
+            some = slice(int(places[0]), int(places[-1]) + 1)
             return explain(
                 self.classifier.network,
                 self.layers,
-                self.on_device(part),
+                self.on_device(batch[some]),
                 method=self.method,
                 precision=self.precision,
                 activation=self.classifier.activation,
                 choose=every_class if choose is None else partial(choose, places.tolist()),
                 map_size=self.map_size,
                 smooth=self.smooth,
+                randomised=randomised[some],
             )
 
         return self.limit.run(work, torch.arange(len(batch)))
 
-    def _explained_together(self, batch: Tensor, choose: Chooser | None) -> Explanation:
+    def _explained_together(self, batch: Tensor, choose: Chooser | None, randomised: Sequence[str]) -> Explanation:
         """Average what the members say of a batch; which classes they explain follows from the mean probabilities."""
         if choose is not None:
             chosen = choose(range(len(batch)), self.probabilities(batch).numpy())
@@ -249,7 +256,7 @@ class Explainer:
             def choose(places: Sequence[int], _probabilities: NDArray[np.float32]) -> list[Sequence[int]]:
                 return [chosen[place] for place in places]
 
-        return averaged([joined(member.explain(batch, choose)) for member in self.members])
+        return averaged([joined(member.explain(batch, choose, randomised)) for member in self.members])
 
     @property
     def members(self) -> tuple[Explainer, ...]:
@@ -341,6 +348,7 @@ def _provenance(
         activation=classifier.activation,
         multi_label=classifier.multi_label,
         smooth=settings.gradcam.smooth,
+        random_channels=0 if METHODS[settings.gradcam.method].pixels else CHANNEL_DRAWS,
     )
 
 
@@ -438,8 +446,8 @@ def _compiled(
 def _of_each(part: Explanation) -> Iterator[tuple[Any, ...]]:
     """Yield what an explanation says of each radiograph."""
     alone: list[None] = [None] * len(part.probabilities)
-    spreads = (alone if values is None else values for values in (part.stds, part.agreements))
-    yield from zip(part.probabilities, part.grids, part.statuses, *spreads, strict=True)
+    further = (alone if values is None else values for values in (part.stds, part.agreements, part.random_channels))
+    yield from zip(part.probabilities, part.grids, part.statuses, *further, strict=True)
 
 
 def _completed(
@@ -449,6 +457,7 @@ def _completed(
     statuses: Any,  # noqa: ANN401
     stds: Any,  # noqa: ANN401
     agreements: Any,  # noqa: ANN401
+    random_channels: Any,  # noqa: ANN401
 ) -> Prediction:
     """Return the row with what the network gave; scores that are not numbers are not a prediction."""
     if not np.isfinite(probabilities).all():
@@ -465,6 +474,7 @@ def _completed(
         grid_statuses=statuses,
         member_stds=stds,
         map_agreements=agreements,
+        random_channels=random_channels,
     )
 
 

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from btxrd_explain.core.cam import NATIVE, RawGrid
+from btxrd_explain.core.cam import NATIVE, RawGrid, weighted_sum
 from btxrd_explain.core.choices import Activation, Precision, Smooth
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus, judge_each
 from btxrd_explain.core.methods import MAP_SIZE, METHODS, check_installed
+from btxrd_explain.core.metrics.baselines import CHANNEL_DRAWS, channel_weights
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.scores import class_probabilities, class_scores, score_matrix
 from btxrd_explain.model.smoothing import combined, further_views
@@ -38,7 +39,6 @@ PRECISIONS: Mapping[str, torch.dtype] = {
     Precision.FP16: torch.float16,
 }
 
-_ARRAYS = ("probabilities", "grids")
 _SCALE = 1024.0
 """Scores are scaled by this before going back, and gradients divided by it, so that half precision loses nothing."""
 
@@ -55,6 +55,9 @@ class Explanation:
         stds: Of an ensemble the standard deviations of the probabilities, float32, shape ``(B, C)``.
         agreements: Of an ensemble how far the maps agree, float32, shape ``(B, C)``, NaN where that is undefined; see
             :func:`btxrd_explain.model.ensemble.averaged`.
+        random_channels: Grids of the same activations with random channel weights, float32, signed, shape
+            ``(B, CHANNEL_DRAWS, h, w)``, each divided by its largest magnitude; 0 where it says nothing, NaN where it
+            is not finite. None where they were not asked for.
     """
 
     probabilities: NDArray[np.float32]
@@ -62,6 +65,7 @@ class Explanation:
     statuses: tuple[tuple[MapStatus, ...], ...]
     stds: NDArray[np.float32] | None = None
     agreements: NDArray[np.float32] | None = None
+    random_channels: NDArray[np.float32] | None = None
 
 
 Choose: TypeAlias = "Callable[[NDArray[np.float32]], Sequence[Sequence[int]]]"
@@ -94,6 +98,7 @@ def explain(  # noqa: PLR0913 -- a keyword for each choice that moves a map
     choose: Choose = every_class,
     map_size: int = MAP_SIZE,
     smooth: Smooth = Smooth.NONE,
+    randomised: Sequence[str] = (),
 ) -> Explanation:
     """Predict a batch and explain classes of it, in one forward pass for the native methods.
 
@@ -108,6 +113,8 @@ def explain(  # noqa: PLR0913 -- a keyword for each choice that moves a map
         choose: Says which classes are explained; no gradient of another one is computed.
         map_size: Cells on a side of a map of pixels, at most as many as the input has pixels.
         smooth: Over which views of a radiograph raw maps are averaged; its prediction is that of the plain one.
+        randomised: Names of the radiographs, which decide about the random weights of their channels; without them the
+            activations are not weighted at random. A method of pixels looks at no channels.
 
     Returns:
         The explanation, on the CPU; of two classes, the negative one first, where the network has one output.
@@ -121,31 +128,32 @@ def explain(  # noqa: PLR0913 -- a keyword for each choice that moves a map
         mixed = torch.autocast(batch.device.type, PRECISIONS[precision], enabled=precision != "fp32")
 
         def passed(view: Tensor, choose: Choose) -> tuple[Tensor, Chosen, list[RawGrid]]:
-            if method in NATIVE:
-                scores, chosen, per_layer = _native(network, layers, view, method, mixed, activation, choose)
-            elif METHODS[method].pixels:
+            if METHODS[method].pixels:
                 size = Size(*(min(map_size, side) for side in view.shape[2:]))
                 with mixed:
                     scores, chosen, per_layer = _of_captum(network, layers, view, method, activation, choose, size)
             else:
-                with mixed:
-                    scores, chosen, per_layer = _of_library(network, layers, view, method, activation, choose)
+                scores, chosen, per_layer = _of_layers(
+                    network, layers, view, method, mixed, activation, choose, names=randomised
+                )
             return scores, chosen, per_layer[0] if len(per_layer) == 1 else _averaged(per_layer)
 
         scores, chosen, raw = passed(batch, choose)
         further = further_views(batch, smooth, raw[0].grid.shape[1:])
         again = choose if choose is every_class else lambda _: chosen
         views = [raw, *(passed(view, again)[2] for view in further)]
-    return _explanation(class_probabilities(scores, activation).cpu().numpy(), chosen, views, smooth)
+    drawn = CHANNEL_DRAWS if randomised and not METHODS[method].pixels else 0
+    return _explanation(class_probabilities(scores, activation).cpu().numpy(), chosen, views, smooth, drawn)
 
 
 def joined(parts: Sequence[Explanation]) -> Explanation:
     """Return what several passes of one network say, one radiograph after another."""
-    probabilities, grids = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
-    return Explanation(probabilities, grids, tuple(statuses for part in parts for statuses in part.statuses))
+    names = ("probabilities", "grids", *(() if parts[0].random_channels is None else ("random_channels",)))
+    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return Explanation(statuses=tuple(statuses for part in parts for statuses in part.statuses), **arrays)
 
 
-def _native(
+def _of_layers(  # noqa: PLR0913 -- what explain is given
     network: nn.Module,
     layers: Sequence[TargetLayer],
     batch: Tensor,
@@ -153,23 +161,59 @@ def _native(
     mixed: torch.autocast,
     activation: Activation,
     choose: Choose,
+    *,
+    names: Sequence[str],
 ) -> tuple[Tensor, Chosen, list[list[RawGrid]]]:
-    """Compute scores, and per layer and place the raw grids of the batch, in one forward pass."""
+    """Compute scores, and per layer and place the raw grids of the batch; those of random channels come last."""
+    native = method in NATIVE
+    with mixed:
+        scores, outputs = _passed(network, layers if native or names else (), batch, activation)
+        known = scores.detach()
+        chosen = _chosen(choose, known, activation)
+    if native:
+        per_layer = _native(layers, outputs, scores, method, chosen)
+    else:
+        with mixed:
+            per_layer = _of_library(network, layers, batch, method, known, chosen, activation)
+    if names:
+        per_layer = [
+            [*grids, *_random_channels(layer.layout.to_grid(output.detach()), names, grids[0].grid.device)]
+            for layer, output, grids in zip(layers, outputs, per_layer, strict=True)
+        ]
+    return known, chosen, per_layer
+
+
+def _passed(
+    network: nn.Module, layers: Sequence[TargetLayer], batch: Tensor, activation: Activation
+) -> tuple[Tensor, list[Tensor]]:
+    """Return class scores and the outputs of layers, from where on autograd has recorded the pass."""
     with torch.no_grad(), ExitStack() as stack:
         captured = [stack.enter_context(_captured(layer)) for layer in layers]
-        with mixed:
-            scores = class_scores(score_matrix(network(batch), len(batch)), activation)
-    outputs = [_only(seen, layer) for seen, layer in zip(captured, layers, strict=True)]
+        scores = class_scores(score_matrix(network(batch), len(batch)), activation)
+    return scores, [_only(seen, layer) for seen, layer in zip(captured, layers, strict=True)]
+
+
+def _native(
+    layers: Sequence[TargetLayer], outputs: Sequence[Tensor], scores: Tensor, method: str, chosen: Chosen
+) -> list[list[RawGrid]]:
+    """Compute, per layer and place, the raw grids of a batch from the one pass that there was."""
     if not scores.requires_grad:
         names = ", ".join(layer.name for layer in layers)
         raise SettingsError(f"the class scores do not depend on layer '{names}'", hint="choose another --target-layer")
     per_layer: list[list[RawGrid]] = [[] for _ in layers]
-    chosen = _chosen(choose, scores.detach(), activation)
     for gradients in _gradients(scores, outputs, chosen):
         for layer, output, gradient, grids in zip(layers, outputs, gradients, per_layer, strict=True):
             to_grid = layer.layout.to_grid
             grids.append(NATIVE[method](to_grid(output.detach()), to_grid(gradient) / _SCALE))
-    return scores.detach(), chosen, per_layer
+    return per_layer
+
+
+def _random_channels(activations: Tensor, names: Sequence[str], device: torch.device) -> list[RawGrid]:
+    """Sum the channels of each named radiograph with random weights of its own, draw by draw, for a device."""
+    weights = np.stack([channel_weights(name, activations.shape[1]) for name in names])
+    drawn = torch.from_numpy(weights).to(activations.device).unbind(1)
+    grids = (weighted_sum(activations, of_draw) for of_draw in drawn)
+    return [RawGrid(raw.grid.to(device), raw.magnitude.to(device)) for raw in grids]
 
 
 def _of_library(
@@ -177,17 +221,14 @@ def _of_library(
     layers: Sequence[TargetLayer],
     batch: Tensor,
     method: str,
+    scores: Tensor,
+    chosen: Chosen,
     activation: Activation,
-    choose: Choose,
-) -> tuple[Tensor, Chosen, list[list[RawGrid]]]:
+) -> list[list[RawGrid]]:
     """Compute the same with a method of pytorch-grad-cam."""
     from btxrd_explain.model.library import library_grids  # noqa: PLC0415 -- importing it takes over a second
 
-    with torch.no_grad():
-        scores = class_scores(score_matrix(network(batch), len(batch)), activation)
-    chosen = _chosen(choose, scores, activation)
-    grids = [library_grids(network, layer, batch, method, scores, chosen, activation) for layer in layers]
-    return scores, chosen, grids
+    return [library_grids(network, layer, batch, method, scores, chosen, activation) for layer in layers]
 
 
 def _of_captum(
@@ -275,14 +316,30 @@ def _averaged(per_layer: list[list[RawGrid]]) -> list[RawGrid]:
 
 
 def _explanation(
-    probabilities: NDArray[np.float32], chosen: Chosen, views: Sequence[Sequence[RawGrid]], smooth: Smooth
+    probabilities: NDArray[np.float32], chosen: Chosen, views: Sequence[Sequence[RawGrid]], smooth: Smooth, drawn: int
 ) -> Explanation:
-    """Average the views on the CPU and judge each grid."""
+    """Average the views on the CPU and judge each grid; the last ones, as many as were drawn, are of no class."""
     grids, magnitudes, violations = combined(views, smooth)
     judged = judge_each(grids, magnitudes, violations)
+    of_classes = grids.shape[1] - drawn
+    grids, random = grids[:, :of_classes], grids[:, of_classes:]
     statuses = [[MapStatus.NOT_COMPUTED] * probabilities.shape[1] for _ in chosen]
     for image, classes in enumerate(chosen):
         grids[image, len(classes) :] = np.nan
         for place, index in enumerate(classes):
             statuses[image][index] = judged[image, place]
-    return Explanation(probabilities, grids, tuple(map(tuple, statuses)))
+    return Explanation(
+        probabilities,
+        grids,
+        tuple(map(tuple, statuses)),
+        random_channels=_over_peak(random, judged[:, of_classes:]) if drawn else None,
+    )
+
+
+def _over_peak(grids: NDArray[np.float32], judged: NDArray[np.object_]) -> NDArray[np.float32]:
+    """Return grids over their largest magnitude: 0 where they say nothing, and NaN where they are not finite."""
+    scaled = np.zeros_like(grids)
+    usable = judged == MapStatus.OK
+    scaled[usable] = grids[usable] / np.abs(grids[usable]).max(axis=(1, 2), keepdims=True)
+    scaled[judged == MapStatus.NON_FINITE] = np.nan
+    return scaled

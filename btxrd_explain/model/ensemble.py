@@ -39,8 +39,9 @@ def averaged(members: Sequence[Explanation]) -> Explanation:
         raise ValueError("members: expected explanations of the same classes")
     probabilities = np.stack([member.probabilities for member in members]).astype(np.float64)
     finest = max((member.grids.shape[2:] for member in members), key=np.prod)
-    maps = np.stack([_scaled(member, finest) for member in members])
     usable = np.stack([_places(member, MapStatus.OK) for member in members])
+    broken = [_places(member, MapStatus.NON_FINITE) for member in members]
+    maps = np.stack([_scaled(of.grids, *places, finest) for of, *places in zip(members, usable, broken, strict=True)])
     grids = maps.mean(axis=0).astype(np.float32)
     agreements = np.where(usable.all(axis=0), _agreement(maps), np.nan)
     statuses, by_class = [], np.full(probabilities.shape[1:], np.nan, np.float32)
@@ -54,7 +55,20 @@ def averaged(members: Sequence[Explanation]) -> Explanation:
         tuple(statuses),
         probabilities.std(axis=0).astype(np.float32),
         by_class,
+        _mean_of_random_channels(members, finest),
     )
+
+
+def _mean_of_random_channels(members: Sequence[Explanation], size: tuple[int, ...]) -> NDArray[np.float32] | None:
+    """Average the maps of random channels draw by draw, as those of classes; None where a member has none."""
+    maps = []
+    for member in members:
+        if member.random_channels is None:
+            return None
+        finite = np.isfinite(member.random_channels).all(axis=(2, 3))
+        maps.append(_scaled(member.random_channels, finite, ~finite, size))
+    mean: NDArray[np.float32] = np.mean(maps, axis=0).astype(np.float32)
+    return mean
 
 
 def _computed(statuses: Sequence[MapStatus]) -> list[int]:
@@ -71,14 +85,15 @@ def _places(member: Explanation, wanted: MapStatus) -> NDArray[np.bool_]:
     return places
 
 
-def _scaled(member: Explanation, size: tuple[int, ...]) -> NDArray[np.float64]:
+def _scaled(
+    grids: NDArray[np.float32], usable: NDArray[np.bool_], broken: NDArray[np.bool_], size: tuple[int, ...]
+) -> NDArray[np.float64]:
     """Return the positive evidence of each grid over its maximum, brought to a size, shape ``(B, k, *size)``."""
-    usable = _places(member, MapStatus.OK)[..., None, None]
-    positive = np.where(usable, member.grids, 0).clip(min=0).astype(np.float64)
+    positive = np.where(usable[..., None, None], grids, 0).clip(min=0).astype(np.float64)
     peaks = positive.max(axis=(2, 3), keepdims=True)
     scaled = positive / np.where(peaks > 0, peaks, 1)
     resized: NDArray[np.float64] = functional.interpolate(torch.from_numpy(scaled), size=size, mode="bilinear").numpy()
-    resized[_places(member, MapStatus.NON_FINITE)] = np.nan
+    resized[broken] = np.nan
     return resized
 
 

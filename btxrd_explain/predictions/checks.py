@@ -15,6 +15,7 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.schema import (
     HEAVY_COLUMN,
+    RANDOM_COLUMN,
     SCALES_COLUMN,
     SPREAD_COLUMNS,
     as_numpy,
@@ -133,6 +134,8 @@ def _check_predictions(rows: pa.RecordBatch | pa.Table, provenance: Provenance) 
         _all(_there(rows, SCALES_COLUMN) == there, f"a prediction has no '{SCALES_COLUMN}', or they have no prediction")
         scales = as_numpy(pc.list_flatten(_whole(rows, SCALES_COLUMN)))
         _all(np.isfinite(scales) & (scales > 0), f"'{SCALES_COLUMN}' has a value that is not above 0")
+    if RANDOM_COLUMN in rows.schema.names:
+        _all(there | ~_there(rows, RANDOM_COLUMN), f"a row has '{RANDOM_COLUMN}' and no prediction")
     if isinstance(rows, pa.RecordBatch) and (grids := tensors(rows)) is not None:
         _all(_there(rows, HEAVY_COLUMN) == there, "a prediction has no grids, or grids have no prediction")
         _check_grids(grids[there], statuses, classes, padded=provenance.imported is not None)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from btxrd_explain.errors import OtherFileError, TableError
 from btxrd_explain.predictions.checks import check_columns, check_rows
 from btxrd_explain.predictions.provenance import Provenance
-from btxrd_explain.predictions.schema import HEAVY_COLUMN, table_schema
+from btxrd_explain.predictions.schema import HEAVY_COLUMNS, table_schema
 from btxrd_explain.untrusted.tables import check_extent
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Part:
         repetitive = [name for name in _REPETITIVE if name not in self.keys]
         with _reading(self.path) as source, pq.ParquetFile(source, read_dictionary=repetitive) as file:
             self._check_of_one_run(file)
-            names = [name for name in self._stored if name != HEAVY_COLUMN]
+            names = [name for name in self._stored if name not in HEAVY_COLUMNS]
             schema = pa.schema([file.schema_arrow.field(name) for name in names])
             ranges, numbers = _ranges(file.metadata), range(file.num_row_groups)
             runs = [numbers[start : start + _GROUPS_AT_ONCE] for start in numbers[::_GROUPS_AT_ONCE]]
@@ -99,7 +99,7 @@ class Part:
                 tables.append(file.read_row_groups(list(run), columns=names).replace_schema_metadata())
                 last = self._checked(tables[-1], after=last, within=(ranges[run[0]][0], ranges[run[-1]][1]))
         table = pa.concat_tables(tables or [schema.empty_table()])
-        return self._with_keys(table).select([name for name in self.columns if name != HEAVY_COLUMN])
+        return self._with_keys(table).select([name for name in self.columns if name not in HEAVY_COLUMNS])
 
     def _check_of_one_run(self, file: pq.ParquetFile) -> None:
         """Make sure that the file still is that of the run which it was opened as.
@@ -142,7 +142,8 @@ def rows_per_group(provenance: Provenance) -> int:
 
 def _row_bytes(provenance: Provenance) -> int:
     """Return how many bytes the grids of a row take."""
-    return 4 * provenance.explained.slots * provenance.grid.height * provenance.grid.width
+    cells = provenance.grid.height * provenance.grid.width
+    return (4 * provenance.explained.slots + 2 * provenance.random_channels) * cells
 
 
 def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:

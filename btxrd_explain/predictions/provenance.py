@@ -24,6 +24,8 @@ from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annot
 _MOST_BYTES = 16 * 2**20
 MOST_CELLS = 2**24
 """Numbers in the grids of one image."""
+MOST_DRAWS = 100
+"""Grids of random channels of one image."""
 
 
 def _printable(text: str) -> str:
@@ -71,7 +73,7 @@ _METADATA_KEY = b"btxrd_explain"
 _LATER = frozenset(
     {
         *("decode", "transform", "depth", "clip_percentiles", "clahe", "standardize"),
-        *("findings", "activation", "multi_label", "explain_classes", "members", "smooth"),
+        *("findings", "activation", "multi_label", "explain_classes", "members", "smooth", "random_channels"),
     }
 )
 """Fields that tables of earlier releases do not say."""
@@ -100,6 +102,8 @@ class Provenance:
         explain_classes: Which classes have grids: ``all``, or ``predicted``, ``true`` and names of classes.
         members: File names of the checkpoints of an ensemble; none of a single network.
         smooth: Over which views of a radiograph its grids are averaged.
+        random_channels: How many grids of its activations with random channel weights a row has at most; 0 of a table
+            without them. Predictions and other grids are the same with and without them, and so is the fingerprint.
     """
 
     request: Annotated[Mapping[str, Any], AfterValidator(_usable)]
@@ -118,6 +122,7 @@ class Provenance:
     explain_classes: tuple[str, ...] = (ALL,)
     members: tuple[_Text, ...] = ()
     smooth: Smooth = Smooth.NONE
+    random_channels: Annotated[int, Field(ge=0, le=MOST_DRAWS)] = 0
 
     @property
     def explained(self) -> ExplainedClasses:
@@ -163,6 +168,7 @@ class Provenance:
             "target_layer": self.target_layer,
             "grid": list(self.grid),
             "smooth": str(self.smooth),
+            "random_channels": self.random_channels,
             "preprocessing": asdict(self.preprocessing),
             "activation": self.activation,
             "multi_label": self.multi_label,
@@ -217,7 +223,7 @@ def _few_cells(provenance: Provenance) -> Provenance:
         raise ValueError("explain_classes: names a class twice or in other letters")
     if provenance.smooth is Smooth.SHIFT2 and (rows % 2 or columns % 2):
         raise ValueError(f"a grid of {rows} x {columns} cells is not averaged from views half a cell apart")
-    if provenance.explained.slots * rows * columns > MOST_CELLS:
+    if max(provenance.explained.slots, provenance.random_channels) * rows * columns > MOST_CELLS:
         raise ValueError(f"grids of {rows} x {columns} cells are too large")
     return provenance
 

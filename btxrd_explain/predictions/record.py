@@ -68,6 +68,9 @@ class Prediction:
             a single network.
         map_agreements: Of an ensemble the mean correlation of the heat maps of two members, for each class, in [-1, 1],
             float32, shape ``(classes,)``; NaN where a member has none. None as above.
+        random_channels: Grids of the same activations with random channel weights, each divided by its largest
+            magnitude, float32, shape ``(draws, rows, columns)``; 0 where a draw says nothing, NaN where it is not
+            finite. None where they were not computed, or without its grids.
     """
 
     image_id: str
@@ -83,6 +86,7 @@ class Prediction:
     grid_statuses: tuple[MapStatus, ...] = ()
     member_stds: NDArray[np.float32] | None = None
     map_agreements: NDArray[np.float32] | None = None
+    random_channels: NDArray[np.float32] | None = None
 
     @property
     def predicted(self) -> int | None:
@@ -90,6 +94,13 @@ class Prediction:
         if self.probabilities is None or not np.isfinite(self.probabilities).all():
             return None
         return int(np.argmax(self.probabilities))
+
+    @property
+    def least_probable(self) -> int | None:
+        """Index of the least probable class (the first of equals); None without a finite prediction, or one class."""
+        if self.predicted is None or self.probabilities is None or len(self.probabilities) < 2:
+            return None
+        return int(np.argmin(self.probabilities))
 
     @property
     def explained(self) -> bool:
@@ -131,8 +142,8 @@ class Prediction:
         return _defined(self.map_agreements, class_index)
 
     def without_grids(self) -> Prediction:
-        """Return the row without the one part that is heavy."""
-        return replace(self, grids=None)
+        """Return the row without what is heavy."""
+        return replace(self, grids=None, random_channels=None)
 
     def document(
         self, class_names: Sequence[str], *, multi_label: bool = False, ensemble: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,6 +62,9 @@ def text_column(texts: Iterable[str]) -> pa.StringArray:
 
 
 HEAVY_COLUMN = "grids"
+RANDOM_COLUMN = "random_channels"
+"""Grids of random channel weights, which a table need not have: scores are compared with theirs."""
+HEAVY_COLUMNS = (HEAVY_COLUMN, RANDOM_COLUMN)
 SPREAD_COLUMNS = ("member_stds", "map_agreements")
 """Of an ensemble how far apart its members are, a value for each class."""
 SCALES_COLUMN = "grid_scales"
@@ -78,13 +82,17 @@ def table_schema(provenance: Provenance) -> pa.Schema:
     around. Tables of an ensemble have two more columns.
 
     Maps of pixels are stored in half precision: each is divided by its largest magnitude, which ``grid_scales`` holds,
-    so that none is too large or too small for it and the error is at most 1/2048 of that magnitude.
+    so that none is too large or too small for it and the error is at most 1/2048 of that magnitude. So are grids of
+    random channel weights, of which only the form counts: their scales are not kept.
     """
     slots, kind, scales = provenance.explained.slots, pa.float32(), []
     if provenance.of_pixels:
         kind, scales = pa.float16(), [pa.field(SCALES_COLUMN, pa.list_(pa.float32(), slots))]
     spread = SPREAD_COLUMNS if provenance.members else ()
-    classes = len(provenance.class_names)
+    classes, random = len(provenance.class_names), []
+    if provenance.random_channels:
+        shape = (provenance.random_channels, *provenance.grid)
+        random = [pa.field(RANDOM_COLUMN, pa.fixed_shape_tensor(pa.float16(), shape))]
     return pa.schema(
         [
             pa.field("image_id", pa.string(), nullable=False),
@@ -103,6 +111,7 @@ def table_schema(provenance: Provenance) -> pa.Schema:
             *(pa.field(name, pa.list_(pa.float32(), classes)) for name in spread),
             *scales,
             pa.field(HEAVY_COLUMN, pa.fixed_shape_tensor(kind, (slots, *provenance.grid))),
+            *random,
         ],
         metadata=provenance.encode(),
     )
@@ -116,15 +125,19 @@ def to_batch(rows: Sequence[Prediction], schema: pa.Schema) -> pa.RecordBatch:
 
 def from_batch(batch: pa.RecordBatch) -> Iterator[Prediction]:
     """Yield the rows of a record batch; without the column ``grids`` their grids are None."""
-    grids = tensors(batch)
-    light = batch.select([name for name in batch.schema.names if name != HEAVY_COLUMN])
+    grids, random = (tensors(batch, name) for name in HEAVY_COLUMNS)
+    drawn = None if random is None else as_numpy(batch.column(RANDOM_COLUMN).is_valid())
+    light = batch.select([name for name in batch.schema.names if name not in HEAVY_COLUMNS])
     for index, row in enumerate(light.to_pylist()):
-        yield _prediction(row, None if grids is None or row["probabilities"] is None else grids[index])
+        made = _prediction(row, None if grids is None or row["probabilities"] is None else grids[index])
+        if random is not None and drawn is not None and drawn[index]:
+            made = replace(made, random_channels=random[index].astype(np.float32))
+        yield made
 
 
 def _column(rows: Sequence[Prediction], field: pa.Field) -> pa.Array:
-    if field.name == HEAVY_COLUMN:
-        return _tensor_column([row.grids for row in rows], field.type)
+    if field.name in HEAVY_COLUMNS:
+        return _tensor_column([getattr(row, field.name) for row in rows], field.type)
     if field.name == SCALES_COLUMN:
         known = [None if row.grids is None else _scales(row.grids).tolist() for row in rows]
         slots = field.type.list_size
@@ -171,11 +184,11 @@ def _scales(grids: NDArray[np.float32]) -> NDArray[np.float32]:
     return scales
 
 
-def tensors(batch: pa.RecordBatch) -> np.ndarray[Any, np.dtype[np.floating[Any]]] | None:
+def tensors(batch: pa.RecordBatch, name: str = HEAVY_COLUMN) -> np.ndarray[Any, np.dtype[np.floating[Any]]] | None:
     """Return the grids of a batch as stored, shape ``(rows, places, height, width)``; None without them."""
-    if HEAVY_COLUMN not in batch.schema.names:
+    if name not in batch.schema.names:
         return None
-    column = batch.column(HEAVY_COLUMN)
+    column = batch.column(name)
     cells = int(np.prod(column.type.shape))
     start = column.storage.offset * cells
     flat = as_numpy(column.storage.values)[start : start + len(column) * cells]

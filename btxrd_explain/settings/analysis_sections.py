@@ -209,7 +209,8 @@ class EvaluationSettings(Section):
     baselines: bool = Field(
         default=True,
         description=(
-            "Whether maps that know nothing of the classifier (centre, random, edges, average mask) are scored too."
+            "Whether maps are scored too that know nothing of the classifier (centre, random, edges, average mask), or "
+            "explain something else than the class (random-channels, other-class)."
         ),
     )
     boxes: bool = Field(

@@ -703,6 +703,8 @@ def test_the_reference_names_every_key_and_column(folder: Path) -> None:
         "baseline_centre_",
         "baseline_edges_",
         "baseline_average_",
+        "baseline_random_channels_",
+        "baseline_other_class_",
     )
     assert all(f"`{prefix}<score>`" in text for prefix in prefixes)
     assert {column for column in columns if not column.startswith(prefixes)} <= named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -290,6 +291,20 @@ def test_a_member_whose_attributions_do_not_add_up_is_not_left_out_in_silence() 
     other = (MapStatus.INCOMPLETE, MapStatus.OK, MapStatus.NO_POSITIVE_EVIDENCE)
     result = averaged([whole, _explanation([[1, 4], [1, 4], [0, -4]], other)])
     assert result.statuses == ((MapStatus.INCOMPLETE, MapStatus.OK, MapStatus.OK),)
+
+
+def test_maps_of_random_channels_are_averaged_draw_by_draw_as_those_of_classes() -> None:
+    statuses = (MapStatus.OK,) * 3
+    draws = [[[[2.0, -4.0]], [[1.0, 1.0]]], [[[1.0, 4.0]], [[np.nan, 1.0]]]]
+    one, other = (
+        replace(_explanation([[1, 2]] * 3, statuses), random_channels=np.array([of_member], np.float32))
+        for of_member in draws
+    )
+    found = averaged([one, other]).random_channels
+    assert found is not None
+    np.testing.assert_allclose(found[0, 0], [[(1 + 0.25) / 2, (0 + 1) / 2]])
+    assert np.isnan(found[0, 1]).all()
+    assert averaged([one, replace(other, random_channels=None)]).random_channels is None
 
 
 def _explanation(grids: list[list[float]], statuses: tuple[MapStatus, ...]) -> Explanation:

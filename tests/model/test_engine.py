@@ -10,9 +10,10 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.choices import ResizeMode, Smooth
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map
+from btxrd_explain.core.metrics.baselines import CHANNEL_DRAWS, channel_weights
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.any_network import generate_gradcam
 from btxrd_explain.model.engine import explain
@@ -204,3 +205,54 @@ def test_one_image_is_expected(shape: tuple[int, ...]) -> None:
 def test_the_class_must_exist(batch: torch.Tensor) -> None:
     with pytest.raises(ValueError, match="target_class_idx: expected 0 to 1, got 2"):
         generate_gradcam(_small(), batch[:1], 2, target_layer="1")
+
+
+def test_random_channels_are_the_weighted_sum_of_the_activations(batch: torch.Tensor) -> None:
+    network = _small()
+    layers = find_target_layers(network, "1", input_size=Size(SIDE, SIDE))
+    names = ["a.png", "b.png", "c.png"]
+    found = explain(network, layers, batch, randomised=names)
+    with torch.no_grad():
+        activations = network[1](network[0](batch)).double().numpy()
+    assert found.random_channels is not None
+    assert found.random_channels.shape == (3, CHANNEL_DRAWS, SIDE, SIDE)
+    for image, name in enumerate(names):
+        for drawn, weights in zip(found.random_channels[image], channel_weights(name, 4), strict=True):
+            expected = np.tensordot(weights.astype(np.float64), activations[image], axes=1)
+            if expected.max() > 0:
+                np.testing.assert_allclose(drawn, expected / np.abs(expected).max(), rtol=0, atol=1e-5)
+            else:
+                assert not drawn.any()
+    assert np.count_nonzero(found.random_channels.any(axis=(2, 3))) > CHANNEL_DRAWS
+    plain = explain(network, layers, batch)
+    assert plain.random_channels is None
+    np.testing.assert_array_equal(found.grids, plain.grids)
+    np.testing.assert_array_equal(found.probabilities, plain.probabilities)
+
+
+@pytest.mark.parametrize("method", ["gradcam", "fem"])
+@pytest.mark.parametrize("smooth", list(Smooth))
+def test_random_channels_depend_on_names_and_not_on_the_batch_or_the_method(
+    batch: torch.Tensor, method: str, smooth: Smooth
+) -> None:
+    network = _small()
+    network[0].stride = (8, 8)  # cells of eight pixels
+    layers = find_target_layers(network, "0", input_size=Size(SIDE, SIDE))
+    together = explain(network, layers, batch, method=method, smooth=smooth, randomised=["a", "b", "c"])
+    alone = explain(network, layers, batch[1:2], smooth=smooth, randomised=["b"])
+    assert together.random_channels is not None
+    assert alone.random_channels is not None
+    np.testing.assert_allclose(together.random_channels[1], alone.random_channels[0], rtol=0, atol=1e-5)
+    renamed = explain(network, layers, batch[1:2], smooth=smooth, randomised=["c"]).random_channels
+    assert renamed is not None
+    assert np.abs(renamed - alone.random_channels).max() > 0.1
+    if smooth is Smooth.FLIP:
+        mirrored = explain(network, layers, batch[1:2].flip(-1), smooth=smooth, randomised=["b"]).random_channels
+        assert mirrored is not None
+        np.testing.assert_allclose(mirrored[..., ::-1], alone.random_channels, rtol=0, atol=1e-5)
+
+
+def test_a_map_of_pixels_has_no_random_channels(batch: torch.Tensor) -> None:
+    pytest.importorskip("captum")
+    found = explain(_small(), (), batch, method="gradient", map_size=12, randomised=["a", "b", "c"])
+    assert found.random_channels is None

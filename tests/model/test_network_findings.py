@@ -221,9 +221,9 @@ def test_dropout_that_ignores_eval_mode() -> None:
 def test_scores_that_are_no_numbers_are_no_prediction(bad: float, make_row: Callable[..., Prediction]) -> None:
     row = replace(make_row("a.png", "Benign", [1, 0, 0], grids=None, grid_statuses=()), probabilities=None)
     grids, statuses = np.ones((3, 2, 2), np.float32), (MapStatus.OK,) * 3
-    failed = _completed(row, np.array([0.5, bad, 0.5], np.float32), grids, statuses, None, None)
+    failed = _completed(row, np.array([0.5, bad, 0.5], np.float32), grids, statuses, None, None, None)
     assert failed.status is RowStatus.NON_FINITE
     assert (failed.predicted, failed.probabilities, failed.grids) == (None, None, None)
     assert "NaN or infinite" in (failed.error or "")
-    whole = _completed(row, np.array([0.5, 0, 0.5], np.float32), grids, statuses, None, None)
+    whole = _completed(row, np.array([0.5, 0, 0.5], np.float32), grids, statuses, None, None, None)
     assert (whole.status, whole.predicted, whole.error) == (RowStatus.OK, 0, None)

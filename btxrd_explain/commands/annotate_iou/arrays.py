@@ -18,7 +18,7 @@ from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge
 from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, random_grid
 from btxrd_explain.core.metrics.plain import GRID, as_heat_map, measured, threshold_of
 from btxrd_explain.evaluation.human import describe_readers
-from btxrd_explain.evaluation.protocol import BASELINES, MapKind
+from btxrd_explain.evaluation.protocol import INDEPENDENT, MapKind
 from btxrd_explain.evaluation.sample import Sample, Slice, by_values
 from btxrd_explain.evaluation.score import Exclusion, Score
 from btxrd_explain.evaluation.summaries import summarise
@@ -263,7 +263,7 @@ def _numbers(metric: Metric) -> dict[str, Any]:
     cells: dict[str, Any] = {name: getattr(metric, name) for name in ("mean", "low", "high", *_COUNTS)}
     cells |= {"chance": metric.chance, "chance_from": metric.chance_from}
     cells["ceiling"] = None if metric.ceiling is None else metric.ceiling.mean
-    for kind in BASELINES:
+    for kind in INDEPENDENT:
         if kind is not MapKind.EDGES:  # which needs the radiographs
             baseline = metric.baselines.get(str(kind))
             cells[str(kind)] = baseline and baseline.mean

@@ -46,6 +46,8 @@ _NAMES = {
     MapKind.CENTRE: "centre",
     MapKind.EDGES: "edges of the radiograph",
     MapKind.AVERAGE: "average lesion mask",
+    MapKind.RANDOM_CHANNELS: "random channels of the network",
+    MapKind.OTHER_CLASS: "least probable class",
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.commands.annotate_iou.readers import readers_section
 from btxrd_explain.commands.markdown import caveats, code, interval, number, plain_markdown, provenance_table, table
 from btxrd_explain.core.choices import Smooth
+from btxrd_explain.core.metrics.baselines import CHANNEL_DRAWS
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.smoothing import PASSES
@@ -16,7 +17,7 @@ from btxrd_explain.evaluation.protocol import BASELINES
 from btxrd_explain.evaluation.report import DEFINITIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from btxrd_explain.evaluation.schema import Metric, Pooled, Report, SliceSummary
 
@@ -54,7 +55,7 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"## What was scored\n\n{_scored(report)}"
     yield f"## Methods\n\n{_methods(report)}"
     yield f"## Results\n\n{_results(report)}"
-    yield _metrics_table(report.summary.overall)
+    yield _metrics_table(report)
     yield _data_set(report)
     if report.human is not None:
         yield from readers_section(report.human)
@@ -109,7 +110,9 @@ def _methods(report: Report) -> str:
     if rule.average_mask is not None:
         sentences.append(
             "Baselines without a classifier were scored alike: a uniform random grid, a centred Gaussian, the "
-            f"radiograph's edges, and the average lesion mask of {plain_markdown(rule.average_mask)}."
+            f"radiograph's edges, and the average lesion mask of {plain_markdown(rule.average_mask)}. So were the "
+            f"network's own activations with random channel weights (the mean over {CHANNEL_DRAWS} draws), and its map "
+            "of the least probable class."
         )
     return " ".join(sentences)
 
@@ -163,7 +166,8 @@ def _results(report: Report) -> str:
     return " ".join(sentences)
 
 
-def _metrics_table(overall: SliceSummary) -> str:
+def _metrics_table(report: Report) -> str:
+    overall = report.summary.overall
     present = [str(kind) for kind in BASELINES if any(str(kind) in m.baselines for m in overall.metrics.values())]
     others = list(overall.metrics["iou"].comparators)
     header = ["metric", "mean [95 % interval]", "n", "chance", "ceiling", *present, *map(plain_markdown, others)]
@@ -179,7 +183,25 @@ def _metrics_table(overall: SliceSummary) -> str:
         ]
         for name, metric in overall.metrics.items()
     ]
-    return f"{table(header, rows)}\n\nChance is {DEFINITIONS['chance']}; (*) marks the latter."
+    chance = f"Chance is {DEFINITIONS['chance']}; (*) marks the latter."
+    return "\n\n".join([table(header, rows), *_differences(overall, present), chance, *_absent(report)])
+
+
+def _differences(overall: SliceSummary, present: Sequence[str]) -> Iterator[str]:
+    """Yield the table of what the heat maps have over the baselines, if there are any."""
+    if present:
+        rows = [
+            [METRICS[name].title, *(interval(own and own.difference) for own in map(metric.baselines.get, present))]
+            for name, metric in overall.metrics.items()
+        ]
+        yield f"Heat map minus baseline, image by image:\n\n{table(['metric', *present], rows)}"
+
+
+def _absent(report: Report) -> Iterator[str]:
+    """Yield which baselines were not computed, and why, unless none was asked for."""
+    if report.protocol.average_mask is not None:
+        for name, reason in report.not_computed.items():
+            yield f"{name}: not computed ({plain_markdown(reason)})."
 
 
 def _chance(metric: Metric) -> str:

@@ -59,7 +59,12 @@ def prefix_of(kind: MapKind) -> str:
     """
     if kind is MapKind.MODEL:
         return ""
-    return f"baseline_{kind}_" if kind in BASELINES else f"{kind}_"
+    name = kind.replace("-", "_")
+    return f"baseline_{name}_" if kind in BASELINES else f"{name}_"
+
+
+_OF_DRAWS = prefix_of(MapKind.RANDOM_CHANNELS)
+"""Of several maps a hit is a fraction."""
 
 
 def metrics_schema(
@@ -73,7 +78,7 @@ def metrics_schema(
         comparators: Detectors and segmenters.
     """
     measured = [
-        pa.field(f"{prefix}{name}", pa.bool_() if name in HITS else pa.float64())
+        pa.field(f"{prefix}{name}", pa.bool_() if name in HITS and prefix != _OF_DRAWS else pa.float64())
         for prefix in (*map(prefix_of, MapKind), *(f"comparator_{other}_" for other in comparators))
         for name in _MEASURED
     ]

@@ -80,7 +80,8 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
     evaluations = {}
     for name, selected in common.selections.items():
         decisions = decisions_of(settings, selected, listener)
-        protocol = protocol_of(settings, selected.table.provenance.class_names, decisions).bare(chance=True)
+        protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
+        protocol = protocol.bare(chance=True, of_network=settings.evaluation.baselines)
         evaluations[name] = evaluate(selected, protocol, listener)
     return _compared(evaluations, common, settings, {}, listener)
 

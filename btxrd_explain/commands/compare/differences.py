@@ -17,8 +17,9 @@ from btxrd_explain.errors import TableError
 from btxrd_explain.evaluation.evaluate import Scores
 from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import Estimate, Part, Statistics
-from btxrd_explain.evaluation.protocol import MapKind
+from btxrd_explain.evaluation.protocol import OF_NETWORK, MapKind
 from btxrd_explain.evaluation.sample import NAMES, Sample
+from btxrd_explain.evaluation.schema import Baseline
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 
 if TYPE_CHECKING:
@@ -120,6 +121,9 @@ class BoundedMean(Estimate):
 
     chance: float | None = Field(description="What chance scores, by a formula or else by a uniform random grid.")
     ceiling: float | None = Field(description="What the ideal map scores that a grid of the table's size can draw.")
+    baselines: dict[str, Baseline] = Field(
+        description="What two maps of the same network score: random-channels and other-class; see annotation_report."
+    )
 
 
 class Difference(Estimate):
@@ -147,6 +151,9 @@ class Compared(Part):
     n_undefined: int = Field(description="Compared images without an IoU in this table; they count in no mean.")
     means: dict[str, BoundedMean] = Field(
         description="Every metric on the images in which all tables define it, so that each n holds for all tables."
+    )
+    not_computed: dict[str, str] = Field(
+        description="Baselines of this table without a score in any image, each with the reason."
     )
     difference: dict[str, Difference] | None = Field(
         description="This table minus the first, image by image (paired bootstrap); null for the first."
@@ -217,11 +224,24 @@ class Paired:
         sample, width = self.samples[name], len(NAMES)
         by_formula = sample.chance[MapKind.MODEL]
         chance = np.where(np.isnan(by_formula).all(axis=0), sample.values[MapKind.RANDOM], by_formula)
-        drawn = self._estimates(sample.values[MapKind.MODEL], chance, sample.values[MapKind.CEILING])
-        parts = zip(NAMES, drawn[:width], drawn[width : 2 * width], drawn[2 * width :], strict=True)
+        model = sample.values[MapKind.MODEL]
+        baselines = [sample.values[kind] for kind in OF_NETWORK]
+        drawn = self._estimates(
+            model, chance, sample.values[MapKind.CEILING], *baselines, *(model - other for other in baselines)
+        )
+        blocks = [drawn[start : start + width] for start in range(0, len(drawn), width)]
         return {
-            metric: BoundedMean.of(own, chance=by_chance.value, ceiling=ceiling.value)
-            for metric, own, by_chance, ceiling in parts
+            metric: BoundedMean.of(
+                own,
+                chance=by_chance.value,
+                ceiling=ceiling.value,
+                baselines={
+                    str(kind): Baseline.of(others[place], difference=Estimate.of(others[place + len(OF_NETWORK)]))
+                    for place, kind in enumerate(OF_NETWORK)
+                    if others[place].n
+                },
+            )
+            for metric, own, by_chance, ceiling, *others in zip(NAMES, *blocks, strict=True)
         }
 
     def differences(self, margin: float | None) -> dict[str, dict[str, Difference]]:

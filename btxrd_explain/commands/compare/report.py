@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.compare.differences import Compared, Comparison
 from btxrd_explain.commands.drawing import footer
+from btxrd_explain.evaluation.baselines import not_computed
 from btxrd_explain.evaluation.conclusion import of_tables
 from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.evaluation.parts import Statistics
-from btxrd_explain.evaluation.protocol import rule_in_words
+from btxrd_explain.evaluation.protocol import OF_NETWORK, rule_in_words
 from btxrd_explain.evaluation.sample import NAMES
 from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 from btxrd_explain.outputs.style import save_figure
@@ -73,12 +74,16 @@ def _document(
     reference = next(iter(evaluations))
     column, margin = settings.evaluation.group_column, settings.evaluation.margin
     differences = paired.differences(margin)
+    means = {name: paired.means(name) for name in evaluations}
     tables = {
         name: Compared(
             path=named_in(folder, evaluation.selected.table.path),
             threshold=rule_in_words(evaluation.protocol.threshold),
             n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
-            means=paired.means(name),
+            means=means[name],
+            not_computed=not_computed(
+                OF_NETWORK, means[name]["iou"].baselines, paired.samples[name].scores, evaluation
+            ),
             difference=differences.get(name),
             agreement=agreements.get(name),
             warnings=[*evaluation.selected.findings, *evaluation.findings],

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.score import Score
 
 
+_BASELINES = {
+    "random grid": MapKind.RANDOM,
+    "random channels": MapKind.RANDOM_CHANNELS,
+    "least probable class": MapKind.OTHER_CLASS,
+}
+
+
 def figures(
     scores: Sequence[Score],
     places: Sequence[int],
@@ -56,7 +63,8 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
         if (curves := [s.curves[MapKind.MODEL] for s in scores if s.label == name and MapKind.MODEL in s.curves])
     }
     others = others if len(others) > 1 else {}
-    bounds = {"ceiling of the grid": curve.ceiling, "random grid": curve.baselines.get(str(MapKind.RANDOM), [None])}
+    bounds = {"ceiling of the grid": curve.ceiling}
+    bounds |= {name: curve.baselines.get(kind, [None]) for name, kind in _BASELINES.items()}
     others |= {name: values for name, values in bounds.items() if None not in values}
     yield {
         "title": "IoU over the threshold",

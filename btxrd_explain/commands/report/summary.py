@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.commands.intervene.report import InterventionReport
 from btxrd_explain.core.multi_label import UNDEFINED, MultiLabelPerformance
 from btxrd_explain.evaluation.parts import Estimate
+from btxrd_explain.evaluation.protocol import BASELINES
 from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from btxrd_explain.core import statistics
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from btxrd_explain.progress import Listener
 
 CORRECT = "correct"
+_UNDEFINED = Estimate(mean=None, low=None, high=None, n=0, units=0)
 
 _TILES = (
     ("iou", "Mean IoU", "score"),
@@ -120,7 +122,19 @@ def slices(report: Report) -> list[dict[str, Any]]:
         **summary.by_metadata,
     }
     found = [_slice(group, name, part) for group, parts in groups.items() for name, part in parts.items() if part.n]
-    return found + [_comparator(name, summary.overall) for name in summary.overall.metrics["iou"].comparators]
+    return [*found, *_baselines(report), *_comparators(summary.overall)]
+
+
+def _baselines(report: Report) -> Iterator[dict[str, Any]]:
+    """Yield the rows of baselines, and of the heat maps minus them; nothing where none was asked for."""
+    metrics = report.summary.overall.metrics
+    for kind in BASELINES if report.protocol.average_mask else ():
+        found = {metric: of.baselines[kind] for metric, of in metrics.items() if kind in of.baselines}
+        if kind in report.not_computed:
+            yield _row("baseline", f"{kind}: not computed ({report.not_computed[kind]})", {})
+        else:
+            yield _row("baseline", kind, found)
+            yield _row("baseline", f"heat map minus {kind}", {name: of.difference for name, of in found.items()})
 
 
 def readers(report: Report) -> dict[str, Any]:
@@ -229,12 +243,16 @@ def _slice(group: str, name: str, part: SliceSummary) -> dict[str, Any]:
     }
 
 
-def _comparator(name: str, overall: SliceSummary) -> dict[str, Any]:
-    found = {metric: of.comparators[name] for metric, of in overall.metrics.items()}
-    scores = {"iou": found["iou"], "hit": found["pointing_hit"], "energy": found["energy_in_mask"]}
-    bounds = {"ceiling": None, "chance": None}
-    plain = {key: _plain(one) for key, one in scores.items()}
-    return {"group": "compared with", "name": name, "n": found["iou"].n} | bounds | plain
+def _comparators(overall: SliceSummary) -> Iterator[dict[str, Any]]:
+    for name in overall.metrics["iou"].comparators:
+        yield _row("compared with", name, {metric: of.comparators[name] for metric, of in overall.metrics.items()})
+
+
+def _row(group: str, name: str, found: Mapping[str, Estimate]) -> dict[str, Any]:
+    """Return a row of what has neither ceiling nor chance; undefined where nothing was found."""
+    names = {"iou": "iou", "hit": "pointing_hit", "energy": "energy_in_mask"}
+    plain = {key: _plain(found.get(metric, _UNDEFINED)) for key, metric in names.items()}
+    return {"group": group, "name": name, "n": plain["iou"]["n"], "ceiling": None, "chance": None} | plain
 
 
 def _context(metric: Metric, kind: str) -> str:

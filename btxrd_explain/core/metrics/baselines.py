@@ -1,8 +1,9 @@
-"""Maps that know nothing of the classifier: what a score is worth is what it beats these by.
+"""Maps without an explanation of the class: what a score is worth is what it beats these by.
 
 Each is a class-activation grid as the classifier's own is, of the same size and for the same frame, and is then
 upsampled, scaled and scored alike (Saporta et al., Nat Mach Intell 4:867, 2022; Arun et al., Radiol Artif Intell
-3:e200267, 2021; Adebayo et al., NeurIPS 2018 for edges).
+3:e200267, 2021; Adebayo et al., NeurIPS 2018 for edges). Those that are made of the network itself, its activations
+with random channel weights and its map of another class, are computed by ``infer``.
 """
 
 from __future__ import annotations
@@ -56,8 +57,34 @@ def random_grid(grid_size: Size, key: str, seed: int = 0) -> NDArray[np.float32]
     Returns:
         Float32 array of that shape.
     """
-    digest = np.frombuffer(sha256(key.encode()).digest(), np.uint32)
-    return np.random.default_rng([seed, *digest.tolist()]).random(grid_size, np.float32)
+    return _generator(key, seed).random(grid_size, np.float32)
+
+
+CHANNEL_DRAWS = 3
+"""Maps with random channel weights of a radiograph: their scores are averaged."""
+
+
+def channel_weights(key: str, channels: int) -> NDArray[np.float32]:
+    """Return random weights of the channels of a layer, drawn evenly from [-1, 1).
+
+    With them instead of the mean gradients of a class, Grad-CAM becomes Random-CAM (as in pytorch-grad-cam): what the
+    network's activations score by themselves, whatever class is asked for.
+
+    Args:
+        key: Identifies the image, so that each has weights of its own, in whatever order or batch it comes.
+        channels: Number of channels.
+
+    Returns:
+        Float32 array of shape ``(CHANNEL_DRAWS, channels)``.
+    """
+    drawn = _generator(f"channels of {key}").random((CHANNEL_DRAWS, channels), np.float32)
+    return 2 * drawn - 1
+
+
+def _generator(key: str, seed: int = 0) -> np.random.Generator:
+    """Return the random numbers of an image, which do not depend on other images."""
+    digest = np.frombuffer(sha256(key.encode("utf-8", "surrogatepass")).digest(), np.uint32)
+    return np.random.default_rng([seed, *digest.tolist()])
 
 
 def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size) -> NDArray[np.float32]:

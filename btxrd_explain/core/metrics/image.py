@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from btxrd_explain.core.threshold import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -237,6 +237,31 @@ class Measurement:
     metrics: ImageMetrics
     curve: NDArray[np.float64] | None = None
     pixels: PixelCounts | None = None
+
+
+def mean_of(measured: Sequence[Measurement]) -> Measurement:
+    """Average what was measured of several maps of one image, such as random ones.
+
+    Args:
+        measured: At least one measurement, all with the same annotation.
+
+    Returns:
+        The mean of each score over the maps that define it (of hits their fraction), the mean of the curves, and the
+        pixels of all maps together.
+    """
+    scores = {}
+    for name in (field.name for field in fields(ImageMetrics)):
+        known = [value for one in measured if (value := getattr(one.metrics, name)) is not None]
+        scores[name] = float(np.mean(known)) if known else None
+    curves = [one.curve for one in measured if one.curve is not None]
+    pixels = [one.pixels for one in measured if one.pixels is not None]
+    return Measurement(
+        ImageMetrics(**scores),  # type: ignore[arg-type]  # the share of the lesion is known of each
+        np.mean(curves, axis=0) if curves else None,
+        PixelCounts(*(np.sum([getattr(one, part) for one in pixels], axis=0) for part in ("inside", "whole")))
+        if pixels
+        else None,
+    )
 
 
 def measure(
