@@ -75,18 +75,21 @@ def ideal_grid(
     return _averaged(rows[:, lesion_rows], lesion, columns[:, lesion_columns])
 
 
-def average_onto_grid(values: NDArray[np.floating[Any]], frame: Frame, grid_size: Size) -> NDArray[np.float32]:
+def average_onto_grid(
+    values: NDArray[np.floating[Any]], frame: Frame, grid_size: Size, smooth: Smooth = Smooth.NONE
+) -> NDArray[np.float32]:
     """Average any map of the radiograph onto a class-activation grid, as :func:`ideal_grid` does a mask.
 
     Args:
         values: Floating-point array of shape ``frame.original``.
         frame: How the radiograph maps to the network's input, which the grid covers.
         grid_size: Rows and columns of the grid, both at least 1.
+        smooth: See :func:`ideal_grid`.
 
     Returns:
         Float32 array of shape ``grid_size``; a cell that shows nothing of the radiograph is 0.
     """
-    rows, columns = (_shares(frame, axis, grid_size[axis]) for axis in (0, 1))
+    rows, columns = (_shares_of_views(frame, axis, grid_size[axis], smooth) for axis in (0, 1))
     return _averaged(rows, values, columns)
 
 

@@ -41,6 +41,11 @@ def cells_of(grid: Size, smooth: Smooth) -> Size:
     return Size(2 * grid.height, 2 * grid.width) if smooth is Smooth.SHIFT2 else grid
 
 
+def cells_of_views(averaged: Size, smooth: Smooth) -> Size:
+    """Return the rows and columns of each view of an averaged map; see :func:`cells_of`."""
+    return Size(averaged.height // 2, averaged.width // 2) if smooth is Smooth.SHIFT2 else averaged
+
+
 def averaged(views: Sequence[NDArray[np.floating[Any]]], smooth: Smooth) -> NDArray[np.floating[Any]]:
     """Average the grids of all views in the place of the plain one.
 

@@ -207,7 +207,7 @@ def average_mask(selected: Selected, protocol: Protocol, listener: Listener) -> 
             lesions = lesions_of(annotation, frame, protocol.rules, class_name=name)
         except AnnotationError:
             return None  # said where it is scored
-        return ideal_grid(lesions.mask, frame, made.grid), row.content
+        return ideal_grid(lesions.mask, frame, made.grid, made.smooth), row.content
 
     for found in _each(selected, ideal_of, listener, "average mask"):
         if found is not None and found[0].any():

@@ -235,7 +235,7 @@ class Scorer:
         except RadiographError as error:
             return None, str(error)  # the table and the annotations are enough for all others
         grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        return edge_grid(grey, image.frame, image.shape), None
+        return edge_grid(grey, image.frame, image.shape, self.table.provenance.smooth), None
 
     def _needed_for_edges(self, size: Size) -> Size:
         """Return the size at which edges are looked for: twice that which the network sees is as good as all pixels."""
@@ -263,13 +263,13 @@ class Scorer:
         self, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None
     ) -> Iterator[tuple[MapKind, NDArray[np.float32]]]:
         """Make the grids that the classifier's is compared with, each of its size."""
-        shape = image.shape
-        yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape, image.table.provenance.smooth)
+        shape, smooth = image.shape, image.table.provenance.smooth
+        yield MapKind.CEILING, ideal_grid(lesions.mask, image.frame, shape, smooth)
         if self.protocol.baselines or self.protocol.chance:
-            yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed)
+            yield MapKind.RANDOM, random_grid(shape, image.row.image_id, self.protocol.seed, smooth)
         if not self.protocol.baselines:
             return
-        yield MapKind.CENTRE, centre_grid(shape)
+        yield MapKind.CENTRE, centre_grid(shape, smooth)
         if edges is not None:
             yield MapKind.EDGES, edges
         if self.average is not None and (average := self.average(image.row)) is not None:

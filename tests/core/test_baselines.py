@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from btxrd_explain.core.ceiling import average_onto_grid, ideal_grid
-from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.choices import ResizeMode, Smooth
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, edge_grid, random_grid
@@ -108,3 +108,33 @@ def test_edges_do_not_depend_on_where_arrays_lie_in_memory() -> None:
         seen.add(edge_grid(pixels, frame, Size(12, 12)).tobytes())
         del kept
     assert len(seen) == 1
+
+
+def test_baselines_are_averaged_over_views_as_the_classifiers_maps_are() -> None:
+    """Views half a cell apart: each is what the baseline is on cells that lie there."""
+    frame, coarse, fine = Frame.fit(Size(64, 64), Size(64, 64), ResizeMode.SQUASH), Size(4, 4), Size(8, 8)
+    pixels = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (64, 64), dtype=np.uint8), (0, 0), 5)
+    plain = edge_grid(pixels, frame, coarse)
+    edges = edge_grid(pixels, frame, fine, Smooth.SHIFT2)
+    slope = np.hypot(
+        *(
+            cv2.Sobel(pixels.astype(np.float32), cv2.CV_32F, *of, borderType=cv2.BORDER_REPLICATE)
+            for of in ((1, 0), (0, 1))
+        )
+    )  # fmt: skip -- as the formula reads
+    here = slope[16:32, 16:32].mean(), slope[8:24, 16:32].mean(), slope[16:32, 8:24].mean(), slope[8:24, 8:24].mean()
+    assert edges[2, 2] == pytest.approx(np.mean(here), rel=1e-4)
+    assert plain[1, 1] == pytest.approx(here[0], rel=1e-4)
+
+    centre = centre_grid(fine, Smooth.SHIFT2)
+    np.testing.assert_allclose(centre[1:7, 1:7], centre[1:7, 1:7][::-1, ::-1], rtol=1e-6)  # one cell has no partner
+    assert centre[3, 3] == pytest.approx(((np.exp(-0.125) + 1) / 2) ** 2)
+
+    single, double = random_grid(coarse, "a"), random_grid(coarse, "a", smooth=Smooth.FLIP)
+    assert double.std() < single.std()
+    views = np.random.default_rng(0)
+    many = np.stack([random_grid(fine, str(views.integers(10**9)), smooth=Smooth.SHIFT2) for _ in range(300)])
+    assert many.shape[1:] == (8, 8)
+    assert many[:, 2:7, 2:7].std() == pytest.approx((1 / 12 / 4) ** 0.5, rel=0.05)
+    neighbours = np.corrcoef(many[:, 3, 3], many[:, 3, 4])[0, 1]
+    assert neighbours == pytest.approx(0.5, abs=0.12)  # two of the four cells are the same

@@ -108,5 +108,5 @@ def perturb(
 
 
 def _random_map(explainer: Explainer, subject: Subject, seed: int) -> NDArray[np.float32]:
-    grid = random_grid(explainer.provenance.grid, subject.image_id, seed)
+    grid = random_grid(explainer.provenance.grid, subject.image_id, seed, explainer.provenance.smooth)
     return heat_map(grid, subject.frame, status=judge(grid), space=Space.INPUT).values

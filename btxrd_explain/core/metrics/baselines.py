@@ -16,6 +16,8 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.ceiling import average_onto_grid
+from btxrd_explain.core.choices import Smooth
+from btxrd_explain.core.smoothing import PASSES, averaged, averaged_along, cells_of_views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,13 +28,14 @@ _SPREAD = 0.25
 """Standard deviation of the centre's Gaussian as a share of each side."""
 
 
-def centre_grid(grid_size: Size) -> NDArray[np.float32]:
+def centre_grid(grid_size: Size, smooth: Smooth = Smooth.NONE) -> NDArray[np.float32]:
     """Return a Gaussian in the centre of the network's input: where radiographers put what matters.
 
     Its standard deviation is a quarter of each side.
 
     Args:
         grid_size: Rows and columns of the grid.
+        smooth: Over which views the classifier's maps are averaged: it is averaged alike.
 
     Returns:
         Float32 array of that shape, in (0, 1].
@@ -41,23 +44,33 @@ def centre_grid(grid_size: Size) -> NDArray[np.float32]:
     >>> centre_grid(Size(1, 3)).round(3)
     array([[0.411, 1.   , 0.411]], dtype=float32)
     """
-    rows, columns = (np.exp(-((((np.arange(n) + 0.5) / n - 0.5) / _SPREAD) ** 2) / 2) for n in grid_size)
+    rows, columns = (_gaussian(cells, smooth) for cells in cells_of_views(grid_size, smooth))
     grid: NDArray[np.float32] = np.outer(rows, columns).astype(np.float32)
     return grid
 
 
-def random_grid(grid_size: Size, key: str, seed: int = 0) -> NDArray[np.float32]:
+def _gaussian(cells: int, smooth: Smooth) -> NDArray[np.floating[Any]]:
+    """Return the Gaussian at the cells of a side, averaged over views that lie half a cell apart where there are."""
+    plain, moved = (np.exp(-((((np.arange(cells) + at) / cells - 0.5) / _SPREAD) ** 2) / 2) for at in (0.5, 1))
+    return averaged_along((plain, moved), 0) if smooth is Smooth.SHIFT2 else plain
+
+
+def random_grid(grid_size: Size, key: str, seed: int = 0, smooth: Smooth = Smooth.NONE) -> NDArray[np.float32]:
     """Return cells drawn evenly from [0, 1): what a map scores by chance, with its smoothness.
 
     Args:
         grid_size: Rows and columns of the grid.
         key: Identifies the image, so that each has cells of its own, in whatever order it comes.
         seed: Another seed, other cells.
+        smooth: Over which views the classifier's maps are averaged: so are as many random ones.
 
     Returns:
         Float32 array of that shape.
     """
-    return _generator(key, seed).random(grid_size, np.float32)
+    generator, cells = _generator(key, seed), cells_of_views(grid_size, smooth)
+    views = [generator.random(cells, np.float32) for _ in range(PASSES[smooth])]
+    grid: NDArray[np.float32] = averaged(views, smooth).astype(np.float32)
+    return grid
 
 
 CHANNEL_DRAWS = 3
@@ -87,7 +100,7 @@ def _generator(key: str, seed: int = 0) -> np.random.Generator:
     return np.random.default_rng([seed, *digest.tolist()])
 
 
-def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size) -> NDArray[np.float32]:
+def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size, smooth: Smooth = Smooth.NONE) -> NDArray[np.float32]:
     """Return how much of an edge detector's response falls on each cell.
 
     The magnitude of Sobel's gradient of the radiograph, at the size at which the network sees it, averaged onto the
@@ -97,6 +110,7 @@ def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size) -> NDArray[np
         pixels: Grey radiograph, uint8 or float32, of shape ``frame.original``, or a reduced version of it.
         frame: How it maps to the network's input.
         grid_size: Rows and columns of the grid.
+        smooth: Over which views the classifier's maps are averaged: it is averaged alike.
 
     Returns:
         Float32 array of shape ``grid_size``, non-negative.
@@ -110,7 +124,7 @@ def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size) -> NDArray[np
     seen = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
     across, down = (cv2.Sobel(seen, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE) for x, y in ((1, 0), (0, 1)))
     magnitude = np.sqrt(np.square(across) + np.square(down))  # last digits of cv2.magnitude depend on where arrays lie
-    return average_onto_grid(magnitude, replace(frame, original=frame.resized), grid_size)
+    return average_onto_grid(magnitude, replace(frame, original=frame.resized), grid_size, smooth)
 
 
 @dataclass(slots=True, eq=False)
