@@ -70,7 +70,9 @@ def ideal_grid(
     if min(grid_size) < 1:
         raise ValueError(f"a grid must have at least 1 x 1 cells, got {tuple(grid_size)}")
     rows, columns = (_shares_of_views(frame, axis, grid_size[axis], smooth) for axis in (0, 1))
-    lesion_rows, lesion_columns = (np.flatnonzero(mask.any(axis=1 - axis)) for axis in (0, 1))
+    lesion_rows = np.flatnonzero(mask.any(axis=1))
+    band = mask[lesion_rows[0] : lesion_rows[-1] + 1] if lesion_rows.size else mask[:0]
+    lesion_columns = np.flatnonzero(band.any(axis=0))
     lesion: NDArray[Any] = mask[np.ix_(lesion_rows, lesion_columns)].astype(np.float32)
     return _averaged(rows[:, lesion_rows], lesion, columns[:, lesion_columns])
 

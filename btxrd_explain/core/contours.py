@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 
@@ -48,9 +50,13 @@ def regions(mask: NDArray[np.bool_]) -> list[Region]:
     >>> [(region.area, region.border.tolist()) for region in regions(np.array([[True, True, False, True]]))]
     [(2, [[0, 0], [1, 0]]), (1, [[3, 0]])]
     """
-    count, labels, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    own = mask[top : top + height, left : left + width].astype(np.uint8)
+    if not own.size:
+        return []
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats(own, connectivity=8)
     order = sorted(range(1, count), key=lambda label: -int(boxes[label][cv2.CC_STAT_AREA]))  # 0 is the ground
-    return [_region(np.asarray(labels, np.int32), label, *boxes[label][:4].tolist()) for label in order]
+    return [_region(np.asarray(labels, np.int32), label, boxes[label][:4].tolist(), (left, top)) for label in order]
 
 
 def simplified(border: NDArray[np.int32], tolerance: float) -> NDArray[np.int32]:
@@ -68,16 +74,17 @@ def simplified(border: NDArray[np.int32], tolerance: float) -> NDArray[np.int32]
     return np.asarray(cv2.approxPolyDP(border[:, None], tolerance, closed=True), np.int32).reshape(-1, 2)
 
 
-def _region(labels: NDArray[np.int32], label: int, left: int, top: int, width: int, height: int) -> Region:
+def _region(labels: NDArray[np.int32], label: int, box: Sequence[int], corner: tuple[int, int]) -> Region:
+    """Return a region, given the labels of a window that begins at ``corner`` (x, y), and its box in the window."""
+    left, top, width, height = box
     own = labels[top : top + height, left : left + width] == label
-    found, hierarchy = cv2.findContours(
-        own.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=(left, top)
-    )
+    origin = corner[0] + left, corner[1] + top
+    found, hierarchy = cv2.findContours(own.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=origin)
     borders = [np.asarray(border, np.int32).reshape(-1, 2) for border in found]
     is_hole = [parent >= 0 for parent in hierarchy[0][:, 3]]  # of one region, all holes lie in the one border
     return Region(
         mask=own,
-        origin=(left, top),
+        origin=origin,
         border=borders[is_hole.index(False)],
         holes=tuple(border for border, hole in zip(borders, is_hole, strict=True) if hole),
     )

@@ -231,7 +231,8 @@ def looks_wrong(mask: NDArray[np.bool_]) -> str | None:
         return "whole"
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     corners = mask[[0, 0, -1, -1], [0, -1, 0, -1]]
-    return "inverted" if mask.mean() > _MOST and border.mean() > _MOST_OF_BORDER and corners.all() else None
+    most = np.count_nonzero(mask) > _MOST * mask.size
+    return "inverted" if most and border.mean() > _MOST_OF_BORDER and corners.all() else None
 
 
 _MOST, _MOST_OF_BORDER = 0.5, 0.8

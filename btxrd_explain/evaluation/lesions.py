@@ -77,9 +77,8 @@ def lesions_of(place: AnnotationPlace, frame: Frame, rules: LesionRules, *, clas
     annotation = read_annotation(place, frame.original, inverted=rules.inverted)
     shapes = tuple(rules.lesions(annotation.shapes, class_name))
     mask, count = np.zeros(frame.original, dtype=bool), 0
-    for lesion in lesion_masks(shapes, frame.original, MaskPolicy.ALL):
-        mask |= lesion
-        count += 1
+    for count, lesion in enumerate(lesion_masks(shapes, frame.original, MaskPolicy.ALL), 1):
+        mask = lesion if count == 1 else mask | lesion
     odd = (*oddities(place, annotation, mask, rules, class_name), *outside(place, annotation, frame.original))
     return Lesions(shapes, frame, mask, count, annotation, (*annotation.findings, *odd))
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType, rasterise_union
+from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType, draw_shape, rasterise_union
 from btxrd_explain.inputs.labelme import read_labelme
 
 if TYPE_CHECKING:
@@ -255,3 +255,23 @@ def test_primitives_of_labelme_have_their_closed_form_areas(real_data: Path) -> 
     patch = Image.open(io.BytesIO(base64.b64decode(json.loads(path.read_text())["shapes"][7]["mask"])))
     assert patch.size == (100, 100)
     assert areas[ShapeType.MASK] == np.count_nonzero(np.array(patch)) == 7275
+
+
+coordinates = st.one_of(st.integers(-40, 160), st.floats(-40, 160, width=32), st.just(0.5))
+
+
+@given(
+    points=st.lists(st.tuples(coordinates, coordinates), min_size=3, max_size=9),
+    kind=st.sampled_from([ShapeType.POLYGON, ShapeType.RECTANGLE, ShapeType.CIRCLE, ShapeType.LINESTRIP]),
+    offset=st.sampled_from([0, 1000]),
+)
+def test_a_shape_is_the_same_on_a_canvas_of_its_height(
+    points: list[tuple[float, float]], kind: ShapeType, offset: int
+) -> None:
+    """Also where it reaches out of the image, or lies beside it."""
+    few = {ShapeType.RECTANGLE: 2, ShapeType.CIRCLE: 2}
+    drawn = shape(kind, *((x + offset, y + offset) for x, y in points[: few.get(kind)]))
+    size = Size(SIZE.height + offset, SIZE.width + offset)
+    canvas = Image.new("L", (size.width, size.height))
+    draw_shape(ImageDraw.Draw(canvas), drawn.shape_type, drawn.points)
+    np.testing.assert_array_equal(rasterise(drawn, size), np.asarray(canvas).astype(bool))
