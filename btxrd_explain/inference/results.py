@@ -10,7 +10,6 @@ import pyarrow as pa
 
 from btxrd_explain.core.arrays import checked_name, checked_path
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus
-from btxrd_explain.core.labels import joined
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.predictions.table import open_table
 
@@ -71,8 +70,7 @@ class Predictions:
         rows = []
         for row in self.table.index():
             document = row.document(names, multi_label=self.provenance.multi_label, ensemble=True)
-            if isinstance(document["class"], list):
-                document["class"] = joined(document["class"])
+            document["class"] = row.predicted_text(names, multi_label=self.provenance.multi_label)
             probabilities, spread = document.pop("probabilities") or {}, document.pop("spread")
             document |= {"true_class_std": spread["true_class"], "map_agreement": spread["map_agreement"]}
             rows.append(document | {f"probability_{name}": probabilities.get(name) for name in names})

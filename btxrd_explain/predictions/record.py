@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.core.labels import USUAL_THRESHOLD, truths
+from btxrd_explain.core.labels import USUAL_THRESHOLD, joined, truths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,6 +115,17 @@ class Prediction:
             return None
         return float(self.probabilities[predicted])
 
+    def predicted_text(self, class_names: Sequence[str], *, multi_label: bool = False) -> str | None:
+        """Return the predicted class as one text; None without a prediction.
+
+        Args:
+            class_names: Names of the classes, in the network's order.
+            multi_label: Whether the classes do not exclude each other: all of at least 0.5 are joined, perhaps none.
+        """
+        if self.predicted is None:
+            return None
+        return joined(self._predicted_classes(class_names)) if multi_label else class_names[self.predicted]
+
     @property
     def content(self) -> str:
         """What tells its content from others': the file's hash, or its ``image_id`` where there is none."""
@@ -191,15 +202,18 @@ class Prediction:
 
     def _classes(self, class_names: Sequence[str]) -> dict[str, Any]:
         """Return what is said of classes that do not exclude each other."""
-        said = None
-        if self.predicted is not None and self.probabilities is not None:
-            pairs = zip(class_names, self.probabilities.tolist(), strict=True)
-            said = [name for name, probability in pairs if probability >= USUAL_THRESHOLD]
         return {
-            "class": said,
+            "class": None if self.predicted is None else self._predicted_classes(class_names),
             "confidence": None,
             "labels": dict(zip(class_names, truths(self.label, class_names), strict=True)),
         }
+
+    def _predicted_classes(self, class_names: Sequence[str]) -> list[str]:
+        """Return all classes whose probability is at least 0.5."""
+        if self.probabilities is None:
+            return []
+        pairs = zip(class_names, self.probabilities.tolist(), strict=True)
+        return [name for name, probability in pairs if probability >= USUAL_THRESHOLD]
 
 
 def _defined(values: NDArray[np.float32] | None, index: int | None) -> float | None:

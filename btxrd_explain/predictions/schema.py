@@ -117,6 +117,31 @@ def table_schema(provenance: Provenance) -> pa.Schema:
     )
 
 
+def file_schema(provenance: Provenance) -> pa.Schema:
+    """Return the schema of a table's file: that of the table, and what follows from its probabilities.
+
+    ``class`` and ``confidence`` are for people who open the file with other programs. They are not read back: the
+    probabilities alone decide, and tables of earlier releases lack these columns.
+    """
+    schema = table_schema(provenance)
+    place = schema.get_field_index("probabilities")
+    return schema.insert(place, pa.field("confidence", pa.float32())).insert(place, pa.field("class", pa.string()))
+
+
+def to_file_batch(rows: Sequence[Prediction], provenance: Provenance) -> pa.RecordBatch:
+    """Turn rows into a record batch of :func:`file_schema`; a multi-label row has no confidence."""
+    several, names = provenance.multi_label, provenance.class_names
+    columns = {
+        "class": [row.predicted_text(names, multi_label=several) for row in rows],
+        "confidence": [None if several else row.confidence for row in rows],
+    }
+    schema = file_schema(provenance)
+    arrays = [
+        pa.array(columns[field.name], field.type) if field.name in columns else _column(rows, field) for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
 def to_batch(rows: Sequence[Prediction], schema: pa.Schema) -> pa.RecordBatch:
     """Turn rows into a record batch of the given schema."""
     columns = [_column(rows, field) for field in schema]

@@ -2,7 +2,7 @@
 
 While a run computes, its rows go to a log, batch by batch, and from there to small files of a folder, each of them
 whole or not at all. For a partitioned table that folder is the table. For a table in a single file it is a journal
-beside it: when all is done the table is written beside its old version and takes its place at once; then the journal
+next to it: when all is done the table is written next to its old version and takes its place at once; then the journal
 goes. A run that is killed leaves whole files and a log behind, and the next run with the same fingerprint takes their
 rows over.
 """
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from btxrd_explain.errors import TableError
 from btxrd_explain.predictions.log import RowLog
 from btxrd_explain.predictions.part import open_part, rows_per_group
-from btxrd_explain.predictions.schema import table_schema, to_batch
+from btxrd_explain.predictions.schema import file_schema, to_file_batch
 from btxrd_explain.predictions.table import open_table, table_files
 from btxrd_explain.system.files import atomic_write
 from btxrd_explain.system.locks import remove_leftovers
@@ -55,11 +55,11 @@ def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) 
     Raises:
         OutputError: The file cannot be written.
     """
-    schema = table_schema(provenance)
+    schema = file_schema(provenance)
     count = 0
     with atomic_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in _groups(rows, rows_per_group(provenance)):
-            writer.write_batch(to_batch(group, schema), row_group_size=len(group))
+            writer.write_batch(to_file_batch(group, provenance), row_group_size=len(group))
             count += len(group)
     return count
 
@@ -188,7 +188,7 @@ class Journal(GrowingFolder):
         return None
 
     def discard(self) -> None:
-        """Remove the journal's own files; its rows stand in the table, or are of no use."""
+        """Remove the journal's own files; its rows are in the table, or are of no use."""
         for path in filter(lambda path: _OF_JOURNAL.fullmatch(path.name), self._files()):
             with suppress(OSError):
                 path.unlink()

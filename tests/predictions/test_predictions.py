@@ -83,6 +83,26 @@ def test_other_readers_see_tensors(tmp_path: Path) -> None:
     np.testing.assert_array_equal(tensors.to_numpy_ndarray()[1], _row(2).grids)
 
 
+def test_other_readers_see_class_and_confidence(tmp_path: Path) -> None:
+    row = replace(_row(1), probabilities=np.array([0.25, 0.75], np.float32))
+    write_table(tmp_path / "p.parquet", PROVENANCE, [row, BROKEN])
+    stored = pq.read_table(tmp_path / "p.parquet")
+    assert stored["class"].to_pylist() == ["Benign", None]
+    assert stored["confidence"].to_pylist() == [0.75, None]
+    pq.write_table(stored.drop_columns(["class", "confidence"]), tmp_path / "earlier.parquet")
+    for name in ("p", "earlier"):
+        _assert_same(next(open_table(tmp_path / f"{name}.parquet").rows()), row)
+
+
+def test_other_readers_see_all_classes_that_do_not_exclude_each_other(tmp_path: Path) -> None:
+    values = ([0.5, 0.75], [0.25, 0.125])
+    rows = [replace(_row(number), probabilities=np.array(value, np.float32)) for number, value in enumerate(values)]
+    write_table(tmp_path / "p.parquet", replace(PROVENANCE, multi_label=True), rows)
+    stored = pq.read_table(tmp_path / "p.parquet")
+    assert stored["class"].to_pylist() == ["Normal|Benign", ""]
+    assert stored["confidence"].to_pylist() == [None, None]
+
+
 def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write_table(tmp_path / name, PROVENANCE, map(_row, range(5)))
