@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs.structure.files import File
-from pictures import ceiling_picture, scores_picture, threshold_picture
-from references import checkpoint_facts, commands, demo_summary, demo_tree, exit_codes, settings
 
 from btxrd_explain.commands import demo
+from pictures import ceiling_picture, own_map_picture, scores_picture, threshold_picture
+from references import checkpoint_facts, commands, demo_summary, demo_tree, exit_codes, settings
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -32,6 +32,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pictures["explanation/ceiling.png"] = ceiling_picture()
     pictures["explanation/thresholds.png"] = threshold_picture()
     pictures["explanation/scores.png"] = scores_picture()
+    pictures["howto/own-map.png"] = own_map_picture()
     for name, content in pictures.items():
         files.append(File.generated(config, name, content=content))
     return files
@@ -40,3 +41,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 -- MkDocs' signature
     """Put the generated texts in the place of their names."""
     return re.sub(r"\{\{ (\w+) \}\}", lambda match: _TEXTS[match[1]], markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 -- MkDocs' signature
+    """Let every picture open in its own size."""
+    return re.sub(r'<img [^>]*\bsrc="([^"]+)"[^>]*>', r'<a href="\1" title="Open in full size">\g<0></a>', html)

@@ -14,9 +14,9 @@ from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map
-from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.core.metrics import measure
+from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.synthetic.radiographs import Diagnosis, draw_radiograph
 
 if TYPE_CHECKING:
@@ -65,11 +65,11 @@ def threshold_picture() -> bytes:
 
 
 def scores_picture() -> bytes:
-    """Return a PNG: what IoU, pointing and energy look at, on a map that lies one cell beside its lesion."""
+    """Return a PNG: what IoU, pointing and energy look at, on a map that is one cell away from its lesion."""
     example = _example()
     frame = Frame.fit(Size(*example.mask.shape), _INPUT, ResizeMode.SQUASH)
-    beside = np.roll(ideal_grid(example.mask, frame, Size(12, 12)), 1, axis=0)
-    heat = heat_map(beside, frame, status=MapStatus.OK)
+    shifted = np.roll(ideal_grid(example.mask, frame, Size(12, 12)), 1, axis=0)
+    heat = heat_map(shifted, frame, status=MapStatus.OK)
     scores = measure(heat, example.mask, ()).metrics
     example = example._replace(heat=heat.values)
     region = heat.values >= 0.5
@@ -78,7 +78,12 @@ def scores_picture() -> bytes:
     _show(axes[1], example, f"IoU {scores.iou:.2f}, precision {scores.precision:.2f},\nrecall {scores.recall:.2f}")
     both = np.select([region & example.mask, region | example.mask], [1.0, 0.4], np.nan)
     axes[1].imshow(both, cmap="viridis", alpha=0.6, vmin=0, vmax=1)
-    _show(axes[2], example, "pointing hit" if scores.pointing_hit else "no pointing hit, but\na hit within the tolerance", heat=True)
+    _show(
+        axes[2],
+        example,
+        "pointing hit" if scores.pointing_hit else "no pointing hit, but\na hit within the tolerance",
+        heat=True,
+    )
     if heat.hottest is not None and heat.cell is not None:
         row, column = heat.hottest
         radius = float(np.sqrt(heat.cell[0] * heat.cell[1])) / 2
@@ -86,6 +91,25 @@ def scores_picture() -> bytes:
         axes[2].add_patch(Circle((column, row), radius, fill=False, color="white", linestyle="--"))
     _show(axes[3], example, f"energy in the mask {scores.energy_in_mask:.2f},\nchance {scores.lesion_share:.2f}")
     axes[3].imshow(np.where(example.mask, heat.values, np.nan), cmap=_COLOURS, alpha=0.8, vmin=0, vmax=1)
+    return _png(figure)
+
+
+def own_map_picture() -> bytes:
+    """Return a PNG: a file's signed numbers, their positive part, the map on the radiograph, and its region."""
+    example = _example()
+    frame = Frame.fit(Size(*example.mask.shape), _INPUT, ResizeMode.SQUASH)
+    numbers = ideal_grid(example.mask, frame, Size(12, 12))
+    numbers = numbers + np.random.default_rng(_SEED).normal(-0.05, 0.08, numbers.shape).astype(np.float32)
+    heat = heat_map(numbers, frame, status=MapStatus.OK).values
+    region, largest = heat >= 0.5, float(abs(numbers).max())
+    figure, axes = _row(4)
+    axes[0].imshow(numbers, cmap="RdBu_r", vmin=-largest, vmax=largest, aspect=_aspect(example))
+    axes[0].set_title("the file: 12 x 12 numbers,\nblue below 0, red above", fontsize=_FONT_SIZE)
+    axes[1].imshow(np.maximum(numbers, 0), cmap=_COLOURS, aspect=_aspect(example))
+    axes[1].set_title("--sign positive", fontsize=_FONT_SIZE)
+    _show(axes[2], example._replace(heat=heat), "enlarged to the radiograph,\nscaled to [0, 1]", heat=True)
+    iou = compute_cam_iou(heat, example.mask)
+    _show(axes[3], example, f"at or above 0.5, and the\nannotation: IoU {iou:.2f}", region=region)
     return _png(figure)
 
 
@@ -128,5 +152,5 @@ def _aspect(example: _Example) -> float:
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=180)
     return buffer.getvalue()

@@ -24,6 +24,7 @@ def commands() -> str:
     command = [sys.executable, "-m", "typer", "btxrd_explain.cli", "utils", "docs", "--name", "btxrd-explain"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     text = re.sub(r"\[/?(?:bold|dim)\]", "", text).replace("\\[", "[")
+    text = re.sub(r"(?<=\n\n)(?:\$ btxrd-explain .*\n+)+", _examples, text)
     return text.partition("**Commands**")[0].partition("\n")[2] + "".join(_sections(text))
 
 
@@ -31,6 +32,12 @@ def _sections(text: str) -> Iterator[str]:
     """Yield the sections of the single commands."""
     for section in text.split("\n## ")[1:]:
         yield f"\n## {section}\n"
+
+
+def _examples(lines: re.Match[str]) -> str:
+    """Return lines of examples as a block of code."""
+    commands = [line.removeprefix("$ ") for line in lines[0].splitlines() if line]
+    return "\n".join(["```bash", *commands, "```", "", ""])
 
 
 def settings() -> str:
@@ -49,7 +56,7 @@ def settings() -> str:
 
 
 def checkpoint_facts() -> str:
-    """Return a table of the names of facts in checkpoints, and one of the sections in which they stand."""
+    """Return a table of the names of facts in checkpoints, and one of the sections in which they are looked for."""
     facts = [
         (aliases.meaning, _code(aliases.certain), _code(aliases.likely), _code(aliases.within))
         for aliases in FACTS.values()

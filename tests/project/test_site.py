@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from itertools import chain
@@ -40,8 +41,31 @@ def test_every_generated_text_is_filled_in(site: Path) -> None:
 
 
 def test_pictures_come_from_the_code(site: Path) -> None:
-    for name in ("tutorial/annotation_comparison.png", "explanation/ceiling.png", "explanation/thresholds.png"):
+    for name in (
+        "tutorial/annotation_comparison.png",
+        "explanation/ceiling.png",
+        "explanation/thresholds.png",
+        "howto/own-map.png",
+    ):
         assert (site / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_picture_opens_in_its_own_size(site: Path) -> None:
+    articles = [
+        path.read_text("utf-8").partition("<article")[2].partition("</article")[0] for path in site.rglob("*.html")
+    ]
+    pictures = [
+        found for text in articles for found in re.findall(r'(?:<a href="([^"]+)"[^>]*>)?<img [^>]*src="([^"]+)"', text)
+    ]
+    assert len(pictures) >= 9
+    assert all(link == source for link, source in pictures)
+
+
+def test_examples_of_commands_are_blocks_of_code(site: Path) -> None:
+    text = (site / "reference" / "commands" / "index.html").read_text("utf-8")
+    assert "<p>Examples:</p>\n<div" in text
+    assert "<p>$ " not in text
+    assert "```" not in text
 
 
 def test_the_start_page_shows_the_readmes_picture(site: Path) -> None:
