@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
 import shlex
 import shutil
+import subprocess
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ from typer.testing import CliRunner
 
 import btxrd_explain
 from btxrd_explain.cli import app
+from tests.support import documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs"
 ELSEWHERE = {f"howto/{name}.md" for name in ("own-network", "checkpoints", "preprocessing", "several-findings")}
 """Pages with a test module of their own, since they need more than a data set and a checkpoint."""
+WITHOUT_STATISTICS = "howto/which-command.md"
+"""Its commands are those of other pages, which are run there."""
 NAMES = ("Normal", "Benign", "Malignant")
 
 
@@ -77,7 +83,7 @@ def _save_coco(path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_figures")
-@pytest.mark.parametrize("page", sorted(PAGES.keys() - ELSEWHERE))
+@pytest.mark.parametrize("page", sorted(PAGES.keys() - ELSEWHERE - {WITHOUT_STATISTICS}))
 def test_the_commands_of_a_page_run(
     page: str, template: Path, demo_run: DemoRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +141,54 @@ def test_the_python_of_own_maps_runs(capsys: pytest.CaptureFixture[str]) -> None
         exec(compile(block, "own-maps.md", "exec"), names | {"raw": plain})  # noqa: S102 -- our own page
     assert len(blocks) == 3
     assert "[1.0]" in capsys.readouterr().out
+
+
+def test_the_commands_without_statistics_are_run_on_other_pages() -> None:
+    elsewhere = {command for page in PAGES.keys() - {WITHOUT_STATISTICS} for command in PAGES[page]}
+    assert set(PAGES[WITHOUT_STATISTICS]) <= elsewhere | set(documents.commands(documents.README))
+
+
+def _planned() -> list[list[str]]:
+    """Return the command lines that make would run, each as its words."""
+    done = subprocess.run(["make", "-n", "all"], capture_output=True, text=True, check=True)
+    lines = (line.partition(" || ")[0] for line in done.stdout.splitlines() if not line.startswith("make:"))
+    return [shlex.split(line) for line in lines]
+
+
+def _analyses() -> list[str]:
+    """Return the names of the commands that make would run."""
+    return [words[1] for words in _planned() if words[0] == "btxrd-explain"]
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+@pytest.mark.usefixtures("small_figures")
+def test_make_runs_only_what_changed(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "work"
+    shutil.copytree(template, folder)
+    monkeypatch.chdir(folder)
+    (folder / "Makefile").write_text(_blocks(DOCS / "howto" / "make.md", "make"), "utf-8")
+    assert sorted(_analyses()) == ["annotate-iou", "gallery", "infer", "performance", "report"]
+    for words in _planned():
+        if words[0] == "touch":
+            os.utime(words[1])
+            continue
+        result = CliRunner().invoke(app, words[1:])
+        assert result.exit_code == 0, result.output
+    assert _planned() == []
+    later = time.time() + 60
+    os.utime(next((folder / "BTXRD" / "Annotations").iterdir()), (later, later))
+    assert sorted(_analyses()) == ["annotate-iou", "gallery", "report"]
+    os.utime("best.pt", (later, later))
+    assert len(_analyses()) == 5
+
+
+def test_the_shell_of_cleaning_up_runs(tmp_path: Path) -> None:
+    for name in ("btxrd-explain-out/predictions.parquet", "btxrd-explain-out/a.png", "btxrd-explain-demo/b.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    script = _blocks(DOCS / "howto" / "clean-up.md", "sh")
+    subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, check=True)
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["predictions.parquet"]
 
 
 def test_pages_that_are_tested_elsewhere_exist() -> None:
