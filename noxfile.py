@@ -155,7 +155,7 @@ def _fresh(session: nox.Session, name: str, artefact: Path) -> str:
 
 
 def _list_parts(session: nox.Session, python: str, wheel: Path) -> None:
-    """Write the software bill of materials of what the wheel brings along beside it; checked against its schema."""
+    """Write the software bill of materials of what the wheel brings along next to it; checked against its schema."""
     target = wheel.with_name("-".join(wheel.name.split("-")[:2]) + ".cdx.json")
     options = ["--pyproject", "pyproject.toml", "--output-reproducible", "--validate", "--output-file", str(target)]
     session.run("cyclonedx-py", "environment", *options, python)

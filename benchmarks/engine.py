@@ -302,7 +302,7 @@ def _result(races: dict[str, Race], options: argparse.Namespace) -> Result:
         title="Predictions and the maps of all classes, at the price of a forward pass",
         tables=[
             Table(
-                "What this package needs, as a share of what others need",
+                "What this package needs, as a fraction of what others need",
                 ("network", *compared, "arithmetic alone / bare network as usual", "fastest bare network"),
                 [
                     (name, *ratios[name].values(), found.arithmetic / found.seconds[USUAL], str(found.fastest))

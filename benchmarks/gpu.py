@@ -71,7 +71,7 @@ class Rates:
 
     @property
     def ratio(self) -> float:
-        """Time of this package as a share of the bare network's."""
+        """Time of this package as a fraction of the bare network's."""
         return self.bare / self.ours
 
 

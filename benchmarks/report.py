@@ -1,6 +1,6 @@
 """How benchmarks keep what they measured: JSON with machine and versions, and the same as Markdown.
 
-``python benchmarks/report.py`` writes the kept results anew as Markdown, all ratios beside what is wanted of them into
+``python benchmarks/report.py`` writes the kept results anew as Markdown, all ratios next to what is wanted of them into
 ``benchmarks/README.md``, and what users gain, in a few lines, into the project's README.
 """
 
@@ -40,7 +40,7 @@ GAINS = (
     {infer, one radiograph, from start to end / import torch and timm, one forward pass} times as long as importing
     torch and timm and one forward pass.""",
 )
-"""What the README says, with the ratios where their names stand."""
+"""What the README says, with the ratios where their names are."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def kept() -> list[Result]:
 
 
 def goals() -> str:
-    """Return ``benchmarks/README.md``: the ratios of all kept results, beside what is wanted of them."""
+    """Return ``benchmarks/README.md``: the ratios of all kept results, next to what is wanted of them."""
     parts = [
         "# What the benchmarks measured, and what is wanted",
         "Made by `benchmarks/report.py` of what `nox -s bench` keeps; what is compared took turns on one machine.",

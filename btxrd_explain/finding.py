@@ -142,7 +142,7 @@ KINDS: Mapping[str, Kind] = {
     ),
     "mask-inverted": Kind(_W, "a mask looks inverted", "if it is 0 where the lesion is, give --mask-inverted"),
     "mask-whole": Kind(
-        _W, "a mask covers the whole radiograph", "check that it is 0 where there is no lesion, and is the right file"
+        _W, "a mask covers the whole radiograph", "check that it is 0 outside of lesions, and is the right file"
     ),
     "annotation-of-another-name": Kind(
         _W,

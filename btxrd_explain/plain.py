@@ -1,4 +1,4 @@
-"""Text of others, made safe to show and to name things by: names of files and classes, cells, messages of libraries."""
+"""Foreign text, made safe to show and to name things by: names of files and classes, cells, messages of libraries."""
 
 from __future__ import annotations
 

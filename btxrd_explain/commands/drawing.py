@@ -109,7 +109,7 @@ def footer(provenance: Provenance) -> str:
 
 
 def note_missing_glyphs(names: Iterable[str], listener: Listener) -> None:
-    """Tell which characters of class and file names figures show by their code points, and what helps."""
+    """Send a note on the characters of class and file names that figures show by their code points."""
     from btxrd_explain.outputs.fonts import without_glyph  # noqa: PLC0415 -- matplotlib
 
     missing = without_glyph(names)

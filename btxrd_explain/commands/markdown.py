@@ -24,7 +24,7 @@ def interval(found: Estimate | None) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    r"""Return text of others, such as names of files, classes and columns, as Markdown that shows it to the letter.
+    r"""Return foreign text, such as names of files, classes and columns, as Markdown that shows it to the letter.
 
     >>> print(plain_markdown("<img src=x> [a](b) *c* d_e `f` $g$"))
     &lt;img src=x&gt; \[a\](b) \*c\* d\_e \`f\` \$g\$
@@ -33,7 +33,7 @@ def plain_markdown(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return text of others as code, in which nothing else is markup."""
+    """Return foreign text as code, in which nothing else is markup."""
     return "`" + plain(text).replace("`", "'") + "`"
 
 

@@ -1,4 +1,4 @@
-"""Text of others in rich's markup."""
+"""Foreign text in rich's markup."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class _Console(Console):
 
 
 class Terminal(Listener):
-    """Listens to commands, and writes what the modules beside this one show.
+    """Listens to commands, and writes what the modules next to this one show.
 
     Args:
         json: Results are JSON on stdout, in UTF-8; what networks and libraries print goes to stderr.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LEVEL = 1e-4
 """Probability with which predictions that have nothing to do with the labels may look exchanged."""
 LEAST_RECALL = 0.5
-"""Share of each exchanged class that must be right after the exchange."""
+"""Fraction of each exchanged class that must be right after the exchange."""
 _MOST_PERMUTED = 6
 """Up to so many classes all orders are tried, 720 of them; of more classes only pairs are exchanged."""
 _SAME = 1e-3
@@ -34,9 +34,9 @@ class Exchange:
         order: The class that is meant where the network says class ``i``, for each ``i``.
         moved: The classes that change.
         images: Images that are both of one of these classes and predicted as one of them.
-        accuracy: Share of these images that is right now.
+        accuracy: Fraction of these images that is right now.
         chance: What it would be if predictions had nothing to do with labels.
-        exchanged: Share of them that is right after the exchange.
+        exchanged: Fraction of them that is right after the exchange.
     """
 
     order: tuple[int, ...]
@@ -48,13 +48,13 @@ class Exchange:
 
 
 def tail_bound(share: float, chance: float, count: int) -> float:
-    """Bound the probability of a share as far from chance as this one, or further on the same side.
+    """Bound the probability of a fraction as far from chance as this one, or further on the same side.
 
     ``exp(-n KL(share || chance))`` with the relative entropy ``KL`` of two coins: Chernoff's bound, which by
     Hoeffding, J Am Stat Assoc 58:13 (1963), also holds for draws without replacement.
 
     Args:
-        share: Share of the images that was found, in [0, 1].
+        share: Fraction of the images that was found, in [0, 1].
         chance: Share that is expected, in [0, 1].
         count: Number of images.
 
@@ -145,7 +145,7 @@ def are_constant(probabilities: NDArray[np.float32]) -> bool:
 
 
 def are_undecided(probabilities: NDArray[np.float32], margin: float = 0.05) -> bool:
-    """Return whether no image has a class that is more probable than an even share by more than a margin.
+    """Return whether no image has a class that is more probable than an even fraction by more than a margin.
 
     Args:
         probabilities: Softmax per class, float32, shape ``(images, classes)``, finite.
@@ -155,7 +155,7 @@ def are_undecided(probabilities: NDArray[np.float32], margin: float = 0.05) -> b
 
 
 def saturated(probabilities: NDArray[np.float32], gap: float = 1e-6) -> NDArray[np.bool_]:
-    """Say of which images a class has all the probability that float32 can tell from 1.
+    """Return in which images a class has all the probability that float32 can tell from 1.
 
     Args:
         probabilities: Softmax per class, float32, shape ``(images, classes)``, finite.

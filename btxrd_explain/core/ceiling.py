@@ -1,9 +1,9 @@
 """A made-up population of lesions as small as BTXRD's, to say what a class-activation grid can reach on it.
 
 BTXRD's annotations may not be shipped, and what a grid can draw hardly depends on more than how large, how slender
-and how many the lesions are. So the reference is a model of four numbers: the lesions' share of the image (log-normal,
+and how many the lesions are. So the reference is a model of four numbers: their fraction of the image (log-normal,
 median 1.8 %), their slenderness (log-normal), how many there are, and the radiograph's aspect ratio (log-normal).
-The median is BTXRD's own; the spread, the slenderness and the share of images with several lesions were chosen so that
+The median is BTXRD's own; the spread, the slenderness and how many images have several lesions were chosen so that
 the mean ceilings of the IoU at 0.5 come out as on BTXRD's annotations: 0.42 on a grid of 7 x 7, 0.55 on 10 x 10,
 0.60 on 12 x 12, 0.72 on 19 x 19 (here within 0.03).
 """
@@ -42,7 +42,7 @@ def ideal_grid(
 ) -> NDArray[np.float32]:
     """Average a lesion's mask onto a class-activation grid.
 
-    A cell holds the lesion's share of that part of the radiograph which the cell covers:
+    A cell holds the lesion's fraction of that part of the radiograph which the cell covers:
     ``g_ij = |m ∩ cell_ij| / |radiograph ∩ cell_ij|``. Pixels that two cells share count for each by area. What the
     network does not see (cropped away) has no part in it, and a cell of nothing but padding is 0.
 
@@ -143,7 +143,7 @@ def ceiling_iou(
 
 
 def _shares_of_views(frame: Frame, axis: int, cells: int, smooth: Smooth) -> NDArray[np.float32]:
-    """Return the same as :func:`_shares` for cells of the averaged map; a mirror image has the same shares."""
+    """Return the same as :func:`_shares` for cells of the averaged map; a mirror image has the same fractions."""
     if smooth is not Smooth.SHIFT2:
         return _shares(frame, axis, cells)
     step = half_cell(frame.network[axis], cells // 2)
@@ -153,10 +153,10 @@ def _shares_of_views(frame: Frame, axis: int, cells: int, smooth: Smooth) -> NDA
 
 
 def _shares(frame: Frame, axis: int, cells: int, *, moved: int = 0) -> NDArray[np.float32]:
-    """Return the share of each row (column) of the radiograph in each cell, shape ``(cells, pixels)``.
+    """Return the fraction of each row (column) of the radiograph in each cell, shape ``(cells, pixels)``.
 
-    The shares of a cell add up to 1; all are 0 where it shows nothing of the radiograph. What the network sees may be
-    moved by some pixels first, up or to the left.
+    The fractions of a cell add up to 1; all are 0 where it shows no part of the radiograph. What the network sees may
+    be moved by some pixels first, up or to the left.
     """
     scale = frame.resized[axis] / frame.original[axis]
     pixel_edges = np.arange(frame.original[axis] + 1) * scale + (frame.top, frame.left)[axis]
@@ -178,7 +178,7 @@ _SPREAD = 1.1
 _SLENDERNESS = 3.2
 """Median of a lesion's length over its width; bone lesions grow along the shaft."""
 _SEVERAL = 0.2
-"""Share of the images with two or three lesions instead of one."""
+"""Fraction of the images with two or three lesions instead of one."""
 _ASPECT = 1.45
 """Median of a radiograph's height over its width."""
 _PIXELS = 65_536

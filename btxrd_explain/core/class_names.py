@@ -1,4 +1,4 @@
-"""What can be the name of a class, wherever it comes from: it stands in figures, in file names and in tables."""
+"""What can be the name of a class, wherever it comes from: it appears in figures, in file names and in tables."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class NoLesion:
         return name.strip().casefold() in {one.strip().casefold() for one in self.wanted}
 
     def said(self, names: Iterable[str]) -> str:
-        """Say which of some classes were taken, and why.
+        """Return in words which of some classes were taken, and why.
 
         Args:
             names: The classes, and other labels of the radiographs.

@@ -26,7 +26,7 @@ class Rates:
     """Scores of predicted classes.
 
     Attributes:
-        accuracy: Share of images whose class is right.
+        accuracy: Fraction of images whose class is right.
         balanced_accuracy: Mean sensitivity over the classes that occur.
         macro_f1: Mean F1 over the classes that occur.
         per_class: By score, an estimate per class: ``sensitivity`` TP / (TP + FN), ``specificity`` TN / (TN + FP),
@@ -101,12 +101,12 @@ def _mean(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 # Whether probabilities can be taken at their word.
 #
-# Images are sorted into bins by the probability that the classifier gave; in a calibrated one the share that is right
-# in each bin equals the mean probability there (reliability diagram: Niculescu-Mizil and Caruana, ICML 2005). The
+# Images are sorted into bins by the probability that the classifier gave; in a calibrated one the fraction that is
+# right in each bin equals the mean probability there (reliability diagram: Niculescu-Mizil and Caruana, ICML 2005). The
 # expected calibration error is ``Σ n_b / n |right_b - probability_b|`` over ten bins of equal width (Guo et al., ICML
-# 2017). It is never negative, so that it is too large on small samples, and so are the draws of its interval. The share
-# in a bin has Wilson's interval (J Am Stat Assoc 22:209, 1927), which holds where all of a few images are right too;
-# there the bootstrap has no width.
+# 2017). It is never negative, so that it is too large on small samples, and so are the draws of its interval. The
+# fraction in a bin has Wilson's interval (J Am Stat Assoc 22:209, 1927), which holds where all of a few images are
+# right too; there the bootstrap has no width.
 
 BINS = 10
 
@@ -119,7 +119,7 @@ class Reliability:
         error: Expected calibration error.
         brier: Mean squared difference of probability and outcome (Brier, Mon Weather Rev 78:1, 1950).
         probability: Mean probability in each bin.
-        right: Share of the outcomes in each bin.
+        right: Fraction of the outcomes in each bin.
         low: Lower ends of Wilson's intervals of ``right``, which take images as independent.
         high: Upper ends.
         counts: Images in each bin, intp.
@@ -177,7 +177,7 @@ def reliability(
 def _wilson(
     right: NDArray[np.float64], counts: NDArray[np.float64], level: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return Wilson's interval of each share ``right / counts``; NaN where the count is 0."""
+    """Return Wilson's interval of each fraction ``right / counts``; NaN where the count is 0."""
     z = NormalDist().inv_cdf((1 + level) / 2)
     share = ratio(right, counts)
     n = np.where(counts > 0, counts, np.nan)

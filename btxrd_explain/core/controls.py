@@ -1,4 +1,4 @@
-"""Control regions: the lesion's own shape where there is no lesion, on tissue of like brightness."""
+"""Control regions: the lesion's own shape away from lesions, on tissue of like brightness."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def place_controls(
         rng: Source of the draws; the same state gives the same places.
 
     Returns:
-        Boolean arrays of the shape of ``lesion``; fewer than ``count``, or none, where there is no more room.
+        Boolean arrays of the shape of ``lesion``; fewer than ``count``, or none, where the room is too small.
     """
     parts = [_Part.of(mask, ground) for mask in _connected(lesion)]
     controls: list[NDArray[np.bool_]] = []
@@ -97,7 +97,7 @@ class _Part:
 
     @classmethod
     def of(cls, mask: NDArray[np.bool_], ground: Ground) -> _Part:
-        """Take the shape, brightness and share of tissue from where the lesion is."""
+        """Take the shape, brightness and fraction of tissue from where the lesion is."""
         rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
         patch = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         turned = [np.rot90(flipped, turns) for flipped in (patch, patch[:, ::-1]) for turns in range(4)]

@@ -89,7 +89,7 @@ class ExplainedClasses:
         return TRUE in self.wanted and not all(computed[index] for index in self.true_of(label))
 
     def said(self) -> str | None:
-        """Say whose grids are there and what to do for others; None where all are."""
+        """Return in words whose grids are there and what to do for others; None where all are."""
         if ALL in self.wanted:
             return None
         kinds = {PREDICTED: "the predicted class", TRUE: "the true class"}

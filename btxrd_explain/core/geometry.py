@@ -55,7 +55,7 @@ class Frame:
             original: Size of the radiograph, both sides at least 1.
             network: Size of the network's input.
             mode: How to get from one to the other.
-            crop_fraction: For :attr:`ResizeMode.CROP`, the share of the resized shortest side that the crop
+            crop_fraction: For :attr:`ResizeMode.CROP`, the fraction of the resized shortest side that the crop
                 keeps (timm's ``crop_pct``), in (0, 1]; for :attr:`ResizeMode.SQUASH_CROP` that of both sides.
 
         Returns:

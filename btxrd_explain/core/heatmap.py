@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Frame
 
 NOISE_FLOOR = 1e-6
-"""A peak below this share of the terms it was summed from is rounding noise of float32, not evidence.
+"""A peak below this fraction of the terms it was summed from is rounding noise of float32, not evidence.
 
-So is a cell below this share of the peak: it counts as 0.
+So is a cell below this fraction of the peak: it counts as 0.
 """
 
 COMPLETE = 0.05
@@ -118,7 +118,7 @@ class HeatMap:
 
 
 def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None, violation: float = 0.0) -> MapStatus:
-    """Say what a raw class-activation grid is worth, before any scaling hides it.
+    """Return what a raw class-activation grid is worth, before any scaling hides it.
 
     Args:
         grid: Raw grid of shape ``(rows, columns)``, signed.

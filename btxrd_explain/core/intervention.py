@@ -47,7 +47,7 @@ class Kind(StrEnum):
     LESION = "lesion"
     """The lesions are taken away."""
     CONTROL = "control"
-    """The same shape is taken away where there is no lesion."""
+    """The same shape is taken away elsewhere than at a lesion."""
     LESION_ALONE = "lesion_alone"
     """All but the lesions is blurred."""
     BORDER = "border"

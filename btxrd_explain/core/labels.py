@@ -45,7 +45,7 @@ def truths(label: str | None, names: Sequence[str], no_lesion: NoLesion = BY_NAM
     Args:
         label: The label; None where there is none.
         names: Names of the classes.
-        no_lesion: Words that say that there is none, beside those that are recognised by their names.
+        no_lesion: Words that say that there is none, besides those that are recognised by their names.
 
     >>> names = ("Fracture", "Effusion", "Mass")
     >>> truths("Mass|fracture", names), truths("No finding", names)

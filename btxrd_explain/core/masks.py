@@ -211,7 +211,7 @@ MARKER = "marker"
 OTHERS = "*"
 """In a label map, all labels that it does not name."""
 _RESERVED_IGNORE, _RESERVED_HOLE = "__ignore__", "_background_"
-"""Labels that LabelMe reserves: what counts neither way, and what is no lesion but a hole in one."""
+"""Labels that LabelMe reserves: what counts neither way, and what is not a lesion but a hole in one."""
 
 
 def looks_wrong(mask: NDArray[np.bool_]) -> str | None:

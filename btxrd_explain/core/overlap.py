@@ -41,12 +41,12 @@ class Overlap:
 
     @property
     def precision(self) -> float | None:
-        """Share of the region that is annotated; None where the region is empty."""
+        """Fraction of the region that is annotated; None where the region is empty."""
         return _ratio(self.both, self.region)
 
     @property
     def recall(self) -> float | None:
-        """Share of the annotation that the region covers; None where the annotation is empty."""
+        """Fraction of the annotation that the region covers; None where the annotation is empty."""
         return _ratio(self.both, self.annotation)
 
 

@@ -1,4 +1,4 @@
-"""Which images to show beside their annotations: in balance over classes and scores.
+"""Which images to show with their annotations: in balance over classes and scores.
 
 The rule is deterministic and blind to the order of the rows, but for equal scores: a figure must not change because a
 file system listed the same images in another order.

@@ -71,7 +71,7 @@ def pixel_counts(pixels: int, steps: int) -> NDArray[np.intp]:
 
 
 def area_under_curve(curve: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """Return the area under curves of scores over the share of changed pixels, by the trapezoidal rule.
+    """Return the area under curves of scores over the fraction of changed pixels, by the trapezoidal rule.
 
     Args:
         curve: Scores after each of the even steps along the last axis, at least two.

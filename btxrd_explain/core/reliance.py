@@ -98,7 +98,7 @@ def rank_of(lesion: NDArray[np.float64], controls: NDArray[np.float64]) -> NDArr
 
 
 def judge_reliance(found: Estimate, what: str = "the lesion") -> Judgement:
-    """Say what the mean excess of a data set shows; the rule is :data:`RULE`.
+    """Return what the mean excess of a data set shows; the rule is :data:`RULE`.
 
     Args:
         found: Mean excess of the log-odds.
@@ -132,7 +132,7 @@ def judge_reliance(found: Estimate, what: str = "the lesion") -> Judgement:
 
 
 def judge_change(found: Estimate, condition: str) -> Judgement:
-    """Say what the mean change of a data set shows that has no control, by its interval as :data:`RULE` does.
+    """Return what the mean change of a data set shows that has no control, by its interval as :data:`RULE` does.
 
     Args:
         found: Mean change of the log-odds.

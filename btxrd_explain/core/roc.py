@@ -83,7 +83,7 @@ def precision_recall(scores: NDArray[np.floating], positive: NDArray[np.bool_], 
         resampling: How images are drawn.
 
     Returns:
-        The curve; its chance level is the share of the class. Undefined where no image is of the class.
+        The curve; its chance level is the fraction of the class. Undefined where no image is of the class.
 
     Raises:
         ValueError: No images are given, the shapes disagree or a score is not finite.

@@ -25,7 +25,7 @@ RULE = (
 
 
 class Outcome(StrEnum):
-    """How heat maps stand the randomisation of weights."""
+    """What the randomisation of weights does to heat maps."""
 
     CHANGE = "change"
     """They change with the weights, as an explanation of the model must."""
@@ -58,7 +58,7 @@ def judge_randomisation(
     head: Estimate | None = None,
     different: Estimate | None = None,
 ) -> Verdict:
-    """Say what the randomisation shows; the rule is :data:`RULE`.
+    """Return what the randomisation shows; the rule is :data:`RULE`.
 
     Args:
         last: Mean Spearman correlation of the maps before and after all weights became random.

@@ -65,7 +65,7 @@ class Shape:
             has two opposite corners, a circle its centre and a point of its border, a mask its corner pixels.
         mask: For :attr:`ShapeType.MASK`, a boolean array of shape ``(height, width)`` whose first pixel lies at
             the first point.
-        group_id: Shapes with the same label and group are parts of one object; None stands alone.
+        group_id: Shapes with the same label and group are parts of one object; None is a part of nothing.
         hole: Whether it is cut out of the shapes that are drawn before it, or are in its group.
         score: How sure a detector is of it, in [0, 1]; what people drew has 1. NaN where a file says it otherwise.
 

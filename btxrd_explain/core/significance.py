@@ -27,7 +27,7 @@ def sign_flip_test(differences: NDArray[np.float64], resampling: Resampling) -> 
     """Test whether the mean of paired differences is 0, two-sided, column by column.
 
     If two methods are alike, each difference could as well have the other sign. So signs are drawn at random, one for
-    all images of a unit, and p is the share of draws whose sum is at least as far from 0 as the sum that was found;
+    all images of a unit, and p is the fraction of draws whose sum is at least as far from 0 as the sum that was found;
     the finding counts as one of the draws, so that p is never 0 (Fisher, The Design of Experiments, 1935, section 21;
     Phipson and Smyth, Stat Appl Genet Mol Biol 9:39, 2010).
 
@@ -95,7 +95,7 @@ def units_needed(estimate: Estimate) -> int | None:
     The width of an interval falls with the square root of the number of units.
 
     Returns:
-        The number, 2 at least; None where there is no interval.
+        The number, 2 at least; None without an interval.
     """
     if estimate.low is None or estimate.high is None:
         return None

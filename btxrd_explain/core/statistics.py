@@ -56,7 +56,7 @@ class Resampling:
         unit_of: Intp array of shape ``(images,)``: the unit that each image belongs to, counted from 0 without gaps.
         resamples: Number of draws, B.
         seed: Seed of the draws; the same seed gives the same interval on every machine.
-        level: Share of the draws inside the interval, in (0, 1).
+        level: Fraction of the draws inside the interval, in (0, 1).
         drawn: The draws, where they are kept; see :meth:`kept`.
     """
 
@@ -96,7 +96,7 @@ class Resampling:
         """Return the same with its draws kept, for statistics by the hundred; as it is where they are too many."""
         if not 0 < self.resamples * self.unit_of.size <= _MOST_KEPT or self.units > np.iinfo(np.uint16).max:
             return self
-        same = replace(self)  # of others than this one, such as of fewer images, the draws are other ones
+        same = replace(self)  # for other images than these, such as fewer, the draws are other ones
         object.__setattr__(same, "drawn", tuple(weights.astype(np.uint16) for weights in self.weights()))
         return same
 

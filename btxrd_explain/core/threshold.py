@@ -105,7 +105,7 @@ class Cut:
         return cls(float(lowest_value(level)))
 
     def reached(self, values: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Say which values belong to the region; any shape."""
+        """Return which values belong to the region; any shape."""
         return self.operator.reached(values, self.value)
 
 

@@ -69,7 +69,7 @@ def _points(run: Evidence) -> Iterator[tuple[str, str, tuple[Status, str]]]:
     yield "Every mean has a 95 % interval, with n and the number of draws", f"{_SAPORTA}; {_CLAIM}", _intervals(run)
     yield "The threshold rule is stated, with operator and level", f"{_SAPORTA}; {_CHOE}", _rule(run)
     yield "The threshold does not come from the images that are scored", _CHOE, _origin(run)
-    yield "A threshold-free score stands beside its chance level", f"{_ARUN}; {_CHOE}", _threshold_free(run)
+    yield "A threshold-free score is given with its chance level", f"{_ARUN}; {_CHOE}", _threshold_free(run)
     yield "Baselines that know nothing of the classifier are scored alike", f"{_CHOE}; {_ARUN}", _baselines(run)
     yield "The ceiling that the grid's resolution sets is stated", f"{_CHOE}; {_PITFALLS}", _ceiling(run)
     yield (
@@ -147,7 +147,7 @@ def _ceiling(run: Evidence) -> tuple[Status, str]:
 
 def _randomisation(run: Evidence) -> tuple[Status, str]:
     if run.extent.sanity is None:
-        return "not met", "no sanity_report.json of the same table lies beside the report; run 'btxrd-explain sanity'"
+        return "not met", "no sanity_report.json of the same table is next to the report; run 'btxrd-explain sanity'"
     decided = run.extent.sanity.outcome is not Outcome.UNDECIDED
     return "met" if decided else "not met", f"the randomisation was run: {run.extent.sanity.text}"
 

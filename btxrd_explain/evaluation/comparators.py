@@ -193,7 +193,7 @@ def check_names(names: Iterable[str]) -> None:
 
 
 def _listed_images(annotations: Path | None) -> CocoFile | None:
-    """Return the COCO file of the annotations, whose numbers of images results mean; None where they are no such."""
+    """Return the COCO file of the annotations, whose numbers of images results mean; None where they are not one."""
     if annotations is None or not annotations.is_file() or recognise(annotations).kind is not SourceKind.COCO:
         return None
     return read_coco(annotations)

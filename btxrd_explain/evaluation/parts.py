@@ -50,7 +50,7 @@ class Statistics(Part):
 
     @classmethod
     def of(cls, drawn: statistics.Resampling, unit: str, units: int | None = None) -> Self:
-        """Say how images were drawn; None counts the units among all that can be drawn."""
+        """Return the record of how images were drawn; None counts the units among all that can be drawn."""
         units = drawn.units if units is None else units
         return cls(level=drawn.level, resamples=drawn.resamples, seed=drawn.seed, unit=unit, units=units)
 

@@ -164,7 +164,7 @@ def _threshold_of(settings: Settings) -> Threshold:
 
 
 def rule_in_words(threshold: Threshold) -> str:
-    """Say how a heat map becomes a region.
+    """Return in words how a heat map becomes a region.
 
     >>> rule_in_words(Threshold()), rule_in_words(Threshold(Rule.PERCENTILE, 5))
     ('heat map >= 0.5', 'hottest 5 % of the pixels')

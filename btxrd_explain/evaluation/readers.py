@@ -147,7 +147,7 @@ def readers_of(settings: Settings, selected: Selected, listener: Listener) -> tu
 
 
 def _tell_of_twins(named: Mapping[str, Path | None], listener: Listener) -> None:
-    """Tell of readers whose annotations are the same file or folder."""
+    """Report readers whose annotations are the same file or folder."""
     first: dict[Path, str] = {}
     for name, path in named.items():
         if path is not None and (other := first.setdefault(path.resolve(), name)) != name:

@@ -118,7 +118,7 @@ def _limits_of_images(evaluation: Evaluation) -> Iterator[str]:
             "radiographs, whose classes are drawn together."
         )
     if copies:
-        yield f"{copies} images are exact copies of others under another name; copies are drawn together."
+        yield f"{copies} images are exact copies of other images under another name; copies are drawn together."
     no_lesion = evaluation.protocol.no_lesion
     said = no_lesion.said(names)
     each = "" if any(name in no_lesion for name in names) else f": each of {', '.join(names)} counts as a tumour class"

@@ -148,7 +148,7 @@ class Sample:
         return [Slice(f"{name}, {outcome}", rows) for outcome, rows in parts.items() if rows.size]
 
     def by_lesion_size(self) -> list[Slice]:
-        """Slice by terciles of the annotated share of the radiograph."""
+        """Slice by terciles of the annotated fraction of the radiograph."""
         shares = np.array([score.lesion_share for score in self.scores], dtype=np.float64)
         return terciles(shares, lambda share: f"{100 * share:.2g} %", ("small", "medium", "large"))
 

@@ -42,7 +42,7 @@ class Comparator(Estimate):
 
 
 class Metric(Estimate):
-    """A metric of the classifier's maps beside what bounds it."""
+    """A metric of the classifier's maps with what bounds it."""
 
     n_undefined: int = Field(description="Evaluated images in which it is undefined.")
     chance: float | None = Field(description="What chance scores on the same images.")
@@ -65,9 +65,9 @@ class SliceSummary(Part):
     mean_iou: float | None
     median_iou: float | None
     mean_dice: float | None
-    pointing_hits: float | None = Field(description="Share of the images whose hottest pixel lies on a lesion.")
+    pointing_hits: float | None = Field(description="Fraction of the images whose hottest pixel lies on a lesion.")
     mean_energy_in_mask: float | None
-    mean_lesion_share: float | None = Field(description="Mean annotated share of the image.")
+    mean_lesion_share: float | None = Field(description="Mean annotated fraction of the image.")
     metrics: dict[str, Metric] = Field(description="Every metric, by name; definitions says what they are.")
 
 
@@ -78,7 +78,7 @@ class Summary(Part):
     by_class: dict[str, SliceSummary] = Field(description="By true class.")
     by_outcome: dict[str, SliceSummary] = Field(description="TP, FN and FP of the tumour classes together.")
     by_class_and_outcome: dict[str, SliceSummary] = Field(description="Such as 'Benign, FN'.")
-    by_lesion_size: dict[str, SliceSummary] = Field(description="Terciles of the annotated share of the image.")
+    by_lesion_size: dict[str, SliceSummary] = Field(description="Terciles of the annotated fraction of the image.")
     by_metadata: dict[str, dict[str, SliceSummary]] = Field(description="By column of the metadata, then by value.")
     excluded: dict[str, int] = Field(description="Number of images by reason of exclusion.")
     num_attention_patterns: int = Field(
@@ -94,9 +94,9 @@ METRIC_FIELDS = tuple(field.name for field in fields(ImageMetrics))
 HITS = frozenset({"pointing_hit", "tolerance_hit"})
 """Those that are true or false; all others are numbers."""
 _MEANINGS = {
-    "lesion_share": "annotated share of the image, on the pixels on which heat map and annotation meet",
+    "lesion_share": "annotated fraction of the image, on the pixels on which heat map and annotation meet",
     "threshold": "the threshold of this image: the fixed one, or what the rule chose",
-    "region_share": "share of the image that is highlighted",
+    "region_share": "fraction of the image that is highlighted",
     "best_threshold": "the threshold of best_iou",
 }
 
@@ -159,7 +159,7 @@ class Curve(Part):
 class Pooled(Estimate):
     """A score of all images together, in which the classifier's map is defined."""
 
-    chance: float | None = Field(description="Its chance level, where a formula tells: of PxAP the annotated share.")
+    chance: float | None = Field(description="Its chance level, where a formula tells: of PxAP the annotated fraction.")
     ceiling: float | None = Field(description="The same score of the ideal maps that a grid of this size can draw.")
     baselines: dict[str, float | None] = Field(
         description="The same score of the maps of baselines, where they have one; random-channels has no boxes."

@@ -46,7 +46,7 @@ class Case:
     """One class of a radiograph whose classes do not exclude each other.
 
     Attributes:
-        truth: Whether the class is true; None where that is not known, or there is no class.
+        truth: Whether the class is true; None where that is not known, or without a class.
         said: Whether its probability reaches its threshold.
         label: Name of the class, if it is true; without a class all that are true, joined by ``|``. None where neither.
         predicted: Names of all classes that are predicted, joined by ``|``.
@@ -80,7 +80,7 @@ class Score:
         detail: More on the reason, such as the error of an annotation.
         undefined: Why it has no IoU although it is evaluated (its heat map's status); None where it has one.
         lesions: Number of lesions in the annotation.
-        lesion_share: Share of the radiograph that is annotated.
+        lesion_share: Fraction of the radiograph that is annotated.
         seen_fraction: Fraction of the radiograph's pixels that the network saw.
         lesion_seen_fraction: The same of the annotated ones; None where nothing is annotated.
         metrics: What each map scores; the classifier's map is there wherever the image is evaluated.
@@ -161,7 +161,7 @@ class Score:
         return self.row.map_agreement(self.target)
 
     def outcome(self, names: Sequence[str]) -> str | None:
-        """Say what the prediction is worth, seen from the tumour classes: those that are not without a lesion.
+        """Return what the prediction is worth, seen from tumour classes: those that are not without a lesion.
 
         Args:
             names: Names of the classes.

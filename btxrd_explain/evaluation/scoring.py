@@ -289,7 +289,7 @@ class Scorer:
 
 
 def _dropped(lesions: Lesions) -> str | None:
-    """Say of an annotation without a lesion that it holds shapes."""
+    """Return the remark that an annotation without a lesion holds shapes; None if it holds none."""
     shapes = len(lesions.annotation.shapes)
     if not shapes:
         return None

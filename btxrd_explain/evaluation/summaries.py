@@ -1,4 +1,4 @@
-"""Slices and the whole data set in numbers, with intervals, beside chance, baselines and ceiling."""
+"""Slices and the whole data set in numbers, with intervals, chance, baselines and ceiling."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def best_of(curve: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def describe_curve(sample: Sample) -> Curve:
-    """Return the curve of all evaluated images with its interval, beside ceiling and baselines."""
+    """Return the curve of all evaluated images with its interval, and those of ceiling and baselines."""
     rows = np.array([row for row, score in enumerate(sample.scores) if MapKind.MODEL in score.curves], dtype=np.intp)
     values = np.array([sample.scores[row].curves[MapKind.MODEL] for row in rows], dtype=np.float64)
     resampling = sample.resampling(rows)
@@ -82,7 +82,7 @@ def _listed(curve: NDArray[np.float64] | None) -> list[float | None]:
 
 
 def describe_data_set(evaluation: Evaluation, sample: Sample) -> DataSet:
-    """Describe what has no value per image, with intervals, beside chance, ceiling and baselines."""
+    """Describe what has no value per image, with intervals, chance, ceiling and baselines."""
     return DataSet(pxap=_pixels(evaluation, sample), max_box_acc_v2=_boxes(evaluation, sample))
 
 
@@ -140,7 +140,7 @@ def _beside(values: Mapping[MapKind, float | None]) -> dict[str, Any]:
     return {"ceiling": values.get(MapKind.CEILING), "baselines": baselines}
 
 
-# Slices in numbers: every metric with its interval, beside chance, baselines and ceiling.
+# Slices in numbers: every metric with its interval, chance, baselines and ceiling.
 
 
 def summarise_all(sample: Sample, slices: Iterable[Slice]) -> dict[str, SliceSummary]:
@@ -152,7 +152,7 @@ def summarise(sample: Sample, part: Slice) -> SliceSummary:
     """Summarise one slice.
 
     All columns are drawn together: the classifier's, the ceiling's, the baselines', and the classifier's minus the
-    baselines' (paired). What stands beside a metric is the mean over images in which the classifier has it.
+    baselines' (paired). What is given with a metric is the mean over images in which the classifier has it.
 
     Args:
         sample: The evaluated images.
@@ -248,7 +248,7 @@ def _metric(
 
 
 def _where_defined(model: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Drop what the classifier's maps have no value beside: means of different images cannot be held together."""
+    """Drop values where the classifier's maps have none: means of different images cannot be compared."""
     return np.where(np.isnan(model), np.nan, values)
 
 

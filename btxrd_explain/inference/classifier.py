@@ -171,7 +171,7 @@ class Explanations:
 
         Raises:
             TypeError: An argument is of another kind.
-            ValueError: There is no such radiograph or class.
+            ValueError: The radiograph or the class does not exist.
         """
         number = checked_index(image, len(self), "image")
         if isinstance(of_class, str) and self.class_names is not None:

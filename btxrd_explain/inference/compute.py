@@ -385,7 +385,7 @@ def _layers(classifier: Classifier, settings: Settings) -> tuple[TargetLayer, ..
 
 
 def _unused_layer(settings: Settings) -> str | None:
-    """Say that a layer is named of which the method makes no use."""
+    """Return the remark that a layer is named of which the method makes no use; None if it is used."""
     method, named = settings.gradcam.method, settings.gradcam.target_layer
     if METHODS[method].layer or named == AUTO:
         return None
@@ -393,7 +393,7 @@ def _unused_layer(settings: Settings) -> str | None:
 
 
 def _smoothed(smooth: Smooth) -> str | None:
-    """Say that maps are those of several views."""
+    """Return the remark that maps are those of several views; None if they are not."""
     if smooth is Smooth.NONE:
         return None
     return f"smooth {smooth}: each heat map is the mean of {PASSES[smooth]} views, the prediction is that of the first"

@@ -52,7 +52,7 @@ def _rows(explainer: Explainer, records: Sequence[ImageRecord], folder: Path, de
 
 
 def _note(explainer: Explainer, pairs: Sequence[tuple[Prediction, Prediction]]) -> str:
-    """Say how far things moved; heat maps are those of the class that exact decoding predicts, in [0, 1]."""
+    """Return how far things moved; heat maps are those of the class that exact decoding predicts, in [0, 1]."""
     changed = sum(one.predicted != other.predicted for one, other in pairs)
     shifts = [float(np.abs(_of(one.probabilities) - _of(other.probabilities)).max()) for one, other in pairs]
     shared = [(one, other) for one, other in pairs if _same_class(one, other)]

@@ -209,7 +209,7 @@ class _Review:
             self.stale.add(row.image_id)
 
     def reasons(self) -> Iterator[str]:
-        """Say how many images are new and how many changed."""
+        """Yield in words how many images are new and how many changed."""
         return (f"{count} {kind} image{'s' if count > 1 else ''}" for kind, count in self.why.items())
 
     def _why_not(self, row: Prediction, record: ImageRecord) -> str | None:

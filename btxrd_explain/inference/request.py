@@ -200,7 +200,7 @@ def request_for(path: Path, settings: Settings, collection: Collection, *, sever
         path: The table.
         settings: The settings.
         collection: The images asked for.
-        several_labels: Whether their labels, or those of the whole that they are a share of, name several classes.
+        several_labels: Whether their labels, or those of the whole that they are a part of, name several classes.
 
     Raises:
         SettingsError: See :func:`build_request`; so does the next.
@@ -287,7 +287,7 @@ def _refuse_imported(path: Path) -> None:
 
 
 def _require_facts(location: Location, settings: Settings) -> None:
-    """Say what is missing before torch is imported, where that is known without it."""
+    """Raise what is missing before torch is imported, where that is known without it."""
     try:
         read = facts_in_header if is_safetensors(location.weights) else facts_in_archive
         if (said := read(location.weights)) is None:

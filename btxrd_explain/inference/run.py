@@ -39,7 +39,7 @@ class Summary:
         predicted: Number of images per predicted class.
         confusion: Number of labelled images, ``confusion[true][predicted]``.
         labelled: Images with both a prediction and a label.
-        accuracy: Share of those that are right; None where there are none.
+        accuracy: Fraction of those that are right; None where there are none.
         truths: Where classes do not exclude each other: of each class the images that have it, that do not, and of
             which that is not known. Then ``predicted`` counts a class from a probability of 0.5, and there is neither
             confusion nor accuracy.

@@ -229,7 +229,7 @@ def _with_annotations(
 
 
 def _tell_of_names(selected: Selected, listener: Listener) -> None:
-    """Tell of annotations none of which has the name of a radiograph, with the names that come nearest."""
+    """Report annotations none of which has the name of a radiograph, with the names that come nearest."""
     first = None
     for row in selected.rows:
         if selected.annotation_of(row) is not None:

@@ -61,7 +61,7 @@ def _stop_at_first(rows: Iterable[Prediction], done: str = "") -> None:
             )
 
 
-# Which table a run fills, and with which of the images: all of them, or a share for one task of a job array.
+# Which table a run fills, and with which of the images: all of them, or a shard for one task of a job array.
 
 _CLAIM = ".run"
 _IS_CLAIM = re.compile(rb"[0-9a-f]{32}")
@@ -71,7 +71,7 @@ def target_of(settings: Settings, collection: Collection) -> tuple[Path, Collect
     """Return the table to fill, and the images that belong into it.
 
     Raises:
-        SettingsError: A share of the images is wanted, and a cluster that shares them out by itself.
+        SettingsError: A shard of the images is wanted, and a cluster that divides them by itself.
         OutputError: There is a file where a folder must be.
     """
     path = settings.output.predictions_path
@@ -103,7 +103,7 @@ def _check_array(number: int, count: int, environ: Mapping[str, str]) -> None:
 
 
 def shard_path(table: Path, number: int, count: int) -> Path:
-    """Return the table of a share: beside the whole table, or in it where that is a folder.
+    """Return the table of a shard: next to the whole table, or in it where that is a folder.
 
     >>> from pathlib import Path
     >>> shard_path(Path("out/predictions.parquet"), 2, 8).as_posix()
@@ -114,15 +114,15 @@ def shard_path(table: Path, number: int, count: int) -> Path:
 
 
 def share_of(collection: Collection, number: int, count: int) -> Collection:
-    """Return one share of a collection; the shares of all numbers are disjoint and together the whole.
+    """Return one shard of a collection; the shards of all numbers are disjoint and together the whole.
 
-    An image's share follows from its ``image_id`` alone, so that images added later move no other; shares of ``n``
+    An image's shard follows from its ``image_id`` alone, so that images added later move no other; shards of ``n``
     images differ by about ``2 * sqrt(n)``.
 
     Args:
         collection: The whole.
-        number: Which share, counted from 1.
-        count: How many shares there are.
+        number: Which shard, counted from 1.
+        count: How many shards there are.
     """
     return replace(
         collection,
@@ -132,7 +132,7 @@ def share_of(collection: Collection, number: int, count: int) -> Collection:
 
 
 def share_number(image_id: str, count: int) -> int:
-    """Return the share of an image, from 1 to ``count``: its hash, taken modulo the count."""
+    """Return the shard of an image, from 1 to ``count``: its hash, taken modulo the count."""
     digest = hashlib.blake2b(image_id.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) % count + 1
 

@@ -86,7 +86,7 @@ class Annotation:
 
 
 class UnusablePartError(InvalidDocumentError):
-    """A part of an annotation is no area; it is left out, and the other parts count."""
+    """A part of an annotation has no area; it is left out, and the other parts count."""
 
 
 def make_shape(

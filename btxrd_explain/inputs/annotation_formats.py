@@ -74,7 +74,7 @@ class Recognised:
     """What a file is.
 
     Attributes:
-        kind: Its format; None where it is no known one.
+        kind: Its format; None where it is not a known one.
         foreign: The program that wrote it, in a format that is not read; None where that is not known.
     """
 
@@ -83,7 +83,7 @@ class Recognised:
 
 
 def recognise(path: Path) -> Recognised:
-    """Say what a file is by its content; an unreadable one is nothing."""
+    """Return what a file is by its content; an unreadable one is nothing."""
     suffix = path.suffix.lower()
     try:
         if suffix == ".json":

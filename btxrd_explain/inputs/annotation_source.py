@@ -114,7 +114,7 @@ class ListSource:
         return next((self._by_stem[name] for name in names if name in self._by_stem), [])
 
     def _alike(self, image: Path) -> list[int]:
-        """Return the entries of similar names that are no other image's.
+        """Return the entries of similar names that do not belong to another image.
 
         Folders of the file say nothing where they are those of splits: each name is there once, and none of the folders
         is near the image.
@@ -147,7 +147,7 @@ class ListSource:
 
 
 class _Owners:
-    """Knows whether an annotation is named like another image that lies beside an image."""
+    """Knows whether an annotation is named like another image that lies next to an image."""
 
     def __init__(self) -> None:
         self._stems: dict[Path, frozenset[str]] = {}
@@ -356,7 +356,7 @@ def _unread(path: Path, program: str) -> InputError:
 
 
 def _recognised(files: list[Path]) -> dict[Path, Recognised]:
-    """Say what the files of a folder are, of each suffix the first ones; a folder of more holds a file per image."""
+    """Return what the files of a folder are, of each suffix the first ones; a folder of more holds a file per image."""
     by_suffix: dict[str, list[Path]] = defaultdict(list)
     for path in files:
         by_suffix[path.suffix.lower()].append(path)
@@ -379,7 +379,7 @@ def _is_filled(path: Path) -> bool:
 
 
 def _beside(files: list[Path], kind: SourceKind | None) -> str:
-    """Say what else is in a folder of annotations, and is not read; empty where there is nothing."""
+    """Return in words what else is in a folder of annotations, and is not read; empty where there is nothing."""
     own = SUFFIXES[kind] if kind is not None else ()
     others = Counter(
         path.suffix.lower() or "no suffix" for path in files if not path.name.lower().endswith(own or "\0")
@@ -392,8 +392,8 @@ class FileSource:
     """A file per image, with the image's stem, or a similar name.
 
     Looked for is ``<stem>.json`` (of other formats their suffixes): in the folder where one is given, first in its
-    subfolder that is named like the image's own folder; else in ``Annotations/`` beside the image's folder, in
-    ``Annotations/`` inside of it, and beside the image itself. Near the URL of an image nothing is looked for. Each
+    subfolder that is named like the image's own folder; else in ``Annotations/`` next to the image's folder, in
+    ``Annotations/`` inside of it, and next to the image itself. Near the URL of an image nothing is looked for. Each
     folder is listed once.
 
     Args:
@@ -441,7 +441,7 @@ class FileSource:
     def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
         """Name the other files of the folder; or where there is none, of the folders of annotations near the images.
 
-        Files beside the images are not named: one of them may be anything.
+        Files next to the images are not named: one of them may be anything.
         """
         known = {absolute(place.path) for place in used}
         near = self._listed.keys() - self._near.keys()
@@ -485,7 +485,7 @@ def _files(folder: Path, suffix: str | tuple[str, ...]) -> list[Path]:
 
 
 def _files_in(folder: Path, suffix: str | tuple[str, ...]) -> list[Path]:
-    """List what is no folder, and has one of those suffixes in any case; hidden files are none."""
+    """List the files with one of those suffixes in any case; folders and hidden files do not count."""
     with os.scandir(folder) as entries:
         return [
             Path(entry.path)

@@ -22,7 +22,7 @@ _MAX_BYTES = 2**27
 _HINT = "name the columns image_id, x_min, y_min, x_max, y_max and class_name, and give pixels"
 _IMAGES = (
     *("image_id", "imageid", "filename", "file_name", "image", "image_name", "image_path", "path"),
-    "patientid",  # as RSNA calls its images; beside another of these it is what it says
+    "patientid",  # as RSNA calls its images; next to another of these it is what it says
 )
 _LABELS = ("class_name", "label", "class", "category", "name", "finding", "lesion_type")
 _EDGES = (
@@ -49,7 +49,7 @@ def is_box_table(columns: Sequence[str]) -> bool:
 def _corners(columns: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
     """Return the columns of the boxes, and whether they hold edges rather than sides.
 
-    Edges come first: beside them, width and height are those of the image.
+    Edges come first: next to them, width and height are those of the image.
     """
     for choices, edges in ((_EDGES, True), (_SIDES, False)):
         for names in choices:
@@ -116,7 +116,7 @@ class _Line:
         corners: The columns of the box, and whether they hold edges.
         text: The cells of the box.
         values: Their numbers.
-        stated: Height and width as the line gives them, beside edges.
+        stated: Height and width as the line gives them, next to edges.
         fractions: Whether the numbers are fractions of the image's sides.
     """
 
@@ -133,7 +133,7 @@ class _Line:
         """Return the box on a radiograph of a size.
 
         Raises:
-            InvalidDocumentError: The cells are no numbers.
+            InvalidDocumentError: The cells are not numbers.
             AnnotationSizeError: The line says that the image has another size.
         """
         names, edges = self.corners

@@ -86,7 +86,7 @@ def gather(
         inputs: Image files, folders, URLs of either, split CSVs, BTXRD roots, or ``-`` for paths on ``stdin``. Where
             it is empty, the images are those of ``images``, else of ``root``, else those near ``split_csv``.
         root: A BTXRD root, whose table and annotations also serve images named otherwise.
-        images: Folder of the images that a split CSV names, or its URL; None takes the root's, else ``images/`` beside
+        images: Folder of the images that a split CSV names, or its URL; None takes the root's, else ``images/`` near
             the CSV, else the CSV's own folder.
         annotations: Where the annotations are, see :func:`open_source`; None looks near the images, then in the roots.
         split_csv: Selects among the images, whichever way they are named; labels and splits come from it before those
@@ -279,7 +279,7 @@ def _in_other_folders(first: str, second: str) -> bool:
 
 
 def _several_splits(gathering: Gathering, rows: Mapping[Path, SplitRow]) -> Iterator[str]:
-    """Tell of several splits of which none was chosen: the images of the training may be among them."""
+    """Yield a note on several splits of which none was chosen: the images of the training may be among them."""
     counts = Counter(row.split for row in rows.values())
     names = sorted(name for name in counts if name is not None)
     if not gathering.selections or len(names) < 2:
@@ -393,7 +393,7 @@ def _known_labels(labels: set[str], class_names: Sequence[str] | None) -> dict[s
 
 
 def _in_another_case(classes: Mapping[str, str]) -> Iterator[str]:
-    """Say which labels are taken for classes that are spelled with other capitals."""
+    """Yield which labels are taken for classes that are spelled with other capitals."""
     taken = [f"'{label}' for '{name}'" for label, name in sorted(classes.items()) if label != name]
     if taken:
         yield f"labels are taken for classes of other capitals: {', '.join(taken)}"

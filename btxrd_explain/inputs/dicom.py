@@ -71,7 +71,7 @@ def grey_levels(stored: NDArray[Any], header: Dataset, *, deep: bool = False) ->
 
 
 def _padded(values: NDArray[np.int32], header: Dataset) -> NDArray[np.bool_]:
-    """Say which values stand for no part of the picture, such as the surroundings of a collimated field."""
+    """Return where values mean no part of the picture, such as the surroundings of a collimated field."""
     first = header.get("PixelPaddingValue")
     if first is None:
         return np.zeros(len(values), dtype=bool)

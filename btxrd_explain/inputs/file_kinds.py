@@ -124,7 +124,7 @@ _FOREIGN = {
     re.compile(rb"\s*<(?:!DOCTYPE html|html)", re.IGNORECASE): "a web page",
     re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<svg", re.DOTALL): "SVG",
 }
-"""What is no image that is read, by how it begins: formats that Pillow may lack, and what downloads leave."""
+"""Files that are not read as images, by how they begin: formats that Pillow may lack, and what downloads leave."""
 
 
 def foreign_kind(data: bytes) -> str | None:

@@ -97,7 +97,7 @@ class NameIndex:
         return list(dict.fromkeys(self._by_likeness.get(_likeness(base), [])))
 
     def notes(self, table: Path) -> Iterator[str]:
-        """Say how many names of a table are those of no file to the letter, and what they were taken for."""
+        """Yield in words how many names of a table are those of no file to the letter, and what they were taken for."""
         if self.taken:
             name, file = next(iter(self.taken.items()))
             such = "" if len(self.taken) == 1 else f", the first of {len(self.taken)} such names"

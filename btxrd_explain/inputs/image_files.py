@@ -113,7 +113,7 @@ def _notes(others: Mapping[str, Sequence[Path]]) -> Iterator[str]:
 
 
 def kind_of(mode: int) -> str | None:
-    """Say what is not a file, by the mode that ``stat`` tells; None for a file."""
+    """Return what is not a file, by the mode that ``stat`` tells; None for a file."""
     return _KINDS.get(stat.S_IFMT(mode))
 
 
@@ -132,7 +132,7 @@ def subfolder(folder: Path, name: str) -> Path | None:
 
 
 def why_no_file(path: Path) -> str | None:
-    """Say why there is nothing at a path; None where there is something, whether it is an image or not.
+    """Return why there is nothing at a path; None where there is something, whether it is an image or not.
 
     Args:
         path: A path from anywhere, perhaps one that no file system takes.

@@ -275,7 +275,7 @@ def _place(path: str | os.PathLike[str]) -> Path:
 
 
 def why_unreadable(path: Path) -> str | None:
-    """Say why a file cannot be read, in the words of :func:`read_radiograph`; None where it can, whatever it holds."""
+    """Return why a file cannot be read, as :func:`read_radiograph` says it; None where it can, whatever it holds."""
     try:
         with _opened(path) as file:
             file.read(1)

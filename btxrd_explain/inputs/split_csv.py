@@ -88,7 +88,7 @@ class Vocabulary:
         return known.get(text.casefold()) or known.get(text.removesuffix(".0"), text)
 
     def label_of_folder(self, image: Path) -> str | None:
-        """Return the class that an image's folder means; None where folders are no classes."""
+        """Return the class that an image's folder means; None where folders are not classes."""
         return self.label(image.parent.name) if self.from_folders else None
 
 

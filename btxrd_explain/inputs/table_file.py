@@ -25,7 +25,7 @@ class TableFile:
         columns: Names of the columns, in lower case.
         rows: Line number and cells by column of each row that is not empty.
         encoding: How the text is encoded.
-        separator: What stands between the cells.
+        separator: What separates the cells.
     """
 
     columns: tuple[str, ...]

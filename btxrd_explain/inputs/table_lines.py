@@ -216,7 +216,7 @@ def _csv_lines(path: Path, text: str, known: Collection[str], keys: Collection[s
     if stated is None:
         file.seek(before := 0)
     separator = _separator(text, known, keys) if stated is None else stated[1]
-    # A cell in quotes ends with an odd number of them; blanks behind it are no error.
+    # A cell in quotes ends with an odd number of them; blanks behind it are not an error.
     blanks = re.compile(rf'(?<!")("(?:"")*)[ \u00a0]+(?={re.escape(separator)}|[\r\n]|$)')
     tidy = StringIO(blanks.sub(r"\1", file.read()), newline="")
     reader = csv.reader(tidy, delimiter=separator, skipinitialspace=True, strict=True)

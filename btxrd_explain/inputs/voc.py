@@ -63,7 +63,7 @@ def read_voc(path: Path) -> Annotation:
         path: The XML file.
 
     Returns:
-        The annotation, a rectangle for each object; objects that are no boxes are left out, and its findings name them.
+        The annotation, a rectangle for each object; those that are not boxes are left out, and its findings name them.
 
     Raises:
         AnnotationError: The file cannot be read, or is not Pascal VOC's.

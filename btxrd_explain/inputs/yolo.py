@@ -52,7 +52,7 @@ def read_yolo(path: Path, size: Size) -> Annotation:
 
     Returns:
         The annotation: a rectangle for each line of four fractions, a polygon for each of six or more; labelled with
-        the class's name of ``data.yaml`` or ``classes.txt`` beside the file or up to three folders above, else its
+        the class's name of ``data.yaml`` or ``classes.txt`` next to the file or up to three folders above, else its
         number.
 
     Raises:

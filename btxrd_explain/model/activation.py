@@ -108,7 +108,7 @@ def decide(
         outputs: What the network returned for noise.
         wished: What the user asks for; None leaves it to the rest.
         stored: What the checkpoint says.
-        several_labels: True where labels name several classes of one radiograph; None where there are no labels to look
+        several_labels: True where labels name several classes of one radiograph; None without labels to look
             at.
         positive: The class for which a single output is high, in words.
 
@@ -160,7 +160,7 @@ def _chosen(
 
 
 def _doubts(outputs: Outputs, wished: Activation | None, stored: Activation | None) -> Sequence[Finding]:
-    """Say where what is asked for, or what the checkpoint says, contradicts what is known."""
+    """Return where what is asked for, or what the checkpoint says, contradicts what is known."""
     seen = outputs.inside
     if wished is None and seen is not None and stored not in {None, Activation.NONE, seen}:
         said = f"the checkpoint says activation {stored}, and the network's outputs already are probabilities"

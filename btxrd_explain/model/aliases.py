@@ -34,7 +34,7 @@ class Aliases:
         certain: Names that mean nothing else: a value that cannot be used is an error.
         likely: Names that may mean something else: a value that cannot be used is passed over, and said.
         kind: The kind of section in which the names below count, see :data:`SECTIONS`.
-        within: Names that count there only, and only where no other name of the fact stands.
+        within: Names that count there only, and only where no other name of the fact is used.
     """
 
     meaning: str
@@ -114,7 +114,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """
 
 BESIDE = ("config.json", "preprocessor_config.json")
-"""Files beside the weights in which facts are looked for, after the checkpoint itself."""
+"""Files next to the weights in which facts are looked for, after the checkpoint itself."""
 
 _KINDS = {name: kind for kind, names in SECTIONS.items() for name in names}
 
@@ -124,7 +124,7 @@ class Said:
     """One value that a checkpoint has under one of the names of a fact.
 
     Attributes:
-        place: Where it stands, such as ``config.data.image_size``.
+        place: Where it is, such as ``config.data.image_size``.
         key: The name.
         value: The value as stored.
         certain: The name means nothing else there.
@@ -142,7 +142,7 @@ def find(fact: str, top: Mapping[str, Any], beside: Mapping[str, Mapping[str, An
     Args:
         fact: One of :data:`FACTS`.
         top: What the checkpoint holds apart from weights.
-        beside: The content of the files beside it, by their names.
+        beside: The content of the files next to it, by their names.
     """
     for prefix, kind, section in _sections(top, beside):
         if kind != "origin" or fact != "num_classes":

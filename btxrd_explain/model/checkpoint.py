@@ -108,7 +108,7 @@ def match_weights(network: nn.Module, checkpoint: Checkpoint) -> tuple[dict[str,
 
 
 def _prefix(stored: Mapping[str, Tensor], wanted: Collection[str]) -> str:
-    """Return what stands before most of the network's keys in the checkpoint; empty where nothing does."""
+    """Return what comes before most of the network's keys in the checkpoint; empty where nothing does."""
     by_tail: dict[str, list[str]] = {}
     for key in stored:
         by_tail.setdefault(key.rsplit(".", 1)[-1], []).append(key)
@@ -149,7 +149,7 @@ def _kind(tensor: Tensor) -> tuple[bool, bool]:
 
 
 def _complaints(**found: list[str]) -> str:
-    """Say how many keys each kind of complaint has, and name a few."""
+    """Return in words how many keys each kind of complaint has, and name a few."""
     return "; ".join(f"{len(keys)} {kind.replace('_', ' ')}: {few(keys)}" for kind, keys in found.items() if keys)
 
 
@@ -200,13 +200,13 @@ _SAVE = "save it with torch.save(model.state_dict(), ...)"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The weights of a classifier and what its training left beside them.
+    """The weights of a classifier and what its training left next to them.
 
     Attributes:
         path: The file.
         weights: State dict as stored, key to tensor, on the CPU.
         facts: Everything else that the file holds, as stored.
-        beside: What files beside it say.
+        beside: What files next to it say.
         notes: What was decided while reading.
     """
 
@@ -222,7 +222,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
     Understood are safetensors files and torch files that hold a plain state dict, or a dict that keeps one under
     ``model_state_dict``, ``state_dict`` (Lightning), ``model``, ``module`` (DeepSpeed) or an EMA key, or one level
-    below such a key. A ``config.json`` beside the weights is read too.
+    below such a key. A ``config.json`` next to the weights is read too.
 
     Args:
         path: The file, or what else :func:`btxrd_explain.model.location.locate` takes.
@@ -292,7 +292,7 @@ def _look_through(path: Path) -> None:
 
 
 def _foreign(path: Path, names: tuple[str, ...]) -> CheckpointError:
-    """Say what a pickle would have run."""
+    """Return the error that names what a pickle would have run."""
     names = tuple(sorted(names, key=lambda name: (name.startswith("torch"), name)))  # the most telling first
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return CheckpointError(

@@ -253,7 +253,7 @@ def _outputs(network: nn.Module, preprocessing: Preprocessing, class_names: tupl
 
 
 def _taken(outputs: Outputs) -> tuple[str, ...]:
-    """Say what of the network's output is taken."""
+    """Return what of the network's output is taken."""
     return (f"the scores are {outputs.how}",) if outputs.how else ()
 
 
@@ -404,7 +404,7 @@ def _agree(stored: tuple[float, ...] | None, wished: tuple[float, ...] | None) -
 
 
 def _depth_notes(wished: Mapping[str, Any]) -> list[str]:
-    """Say what a value of 16 bits means where nothing says which value is white."""
+    """Return in words what a value of 16 bits means where nothing says which value is white."""
     if wished.get("depth", Depth.EIGHT_BIT) is Depth.EIGHT_BIT or wished.get("clip_percentiles") is not None:
         return []
     note = (

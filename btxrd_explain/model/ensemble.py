@@ -111,7 +111,7 @@ def _agreement(maps: NDArray[np.float64]) -> NDArray[np.float64]:
 def _statuses(of_members: Sequence[Sequence[MapStatus]], grids: dict[int, NDArray[Any]]) -> tuple[MapStatus, ...]:
     """Return what the mean grid of each class is worth; where no member has evidence, what the first one says.
 
-    Attributions that do not add up say nothing, and so not that there is no evidence: the mean would be that of others.
+    Attributions that do not add up say nothing, not even that evidence is missing: only other members would count.
     """
     statuses = []
     for index, found in enumerate(zip(*of_members, strict=True)):

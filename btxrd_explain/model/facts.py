@@ -50,7 +50,7 @@ class Facts:
         transformers: The configuration of a network of transformers.
         arguments: Further arguments with which timm's own formats say that the network was made.
         numbered: The classes are those of a mapping that says the number of each.
-        places: Where each of them stands, such as ``config.data.image_size``, by the names of
+        places: Where each of them is, such as ``config.data.image_size``, by the names of
             :data:`btxrd_explain.model.aliases.FACTS`.
         unused: What was found under names of facts and cannot be used, with the reasons.
         findings: Places that say different things.
@@ -91,7 +91,7 @@ def facts_of(path: Path, top: Mapping[str, Any], beside: Beside) -> Facts:
     Args:
         path: The file, for messages.
         top: What it holds apart from weights.
-        beside: What files beside it say.
+        beside: What files next to it say.
 
     Raises:
         CheckpointError: A value has the wrong type, or is out of range.
@@ -232,7 +232,7 @@ def _text(value: object) -> str:
 
 
 def found_note(facts: Facts, unlike: Collection[str] = ()) -> list[str]:
-    """Say in one line what a checkpoint says, where, and what of it is not used.
+    """Return in one line what a checkpoint says, where, and what of it is not used.
 
     Args:
         facts: What it says.
@@ -406,7 +406,7 @@ _PILLOW = {0: "nearest", 2: "bilinear", 3: "bicubic", 4: "area"}
 
 
 def _interpolation(said: Said) -> Interpolation | None:
-    """Return the kernel of that name or number; training scripts also say ``random``, which is no kernel."""
+    """Return the kernel of that name or number; training scripts also say ``random``, which is not a kernel."""
     name = _PILLOW.get(said.value, said.value) if isinstance(said.value, int) else said.value
     if not isinstance(name, str):
         return None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def disagreement(what: str, stored: Any, wished: Any) -> Finding:  # noqa: ANN401 -- any setting
-    """Say that checkpoint and settings disagree on something; the checkpoint counts.
+    """Return the finding that checkpoint and settings disagree on something; the checkpoint counts.
 
     >>> print(disagreement("image size", 96, 224))
     the checkpoint says image size 96, the settings say 224, and 96 is used: check the training code [preprocessing]

@@ -213,7 +213,7 @@ def _choose(network: nn.Module, probe: _Probe) -> TargetLayer:
 
 
 def _no_layer(probe: _Probe) -> SettingsError:
-    """Say why no layer can be explained: the shape of its grids, or that there are none."""
+    """Return the error that no layer can be explained: the shape of its grids, or that there are none."""
     grids = [unfit for unfit in probe.unfit if unfit.cells is not None]
     several = [unfit for unfit in grids if unfit.cells != (1, 1)]
     if several:
@@ -289,7 +289,7 @@ def _same(output: Tensor, features: Tensor) -> bool:
 
 
 def _constant(network: nn.Module) -> BtxrdExplainError:
-    """Say that no class score depends on the image; where zeros stand in the way, it is the weights' fault."""
+    """Return the error that no class score depends on the image: the weights' fault where zeros are the reason."""
     zeros = [name for name, weight in network.named_parameters() if weight.ndim > 1 and not weight.any()]
     what, hint = "the class scores do not depend on the image", "load a trained checkpoint"
     if zeros:
@@ -318,7 +318,7 @@ def _watch(network: nn.Module, image: Tensor) -> tuple[list[_Output], list[Tenso
 
 @contextmanager
 def _refusing(image: Tensor) -> Iterator[None]:
-    """Say of whatever a network raises what it was given."""
+    """Add to whatever a network raises what it was given."""
     try:
         yield
     except (BtxrdExplainError, torch.OutOfMemoryError):

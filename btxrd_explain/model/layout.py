@@ -12,7 +12,7 @@ from torch import Tensor
 from btxrd_explain.core.geometry import Size
 
 _LOST = 0.1
-"""Share of the input that convolutions without padding may lose at the borders."""
+"""Fraction of the input that convolutions without padding may lose at the borders."""
 
 
 class Order(StrEnum):
@@ -104,7 +104,7 @@ def _covers(grid: Size, input_size: Size, *, lost: float = 0.0) -> bool:
     """Return whether a grid can be made of square cells of whole pixels.
 
     That is whether some stride ``s`` fits both sides: ``n`` cells cover ``H`` pixels up to less than one cell more or
-    less, or up to the share that is lost at the borders. A matrix of attention between tokens is not a grid: its rows
+    less, or up to what is lost at the borders. A matrix of attention between tokens is not a grid: its rows
     would be fractions of a pixel apart.
     """
     sides = list(zip(grid, input_size, strict=True))

@@ -1,4 +1,4 @@
-"""Where a checkpoint lies: a file, a folder, or an id of timm; and what files beside the weights say.
+"""Where a checkpoint lies: a file, a folder, or an id of timm; and what files next to the weights say.
 
 Nothing here imports torch, so that missing facts are known, and a current table is recognised, without it.
 """
@@ -32,7 +32,7 @@ LENGTH = 8
 _MOST_HEADER = 16 * 2**20
 """Bytes of a safetensors header; a network of a thousand tensors takes a hundredth of that."""
 _MOST_BYTES, _MOST_VALUES = 16 * 2**20, 1_000_000
-"""Of a file beside the weights; names and descriptions of 20,000 classes take a fifth of that."""
+"""Of a file next to the weights; names and descriptions of 20,000 classes take a fifth of that."""
 
 _METADATA_KEY = "btxrd_explain"
 
@@ -43,7 +43,7 @@ class Location:
 
     Attributes:
         weights: The file with the weights.
-        beside: Files beside it that tell of the network, by their names.
+        beside: Files next to it that tell of the network, by their names.
     """
 
     weights: Path
@@ -68,7 +68,7 @@ def locate(checkpoint: Path) -> Location:
             it is not there downloaded.
 
     Raises:
-        CheckpointError: There is no such file or folder, or it holds no weights.
+        CheckpointError: The file or folder does not exist, or holds no weights.
     """
     text = checkpoint.as_posix()
     if text.startswith(HUB):
@@ -106,7 +106,7 @@ def _file_of_hub(text: str, name: str, *, local: bool) -> Path | None:
     """Return a file of a repository, from the cache alone or also from the Hub; None where it has no such file.
 
     Raises:
-        CheckpointError: There is no such repository, or it cannot be reached.
+        CheckpointError: The repository does not exist, or cannot be reached.
     """
     from huggingface_hub import hf_hub_download  # noqa: PLC0415 -- takes a second, and only ids need it
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError  # noqa: PLC0415 -- as above
@@ -134,7 +134,7 @@ def _unreachable(text: str, error: Exception) -> CheckpointError:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What files beside the weights say.
+    """What files next to the weights say.
 
     Attributes:
         content: The content of each by its name.
@@ -146,7 +146,7 @@ class Beside:
 
 
 def read_beside(location: Location) -> Beside:
-    """Read the files beside the weights; one that cannot be used may belong to something else."""
+    """Read the files next to the weights; one that cannot be used may belong to something else."""
     read: dict[str, Mapping[str, Any]] = {}
     unused = []
     for name, path in location.beside.items():

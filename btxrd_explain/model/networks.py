@@ -137,7 +137,7 @@ def _create(architecture: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN4
 
 @contextmanager
 def _telling(what: str) -> Iterator[None]:
-    """Say what timm cannot make; its constructors raise what they like, assertions among it."""
+    """Raise an error of ours for what timm cannot make; its constructors raise what they like, assertions among it."""
     try:
         yield
     except Exception as error:
@@ -176,7 +176,7 @@ _NOT_OF_THE_NETWORK = frozenset(
 def from_transformers(config: Mapping[str, Any], classes: int, checkpoint: Checkpoint) -> Blueprint:
     """Create a classifier of transformers from its configuration, with the weights.
 
-    Nothing is downloaded, and no code of others is run.
+    Nothing is downloaded, and no code from other people is run.
 
     Args:
         config: The content of its ``config.json``.

@@ -58,7 +58,7 @@ def take_scores(output: Any, batch: int, outputs: Collection[int] | None = None)
         outputs: The numbers of scores per radiograph that are expected; None where nothing is known.
 
     Raises:
-        SettingsError: There are no such scores, or several tensors could be meant.
+        SettingsError: The scores are not there, or several tensors could be meant.
 
     >>> take_scores({"logits": torch.zeros(2, 3), "features": torch.zeros(2, 8)}, 2).how
     "'logits' of the dict that the network returns"

@@ -122,7 +122,7 @@ def replica(network: nn.Module) -> nn.Module:
 
 @contextmanager
 def sharing_cores(streams: int) -> Iterator[None]:
-    """Give threads that are started in the block an equal share of the cores that torch may use."""
+    """Give threads that are started in the block an equal part of the cores that torch may use."""
     cores = torch.get_num_threads()
     torch.set_num_threads(max(cores // streams, 1))
     try:

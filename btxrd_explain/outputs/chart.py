@@ -192,7 +192,7 @@ def finish(axes: Axes, *, x_label: str, y_label: str, unit_square: bool = True) 
 
 
 def _new_axes(figure: Figure, left: float, bottom: float, title: str) -> Axes:
-    """Add empty axes, placed in shares of the figure."""
+    """Add empty axes, placed in fractions of the figure."""
     width, height = figure.get_size_inches()
     axes = figure.add_axes((left, bottom, _SIDE / width, _SIDE / height))
     axes.set_title(fitted(title, _SIDE, _TITLE, bold=True), fontsize=_TITLE, weight="bold", loc="left", color=INK)

@@ -119,7 +119,7 @@ def build_comparison(
     """Build the comparison figure.
 
     Args:
-        panels: The images from top to bottom, at least one; with more than four they stand in two columns.
+        panels: The images from top to bottom, at least one; with more than four they are in two columns.
         title: Title of the figure.
         region: What the outlines on the overlay are, such as ``heat map >= 0.5``.
         colormap: Colour map of heat maps.

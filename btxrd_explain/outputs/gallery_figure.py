@@ -99,7 +99,7 @@ class Row:
 def place_of(number: int, columns: int) -> tuple[int, int]:
     """Return the line and the column, both from 0, of an example within its outcome.
 
-    More than six examples stand in lines of equal length, so that titles can be read on a page and on a screen.
+    More than six examples are in lines of equal length, so that titles can be read on a page and on a screen.
 
     >>> [place_of(number, 7) for number in (0, 3, 4)], place_of(5, 6)
     ([(0, 0), (0, 3), (1, 0)], (0, 5))
@@ -129,7 +129,7 @@ def build_gallery(
     Args:
         rows: The rows from top to bottom.
         title: Title of the figure.
-        columns: Examples per row, at least 1; more than six stand in several lines, see :func:`place_of`.
+        columns: Examples per row, at least 1; more than six are in several lines, see :func:`place_of`.
         colormap: Colour map of the colour bar, the one that the pictures were made with.
         alpha: Opacity at heat 1, likewise.
         footer: A line at the bottom on how the heat maps were made.
@@ -231,7 +231,7 @@ def build_gallery_grid(
 
 
 def _per_line(columns: int) -> int:
-    """Return how many examples stand in a line: all up to six, else as even as it goes."""
+    """Return how many examples are in a line: all up to six, else as even as it goes."""
     return -(-columns // -(-columns // _LONGEST_LINE))
 
 

@@ -89,7 +89,7 @@ class Case:
         pictures: The network's input: as it is, without the lesion, without a control; uint8, shape
             ``(height, width, 3)``.
         log_odds: Log-odds of the class on each.
-        heat: The heat map on the network's input, in [0, 1]; None where there is no evidence.
+        heat: The heat map on the network's input, in [0, 1]; None without evidence.
         lesion: The lesions, boolean, shape ``(height, width)``.
         aspect: Width by height of what the pictures show: the network's input may be squashed.
     """
@@ -233,7 +233,7 @@ def build_cells(
     """Build the pictures of a few radiographs, a row each, with the log-odds of the class under each picture.
 
     Args:
-        cases: The radiographs, at least one; with more than four they stand in two columns.
+        cases: The radiographs, at least one; with more than four they are in two columns.
         title: Title of the figure.
         colormap: Colour map of heat maps.
         alpha: Opacity of heat maps at heat 1.

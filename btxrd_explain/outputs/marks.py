@@ -64,7 +64,7 @@ class Marks:
         annotation: Outlines of the expert annotation.
         region: Outlines of the heat map at the threshold.
         seen: What the network saw; None where it saw all.
-        hottest: x and y of the hottest pixel, which the pointing game asks for; None where there is no heat map.
+        hottest: x and y of the hottest pixel, which the pointing game asks for; None without a heat map.
         inset: A small lesion, enlarged; None where there is none.
     """
 
@@ -127,7 +127,7 @@ def inset_window(mask: NDArray[np.bool_] | None) -> tuple[slice, slice] | None:
     """Return as many rows as columns around the largest lesion, where lesions are small; else None.
 
     Args:
-        mask: All lesions, boolean, shape ``(height, width)``; None where there is no annotation.
+        mask: All lesions, boolean, shape ``(height, width)``; None without an annotation.
     """
     if mask is None or not 0 < np.count_nonzero(mask) < SMALL_LESION * mask.size:
         return None
@@ -232,7 +232,7 @@ def _draw_seen(axes: Axes, seen: Box, place: Box, line: float) -> None:
 
 
 def _draw_inset(axes: Axes, marks: Marks, inset: Inset, place: Box) -> None:
-    """Draw the small lesion enlarged, in a corner of the cell where there is no lesion, and where it is from."""
+    """Draw the small lesion enlarged, in a corner of the cell without a lesion, and where it is from."""
     corner = _free_corner(axes, marks, place)
     if corner is None:
         return
@@ -251,7 +251,7 @@ def _draw_inset(axes: Axes, marks: Marks, inset: Inset, place: Box) -> None:
 
 
 def _free_corner(axes: Axes, marks: Marks, place: Box) -> tuple[float, float, float] | None:
-    """Return left, top and side of the inset where it covers no lesion and little else; None where there is no room."""
+    """Return left, top and side of the inset where it covers no lesion and little else; None without room."""
     (_, wide), (tall, _), (left, top, width, height) = axes.get_xlim(), axes.get_ylim(), place
     side = _INSET * min(wide, tall)
     scale, shift = np.array([width, height]), np.array([left, top])
@@ -328,7 +328,7 @@ class Key:
 
     @property
     def height(self) -> float:
-        """Inches that it takes: the bar with its labels, and the legend next to it, or below where there is no room."""
+        """Inches that it takes: the bar with its labels, and the legend next to it, or below if room is short."""
         rows = -(-len(self.entries) // self.columns)
         return max(0.55, 0.2 + _ROW * rows) if self._beside else 0.75 + _ROW * rows
 

@@ -63,7 +63,7 @@ def build_roc(performance: Performance | MultiLabelPerformance, names: Sequence[
 def build_precision_recall(
     performance: Performance | MultiLabelPerformance, names: Sequence[str], *, footer: str = ""
 ) -> Figure:
-    """Build the precision-recall curves of all classes, each with its chance level: the share of the class.
+    """Build the precision-recall curves of all classes, each with its chance level: the fraction of the class.
 
     Arguments as of :func:`build_reliability`.
     """
@@ -76,7 +76,7 @@ def build_precision_recall(
         if len(classes) > len(SERIES):
             continue  # more levels than colours would say nothing
         share = np.full(GRID.shape, part.positives / part.images)
-        label = "chance: share of the class" if number == 0 else "_"  # matplotlib's sign for no entry in the legend
+        label = "chance: fraction of the class" if number == 0 else "_"  # matplotlib's sign for no entry in the legend
         add_band(axes, GRID, Band(label, share), colour=SERIES[number % len(SERIES)], style=2, thin=True)
     finish(axes, x_label="recall (sensitivity)", y_label="precision")
     return figure
@@ -92,7 +92,7 @@ def _classes(
 
 
 def _which(performance: Performance | MultiLabelPerformance) -> str:
-    """Say which classes are drawn, where not all are."""
+    """Return which classes are drawn, where not all are."""
     count = len(performance.per_class)
     if count <= MOST_SERIES:
         return ""
@@ -153,4 +153,4 @@ def _draw_reliability(axes: Axes, part: Reliability) -> None:
     label = f"bins of width 0.1, n = {part.counts.sum()}; ECE {described(part.error)}"
     axes.scatter(said, right, sizes**2, color=SERIES[0], zorder=3, clip_on=False, label=label)
     axes.plot([], [], " ", label=f"Brier score {described(part.brier)}")
-    finish(axes, x_label="probability that the classifier gave", y_label="share that came true")
+    finish(axes, x_label="probability that the classifier gave", y_label="fraction that came true")

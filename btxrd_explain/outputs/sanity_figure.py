@@ -56,8 +56,7 @@ class Strip:
     Attributes:
         caption: The image and the class of its maps.
         radiograph: The network's input as a picture, uint8, shape ``(height, width, 3)``.
-        maps: The trained network's map and that after each stage shown, values in [0, 1]; None where there is no
-            evidence.
+        maps: The trained network's map and that after each stage shown, values in [0, 1]; None without evidence.
         aspect: Width by height of what the radiograph shows: the network's input may be squashed.
     """
 
@@ -197,7 +196,7 @@ def build_perturbation(
         shares = np.linspace(0, 1, len(ours.values))
         add_band(axes, shares, ours, colour=colour)
         add_band(axes, shares, random, colour=GREY, style=1)
-        finish(axes, x_label="share of pixels changed", y_label="probability of the class")
+        finish(axes, x_label="fraction of pixels changed", y_label="probability of the class")
     return figure
 
 

@@ -94,7 +94,7 @@ class SizeBin:
     """The images whose lesions have a certain size.
 
     Attributes:
-        low: Smallest lesion share of the image, in (0, 1].
+        low: Smallest fraction of the image that lesions cover, in (0, 1].
         high: Largest, likewise.
         mean: Mean IoU; None where it is undefined, and nothing is drawn.
         mean_low: Lower end of its interval; None where there is none.
@@ -115,14 +115,14 @@ class SizeScatter:
     """A point per image.
 
     Attributes:
-        shares: Lesion share of the image, float64, shape ``(n,)``, in (0, 1].
+        shares: Fraction of the image that lesions cover, float64, shape ``(n,)``, in (0, 1].
         ious: IoU, float64, shape ``(n,)``, in [0, 1]; images without one are left out.
         groups: What the image belongs to, such as its class, shape ``(n,)``.
         order: All groups that there are, so that each has the same colour in every figure.
         ceilings: IoU of the ideal map that the grid can draw, shape ``(n,)``; NaN where it is undefined.
 
     Raises:
-        ValueError: The shapes differ, or a share is not in (0, 1].
+        ValueError: The shapes differ, or a fraction is not in (0, 1].
     """
 
     shares: NDArray[np.float64]
@@ -136,7 +136,7 @@ class SizeScatter:
         if not len(self.shares) == len(self.ious) == len(self.groups):
             raise ValueError(f"{len(self.shares)} shares, {len(self.ious)} IoUs and {len(self.groups)} groups")
         if not ((self.shares > 0) & (self.shares <= 1)).all():
-            raise ValueError("a lesion share lies outside (0, 1]")
+            raise ValueError("a lesion covers a fraction outside (0, 1]")
 
 
 def build_size_figure(
@@ -165,7 +165,7 @@ def build_size_figure(
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share * 100:.3g} %"))
     axes.set_ylim(0, 1)
-    finish(axes, x_label="lesion share of the image", y_label="IoU", unit_square=False)
+    finish(axes, x_label="fraction of the image that lesions cover", y_label="IoU", unit_square=False)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Whether a file is the predictions table that it says it is; it may be damaged, or made by somebody who means ill.
+"""Whether a file is the predictions table that it says it is; it may be damaged, or made to do harm.
 
 All of it raises ``ValueError``, which the reader turns into an error that names the file.
 """

@@ -78,7 +78,7 @@ class Index(Sequence["Prediction"]):
         return self._table.column(name)
 
     def is_in(self, name: str, values: Iterable[str] | pa.ChunkedArray) -> NDArray[np.bool_]:
-        """Say of each row whether a column of texts holds one of some values.
+        """Return for each row whether a column of texts holds one of some values.
 
         Returns:
             Boolean array of shape ``(rows,)``; false where the column holds nothing.
@@ -102,7 +102,7 @@ class Index(Sequence["Prediction"]):
         return self.where(self.is_in(name, pa.chunked_array([values])))
 
     def grids_are(self, status: MapStatus) -> NDArray[np.bool_] | None:
-        """Say of the grid of each class whether it has a status.
+        """Return for the grid of each class whether it has a status.
 
         Returns:
             Boolean array of shape ``(rows, classes)``; None where the table does not say it of every row.

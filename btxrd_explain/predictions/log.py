@@ -1,6 +1,6 @@
 """Rows that no file of a table holds yet: a log that grows by an Arrow stream per batch.
 
-A stream has its own schema, one record batch, and beside it the batch's checksum. Arrow sees what a power failure tore
+A stream has its own schema, one record batch, and with it the batch's checksum. Arrow sees what a power failure tore
 off; the checksum sees what it left as zeros. A file that does not begin like a log is somebody else's: it is neither
 written nor removed.
 """
@@ -89,7 +89,7 @@ class RowLog:
                     reader.read_all()  # up to its end, where the next one begins
 
     def clear(self) -> None:
-        """Remove the log; its rows stand in a file now.
+        """Remove the log; its rows are in a file now.
 
         Raises:
             OutputError: It cannot be removed.

@@ -275,7 +275,7 @@ def fingerprint(request: Mapping[str, Any]) -> str:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Say in words what differs between two requests.
+    """Return in words what differs between two requests.
 
     >>> differences({"checkpoint": "a", "preprocess": {"resize": "crop"}}, {"checkpoint": "a", "preprocess": {}})
     ['preprocess.resize changed from crop to nothing']

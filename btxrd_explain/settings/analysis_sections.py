@@ -72,7 +72,7 @@ class AnnotationSettings(Section):
         default=(),
         description=(
             "Which labels are lesions, as label=meaning: lesion, ignore, marker (a burnt-in letter or sign), or a "
-            "class, whose heat map alone is held against it. The label * speaks for all others, which are lesions "
+            "class, whose heat map alone is compared with it. The label * speaks for all others, which are lesions "
             "without it, but for LabelMe's reserved __ignore__ and _background_. Labels are LabelMe's, COCO's "
             "categories, or the values of a mask, such as 1."
         ),
@@ -221,7 +221,7 @@ class EvaluationSettings(Section):
         default=False,
         description=(
             "Whether compare also says how far the heat maps agree with each other: IoU of their regions, rank "
-            "correlation and structural similarity, beside those of different images."
+            "correlation and structural similarity, and those of different images."
         ),
     )
     margin: float | None = Field(
@@ -309,7 +309,7 @@ class ExportSettings(Section):
     beside_images: bool = Field(
         default=False,
         description=(
-            "Whether labelme files go beside the radiographs, as <image>.attention.json, instead of into the folder of "
+            "Whether labelme files go next to the radiographs, as <image>.attention.json, and not into the folder of "
             "results; annotations are never overwritten."
         ),
     )
@@ -347,7 +347,7 @@ class ReportSettings(Section):
     layout: Literal["auto", "file", "folder"] = Field(
         default="auto",
         description=(
-            "Whether the page is one file that holds all pictures, or has a folder beside it from which they are "
+            "Whether the page is one file that holds all pictures, or has a folder next to it from which they are "
             "loaded as they are looked at; auto takes one file up to file_limit."
         ),
     )
@@ -414,7 +414,7 @@ class InterventionSettings(Section):
         ge=1,
         le=99,
         description=(
-            "Control regions of a radiograph: the lesion's own shape where there is no lesion. With fewer than 5 it "
+            "Control regions of a radiograph: the lesion's own shape, away from lesions. With fewer than 5 it "
             "is not said whether the class depends on the lesion."
         ),
     )

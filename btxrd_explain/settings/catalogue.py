@@ -12,7 +12,7 @@ from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sections import Section
 
 PREFIX, DELIMITER = "BTXRD_EXPLAIN_", "__"
-"""What names of environment variables begin with, and what stands in them between section and setting."""
+"""What names of environment variables begin with, and what is in them between section and setting."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """YAML for settings: plain mappings and lists of text, nothing that can surprise.
 
-Every scalar stays the text that stands in the file, except an unquoted ``null``; what the text means is decided by
+Every scalar stays the text of the file, except an unquoted ``null``; what the text means is decided by
 the setting that it is for. A class called ``No`` is therefore no boolean, a folder called ``2024-01-02`` no date.
 Aliases (which can expand without bounds), tags and duplicate keys are errors.
 """

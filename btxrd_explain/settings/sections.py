@@ -417,7 +417,7 @@ class RunSettings(Section):
     shard: Shard | None = Field(
         default=None,
         description=(
-            "Work on one of several shares of the images, such as 1/8, 2/8 and so on for the tasks of a job array. "
+            "Work on one of several parts of the images, such as 1/8, 2/8 and so on for the tasks of a job array. "
             "Each writes a table of its own, predictions.shard-1-of-8.parquet; 'btxrd-explain merge' makes them one."
         ),
     )

@@ -259,7 +259,7 @@ def _nested(given: Iterable[Given]) -> dict[str, dict[str, object]]:
 
 
 def _unknown(given: Given) -> str:
-    """Say that a setting is unknown, and which ones exist."""
+    """Return the message that a setting is unknown, and which ones exist."""
     if given.name in SECTIONS:
         example = f"{given.name}.{_keys(given.name)[0]}"
         return f"'{given.name}' in {given.origin} is a section: give its settings, such as '{example}'"
@@ -283,7 +283,7 @@ def _suggestion(given: Given) -> str:
 
 
 def _invalid(error: ValidationError, effective: Mapping[str, Given]) -> list[str]:
-    """Say once per setting what is wrong; pydantic reports each branch of a union and each item of a list."""
+    """Return once per setting what is wrong; pydantic reports each branch of a union and each item of a list."""
     advice: dict[str, str] = {}
     for detail in error.errors(include_url=False):
         name = ".".join(str(part) for part in detail["loc"][:2])

@@ -188,7 +188,7 @@ def _columns(items: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _shard(text: str) -> str:
-    """Refuse a share that there is not."""
+    """Refuse a shard that does not exist."""
     number, count = map(int, text.split("/"))
     if number > count:
         raise ValueError(
@@ -271,7 +271,7 @@ ExplainClasses = Annotated[tuple[Text, ...], Field(min_length=1), AfterValidator
 """At least one of ``all``, ``predicted``, ``true`` and names of classes, each of them once."""
 
 Percentage = Annotated[float, Field(gt=0, le=100)]
-"""A share in per cent, in (0, 100]."""
+"""A fraction in per cent, in (0, 100]."""
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 """A number in [0, 1]."""
@@ -337,4 +337,4 @@ CountOrAuto = Literal["auto"] | Annotated[int, Field(ge=1)]
 """A number of something, or ``auto``."""
 
 Shard = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$", examples=["1/8"]), AfterValidator(_shard)]
-"""Which of how many shares, counted from 1."""
+"""Which of how many shards, counted from 1."""

@@ -1,4 +1,4 @@
-"""What is in real radiographs beside the lesion: harmless variants of bone, metal, marks and shutters.
+"""What is in real radiographs besides the lesion: harmless variants of bone, metal, marks and shutters.
 
 None of it depends on the class, so that a classifier that looks at it is wrong.
 """

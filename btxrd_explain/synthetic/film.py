@@ -87,7 +87,7 @@ class Exposure:
         white: Grey value of the densest bone.
         gamma: Exponent of the tone curve.
         noise: Standard deviation of the quantum noise in grey values.
-        haze: Share of scattered radiation.
+        haze: Fraction of scattered radiation.
         sharpening: Strength of the unsharp mask.
     """
 

@@ -192,7 +192,7 @@ def _lucency(
 
 
 def osteochondroma(site: Site, rng: np.random.Generator, texture: Texture) -> NDArray[np.float64]:
-    """Paint a stalk with a knobbly cap beside the bone; returns its outline."""
+    """Paint a stalk with a knobbly cap next to the bone; returns its outline."""
     across = min(math.sqrt(1.25 * site.area / math.pi), 0.75 * site.half_width + 6 * site.canvas.scale)
     along = min(site.area / (math.pi * across), 1.3 * across)
     lean = float(rng.choice([-1, 1]) * rng.uniform(0.1, 0.6))
@@ -215,11 +215,11 @@ BENIGN: dict[str, tuple[Painter, float]] = {
     "osteofibroma": (fibroma, 0.14),
     "other bt": (chondroma, 0.12),
 }
-"""Subtype of the tumour: how it is painted, and its share among the benign ones."""
+"""Subtype of the tumour: how it is painted, and its fraction among the benign ones."""
 
 
 def osteosarcoma(site: Site, rng: np.random.Generator, texture: Texture) -> NDArray[np.float64]:
-    """Paint destroyed bone, a reacting periosteum and a cloud of new bone beside it; returns the outline."""
+    """Paint destroyed bone, a reacting periosteum and a cloud of new bone next to it; returns the outline."""
     return _aggressive(site, rng, texture, cloud=rng.uniform(0.5, 1.0), sclerosis=rng.uniform(0.0, 0.7))
 
 
@@ -265,7 +265,7 @@ def _destroy(site: Site, patch: Patch, fade: NDArray[np.float32], texture: Textu
 
 
 def _cloud(site: Site, patch: Patch, fade: NDArray[np.float32], texture: Texture, strength: float) -> None:
-    """Add the swelling beside the bone, with fluffy new bone in it."""
+    """Add the swelling next to the bone, with fluffy new bone in it."""
     scale, unit = site.canvas.scale, np.float32(site.level * site.contrast)
     outside = fade * (1 - patch.bone)
     fluff = np.clip(texture.field(patch.view.shape, 1.8 * scale) * 0.8 + 0.25, 0, 1.4)
@@ -307,4 +307,4 @@ MALIGNANT: dict[str, tuple[Painter, float]] = {
     "osteosarcoma": (osteosarcoma, 0.7),
     "other mt": (small_cell, 0.3),
 }
-"""Subtype of the tumour: how it is painted, and its share among the malignant ones."""
+"""Subtype of the tumour: how it is painted, and its fraction among the malignant ones."""

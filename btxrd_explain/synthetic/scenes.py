@@ -108,7 +108,7 @@ def hip(rng: np.random.Generator) -> Scene:
 
 
 def upper_arm(rng: np.random.Generator) -> Scene:
-    """Humerus with the shoulder's bones beside its head."""
+    """Humerus with the shoulder's bones next to its head."""
     w, top = vary(rng), -118 + rng.uniform(-15, 15)
     widths = (
         (0.0, 23 * w),
@@ -299,7 +299,7 @@ SCENES: dict[str, tuple[Callable[[np.random.Generator], Scene], float]] = {
     "hand": (hand, 0.07),
     "bent joint": (bent, 0.09),
 }
-"""Function and share of each view."""
+"""Function and fraction of each view."""
 
 
 def draw_scene(rng: np.random.Generator) -> Scene:

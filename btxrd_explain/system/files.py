@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def atomic_write(target: Path, *, own: Path | None = None) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``target`` that takes its place when the block succeeds.
+    """Open a temporary file next to ``target`` that takes its place when the block succeeds.
 
     The data reach the disk (fsync) before the name changes hands (``os.replace``), and the name does before this
     returns (fsync of the folder), so that a crash, a full disk or an exception leaves the old file as it was. Missing
@@ -72,7 +72,7 @@ def atomic_write(target: Path, *, own: Path | None = None) -> Iterator[IO[bytes]
 
 @contextmanager
 def temporary_folder(target: Path) -> Iterator[Path]:
-    """Make a folder beside ``target``, which must be renamed by the end of the block, or is gone then.
+    """Make a folder next to ``target``, which must be renamed by the end of the block, or is gone then.
 
     Raises:
         OutputError: It cannot be made, or something cannot be written.

@@ -40,7 +40,7 @@ _HOLDER = b"process "
 def alone(target: Path, tell: Callable[[str], None]) -> Iterator[None]:
     """Let no other process that asks for the same work on a file or folder; wait where one does.
 
-    The lock is a hidden file beside the target, which goes when the block ends. One that stays behind because its
+    The lock is a hidden file next to the target, which goes when the block ends. One that stays behind because its
     process was killed blocks nobody.
 
     What processes that were killed left behind in its folder is removed.

@@ -72,7 +72,7 @@ def _small_figures(small_figures: None, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A BTXRD root with a predictions table and a split CSV beside it."""
+    """A BTXRD root with a predictions table and a split CSV next to it."""
     for name in ("images", "Annotations"):
         (tmp_path / "BTXRD" / name).mkdir(parents=True)
     lines = ["image_id,center,patient,tumor,benign,malignant"]
@@ -617,7 +617,7 @@ def test_compare_says_how_far_maps_agree(folder: Path) -> None:
     assert {measure: same[measure]["mean"] for measure in same} == {"iou": 1, "spearman": 1, "ssim": pytest.approx(1)}
     assert (changed["iou"]["n"], changed["iou"]["mean"]) == (1, 0)
     assert changed["spearman"]["mean"] == pytest.approx(-1)
-    # b's map beside a's, f's beside b's, w's beside c's; the images before were of the same class.
+    # b's map with a's, f's with b's, w's with c's; the images before were of the same class.
     assert (agreement["chance"]["iou"]["n"], agreement["chance"]["iou"]["mean"]) == (3, pytest.approx(2 / 3))
     lines = run(folder, "compare", table, second, "--agreement").stdout.splitlines()
     assert any(line.startswith("changed prediction") for line in lines)

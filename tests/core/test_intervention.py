@@ -32,7 +32,7 @@ WHOLE = (slice(0, SIDE), slice(0, SIDE))
 
 
 def limb() -> NDArray[np.uint8]:
-    """A grey limb with a darker lesion on black, and a white letter beside it."""
+    """A grey limb with a darker lesion on black, and a white letter next to it."""
     pixels = np.random.default_rng(0).integers(5, 12, (SIDE, SIDE)).astype(np.uint8)
     pixels[:, 30:80] = np.random.default_rng(1).integers(115, 125, (SIDE, 50))
     cv2.putText(pixels, "L", (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255, 2)

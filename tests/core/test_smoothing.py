@@ -37,7 +37,7 @@ def test_views_that_agree_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("mode", [ResizeMode.SQUASH, ResizeMode.CROP])
 def test_the_ideal_map_is_moved_and_averaged_alike(mode: ResizeMode) -> None:
-    """By hand: the share of the lesion in what each moved view shows of the radiograph."""
+    """By hand: the fraction of the lesion in what each moved view shows of the radiograph."""
     mask = np.random.default_rng(1).random((16, 24)) > 0.6
     size = Size(16, 24) if mode is ResizeMode.SQUASH else Size(16, 16)
     frame = Frame.fit(Size(16, 24), size, mode)

@@ -104,7 +104,7 @@ BOXES: dict[str, tuple[SourceKind, str, object]] = {
             "IMG000002,No finding,R1,,,,\n"
         ),
     ),
-    "edges beside the image's size": (
+    "edges next to the image's size": (
         SourceKind.BOXES,
         "t.csv",
         f"filename;width;height;class;xmin;ymin;xmax;ymax\n{NAME};160;200;cyst;{X},0;{Y},0;{X + W},0;{Y + H},0\n",

@@ -360,7 +360,7 @@ def test_a_bone_tumour_in_monochrome1_is_shown_as_radiologists_see_it(real_data:
     expected = [[255 - linear(x, 550, 1024) for x in row] for row in header.pixel_array[::97, ::89].tolist()]
     assert lossless.pixels[::97, ::89].tolist() == expected
     assert lossless.size == Size(1760, 1760)
-    bone, air = lossless.pixels[800:1000, 820:900], lossless.pixels[800:1000, 500:580]  # tibia, and beside the leg
+    bone, air = lossless.pixels[800:1000, 820:900], lossless.pixels[800:1000, 500:580]  # tibia, and next to the leg
     assert bone.min() > 130
     assert air.max() < 60
     assert np.abs(lossless.pixels.astype(int) - lossy.pixels).mean() < 2

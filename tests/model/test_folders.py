@@ -1,4 +1,4 @@
-"""Checkpoints that are folders or ids, files beside the weights, and facts that are missing before torch is there."""
+"""Checkpoints that are folders or ids, files next to the weights, and facts that are missing before torch is there."""
 
 from __future__ import annotations
 

@@ -463,7 +463,7 @@ def test_elongated_radiographs_stay_within_cells_of_one_size(shape: tuple[int, i
         assert ceiling - 1e-9 <= top < bottom <= floor + 1e-9
         assert (right - left) / (bottom - top) == pytest.approx(shape[1] / shape[0])
     beside = [axes.get_window_extent() for axes in cells[2:]]
-    assert (beside[0].y0 == beside[1].y0) == (shape == (600, 100))  # wide ones stand on top of each other
+    assert (beside[0].y0 == beside[1].y0) == (shape == (600, 100))  # wide ones are on top of each other
 
 
 @pytest.mark.parametrize("columns", range(1, 21))

@@ -1,6 +1,6 @@
 """What is said of speed is what the benchmarks measured; and the benchmarks run.
 
-How fast anything is cannot be tested beside other work. The benchmarks compare it; here they run in small, and what
+How fast anything is cannot be tested next to other work. The benchmarks compare it; here they run in small, and what
 they keep must follow from what they timed.
 """
 

@@ -27,11 +27,11 @@ _RULES = {
     "cheXlocalize does",
 }
 _POLICIES = {
-    "polygons-then-rectangles": "the outlines of an annotation (polygons, circles, masks), and each rectangle whose "
-    "lesion no outline draws again",
-    "polygons": "the outlines of an annotation (polygons, circles, masks)",
-    "rectangles": "the rectangles of an annotation",
-    "all": "all shapes of an annotation",
+    "polygons-then-rectangles": "the outlines of each annotation (polygons, circles, masks), and with its rectangles "
+    "where a lesion has no outline",
+    "polygons": "the outlines of each annotation (polygons, circles, masks)",
+    "rectangles": "the rectangles of each annotation",
+    "all": "all shapes of each annotation",
 }
 
 
@@ -105,7 +105,7 @@ def _methods(report: Report) -> str:
         f"Radiographs were {plain_markdown(in_words(report.provenance['preprocessing']))}.",
         f"They were compared with {_POLICIES[rule.mask_policy]} ({plain_markdown(rule.annotations)}); {_rule(report)}.",
         f"Means are given with 95 % intervals ({bootstrap}); differences between maps are paired.",
-        "Each score stands beside its chance level and its ceiling, that of the lesion mask averaged onto the grid.",
+        "Each score is given with its chance level and its ceiling: that of the lesion mask averaged onto the grid.",
     ]
     if rule.average_mask is not None:
         sentences.append(

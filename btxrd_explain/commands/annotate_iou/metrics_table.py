@@ -3,7 +3,7 @@
 Of a multi-label table it has one row for each class of the image that is measured, which ``target_class`` names.
 
 Undefined is null (an empty cell in the CSV), never 0. The Parquet file holds every text to the letter; in the CSV an
-apostrophe stands before what a spreadsheet would run as a formula. ``docs/reference/report.md`` lists the columns.
+apostrophe precedes what a spreadsheet would run as a formula. ``docs/reference/report.md`` lists the columns.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _FACTS: tuple[tuple[str, pa.DataType], ...] = (
 
 
 def prefix_of(kind: MapKind) -> str:
-    """Return what stands before a metric's name in the columns of a map; nothing for the classifier's own.
+    """Return what comes before a metric's name in the columns of a map; nothing for the classifier's own.
 
     >>> [prefix_of(kind) for kind in (MapKind.MODEL, MapKind.CEILING, MapKind.AVERAGE)]
     ['', 'ceiling_', 'baseline_average_']

@@ -70,7 +70,7 @@ def _copies(place: int, groups: Iterable[Sequence[int]]) -> Sequence[int]:
 
 
 def _how(pairs: Sequence[Likeness]) -> str:
-    """Say in which way near duplicates are alike."""
+    """Return in which way near duplicates are alike."""
     ways = {pair.turn for pair in pairs} - {"as it is"} | {"inverted" for pair in pairs if pair.inverted}
     correlation = f"correlation {min(pair.correlation for pair in pairs):.2f}"
     return ", ".join([*sorted(ways), correlation])
@@ -85,7 +85,7 @@ def _document(images: Sequence[Examined], pair: Likeness) -> dict[str, object]:
 # The rules that look at more than one image: annotations that are missing, shared, or not drawn like the others.
 
 _HABIT = 0.5
-"""A data set draws each lesion twice when at least that share of its annotations holds rectangles and polygons."""
+"""A data set draws each lesion twice when at least that fraction of its annotations holds rectangles and polygons."""
 
 
 def draws_twice(images: Sequence[Examined]) -> bool:

@@ -72,13 +72,13 @@ PUBLISHED: Mapping[str, int] = {
 _UNCERTAIN = frozenset(list(PUBLISHED)[list(PUBLISHED).index("hand") :])
 """Bones and joints: known from one count of the download only, and not checked by a sum; shown, but no finding."""
 _WHOLE = 0.9
-"""A data set of at least that share of the images, with their names, is meant to be all of BTXRD."""
+"""A data set of at least that fraction of the images, with their names, is meant to be all of BTXRD."""
 _NAME = re.compile(r"IMG\d{6}\.jpe?g", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Counts of a data set beside the published ones.
+    """Counts of a data set and the published ones.
 
     Attributes:
         whole: Whether the data set is meant to be all of BTXRD, so that the counts should agree.
@@ -101,7 +101,7 @@ class Counted:
         ]
 
     def document(self) -> Published:
-        """Return them beside the published ones."""
+        """Return them with the published ones."""
         counts = [Count(what=what, found=found, published=PUBLISHED[what]) for what, found in self.counts.items()]
         return Published(compared=self.whole, counts=counts)
 

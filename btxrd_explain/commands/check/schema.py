@@ -24,7 +24,7 @@ class Sources(Part):
 
 
 class Count(Part):
-    """One count beside the published one."""
+    """One count and the published one."""
 
     what: str
     found: int

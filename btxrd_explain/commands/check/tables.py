@@ -122,7 +122,7 @@ def read_split_rows(
 def _resolved(
     tables: Tables, lines: Iterable[tuple[int, Row]], selection: Selection, index: NameIndex
 ) -> Iterator[tuple[str, Path, Row]]:
-    """Yield the rows that name an image that is there: where they stand, the image's file, and the cells."""
+    """Yield the rows that name an image that is there: where they are, the image's file, and the cells."""
     for line, cells in lines:
         where = f"line {line} of '{selection.path.name}'"
         if not cells["image_id"]:

@@ -203,7 +203,7 @@ def _check_kinds(tables: Sequence[Selected], settings: Settings) -> None:
     several = {selected.table.provenance.multi_label for selected in tables}
     if len(several) > 1:
         raise InputError(
-            "the classes of some of the tables exclude each other, those of others do not",
+            "the classes of some of the tables exclude each other, those of the other tables do not",
             hint="compare tables of one kind",
         )
     if True in several and settings.annotation.target_class is TargetClass.PREDICTED:

@@ -45,7 +45,7 @@ class Agreement(Part):
 
     maps: Likeness
     chance: Likeness = Field(
-        description="The same of different images: the first table's map beside this one's of the image before, of the "
+        description="The same of different images: the first table's map with this one's of the image before, of the "
         "same class."
     )
     same_prediction: Likeness = Field(description="Images in which both tables predict the same.")
@@ -64,7 +64,7 @@ class _Pair:
         image_id: The image.
         same: Whether both tables predict the same.
         alike: IoU, rank correlation and structural similarity; NaN where undefined.
-        chance: The same beside the image before; NaN where there is none.
+        chance: The same with the image before; NaN where there is none.
     """
 
     image_id: str

@@ -117,7 +117,7 @@ EQUIVALENCE = 0.05
 
 
 class BoundedMean(Estimate):
-    """A mean beside what bounds it, over the same images."""
+    """A mean with what bounds it, over the same images."""
 
     chance: float | None = Field(description="What chance scores, by a formula or else by a uniform random grid.")
     ceiling: float | None = Field(description="What the ideal map scores that a grid of the table's size can draw.")
@@ -220,7 +220,7 @@ class Paired:
         return np.where(self.jointly[:, NAMES.index(metric)], self.samples[name].column(metric), np.nan)
 
     def means(self, name: str) -> dict[str, BoundedMean]:
-        """Return the mean of every metric of a table beside chance and ceiling."""
+        """Return the mean of every metric of a table with chance and ceiling."""
         sample, width = self.samples[name], len(NAMES)
         by_formula = sample.chance[MapKind.MODEL]
         chance = np.where(np.isnan(by_formula).all(axis=0), sample.values[MapKind.RANDOM], by_formula)

@@ -86,7 +86,7 @@ def make_writer(selected: Selected, settings: Settings, protocol: Protocol, fold
 
 
 def _beside(image: ExportedImage) -> Path:
-    """Return the place beside an image; never ``<stem>.json``, which is where an expert's annotation is looked for."""
+    """Return the place next to an image; never ``<stem>.json``, which is where an expert's annotation is looked for."""
     return image.path.with_name(f"{image.path.name}.attention.json")
 
 
@@ -129,7 +129,7 @@ class ExportResult:
 
     Attributes:
         to: The format.
-        folder: Where the files are; None where each lies beside its image.
+        folder: Where the files are; None where each lies next to its image.
         exported: Number of images that were exported.
         failed: Why the others were not, by ``image_id``.
     """
@@ -183,7 +183,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
 
 
 def _warn_of_size(selected: Selected, settings: Settings, listener: Listener) -> None:
-    """Tell beforehand where arrays of the radiographs' size will fill a disk."""
+    """Warn beforehand where arrays of the radiographs' size will fill a disk."""
     wanted = settings.export
     if wanted.to not in {"npz", "tiff"} or wanted.map_size != "original":
         return

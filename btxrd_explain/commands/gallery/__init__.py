@@ -91,7 +91,7 @@ class MultiLabelGallery(ClassGallery):
 
 
 class GalleryReport(Part):
-    """The content of ``gallery.json``: which image stands where, and why."""
+    """The content of ``gallery.json``: which image is where, and why."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
     order: dict[Outcome, str] = Field(description="Which images have an outcome, and which come first.")
@@ -108,7 +108,7 @@ class GalleryResult:
 
     Attributes:
         figures: The picture grid of each class, by class name.
-        report: The content of ``gallery.json``: which image stands where, and why.
+        report: The content of ``gallery.json``: which image is where, and why.
         document: Its path.
         failed: Why the files of some images failed, by ``image_id``; they are not shown.
         annotated: Whether an image that is shown has an annotation.

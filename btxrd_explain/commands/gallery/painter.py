@@ -76,7 +76,7 @@ class ExamplePainter:
         return Cell(tuple(pictures), title, row.image_id)
 
     def _lesions(self, image: ExplainedImage) -> tuple[NDArray[np.bool_], ...]:
-        """Return the lesions of an example; none where there is no annotation that can be used."""
+        """Return the lesions of an example; none without an annotation that can be used."""
         rules = lesion_rules(self.settings, image.table.provenance.class_names)
         return tuple(self.selected.lesions_of(image.row, image.frame.original, rules, self.listener) or ())
 

@@ -90,7 +90,7 @@ def draw_figures(
 
 
 def _pairs(measured: Measured, report: InterventionReport, made: str) -> Figure:
-    """Build the effect of each lesion beside that of its controls, for both fills."""
+    """Build the effect of each lesion next to that of its controls, for both fills."""
     classes = [image.score.label or "unknown" for image in measured.effects.images]
     drawn = {classes[row] for row in measured.with_lesion}
     order = [*dict.fromkeys(name for name in (*measured.sample.class_names, *classes) if name in drawn)]

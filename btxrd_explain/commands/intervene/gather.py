@@ -152,7 +152,7 @@ class _Gathering:
         return wanted, reasons
 
     def _cost(self, wanted: Sequence[tuple[int, Score]]) -> int:
-        """Say what the run costs at most, and return how many passes that are."""
+        """Report what the run costs at most, and return how many passes that are."""
         design = self._design
         pictures = [design.most if score.excluded is None else design.least for _, score in wanted]
         if not pictures:
@@ -215,7 +215,7 @@ class _Gathering:
 
 
 def _duration(seconds: float) -> str:
-    """Say how long something takes, roughly.
+    """Return in words how long something takes, roughly.
 
     >>> _duration(3.2), _duration(500)
     ('3 seconds', '8 minutes')

@@ -97,7 +97,7 @@ class Summary(Part):
     overall: SliceEffects
     by_class: dict[str, SliceEffects] = Field(description="By true class.")
     by_outcome: dict[str, SliceEffects] = Field(description="TP, FN, FP and TN, seen from the tumour classes.")
-    by_lesion_size: dict[str, SliceEffects] = Field(description="Terciles of the annotated share of the image.")
+    by_lesion_size: dict[str, SliceEffects] = Field(description="Terciles of the annotated fraction of the image.")
     by_metadata: dict[str, dict[str, SliceEffects]] = Field(description="By column of the metadata, then by value.")
 
 
@@ -298,7 +298,7 @@ def describe_table(measured: Measured, wanted: InterventionSettings) -> Table:
 
 
 def describe_surroundings(measured: Measured) -> dict[str, SurroundingReport]:
-    """Say what clearing border, background and markers changes."""
+    """Return what clearing border, background and markers changes."""
     found = measured.estimates(measured.sample.everything())
     reports = {}
     for kind in SURROUNDINGS:
@@ -336,7 +336,7 @@ def describe_images(measured: Measured) -> list[ChangedImage]:
 
 
 def ranking(effects: Effects, row: int) -> dict[str, Any]:
-    """Return how the lesion of an image stands among its controls: ``n_controls``, ``rank``, ``depends``."""
+    """Return how the lesion of an image ranks among its controls: ``n_controls``, ``rank``, ``depends``."""
     first = Fill.INPAINT, effects.first
     rank = effects.ranks[first][row]
     has_lesion = Condition(Kind.LESION, *first) in effects.images[row].readings.log_odds

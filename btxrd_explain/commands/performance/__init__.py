@@ -42,7 +42,7 @@ SCHEMA_VERSION: Final = 2
 _FIGURES = {"calibration": build_reliability, "roc": build_roc, "precision_recall": build_precision_recall}
 
 DEFINITIONS = {
-    "accuracy": "share of images whose predicted class, the most probable one, is the true class",
+    "accuracy": "fraction of images whose predicted class, the most probable one, is the true class",
     "balanced_accuracy": "mean sensitivity over the classes that occur",
     "macro_f1": "mean F1 over the classes that occur",
     "auroc": "area under the ROC curve of the class's probability, the class against the rest; ties count half",
@@ -52,8 +52,8 @@ DEFINITIONS = {
     "specificity": "TN / (TN + FP), the class against the rest",
     "precision": "TP / (TP + FP), the class against the rest",
     "f1": "2 TP / (2 TP + FP + FN), the class against the rest",
-    "calibration_error": "expected calibration error: sum over ten bins of equal width of the share of images times "
-    "|share that came true - mean probability|; too large on small samples",
+    "calibration_error": "expected calibration error: sum over ten bins of equal width of the fraction of images times "
+    "|fraction that came true - mean probability|; too large on small samples",
     "brier": "mean squared difference of probability and outcome",
     "interval": "percentile bootstrap over images, or over groups of them; of shares in calibration bins Wilson's",
     "undefined": "null: a class without images, or without images of the rest, has no such score",
@@ -67,7 +67,7 @@ class ClassReport(Part):
     """One class against the rest."""
 
     n: int = Field(description="Images of the class.")
-    prevalence: float = Field(description="Their share of all images: the chance level of average_precision.")
+    prevalence: float = Field(description="Their fraction of all images: the chance level of average_precision.")
     auroc: Estimate
     average_precision: Estimate
     sensitivity: Estimate

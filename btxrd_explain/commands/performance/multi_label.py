@@ -46,11 +46,11 @@ DEFINITIONS = {
     "npv": "TN / (TN + FN), the negative predictive value",
     "f1": "2 TP / (2 TP + FP + FN)",
     "brier": "mean squared difference of probability and outcome",
-    "calibration_error": "expected calibration error: sum over ten bins of equal width of the share of images times "
-    "|share that came true - mean probability|; too large on small samples",
+    "calibration_error": "expected calibration error: sum over ten bins of equal width of the fraction of images times "
+    "|fraction that came true - mean probability|; too large on small samples",
     "macro": "plain mean over the classes of which the score is defined",
-    "subset_accuracy": "share of the images, of which all classes are known, that are right in all of them",
-    "hamming_loss": "share of the known truths, over all images and classes, that are predicted wrongly",
+    "subset_accuracy": "fraction of the images, of which all classes are known, that are right in all of them",
+    "hamming_loss": "fraction of the known truths, over all images and classes, that are predicted wrongly",
     "interval": "percentile bootstrap over images, or over groups of them; of shares in calibration bins Wilson's",
     "undefined": "null: a class without images that have it, or without images that do not, has no such score",
 }

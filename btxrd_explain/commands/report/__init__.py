@@ -99,7 +99,7 @@ class ReportResult:
 
     Attributes:
         page: The HTML file.
-        folder: The folder beside it, without which it shows no pictures; None where the page is all.
+        folder: The folder next to it, without which it shows no pictures; None where the page is all.
         images: How many radiographs it tells of.
         shown: How many of them it shows.
         failed: Why the files of some images failed, by ``image_id``; they are not shown.

@@ -91,7 +91,7 @@ def _iou_by_size(scores: Sequence[Score], places: Sequence[int], names: Sequence
         "note": "A coarse grid cannot outline a small lesion, however right the classifier is. A point opens its "
         "radiograph.",
         "kind": "points",
-        "x": {"label": "lesion's share of the image", "min": 10.0 ** int(np.floor(np.log10(min(shares)))), "max": 1}
+        "x": {"label": "lesion's fraction of the image", "min": 10.0 ** int(np.floor(np.log10(min(shares)))), "max": 1}
         | {"log": True},
         "y": {"label": "IoU", "min": 0, "max": 1},
         "series": _points(scores, places, groups, [score.lesion_share for score in scores]),
@@ -131,7 +131,7 @@ def _reliability(performance: Performance) -> dict[str, Any]:
     columns = {"x": part.probability, "y": part.right, "low": part.low, "high": part.high}
     return {
         "title": "Reliability of the confidence",
-        "note": "Share of correct predictions in ten bins of confidence, with 95 % intervals; calibration error "
+        "note": "Fraction of correct predictions in ten bins of confidence, with 95 % intervals; calibration error "
         f"{part.error.value:.3f}.",
         "kind": "lines",
         "x": {"label": "confidence", "min": 0, "max": 1},
@@ -149,7 +149,7 @@ def _roc(performance: Performance | MultiLabelPerformance, names: Sequence[str])
     parts = zip(names, performance.per_class, strict=True)
     return {
         "title": "ROC curves",
-        "note": "Each class against all others; the areas stand in the table of classes.",
+        "note": "Each class against all others; the areas are in the table of classes.",
         "kind": "lines",
         "x": {"label": "1 − specificity", "min": 0, "max": 1},
         "y": {"label": "sensitivity", "min": 0, "max": 1},

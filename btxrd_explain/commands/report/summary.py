@@ -38,7 +38,7 @@ _TILES = (
 
 
 def outcome_of(score: Score, names: Sequence[str]) -> str | None:
-    """Say what a prediction is worth to a reader; None without a prediction or a known true class.
+    """Return in words what a prediction is worth to a reader; None without a prediction or a known true class.
 
     With a class without a lesion, wrong predictions are told apart: ``false alarm`` (it was taken for another),
     ``missed`` (another was taken for it) and ``wrong class``.
@@ -54,7 +54,7 @@ def outcome_of(score: Score, names: Sequence[str]) -> str | None:
 
 
 def outcome_of_classes(row: Prediction, decisions: Decisions) -> str | None:
-    """Say the same where classes do not exclude each other: of all classes of which the truth is known.
+    """Return the same where classes do not exclude each other: of all classes of which the truth is known.
 
     ``missed``: a true class is not predicted. ``false alarm``: a predicted class is not true. ``wrong class``: both.
     """
@@ -256,7 +256,7 @@ def _row(group: str, name: str, found: Mapping[str, Estimate]) -> dict[str, Any]
 
 
 def _context(metric: Metric, kind: str) -> str:
-    """Say what bounds a metric: chance below, the grid's ceiling above."""
+    """Return in words what bounds a metric: chance below, the grid's ceiling above."""
     ceiling = None if metric.ceiling is None else metric.ceiling.mean
     levels = {"by chance": metric.chance, "the grid's ceiling": ceiling}
     shown = {

@@ -1,4 +1,4 @@
-"""The page on disk: one file, or beyond a stated size a page with a folder beside it.
+"""The page on disk: one file, or beyond a stated size a page with a folder next to it.
 
 Pictures and details go to a temporary folder as they come, so that memory does not grow with their number. What they
 amount to decides: up to the limit they move into the page, beyond it the folder takes its final name. That name says
@@ -135,7 +135,7 @@ def _from_script(text: str) -> list[Any]:
 
 @contextmanager
 def staging(target: Path) -> Iterator[Staging]:
-    """Open a temporary folder beside the page; it is gone when the block ends.
+    """Open a temporary folder next to the page; it is gone when the block ends.
 
     Raises:
         OutputError: Something cannot be written.
@@ -155,7 +155,7 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
         limit: Largest size of a page of one file, in megabytes.
 
     Returns:
-        The folder beside the page; None where there is none.
+        The folder next to the page; None where there is none.
 
     Raises:
         OutputError: It cannot be written.
@@ -179,14 +179,14 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
 
 
 def _check_ours(folder: Path) -> None:
-    """Refuse a link beside the page, and a folder that holds anything but editions of a report."""
+    """Refuse a link next to the page, and a folder that holds anything but editions of a report."""
     check_own(folder, folder=True)
     if folder.exists() and not all(map(_is_ours, folder.iterdir())):
         raise OutputError(f"'{folder}' is in the way", hint="it is not a folder of an earlier report: move it")
 
 
 def _is_ours(entry: Path) -> bool:
-    """Return whether something in the folder beside a page is an edition, or a part of one of an earlier release."""
+    """Return whether something in the folder next to a page is an edition, or a part of one of an earlier release."""
     if entry.is_symlink() or not entry.is_dir():
         return False
     if entry.name in _KINDS:

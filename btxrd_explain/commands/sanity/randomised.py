@@ -60,7 +60,7 @@ class Randomised:
         return int(np.isnan(self.similarity[stage, :, 0]).sum()) - self.incomplete[stage]
 
     def verdict(self) -> Verdict:
-        """Say what it shows."""
+        """Return what it shows."""
         last, head = self.estimates(-1)[0], self.estimates(0)[0]
         return judge_randomisation(
             last,

@@ -41,7 +41,7 @@ DEFINITIONS = {
     "chance": "the same similarity between the trained network's maps of different images",
     "n_vanished": "images whose map then holds no positive evidence; they have no similarity and count in no mean",
     "interval": "95 % percentile bootstrap over images, 1000 draws, seed 0",
-    "insertion": "area under the probability of the class over the share of pixels, from the baseline to the "
+    "insertion": "area under the probability of the class over the fraction of pixels, from the baseline to the "
     "radiograph, the most important pixels first; high is good (Petsiuk et al., BMVC 2018)",
     "deletion": "the same from the radiograph to the baseline; low is good",
     "auc_random": "the same in the order of a random map of the same grid; difference is paired, image by image",

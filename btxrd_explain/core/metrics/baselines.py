@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Frame, Size
 
 _SPREAD = 0.25
-"""Standard deviation of the centre's Gaussian as a share of each side."""
+"""Standard deviation of the centre's Gaussian as a fraction of each side."""
 
 
 def centre_grid(grid_size: Size, smooth: Smooth = Smooth.NONE) -> NDArray[np.float32]:

@@ -66,7 +66,7 @@ def pair_boxes(first: NDArray[np.float64], second: NDArray[np.float64]) -> Pairi
 
 
 BOX_THRESHOLDS: NDArray[np.float64] = np.arange(1000) / 1000
-"""Thresholds as shares of the map's maximum: 0, 0.001, ... 0.999."""
+"""Thresholds as fractions of the map's maximum: 0, 0.001, ... 0.999."""
 BOX_DELTAS = (0.3, 0.5, 0.7)
 """IoU from which on a box has found a lesion."""
 
@@ -129,7 +129,7 @@ class BoxAccuracy:
 
 
 def found_boxes(overlaps: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Say by delta and threshold whether a box has found a lesion.
+    """Return by delta and threshold whether a box has found a lesion.
 
     Args:
         overlaps: From :func:`box_overlaps`, shape ``(1000,)``.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.metrics.image import ImageMetrics
 
 Chance = Literal["lesion_share", "region_share", "half"]
-"""What the score of a map without knowledge is: the annotation's or the region's share of the image, or 0.5."""
+"""What the score of a map without knowledge is: the annotation's or the region's fraction of the image, or 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ _ALL = (
     Metric("dice", "Dice", "2 |b ∧ m| / (|b| + |m|)", _RELOADED),
     Metric("precision", "Precision", "|b ∧ m| / |b|", _RELOADED, "lesion_share"),
     Metric("recall", "Recall", "|b ∧ m| / |m|", _RELOADED, "region_share"),
-    Metric("lesion_recall", "Lesion recall", "share of the lesions that b touches", _RELOADED),
+    Metric("lesion_recall", "Lesion recall", "fraction of the lesions that b touches", _RELOADED),
     Metric("iou_otsu", "IoU at Otsu", "IoU of uint8(255 h) above Otsu's threshold", _SAPORTA),
     Metric("iou_percentile", "IoU of top 5 %", "IoU of the hottest 5 % of the pixels", _RELOADED),
     Metric("best_iou", "Best IoU (in hindsight)", "highest IoU over the thresholds 0, 0.01, ... 1", _SAPORTA),
@@ -67,7 +67,12 @@ _ALL = (
     ),
     Metric("energy_in_mask", "Energy in mask", "Σ(h m) / Σ h", _ARRAS, "lesion_share", True),
     Metric(
-        "rank_accuracy", "Rank accuracy", "share of the |m| hottest pixels that lie in m", _ARRAS, "lesion_share", True
+        "rank_accuracy",
+        "Rank accuracy",
+        "fraction of the |m| hottest pixels that are in m",
+        _ARRAS,
+        "lesion_share",
+        True,
     ),
     Metric(
         "average_precision",

@@ -58,7 +58,7 @@ def average_precision(
     """Return the average precision of the pixels, ``Σ precision · Δrecall`` from the highest threshold down.
 
     The area under the precision-recall curve without interpolation, as scikit-learn defines it (Davis and Goadrich,
-    ICML 2006). Its chance level is the annotation's share of the image.
+    ICML 2006). Its chance level is the annotation's fraction of the image.
 
     Args:
         histogram: The pixels by level.

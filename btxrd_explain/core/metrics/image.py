@@ -51,7 +51,7 @@ class Energy:
         """Energy in the mask, ``Σ(h m) / Σ h``, in [0, 1]; None where the map has no mass or nothing is annotated.
 
         Also known as relevance mass accuracy (Arras et al., Inf Fusion 81:14, 2022) and energy-based pointing game
-        (Wang et al., CVPR Workshops 2020). Its chance level is the annotation's share of the image.
+        (Wang et al., CVPR Workshops 2020). Its chance level is the annotation's fraction of the image.
         """
         return self.inside / self.total if self.total > 0 and self.annotation else None
 
@@ -135,9 +135,9 @@ def hits_among_hottest(heat: HeatMap, mask: NDArray[np.bool_], histogram: Histog
 
 
 def rank_accuracy(hits: int, annotated: int) -> float | None:
-    """Return the share of the ``|m|`` hottest pixels that are annotated.
+    """Return the fraction of the ``|m|`` hottest pixels that are annotated.
 
-    Relevance rank accuracy (Arras et al., Inf Fusion 81:14, 2022); its chance level is the annotation's share of the
+    Relevance rank accuracy (Arras et al., Inf Fusion 81:14, 2022); its chance level is the annotation's fraction of the
     image.
 
     Args:
@@ -179,15 +179,15 @@ class ImageMetrics:
     Definitions are those of :mod:`btxrd_explain.core.metrics.catalogue`.
 
     Attributes:
-        lesion_share: The annotation's share of the image, in [0, 1]; always defined.
+        lesion_share: The annotation's fraction of the image, in [0, 1]; always defined.
         threshold: The threshold that the rule chose for this image, in [0, 1]; for Otsu and percentile the lowest
             value of the region (rounded down to a level).
-        region_share: The region's share of the image.
+        region_share: The region's fraction of the image.
         iou: Intersection over union of region and annotation.
         dice: Dice coefficient.
-        precision: Share of the region that is annotated; None where the region is empty.
-        recall: Share of the annotation that the region covers.
-        lesion_recall: Share of the lesions that the region touches; None where the lesions were not given.
+        precision: Fraction of the region that is annotated; None where the region is empty.
+        recall: Fraction of the annotation that the region covers.
+        lesion_recall: Fraction of the lesions that the region touches; None where the lesions were not given.
         iou_otsu: IoU at Otsu's threshold, whatever the rule.
         iou_percentile: IoU of the hottest 5 % of the pixels, whatever the rule.
         best_iou: Highest IoU of the curve over 101 thresholds: chosen in hindsight, and optimistic.
@@ -196,8 +196,8 @@ class ImageMetrics:
         soft_iou: ``Σ min(h, m) / Σ max(h, m)``.
         pointing_hit: The hottest pixel is annotated.
         tolerance_hit: An annotated pixel lies within the tolerance of the hottest pixel.
-        energy_in_mask: Share of the map's mass on the annotation.
-        rank_accuracy: Share of the hottest pixels, as many as are annotated, that are annotated.
+        energy_in_mask: Fraction of the map's mass on the annotation.
+        rank_accuracy: Fraction of the hottest pixels, as many as are annotated, that are annotated.
         average_precision: Average precision of the pixels.
         roc_auc: Area under the ROC curve of the pixels; None where everything is annotated.
     """
@@ -384,7 +384,7 @@ def _hit(heat: HeatMap, mask: NDArray[np.bool_], tolerance: float | None) -> boo
 
 
 def _lesion_recall(region: NDArray[np.bool_], lesions: Iterable[NDArray[np.bool_]]) -> float | None:
-    """Return the share of the lesions that the region touches, of those that have a pixel; None where none has."""
+    """Return the fraction of the lesions that the region touches, of those that have a pixel; None where none has."""
     touched = [bool((region & lesion).any()) for lesion in lesions if lesion.any()]
     return sum(touched) / len(touched) if touched else None
 

@@ -66,7 +66,7 @@ class PixelPrecision:
 
     @property
     def chance(self) -> float | None:
-        """The annotations' share of all pixels, which a map without knowledge scores."""
+        """The annotations' fraction of all pixels, which a map without knowledge scores."""
         total = int(self.whole.sum())
         return int(self.inside.sum()) / total if total else None
 

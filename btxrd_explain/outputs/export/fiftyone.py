@@ -104,7 +104,7 @@ def _picture(values: NDArray[np.float32]) -> bytes:
 
 
 def _polyline(mask: NDArray[np.bool_], tolerance: float) -> dict[str, Any]:
-    """Return all borders of a mask as one polyline, in shares of the radiograph's sides."""
+    """Return all borders of a mask as one polyline, in fractions of the radiograph's sides."""
     sides = np.array(mask.shape[::-1], float)
     borders = [border for region in regions(mask) for border in (region.border, *region.holes)]
     points = [((simplified(border, tolerance) + 0.5) / sides).tolist() for border in borders]

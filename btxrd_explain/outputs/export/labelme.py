@@ -1,4 +1,4 @@
-"""Regions of heat maps as LabelMe files, to be opened, mended and compared in LabelMe.
+"""Regions of heat maps as LabelMe files, to be opened, corrected and compared in LabelMe.
 
 A region without holes becomes a polygon and one with holes a mask, which LabelMe draws since 5.3. At tolerance 0
 LabelMe's own rasteriser gives the region back pixel by pixel. Labels begin with ``heat map:``, so that no region is
@@ -46,7 +46,7 @@ def write_labelme(
         origin: How the heat maps were made.
         place: Where the file of an image goes.
         tolerance: By how many pixels a polygon may leave the region's border, so that it can be edited by hand.
-        own: The folder of all files that the tool makes by itself; None where each lies beside its image.
+        own: The folder of all files that the tool makes by itself; None where each lies next to its image.
     """
     target = place(image)
     if not _is_ours(target):

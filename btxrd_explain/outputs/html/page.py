@@ -70,14 +70,14 @@ def _scoped(name: str, source: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What stands at the top of the page.
+    """What is at the top of the page.
 
     Attributes:
         title: Title, as plain text.
         lead: A sentence on what the report is about, as plain text.
         conclusion: What the numbers say, a sentence each, as plain text.
         banner: A warning under it, as plain text; None for none.
-        beside: Whether scripts and pictures lie in a folder beside the page.
+        beside: Whether scripts and pictures are in a folder next to the page.
     """
 
     title: str
@@ -92,7 +92,7 @@ def write_page(file: IO[bytes], head: Head, blocks: Iterable[tuple[str, Any]]) -
 
     Args:
         file: Binary file, open for writing.
-        head: What stands at the top.
+        head: What is at the top.
         blocks: Id and value of each data block; values are whatever JSON can hold.
     """
     script, style = bundle("main"), read_asset("report.css")
@@ -108,7 +108,7 @@ def write_page(file: IO[bytes], head: Head, blocks: Iterable[tuple[str, Any]]) -
 
 
 def to_json(value: Any) -> str:  # noqa: ANN401 -- whatever JSON can hold
-    r"""Return a value as JSON that can stand inside a script element.
+    r"""Return a value as JSON that can be inside a script element.
 
     Text that would end the element is written with escapes; so is all that is not ASCII, for names of files may hold
     what no encoding takes.

@@ -1,4 +1,4 @@
-"""What checkpoints say of their networks, in any dialect: aliases, Namespaces, configurations beside the weights."""
+"""What checkpoints say of their networks, in any dialect: aliases, Namespaces, configurations next to the weights."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ def test_a_table_says_the_same_in_every_dialect(  # noqa: PLR0913 -- what dialec
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of images beside others that no table may reach."""
+    """A folder of images next to others that no table may reach."""
     folder = tmp_path_factory.mktemp("images")
     for name in ("secret.png", "set/images/IMG000046.jpeg", "set/images/.deep/IMG002225.jpeg"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

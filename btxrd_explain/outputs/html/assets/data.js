@@ -1,7 +1,7 @@
 /**
  * The report's data: light facts of all radiographs at once, what is heavy when it is looked at.
  *
- * In a report of one file everything lies in data blocks of the page. A larger one has a folder beside it, whose
+ * In a report of one file everything is in data blocks of the page. A larger one has a folder next to it, whose
  * scripts hand over the details of some radiographs at a time: a page from the disk may load scripts, but no JSON.
  *
  * @typedef {import("./heatmap.js").Frame} Frame

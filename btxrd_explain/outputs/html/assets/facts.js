@@ -80,7 +80,7 @@ function measured(row) {
       `IoU ${decimal(row.iou)}, class ${row.target}, ${report.protocol.rule.replace(">=", "≥")}`,
     ),
     ...fact("Dice", decimal(row.dice)),
-    ...(row.hit === null ? [] : fact("Hottest point", row.hit ? "on the annotation" : "beside the annotation")),
+    ...(row.hit === null ? [] : fact("Hottest point", row.hit ? "on the annotation" : "not on the annotation")),
     ...fact("Heat on the annotation", `${percent(row.energy)}; by chance ${percent(row.lesion_share)}`),
   ];
 }
