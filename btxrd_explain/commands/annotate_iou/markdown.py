@@ -134,7 +134,7 @@ def _maps(report: Report) -> str:
 def _rule(report: Report) -> str:
     rule = report.protocol
     if rule.threshold_rule == "fixed":
-        text = f"a pixel h was highlighted where h {rule.operator} {rule.threshold:g}"
+        text = f"a pixel of heat h counted as highlighted where h {rule.operator} {rule.threshold:g}"
         if rule.tuned_on is None:
             return f"{text}, a threshold set beforehand"
         tuned = rule.tuned_on
@@ -161,7 +161,7 @@ def _results(report: Report) -> str:
     if best.threshold is not None:
         sentences.append(
             f"In hindsight the best fixed threshold on these same images would have been {best.threshold:.2f}, with a "
-            f"mean IoU of {number(best.mean_iou)}: optimistic, and no result."
+            f"mean IoU of {number(best.mean_iou)}, which is optimistic and not a result."
         )
     return " ".join(sentences)
 
