@@ -153,7 +153,7 @@ def _of_network(baselines: Mapping[str, Baseline], absent: Mapping[str, str]) ->
 
 
 def show_compare(terminal: Terminal, result: CompareResult) -> None:
-    """Show each table beside the first, with the paired difference of every metric."""
+    """Show each table next to the first, with the paired difference of every metric."""
     report = result.report
     if terminal.json:
         terminal.print_json(report.document())
@@ -197,7 +197,7 @@ def _show_agreements(terminal: Terminal, report: Comparison) -> None:
     for name, table in report.tables.items():
         if table.agreement is None:
             continue
-        terminal.print(f"\nmaps of {escape(name)} beside those of {escape(report.reference)}")
+        terminal.print(f"\nmaps of {escape(name)} compared with those of {escape(report.reference)}")
         found = table.agreement
         kinds = {
             "all": found.maps,
@@ -350,7 +350,7 @@ def show_export(terminal: Terminal, result: ExportResult) -> None:
         terminal.print_json(asdict(result) | {"folder": result.folder and str(result.folder)})
         return
     terminal.print(f"{result.exported} radiographs exported, {len(result.failed)} failed")
-    terminal.print_path(result.to, "beside the radiographs" if result.folder is None else result.folder)
+    terminal.print_path(result.to, "next to the radiographs" if result.folder is None else result.folder)
     if result.folder is not None and result.to in _OPENED_BY:
         terminal.print_next(_OPENED_BY[result.to].format(folder=shlex.quote(str(result.folder))))
 
@@ -359,7 +359,7 @@ def show_export(terminal: Terminal, result: ExportResult) -> None:
 
 
 def show_report(terminal: Terminal, result: ReportResult) -> None:
-    """Show what to open, and what must stay beside it."""
+    """Show what to open, and what must stay next to it."""
     if terminal.json:
         folder = result.folder and str(result.folder)
         counts = {"images": result.images, "shown": result.shown, "failed": dict(result.failed)}
@@ -368,4 +368,4 @@ def show_report(terminal: Terminal, result: ReportResult) -> None:
     terminal.print(f"{result.images} radiographs, {result.shown} with their picture")
     terminal.print_path("open in a browser", result.page)
     if result.folder is not None:
-        terminal.print_path("keep beside it", result.folder)
+        terminal.print_path("keep next to it", result.folder)

@@ -68,7 +68,7 @@ def _show_splits(terminal: Terminal, result: CheckResult) -> None:
 
 
 def _show_published(terminal: Terminal, result: CheckResult) -> None:
-    """Show the counts beside the published ones, where the data set is meant to be all of BTXRD."""
+    """Show the counts next to the published ones, where the data set is meant to be all of BTXRD."""
     published = result.report.published
     if not published.compared:
         return

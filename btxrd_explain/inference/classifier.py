@@ -204,7 +204,7 @@ def load_classifier(checkpoint: Place | Sequence[Place], **settings: Any) -> Loa
 
     Raises:
         TypeError: A keyword is unknown, or a checkpoint is neither text nor a path.
-        ValueError: There is no checkpoint in the list.
+        ValueError: The list names no checkpoint.
         CheckpointError: A checkpoint cannot be used, or two of an ensemble do not go together.
         SettingsError: A value is wrong, or the device does not exist.
 
