@@ -33,9 +33,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pictures["explanation/thresholds.png"] = threshold_picture()
     pictures["explanation/scores.png"] = scores_picture()
     pictures["howto/own-map.png"] = own_map_picture()
+    files.append(File.generated(config, "changelog.md", content=_changelog(Path(config.config_file_path).parent)))
     for name, content in pictures.items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def _changelog(root: Path) -> str:
+    """Return the project's changelog, with its links to pages as the site has them."""
+    return (root / "CHANGELOG.md").read_text("utf-8").replace("](docs/", "](")
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 -- MkDocs' signature

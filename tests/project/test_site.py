@@ -50,6 +50,12 @@ def test_pictures_come_from_the_code(site: Path) -> None:
         assert (site / name).read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_changelog_is_a_page(site: Path) -> None:
+    text = (site / "changelog" / "index.html").read_text("utf-8")
+    assert "0.1.0" in text
+    assert 'href="../reference/changes-0.2/"' in text
+
+
 def test_every_picture_opens_in_its_own_size(site: Path) -> None:
     articles = [
         path.read_text("utf-8").partition("<article")[2].partition("</article")[0] for path in site.rglob("*.html")
