@@ -61,7 +61,7 @@ def whole_numbers(values: NDArray[Any]) -> NDArray[Any]:
     """
     if values.dtype.kind == "f" and not (values == np.round(values)).all():  # False for NaN
         raise InvalidDocumentError("expected whole numbers: no mask")
-    if values.min() < 0 or values.max() >= 2**31:
+    if values.min() < 0 or values.max().item() >= 2**31:  # half precision does not know that number
         raise InvalidDocumentError("expected numbers from 0 up")
     return values.astype(np.uint8 if values.dtype.kind == "b" else np.int64)
 
