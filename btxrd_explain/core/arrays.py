@@ -7,6 +7,7 @@ ValueError for the wrong shape or range. Nothing is scaled, cut or turned round 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
@@ -241,6 +242,50 @@ def checked_name(value: Any, known: Iterable[str], what: str) -> str:  # noqa: A
         advice = f"did you mean {near[0]!r}?" if near else f"expected one of {listed}"
         raise ValueError(f"{what}: there is no {shown(value)}: {advice}")
     return value
+
+
+def checked_items(value: Any, what: str) -> list[Any]:  # noqa: ANN401 -- whatever a caller has
+    """Return the items of a list, an array, or whatever else can be iterated over.
+
+    Raises:
+        TypeError: It has no items, or it is text, whose characters nobody means.
+
+    >>> checked_items(iter("ab"), "names")
+    ['a', 'b']
+    """
+    try:
+        items = None if isinstance(value, str | bytes) else iter(value)
+    except TypeError:
+        items = None
+    if items is None:
+        raise TypeError(f"{what}: expected a list, got {shown(value)}")
+    return list(items)
+
+
+def checked_mapping(value: Any, what: str) -> Mapping[str, Any]:  # noqa: ANN401 -- whatever a caller has
+    """Return values by name; nothing for None.
+
+    Raises:
+        TypeError: It is something else.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{what}: expected values by name, such as a dict, got {shown(value)}")
+    return value
+
+
+def checked_lists(value: Any, what: str) -> dict[str, list[Any]]:  # noqa: ANN401 -- whatever a caller has
+    """Return lists by name; nothing for None.
+
+    Raises:
+        TypeError: It is something else.
+
+    >>> checked_lists({"center": (1, 2)}, "by"), checked_lists(None, "by")
+    ({'center': [1, 2]}, {})
+    """
+    given = checked_mapping(value, what)
+    return {str(name): checked_items(values, f"{what}[{name!r}]") for name, values in given.items()}
 
 
 def checked_path(value: Any, what: str) -> Path:  # noqa: ANN401 -- whatever a caller has

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.core.arrays import checked_count, checked_index, checked_labels, checked_probabilities
+from btxrd_explain.core.arrays import checked_count, checked_index, checked_items, checked_labels, checked_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,9 +108,9 @@ def select_examples(
         checked_labels(values, rows, classes, name) for values, name in ((y_true, "y_true"), (y_pred, "y_pred"))
     )
     index, most = checked_index(class_idx, classes, "class_idx"), checked_count(k, 0, "k")
-    if order_keys is not None and len(order_keys) != rows:
-        raise ValueError(f"order_keys: expected {rows} values, one per row, got {len(order_keys)}")
-    keys: Sequence[Any] = range(rows) if order_keys is None else order_keys
+    keys: Sequence[Any] = range(rows) if order_keys is None else checked_items(order_keys, "order_keys")
+    if len(keys) != rows:
+        raise ValueError(f"order_keys: expected {rows} values, one per row, got {len(keys)}")
 
     def first(outcome: Outcome, sign: int) -> NDArray[np.intp]:
         found = members[outcome].tolist()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btxrd_explain.core.arrays import checked_choice, checked_count, checked_path, shown
+from btxrd_explain.core.arrays import checked_choice, checked_count, checked_mapping, checked_path, shown
 from btxrd_explain.core.choices import MaskPolicy, ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.masks import LesionRules, annotation_mask, lesion_masks
@@ -98,7 +98,7 @@ def read_annotation(
     if known is None or (annotation.image_size is None and not accept_unsized):
         stated = "imageHeight and imageWidth" if place.kind is SourceKind.LABELME else "image size"
         raise AnnotationError(f"'{file}' has no {stated}", hint="save it again with the program that made it")
-    rules = LesionRules(policy, label_map or {}, inverted=mask_inverted)
+    rules = LesionRules(policy, checked_mapping(label_map, "label_map"), inverted=mask_inverted)
     return AnnotatedLesions(tuple(rules.relevant(annotation.shapes, None)), known, policy)
 
 
@@ -134,7 +134,7 @@ def load_annotation_mask(
     [[0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 0], [0, 0, 0, 0]]
     """
     side = None if target_size is None else checked_count(target_size, 1, "target_size")
-    mask = read_annotation(ann_path, mask_policy=mask_policy, label_map=label_map).mask
+    mask = read_annotation(checked_path(ann_path, "ann_path"), mask_policy=mask_policy, label_map=label_map).mask
     if side is not None:
         mask = Frame.fit(Size(*mask.shape), Size(side, side), ResizeMode.SQUASH).mask_to_input(mask)
     return mask.astype(np.uint8)

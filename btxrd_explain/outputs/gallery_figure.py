@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np  # noqa: TC002 -- the doctest uses it
 
-from btxrd_explain.core.arrays import checked_count, checked_path, checked_picture, shown
+from btxrd_explain.core.arrays import checked_count, checked_items, checked_path, checked_picture
 from btxrd_explain.outputs.fonts import fitted, printable, text_width, wrapped
 from btxrd_explain.outputs.marks import Key, Marks, draw_marks
 from btxrd_explain.outputs.overlay import ALPHA, COLOURS, as_rgb
@@ -206,11 +206,15 @@ def build_gallery_grid(
         checked_count(rows, 1, "rows"),
         checked_count(cols, 1, "cols"),
     )
-    pictures = [as_rgb(checked_picture(image, f"images[{number}]")) for number, image in enumerate(images)]
-    if isinstance(titles, str) or not len(titles) == len(pictures) <= rows * cols:
+    pictures = [
+        as_rgb(checked_picture(image, f"images[{number}]"))
+        for number, image in enumerate(checked_items(images, "images"))
+    ]
+    titles = checked_items(titles, "titles")
+    if not len(titles) == len(pictures) <= rows * cols:
         raise ValueError(
             f"images: expected at most {rows} x {cols} of them and a title each, got {len(pictures)} images and "
-            f"{shown(titles) if isinstance(titles, str) else f'{len(titles)} titles'}"
+            f"{len(titles)} titles"
         )
     band, size = 0.22, cell_shape([picture.shape[1] / picture.shape[0] for picture in pictures], _AREA)
     with styled():

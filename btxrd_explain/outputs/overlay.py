@@ -15,6 +15,7 @@ from btxrd_explain.core.arrays import (
     checked_name,
     checked_number,
     checked_picture,
+    shown,
     to_array,
 )
 from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
@@ -141,13 +142,19 @@ def denormalize_tensor(
         raise ValueError(f"tensor: expected shape (1 or 3, height, width), or 1 of these, got {array.shape}")
     if planes.dtype.kind != "f":
         raise TypeError(f"tensor: expected normalised floating values, got {planes.dtype}")
-    if not len(planes) == len(mean) == len(std):
-        raise ValueError(f"tensor: expected a mean and a std per channel, got {len(mean)} and {len(std)}")
     if not np.isfinite(planes).all():
         raise ValueError("tensor: expected finite values, got NaN or infinities")
-    scale, shift = (np.asarray(values, dtype=np.float64)[:, None, None] for values in (std, mean))
+    shift, scale = (_per_channel(values, len(planes), what) for values, what in ((mean, "mean"), (std, "std")))
     picture = np.clip(planes * scale + shift, 0, 1).astype(np.float32)
     return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
+
+
+def _per_channel(values: Any, channels: int, what: str) -> NDArray[np.float64]:  # noqa: ANN401 -- whatever a caller has
+    """Return a number per channel, shape ``(channels, 1, 1)``."""
+    array = to_array(values, what).astype(np.float64)
+    if array.shape != (channels,) or not np.isfinite(array).all():
+        raise ValueError(f"{what}: expected {channels} finite numbers, one per channel, got {shown(array)}")
+    return array[:, None, None]
 
 
 def picture_of(tensor: Any, preprocessing: Preprocessing) -> NDArray[np.uint8]:  # noqa: ANN401 -- see denormalize_tensor

@@ -11,7 +11,15 @@ import torch
 
 from btxrd_explain.commands.intervene.metrics_table import intervention_schema, intervention_table
 from btxrd_explain.commands.intervene.report import Measured, verdict_of
-from btxrd_explain.core.arrays import checked_choice, checked_count, checked_labels, checked_mask, checked_number
+from btxrd_explain.core.arrays import (
+    checked_choice,
+    checked_count,
+    checked_items,
+    checked_labels,
+    checked_lists,
+    checked_mask,
+    checked_number,
+)
 from btxrd_explain.core.choices import Activation, ResizeMode
 from btxrd_explain.core.controls import generator_of
 from btxrd_explain.core.geometry import Frame, Size
@@ -130,9 +138,13 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     True
     """
     networks_of(model)
-    seen = list(_seen(model, images, list(masks)))
-    ids = [str(number) for number in range(len(seen))] if names is None else [str(name) for name in names]
-    columns = {**({} if groups is None else {"group": groups}), **(by or {})}
+    seen = list(_seen(model, images, checked_items(masks, "masks")))
+    ids = (
+        [str(number) for number in range(len(seen))]
+        if names is None
+        else [str(name) for name in checked_items(names, "names")]
+    )
+    columns = {**({} if groups is None else {"group": checked_items(groups, "groups")}), **checked_lists(by, "by")}
     for what, values in {"names": ids, **columns}.items():
         if len(values) != len(seen):
             raise ValueError(f"{what}: expected {len(seen)} values, one per image, got {len(values)}")
@@ -188,7 +200,7 @@ def _values(loaded: LoadedClassifier | None, seen: _Seen, picture: NDArray[Any])
 
 def _design(controls: Any, margins: Sequence[Any], seed: Any) -> Design:  # noqa: ANN401 -- whatever a caller has
     """Check which conditions are asked for."""
-    widths = tuple(checked_number(margin, 0, 100, "margins") for margin in margins)
+    widths = tuple(checked_number(margin, 0, 100, "margins") for margin in checked_items(margins, "margins"))
     if not widths or len(set(widths)) < len(widths):
         raise ValueError("margins: expected at least one, and each of them once")
     return Design(checked_count(controls, 1, "controls"), widths, checked_count(seed, 0, "seed"))

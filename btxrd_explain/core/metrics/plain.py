@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from btxrd_explain.core.arrays import checked_choice, checked_count, checked_heatmap, checked_mask, checked_number
+from btxrd_explain.core.arrays import (
+    checked_choice,
+    checked_count,
+    checked_heatmap,
+    checked_items,
+    checked_mask,
+    checked_number,
+)
 from btxrd_explain.core.choices import Operator, Rule
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, judge
 from btxrd_explain.core.metrics.image import Measurement, measure
@@ -75,7 +82,11 @@ def measured(
     """Measure as :func:`score` does, with a heat map and a mask that are checked already."""
     if tolerance is not None:
         checked_number(tolerance, 0, float("inf"), "tolerance")
-    each = regions_of(mask) if lesions is None else (checked_mask(one, mask.shape, "lesions") for one in lesions)
+    each = (
+        regions_of(mask)
+        if lesions is None
+        else (checked_mask(one, mask.shape, "lesions") for one in checked_items(lesions, "lesions"))
+    )
     return measure(heat, mask, each, threshold, tolerance=tolerance)
 
 
