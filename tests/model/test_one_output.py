@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import timm
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from typer.testing import CliRunner
 
@@ -158,23 +157,11 @@ def told(num_classes):
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_root: Callable[[Path, int], None]) -> Path:
     """A folder with annotated radiographs of two classes, and a checkpoint of a network with one output."""
-    for name in ("images", "Annotations"):
-        (tmp_path / "BTXRD" / name).mkdir(parents=True)
-    random = np.random.default_rng(0)
-    lines = ["image_id,split,label"]
-    for number in range(8):
-        stem = f"IMG{number:06d}"
-        Image.fromarray(random.integers(0, 256, (50, 40), dtype=np.uint8)).save(
-            tmp_path / "BTXRD" / "images" / f"{stem}.jpeg"
-        )
-        lines.append(f"{stem}.jpeg,test,{NAMES[number % 2]}")
-        if number % 2:
-            shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
-            text = f'{{"shapes": [{shape}], "imageHeight": 50, "imageWidth": 40}}'
-            (tmp_path / "BTXRD" / "Annotations" / f"{stem}.json").write_text(text)
-    (tmp_path / "split.csv").write_text("\n".join(lines))
+    write_root(tmp_path, 8)
+    lines = [f"IMG{number:06d}.jpeg,test,{NAMES[bool(number % 3)]}" for number in range(8)]
+    (tmp_path / "split.csv").write_text("\n".join(["image_id,split,label", *lines]))
     (tmp_path / "one_output_net.py").write_text(_MODULE)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delitem(sys.modules, "one_output_net", raising=False)

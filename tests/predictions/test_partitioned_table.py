@@ -14,27 +14,19 @@ import pytest
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import TableError
-from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import PredictionTable, open_table
+from tests.support import small_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-PROVENANCE = Provenance(
-    request={"checkpoint": "ab" * 32},
-    class_names=("Normal", "Benign", "Malignant"),
-    preprocessing=Preprocessing(Size(32, 32), (0.5,), (0.25,)),
-    checkpoint="best.pth",
-    architecture="resnet18",
-    method="gradcam",
-    target_layer="layer4",
-    grid=Size(3, 4),
-)
+    from btxrd_explain.predictions.provenance import Provenance
+
+PROVENANCE = replace(small_table.PROVENANCE, class_names=("Normal", "Benign", "Malignant"))
 UNREADABLE = Prediction("IMG000900.jpeg", "x.jpeg", None, None, RowStatus.UNREADABLE, error="it is empty")
 
 

@@ -14,26 +14,20 @@ import pytest
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import OutputError, TableError
 from btxrd_explain.predictions.log import RowLog
-from btxrd_explain.predictions.provenance import Provenance, differences, fingerprint
+from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
+from tests.support import small_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PROVENANCE = Provenance(
-    request={"checkpoint": "ab" * 32, "preprocess": {"resize": "squash"}, "versions": {"torch": "2.9"}},
-    class_names=("Normal", "Benign"),
-    preprocessing=Preprocessing(Size(32, 32), (0.5,), (0.25,)),
-    checkpoint="best.pth",
-    architecture="resnet18",
-    method="gradcam",
-    target_layer="layer4",
-    grid=Size(3, 4),
+PROVENANCE = replace(
+    small_table.PROVENANCE,
+    request={**small_table.PROVENANCE.request, "preprocess": {"resize": "squash"}},
     notes=("a note",),
 )
 
