@@ -222,8 +222,9 @@ def load_classifier(checkpoint: Place | Sequence[Place], **settings: Any) -> Loa
     device = device_of(wanted)
     files = checkpoints_of(wanted)
     classifiers = [build_classifier(read_checkpoint(file), wishes_of(wanted)) for file in files]
-    for name, other in zip(names_of(files)[1:], classifiers[1:], strict=True):
-        check_alike((names_of(files)[0], classifiers[0]), (name, other))
+    known, *further = zip(names_of(files), classifiers, strict=True)
+    for other in further:
+        check_alike(known, other)
     for finding in dict.fromkeys(finding for one in classifiers for finding in one.findings):
         AsWarnings().warn(finding)
     at_once = batch_size_of(wanted, device)

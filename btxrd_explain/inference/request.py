@@ -228,21 +228,6 @@ def _explained(wanted: tuple[str, ...] | None) -> dict[str, Any]:
     return {} if wanted is None else {"explain_classes": sorted({name.casefold() for name in wanted})}
 
 
-def checkpoint_of(settings: Settings) -> Path:
-    """Return the one checkpoint that the settings name, for what looks into a network; see :func:`checkpoints_of`.
-
-    Raises:
-        SettingsError: They name none, or several.
-    """
-    checkpoint, *others = checkpoints_of(settings)
-    if others:
-        raise SettingsError(
-            f"{1 + len(others)} checkpoints are named, and this works on one network, not on an ensemble",
-            hint="give --checkpoint once, for each member in turn",
-        )
-    return checkpoint
-
-
 def checkpoints_of(settings: Settings) -> tuple[Path, ...]:
     """Return the checkpoints that the settings name, several of an ensemble, in their order; see :data:`DEMO`.
 

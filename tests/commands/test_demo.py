@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
-from btxrd_explain.inference.request import checkpoint_of
+from btxrd_explain.inference.request import checkpoints_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Wishes, build_classifier
 from btxrd_explain.predictions.table import open_table
@@ -122,6 +122,6 @@ def test_training_is_reproducible(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_the_demos_classifier_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = Settings(model=ModelSettings(checkpoint=Path("demo")))
-    assert checkpoint_of(settings) == demo_checkpoint()
+    assert checkpoints_of(settings) == (demo_checkpoint(),)
     (tmp_path / "demo").touch()
-    assert checkpoint_of(settings) == Path("demo")
+    assert checkpoints_of(settings) == (Path("demo"),)

@@ -264,6 +264,21 @@ def test_interventions_follow_the_log_odds_of_the_mean(place: Path) -> None:
         assert row["log_odds"] == pytest.approx(np.log(probability / (1 - probability)), abs=1e-4)
 
 
+@pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # random weights
+def test_an_ensemble_in_python_says_what_the_commands_store(place: Path) -> None:
+    ensemble = api.load_classifier([place / name for name in MEMBERS], device="cpu", **PREPROCESS)
+    rows = _rows(place, "out")
+    found = api.explain(ensemble, [place / "BTXRD" / "images" / row.image_id for row in rows])
+    for ours, name in (
+        (found.probabilities, "probabilities"),
+        (found.grids, "grids"),
+        (found.stds, "member_stds"),
+        (found.agreements, "map_agreements"),
+    ):
+        np.testing.assert_allclose(ours, np.stack([getattr(row, name) for row in rows]), atol=1e-5, err_msg=name)
+    assert found.statuses == tuple(row.grid_statuses for row in rows)
+
+
 def test_settings_take_one_checkpoint_or_a_list(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("model:\n  checkpoint: [a.pt, 'b, c.pt']\n")
     several = load_settings(tmp_path / "c.yaml", environ={}).settings.model.checkpoint

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import CheckpointError, SettingsError
-from btxrd_explain.inference.request import build_request, checkpoint_of
+from btxrd_explain.inference.request import build_request, checkpoints_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.facts import facts_of, gather_facts
@@ -272,7 +272,8 @@ def test_a_folder_called_demo_shadows_nothing(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "demo").mkdir()
 
     def named(text: str) -> Path:
-        return checkpoint_of(load_settings(None, {"model.checkpoint": text}, (), {}).settings)
+        (path,) = checkpoints_of(load_settings(None, {"model.checkpoint": text}, (), {}).settings)
+        return path
 
     assert named("demo") == demo_checkpoint()
     assert named("./demo") == tmp_path / "demo"
