@@ -136,22 +136,30 @@ def _side(difference: Estimate) -> int | None:
     return (difference.low > 0) - (difference.high < 0)
 
 
+_NOTHING = "which knows nothing of the classifier"
+_NATURE = {
+    "random-channels": "the network's activations with random channel weights",
+    "other-class": "the network's map of the least probable class",
+}
+"""What the baselines are that are made of the network."""
+
+
 def _on_baselines(baselines: Mapping[str, Baseline]) -> Iterator[str]:
     if not baselines:
-        yield "Whether the heat maps beat maps that know nothing of the classifier is not known: none was scored."
+        yield "Whether the heat maps beat the baselines is not known: none was scored."
         return
     sides = {name: _side(one.difference) for name, one in baselines.items()}
     better, worse, open_, unknown = ([name for name in sides if sides[name] == side] for side in (1, -1, 0, None))
     if better:
         nearest = min(better, key=lambda name: baselines[name].difference.mean or 0.0)
-        all_ = "each of the maps that know nothing of the classifier: " if len(better) == len(sides) else ""
+        all_ = "each of the baselines: " if len(better) == len(sides) else ""
         yield (
             f"The heat maps overlap the annotations more than {all_}{_listed(better)} (nearest: {nearest}, "
             f"difference in mean IoU {signed(baselines[nearest].difference)})."
         )
     for name in worse:
         yield (
-            f"They overlap the annotations less than the baseline {name}, which knows nothing of the classifier "
+            f"They overlap the annotations less than the baseline {name}, {_NATURE.get(name, _NOTHING)} "
             f"(difference in mean IoU {signed(baselines[name].difference)})."
         )
     if open_:

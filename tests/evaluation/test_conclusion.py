@@ -66,10 +66,17 @@ def test_each_baseline_is_beaten_or_not_or_not_told_apart() -> None:
     ]
 
 
+def test_what_is_made_of_the_network_is_not_said_to_know_nothing_of_it() -> None:
+    baselines = {"random": _baseline(BETTER), "random-channels": _baseline(WORSE), "other-class": _baseline(WORSE)}
+    _, channels, other, *_ = of_maps(_summary(_part(_metric(_estimate(0.4, 0.3, 0.5), baselines=baselines))))
+    assert "less than the baseline random-channels, the network's activations with random channel weights (" in channels
+    assert "less than the baseline other-class, the network's map of the least probable class (" in other
+
+
 def test_all_baselines_none_of_them_and_too_few_images() -> None:
     both = {"random": _baseline(BETTER), "centre": _baseline(BETTER)}
     first = of_maps(_summary(_part(_metric(_estimate(0.4), baselines=both))))[0]
-    assert "more than each of the maps that know nothing of the classifier: random and centre" in first
+    assert "more than each of the baselines: random and centre" in first
     first = of_maps(_summary(_part(_metric(_estimate(0.4)))))[0]
     assert first.endswith("is not known: none was scored.")
     found = of_maps(_summary(_part(_metric(_estimate(0.4, n=1), baselines={"random": _baseline(FEW)}))))
