@@ -96,13 +96,13 @@ def changed(
             return _moved(image, *_steps(strength, rng))
         case Change.NOISE:
             noise = rng.standard_normal(image.shape[1:], np.float32)
-            return np.clip(image + np.float32(strength / 100) * noise, 0, 1)
+            return (image + np.float32(strength / 100) * noise).clip(0, 1)
         case Change.FLIP:
             return image[..., ::-1].copy()
         case Change.JPEG:
             return np.stack([_compressed(channel, int(strength)) for channel in image])
         case Change.BRIGHTNESS:
-            return np.clip(image + np.float32(strength / 100), 0, 1)
+            return (image + np.float32(strength / 100)).clip(0, 1)
 
 
 def undone(
@@ -151,7 +151,7 @@ def _compressed(channel: NDArray[np.float32], quality: int) -> NDArray[np.float3
     if not done:
         raise ValueError(f"a picture of {channel.shape} cannot be compressed")
     decoded: NDArray[Any] = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE))
-    return decoded.astype(np.float32) / 255
+    return decoded.astype(np.float32) / np.float32(255)
 
 
 # What the similarities say, in plain words.

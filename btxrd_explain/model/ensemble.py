@@ -41,7 +41,8 @@ def averaged(members: Sequence[Explanation]) -> Explanation:
     finest = max((member.grids.shape[2:] for member in members), key=np.prod)
     usable = np.stack([_places(member, MapStatus.OK) for member in members])
     broken = [_places(member, MapStatus.NON_FINITE) for member in members]
-    maps = np.stack([_scaled(of.grids, *places, finest) for of, *places in zip(members, usable, broken, strict=True)])
+    placed = zip(members, usable, broken, strict=True)
+    maps = np.stack([_scaled(member.grids, good, bad, finest) for member, good, bad in placed])
     grids = maps.mean(axis=0).astype(np.float32)
     agreements = np.where(usable.all(axis=0), _agreement(maps), np.nan)
     statuses, by_class = [], np.full(probabilities.shape[1:], np.nan, np.float32)
@@ -65,7 +66,7 @@ def _mean_of_random_channels(members: Sequence[Explanation], size: tuple[int, ..
     for member in members:
         if member.random_channels is None:
             return None
-        finite = np.isfinite(member.random_channels).all(axis=(2, 3))
+        finite: NDArray[np.bool_] = np.all(np.isfinite(member.random_channels), axis=(2, 3))
         maps.append(_scaled(member.random_channels, finite, ~finite, size))
     mean: NDArray[np.float32] = np.mean(maps, axis=0).astype(np.float32)
     return mean

@@ -29,7 +29,8 @@ def _rng(seed: int = 0) -> np.random.Generator:
 @pytest.mark.parametrize(("change", "strength"), EVERY)
 def test_a_change_is_seeded_and_stays_in_range(change: Change, strength: float) -> None:
     found, again = (changed(IMAGE, change, strength, _rng()) for _ in range(2))
-    assert (found.shape, found.dtype) == (IMAGE.shape, np.float32)
+    assert found.shape == IMAGE.shape
+    assert found.dtype == np.float32
     np.testing.assert_array_equal(found, again)
     assert found.min() >= 0
     assert found.max() <= 1

@@ -154,7 +154,8 @@ def test_the_map_of_a_class_that_is_not_stored_is_not_made_up(study: Path, tmp_p
         assert row.predicted is not None
         assert row.grids is not None
         kept = explained.of([row.predicted], explained.true_of(row.label))
-        statuses = [status if index in kept else "not_computed" for index, status in enumerate(row.grid_statuses)]
+        nothing = MapStatus.NOT_COMPUTED
+        statuses = [status if index in kept else nothing for index, status in enumerate(row.grid_statuses)]
         place = str(table.image_path(row))
         rows.append(replace(row, grids=row.grids[sorted(kept)], grid_statuses=tuple(statuses), path=place))
     made = replace(table.provenance, explain_classes=("predicted", "true"))
@@ -194,6 +195,7 @@ def test_neither_predictions_nor_maps_nor_the_fingerprint_depend_on_them(study: 
     assert "computing 6 images" in again
     for one, other in zip(table.rows(), open_table(tmp_path / "predictions.parquet").rows(), strict=True):
         assert one.random_channels is not None
+        assert other.random_channels is not None
         assert one.random_channels.shape == (3, 3, 3)
         assert set(np.abs(one.random_channels).max(axis=(1, 2)).tolist()) <= {0, 1}
         assert one.random_channels.any()
