@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,9 +113,9 @@ class HeatMap:
             raise ValueError("the heat map holds NaN, or values outside [0, 1]")
         return float(np.ascontiguousarray(self.source).sum(dtype=np.float64))
 
-    def blocks(self) -> Iterable[Block]:
-        """Return rectangles that cover all pixels which are not 0."""
-        return self.source.blocks() if isinstance(self.source, Surface) else row_blocks(self.source.shape)
+    def blocks(self, low: float = -inf, high: float = inf) -> Iterable[Block]:
+        """Return rectangles that cover all pixels which are not 0, and between ``low`` and ``high``."""
+        return self.source.blocks(low, high) if isinstance(self.source, Surface) else row_blocks(self.source.shape)
 
 
 def judge(grid: NDArray[np.floating[Any]], magnitude: float | None = None, violation: float = 0.0) -> MapStatus:
@@ -167,7 +168,12 @@ def judge_each(
 
 
 def heat_map(
-    grid: NDArray[np.floating[Any]], frame: Frame, *, status: MapStatus, space: Space = Space.ORIGINAL
+    grid: NDArray[np.floating[Any]],
+    frame: Frame,
+    *,
+    status: MapStatus,
+    space: Space = Space.ORIGINAL,
+    step: int = 1,
 ) -> HeatMap:
     """Turn a raw class-activation grid into a heat map on the radiograph or on the network's input.
 
@@ -176,28 +182,34 @@ def heat_map(
         frame: How the radiograph maps to the network's input.
         status: The grid's status as judged when it was computed.
         space: On which pixels the heat map lives.
+        step: Take only every so many-th of them along each axis (see :meth:`Line.every`); they have the values that
+            they have among all.
 
     Returns:
         The heat map: ReLU, bilinear upsampling and min-max scaling per image. Pixels that the network did not see,
         and padding, are 0 and have no part in the scaling.
     """
-    size, lines = (
-        (frame.original, frame.lines_on_original) if space is Space.ORIGINAL else (frame.network, frame.lines_on_input)
-    )
+    lines = frame.lines_on_original if space is Space.ORIGINAL else frame.lines_on_input
+    rows, columns = lines(grid.shape)
+    taken = rows.every(step), columns.every(step)
+    size = len(taken[0].coordinates), len(taken[1].coordinates)
     if status in {MapStatus.NON_FINITE, MapStatus.NOT_COMPUTED}:
         return HeatMap(np.zeros(size, np.float32), None, status)
     peak = float(grid.max())
     if status is not MapStatus.OK:
         return HeatMap(np.zeros(size, np.float32), peak, status)
-    rows, columns = lines(grid.shape)
     positive = grid.clip(0).astype(np.float64)
     positive[positive < NOISE_FLOOR * positive.max()] = 0
     found = extremes(positive, rows, columns)
     if found is None or found.high - found.low <= NOISE_FLOOR * found.high:
         return HeatMap(np.zeros(size, np.float32), peak, MapStatus.FLAT)  # what varies was cropped away
     # Scaling commutes with interpolation: on the grid it is exact, and costs nothing.
-    scaled = Surface((positive - found.low) / (found.high - found.low), rows, columns)
-    return HeatMap(scaled, peak, status, found.hottest, _cell_size(grid.shape, frame, space), found.coldest)
+    scaled = Surface((positive - found.low) / (found.high - found.low), *taken)
+    height, width = _cell_size(grid.shape, frame, space)
+    if step == 1:
+        return HeatMap(scaled, peak, status, found.hottest, (height, width), found.coldest)
+    row, column = (min(place // step, side - 1) for place, side in zip(found.hottest, size, strict=True))
+    return HeatMap(scaled, peak, status, (row, column), (height / step, width / step))
 
 
 def hash_of_maps(maps: NDArray[np.float32]) -> str:

@@ -144,8 +144,9 @@ def pixels_at(levels: range, heat: HeatMap) -> tuple[NDArray[np.intp], NDArray[n
 def _with_levels(levels: range, heat: HeatMap) -> Iterator[Block]:
     """Yield the parts of a heat map that may have pixels of some levels."""
     slack = 1e-6  # of interpolation in float32
-    for block in row_blocks(heat.shape) if 0 in levels else heat.blocks():
-        if (block.low - slack) * TOP_LEVEL < levels.stop and (block.high + slack) * TOP_LEVEL >= levels.start:
+    low, high = levels.start / TOP_LEVEL - slack, levels.stop / TOP_LEVEL + slack
+    for block in row_blocks(heat.shape) if 0 in levels else heat.blocks(low, high):
+        if block.low < high and block.high >= low:
             yield block
 
 

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,12 @@ class Line:
             inside: The pixels to interpolate.
         """
         return cls(positions * (cells / extent) - 0.5, cells, inside)
+
+    def every(self, step: int) -> Line:
+        """Return every ``step``-th pixel, from the middle of the first ``step`` on."""
+        first = step // 2
+        start, stop = (max(-((first - end) // step), 0) for end in (self.inside.start, self.inside.stop))
+        return Line(self.coordinates[first::step], self.cells, slice(start, stop))
 
     @cached_property
     def lower(self) -> NDArray[np.intp]:
@@ -220,20 +227,26 @@ class Surface:
     def _lines(self) -> tuple[Line, Line]:
         return self.rows, self.columns
 
-    def blocks(self) -> Iterator[Block]:
-        """Yield rectangles with all pixels but those that are 0 because all cells around them are."""
+    def blocks(self, low: float = -inf, high: float = inf) -> Iterator[Block]:
+        """Yield rectangles with all pixels but those that are 0 because all cells around them are.
+
+        Args:
+            low: Leave out what lies between cells that are all lower, where that is not needed.
+            high: Likewise between cells that are all higher.
+        """
         runs = list(self.columns.runs())
         left = np.array([cell for cell, _ in runs], np.intp)
         right = np.minimum(left + 1, self.columns.cells - 1)
         for cell, rows in self.rows.runs() if runs else ():
             pair = self.grid[[cell, min(cell + 1, self.rows.cells - 1)]]
             corners = np.concatenate([pair[:, left], pair[:, right]])
-            live = np.flatnonzero((corners != 0).any(axis=0))
+            lows, highs = corners.min(axis=0), corners.max(axis=0)
+            live = np.flatnonzero((corners != 0).any(axis=0) & (highs >= low) & (lows <= high))
             for each in np.split(live, np.flatnonzero(np.diff(live) > 1) + 1) if live.size else ():
                 columns = slice(runs[each[0]][1].start, runs[each[-1]][1].stop)
-                low, high = float(corners[:, each].min()), float(corners[:, each].max())
+                own = float(lows[each].min()), float(highs[each].max())
                 for part in _parts(rows, columns):
-                    yield Block(part, columns, low, high)
+                    yield Block(part, columns, *own)
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[Block]:

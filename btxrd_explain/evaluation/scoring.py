@@ -13,10 +13,10 @@ from btxrd_explain.core.choices import Space, TargetClass
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
 from btxrd_explain.core.metrics import box_overlaps, found_boxes, mean_of, measure
-from btxrd_explain.core.metrics.baselines import centre_grid, edge_grid, random_grid
+from btxrd_explain.core.metrics.baselines import Lattice, centre_grid, edge_grid, random_grid
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.evaluation.lesions import Lesions, lesions_of
-from btxrd_explain.evaluation.protocol import MapKind, Protocol
+from btxrd_explain.evaluation.protocol import BASELINES, MapKind, Protocol
 from btxrd_explain.evaluation.score import Case, Exclusion, Score, cases_of
 from btxrd_explain.findings.annotations import of_another_image, unusable
 from btxrd_explain.inference.explained import ExplainedImage
@@ -114,13 +114,15 @@ class Scorer:
         except AnnotationError as error:
             excluded = replace(score, excluded=Exclusion.BAD_ANNOTATION, detail=str(error))
             return Scored(excluded, findings=() if annotation.told else (unusable(row.image_id, error),))
-        annotated = int(lesions.mask.sum())
+        annotated = np.count_nonzero(lesions.mask)
         score = replace(
             score,
             lesions=lesions.count,
-            lesion_share=float(lesions.mask.mean()),
+            lesion_share=annotated / lesions.mask.size,
             seen_fraction=image.frame.seen_fraction,
-            lesion_seen_fraction=float(lesions.mask[image.frame.window_seen].sum()) / annotated if annotated else None,
+            lesion_seen_fraction=np.count_nonzero(lesions.mask[image.frame.window_seen]) / annotated
+            if annotated
+            else None,
         )
         sha256 = None if row.stamp is None else row.stamp.sha256
         findings = [replace(finding, images=(row.image_id,)) for finding in lesions.findings]
@@ -174,8 +176,12 @@ class Scorer:
             return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT, detail=_TOO_SMALL))
         metrics, curves, pixels, boxes, undefined = {}, {}, {}, {}, None
         edges, problem = self._edges(image)
-        for kind, heat in self._maps(score, image, lesions, edges, space):
-            measured = measure(heat, mask, lesions.masks_in(space), self.protocol.threshold)
+        lattice = Lattice.of(mask, lambda: lesions.masks_in(space))
+        for kind, heat in self._maps(score, image, lesions, edges, space, lattice.step):
+            if kind in BASELINES:
+                measured = lattice.measure(heat, self.protocol.threshold)
+            else:
+                measured = measure(heat, mask, lesions.masks_in(space), self.protocol.threshold)
             metrics[kind] = measured.metrics
             if measured.curve is not None:
                 curves[kind] = measured.curve.astype(np.float32)
@@ -183,7 +189,7 @@ class Scorer:
                 pixels[kind] = measured.pixels
             if kind is MapKind.MODEL:
                 undefined = None if heat.status is MapStatus.OK else str(heat.status)
-        if (drawn := self._random_channels(image, lesions)) is not None:
+        if (drawn := self._random_channels(image, lattice)) is not None:
             metrics[MapKind.RANDOM_CHANNELS] = drawn.metrics
             if drawn.curve is not None and drawn.pixels is not None:
                 curves[MapKind.RANDOM_CHANNELS] = drawn.curve.astype(np.float32)
@@ -199,14 +205,13 @@ class Scorer:
         score = replace(score, pixels=np.array([own.inside, own.whole], np.uint32), boxes=found)
         return Scored(score, pixels, boxes, problem=problem, findings=findings)
 
-    def _random_channels(self, image: ExplainedImage, lesions: Lesions) -> Measurement | None:
+    def _random_channels(self, image: ExplainedImage, lattice: Lattice) -> Measurement | None:
         """Score the maps of random channels, averaged over their draws; None where they are not there, or not asked."""
         grids, space = image.row.random_channels, self.protocol.space
         if grids is None or not (self.protocol.baselines or self.protocol.of_network):
             return None
-        mask = lesions.mask_in(space)
-        heats = (heat_map(grid, image.frame, status=judge(grid), space=space) for grid in grids)
-        return mean_of([measure(heat, mask, lesions.masks_in(space), self.protocol.threshold) for heat in heats])
+        heats = (heat_map(grid, image.frame, status=judge(grid), space=space, step=lattice.step) for grid in grids)
+        return mean_of([lattice.measure(heat, self.protocol.threshold) for heat in heats])
 
     def _others(
         self, score: Score, image: ExplainedImage, lesions: Lesions
@@ -243,9 +248,15 @@ class Scorer:
         return Size(min(2 * height, size.height), min(2 * width, size.width))
 
     def _maps(
-        self, score: Score, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None, space: Space
+        self,
+        score: Score,
+        image: ExplainedImage,
+        lesions: Lesions,
+        edges: NDArray[np.float32] | None,
+        space: Space,
+        step: int = 1,
     ) -> Iterator[tuple[MapKind, HeatMap]]:
-        """Make the heat maps one after another, so that few are in memory at once."""
+        """Make the heat maps one after another, so that few are in memory at once; baselines on every n-th pixel."""
         if score.target is None:
             raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
         yield MapKind.MODEL, image.heat_map(score.target, space=space)
@@ -255,9 +266,10 @@ class Scorer:
             yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
         other = score.row.least_probable if self.protocol.baselines or self.protocol.of_network else None
         if other is not None and other != score.target and score.row.computed[other]:
-            yield MapKind.OTHER_CLASS, image.heat_map(other, space=space)
+            yield MapKind.OTHER_CLASS, image.heat_map(other, space=space, step=step)
         for kind, grid in self._grids(image, lesions, edges):
-            yield kind, heat_map(grid, image.frame, status=judge(grid), space=space)
+            own = step if kind in BASELINES else 1
+            yield kind, heat_map(grid, image.frame, status=judge(grid), space=space, step=own)
 
     def _grids(
         self, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None

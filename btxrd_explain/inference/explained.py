@@ -55,14 +55,14 @@ class ExplainedImage:
         """Rows and columns of its grids; those of imported heat maps may differ from image to image."""
         return self.table.provenance.grid if self.row.grids is None else Size(*self.row.grids.shape[-2:])
 
-    def heat_map(self, class_index: int, *, space: Space = Space.ORIGINAL) -> HeatMap:
-        """Return the heat map of a class, in [0, 1], on the pixels of ``space``; all 0 where it was not computed."""
+    def heat_map(self, class_index: int, *, space: Space = Space.ORIGINAL, step: int = 1) -> HeatMap:
+        """Return the heat map of a class, in [0, 1], on every ``step``-th pixel of ``space``; all 0 if not computed."""
         if self.row.grids is None:
             raise ValueError(f"'{self.row.image_id}' has no grids")
         grid = self.row.grid(class_index)
         if grid is None:
             grid = np.full(self.table.provenance.grid, np.nan, np.float32)
-        return heat_map(grid, self.frame, status=self.row.grid_statuses[class_index], space=space)
+        return heat_map(grid, self.frame, status=self.row.grid_statuses[class_index], space=space, step=step)
 
     def seen(self, preprocessing: Preprocessing) -> NDArray[Any]:
         """Read the radiograph as a network sees it.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +12,19 @@ from btxrd_explain.core.ceiling import average_onto_grid, ideal_grid
 from btxrd_explain.core.choices import ResizeMode, Smooth
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
-from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, edge_grid, random_grid
+from btxrd_explain.core.metrics.baselines import AverageMask, Lattice, centre_grid, edge_grid, random_grid
+from btxrd_explain.core.metrics.image import HALF, measure
+from btxrd_explain.core.shapes import Shape, ShapeType, rasterise_union
+from btxrd_explain.inputs.annotation_file import read_annotation
+from btxrd_explain.inputs.labelme import read_labelme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from btxrd_explain.core.metrics import Measurement
 
 FRAME = Frame.fit(Size(90, 60), Size(64, 64), ResizeMode.LETTERBOX)
 
@@ -138,3 +152,81 @@ def test_baselines_are_averaged_over_views_as_the_classifiers_maps_are() -> None
     assert many[:, 2:7, 2:7].std() == pytest.approx((1 / 12 / 4) ** 0.5, rel=0.05)
     neighbours = np.corrcoef(many[:, 3, 3], many[:, 3, 4])[0, 1]
     assert neighbours == pytest.approx(0.5, abs=0.12)  # two of the four cells are the same
+
+
+def _both(
+    grid: NDArray[np.float32], lesions: Sequence[NDArray[np.bool_]], *, step: int | None = None
+) -> tuple[Lattice, Measurement, Measurement]:
+    """Measure a baseline on the lattice and on all pixels."""
+    mask = np.logical_or.reduce(lesions)
+    frame = Frame.fit(Size(*mask.shape), Size(224, 224), ResizeMode.SQUASH)
+    lattice = Lattice.of(mask, lambda: lesions)
+    assert step in (None, lattice.step)
+    status = judge(grid)
+    on_lattice = lattice.measure(heat_map(grid, frame, status=status, step=lattice.step), HALF)
+    return lattice, on_lattice, measure(heat_map(grid, frame, status=status), mask, lesions, HALF)
+
+
+def _disc(size: Size, centre: tuple[float, float], radius: float) -> NDArray[np.bool_]:
+    border = np.array([centre, (centre[0], centre[1] + radius)])
+    return rasterise_union([Shape("lesion", ShapeType.CIRCLE, border)], size)
+
+
+def test_a_lattice_of_all_pixels_changes_nothing() -> None:
+    small, tiny = _disc(Size(400, 300), (80, 200), 30), _disc(Size(3000, 2000), (900, 1500), 9)
+    for lesion in (small, tiny):  # a lesion of few pixels is looked at pixel by pixel
+        lattice, on_lattice, everywhere = _both(random_grid(Size(7, 7), "a"), [lesion], step=1)
+        assert lattice.share == lesion.mean()
+        assert on_lattice.metrics == everywhere.metrics
+        assert on_lattice.pixels is not None
+        assert everywhere.pixels is not None
+        np.testing.assert_array_equal(on_lattice.pixels.whole, everywhere.pixels.whole)
+
+
+def test_every_lesion_lies_on_the_lattice() -> None:
+    """The smallest says how fine it is."""
+    size = Size(3000, 2000)
+    lesions = [_disc(size, (600, 600), 400), _disc(size, (1500, 2500), 40)]
+    lattice = Lattice.of(lesions[0] | lesions[1], lambda: lesions)
+    assert lattice.step == 4
+    assert [int(one.sum()) for one in lattice.lesions] == [
+        pytest.approx(int(one.sum()) / 16, rel=0.02) for one in lesions
+    ]
+
+
+_WITHIN = {"iou": 1e-3, "dice": 2e-3, "recall": 2e-2, "soft_iou": 1e-3, "energy_in_mask": 1e-3, "rank_accuracy": 5e-3}
+_WITHIN |= {"average_precision": 5e-3, "roc_auc": 5e-3, "best_iou": 2e-3, "iou_otsu": 1e-3, "region_share": 1e-3}
+"""How far docs/explanation/metrics.md says that a baseline on the lattice may be from all pixels, in one image."""
+
+
+def _agree(pairs: Sequence[tuple[Measurement, Measurement]]) -> None:
+    for name, bound in _WITHIN.items():
+        values = np.array([[getattr(one.metrics, name) for one in pair] for pair in pairs], float)
+        differences = values[:, 0] - values[:, 1]
+        assert np.abs(differences).max() <= bound, name
+        assert abs(differences.mean()) <= bound / 3, name
+
+
+def test_baselines_on_the_lattice_score_as_on_all_pixels() -> None:
+    rng, size, pairs = np.random.default_rng(0), Size(2600, 2000), []
+    for number in range(12):
+        lesion = _disc(size, tuple(rng.uniform(400, 1600, 2)), float(rng.uniform(60, 300)))
+        lattice, *pair = _both(random_grid(Size(7, 7), str(number)), [lesion])
+        assert lattice.step > 2
+        pairs.append(tuple(pair))
+    _agree(pairs)
+
+
+@pytest.mark.real_data
+def test_on_real_lesions_too(real_data: Path) -> None:
+    pairs, steps = [], set()
+    for path in sorted((real_data / "btxrd_sample" / "Annotations").glob("*.json")):
+        size = read_labelme(path).image_size
+        assert size is not None
+        mask = read_annotation(path, size).mask
+        for number in range(3):
+            lattice, *pair = _both(random_grid(Size(7, 7), f"{path.stem} {number}"), [mask])
+            steps.add(lattice.step)
+            pairs.append(tuple(pair))
+    assert max(steps) >= 4
+    _agree(pairs)

@@ -66,3 +66,13 @@ def test_corners_by_hand() -> None:
     assert Line(coordinates, 3, slice(0, 8)).corners().tolist() == [0, 1, 2, 4, 5, 6, 7]
     assert Line(coordinates, 3, slice(3, 6)).corners().tolist() == [3, 4, 5]
     assert Line(coordinates, 3, slice(0, 0)).corners().tolist() == []
+
+
+@given(frame=frames, height=cells, width=cells, seed=st.integers(0, 99), step=st.integers(1, 7))
+def test_every_nth_pixel_has_the_value_that_it_has_among_all(
+    frame: Frame, height: int, width: int, seed: int, step: int
+) -> None:
+    grid = np.random.default_rng(seed).normal(size=(height, width))
+    lines = frame.lines_on_original(grid.shape)
+    every = Surface(grid, *(line.every(step) for line in lines)).part()
+    np.testing.assert_array_equal(every, Surface(grid, *lines).part()[step // 2 :: step, step // 2 :: step])

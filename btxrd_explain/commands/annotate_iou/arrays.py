@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.choices import Consensus, Operator, ResizeMode, Rule
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map, judge
-from btxrd_explain.core.metrics.baselines import AverageMask, centre_grid, random_grid
-from btxrd_explain.core.metrics.plain import GRID, as_heat_map, measured, threshold_of
+from btxrd_explain.core.metrics.baselines import AverageMask, Lattice, centre_grid, random_grid
+from btxrd_explain.core.metrics.plain import GRID, as_heat_map, measured, regions_of, threshold_of
 from btxrd_explain.evaluation.human import describe_readers
-from btxrd_explain.evaluation.protocol import INDEPENDENT, MapKind
+from btxrd_explain.evaluation.protocol import BASELINES, INDEPENDENT, MapKind
 from btxrd_explain.evaluation.sample import Sample, Slice, by_values
 from btxrd_explain.evaluation.score import Exclusion, Score
 from btxrd_explain.evaluation.summaries import summarise
@@ -223,21 +224,24 @@ def _scores(
         if not mask.any():
             yield Score(row, excluded=Exclusion.EMPTY_ANNOTATION)
             continue
+        lattice = Lattice.of(mask, partial(regions_of, mask))
         results = {
-            kind: measured(one, mask, None, how.threshold, how.tolerance)
-            for kind, one in _maps(how, name, heat, mask, average)
+            kind: lattice.measure(one, how.threshold, how.tolerance)
+            if kind in BASELINES
+            else measured(one, mask, None, how.threshold, how.tolerance)
+            for kind, one in _maps(how, name, heat, mask, average, lattice.step)
         }
         yield Score(
             row,
             undefined=None if heat.status is MapStatus.OK else str(heat.status),
-            lesion_share=float(mask.mean()),
+            lesion_share=lattice.share,
             metrics={kind: result.metrics for kind, result in results.items()},
             curves={k: result.curve.astype(np.float32) for k, result in results.items() if result.curve is not None},
         )
 
 
 def _maps(
-    how: _Comparison, name: str, heat: HeatMap, mask: NDArray[np.bool_], average: AverageMask
+    how: _Comparison, name: str, heat: HeatMap, mask: NDArray[np.bool_], average: AverageMask, step: int
 ) -> Iterator[tuple[MapKind, HeatMap]]:
     """Yield the heat map, and those that it is compared with."""
     yield MapKind.MODEL, heat
@@ -248,7 +252,7 @@ def _maps(
         others = average.grid(without=name)
         grids |= {} if others is None else {MapKind.AVERAGE: others}
     for kind, grid in grids.items():
-        yield kind, heat_map(grid, frame, status=judge(grid))
+        yield kind, heat_map(grid, frame, status=judge(grid), step=step if kind in BASELINES else 1)
 
 
 def _frame(mask: NDArray[np.bool_]) -> Frame:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from math import isqrt
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -17,12 +18,18 @@ import numpy as np
 
 from btxrd_explain.core.ceiling import average_onto_grid
 from btxrd_explain.core.choices import Smooth
+from btxrd_explain.core.metrics.image import Measurement, measure
+from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.smoothing import PASSES, averaged, averaged_along, cells_of_views
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Frame, Size
+    from btxrd_explain.core.heatmap import HeatMap
+    from btxrd_explain.core.threshold import Threshold
 
 _SPREAD = 0.25
 """Standard deviation of the centre's Gaussian as a fraction of each side."""
@@ -125,6 +132,67 @@ def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size, smooth: Smoot
     across, down = (cv2.Sobel(seen, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE) for x, y in ((1, 0), (0, 1)))
     magnitude = np.sqrt(np.square(across) + np.square(down))  # last digits of cv2.magnitude depend on where arrays lie
     return average_onto_grid(magnitude, replace(frame, original=frame.resized), grid_size, smooth)
+
+
+_LATTICE = 512
+"""A lattice has at least so many points along the longer side, where there are as many pixels."""
+_ON_LESION = 256
+"""And on each lesion about so many, where it has as many pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lattice:
+    """The pixels on which baselines are scored: every n-th along each axis, as these maps change slowly.
+
+    Attributes:
+        step: Their distance.
+        share: The annotation's share of all pixels.
+        mask: The annotation on the lattice, boolean.
+        lesions: Each lesion, likewise.
+    """
+
+    step: int
+    share: float
+    mask: NDArray[np.bool_]
+    lesions: tuple[NDArray[np.bool_], ...]
+
+    @classmethod
+    def of(cls, mask: NDArray[np.bool_], lesions: Callable[[], Iterable[NDArray[np.bool_]]]) -> Lattice:
+        """Choose as few pixels as tell the lesions apart.
+
+        Args:
+            mask: The annotation, boolean, shape ``(height, width)``.
+            lesions: Draws the lesions that make it up, likewise; is called twice.
+        """
+        annotated = np.count_nonzero(mask)
+        smallest = min((area for one in lesions() if (area := np.count_nonzero(one))), default=annotated)
+        step = max(min(max(mask.shape) // _LATTICE, isqrt(smallest // _ON_LESION)), 1)
+        points = (slice(step // 2, None, step),) * 2
+        each = tuple(one[points].copy() for one in lesions())
+        return cls(step, annotated / mask.size, mask[points].copy(), each)
+
+    def measure(self, heat: HeatMap, threshold: Threshold, tolerance: float | None = None) -> Measurement:
+        """Measure how a heat map on the lattice and the annotation agree.
+
+        Args:
+            heat: The heat map, made with this ``step``.
+            threshold: See :func:`btxrd_explain.core.metrics.image.measure`.
+            tolerance: Likewise, in pixels of the image.
+
+        Returns:
+            The measurement; counts of pixels stand for those of the whole image.
+        """
+        found = measure(
+            heat,
+            self.mask,
+            self.lesions,
+            threshold,
+            tolerance=None if tolerance is None else tolerance / self.step,
+        )
+        counts = found.pixels
+        if counts is not None:
+            counts = PixelCounts(counts.inside * self.step**2, counts.whole * self.step**2)
+        return Measurement(replace(found.metrics, lesion_share=self.share), found.curve, counts)
 
 
 @dataclass(slots=True, eq=False)
