@@ -92,6 +92,8 @@ class Score:
         comparators: What the findings of each detector or segmenter score, by its name.
         no_lesion: Which classes are without a lesion.
         case: The class of a multi-label table that is looked at; None where classes exclude each other.
+        key: Hash of all that the scores of the classifier's maps and of the ceiling follow from; None where there are
+            none.
     """
 
     row: Prediction
@@ -111,6 +113,7 @@ class Score:
     comparators: Mapping[str, ImageMetrics] = field(default_factory=dict, hash=False)
     no_lesion: NoLesion = BY_NAME
     case: Case | None = None
+    key: str | None = None
 
     @property
     def label(self) -> str | None:

@@ -16,6 +16,7 @@ from btxrd_explain.core.metrics import box_overlaps, found_boxes, mean_of, measu
 from btxrd_explain.core.metrics.baselines import Lattice, centre_grid, edge_grid, random_grid
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.evaluation.lesions import Lesions, lesions_of
+from btxrd_explain.evaluation.measured import key_of
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind, Protocol
 from btxrd_explain.evaluation.score import Case, Exclusion, Score, cases_of
 from btxrd_explain.findings.annotations import of_another_image, unusable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from btxrd_explain.core.metrics import ImageMetrics, Measurement, PixelCounts
     from btxrd_explain.evaluation.comparators import Comparator
     from btxrd_explain.evaluation.decisions import Decisions
+    from btxrd_explain.evaluation.measured import MeasuredBefore
     from btxrd_explain.evaluation.readers import Readers, ReadImage
     from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.annotation import AnnotationPlace
@@ -51,6 +53,7 @@ class Scored:
         findings: Why the annotation cannot be used, or looks as if it were another image's.
         problem: Why the radiograph itself cannot be read, where it was asked for; None where it can.
         read: What human readers score; None without any.
+        lesions: The lesions that were compared; None where there are none.
     """
 
     score: Score
@@ -59,6 +62,7 @@ class Scored:
     findings: tuple[Finding, ...] = ()
     problem: str | None = None
     read: ReadImage | None = None
+    lesions: Lesions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ class Scorer:
             not asked for.
         readers: Human readers, who are scored too; None where there are none.
         comparators: Detectors and segmenters, likewise.
+        before: Scores that were measured before, which are taken over where they follow from the same; without boxes
+            and baselines only.
     """
 
     table: PredictionTable
@@ -79,6 +85,7 @@ class Scorer:
     average: Callable[[Prediction], NDArray[np.float32] | None] | None = None
     readers: Readers | None = None
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
+    before: MeasuredBefore | None = None
 
     def score(self, row: Prediction, annotation: AnnotationPlace | None) -> list[Scored]:
         """Score one radiograph.
@@ -128,7 +135,7 @@ class Scorer:
         findings = [replace(finding, images=(row.image_id,)) for finding in lesions.findings]
         findings += of_another_image(row.image_id, row.path, lesions.annotation, sha256, image.radiograph)
         judged = self._judged(score, image, lesions)
-        return replace(judged, findings=(*findings, *judged.findings))
+        return replace(judged, findings=(*findings, *judged.findings), lesions=lesions)
 
     def _judged(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
         """Exclude a radiograph whose lesions cannot be measured, and compare the others."""
@@ -170,48 +177,64 @@ class Scorer:
 
     def _compared(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
         """Compare all maps with the lesions on the pixels of the protocol's space."""
-        space = self.protocol.space
-        mask = lesions.mask_in(space)
-        if not mask.any():
+        if not lesions.mask_in(self.protocol.space).any():
             return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT, detail=_TOO_SMALL))
-        metrics, curves, pixels, boxes, undefined = {}, {}, {}, {}, None
+        others, findings = self._others(score, image, lesions)
+        false_alarm = self._false_alarm(score, image)
+        classes = [index for index in (score.target, false_alarm) if index is not None]
+        score = replace(score, comparators=others, key=key_of(image, lesions, classes, self.protocol))
+        known = self._known_before(score, false_alarm)
+        return replace(self._measured(score, image, lesions) if known is None else Scored(known), findings=findings)
+
+    def _known_before(self, score: Score, false_alarm: int | None) -> Score | None:
+        """Return the score as it was measured before; None where it was not, or where more is asked for."""
+        if self.before is None or score.key is None or self.protocol != self.protocol.bare():
+            return None
+        kinds = [MapKind.MODEL, MapKind.CEILING, *([] if false_alarm is None else [MapKind.FALSE_ALARM])]
+        found = self.before.find(score.key, kinds)
+        if found is None:
+            return None
+        return replace(score, metrics=found.metrics, curves=found.curves, undefined=found.undefined)
+
+    def _measured(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
+        """Measure all maps."""
         edges, problem = self._edges(image)
+        found = dict(self._measurements(score, image, lesions, edges))
+        curves = {kind: one.curve.astype(np.float32) for kind, one in found.items() if one.curve is not None}
+        pixels = {kind: one.pixels for kind, one in found.items() if one.pixels is not None}
+        score = replace(score, metrics={kind: one.metrics for kind, one in found.items()}, curves=curves)
+        own = pixels.get(MapKind.MODEL)
+        if own is None:
+            _, heat = next(self._maps(score, image, lesions, edges, self.protocol.space))
+            return Scored(replace(score, undefined=str(heat.status)), problem=problem)
+        boxes = self._boxes(score, image, lesions, edges) if self.protocol.boxes else {}
+        of_model = found_boxes(boxes[MapKind.MODEL]) if MapKind.MODEL in boxes else None
+        score = replace(score, pixels=np.array([own.inside, own.whole], np.uint32), boxes=of_model)
+        return Scored(score, pixels, boxes, problem=problem)
+
+    def _measurements(
+        self, score: Score, image: ExplainedImage, lesions: Lesions, edges: NDArray[np.float32] | None
+    ) -> Iterator[tuple[MapKind, Measurement]]:
+        """Measure one map after another; baselines on a lattice."""
+        space, threshold = self.protocol.space, self.protocol.threshold
+        mask = lesions.mask_in(space)
         lattice = Lattice.of(mask, lambda: lesions.masks_in(space))
         for kind, heat in self._maps(score, image, lesions, edges, space, lattice.step):
             if kind in BASELINES:
-                measured = lattice.measure(heat, self.protocol.threshold)
+                yield kind, lattice.measure(heat, threshold)
             else:
-                measured = measure(heat, mask, lesions.masks_in(space), self.protocol.threshold)
-            metrics[kind] = measured.metrics
-            if measured.curve is not None:
-                curves[kind] = measured.curve.astype(np.float32)
-            if measured.pixels is not None:
-                pixels[kind] = measured.pixels
-            if kind is MapKind.MODEL:
-                undefined = None if heat.status is MapStatus.OK else str(heat.status)
-        if (drawn := self._random_channels(image, lattice)) is not None:
-            metrics[MapKind.RANDOM_CHANNELS] = drawn.metrics
-            if drawn.curve is not None and drawn.pixels is not None:
-                curves[MapKind.RANDOM_CHANNELS] = drawn.curve.astype(np.float32)
-                pixels[MapKind.RANDOM_CHANNELS] = drawn.pixels
-        others, findings = self._others(score, image, lesions)
-        score = replace(score, metrics=metrics, curves=curves, undefined=undefined, comparators=others)
-        if undefined is not None:
-            return Scored(score, problem=problem, findings=findings)
-        if self.protocol.boxes:
-            boxes = self._boxes(score, image, lesions, edges)
-        own = pixels[MapKind.MODEL]
-        found = found_boxes(boxes[MapKind.MODEL]) if MapKind.MODEL in boxes else None
-        score = replace(score, pixels=np.array([own.inside, own.whole], np.uint32), boxes=found)
-        return Scored(score, pixels, boxes, problem=problem, findings=findings)
+                yield kind, measure(heat, mask, lesions.masks_in(space), threshold)
+        grids = image.row.random_channels
+        if grids is not None and (self.protocol.baselines or self.protocol.of_network):
+            draws = (heat_map(grid, image.frame, status=judge(grid), space=space, step=lattice.step) for grid in grids)
+            yield MapKind.RANDOM_CHANNELS, mean_of([lattice.measure(draw, threshold) for draw in draws])
 
-    def _random_channels(self, image: ExplainedImage, lattice: Lattice) -> Measurement | None:
-        """Score the maps of random channels, averaged over their draws; None where they are not there, or not asked."""
-        grids, space = image.row.random_channels, self.protocol.space
-        if grids is None or not (self.protocol.baselines or self.protocol.of_network):
+    def _false_alarm(self, score: Score, image: ExplainedImage) -> int | None:
+        """Return the tumour class that was predicted and is wrong; None where none was."""
+        predicted = score.row.predicted if score.case is None else None  # which of several is not one question
+        if predicted is None or score.true in (None, predicted):
             return None
-        heats = (heat_map(grid, image.frame, status=judge(grid), space=space, step=lattice.step) for grid in grids)
-        return mean_of([lattice.measure(heat, self.protocol.threshold) for heat in heats])
+        return None if image.class_name(predicted) in self.protocol.no_lesion else predicted
 
     def _others(
         self, score: Score, image: ExplainedImage, lesions: Lesions
@@ -260,10 +283,8 @@ class Scorer:
         if score.target is None:
             raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
         yield MapKind.MODEL, image.heat_map(score.target, space=space)
-        predicted = score.row.predicted if score.case is None else None  # which of several is not one question
-        wrong = predicted is not None and score.true not in (None, predicted)
-        if predicted is not None and wrong and image.class_name(predicted) not in self.protocol.no_lesion:
-            yield MapKind.FALSE_ALARM, image.heat_map(predicted, space=space)
+        if (false_alarm := self._false_alarm(score, image)) is not None:
+            yield MapKind.FALSE_ALARM, image.heat_map(false_alarm, space=space)
         other = score.row.least_probable if self.protocol.baselines or self.protocol.of_network else None
         if other is not None and other != score.target and score.row.computed[other]:
             yield MapKind.OTHER_CLASS, image.heat_map(other, space=space, step=step)

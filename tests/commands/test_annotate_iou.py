@@ -440,7 +440,9 @@ def test_every_image_has_a_row_in_the_tables(folder: Path) -> None:
     assert made["provenance"]["method"] == made["protocol"]["method"] == "gradcam"
     with (folder / "out" / "annotation_metrics.csv").open(newline="") as file:
         text = list(csv.DictReader(file))
-    assert list(text[0]) == [name for name in table.schema.names if name != "iou_curve"]
+    only_parquet = {"iou_curve", "ceiling_iou_curve", "scored_from"}
+    assert list(text[0]) == [name for name in table.schema.names if name not in only_parquet]
+    assert [row["scored_from"] is None for row in rows.values()] == [False] * 4 + [True] * 2
     assert [row["iou"] for row in text] == ["0.5", "0", "1", "", "", ""]
 
 

@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.commands import annotate_iou, report
-from btxrd_explain.commands.report import writing
+from btxrd_explain.commands.report import earlier, writing
 from btxrd_explain.commands.report.document import describe
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import OutputError
+from btxrd_explain.evaluation import scoring
 from btxrd_explain.inputs.btxrd import Metadata
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.progress import Listener
@@ -223,3 +224,54 @@ def test_what_the_network_did_not_see_is_counted_and_said(make_case: Callable[..
         own = [row for row in scored if row["class"] == name]
         assert f"the hottest pixel in {sum(row['pointing_hit'] for row in own)} of {len(own)} images" in words
         assert f"covers {np.median([row['region_share'] for row in own]):.1%} of the image" in words
+
+
+def test_scores_of_annotate_iou_are_not_measured_again(fresh: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page is the same, byte for byte, as one whose scores are measured."""
+    annotate_iou.run(fresh.settings())
+    with monkeypatch.context() as patched:
+        patched.setattr(earlier, "_scores", lambda _: None)
+        measured = fresh.write().read_bytes()
+    monkeypatch.setattr(scoring, "measure", None)  # whoever calls it fails
+    listener = _Notes()
+    assert report.run(fresh.settings(), listener).page.read_bytes() == measured
+    (said,) = [note for note in listener.notes if "annotation_metrics.parquet" in note]
+    assert re.fullmatch(r"\d+ scores are those of '.*annotation_metrics.parquet'", said)
+
+
+def test_where_annotations_lie_does_not_make_another_protocol(fresh: Case) -> None:
+    """They are found beside the images, and may be named as well."""
+    annotate_iou.run(fresh.settings())
+    listener = _Notes()
+    named = {"annotations": fresh.folder / "BTXRD" / "Annotations"}
+    page = report.run(fresh.settings(data=named), listener).page
+    assert not any("not taken into account" in note for note in listener.notes)
+    assert _data(page)["slices"]
+    assert any(re.fullmatch(r"\d+ scores are those of .*", note) for note in listener.notes)
+
+
+def test_what_has_changed_since_is_measured_anew_and_said(fresh: Case) -> None:
+    """One annotation is moved; then the rule is another one, and last the table of scores is not of the report."""
+    evaluated = annotate_iou.run(fresh.settings()).report.document()["per_image"]
+    moved = next(image["image_id"] for image in evaluated if image["iou"])
+    path = fresh.folder / "BTXRD" / "Annotations" / moved.replace(".png", ".json")
+    content = json.loads(path.read_text())
+    content["shapes"][0]["points"] = [[x + 3, y + 2] for x, y in content["shapes"][0]["points"]]
+    path.write_text(json.dumps(content))
+
+    def written(**sections: Any) -> tuple[dict[str, Any], list[str]]:  # noqa: ANN401 -- any section
+        listener = _Notes()
+        rows = {row["id"]: row for row in _data(report.run(fresh.settings(**sections), listener).page)["rows"]}
+        return rows, [note for note in listener.notes if "annotation_metrics" in note]
+
+    rows, (said,) = written()
+    anew = f"{len(evaluated) - 1} scores are those of '.*'; 1 are measured anew, as map, lesions or settings differ"
+    assert re.fullmatch(anew, said)
+    _, (said,) = written(annotation={"threshold": 0.3})
+    assert said.startswith("0 scores are those of")
+    (fresh.folder / "results" / "annotation_metrics.parquet").write_bytes(b"PAR1")
+    unread, (said,) = written()
+    assert "are not of one run" in said
+    assert unread == rows
+    assert annotate_iou.run(fresh.settings()).report.document()["per_image"] != evaluated
+    assert written()[0] == rows

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 _ONLY_OF_TABLES = (
     *("class", "predicted", "confidence", "outcome", "detail", "target_class", "target_probability", "lesions"),
-    *("true_class_std", "map_agreement", "seen_fraction", "lesion_seen_fraction"),
+    *("true_class_std", "map_agreement", "seen_fraction", "lesion_seen_fraction", "scored_from"),
 )
 """Columns on predictions, which plain arrays do not have."""
 _COUNTS = ("n", "units", "n_undefined")

@@ -12,10 +12,13 @@ import json
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from btxrd_explain.commands.tables import write_tables
-from btxrd_explain.core.metrics import CURVE_THRESHOLDS
+from btxrd_explain.core.metrics import CURVE_THRESHOLDS, ImageMetrics
+from btxrd_explain.evaluation.measured import Measured
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.schema import HITS, METRIC_FIELDS
 
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
 
 _MEASURED = tuple(name for name in METRIC_FIELDS if name != "lesion_share")
 """What is measured of each map; the annotated share is a fact of the image."""
-_CURVE = "iou_curve"
+_CURVES = {MapKind.MODEL: "iou_curve", MapKind.CEILING: "ceiling_iou_curve"}
+_KEY = "scored_from"
 _ROWS_AT_ONCE = 1024
 
 _FACTS: tuple[tuple[str, pa.DataType], ...] = (
@@ -87,7 +91,8 @@ def metrics_schema(
             *(pa.field(name, kind, nullable=name != "image_id") for name, kind in _FACTS),
             *(pa.field(f"meta_{name}", pa.string()) for name in columns),
             *measured,
-            pa.field(_CURVE, pa.list_(pa.float32(), len(CURVE_THRESHOLDS))),
+            *(pa.field(curve, pa.list_(pa.float32(), len(CURVE_THRESHOLDS))) for curve in _CURVES.values()),
+            pa.field(_KEY, pa.string()),
         ],
         metadata=None if metadata is None else {b"btxrd_explain": json.dumps(metadata, sort_keys=True).encode()},
     )
@@ -130,7 +135,7 @@ def write_metrics(
                 break
             yield table
 
-    return write_tables(folder / "annotation_metrics", parts(), schema, only_parquet=[_CURVE])
+    return write_tables(folder / "annotation_metrics", parts(), schema, only_parquet=[*_CURVES.values(), _KEY])
 
 
 def metrics_table(
@@ -150,7 +155,6 @@ def metrics_table(
 
 def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
     """Return a score as a row; the columns that it lacks become null."""
-    curve = score.curves.get(MapKind.MODEL)
     return (
         {
             "image_id": score.row.image_id,
@@ -170,8 +174,9 @@ def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
             "lesion_share": None if score.model is None else score.model.lesion_share,
             "seen_fraction": score.seen_fraction,
             "lesion_seen_fraction": score.lesion_seen_fraction,
-            _CURVE: None if curve is None else curve.tolist(),
+            _KEY: score.key,
         }
+        | {name: curve.tolist() for kind, name in _CURVES.items() if (curve := score.curves.get(kind)) is not None}
         | {
             f"{prefix_of(kind)}{name}": getattr(metrics, name)
             for kind, metrics in score.metrics.items()
@@ -183,3 +188,48 @@ def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
             for name in _MEASURED
         }
     )
+
+
+class MetricsBefore:
+    """The scores in ``annotation_metrics.parquet``, by what they follow from.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no such file, or of a release that wrote other columns.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the columns that are needed."""
+        kinds = (MapKind.MODEL, MapKind.FALSE_ALARM, MapKind.CEILING)
+        names = [f"{prefix_of(kind)}{name}" for kind in kinds for name in _MEASURED]
+        wanted = [_KEY, "undefined", "lesion_share", *_CURVES.values(), *names]
+        try:
+            with pq.ParquetFile(path) as file:  # read_table would import pandas
+                table = file.read(columns=wanted)
+        except pa.ArrowException as error:
+            raise ValueError(f"'{path}' is damaged") from error
+        fields = {field.name: field for field in metrics_schema()}
+        if {field.name: field for field in table.schema} != {name: fields[name] for name in wanted}:
+            raise ValueError(f"'{path}' has other columns")
+        self._table = table.filter(table.column(_KEY).is_valid()).combine_chunks()
+        self._rows = {key: row for row, key in enumerate(self._table.column(_KEY).to_pylist())}
+
+    def __contains__(self, key: str | None) -> bool:
+        """Return whether there are scores that follow from the same."""
+        return key in self._rows
+
+    def find(self, key: str, kinds: Iterable[MapKind]) -> Measured | None:
+        """Return the scores of some of the maps; None where there are none."""
+        if key not in self._rows:
+            return None
+        cells = self._table.slice(self._rows[key], 1).to_pylist()[0]
+        share, undefined = cells["lesion_share"], cells["undefined"]
+        metrics = {
+            kind: ImageMetrics(lesion_share=share, **{name: cells[f"{prefix_of(kind)}{name}"] for name in _MEASURED})
+            for kind in kinds
+        }
+        curves = {kind: np.array(cells[name], np.float32) for kind, name in _CURVES.items() if cells[name] is not None}
+        return Measured(metrics, curves, undefined)

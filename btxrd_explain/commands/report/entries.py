@@ -14,6 +14,7 @@ from btxrd_explain.outputs.html.encode import grids_to_text, mask_to_path, mask_
 
 if TYPE_CHECKING:
     from btxrd_explain.core.geometry import Frame
+    from btxrd_explain.evaluation.lesions import Lesions
     from btxrd_explain.evaluation.readers import ReadImage
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.evaluation.scoring import Scorer
@@ -86,12 +87,14 @@ class EntryMaker:
         measured = self.scorer.score(row, annotation)
         scores = tuple(scored.score for scored in measured)
         findings = tuple(dict.fromkeys(finding for scored in measured for finding in scored.findings))
-        score = max(scores, key=lambda one: (one.excluded is None, one.target_probability or 0))
+        shown = max(measured, key=lambda one: (one.score.excluded is None, one.score.target_probability or 0))
+        score = shown.score
         read = tuple(scored.read for scored in measured if scored.read is not None)
         if row.grids is None or row.size is None:
             return Entry(score, scores=scores, findings=findings, read=read)
         image = ExplainedImage.of(row, self.scorer.table)
-        details = {"grids": grids_to_text(row.grids)} | self._lesions(image, annotation, score.annotated_class)
+        lesions = shown.lesions or self._lesions(image, annotation, score.annotated_class)
+        details = {"grids": grids_to_text(row.grids)} | self._drawn(lesions)
         entry = Entry(score, image.frame, details=details, scores=scores, findings=findings, read=read)
         try:
             pixels = image.radiograph(self._needed).pixels
@@ -106,18 +109,20 @@ class EntryMaker:
         scale = min(1.0, self.picture_side / max(size))
         return Size(ceil(size.height * scale), ceil(size.width * scale))
 
-    def _lesions(self, image: ExplainedImage, annotation: AnnotationPlace | None, true: int | None) -> dict[str, Any]:
-        """Return the lesions as outline and as mask on the pixels on which they are compared."""
-        nothing = {"outline": None, "mask": None}
+    def _lesions(self, image: ExplainedImage, annotation: AnnotationPlace | None, true: int | None) -> Lesions | None:
+        """Read the lesions of a radiograph that is not measured; None where there are none that can be read."""
         if annotation is None:
-            return nothing
-        protocol, name = self.scorer.protocol, None if true is None else image.class_name(true)
+            return None
+        name = None if true is None else image.class_name(true)
         try:
-            lesions = lesions_of(annotation, image.frame, protocol.rules, class_name=name)
+            return lesions_of(annotation, image.frame, self.scorer.protocol.rules, class_name=name)
         except AnnotationError:
-            return nothing  # the score says why
-        if not lesions.mask.any():
-            return nothing
-        compared = lesions.mask_in(protocol.space)
+            return None  # the score says why
+
+    def _drawn(self, lesions: Lesions | None) -> dict[str, Any]:
+        """Return the lesions as outline and as mask on the pixels on which they are compared."""
+        if lesions is None or not lesions.mask.any():
+            return {"outline": None, "mask": None}
+        compared = lesions.mask_in(self.scorer.protocol.space)
         packed = {"size": list(compared.shape), "runs": mask_to_runs(compared)}
         return {"outline": mask_to_path(lesions.mask), "mask": packed}

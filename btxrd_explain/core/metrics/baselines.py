@@ -146,7 +146,7 @@ class Lattice:
 
     Attributes:
         step: Their distance.
-        share: The annotation's share of all pixels.
+        share: The annotation's fraction of all pixels.
         mask: The annotation on the lattice, boolean.
         lesions: Each lesion, likewise.
     """

@@ -1,0 +1,129 @@
+"""What `annotate-iou` has written into the folder of results, taken over where it says the same as a look now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from btxrd_explain.commands.annotate_iou.metrics_table import MetricsBefore
+from btxrd_explain.evaluation.file_set import as_written, of_other_runs, read_report
+from btxrd_explain.evaluation.report import build_report, describe_protocol, excluded_images
+from btxrd_explain.evaluation.schema import Document
+from btxrd_explain.finding import listed, quoted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.evaluation.extent import Extent
+    from btxrd_explain.evaluation.sample import Sample
+    from btxrd_explain.evaluation.schema import Report
+    from btxrd_explain.progress import Listener
+
+_DOCUMENT, _METRICS = "annotation_report.json", "annotation_metrics.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The files of an earlier `annotate-iou`.
+
+    Attributes:
+        folder: The folder of results.
+        report: The report; None where there is none that can be read.
+        scores: The scores of its images; None where their file is not of the same run, or of another release.
+    """
+
+    folder: Path
+    report: Report | None = None
+    scores: MetricsBefore | None = None
+
+    @classmethod
+    def of(cls, folder: Path, listener: Listener) -> Earlier:
+        """Look into a folder of results.
+
+        Args:
+            folder: The folder.
+            listener: Told of a report that is damaged, or is not of the same run as its files.
+        """
+        path = folder / _DOCUMENT
+        try:
+            report = Document.model_validate(read_report(path))
+        except FileNotFoundError:
+            return cls(folder)
+        except (OSError, ValueError):
+            listener.note(f"'{path}' is damaged or of another release, and is not taken into account")
+            return cls(folder)
+        mixed = of_other_runs(folder, report.sha256)
+        if mixed:
+            listener.note(
+                f"'{path}' and {listed(quoted(mixed))} are not of one run: run 'btxrd-explain annotate-iou' again, "
+                "which writes all of them"
+            )
+        alike = _METRICS in report.sha256 and _METRICS not in mixed
+        return cls(folder, report, _scores(folder / _METRICS) if alike else None)
+
+    def find_report(self, evaluation: Evaluation, sample: Sample, extent: Extent, listener: Listener) -> Report:
+        """Return the report on disk where it says the same of every radiograph, else one made now.
+
+        The one on disk may know more: baselines take time, and slices by metadata must be asked for.
+
+        Args:
+            evaluation: What was measured now.
+            sample: Its evaluated images in columns.
+            extent: What is reported beyond the scores.
+            listener: Told of scores that are taken over, and of a report that does not fit.
+        """
+        known, fits = self.report, self._tell_taken(evaluation, listener) and self._fits(evaluation, extent)
+        if known is not None and fits and evaluation.readers is None and not sample.comparators:
+            return known
+        now = as_written(build_report(evaluation, sample, extent), self.folder)
+        if known is None:
+            return now
+        if fits and now.human in (None, known.human) and _of_comparators(now).items() <= _of_comparators(known).items():
+            return known
+        listener.note(
+            f"'{self.folder / _DOCUMENT}' is of other radiographs, another table or another protocol, and is not taken "
+            "into account; run 'btxrd-explain annotate-iou' with the same settings to have its baselines and slices in "
+            "the page"
+        )
+        return now
+
+    def _tell_taken(self, evaluation: Evaluation, listener: Listener) -> bool:
+        """Say how many scores are taken over; return False where others had to be measured anew."""
+        if self.scores is None:
+            return True
+        keys = [score.key for score in evaluation.evaluated]
+        taken = sum(key in self.scores for key in keys)
+        others = len(keys) - taken
+        anew = f"; {others} are measured anew, as map, lesions or settings differ" if others else ""
+        listener.note(f"{taken} scores are those of '{self.folder / _METRICS}'{anew}")
+        return not others
+
+    def _fits(self, evaluation: Evaluation, extent: Extent) -> bool:
+        """Return whether the report is of the same table, protocol and radiographs, with the same scores.
+
+        Where the annotations were found, and what the baselines were made of, have no part in the scores.
+        """
+        if self.report is None:
+            return False
+        unrelated = {"average_mask", "annotations"}
+        rule = as_written(describe_protocol(evaluation, extent), self.folder)
+        scores = [(score.row.image_id, score.iou) for score in evaluation.evaluated]
+        excluded = [as_written(image, self.folder) for image in excluded_images(evaluation)]
+        return (
+            self.report.provenance.get("fingerprint") == evaluation.selected.table.provenance.fingerprint
+            and self.report.protocol.model_dump(exclude=unrelated) == rule.model_dump(exclude=unrelated)
+            and [(image.image_id, getattr(image, "iou", None)) for image in self.report.per_image] == scores
+            and self.report.excluded_images == excluded
+        )
+
+
+def _scores(path: Path) -> MetricsBefore | None:
+    try:
+        return MetricsBefore(path)
+    except (OSError, ValueError):  # gone, or of another release
+        return None
+
+
+def _of_comparators(report: Report) -> dict[str, float | None]:
+    return {name: found.mean for name, found in report.summary.overall.metrics["iou"].comparators.items()}
