@@ -262,6 +262,18 @@ def checked_items(value: Any, what: str) -> list[Any]:  # noqa: ANN401 -- whatev
     return list(items)
 
 
+def checked_names(value: Any, count: int) -> list[str]:  # noqa: ANN401 -- whatever a caller has
+    """Return the names of images as text; None counts them from 0.
+
+    Raises:
+        TypeError: They are not a list.
+
+    >>> checked_names(None, 2), checked_names(("a", 7), 2)
+    (['0', '1'], ['a', '7'])
+    """
+    return [str(name) for name in (range(count) if value is None else checked_items(value, "names"))]
+
+
 def checked_mapping(value: Any, what: str) -> Mapping[str, Any]:  # noqa: ANN401 -- whatever a caller has
     """Return values by name; nothing for None.
 

@@ -11,7 +11,7 @@ import numpy as np
 from btxrd_explain.commands.annotate_iou.compared import Compared
 from btxrd_explain.commands.annotate_iou.metrics_table import metrics_schema, metrics_table, prefix_of
 from btxrd_explain.commands.annotate_iou.readers import reader_rows
-from btxrd_explain.core.arrays import checked_count, checked_items, checked_lists, checked_mask
+from btxrd_explain.core.arrays import checked_count, checked_items, checked_lists, checked_mask, checked_names
 from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.choices import Consensus, Operator, ResizeMode, Rule
 from btxrd_explain.core.geometry import Frame, Size
@@ -143,11 +143,7 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     ]
     others = checked_lists(readers, "readers"), checked_lists(comparators, "comparators")
     compared = Compared.of(heats, *others, consensus if masks is None else None, grid)
-    ids = (
-        [str(number) for number in range(len(heats))]
-        if names is None
-        else [str(name) for name in checked_items(names, "names")]
-    )
+    ids = checked_names(names, len(heats))
     columns = {**({} if groups is None else {"group": checked_items(groups, "groups")}), **checked_lists(by, "by")}
     checked = _checked(
         heats, compared.agreed() if masks is None else checked_items(masks, "masks"), {"names": ids, **columns}

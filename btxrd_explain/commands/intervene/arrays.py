@@ -18,6 +18,7 @@ from btxrd_explain.core.arrays import (
     checked_labels,
     checked_lists,
     checked_mask,
+    checked_names,
     checked_number,
 )
 from btxrd_explain.core.choices import Activation, ResizeMode
@@ -139,11 +140,7 @@ def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     """
     networks_of(model)
     seen = list(_seen(model, images, checked_items(masks, "masks")))
-    ids = (
-        [str(number) for number in range(len(seen))]
-        if names is None
-        else [str(name) for name in checked_items(names, "names")]
-    )
+    ids = checked_names(names, len(seen))
     columns = {**({} if groups is None else {"group": checked_items(groups, "groups")}), **checked_lists(by, "by")}
     for what, values in {"names": ids, **columns}.items():
         if len(values) != len(seen):
