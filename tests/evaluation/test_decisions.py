@@ -37,12 +37,12 @@ def _row(*probabilities: float, label: str | None = None) -> Any:  # noqa: ANN40
     ],
 )
 def test_each_class_has_its_own_level_or_that_of_all(wanted: str, expected: list[float]) -> None:
-    settings = EvaluationSettings(decision_threshold=wanted) if wanted else EvaluationSettings()  # type: ignore[arg-type]
+    settings = EvaluationSettings(decision_threshold=wanted) if wanted else EvaluationSettings()
     assert thresholds_of(settings, NAMES).tolist() == expected
 
 
 def test_a_class_that_there_is_not_is_refused() -> None:
-    settings = EvaluationSettings(decision_threshold="Masss=0.5")  # type: ignore[arg-type]
+    settings = EvaluationSettings(decision_threshold="Masss=0.5")
     with pytest.raises(SettingsError, match=r"threshold of 'Masss' is for a class that there is not.*Mass, Effusion"):
         thresholds_of(settings, NAMES)
 
