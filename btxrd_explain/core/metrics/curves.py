@@ -31,6 +31,8 @@ def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> N
     """Return the IoU of ``h >= t`` (or ``h > t``) for each of :data:`CURVE_THRESHOLDS`.
 
     ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``. With ``>`` a threshold above 0 is moved up by at most 1/51,000.
+    With ``>=`` a value that is a threshold but for float32's rounding, such as 0.03, may count as below it; the scores
+    at one threshold are exact (:func:`btxrd_explain.core.threshold.count_reached`).
 
     Args:
         histogram: The pixels by level, of which some are annotated.
