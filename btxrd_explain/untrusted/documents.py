@@ -23,7 +23,7 @@ _MARKS = {BOM_UTF8: "utf-8-sig", BOM_UTF32_LE: "utf-32", BOM_UTF32_BE: "utf-32",
 _MARKS |= {BOM_UTF16_BE: "utf-16"}
 """Byte order marks and encodings; UTF-32's begins as one of UTF-16's does, and is looked for first."""
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+")
-_WORD = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _KANA = {0xA4, 0xA5}
 _OTHER_ALPHABETS = {
     "Latin": rb"(?=.*[A-Za-z])(?:[A-Z\xa3\xa5\xaa\xaf\xbc\xc0-\xde]?[a-z\xb3\xb9\xba\xbe\xbf\xdf-\xff]+"
@@ -77,7 +77,7 @@ def is_chinese(data: bytes) -> bool:
         return False
     if any(_KANA & set(run[::2]) for run in runs):
         return False
-    words = set(_WORD.findall(data))
+    words = {word for word in _WORD.findall(data) if not word.isascii()}
     others = (re.compile(spelled, re.DOTALL).fullmatch for spelled in _OTHER_ALPHABETS.values())
     return not any(all(map(is_word, words)) for is_word in others) and not _is_korean(words)
 

@@ -79,6 +79,11 @@ def test_chinese_of_windows_is_told_by_its_bytes(text: str) -> None:
     assert decode_text(text.encode("gbk")) == (text, "gb18030")
 
 
+def test_long_words_take_no_longer_than_short_ones() -> None:
+    text = "a" * 2_000_000 + "\u80bf\u7624" * 100_000  # minutes, if each letter were the start of a search
+    assert decode_text(text.encode("gbk")) == (text, "gb18030")
+
+
 @pytest.mark.parametrize(
     ("text", "encoding"),
     [
