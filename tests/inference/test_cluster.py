@@ -32,6 +32,7 @@ from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, RunSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.system.extras import to_install
+from tests.support.network.sitecustomize import VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -190,8 +191,9 @@ def cluster() -> Iterator[tuple[int, dict[str, str]]]:
     """The process of a cluster with two slots, and the environment that leads to it."""
     environment = os.environ | {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "OMP_NUM_THREADS": "1"}
     script = [sys.executable, str(Path(__file__).parents[1] / "support" / "ray_cluster.py")]
+    unwatched = environment | {VARIABLE: ""}  # Ray's dashboard asks which cloud it is in
     with subprocess.Popen(
-        script, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        script, env=unwatched, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
         assert process.stdout is not None
         address = process.stdout.readline().strip()
