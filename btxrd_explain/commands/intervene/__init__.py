@@ -65,12 +65,14 @@ class InterveneResult:
     files: Mapping[str, Path]
 
 
-def run(settings: Settings, listener: Listener | None = None) -> InterveneResult:
+def run(settings: Settings, listener: Listener | None = None, *, journal: Path | None = None) -> InterveneResult:
     """Change radiographs, watch the predictions, and write report, tables and figures.
 
     Args:
         settings: The settings; a checkpoint must be named.
         listener: Told of the cost and of progress; None is silent.
+        journal: Folder of what the network said in earlier runs, which may have other methods; None takes the folder of
+            results.
 
     Returns:
         What was measured.
@@ -92,7 +94,7 @@ def run(settings: Settings, listener: Listener | None = None) -> InterveneResult
     evaluation = evaluate(selected, protocol.bare(), listener)
     explainer = load_explainer(settings, build_request(settings, several_labels="several_labels" in provenance.request))
     with alone(settings.output.directory / _DOCUMENT, listener.note):
-        gathered = gather(settings, evaluation, explainer, listener)
+        gathered = gather(settings, evaluation, explainer, listener, journal=journal)
         if not gathered.images:
             image_id, reason = next(iter(gathered.reasons.items()))
             raise InputError(

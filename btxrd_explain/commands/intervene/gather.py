@@ -21,6 +21,7 @@ from btxrd_explain.system.threads import available_cores, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 _WITHOUT_LESION = frozenset({Exclusion.NO_ANNOTATION, Exclusion.EMPTY_ANNOTATION, Exclusion.OUT_OF_SIGHT})
 """What leaves a radiograph in, of which only the surroundings are changed."""
-_OF_MAPS = ("method", "target_layer", "explain_classes", "smooth")
-"""Parts of a request that predictions do not depend on."""
+_OF_MAPS = ("method", "target_layer", "map_cells", "explain_classes", "smooth")
+"""Parts of a request that predictions do not depend on; nor do they depend on captum, which makes maps alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,14 @@ def design_of(settings: Settings) -> Design:
     return Design(wanted.controls, wanted.margins, wanted.control_seed)
 
 
-def gather(settings: Settings, evaluation: Evaluation, explainer: Explainer, listener: Listener) -> Gathered:
+def gather(
+    settings: Settings,
+    evaluation: Evaluation,
+    explainer: Explainer,
+    listener: Listener,
+    *,
+    journal: Path | None = None,
+) -> Gathered:
     """Change all radiographs of an evaluation, and ask the network.
 
     What it says is on the disk image by image: an interrupted run is resumed.
@@ -89,20 +97,30 @@ def gather(settings: Settings, evaluation: Evaluation, explainer: Explainer, lis
         evaluation: The radiographs with their scores.
         explainer: The network.
         listener: Told of the cost, progress, and files that cannot be read.
+        journal: Folder of the journal; None takes that of the results.
     """
-    return _Gathering(settings, evaluation, explainer, listener).run()
+    known = Journal(settings.output.directory if journal is None else journal)
+    return _Gathering(settings, evaluation, explainer, listener, known).run()
 
 
 class _Gathering:
     """What one run of :func:`gather` works with."""
 
-    def __init__(self, settings: Settings, evaluation: Evaluation, explainer: Explainer, listener: Listener) -> None:
-        """Read the journal."""
+    def __init__(
+        self,
+        settings: Settings,
+        evaluation: Evaluation,
+        explainer: Explainer,
+        listener: Listener,
+        journal: Journal,
+    ) -> None:
+        """Gather what decides about the answers."""
         self._evaluation, self._explainer, self._listener = evaluation, explainer, listener
-        self._journal = Journal(settings.output.directory)
+        self._journal = journal
         self._design = design_of(settings)
         made = explainer.provenance.request  # says of several labels, too, which decide about the activation
         request = {name: value for name, value in made.items() if name not in _OF_MAPS}
+        request["versions"] = {name: value for name, value in made["versions"].items() if name != "captum"}
         self._facts = {"request": request, "design": asdict(self._design)}
         self._classes = len(explainer.classifier.class_names)
 
@@ -160,7 +178,7 @@ class _Gathering:
         cost = cost_of(self._explainer, pictures)
         self._listener.note(
             f"{len(wanted)} radiographs, with all changes at most {cost.pictures} pictures in {cost.passes} passes of "
-            f"the network: some {_duration(cost.seconds)} without those of an earlier run"
+            f"the network: some {duration(cost.seconds)} without those of an earlier run"
         )
         return cost.passes
 
@@ -214,10 +232,10 @@ class _Gathering:
         return Intervened(score, score.target, readings)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """Return in words how long something takes, roughly.
 
-    >>> _duration(3.2), _duration(500)
+    >>> duration(3.2), duration(500)
     ('3 seconds', '8 minutes')
     """
     return f"{max(seconds, 1):.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
