@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         sanity,
         score,
         select_examples,
+        study,
     )
 
 __all__ = [
@@ -74,6 +75,7 @@ __all__ = [
     "sanity",
     "score",
     "select_examples",
+    "study",
 ]
 
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.performance import PerformanceResult
     from btxrd_explain.commands.report import ReportResult
     from btxrd_explain.commands.sanity import SanityResult
+    from btxrd_explain.commands.study import StudyResult
     from btxrd_explain.core.methods import Method
     from btxrd_explain.core.metrics.plain import score
     from btxrd_explain.core.selection import select_examples
@@ -90,6 +91,7 @@ __all__ = [
     "sanity",
     "score",
     "select_examples",
+    "study",
 ]
 
 _HOMES = {
@@ -283,6 +285,30 @@ def sanity(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Sa
     from btxrd_explain.commands import sanity as command  # noqa: PLC0415 -- heavy
 
     return command.run(_settings("sanity", flags, inputs), listener or AsWarnings())
+
+
+def study(*inputs: Place, listener: Listener | None = None, **flags: Any) -> StudyResult:  # noqa: ANN401 -- any setting
+    """Say which maps can be trusted: the criteria of the reference studies, for several methods, in one table.
+
+    Args:
+        inputs: Images, folders, a split CSV, or a BTXRD root; none where keywords name the images.
+        listener: Told of the cost and of progress.
+        flags: The flags of ``btxrd-explain study`` by their names, ``config`` and ``settings``.
+
+    Returns:
+        The report and the files.
+
+    Raises:
+        TypeError: A keyword is unknown.
+        SettingsError: A value is wrong, or no method can explain the network.
+        BtxrdExplainError: Input, checkpoint or output cannot be used.
+    >>> study(second_chekpoint="b.pt")
+    Traceback (most recent call last):
+    TypeError: study() has no keyword 'second_chekpoint': did you mean 'second_checkpoint'?
+    """
+    from btxrd_explain.commands import study as command  # noqa: PLC0415 -- heavy
+
+    return command.run(_settings("study", flags, inputs), listener or AsWarnings())
 
 
 def check(*inputs: Place, listener: Listener | None = None, **flags: Any) -> CheckResult:  # noqa: ANN401 -- any setting

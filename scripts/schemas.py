@@ -11,6 +11,7 @@ from btxrd_explain.commands.intervene.report import InterventionReport
 from btxrd_explain.commands.performance import PerformanceReport
 from btxrd_explain.commands.performance.multi_label import MultiLabelReport
 from btxrd_explain.commands.sanity.report import SanityReport
+from btxrd_explain.commands.study.report import StudyReport
 from btxrd_explain.evaluation.parts import Part, schema_of
 from btxrd_explain.evaluation.schema import Document
 
@@ -24,6 +25,7 @@ REPORTS: dict[str, type[Part]] = {
     "performance": PerformanceReport,
     "performance-multi-label": MultiLabelReport,
     "sanity_report": SanityReport,
+    "study_report": StudyReport,
 }
 """The model of each report, by the name of its file."""
 SCHEMAS = {FOLDER / f"{name}.schema.json": schema_of(model, f"{name}.json") for name, model in REPORTS.items()}

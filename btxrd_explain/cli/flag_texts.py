@@ -177,6 +177,9 @@ FLAG_TEXTS: Mapping[str, FlagText] = MappingProxyType(
         "maps.scores": FlagText("CSV", "Probabilities: image_id, class and probability", "none: outcomes are unknown"),
         "maps.ids": FlagText("FILE", "Names of the images of one array of maps, one a line"),
         "maps.sign": FlagText("NAME", "Which values of the maps are evidence"),
+        "study.second_checkpoint": FlagText(
+            "FILE", "Another network of the same classes: another training, or another architecture"
+        ),
     }
 )
 """What ``--help`` says of each flag, by the dotted name of its setting."""

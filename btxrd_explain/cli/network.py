@@ -8,7 +8,15 @@ import typer
 
 from btxrd_explain.cli.once import App
 from btxrd_explain.cli.options import Json, Quiet, Verbose, command, examples
-from btxrd_explain.console.network import show_demo, show_infer, show_intervene, show_layers, show_methods, show_sanity
+from btxrd_explain.console.network import (
+    show_demo,
+    show_infer,
+    show_intervene,
+    show_layers,
+    show_methods,
+    show_sanity,
+    show_study,
+)
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
@@ -115,6 +123,25 @@ def intervene(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     from btxrd_explain.commands import intervene as workflow  # noqa: PLC0415 -- heavy
 
     show_intervene(terminal, workflow.run(loaded.settings, terminal), loaded)
+    return ExitCode.OK
+
+
+@app.command(
+    epilog=examples(
+        "study BTXRD/ -c a.pt --split-csv split.csv --split test --methods gradcam,gradcam++,eigencam",
+        "study BTXRD/ -c a.pt --second-checkpoint b.pt --split-csv split.csv --split test --methods gradcam,layercam",
+    )
+)
+@command(*FLAGS["study"])
+def study(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
+    """Which maps can be trusted: the criteria of the reference studies, for several methods, in one table.
+
+    Localisation, sensitivity to weights, repeatability, reproducibility and intervention, each with a rule that is
+    stated beforehand. An interrupted run is resumed.
+    """
+    from btxrd_explain.commands import study as workflow  # noqa: PLC0415 -- heavy
+
+    show_study(terminal, workflow.run(loaded.settings, terminal), loaded)
     return ExitCode.OK
 
 

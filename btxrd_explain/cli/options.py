@@ -14,7 +14,7 @@ from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, Setting, load_settings
 
 _SHORT = {"model.checkpoint": "-c", "output.directory": "-o"}
-_REPEATABLE = frozenset({"model.checkpoint"})
+_REPEATABLE = frozenset({"model.checkpoint", "study.second_checkpoint"})
 """Settings that take one value or a list, and whose flag may be given several times."""
 _MAIN = frozenset(
     {
@@ -39,6 +39,7 @@ _PANELS = {
     "export": "Format",
     "maps": "Heat maps",
     "report": "Results",
+    "study": "Network",
 }
 
 _Command = Callable[..., ExitCode]

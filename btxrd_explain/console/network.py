@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.layers import LayersResult
     from btxrd_explain.commands.sanity import SanityResult
     from btxrd_explain.commands.sanity.report import StabilityReport
+    from btxrd_explain.commands.study import StudyResult
     from btxrd_explain.console.terminal import Terminal
     from btxrd_explain.core.methods import Method
     from btxrd_explain.evaluation.parts import Estimate
@@ -284,6 +285,34 @@ def show_intervene(terminal: Terminal, result: InterveneResult, loaded: LoadedSe
     for path in result.files.values():
         terminal.print_file(path)
     terminal.print_next(following("report", loaded))
+
+
+# The results of `study`.
+
+
+def show_study(terminal: Terminal, result: StudyResult, loaded: LoadedSettings) -> None:
+    """Show the outcomes of all methods, then what each rests on."""
+    report = result.report
+    if terminal.json:
+        terminal.print_json(report.document())
+        return
+    rows = [
+        [method, *(str(criterion.outcome) for _, criterion in found.criteria())]
+        for method, found in report.methods.items()
+    ]
+    terminal.print_table(["method", "on lesion", "weights", "repeatable", "reproducible", "intervention"], rows)
+    for name, question in report.questions.items():
+        terminal.print(f"\n[bold]{name}[/bold]: {escape(question)}")
+        for method, found in report.methods.items():
+            criterion = getattr(found, name)
+            terminal.print(f"{escape(method)}: [bold]{criterion.outcome}[/bold]. {escape(criterion.reason)}")
+    if report.classifier is not None:
+        terminal.print(f"\nthe classifier: {escape(report.classifier.verdict)}")
+    terminal.print_path("report", result.document)
+    for path in result.files.values():
+        terminal.print_file(path)
+    if len(result.tables) > 1:
+        terminal.print_next(following("compare", loaded, *map(str, result.tables.values())))
 
 
 # The results of `demo`.

@@ -7,6 +7,7 @@ from pydantic import Field
 from btxrd_explain.core.choices import Baseline, Consensus, Looks, MaskPolicy, Operator, Rule, Space, TargetClass
 from btxrd_explain.settings.sections import Section
 from btxrd_explain.settings.types import (
+    Checkpoints,
     ClassLevels,
     FilePath,
     Fraction,
@@ -439,4 +440,19 @@ class InterventionSettings(Section):
     control_seed: int = Field(default=0, ge=0, lt=2**32, description="Seed of the places of the control regions.")
     pictures: int = Field(
         default=2, ge=0, le=20, description="Radiographs that are shown of each cell of the table; 0 draws none."
+    )
+
+
+# The settings of the section `study`.
+
+
+class StudySettings(Section):
+    """Which maps can be trusted: several criteria for several methods."""
+
+    second_checkpoint: Checkpoints | None = Field(
+        default=None,
+        description=(
+            "Another network of the same classes, whose heat maps are compared with those of checkpoint: of the same "
+            "architecture for repeatability, of another one for reproducibility. Several make up an ensemble."
+        ),
     )

@@ -95,6 +95,11 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("intervention.controls", "intervention.margins", "intervention.looks", "intervention.looks_fraction"),
             *("intervention.control_seed", "intervention.pictures", *_DECISIONS),
         ),
+        "study": (
+            *(*_IMAGES, *_NETWORK, "study.second_checkpoint", "output.directory", *_FIGURES, *_COLOURS, *_SCORING),
+            *("evaluation.methods", *_READERS, "evaluation.group_column", "evaluation.metadata", *_DECISIONS),
+            *("sanity.sample", "sanity.stages", "sanity.random_seed", "intervention.controls"),
+        ),
         "import-maps": (
             *(*_IMAGES, "model.class_names", "maps.scores", "maps.ids", "maps.sign"),
             *("preprocess.image_size", "preprocess.resize", *_RESULTS),

@@ -11,6 +11,7 @@ from btxrd_explain.settings.analysis_sections import (
     MapsSettings,
     ReportSettings,
     SanitySettings,
+    StudySettings,
 )
 from btxrd_explain.settings.sections import (
     DataSettings,
@@ -52,3 +53,4 @@ class Settings(BaseModel):
     maps: MapsSettings = MapsSettings()
     report: ReportSettings = ReportSettings()
     check: CheckSettings = CheckSettings()
+    study: StudySettings = StudySettings()

@@ -161,6 +161,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "check.fail_on": words("check.fail_on"),
     "check.similarity": positive,
     "check.groups": or_null(paths),
+    "study.second_checkpoint": or_null(paths | st.lists(paths, min_size=2, max_size=3, unique=True).map(tuple)),
 }
 
 

@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
         "--target-class",
         "predicted",
     ),
+    "study": ("study", "{data}/BTXRD/images/IMG000001.jpeg", "--checkpoint", "demo"),
     "export labelme": ("export", "{table}", "--to", "labelme"),
     "export coco": ("export", "{table}", "--to", "coco"),
     "export masks": ("export", "{table}", "--to", "masks", "--classes", "all"),

@@ -42,6 +42,10 @@ COMMANDS = {
     "export --to fiftyone": ("{table}", "{other}"),
     "compare": ("{first} {second}", "{second} {first}"),
     "intervene": ("{images} -c demo --device cpu --controls 1", "{one} -c demo --device cpu --controls 1"),
+    "study": (
+        "{images} -c demo --device cpu --controls 1 --sample 2 --stages 2",
+        "{images} -c demo --device cpu --controls 1 --sample 2 --stages 2 --no-strict --threshold 0.4",
+    ),
     "import-maps": (
         "{data}/maps --root {data}/BTXRD --class-names Normal,Benign,Malignant",
         "{data}/maps --root {data}/BTXRD --class-names Normal,Benign",
@@ -50,7 +54,7 @@ COMMANDS = {
     "check": ("{images}", "{data}/BTXRD/images"),
 }  # fmt: skip
 """What each command gets, and what it got in the run before, whose results are there."""
-_SLOW = {"annotate-iou", "gallery", "performance", "intervene"}
+_SLOW = {"annotate-iou", "gallery", "performance", "intervene", "study"}
 """They draw figures or change radiographs, and write as the others do: the suite leaves them to the session."""
 
 

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 ESTIMATE = ("mean", "low", "high", "n", "units")
 NAMES = (
     *("annotation_report", "check_report", "comparison", "gallery", "intervention_report", "performance"),
-    "sanity_report",
+    *("sanity_report", "study_report"),
 )
 ELSEWHERE = "performance-multi-label"
 """The schema of ``performance.json`` where classes do not exclude each other: tests of these tables hold it to it."""
@@ -55,6 +55,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path
         f"performance {table} --group-column half {groups}",
         f"sanity {network} --sample 2 --stages 2 --insertion-deletion --steps 2",
         f"intervene {network} --controls 1 --by half {groups}",
+        f"study {network} --sample 2 --stages 2 --controls 1",
     ):
         before = set(out.glob("*.json"))
         arguments = command.split() + ([] if command.startswith("infer") else ["-o", str(out)])

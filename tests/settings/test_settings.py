@@ -307,7 +307,7 @@ def test_the_environment_of_the_process_is_the_default(monkeypatch: pytest.Monke
             {"flags": {"zz": 1}},
             (
                 "unknown setting 'zz' in flag zz: the sections are data, model, preprocess, gradcam, annotation, "
-                "evaluation, sanity, intervention, output, export, run, maps, report, check"
+                "evaluation, sanity, intervention, output, export, run, maps, report, check, study"
             ),
         ),
         (

@@ -76,7 +76,7 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     explainer, sample = _prepared(settings, listener)
     randomised = randomise(
         [member.classifier.network for member in explainer.members],
-        _stages(explainer, wanted.stages),
+        stages_of(explainer, wanted.stages),
         sample.subjects,
         lambda scrambled: maps_of(explainer.with_networks(scrambled), sample.subjects),
         seed=wanted.random_seed,
@@ -131,7 +131,7 @@ def _prepared(settings: Settings, listener: Listener) -> tuple[Explainer, Sample
     return explainer, sample
 
 
-def _stages(explainer: Explainer, at_least: int) -> tuple[Stage, ...]:
+def stages_of(explainer: Explainer, at_least: int) -> tuple[Stage, ...]:
     """Return the stages of the network; those of an ensemble are made random together.
 
     Raises:
