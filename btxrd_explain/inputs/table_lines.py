@@ -55,7 +55,7 @@ class OpenTable:
         names: Names of the columns, as the table has them.
         lines: The lines below the header that are not empty; cells have no blanks around them.
         notes: Which part of the file it is, one line each.
-        guesses: In what it is no plain table, and what that was taken for, one line each.
+        guesses: In what it is not a plain table, and what that was taken for, one line each.
     """
 
     names: list[str]
@@ -76,7 +76,7 @@ def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[
         lower case, and those that a short line lacks are empty.
 
     Raises:
-        InputError: The file cannot be read, is no plain table, or a column is not there, or twice.
+        InputError: The file cannot be read, is not a plain table, or a column is not there, or twice.
     """
     table = open_table(path, required, required[:1])
     if table.guesses:

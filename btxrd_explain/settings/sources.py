@@ -188,7 +188,7 @@ def _from_environment(environ: Mapping[str, str]) -> Iterator[Given]:
 
 
 _OWN = frozenset({f"{PREFIX}REAL_DATA"})
-"""Variables with our prefix that are no settings."""
+"""Variables with our prefix that are not settings."""
 
 
 def _ignored(environ: Mapping[str, str]) -> Iterator[str]:

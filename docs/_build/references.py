@@ -24,7 +24,7 @@ def commands() -> str:
     command = [sys.executable, "-m", "typer", "btxrd_explain.cli", "utils", "docs", "--name", "btxrd-explain"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     text = re.sub(r"\[/?(?:bold|dim)\]", "", text).replace("\\[", "[")
-    text = re.sub(r"(?<=\n\n)(?:\$ btxrd-explain .*\n+)+", _examples, text)
+    text = re.sub(r"(?<=Examples:\n\n)(?:btxrd-explain .*\n+)+", _examples, text)
     return text.partition("**Commands**")[0].partition("\n")[2] + "".join(_sections(text))
 
 
@@ -36,8 +36,7 @@ def _sections(text: str) -> Iterator[str]:
 
 def _examples(lines: re.Match[str]) -> str:
     """Return lines of examples as a block of code."""
-    commands = [line.removeprefix("$ ") for line in lines[0].splitlines() if line]
-    return "\n".join(["```bash", *commands, "```", "", ""])
+    return "\n".join(["```bash", *filter(None, lines[0].splitlines()), "```", "", ""])
 
 
 def settings() -> str:

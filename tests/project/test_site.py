@@ -70,7 +70,7 @@ def test_every_picture_opens_in_its_own_size(site: Path) -> None:
 def test_examples_of_commands_are_blocks_of_code(site: Path) -> None:
     text = (site / "reference" / "commands" / "index.html").read_text("utf-8")
     assert "<p>Examples:</p>\n<div" in text
-    assert "<p>$ " not in text
+    assert "<p>btxrd-explain" not in text
     assert "```" not in text
 
 

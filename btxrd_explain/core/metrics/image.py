@@ -256,7 +256,7 @@ def mean_of(measured: Sequence[Measurement]) -> Measurement:
     curves = [one.curve for one in measured if one.curve is not None]
     pixels = [one.pixels for one in measured if one.pixels is not None]
     return Measurement(
-        ImageMetrics(**scores),  # type: ignore[arg-type]  # the share of the lesion is known of each
+        ImageMetrics(**scores),  # type: ignore[arg-type]  # the fraction of the lesion is known of each
         np.mean(curves, axis=0) if curves else None,
         PixelCounts(*(np.sum([getattr(one, part) for one in pixels], axis=0) for part in ("inside", "whole")))
         if pixels
