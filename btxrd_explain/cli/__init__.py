@@ -30,7 +30,7 @@ app = App(
 )
 for group in (network.app, analysis.app, data.app):
     for command in group.registered_commands:
-        command.rich_help_panel = question_of(command.name or getattr(command.callback, "__name__", ""))
+        command.rich_help_panel = question_of(command.name or str(getattr(command.callback, "__name__", "")))
     app.add_typer(group)
 app.add_typer(data.config_app, name="config", rich_help_panel=question_of("config"))
 

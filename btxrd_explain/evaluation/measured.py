@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +69,7 @@ def key_of(image: ExplainedImage, lesions: Lesions, classes: Sequence[int], prot
     facts += [(one.label, one.shape_type, one.group_id, one.hole, one.points.shape) for one in lesions.shapes]
     facts += [None if one.mask is None else one.mask.shape for one in lesions.shapes]
     found = blake2b(repr(facts).encode("utf-8", "surrogatepass"), digest_size=16)
-    arrays = [row.grid(index) for index in classes]
+    arrays: list[NDArray[Any] | None] = [row.grid(index) for index in classes]
     arrays += [array for one in lesions.shapes for array in (one.points, one.mask)]
     for array in arrays:
         found.update(b"" if array is None else array.tobytes())

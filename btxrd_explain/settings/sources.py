@@ -198,7 +198,9 @@ def _ignored(environ: Mapping[str, str]) -> Iterator[str]:
         if text and variable.startswith(PREFIX) and variable not in read | _OWN:
             meant = closest(variable[len(PREFIX) :].lower())
             near = (
-                f"did you mean {SETTINGS[meant].variable}?" if meant in SETTINGS else "btxrd-explain config shows them"
+                f"did you mean {SETTINGS[meant].variable}?"
+                if meant is not None and meant in SETTINGS
+                else "btxrd-explain config shows them"
             )
             yield f"{_one_line(variable)} in the environment is not a setting, and is ignored: {near}"
 

@@ -275,6 +275,7 @@ def test_an_ensemble_in_python_says_what_the_commands_store(place: Path) -> None
         (found.stds, "member_stds"),
         (found.agreements, "map_agreements"),
     ):
+        assert ours is not None
         np.testing.assert_allclose(ours, np.stack([getattr(row, name) for row in rows]), atol=1e-5, err_msg=name)
     assert found.statuses == tuple(row.grid_statuses for row in rows)
 

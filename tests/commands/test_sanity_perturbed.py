@@ -36,7 +36,7 @@ class Brightness:
 
 def _subject(number: int) -> Subject:
     random = np.random.default_rng(number)
-    tensor = random.permutation(SIDE * SIDE).reshape(1, SIDE, SIDE).astype(np.float32) / (SIDE * SIDE)
+    tensor = random.permutation(SIDE * SIDE).reshape(1, SIDE, SIDE).astype(np.float32) / np.float32(SIDE * SIDE)
     size = Size(SIDE, SIDE)
     frame = Frame.fit(size, size, ResizeMode.SQUASH)
     return Subject(str(number), None, False, frame, tensor, 1, 0.5, HeatMap(tensor[0], 1.0, MapStatus.OK))
@@ -66,7 +66,7 @@ def test_areas_are_those_of_the_trapezoidal_rule(perturbed: Perturbed) -> None:
 def test_a_map_that_knows_beats_one_that_does_not(perturbed: Perturbed) -> None:
     estimates = perturbed.estimates()
     assert tuple(estimates) == KINDS
-    ours, random = (np.trapezoid(of, dx=1 / 16, axis=-1) for of in (perturbed.curves, perturbed.random))
+    ours, random = (np.asarray(np.trapezoid(of, dx=1 / 16, axis=-1)) for of in (perturbed.curves, perturbed.random))
     for index, kind in enumerate(KINDS):
         found = estimates[kind]
         assert found["auc"].value == pytest.approx(ours[:, index].mean())
@@ -88,4 +88,4 @@ def test_mean_curves_have_a_point_for_each_step(perturbed: Perturbed) -> None:
     curves = perturbed.mean_curves()
     assert list(curves) == ["insertion", "deletion", "random_insertion", "random_deletion"]
     means = [point.value for point in curves["random_deletion"]]
-    np.testing.assert_allclose(means, perturbed.random[:, 1].mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(np.array(means, float), perturbed.random[:, 1].mean(axis=0), atol=1e-12)

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from btxrd_explain.cli import app
 from btxrd_explain.commands.study import criteria, steps
 from btxrd_explain.commands.study.criteria import Name, Outcome, Pair
+from btxrd_explain.core import sanity
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.settings import Settings
@@ -307,7 +308,7 @@ def test_maps_that_look_where_the_class_depends_pass(found: Estimate, outcome: O
 
 def test_sanitys_outcomes_are_pass_fail_and_unclear() -> None:
     outcomes = {}
-    for kind in criteria.sanity.Outcome:
+    for kind in sanity.Outcome:
         stage, chance = SimpleNamespace(name="fc", spearman=CHANCE, ssim=CHANCE), SimpleNamespace(spearman=CHANCE)
         report: Any = SimpleNamespace(outcome=kind, verdict="So.", remarks=["But."], stages=[stage], chance=chance)
         found = criteria.sensitivity(report)
@@ -320,7 +321,7 @@ def test_sanitys_outcomes_are_pass_fail_and_unclear() -> None:
 def test_maps_that_pass_by_the_last_stage_alone_are_pointed_out(before: Estimate, said: bool) -> None:
     stages = [SimpleNamespace(name=name, spearman=one, ssim=one) for name, one in (("fc", before), ("conv1", CHANCE))]
     chance = SimpleNamespace(spearman=CHANCE)
-    change = criteria.sanity.Outcome.CHANGE
+    change = sanity.Outcome.CHANGE
     report: Any = SimpleNamespace(outcome=change, verdict="So.", remarks=[], stages=stages, chance=chance)
     found = criteria.sensitivity(report)
     assert ("But they stay alike while all but the last stage (conv1) is random" in found.reason) == said

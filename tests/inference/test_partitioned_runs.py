@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.commands.infer import InferResult
     from btxrd_explain.core.geometry import Size
+    from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
 
 COUNT = 6
@@ -40,7 +41,7 @@ class Notes(Listener):
     def note(self, message: str) -> None:
         self.notes.append(message)
 
-    def predicted(self, row: Prediction, provenance: Any) -> None:  # noqa: ANN401, ARG002
+    def predicted(self, row: Prediction, provenance: Provenance, overlay: Path | None = None) -> None:  # noqa: ARG002
         self.told.append(row.image_id)
 
 

@@ -43,7 +43,8 @@ def test_a_channel_of_one_is_left_out(shape: tuple[int, ...]) -> None:
 
 def test_truth_values_become_zero_and_one() -> None:
     read = read_array(_npy(MASK > 0), MOST)
-    assert (read.dtype, read.tolist()) == (np.uint8, [[0, 1, 1], [1, 0, 1]])
+    assert read.dtype == np.uint8
+    assert read.tolist() == [[0, 1, 1], [1, 0, 1]]
 
 
 @pytest.mark.parametrize(

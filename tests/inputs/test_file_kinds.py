@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom import Dataset, dcmwrite
-from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorage
+from pydicom.uid import UID, ComprehensiveSRStorage, ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorage
 
 from btxrd_explain.inputs.file_kinds import foreign_kind, is_dicom, what_is_passed_over, without_picture
 from tests.support.dicom_files import dicom, dicom_dataset, written
@@ -85,7 +85,7 @@ def test_dicom_is_known_with_and_without_its_preamble(tmp_path: Path) -> None:
 )
 def test_dicom_without_a_picture_is_called_what_it_is(tmp_path: Path, storage: str, kind: str) -> None:
     header = dicom_dataset(PIXELS, SOPClassUID=storage)
-    header.file_meta.MediaStorageSOPClassUID = storage
+    header.file_meta.MediaStorageSOPClassUID = UID(storage)
     data = written(header)
     assert without_picture(data) == kind
     for name in ("a.dcm", "1.2.3"):

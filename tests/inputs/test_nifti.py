@@ -32,7 +32,8 @@ def _file(
     struct.pack_into(f"{order}h", header, 70, CODES[kind] if code is None else code)
     struct.pack_into(f"{order}3f", header, 108, *scale)
     header[344:348] = b"n+1\0"
-    return bytes(header) + values.astype(f"{order}{kind}").tobytes()
+    pixels: bytes = values.astype(f"{order}{kind}").tobytes()
+    return bytes(header) + pixels
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

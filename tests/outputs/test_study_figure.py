@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from matplotlib.text import Text
 
@@ -29,8 +30,8 @@ def test_each_method_has_a_mark_or_a_word_in_each_panel(tmp_path: Path) -> None:
     ]
     figure = build_study(panels, METHODS, footer="network " * 40)
     for axes, panel in zip(figure.axes, panels, strict=True):
-        points = [line for line in axes.lines if len(line.get_xdata()) == 1]
-        drawn = {round(line.get_ydata()[0]): line.get_xdata()[0] for line in points}
+        points = [line for line in axes.lines if np.size(line.get_xdata()) == 1]
+        drawn = {round(np.ravel(line.get_ydata())[0]): np.ravel(line.get_xdata())[0] for line in points}
         assert drawn == {row: mark.value for row, mark in enumerate(panel.marks) if mark.value is not None}
         colours = {line.get_color() for line in points}
         assert len(colours) == len({line.get_marker() for line in points}) == 3

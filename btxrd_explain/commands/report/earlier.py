@@ -34,7 +34,7 @@ class Earlier:
     """
 
     folder: Path
-    report: Report | None = None
+    report: Document | None = None
     scores: MetricsBefore | None = None
 
     @classmethod
