@@ -51,7 +51,7 @@ def test_bounds(found: Estimate, text: str) -> None:
 
 def _table(difference: dict[str, Estimate] | None, **changed: Any) -> Compared:  # noqa: ANN401 -- fields of the model
     means = {
-        name: BoundedMean(**SURE.document() | {"chance": 0.0625, "ceiling": None})
+        name: BoundedMean(**SURE.document() | {"chance": 0.0625, "ceiling": None, "baselines": {}})
         for name in ("iou", "dice", "recall", "precision")
     }
     tested = {"p": 0.01, "p_adjusted": 0.02, "equivalent": None, "units_needed": 9}
@@ -61,6 +61,7 @@ def _table(difference: dict[str, Estimate] | None, **changed: Any) -> Compared: 
         "path": "t",
         "threshold": "heat map >= 0.5",
         "n_undefined": 0,
+        "not_computed": {},
         "warnings": [],
         "provenance": {},
     }
