@@ -101,7 +101,7 @@ def footer(provenance: Provenance) -> str:
         f"{provenance.architecture}, {provenance.checkpoint} ({provenance.checkpoint_sha256[:8]})",
     ]
     if provenance.synthetic:
-        parts.insert(0, "SYNTHETIC DATA")
+        parts.insert(0, "trained on SYNTHETIC DATA")
     return "  |  ".join(parts)
 
 

@@ -11,6 +11,7 @@ from btxrd_explain.console.analysis import show_annotate_iou, show_gallery
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import following, with_table
 from btxrd_explain.console.terminal import in_words, number
+from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +46,7 @@ def show_infer(terminal: Terminal, result: InferResult, loaded: LoadedSettings |
         return
     names = result.table.provenance.class_names
     if result.table.provenance.synthetic:
-        terminal.print("[bold]SYNTHETIC DATA: made-up radiographs and a demo classifier; no medical meaning[/bold]")
+        terminal.print(f"[bold]{SYNTHETIC}[/bold]")
     if result.named:
         _show_images(terminal, result, names)
     else:

@@ -35,6 +35,7 @@ from btxrd_explain.evaluation.summaries import (
     summarise,
     summarise_all,
 )
+from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -51,7 +52,7 @@ def _limits(evaluation: Evaluation, summary: Summary, extent: Extent, human: Hum
     """Yield the limits of an evaluation, one sentence or two each."""
     provenance, overall = evaluation.selected.table.provenance, summary.overall
     if provenance.synthetic:
-        yield "All radiographs are SYNTHETIC: the numbers say nothing about patients."
+        yield f"{SYNTHETIC}."
     yield (
         "A low overlap has two causes that it cannot tell apart: a classifier that looks elsewhere, and a map that "
         f"does not show where it looks. {_told_apart(extent)}"

@@ -5,7 +5,12 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-__all__ = ["demo_checkpoint"]
+__all__ = ["SYNTHETIC", "demo_checkpoint"]
+
+SYNTHETIC = (
+    "SYNTHETIC DATA: the demo's classifier was trained on made-up radiographs; it says nothing about patients"
+)
+"""What is said with all that the demo's classifier gives, whatever it was shown."""
 
 
 def demo_checkpoint() -> Path:

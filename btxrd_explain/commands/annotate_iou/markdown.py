@@ -15,6 +15,7 @@ from btxrd_explain.core.smoothing import PASSES
 from btxrd_explain.evaluation.conclusion import sum_of_outcomes
 from btxrd_explain.evaluation.protocol import BASELINES
 from btxrd_explain.evaluation.report import DEFINITIONS
+from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,7 @@ def write_markdown(report: Report) -> str:
 def _sections(report: Report) -> Iterator[str]:
     yield "# Heat maps against expert annotations"
     if report.provenance["synthetic"]:
-        yield "**SYNTHETIC DATA: made-up radiographs; no medical meaning.**"
+        yield f"**{SYNTHETIC}.**"
     yield "## Conclusion\n\n" + "\n".join(f"- {plain_markdown(sentence)}" for sentence in report.conclusion)
     yield f"## What was scored\n\n{_scored(report)}"
     yield f"## Methods\n\n{_methods(report)}"

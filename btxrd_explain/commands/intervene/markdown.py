@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.markdown import caveats, code, interval, plain_markdown, provenance_table, table
 from btxrd_explain.core.choices import Looks
+from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,7 +32,7 @@ def write_markdown(report: InterventionReport) -> str:
 def _sections(report: InterventionReport) -> Iterator[str]:
     yield "# Interventions on the radiographs"
     if report.provenance["synthetic"]:
-        yield "**SYNTHETIC DATA: made-up radiographs; no medical meaning.**"
+        yield f"**{SYNTHETIC}.**"
     yield f"**{report.verdict}**"
     yield from report.remarks
     yield f"## Methods\n\n{_methods(report)}"

@@ -29,6 +29,7 @@ from btxrd_explain.evaluation.intervention import (
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.evaluation.sample import Sample, Slice, by_values
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
+from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -375,7 +376,7 @@ def _remarks(measured: Measured, found: Mapping[str, tuple[statistics.Estimate, 
 def limits_of(measured: Measured, provenance: Provenance, no_lesion: NoLesion, *, grouped: bool) -> Iterator[str]:
     """Yield what the numbers cannot say, a sentence or two each."""
     if provenance.synthetic:
-        yield "All radiographs are SYNTHETIC: the numbers say nothing about patients."
+        yield f"{SYNTHETIC}."
     yield (
         "No radiograph looks quite like one with a region painted over; the controls bear the same mark, so that the "
         "excess is free of its mean effect, but not of what it does to lesions alone."

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.errors import OutputError
 from btxrd_explain.evaluation.file_set import with_relative_places
 from btxrd_explain.outputs.html.page import Head, to_json, write_page
+from btxrd_explain.synthetic import SYNTHETIC
 from btxrd_explain.system.files import atomic_write, temporary_folder
 from btxrd_explain.system.places import check_own, make_folder, sync_folder
 
@@ -205,5 +206,5 @@ def _remove_others(folder: Path, edition: Path | None) -> None:
 
 def _banner(document: dict[str, Any]) -> str | None:
     if document["synthetic"]:
-        return "SYNTHETIC DATA: made-up radiographs and a demo classifier; nothing here says anything about patients."
+        return f"{SYNTHETIC}."
     return None

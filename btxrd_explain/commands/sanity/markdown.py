@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.markdown import interval, plain_markdown, provenance_table, table
 from btxrd_explain.core.stability import in_words
+from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +22,7 @@ def write_markdown(report: SanityReport) -> str:
 def _sections(report: SanityReport) -> Iterator[str]:
     yield "# Do the heat maps depend on the model?"
     if report.provenance["synthetic"]:
-        yield "**SYNTHETIC DATA: made-up radiographs; no medical meaning.**"
+        yield f"**{SYNTHETIC}.**"
     yield (
         f"{report.num_images} radiographs were checked, with the maps of the class that the network predicts. "
         "Similarity is measured on the network's input, with 95 % intervals over images."

@@ -44,7 +44,7 @@ def draw_criteria(report: StudyReport, target: Path, *, dpi: int) -> None:
     made = f"{first.architecture}, {first.checkpoint} ({first.checkpoint_sha256[:8]})"
     if report.second is not None:
         made += f"; second: {report.second.architecture}, {report.second.checkpoint}"
-    footer = f"SYNTHETIC DATA  |  {made}" if report.synthetic else made
+    footer = f"trained on SYNTHETIC DATA  |  {made}" if report.synthetic else made
     save_figure(build_study(panels, list(report.methods), footer=footer), target, dpi=dpi)
 
 

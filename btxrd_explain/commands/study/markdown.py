@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.markdown import caveats, interval, number, plain_markdown, table
 from btxrd_explain.commands.study.criteria import Name, Outcome
+from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def write_markdown(report: StudyReport) -> str:
 def _sections(report: StudyReport) -> Iterator[str]:
     yield "# Which heat maps can be trusted"
     if report.synthetic:
-        yield "**SYNTHETIC DATA: made-up radiographs; no medical meaning.**"
+        yield f"**{SYNTHETIC}.**"
     yield f"## Methods\n\n{plain_markdown(report.methods_paragraph)}"
     yield "## Rules\n\n" + "\n".join(f"- **{name}**: {plain_markdown(rule)}" for name, rule in report.rules.items())
     yield f"## Results\n\n{_overview(report)}"
