@@ -125,8 +125,8 @@ def _tell_of_place(table: PredictionTable, rows: Index, listener: Listener) -> N
     folder = table.image_path(rows[0]).parent
     if not is_url(folder) and not folder.exists():
         listener.note(
-            f"'{os.path.normpath(folder)}', where the table has its radiographs, is not there: name their folder with "
-            "--images, or --set data.images=DIR"
+            f"'{os.path.normpath(folder)}', where the table has its radiographs, is not there: move both together, or "
+            "run 'btxrd-explain infer' with --checkpoint and --images, which keeps what is computed"
         )
 
 

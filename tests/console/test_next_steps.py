@@ -146,16 +146,13 @@ def test_tables_lead_to_what_they_are_good_for() -> None:
     assert _follow(told, "annotate-iou")[0]["num_images"]
 
 
-def test_results_that_were_moved_without_their_radiographs_ask_for_the_folder(place: Path) -> None:
+def test_results_that_were_moved_without_their_radiographs_say_what_to_do(place: Path) -> None:
     (place / "far" / "away").mkdir(parents=True)
     shutil.copytree(place / "my run", place / "far" / "away" / "run")
-    asked = "is not there: name their folder with --images"
     told = CliRunner().invoke(app, shlex.split("gallery -o far/away/run")).stderr  # the galleries lack pictures
-    assert told.count(asked) == 1
-    _, steps, told = _run("gallery -o far/away/run --images data/images")
-    assert asked not in told
-    assert steps == ["btxrd-explain annotate-iou --images data/images -o far/away/run"]
-    assert _images(_follow(steps, "annotate-iou")[0]) == _of_split(place, "val") | _of_split(place, "test")
+    assert told.count("is not there: move both together, or run 'btxrd-explain infer' with --checkpoint") == 1
+    _run("infer --images data/images -c demo -o far/away/run")
+    assert "is not there" not in _run("gallery -o far/away/run")[2]
 
 
 def test_a_settings_file_leads_to_the_settings_in_effect(place: Path) -> None:
