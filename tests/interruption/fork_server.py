@@ -12,30 +12,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import torch
 
 from btxrd_explain import cli
-from btxrd_explain.commands import annotate_iou, compare, export, gallery, infer, performance, report
-from btxrd_explain.commands.annotate_iou import figures
-from btxrd_explain.console.network import show_infer
 from btxrd_explain.inference.compute import Explainer
-from btxrd_explain.inference.movement import with_movement
 from btxrd_explain.predictions import store
-from tests.support.fork_server import serve
+from tests.support.fork_server import prepare, serve
 
 if TYPE_CHECKING:
     from btxrd_explain.inference.reading import Prepared
     from btxrd_explain.predictions.record import Prediction
-
-__all__ = [
-    "annotate_iou",
-    "compare",
-    "export",
-    "figures",
-    "gallery",
-    "infer",
-    "performance",
-    "report",
-    "show_infer",
-    "with_movement",
-]  # imported so that no child has to
 
 _CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"}
 """Events by which the interpreter tells that something on disk changes."""
@@ -44,6 +27,7 @@ _CHANGES = {"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod"
 def main() -> None:
     """Serve until the standard input ends."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    prepare()
     store._ROWS_PER_PART = 24  # so that a few hundred rows fill several files
     serve(_live)
 

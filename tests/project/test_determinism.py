@@ -56,7 +56,8 @@ def _start(folder: Path, threads: int, cores: int) -> subprocess.Popen[bytes]:
     """Run all commands in a process of their own."""
     folder.mkdir()
     program = [sys.executable, "-c", _PROGRAM, str(cores), *COMMANDS]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads), "COLUMNS": "100"}
+    quick = {"BTXRD_EXPLAIN_OUTPUT__DPI": "50", "BTXRD_EXPLAIN_EVALUATION__RESAMPLES": "100"}
+    environment = os.environ | quick | {"OMP_NUM_THREADS": str(threads), "COLUMNS": "100"}
     with (folder / "output.txt").open("wb") as output:
         return subprocess.Popen(program, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
 

@@ -13,34 +13,54 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import sys
 import traceback
 import warnings
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from PIL import Image
+
+import btxrd_explain
 from btxrd_explain.console.process import leave_warnings_of_dependencies
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
-_LIBRARIES = ("torch", "timm", "cv2", "PIL.Image", "pyarrow.parquet", "matplotlib.backends.backend_agg")
-_COMMANDS = ("annotate_iou", "check", "demo", "gallery", "infer", "performance", "report")
-_MODULES = (
-    *_LIBRARIES,
-    *(f"btxrd_explain.commands.{name}" for name in _COMMANDS),
-    *("btxrd_explain.cli", "btxrd_explain.console.network", "btxrd_explain.inference.compute"),
+_LIBRARIES = (
+    "torch",
+    "timm",
+    "cv2",
+    "pandas",
+    "pyarrow.parquet",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.patheffects",
 )
+"""What commands import; pandas is not asked for, but pyarrow takes it along where it is installed."""
 
 
 def main() -> None:
     """Import, and serve."""
+    prepare()
+    serve(live)
+
+
+def prepare() -> None:
+    """Import what children need, so that none has to."""
     with warnings.catch_warnings():
         leave_warnings_of_dependencies()  # as the tool does before it imports them
-        for name in _MODULES:
+        for name in (*_LIBRARIES, *_modules()):
             importlib.import_module(name)
+    Image.preinit()  # Pillow imports its formats with the first file
     gc.freeze()  # a collection in a child would copy every page
-    serve(live)
+
+
+def _modules() -> Iterator[str]:
+    """Yield all modules of the package."""
+    for module in pkgutil.walk_packages(btxrd_explain.__path__, "btxrd_explain."):
+        if not module.name.endswith("__main__"):
+            yield module.name
 
 
 def serve(life: Callable[..., NoReturn]) -> NoReturn:
