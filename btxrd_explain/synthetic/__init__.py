@@ -7,9 +7,7 @@ from pathlib import Path
 
 __all__ = ["SYNTHETIC", "demo_checkpoint"]
 
-SYNTHETIC = (
-    "SYNTHETIC DATA: the demo's classifier was trained on made-up radiographs; it says nothing about patients"
-)
+SYNTHETIC = "SYNTHETIC DATA: the demo's classifier was trained on made-up radiographs; it says nothing about patients"
 """What is said with all that the demo's classifier gives, whatever it was shown."""
 
 
