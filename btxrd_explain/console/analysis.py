@@ -73,7 +73,8 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
         for name, part in result.summary_rows()
     ]
     terminal.print_table(["radiographs", "n", "mean IoU [95 %]", "hits"], rows)
-    terminal.print(sum_of_outcomes(result.report.summary))
+    several = bool(result.report.provenance["multi_label"])
+    terminal.print(sum_of_outcomes(result.report.summary, multi_label=several))
     _show_readers(terminal, result.report.human)
     summary = result.report.summary
     for reason, count in summary.excluded.items():

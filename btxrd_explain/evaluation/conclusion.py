@@ -51,7 +51,9 @@ def of_tables(
         found = f"(difference in mean IoU {signed(by)}, n = {by.n})"
         side = _side(by)
         if side is None:
-            sentences.append(f"There are too few common radiographs to compare '{name}' with '{reference}'.")
+            sentences.append(
+                f"There are too few independent radiographs in common to compare '{name}' with '{reference}'."
+            )
             continue
         if by.mean == by.low == by.high == 0:
             said = f"'{name}' and '{reference}' score the same IoU (n = {by.n})."
@@ -84,31 +86,33 @@ def of_predictions(
     told = {name: auroc for name, (_, auroc, _) in enough.items() if auroc.low is not None}
     sure = [name for name, auroc in told.items() if (auroc.low or 0) > 0.5]
     if sure:
-        sentences.append(f"It tells {_listed(sure)} from the rest better than chance (AUROC above 0.5).")
+        sentences.append(f"The classifier tells {_listed(sure)} from the rest better than chance (AUROC above 0.5).")
     if unsure := [f"{name} ({interval(auroc)})" for name, auroc in told.items() if name not in sure]:
-        sentences.append(f"It is not shown to tell from the rest: {_listed(unsure)}, by AUROC.")
+        sentences.append(f"The classifier is not shown to tell from the rest: {_listed(unsure)}, by AUROC.")
     found = {name: sensitivity for name, (_, _, sensitivity) in enough.items() if sensitivity.mean is not None}
     if len(found) > 1:
         worst = min(found, key=lambda name: found[name].mean or 0.0)
         sentences.append(
-            f"Of the classes, it finds {worst} least often: sensitivity {interval(found[worst])} on "
+            f"Of the classes, the classifier finds {worst} least often: sensitivity {interval(found[worst])} on "
             f"{classes[worst][0]} radiographs."
         )
-    return [*sentences, *_on_small({name: n for name, (n, _, _) in classes.items()}), *_on_size(images)]
+    counts = {name: n for name, (n, _, _) in classes.items()}
+    return [*sentences, *_on_small(counts, "radiographs"), *_on_size(images)]
 
 
-def sum_of_outcomes(summary: Summary) -> str:
-    """Return whether the slices by outcome add up to all images, and why not."""
+def sum_of_outcomes(summary: Summary, *, multi_label: bool) -> str:
+    """Return whether the slices by outcome add up to everything that was measured, and why not."""
     counts = {name: part.n for name, part in summary.by_outcome.items()}
     together, n = sum(counts.values()), summary.overall.n
     if not counts:
-        return "No image has an outcome, as no true class of a tumour is known."
+        return "Nothing is TP, FN or FP: no tumour class is known to be true, or to be predicted wrongly."
     told = f"{', '.join(f'{name} {count}' for name, count in counts.items())} add up to {together}"
     if together == n:
-        return f"{told}, which are all images."
+        return f"{told}, which is all of them."
+    twice = "an image of one tumour class that was taken for another is FN of the one and FP of the other, and "
     return (
-        f"{told}, and not to {n}: an image of one tumour class that was taken for another is FN of the one and FP of "
-        "the other, and one without a tumour class that was rightly predicted is in none."
+        f"{told}, and not to {n}: {'' if multi_label else twice}true negatives, and what is not known to be true or "
+        "not, are in none."
     )
 
 
@@ -159,14 +163,15 @@ def _on_baselines(baselines: Mapping[str, Baseline]) -> Iterator[str]:
         )
     for name in worse:
         yield (
-            f"They overlap the annotations less than the baseline {name}, {_NATURE.get(name, _NOTHING)} "
+            f"The heat maps overlap the annotations less than the baseline {name}, {_NATURE.get(name, _NOTHING)} "
             f"(difference in mean IoU {signed(baselines[name].difference)})."
         )
     if open_:
         found = [f"{name} ({signed(baselines[name].difference)})" for name in open_]
-        yield f"The sample does not tell them apart from the baseline{'' if len(found) == 1 else 's'} {_listed(found)}."
+        baselines_ = f"baseline{'' if len(found) == 1 else 's'} {_listed(found)}"
+        yield f"The sample does not tell the heat maps apart from the {baselines_}."
     if unknown:
-        yield f"There are too few radiographs to compare them with {_listed(unknown)}."
+        yield f"There are too few independent radiographs to compare the heat maps with {_listed(unknown)}."
 
 
 def _on_bounds(overall: SliceSummary) -> Iterator[str]:
@@ -177,8 +182,8 @@ def _on_bounds(overall: SliceSummary) -> Iterator[str]:
             f"{interval(iou)} of {interval(iou.ceiling)}."
         )
     if hit.mean is not None:
-        by_chance = "" if hit.chance is None else f"; by chance it would in {hit.chance:.0%}"
-        yield f"The hottest pixel is on a lesion in {round(hit.mean * hit.n)} of {hit.n} radiographs{by_chance}."
+        by_chance = "" if hit.chance is None else f"; by chance it would be in {hit.chance:.0%}"
+        yield f"The hottest pixel is on a lesion in {round(hit.mean * hit.n)} of {hit.n} heat maps{by_chance}."
 
 
 def _on_slices(summary: Summary) -> Iterator[str]:
@@ -198,20 +203,23 @@ def _on_slices(summary: Summary) -> Iterator[str]:
         worst = min(lower, key=lambda name: lower[name].mean or 0.0)
         ceiling = lower[worst].ceiling
         allowed = "" if ceiling is None else f", where an ideal map reaches {interval(ceiling)}"
-        yield f"They are worst for {worst}: mean IoU {interval(lower[worst])} on {lower[worst].n} radiographs{allowed}."
+        yield f"They are worst for {worst}: mean IoU {interval(lower[worst])} of {lower[worst].n} heat maps{allowed}."
     elif any(part.n >= _TOO_FEW for part in summary.by_class.values()):
         yield "No class, outcome or lesion size is clearly worse than the whole."
-    yield from _on_small({name: part.n for name, part in named.items() if part.n})
+    yield from _on_small({name: part.n for name, part in named.items() if part.n}, "heat maps")
 
 
-def _on_small(counts: Mapping[str, int]) -> Iterator[str]:
+def _on_small(counts: Mapping[str, int], what: str) -> Iterator[str]:
     if small := [f"{name} (n = {n})" for name, n in counts.items() if n < _TOO_FEW]:
-        yield f"Too few radiographs to say anything of {_listed(small)}."
+        yield f"There are too few {what} to say anything of {_listed(small)}."
 
 
 def _on_size(images: int) -> Iterator[str]:
     if images < FEW:
-        yield f"The sample is small (n = {images}): the intervals are too short, and another sample may say otherwise."
+        yield (
+            f"The sample is small (n = {images}): intervals from so few are too short, and another sample may say "
+            "otherwise."
+        )
 
 
 def _on_accuracy(

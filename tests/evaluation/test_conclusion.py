@@ -59,10 +59,10 @@ def test_each_baseline_is_beaten_or_not_or_not_told_apart() -> None:
             "mean IoU +0.100 [0.050, 0.150])."
         ),
         (
-            "They overlap the annotations less than the baseline edges, which knows nothing of the classifier "
+            "The heat maps overlap the annotations less than the baseline edges, which knows nothing of the classifier "
             "(difference in mean IoU -0.100 [-0.200, -0.050])."
         ),
-        "The sample does not tell them apart from the baseline average (+0.010 [-0.100, 0.100]).",
+        "The sample does not tell the heat maps apart from the baseline average (+0.010 [-0.100, 0.100]).",
     ]
 
 
@@ -80,7 +80,7 @@ def test_all_baselines_none_of_them_and_too_few_images() -> None:
     first = of_maps(_summary(_part(_metric(_estimate(0.4)))))[0]
     assert first.endswith("is not known: none was scored.")
     found = of_maps(_summary(_part(_metric(_estimate(0.4, n=1), baselines={"random": _baseline(FEW)}))))
-    assert found[0] == "There are too few radiographs to compare them with random."
+    assert found[0] == "There are too few independent radiographs to compare the heat maps with random."
     assert found[-1].startswith("The sample is small (n = 1)")
     assert of_maps(_summary(_part(_metric(_estimate(None, n=0))))) == [
         "No radiograph has an IoU, so that nothing can be said of the heat maps."
@@ -95,7 +95,7 @@ def test_the_ceiling_and_the_hottest_pixel() -> None:
             "They reach 50% of what an ideal map of this grid reaches: mean IoU 0.300 [0.200, 0.400] of 0.600 [0.500, "
             "0.700]."
         ),
-        "The hottest pixel is on a lesion in 30 of 40 radiographs; by chance it would in 12%.",
+        "The hottest pixel is on a lesion in 30 of 40 heat maps; by chance it would be in 12%.",
     ]
 
 
@@ -106,11 +106,11 @@ def test_where_they_are_worst_and_of_what_nothing_is_said() -> None:
     found = of_maps(_summary(overall, by_class={"Benign": lower, "Rare": tiny}, by_lesion_size={"small": low}))
     assert found[1:] == [
         (
-            "They are worst for small lesions: mean IoU 0.100 [0.050, 0.200] on 9 radiographs, where an ideal "
+            "They are worst for small lesions: mean IoU 0.100 [0.050, 0.200] of 9 heat maps, where an ideal "
             "map reaches "
             "0.300 [0.200, 0.400]."
         ),
-        "Too few radiographs to say anything of the class Rare (n = 3).",
+        "There are too few heat maps to say anything of the class Rare (n = 3).",
     ]
     same = _part(_metric(_estimate(0.35, 0.2, 0.5, n=9)))
     found = of_maps(_summary(overall, by_class={"Benign": same}))
@@ -134,7 +134,7 @@ def test_tables_are_better_worse_or_not_told_apart() -> None:
             "about 160 would settle it to within 0.05."
         ),
         "The two are alike within 0.02 of each other.",
-        "There are too few common radiographs to compare 'e' with 'a'.",
+        "There are too few independent radiographs in common to compare 'e' with 'a'.",
     ]
     assert of_tables("a", {"b": (_estimate(0.0, 0.0, 0.0), None, 2)}, None) == [
         "'b' and 'a' score the same IoU (n = 40)."
@@ -169,10 +169,10 @@ def test_classes_are_told_from_the_rest_or_not() -> None:
         "C": (4, _estimate(0.1, 0.0, 0.2), _estimate(0.0, 0.0, 0.0, n=4)),
     }
     assert of_predictions(None, classes, 40) == [
-        "It tells A from the rest better than chance (AUROC above 0.5).",
-        "It is not shown to tell from the rest: B (0.600 [0.400, 0.800]), by AUROC.",
-        "Of the classes, it finds B least often: sensitivity 0.500 [0.300, 0.700] on 16 radiographs.",
-        "Too few radiographs to say anything of C (n = 4).",
+        "The classifier tells A from the rest better than chance (AUROC above 0.5).",
+        "The classifier is not shown to tell from the rest: B (0.600 [0.400, 0.800]), by AUROC.",
+        "Of the classes, the classifier finds B least often: sensitivity 0.500 [0.300, 0.700] on 16 radiographs.",
+        "There are too few radiographs to say anything of C (n = 4).",
     ]
 
 
@@ -184,7 +184,21 @@ def test_outcomes_add_up_or_it_is_said_why_not() -> None:
     overall, some = _part(_metric(_estimate(0.4, n=9))), _part(_metric(_estimate(0.4, n=6)))
     three = _part(_metric(_estimate(0.4, n=3)))
     whole = _summary(overall, by_outcome={"TP": some, "FN": three})
-    assert sum_of_outcomes(whole) == "TP 6, FN 3 add up to 9, which are all images."
+    assert sum_of_outcomes(whole, multi_label=False) == "TP 6, FN 3 add up to 9, which is all of them."
     more = _summary(overall, by_outcome={"TP": some, "FN": three, "FP": three})
-    assert sum_of_outcomes(more).startswith("TP 6, FN 3, FP 3 add up to 12, and not to 9: an image of one tumour class")
-    assert sum_of_outcomes(_summary(overall)).startswith("No image has an outcome")
+    said = sum_of_outcomes(more, multi_label=False)
+    assert said.startswith("TP 6, FN 3, FP 3 add up to 12, and not to 9: an image of one tumour class")
+    fewer = _summary(overall, by_outcome={"TP": three})
+    assert sum_of_outcomes(fewer, multi_label=True) == (
+        "TP 3 add up to 3, and not to 9: true negatives, and what is not known to be true or not, are in none."
+    )
+    assert sum_of_outcomes(_summary(overall), multi_label=False).startswith("Nothing is TP, FN or FP: no tumour class")
+
+
+def test_each_sentence_says_what_it_is_about() -> None:
+    """Whichever baselines there are, and whether or not an accuracy comes first."""
+    for difference in (BETTER, WORSE, OPEN, FEW):
+        first = of_maps(_summary(_part(_metric(_estimate(0.4), baselines={"random": _baseline(difference)}))))[0]
+        assert "heat maps" in first
+    classes = {"A": (20, _estimate(0.6, 0.4, 0.8), _estimate(None)), "B": (20, _estimate(None), _estimate(None))}
+    assert of_predictions(None, classes, 40)[0].startswith("The classifier ")

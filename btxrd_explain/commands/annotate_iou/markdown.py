@@ -254,7 +254,8 @@ def _slices(report: Report) -> str:
         for name, part in parts.items()
     ]
     header = ["by", "slice", "n", "mean IoU", "ceiling", "chance", "pointing hits", "average precision"]
-    return f"{table(header, rows)}\n\n{report.definitions['outcome']}. {sum_of_outcomes(summary)}"
+    added = sum_of_outcomes(summary, multi_label=bool(report.provenance["multi_label"]))
+    return f"{table(header, rows)}\n\n{report.definitions['outcome']}. {added}"
 
 
 def _exclusions(report: Report) -> str:
