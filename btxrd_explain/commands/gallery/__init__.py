@@ -35,6 +35,8 @@ SCHEMA_VERSION: Final = 2
 
 _MOST_CLASSES = 20
 """Classes that get a figure each."""
+_MOST_NAMED = 5
+"""Classes that one note names."""
 
 _REASONS = {
     Outcome.TP: "predicted and true class; highest confidence first",
@@ -175,9 +177,9 @@ def _draw(painter: ExamplePainter, chosen: list[_Chosen]) -> dict[str, Path]:
     files = file_names_of_classes(names)
     figures: dict[str, Path] = {}
     note_missing_glyphs([*names, *painter.images], listener)
+    _note_few(chosen, names, settings.gradcam.examples_per_class, listener)
     for one in chosen:
         index, name = one.index, names[one.index]
-        _warn_of_few(name, one, settings, listener)
         figure = build_gallery(
             [painter.line(o, rows, index, one.available[o]) for o, rows in one.rows.items()],
             title=f"{name}: where the classifier looks{painter.rule_of(index)}",
@@ -263,11 +265,18 @@ def _images(selected: Selected, chosen: list[_Chosen]) -> dict[str, ExplainedIma
     return {row.image_id: ExplainedImage.of(row, selected.table) for row in selected.table.rows(wanted)}
 
 
-def _warn_of_few(name: str, chosen: _Chosen, settings: Settings, listener: Listener) -> None:
-    wanted = settings.gradcam.examples_per_class
-    few = [f"{chosen.available[outcome]} {outcome}" for outcome in _REASONS if chosen.available[outcome] < wanted]
+def _note_few(chosen: Sequence[_Chosen], names: Sequence[str], wanted: int, listener: Listener) -> None:
+    """Note once of all classes where a gallery has fewer examples than were asked for."""
+    few = []
+    for one in chosen:
+        counts = [f"{one.available[outcome]} {outcome}" for outcome in _REASONS if one.available[outcome] < wanted]
+        few += [f"{names[one.index]} ({', '.join(counts)})"] if counts else []
     if few:
-        listener.note(f"class {name}: {wanted} examples of each kind were asked for; in all there are {', '.join(few)}")
+        more = f" and {len(few) - _MOST_NAMED} more classes" if len(few) > _MOST_NAMED else ""
+        listener.note(
+            f"galleries show up to {wanted} rightly predicted (TP), wrongly predicted (FP) and missed (FN) radiographs "
+            f"of each class; there are fewer of {', '.join(few[:_MOST_NAMED])}{more}"
+        )
 
 
 def _class_gallery(
