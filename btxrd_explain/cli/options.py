@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +11,7 @@ import typer
 from btxrd_explain.cli.flag_texts import notes_of, text_of
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
-from btxrd_explain.settings import SETTINGS, Setting, load_settings
+from btxrd_explain.settings import SETTINGS, LoadedSettings, Setting, load_settings
 
 _SHORT = {"model.checkpoint": "-c", "output.directory": "-o"}
 _REPEATABLE = frozenset({"model.checkpoint", "study.second_checkpoint"})
@@ -113,7 +113,7 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
 
             def loaded_and_run() -> ExitCode:
                 loaded = load_settings(config, flags, assignments or ())
-                for text in loaded.ignored:
+                for text in (*loaded.ignored, *_on_folder(loaded)):
                     terminal.note(text)
                 return function(loaded, terminal, **others)
 
@@ -133,6 +133,19 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
         return run
 
     return decorate
+
+
+def _on_folder(loaded: LoadedSettings) -> Iterator[str]:
+    """Tell where results go that nobody named a folder for, if it is the folder of another table."""
+    output = loaded.settings.output
+    if output.predictions is None or loaded.origins["output.directory"] != "default":
+        return
+    other = output.directory / "predictions.parquet"
+    if other.exists() and not (output.predictions.exists() and other.samefile(output.predictions)):
+        yield (
+            f"results go to '{output.directory}', which has another table than '{output.predictions}': name a folder "
+            "for them with -o"
+        )
 
 
 def examples(*lines: str, settings: bool = True) -> str:
