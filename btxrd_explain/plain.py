@@ -1,9 +1,10 @@
-"""Foreign text, made safe to show and to name things by: names of files and classes, cells, messages of libraries."""
+"""Text that is safe to show and to name things by: foreign names, cells and messages, and values of any size."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import chain, count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +20,33 @@ def plain(text: str) -> str:
     \x1b[31mbenign\n\u202etumour\xa0\udcff
     """
     return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+_LONGEST = 80
+"""Characters of a value that are shown in full: a SHA-256 is."""
+
+
+def short_repr(instance: Any) -> str:  # noqa: ANN401 -- any dataclass
+    """Return the ``repr`` of a dataclass in one line: of arrays and other long values the kind and the shape or length.
+
+    >>> import numpy as np
+    >>> from dataclasses import make_dataclass
+    >>> one = make_dataclass("One", ["name", "pixels"], namespace={"__repr__": short_repr})
+    >>> one("a.png", np.zeros((300, 200), np.uint8))
+    One(name='a.png', pixels=<uint8 of shape (300, 200)>)
+    """
+    shown = (f"{field.name}={_short(getattr(instance, field.name))}" for field in fields(instance))
+    return f"{type(instance).__name__}({', '.join(shown)})"
+
+
+def _short(value: Any) -> str:  # noqa: ANN401 -- any value of a field
+    text = repr(value)
+    if len(text) <= _LONGEST and "\n" not in text:
+        return text
+    kind = getattr(value, "dtype", type(value).__name__)
+    if hasattr(value, "shape"):
+        return f"<{kind} of shape {tuple(value.shape)}>"
+    return f"<{kind} of length {len(value)}>" if hasattr(value, "__len__") else f"<{kind}>"
 
 
 def distinct(names: Iterable[str]) -> list[str]:

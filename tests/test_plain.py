@@ -6,10 +6,17 @@ import ast
 import csv
 import io
 
+import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from btxrd_explain.core.choices import ResizeMode
+from btxrd_explain.core.geometry import Frame, Size
+from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map
+from btxrd_explain.inference.classifier import Explanations
+from btxrd_explain.inputs.radiograph import Radiograph
 from btxrd_explain.plain import as_cell, distinct, plain
+from btxrd_explain.predictions.record import Prediction, RowStatus
 
 TEXTS = st.text(st.characters(), max_size=30)
 
@@ -53,3 +60,27 @@ def test_a_cell_survives_the_csv_file() -> None:
     file = io.StringIO()
     csv.writer(file).writerow(map(as_cell, texts))
     assert next(csv.reader(io.StringIO(file.getvalue()))) == ["'=1,2", 'a"b', "x\ny", "-2.5"]
+
+
+def test_what_the_library_returns_is_short_in_a_notebook() -> None:
+    """Whatever the number of pixels, radiographs or classes."""
+    size, many = Size(300, 200), 500
+    frame = Frame.fit(size, Size(64, 64), ResizeMode.SQUASH)
+    pixels = np.zeros((300, 200), np.float32)
+    explained = Explanations(
+        np.zeros((many, 3), np.float32),
+        np.zeros((many, 3, 7, 7), np.float32),
+        ((MapStatus.OK,) * 3,) * many,
+        (frame,) * many,
+        ("Normal", "Benign", "Malignant"),
+    )
+    grids = np.zeros((3, 7, 7), np.float32)
+    of_grid = heat_map(np.eye(7, dtype=np.float32), frame, status=MapStatus.OK)
+    row = Prediction("a.png", "a.png", None, None, RowStatus.OK, probabilities=np.ones(3, np.float32), grids=grids)
+    for result in (Radiograph(pixels, "0" * 64, size), HeatMap(pixels, None, MapStatus.OK), of_grid, row, explained):
+        assert "\n" not in repr(result)
+        assert len(repr(result)) < 500
+    assert "grids=<float32 of shape (500, 3, 7, 7)>" in repr(explained)
+    assert "frames=<tuple of length 500>" in repr(explained)
+    assert "source=<Surface of shape (300, 200)>" in repr(of_grid)
+    assert "probabilities=array([1., 1., 1.], dtype=float32), grids=<float32 of shape (3, 7, 7)>" in repr(row)

@@ -17,6 +17,7 @@ import numpy as np
 
 from btxrd_explain.core.choices import Space
 from btxrd_explain.core.interpolation import Block, Surface, extremes, row_blocks
+from btxrd_explain.plain import short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,6 +78,8 @@ class HeatMap:
     hottest: tuple[int, int] | None = None
     cell: tuple[float, float] | None = None
     coldest: tuple[int, int] | None = None
+
+    __repr__ = short_repr
 
     @cached_property
     def values(self) -> NDArray[np.float32]:

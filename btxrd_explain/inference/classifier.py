@@ -26,6 +26,7 @@ from btxrd_explain.model.any_network import check_network, checked_batch, explai
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier
 from btxrd_explain.model.ensemble import averaged
+from btxrd_explain.plain import short_repr
 from btxrd_explain.progress import AsWarnings
 from btxrd_explain.settings.flags import settings_of_call
 
@@ -56,6 +57,8 @@ class LoadedClassifier:
     batch_size: int
     precision: str
     others: tuple[LoadedClassifier, ...] = ()
+
+    __repr__ = short_repr
 
     @property
     def members(self) -> tuple[LoadedClassifier, ...]:
@@ -153,6 +156,8 @@ class Explanations:
     class_names: tuple[str, ...] | None = None
     stds: NDArray[np.float32] | None = None
     agreements: NDArray[np.float32] | None = None
+
+    __repr__ = short_repr
 
     def __len__(self) -> int:
         """Return the number of radiographs."""

@@ -15,6 +15,7 @@ from btxrd_explain.errors import AnnotationError
 from btxrd_explain.inputs import annotation_source
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_formats import LISTED, SUFFIXES, recognise
+from btxrd_explain.plain import short_repr
 
 if TYPE_CHECKING:
     import os
@@ -38,6 +39,8 @@ class AnnotatedLesions:
     shapes: tuple[Shape, ...]
     size: Size
     policy: MaskPolicy = MaskPolicy.POLYGONS_THEN_RECTANGLES
+
+    __repr__ = short_repr
 
     @property
     def mask(self) -> NDArray[np.bool_]:

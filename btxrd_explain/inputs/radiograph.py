@@ -26,6 +26,7 @@ from btxrd_explain.inputs.decode import (
 )
 from btxrd_explain.inputs.file_kinds import is_dicom
 from btxrd_explain.inputs.image_files import kind_of
+from btxrd_explain.plain import short_repr
 from btxrd_explain.system.places import as_text, is_url, is_utf8, open_to_read, place_of, reaching
 
 if TYPE_CHECKING:
@@ -221,6 +222,8 @@ class Radiograph:
     pixels: NDArray[Any]
     sha256: str
     size: Size
+
+    __repr__ = short_repr
 
 
 def read_radiograph(

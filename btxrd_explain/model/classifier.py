@@ -27,6 +27,7 @@ from btxrd_explain.model.networks import (
     is_known,
 )
 from btxrd_explain.model.scores import return_scores
+from btxrd_explain.plain import short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,6 +94,8 @@ class Classifier:
     findings: tuple[Finding, ...] = ()
     activation: Activation = Activation.SOFTMAX
     multi_label: bool = False
+
+    __repr__ = short_repr
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.core.labels import USUAL_THRESHOLD, joined, truths
+from btxrd_explain.plain import short_repr
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +88,8 @@ class Prediction:
     member_stds: NDArray[np.float32] | None = None
     map_agreements: NDArray[np.float32] | None = None
     random_channels: NDArray[np.float32] | None = None
+
+    __repr__ = short_repr
 
     @property
     def predicted(self) -> int | None:
