@@ -43,11 +43,11 @@ class _Held(WithoutRows):
     def __init__(self, listener: Listener) -> None:
         """Wrap a listener."""
         super().__init__(listener)
-        self.rows: list[Prediction] = []
+        self.rows: list[tuple[Prediction, Provenance]] = []
 
     def predicted(self, row: Prediction, provenance: Provenance, overlay: Path | None = None) -> None:  # noqa: ARG002 -- as listeners have it
         """Keep the row."""
-        self.rows.append(row)
+        self.rows.append((row, provenance))
 
 
 def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes] | None = None) -> InferResult:
@@ -67,13 +67,15 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     """
     listener, wanted = listener or Listener(), settings.output.overlay
     held = _Held(listener) if (named_one_by_one(settings.data.inputs) if wanted is None else wanted) else None
-    with up_to_date(settings, held or listener, stdin=stdin) as current:
-        overlays: dict[str, Path] = {}
-        if current.named if settings.output.overlay is None else settings.output.overlay:
-            image_ids = current.rows.column("image_id").to_pylist()
-            overlays = draw_overlays(current.table, image_ids, settings, listener)
-        for row in [] if held is None else held.rows:
-            listener.predicted(row, current.table.provenance, overlays.get(row.image_id))
+    overlays: dict[str, Path] = {}
+    try:
+        with up_to_date(settings, held or listener, stdin=stdin) as current:
+            if current.named if wanted is None else wanted:
+                image_ids = current.rows.column("image_id").to_pylist()
+                overlays = draw_overlays(current.table, image_ids, settings, listener)
+    finally:  # also of a run that stops: what is computed is told
+        for row, provenance in [] if held is None else held.rows:
+            listener.predicted(row, provenance, overlays.get(row.image_id))
     return InferResult(**{field.name: getattr(current, field.name) for field in fields(current)}, overlays=overlays)
 
 
