@@ -282,6 +282,11 @@ def _other_tumour(root: Root) -> None:
     root.annotate(0, shapes=[shape | {"label": other} for shape in shapes])
 
 
+def _tumour_not_known(root: Root) -> None:
+    """A table that does not say which tumour it is does not deny the annotation's."""
+    root.change("dataset.csv", 0, **{root.read(0)["shapes"][0]["label"]: ""})
+
+
 def _same_stem(root: Root) -> None:
     """The annotation of the first image is now also that of another, whose stem is the same."""
     twin = root.images[0].with_suffix(".png")
@@ -454,6 +459,7 @@ def _archive_among_images(root: Root) -> None:
         (_outside, ["shape-outside", "shape-outside"]),
         (_slip, ["tiny-shape", "tiny-shape"]),
         (_other_tumour, ["other-tumour"]),
+        (_tumour_not_known, []),
         (_same_stem, ["shared-annotation"]),
         (_without_table_row, ["image-without-row"]),
         (_table_names_more, ["row-without-image"]),

@@ -253,13 +253,13 @@ def _check_annotation(
         image_id, entry.path.name, annotation, sha256, lambda: radiograph or read_radiograph(entry.path)
     )
     if entry.is_normal and lesions:
-        text = f"'{image_id}' is {entry.known.label}, but has {len(lesions)} shapes"
+        text = f"'{image_id}' is {entry.known.label}, but has {len(lesions)} shape{'s' if lesions[1:] else ''}"
         yield Finding.of("annotated-normal", text, [image_id])
     if entry.is_normal is False and not lesions:
         text = f"the annotation of '{image_id}' holds no shape{' that is a lesion' if annotation.shapes else ''}"
         yield Finding.of("empty-annotation", text, [image_id])
     row = entry.known.row
     for label in sorted({shape.label.strip().casefold() for shape in lesions}):
-        if not TRUTHS.get(row.get(label, "1").lower()):
+        if TRUTHS.get(row.get(label, "").lower()) is False:
             text = f"'{image_id}' is annotated as {label}, which its row of the table denies"
             yield Finding.of("other-tumour", text, [image_id])
