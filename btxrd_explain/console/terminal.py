@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json as jsonlib
 import os
 import sys
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
 
 _FIGURES = frozenset({".png", ".svg", ".pdf"})
+_OF_PATHS = frozenset({errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP})
+"""Why the system cannot even tell whether there is a file."""
 
 
 class _Console(Console):
@@ -226,7 +229,7 @@ class Terminal(Listener):
         return exit_code_of(stop)
 
     def _unforeseen(self, error: Exception) -> ExitCode:
-        """Tell a signal, too little memory and a setting of matplotlib's from what should not happen."""
+        """Tell a signal, too little memory, matplotlib's settings and impossible paths from what should not happen."""
         signal, backend, reason = swallowed(), os.environ.get("MPLBACKEND"), " ".join(str(error).split())
         if signal:
             return self._interrupted(signal)
@@ -235,6 +238,9 @@ class Terminal(Listener):
             self._print_error(f"{what}: use a smaller --batch-size or --image-size")
         elif backend and isinstance(error, ValueError) and reason.startswith("Key backend:"):  # on matplotlib's import
             self._print_error(f"MPLBACKEND: matplotlib has no backend '{plain(backend)}': unset it")
+        elif isinstance(error, OSError) and error.errno in _OF_PATHS and error.filename is not None:
+            name = plain(os.fsdecode(error.filename))
+            self._print_error(f"'{name[:200]}' cannot be looked up ({error.strerror}): check the path")
         else:
             return self._unexpected(error)
         return ExitCode.USAGE

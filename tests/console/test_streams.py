@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -105,6 +106,18 @@ def test_short_memory_is_one_line(capsys: pytest.CaptureFixture[str], error: Exc
     said = " ".join(capsys.readouterr().err.split())
     assert said.startswith("error: there is too little memory (")
     assert said.endswith("use a smaller --batch-size or --image-size")
+
+
+@pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EACCES])
+def test_a_path_that_cannot_be_looked_up_is_one_line(capsys: pytest.CaptureFixture[str], code: int) -> None:
+    """As before a file is read: whether it is there, and what it is."""
+
+    def run() -> ExitCode:
+        raise OSError(code, os.strerror(code), "x" * 300)
+
+    assert Terminal().guarded(run) is ExitCode.USAGE
+    said = "".join(capsys.readouterr().err.split())
+    assert said == f"error:'{'x' * 200}'cannotbelookedup({os.strerror(code)}):checkthepath".replace(" ", "")
 
 
 def test_a_backend_that_matplotlib_does_not_have_is_a_setting(tmp_path: Path) -> None:
