@@ -141,7 +141,9 @@ FLAG_TEXTS: Mapping[str, FlagText] = MappingProxyType(
         "evaluation.metadata": FlagText(
             "TABLE", "Table (CSV or Excel) of --by and --group-column", "dataset.xlsx of the root"
         ),
-        "evaluation.baselines": FlagText("", "Score maps that know nothing of the classifier, too"),
+        "evaluation.baselines": FlagText(
+            "", "Score baselines, too: random maps, the centre, edges, other maps of the network"
+        ),
         "evaluation.boxes": FlagText("", "Compute MaxBoxAccV2, which takes time"),
         "evaluation.agreement": FlagText("", "Say also how far the heat maps of the tables agree"),
         "evaluation.margin": FlagText(
