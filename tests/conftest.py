@@ -37,7 +37,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores, an
 
 NETWORK = Path(tempfile.mkdtemp()) / "network.txt"
 """Where this process and those that it starts note what they wanted from other machines."""
-os.environ["BTXRD_EXPLAIN_TESTS_NETWORK"] = str(NETWORK)
+os.environ["TESTS_NETWORK"] = str(NETWORK)
 _WATCH = str(Path(__file__).parent / "support" / "network")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_WATCH, os.environ.get("PYTHONPATH")]))
 importlib.import_module("tests.support.network.sitecustomize")

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any
 
-VARIABLE = "BTXRD_EXPLAIN_TESTS_NETWORK"
+VARIABLE = "TESTS_NETWORK"
 """Names the file of notes; without it nothing is noted."""
 _LOOKING_UP = {"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr", "socket.getnameinfo"}
 _SENDING = {"socket.connect", "socket.sendto", "socket.sendmsg"}
