@@ -97,7 +97,10 @@ def _comparing_one(option: Any, context: Any) -> Callable[[Any, Any], None]:  # 
         now = state.opts[option.dest]
         if before is not _MISSING and before != now and not context.resilient_parsing:
             both = "on and off" if isinstance(now, bool) else f"as {before!r} and as {now!r}"
-            others = "; other readers' annotations are --reader NAME=PATH" if option.dest == _REFERENCE else ""
+            reads = any("--reader" in each.opts for each in context.command.params)
+            others = (
+                "; other readers' annotations are --reader NAME=PATH" if reads and option.dest == _REFERENCE else ""
+            )
             raise typer.BadParameter(f"it is given twice, {both}: give it once{others}", ctx=context, param=option.obj)
 
     return process

@@ -82,3 +82,10 @@ def test_what_is_said_twice_alike_or_takes_several_is_none(flags: tuple[str, ...
     result = CliRunner().invoke(app, ["infer", str(tmp_path / "nothing.png"), *flags])
     assert result.exit_code == 4, result.output
     assert "there is no" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["check", "annotate-iou"])
+def test_readers_are_advised_where_a_command_takes_them(name: str) -> None:
+    takes_readers = any("--reader" in option.opts for option in _options((name,)))
+    said = _message((name,), "--annotations", "a", "--annotations", "b")
+    assert ("--reader NAME=PATH" in said) == takes_readers == (name == "annotate-iou")
