@@ -229,7 +229,9 @@ def _on_accuracy(
         return
     usual = max(classes, key=lambda name: classes[name][0])
     guess = classes[usual][0] / images
-    said = f"always saying {usual}, the most frequent class, is right in {guess:.0%}"
+    alone = sum(n == classes[usual][0] for n, _, _ in classes.values()) == 1
+    frequent = "the most frequent class" if alone else "one of the most frequent classes"
+    said = f"always saying {usual}, {frequent}, is right in {guess:.0%}"
     if accuracy.low is None or accuracy.high is None:
         verdict = f"; {said}"
     elif accuracy.low > guess:

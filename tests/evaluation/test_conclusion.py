@@ -149,7 +149,7 @@ def test_tables_are_better_worse_or_not_told_apart() -> None:
     [
         (
             _estimate(0.8, 0.7, 0.9),
-            ", more often than a guess: always saying A, the most frequent class, is right in 50%.",
+            ", more often than a guess: always saying A, one of the most frequent classes, is right in 50%.",
         ),
         (_estimate(0.4, 0.3, 0.45), ", less often than a guess: always saying A"),
         (_estimate(0.55, 0.4, 0.7), ", which is not shown to be better than a guess: always saying A"),
@@ -160,6 +160,9 @@ def test_accuracy_is_compared_with_the_most_frequent_class(accuracy: Estimate, s
     classes = {"A": (20, _estimate(None), _estimate(None)), "B": (20, _estimate(None), _estimate(None))}
     (sentence,) = of_predictions(accuracy, classes, 40)
     assert said in sentence
+    classes["B"] = (19, _estimate(None), _estimate(None))
+    (sentence,) = of_predictions(accuracy, classes, 39)
+    assert "always saying A, the most frequent class, is right in 51%." in sentence
 
 
 def test_classes_are_told_from_the_rest_or_not() -> None:
