@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import LoadedSettings
 
 
+_STAR = "* the interval leaves 0 out"
+"""What a star behind a difference means."""
+
+
 def _show_conclusion(terminal: Terminal, sentences: Iterable[str]) -> None:
     """Show what the numbers say, before them."""
     for sentence in sentences:
@@ -74,9 +78,11 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
     ]
     terminal.print_table(["radiographs", "n", "mean IoU [95 %]", "hits"], rows)
     several = bool(result.report.provenance["multi_label"])
-    terminal.print(sum_of_outcomes(result.report.summary, multi_label=several))
-    _show_readers(terminal, result.report.human)
     summary = result.report.summary
+    terminal.print(sum_of_outcomes(summary, multi_label=several))
+    _show_readers(terminal, result.report.human)
+    if result.report.human is not None or not summary.overall.metrics["iou"].baselines.keys().isdisjoint(_OF_NETWORK):
+        terminal.print(_STAR)
     for reason, count in summary.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
     if summary.overall.n_undefined:
@@ -181,7 +187,7 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
         ]
         columns = ["metric", "n", "first", "this", "difference [95 %]", "p", *_equivalence(None, report.margin)]
         terminal.print_table(columns, rows)
-    terminal.print("* the interval leaves 0 out; p: sign flips, Holm over tables, not over metrics")
+    terminal.print(f"{_STAR}; p: sign flips, Holm over tables, not over metrics")
     _show_agreements(terminal, report)
     if report.margin is not None:
         terminal.print(f"alike: the 90 % interval lies within {report.margin:g} of 0")

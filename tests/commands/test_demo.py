@@ -44,6 +44,9 @@ def test_each_radiograph_of_the_split_is_computed_once(demo: DemoRun) -> None:
 def test_it_says_what_to_open(demo: DemoRun) -> None:
     folder, output = demo.folder, demo.output
     assert "SYNTHETIC" in output
+    assert "* the interval leaves 0 out" in output
+    noted = " ".join(demo.stderr.split())
+    assert noted.count("galleries show up to") == noted.count("there are fewer of Normal (") == 1
     pictures = [*(f"gallery_{name}.png" for name in NAMES), "annotation_comparison.png"]
     for name in pictures:
         assert name in output.replace("\n", "")
