@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from btxrd_explain.commands.compare.agreement import Agreement
-    from btxrd_explain.commands.compare.differences import Common, Paired
+    from btxrd_explain.commands.compare.differences import Common, Difference, Paired
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.settings import Settings
 
@@ -69,34 +69,19 @@ def _document(
     settings: Settings,
     files: Mapping[str, Path],
 ) -> Comparison:
-    folder = settings.output.directory
     first, protocol = paired.first, next(iter(evaluations.values())).protocol
     reference = next(iter(evaluations))
     column, margin = settings.evaluation.group_column, settings.evaluation.margin
     differences = paired.differences(margin)
-    means = {name: paired.means(name) for name in evaluations}
+    folder = settings.output.directory
     tables = {
-        name: Compared(
-            path=named_in(folder, evaluation.selected.table.path),
-            threshold=rule_in_words(evaluation.protocol.threshold),
-            n_undefined=sum(score.iou is None for score in paired.samples[name].scores),
-            means=means[name],
-            not_computed=not_computed(
-                OF_NETWORK, means[name]["iou"].baselines, paired.samples[name].scores, evaluation
-            ),
-            difference=differences.get(name),
-            agreement=agreements.get(name),
-            warnings=[*evaluation.selected.findings, *evaluation.findings],
-            only_here=common.only[name],
-            provenance=evaluation.selected.table.provenance.document(),
+        name: _compared(
+            name, evaluation, paired, common, folder, difference=differences.get(name), agreement=agreements.get(name)
         )
         for name, evaluation in evaluations.items()
     }
-    by_iou = {
-        name: (found["iou"], found["iou"].equivalent, found["iou"].units_needed) for name, found in differences.items()
-    }
     return Comparison(
-        conclusion=of_tables(reference, by_iou, margin),
+        conclusion=_conclusion(reference, differences, margin),
         reference=reference,
         n=len(first.scores),
         tables=tables,
@@ -115,6 +100,41 @@ def _document(
         files={kind: path.name for kind, path in files.items()},
         sha256={},
     )
+
+
+def _compared(
+    name: str,
+    evaluation: Evaluation,
+    paired: Paired,
+    common: Common,
+    folder: Path,
+    *,
+    difference: dict[str, Difference] | None,
+    agreement: Agreement | None,
+) -> Compared:
+    """Describe one of the tables."""
+    means, scores = paired.means(name), paired.samples[name].scores
+    table = evaluation.selected.table
+    return Compared(
+        path=named_in(folder, table.path),
+        threshold=rule_in_words(evaluation.protocol.threshold),
+        n_undefined=sum(score.iou is None for score in scores),
+        means=means,
+        not_computed=not_computed(OF_NETWORK, means["iou"].baselines, scores, evaluation),
+        difference=difference,
+        agreement=agreement,
+        warnings=[*evaluation.selected.findings, *evaluation.findings],
+        only_here=common.only[name],
+        provenance=table.provenance.document(),
+    )
+
+
+def _conclusion(reference: str, differences: Mapping[str, Mapping[str, Difference]], margin: float | None) -> list[str]:
+    """Say what the differences in IoU mean."""
+    by_iou = {
+        name: (found["iou"], found["iou"].equivalent, found["iou"].units_needed) for name, found in differences.items()
+    }
+    return of_tables(reference, by_iou, margin)
 
 
 def _side_by_side(paired: Paired) -> str:
