@@ -81,12 +81,15 @@ def read_report(path: Path) -> Any:  # noqa: ANN401 -- whatever JSON can hold
 
     Raises:
         OSError: It cannot be read, or something else has its name.
-        ValueError: It is not JSON, or too large.
+        ValueError: It is not JSON, too large, or nested too deeply.
     """
     content = read_whole(path, _MAX_BYTES)
     if content is None:
         raise ValueError(f"'{path}' has more than {_MAX_BYTES // 2**20} MiB")
-    return json.loads(content)
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError(f"'{path}' is nested too deeply") from error
 
 
 def of_other_runs(folder: Path, hashes: Mapping[str, str]) -> list[str]:

@@ -26,6 +26,7 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.masks import annotation_mask
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inputs.labelme import read_labelme
+from btxrd_explain.outputs.export import labelme
 from btxrd_explain.outputs.export.coco import coco_writer
 from btxrd_explain.outputs.export.item import Attention, ExportedImage, Origin
 from btxrd_explain.predictions.record import Prediction, RowStatus
@@ -179,6 +180,11 @@ def test_beside_the_images_no_annotation_is_touched(out: Path) -> None:
     _export(out, "labelme", "--beside-images", "--threshold", 0.3)  # its own files it writes anew
     document = json.loads((images / "left" / "IMG1.jpeg.attention.json").read_text())
     assert document["btxrd_explain"]["rule"] == "gradcam heat map >= 0.3"
+
+
+def test_a_file_that_is_nested_too_deeply_is_somebody_elses(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("[" * 200_000)
+    assert not labelme._is_ours(tmp_path / "a.json")
 
 
 def test_labelme_itself_opens_the_files(out: Path) -> None:

@@ -76,6 +76,7 @@ def test_the_first_line_may_be_cut_too(tmp_path: Path) -> None:
         {"log_odds": [["lesion", "blur", 0, 0, [1, 2, 3]]]},
         {"log_odds": [["original", None, 0, 0, ["x"]]]},
         {"log_odds": [["nothing", None, 0, 0, [1]]]},
+        {"log_odds": [["original", None, 0, float("inf"), [1]]]},
         {"log_odds": 3},
         {"reasons": [1]},
         {"key": ["a"]},
@@ -87,6 +88,14 @@ def test_a_line_that_says_something_else_holds_for_nothing(tmp_path: Path, chang
     document = json.loads(journal.path.read_text()) | change
     journal.path.write_text(json.dumps(document) + "\n")
     assert Journal(tmp_path).find("a", 3) is None
+
+
+def test_a_line_that_is_nested_too_deeply_costs_no_other(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.add("a", READINGS)
+    with journal.path.open("a") as file:
+        file.write("[" * 200_000 + "\n")
+    _assert_same(Journal(tmp_path).find("a", 3))
 
 
 def test_a_file_of_that_name_that_is_no_journal_is_not_written_into(tmp_path: Path) -> None:

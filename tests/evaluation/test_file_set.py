@@ -49,6 +49,12 @@ def test_a_file_of_another_run_is_noticed_and_one_that_is_gone_is_none(tmp_path:
     assert of_other_runs(tmp_path, report.sha256 | dict.fromkeys(["e\0.csv", "\ud800.csv"], "0")) == ["b.csv"]
 
 
+def test_a_report_that_is_nested_too_deeply_is_damaged(tmp_path: Path) -> None:
+    (tmp_path / "report.json").write_text("[" * 200_000)
+    with pytest.raises(ValueError, match=r"report\.json' is nested too deeply"):
+        read_report(tmp_path / "report.json")
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
 def test_a_pipe_of_the_name_of_a_report_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "report.json")

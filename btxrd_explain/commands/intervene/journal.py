@@ -55,7 +55,7 @@ class Journal:
             try:
                 document = json.loads(line)
                 self._known[document["key"]] = _readings(document)
-            except (ValueError, KeyError, TypeError, AttributeError):  # torn by a crash, or of another kind
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):  # torn, or damaged
                 continue
 
     def find(self, key: str, classes: int) -> Readings | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.commands.intervene.report import InterventionReport
 from btxrd_explain.core.multi_label import UNDEFINED, MultiLabelPerformance
+from btxrd_explain.evaluation.file_set import read_report
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.protocol import BASELINES
 from btxrd_explain.predictions.record import RowStatus
@@ -179,7 +179,7 @@ def read_interventions(folder: Path, provenance: Provenance, listener: Listener)
     """
     path = folder / "intervention_report.json"
     try:
-        found = InterventionReport.model_validate(json.loads(path.read_text("utf-8")))
+        found = InterventionReport.model_validate(read_report(path))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):

@@ -112,6 +112,6 @@ def _is_ours(target: Path) -> bool:
         document = json.loads(target.read_bytes())
     except (FileNotFoundError, NotADirectoryError):  # of the latter, writing says more
         return True
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and OURS in document
