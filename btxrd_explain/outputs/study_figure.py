@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NAME, _SIDE, _GAP, _ROW, _TOP, _BELOW = 1.35, 1.55, 0.2, 0.3, 0.75, 0.95
 """Inches: room for names of methods, width of a panel, between panels, height of a line, above and below panels."""
+_LEAST = 5.6
+"""Inches: width that the legend needs, however few panels there are."""
 _LOOKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {"pass": ("o", "#0072b2"), "fail": ("X", "#d55e00"), "unclear": ("D", "#8c8c8c")}
 )
@@ -76,7 +78,7 @@ def build_study(panels: Sequence[Panel], methods: Sequence[str], *, footer: str 
     Returns:
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
-    width = _NAME + len(panels) * (_SIDE + _GAP) + 0.1
+    width = max(_NAME + len(panels) * (_SIDE + _GAP) + 0.1, _LEAST)
     with styled():
         notes = wrapped(footer, width - 0.2, SMALL, limit=4)
         below = _BELOW + LINE * len(notes)
