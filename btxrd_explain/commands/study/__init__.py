@@ -109,8 +109,7 @@ def run(settings: Settings, listener: Listener | None = None) -> StudyResult:
 
 def write_files(report: StudyReport, settings: Settings) -> tuple[StudyReport, Mapping[str, Path]]:
     """Write table, figure and summary, and the report that names them last."""
-    from btxrd_explain.commands.study.figures import draw_criteria  # noqa: PLC0415 -- matplotlib
-    from btxrd_explain.commands.study.table import write_table  # noqa: PLC0415 -- pyarrow
+    from btxrd_explain.commands.study.output import draw_criteria, write_table  # noqa: PLC0415 -- matplotlib, pyarrow
 
     folder, output = settings.output.directory, settings.output
     parquet, text = write_table(folder / "study_criteria", report)
