@@ -108,6 +108,19 @@ def names_images(settings: Settings) -> bool:
     return bool(data.inputs) or any((data.root, data.images, data.split_csv))
 
 
+def refuse_stream(settings: Settings) -> None:
+    """Refuse paths on the standard input, for a command that collects its images several times.
+
+    Raises:
+        SettingsError: The input ``-`` is named.
+    """
+    if "-" in settings.data.inputs:
+        raise SettingsError(
+            "the paths on the standard input can be read once, and this command needs them several times",
+            hint="write them into a split CSV with a column image_id, and name that instead of '-'",
+        )
+
+
 # What decides about a table's rows, known before torch is imported.
 
 _VERSIONS = ("btxrd-explain", "torch", "timm", "opencv-python-headless", "pillow")

@@ -10,12 +10,15 @@ import pytest
 from scipy.stats import spearmanr
 from skimage.metrics import structural_similarity
 
+from btxrd_explain.commands.compare import run_methods
 from btxrd_explain.commands.compare.agreement import SIDE, agreement_of
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.threshold import Threshold
+from btxrd_explain.errors import SettingsError
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import open_table
+from btxrd_explain.settings import Settings
 from tests.support.small_table import PROVENANCE, make_row
 
 if TYPE_CHECKING:
@@ -92,3 +95,12 @@ def test_a_map_without_evidence_counts_nowhere(tmp_path: Path) -> None:
     assert (found.n_undefined, found.maps.iou.n) == (1, COUNT - 1)
     assert found.maps.iou.mean == pytest.approx(1)
     assert found.chance.iou.n == COUNT - 1  # the next image is compared with the last map that there was
+
+
+def test_methods_need_radiographs_that_can_be_named_more_than_once(tmp_path: Path) -> None:
+    wanted = {"methods": ("gradcam", "layercam")}
+    settings = Settings.model_validate(
+        {"data": {"inputs": ["-"]}, "evaluation": wanted, "output": {"directory": tmp_path}}
+    )
+    with pytest.raises(SettingsError, match="the paths on the standard input can be read once"):
+        run_methods(settings)

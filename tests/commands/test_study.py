@@ -14,23 +14,47 @@ import torch
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
-from btxrd_explain.commands.study import criteria, steps
+from btxrd_explain.commands.study import criteria, report, steps
 from btxrd_explain.commands.study.criteria import Name, Outcome, Pair
+from btxrd_explain.commands.study.steps import Measured
 from btxrd_explain.core import sanity
 from btxrd_explain.evaluation.parts import Estimate
+from btxrd_explain.finding import Finding
+from btxrd_explain.inference import compute
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-COUNT = 6
+COUNT, SAMPLE = 6, 2
 METHODS = ("gradcam", "guided-backprop")
 FEW = (
-    *("--image-size", 64, "--device", "cpu", "--sample", 3, "--stages", 2, "--controls", 1, "--dpi", 50),
+    *("--image-size", 64, "--device", "cpu", "--sample", SAMPLE, "--stages", 2, "--controls", 1, "--dpi", 50),
     *("--set", "annotation.panels=1", "--set", "intervention.pictures=0", "--set", "evaluation.resamples=100"),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick() -> Iterator[None]:
+    """Let the commands draw none of their own figures, and load each network once per method."""
+    load, loaded = compute._load_member, dict[Any, Explainer]()
+
+    def once(settings: Settings, request: Any, path: Path, name: str, *, at_most: int | None) -> Explainer:  # noqa: ANN401 -- JSON
+        key = (path, settings.gradcam.method, name, at_most, json.dumps(request, sort_keys=True))
+        if key not in loaded:
+            loaded[key] = load(settings, request, path, name, at_most=at_most)
+        return loaded[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compute, "_load_member", once)
+        patch.setattr("btxrd_explain.commands.sanity.draw_figures", lambda *_: ())
+        patch.setattr("btxrd_explain.commands.annotate_iou.figures.draw_charts", lambda *_: {})
+        patch.setattr("btxrd_explain.commands.annotate_iou.figures.draw_comparison", lambda *_: None)
+        patch.setattr("btxrd_explain.commands.intervene.figures.draw_figures", lambda *_: {})
+        patch.setattr("btxrd_explain.commands.compare.report._draw", lambda *given: given[3].touch())
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +135,8 @@ def test_what_cannot_be_computed_is_null_with_its_reason(studied: tuple[Path, An
     assert found["estimate"] is found["score"] is found["chance"] is None
     assert "no checkpoint of another architecture was given; the second checkpoint: " in found["reason"]
     assert "ReLU" in found["reason"]
+    said = " ".join(studied[1].stderr.split())
+    assert "note: guided-backprop: the second checkpoint is not compared: guided-backprop works on networks" in said
 
 
 def test_table_summary_and_terminal_say_the_same(studied: tuple[Path, Any]) -> None:
@@ -141,8 +167,9 @@ def test_table_summary_and_terminal_say_the_same(studied: tuple[Path, Any]) -> N
 def test_the_cost_is_said_before_it_starts_and_the_next_step_after(studied: tuple[Path, Any]) -> None:
     said = " ".join(studied[1].stderr.split())
     stages = len(read(studied[0] / "gradcam" / "sanity_report.json")["stages"])
-    # 6 radiographs by the ensemble, the second network and both members; 3 by the trained and each random network
-    told = f"at most {6 * 4} rows of tables (6 radiographs, 4 networks) and {3 * (stages + 1)} maps for random weights"
+    # All radiographs by the ensemble, the second network and both members; some by the trained and each random network
+    rows, maps = COUNT * 4, SAMPLE * (stages + 1)
+    told = f"at most {rows} rows of tables ({COUNT} radiographs, 4 networks) and {maps} maps for random weights"
     assert f"gradcam: {told}, some " in said
     cost, start = said.index("the study takes the network some"), said.index("note: method gradcam")
     assert cost < start
@@ -169,8 +196,14 @@ def test_a_repeated_run_computes_nothing_again(
 def test_the_randomisation_test_is_that_of_the_same_radiographs(place: Path) -> None:
     """Whatever it depends on gives another key, also which radiographs are annotated: those are drawn first."""
 
-    def key(settings: Settings, annotated: tuple[str, ...] = ("a",), sha256: str = "1", made: str = "f") -> str:
-        columns = {"image_id": ["a", "b"], "sha256": [sha256, "2"]}
+    def key(
+        settings: Settings,
+        annotated: tuple[str, ...] = ("a",),
+        sha256: str = "1",
+        made: str = "f",
+        label: str | None = None,
+    ) -> str:
+        columns = {"image_id": ["a", "b"], "sha256": [sha256, "2"], "label": ["Benign", label]}
         rows = SimpleNamespace(column=lambda name: SimpleNamespace(to_pylist=lambda: columns[name]))
         table = SimpleNamespace(provenance=SimpleNamespace(fingerprint=made))
         collection = SimpleNamespace(annotations=dict.fromkeys(annotated, place))
@@ -179,8 +212,9 @@ def test_the_randomisation_test_is_that_of_the_same_radiographs(place: Path) -> 
 
     usual = Settings()
     other = usual.model_copy(update={"sanity": usual.sanity.model_copy(update={"random_seed": 1})})
-    keys = [key(usual), key(other), key(usual, ("a", "b")), key(usual, sha256="3"), key(usual, made="g")]
-    assert len(set(keys)) == 5
+    keys = [key(usual), key(other), key(usual, ("a", "b"))]
+    keys += [key(usual, sha256="3"), key(usual, made="g"), key(usual, label="Benign")]
+    assert len(set(keys)) == 6
     assert key(usual) == keys[0]
 
 
@@ -188,6 +222,12 @@ def test_the_randomisation_test_is_that_of_the_same_radiographs(place: Path) -> 
     ("arguments", "code", "message"),
     [
         (("-c", "a.pt", "--second-checkpoint", "a.pt"), 2, "the second checkpoint is the first one ('a.pt')"),
+        (
+            ("-c", "a.pt", "-c", "b.pt", "--second-checkpoint", "b.pt"),
+            2,
+            "first one ('a.pt, b.pt') have a network in co",
+        ),
+        (("-", "-c", "a.pt"), 2, "the paths on the standard input can be read once"),
         (("-c", "other.pt", "--methods", "guided-backprop"), 2, "no method can be studied: "),
         (("-c", "a.pt", "--set", "output.predictions=t.parquet"), 2, "study has a table for each method"),
         ((), 2, "no checkpoint is named"),
@@ -205,6 +245,35 @@ def test_what_makes_no_study_is_an_error_of_one_line(
     result = run(place, tmp_path / "out", *arguments, code=code)
     assert message in " ".join(result.stderr.split())
     assert not list(tmp_path.rglob("*.json"))
+
+
+def test_the_report_speaks_of_what_was_done() -> None:
+    """A method that cannot explain the network was not studied, and a demo's second network makes it synthetic."""
+
+    def network(*, synthetic: bool) -> Any:  # noqa: ANN401 -- what of a Provenance is looked at
+        facts = {"checkpoint": "a.pt", "checkpoint_sha256": "0" * 64, "architecture": "resnet18", "members": ()}
+        return SimpleNamespace(**facts, synthetic=synthetic, document=dict)
+
+    first, second = network(synthetic=False), network(synthetic=True)
+    pairs = (Pair("member 1 and member 2", True, "no image in common"),)
+    measured = {
+        "gradcam": Measured("no lesion", "no stages", "no lesion", pairs, "none", "none", first),
+        "guided-backprop": Measured("no ReLU", "no ReLU", "no ReLU", (), "no ReLU", "no ReLU", None),
+    }
+    found = report.build_report(measured, [first, second], Settings(), images=(2, 1), failed={})
+    assert found.methods_paragraph.startswith("Saliency maps of 1 method (gradcam) were studied on 2 radiographs")
+    assert not any(word in found.methods_paragraph for word in ("randomisation", "member", "taken away"))
+    assert found.synthetic
+    assert list(found.methods) == list(measured)
+
+
+def test_warnings_of_all_reports_are_passed_on_once() -> None:
+    findings = [Finding.of("same-file", f"'{name}' are the same file") for name in ("a and b", "c and d")]
+    scored: Any = SimpleNamespace(warnings=findings[:1])
+    changed: Any = SimpleNamespace(warnings=findings)
+    reports: tuple[Any, ...] = (scored, "no radiograph could be scored")
+    for one in reports:
+        assert report._warnings(Measured(one, "no stages", changed, (), "none", "none", None)) == findings
 
 
 def test_radiographs_must_be_named(tmp_path: Path) -> None:
@@ -253,11 +322,12 @@ def test_maps_of_two_networks_agree_above_the_limit_and_above_chance(
 def test_of_several_pairs_the_lowest_decides() -> None:
     high, low = agreement(estimate(0.9, 0.8, 1.0), CHANCE), agreement(estimate(0.3, 0.2, 0.4), CHANCE)
     pairs = [Pair("a and b", True, high), Pair("a and c", True, low), Pair("a and d", True, "no image in common")]
+    pairs.append(Pair("a and e", True, agreement(estimate(None), CHANCE)))
     found = criteria.agreement(pairs, "")
     assert found.outcome is Outcome.FAIL
     assert found.estimate == low.maps.spearman
     assert found.further["spearman, a and b"] == high.maps.spearman
-    assert found.reason.endswith("; a and d: no image in common")
+    assert found.reason.endswith("; a and d: no image in common; a and e: no image has a map of both")
     assert criteria.agreement([], "none was given").reason == "none was given"
 
 

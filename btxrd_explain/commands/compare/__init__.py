@@ -17,6 +17,7 @@ from btxrd_explain.evaluation.evaluate import evaluate
 from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.sample import joined
+from btxrd_explain.inference.request import refuse_stream
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import named_in, relative_path
@@ -99,7 +100,8 @@ def run_methods(settings: Settings, listener: Listener | None = None) -> Compare
         What was measured.
 
     Raises:
-        SettingsError: There are fewer than two methods, or one table is named for all of them.
+        SettingsError: There are fewer than two methods, one table is named for all of them, or radiographs are named
+            on the standard input.
         BtxrdExplainError: Checkpoint, input or output cannot be used.
     """
     listener = Failures(listener, strict=settings.run.strict)
@@ -109,6 +111,7 @@ def run_methods(settings: Settings, listener: Listener | None = None) -> Compare
             "--methods takes two or more methods, and has a table for each in the folder of results",
             hint="name several methods, and leave out --predictions",
         )
+    refuse_stream(settings)
     results: dict[str, AnnotateIouResult] = {}
     for method in methods:
         listener.note(f"method {method}")

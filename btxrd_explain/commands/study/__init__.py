@@ -9,7 +9,7 @@ from btxrd_explain.commands.study.markdown import write_markdown
 from btxrd_explain.commands.study.report import build_report
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.file_set import write_set
-from btxrd_explain.inference.request import checkpoints_of, collect_images, names_images
+from btxrd_explain.inference.request import checkpoints_of, collect_images, names_images, refuse_stream
 from btxrd_explain.progress import Failures, Listener, WithoutRows
 from btxrd_explain.system.files import with_relative_paths, write_bytes
 from btxrd_explain.system.locks import alone
@@ -76,7 +76,8 @@ def run(settings: Settings, listener: Listener | None = None) -> StudyResult:
         What was found.
 
     Raises:
-        SettingsError: No checkpoint is named, a table is named for all methods, or no method can be studied.
+        SettingsError: No checkpoint is named, a table is named for all methods, radiographs are named on the standard
+            input, or no method can be studied.
         BtxrdExplainError: Input, checkpoint or output cannot be used.
     """
     from btxrd_explain.commands.study.plan import make_plan, networks_of  # noqa: PLC0415 -- torch
@@ -86,6 +87,7 @@ def run(settings: Settings, listener: Listener | None = None) -> StudyResult:
     checkpoints_of(settings)
     if not names_images(settings):
         raise InputError("no radiographs are named", hint="name a BTXRD root, a folder, a split CSV or images")
+    refuse_stream(settings)
     folder = settings.output.directory
     if settings.output.predictions is not None:
         raise SettingsError(

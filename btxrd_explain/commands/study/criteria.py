@@ -268,18 +268,23 @@ def agreement(pairs: Sequence[Pair], reason: str) -> Criterion:
         pairs: The networks.
         reason: Why there are none, if there are none.
     """
-    known = {pair.name: pair.found for pair in pairs if not isinstance(pair.found, str)}
-    known = {name: found for name, found in known.items() if found.maps.spearman.mean is not None}
-    reasons = [f"{pair.name}: {pair.found}" for pair in pairs if isinstance(pair.found, str)]
+    known: dict[str, Agreement] = {}
+    reasons = []
+    for pair in pairs:
+        if isinstance(pair.found, str):
+            reasons.append(f"{pair.name}: {pair.found}")
+        elif pair.found.maps.spearman.mean is None:
+            reasons.append(f"{pair.name}: no image has a map of both")
+        else:
+            known[pair.name] = pair.found
     if not known:
-        no_map = [f"{pair.name}: no image has a map of both" for pair in pairs if not isinstance(pair.found, str)]
-        return not_computed("; ".join(reasons + no_map) or reason)
+        return not_computed("; ".join(reasons) or reason)
     lowest = min(known, key=lambda name: known[name].maps.spearman.mean or 0)
     maps, chance = known[lowest].maps, known[lowest].chance.spearman
     outcome, why = _alike(maps.spearman, chance)
     said = f"{lowest}: mean rank correlation {interval(maps.spearman)} (n = {maps.spearman.n}), {why}"
     if known[lowest].n_undefined:
-        said += f"; {known[lowest].n_undefined} pairs without two maps count nowhere"
+        said += f"; pairs without two maps, which count nowhere: {known[lowest].n_undefined}"
     others = {f"spearman, {name}": found.maps.spearman for name, found in known.items() if name != lowest}
     return Criterion(
         outcome=outcome,

@@ -92,6 +92,8 @@ def make_plan(settings: Settings, collection: Collection, listener: Listener) ->
     for plan in plans:
         if isinstance(plan.first, str):
             listener.note(f"{plan.method} is not studied: {plan.first}")
+        elif isinstance(plan.second, str):
+            listener.note(f"{plan.method}: the second checkpoint is not compared: {plan.second}")
     usable = [plan.first for plan in plans if not isinstance(plan.first, str)]
     if not usable:
         raise SettingsError(f"no method can be studied: {plans[0].first}")
@@ -116,13 +118,32 @@ def _plan(method: str, settings: Settings, collection: Collection) -> MethodPlan
         other = _network(own, "the second checkpoint", collection)
     if isinstance(first, str):
         return MethodPlan(method, first, other, ())
-    if isinstance(other, Network) and _weights(other) == _weights(first):
-        raise SettingsError(
-            f"the second checkpoint is the first one ('{first.provenance.checkpoint}'), so that maps would agree "
-            "whatever they show",
-            hint="give another training as --second-checkpoint, or leave it out",
-        )
+    if isinstance(other, Network):
+        _refuse_shared(first.provenance, other.provenance)
     return MethodPlan(method, first, other, tuple(_members(settings, method, folder, collection)))
+
+
+def _refuse_shared(first: Provenance, second: Provenance) -> None:
+    """Refuse to compare the maps of a network with its own, which may be part of an ensemble.
+
+    Raises:
+        SettingsError: Both have a checkpoint in common.
+    """
+    if not _hashes(first) & _hashes(second):
+        return
+    both = f"is the first one ('{first.checkpoint}')"
+    if first.members or second.members:
+        both = f"('{second.checkpoint}') and the first one ('{first.checkpoint}') have a network in common"
+    raise SettingsError(
+        f"the second checkpoint {both}, so that maps would agree whatever they show",
+        hint="give another training as --second-checkpoint, or leave it out",
+    )
+
+
+def _hashes(made: Provenance) -> set[str]:
+    """Return the hashes of a network's checkpoint, or of those of an ensemble."""
+    members = made.request.get("members", {}).values()
+    return {member["checkpoint"] for member in members} or {made.checkpoint_sha256}
 
 
 def _members(settings: Settings, method: str, folder: Path, collection: Collection) -> list[Network]:

@@ -111,7 +111,7 @@ class StudyReport(Part):
     methods: dict[str, MethodReport]
     classifier: Classifier | None = Field(description="Null where nothing was changed on radiographs.")
     first: Network
-    second: Network | None = Field(description="Null where no second checkpoint was given.")
+    second: Network | None = Field(description="Null where none was given, or no method explains it.")
     num_images: int = Field(description="Radiographs that were asked for.")
     num_annotated: int = Field(description="Those of them that have an annotation.")
     synthetic: bool
@@ -133,10 +133,17 @@ def describe_method(found: Measured, folder: str) -> MethodReport:
         repeatability=agreement([pair for pair in found.pairs if pair.same], found.no_repeat),
         reproducibility=agreement([pair for pair in found.pairs if not pair.same], found.no_other),
         intervention=criterion_of(found.changed, intervention),
-        warnings=[] if isinstance(scored, str) else scored.warnings,
+        warnings=_warnings(found),
         folder=folder,
         provenance=None if found.provenance is None else found.provenance.document(),
     )
+
+
+def _warnings(found: Measured) -> list[Finding]:
+    """Return what the reports of the table and of the interventions warn of, each once."""
+    of_table = [] if isinstance(found.scored, str) else found.scored.warnings
+    of_interventions = [] if isinstance(found.changed, str) else found.changed.warnings
+    return list(dict.fromkeys([*of_table, *of_interventions]))
 
 
 def build_report(
@@ -167,7 +174,7 @@ def build_report(
         second=others[0] if others else None,
         num_images=images[0],
         num_annotated=images[1],
-        synthetic=networks[0].synthetic,
+        synthetic=any(network.synthetic for network in networks),
         methods_paragraph=methods_paragraph(first, others, measured, settings, images),
         limits=list(LIMITS),
         definitions=DEFINITIONS,
@@ -197,10 +204,11 @@ def _sentences(
     images: tuple[int, int],
 ) -> Iterator[str]:
     networks = " and ".join(map(_described, (first, *others)))
+    studied = [method for method, one in measured.items() if one.provenance is not None]
     yield (
-        f"Saliency maps of {len(measured)} methods ({', '.join(measured)}) were studied on {images[0]} radiographs, "
-        f"{images[1]} of them annotated, with {networks}, by the criteria of Arun et al. (2021) and Venkatesh et al. "
-        "(2024)."
+        f"Saliency maps of {len(studied)} method{'' if len(studied) == 1 else 's'} ({', '.join(studied)}) were studied "
+        f"on {images[0]} radiographs, {images[1]} of them annotated, with {networks}, by the criteria of Arun et al. "
+        "(2021) and Venkatesh et al. (2024)."
     )
     scored = [one.scored for one in measured.values() if not isinstance(one.scored, str)]
     if scored:
@@ -209,12 +217,14 @@ def _sentences(
             "Localisation was the mean average precision of the pixels of annotated lesions, compared image by image "
             f"with maps that do not explain it ({', '.join(names) or 'none was scored'})."
         )
-    sanity = settings.sanity
-    yield (
-        f"Sensitivity to weights was tested by cascading randomisation (Adebayo et al., 2018) on up to {sanity.sample} "
-        f"radiographs in at least {sanity.stages} stages (seed {sanity.random_seed})."
-    )
-    pairs = dict.fromkeys((pair.name, pair.same) for one in measured.values() for pair in one.pairs)
+    if any(not isinstance(one.checked, str) for one in measured.values()):
+        sanity = settings.sanity
+        yield (
+            "Sensitivity to weights was tested by cascading randomisation (Adebayo et al., 2018) on up to "
+            f"{sanity.sample} radiographs in at least {sanity.stages} stages (seed {sanity.random_seed})."
+        )
+    compared = [pair for one in measured.values() for pair in one.pairs if not isinstance(pair.found, str)]
+    pairs = dict.fromkeys((pair.name, pair.same) for pair in compared)
     if pairs:
         named = (f"{name} ({'one architecture' if same else 'two architectures'})" for name, same in pairs)
         yield (

@@ -121,11 +121,11 @@ def _sanity(settings: Settings, filled: InferResult, listener: Listener) -> Sani
 def _key(settings: Settings, filled: InferResult) -> str:
     """Return what the test depends on, as a hash."""
     annotated = set(filled.collection.annotations)
-    columns = (filled.rows.column(name).to_pylist() for name in ("image_id", "sha256"))
-    images = [[image_id, sha256, image_id in annotated] for image_id, sha256 in zip(*columns, strict=True)]
-    facts: dict[str, Any] = {
+    columns = (filled.rows.column(name).to_pylist() for name in ("image_id", "sha256", "label"))
+    images = [[image_id, *facts, image_id in annotated] for image_id, *facts in zip(*columns, strict=True)]
+    known: dict[str, Any] = {
         "fingerprint": filled.table.provenance.fingerprint,
         "sanity": settings.sanity.model_dump(mode="json"),
         "images": images,
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
