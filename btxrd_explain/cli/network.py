@@ -128,8 +128,9 @@ def intervene(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
 @app.command(
     epilog=examples(
-        "study BTXRD/ -c a.pt --split-csv split.csv --split test --methods gradcam,gradcam++,eigencam",
-        "study BTXRD/ -c a.pt --second-checkpoint b.pt --split-csv split.csv --split test --methods gradcam,layercam",
+        "study BTXRD/ -c a.pt --split-csv split.csv",
+        "study BTXRD/ -c a.pt --methods gradcam,gradcam++,eigencam",
+        "study BTXRD/ -c a.pt --second-checkpoint b.pt",
     )
 )
 @command(*FLAGS["study"])
@@ -157,7 +158,7 @@ def demo(
 ) -> None:
     """All of it on SYNTHETIC radiographs with a small model that ships with the package.
 
-    Makes a data set laid out like the BTXRD download and runs infer, gallery and annotate-iou on it.
+    Makes a data set laid out like the BTXRD download and runs infer, gallery, annotate-iou and report on it.
     """
     terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
 
