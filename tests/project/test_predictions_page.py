@@ -39,6 +39,9 @@ def _stored(**facts: Any) -> dict[str, str]:  # noqa: ANN401 -- any field of the
         "extension<arrow.fixed_shape_tensor[value_type=float, shape=[2,3,4]]>": (
             "fixed_shape_tensor<float>[classes, rows, columns]"
         ),
+        "extension<arrow.fixed_shape_tensor[value_type=halffloat, shape=[3,3,4]]>": (
+            "fixed_shape_tensor<halffloat>[draws, rows, columns]"
+        ),
     }
     kinds = {
         field.name: str(field.type).replace("item:", "element:") for field in file_schema(replace(PROVENANCE, **facts))
@@ -51,8 +54,9 @@ def test_the_columns_are_those_of_the_file() -> None:
     assert list(usual.items()) == list(_stored().items())
     ensemble = _stored(members=("a.pt", "b.pt"))
     assert {name: kind for name, kind in ensemble.items() if name not in usual} == {
-        name: kind for name, kind in more.items() if name != "grid_scales"
+        name: kind for name, kind in more.items() if name not in {"grid_scales", "random_channels"}
     }
+    assert list(_stored(random_channels=3).items())[-1] == ("random_channels", more["random_channels"])
     pixels = _stored(method=next(name for name, method in METHODS.items() if method.pixels))
     assert list(pixels)[-2:] == ["grid_scales", "grids"]
     assert pixels["grid_scales"].startswith("fixed_size_list<float>")
