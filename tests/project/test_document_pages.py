@@ -22,6 +22,8 @@ from typer.testing import CliRunner
 
 import btxrd_explain
 from btxrd_explain.cli import app
+from btxrd_explain.console.analysis import _headline as headline
+from btxrd_explain.evaluation.schema import Document
 from tests.support import documents
 
 if TYPE_CHECKING:
@@ -146,6 +148,13 @@ def test_the_python_of_own_maps_runs(capsys: pytest.CaptureFixture[str]) -> None
 def test_the_commands_without_statistics_are_run_on_other_pages() -> None:
     elsewhere = {command for page in PAGES.keys() - {WITHOUT_STATISTICS} for command in PAGES[page]}
     assert set(PAGES[WITHOUT_STATISTICS]) <= elsewhere | set(documents.commands(documents.README))
+
+
+def test_the_lines_that_are_explained_without_statistics_are_those_of_the_demo(demo_run: DemoRun) -> None:
+    text = (demo_run.folder / "results" / "annotation_report.json").read_text("utf-8")
+    said, explained = headline(Document.model_validate_json(text)), _blocks(DOCS / WITHOUT_STATISTICS, "text")
+    number = re.compile(r"[\d.]+")
+    assert [number.sub("N", line) for line in said] == [number.sub("N", line) for line in explained.splitlines()]
 
 
 def _planned() -> list[list[str]]:
