@@ -65,7 +65,7 @@ FLAG_TEXTS: Mapping[str, FlagText] = MappingProxyType(
             "DIR", "Folder or URL of the radiographs that a split CSV names", "images/ of the root"
         ),
         "data.annotations": FlagText(
-            "PATH", "Annotations: a folder of LabelMe files or masks, or a COCO JSON file", "looked for near the images"
+            "PATH", "Annotations: a folder of LabelMe files, masks and so on, or one file", "looked for near the images"
         ),
         "data.split_csv": FlagText("CSV", "Table with image_id, split and label: selects and labels radiographs"),
         "data.split": FlagText("NAME", "Only the radiographs of this split, such as test", "all"),

@@ -74,8 +74,9 @@ class DataSettings(Section):
     annotations: FilePath | None = Field(
         default=None,
         description=(
-            "Annotations: a folder of LabelMe files (<stem of the image>.json) or of PNG masks (<stem>.png), or a COCO "
-            "JSON file; null takes Annotations/ of the root, else looks for LabelMe files near the images."
+            "Annotations, recognised by content: a folder with a file per image (LabelMe, masks, Pascal VOC, YOLO), or "
+            "one file (COCO, VGG VIA, CheXlocalize, boxes as CSV); null takes Annotations/ of the root, else looks for "
+            "LabelMe files near the images."
         ),
     )
     split_csv: FilePath | None = Field(
@@ -411,7 +412,7 @@ class RunSettings(Section):
         default="local",
         description=(
             "Where images go through the network: local is this process; ray is the worker processes of a Ray cluster "
-            "(pip install 'btxrd-explain[ray]'), whose table is a folder of Parquet files."
+            "(the extra [ray]), whose table is a folder of Parquet files."
         ),
     )
     shard: Shard | None = Field(
