@@ -117,7 +117,7 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 )
 @command(*FLAGS["export"])
 def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Heat maps for other programs: LabelMe, COCO, NumPy, TIFF and FiftyOne.
+    """Heat maps for other programs: LabelMe, COCO, PNG masks, NumPy, TIFF and FiftyOne.
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
