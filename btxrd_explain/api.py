@@ -5,12 +5,14 @@ be lists, NumPy arrays or torch tensors. An argument of a wrong kind, shape or r
 of one line; whatever is wrong with a file or a run, an error of :mod:`btxrd_explain.errors`.
 
 A command takes the settings that it takes on the command line as keywords: ``--split-csv`` is ``split_csv=``. Only
-``intervene`` takes a network, radiographs and masks instead. A command also takes
+``intervene`` takes a network, radiographs and masks instead. A command that has settings also takes
 
 * ``config``: a YAML file of settings, as ``--config``;
 * ``settings``: any other settings by dotted name, such as ``{"output.dpi": 300}``, as ``--set``;
 * ``listener``: told of progress (see :class:`btxrd_explain.progress.Listener`); without one, what looks right and may
   be wrong becomes a :class:`~btxrd_explain.progress.FindingWarning`, and progress is not told.
+
+``demo`` and ``merge`` have no settings, and take ``listener`` alone.
 
 Environment variables have no part in them. Keywords win over the file.
 """
@@ -410,7 +412,7 @@ def merge(*parts: Place, output: Place, listener: Listener | None = None) -> Mer
     return command.run(tables, _path(output, "output"), listener or AsWarnings())
 
 
-def import_maps(maps: Place, listener: Listener | None = None, **flags: Any) -> ImportMapsResult:  # noqa: ANN401 -- any setting
+def import_maps(maps: Place, *, listener: Listener | None = None, **flags: Any) -> ImportMapsResult:  # noqa: ANN401 -- any setting
     """Make a predictions table of heat maps that another program computed.
 
     Args:

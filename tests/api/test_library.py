@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -20,6 +22,7 @@ from btxrd_explain.finding import Finding
 from btxrd_explain.progress import AsWarnings, FindingWarning
 from btxrd_explain.settings import SETTINGS, Settings
 from btxrd_explain.settings.flags import FLAGS
+from tests.support.documents import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 bx: Any = btxrd_explain  # what types forbid is called, too
 COMMANDS = sorted(name.replace("-", "_") for name in FLAGS if name != "intervene")
 """Commands that are functions of their flags; ``intervene`` is one of a network and arrays."""
+REFERENCE = (ROOT / "docs" / "reference" / "library.md").read_text("utf-8")
 HEAVY = ("numpy", "torch", "timm", "matplotlib", "cv2", "PIL", "pyarrow", "pandas", "pydantic")
 
 
@@ -159,6 +163,16 @@ def test_keywords_become_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert (settings.output.dpi, settings.output.alpha) == (99, 0.3)
     assert settings.model.precision == "fp32"  # the environment has no part
     assert isinstance(listener, AsWarnings)
+
+
+@pytest.mark.parametrize("name", sorted(set(api.__all__) - set(api._HOMES)))
+def test_a_command_takes_its_listener_by_keyword_and_its_result_is_in_the_reference(name: str) -> None:
+    called = inspect.signature(getattr(btxrd_explain, name))
+    listener = called.parameters.get("listener")
+    assert listener is None or listener.kind is listener.KEYWORD_ONLY
+    returned = re.findall(r"\w+Result|Method", str(called.return_annotation))
+    assert returned
+    assert {f".{kind}" for kind in returned} <= set(re.findall(r"^:::.*(\.\w+)$", REFERENCE, flags=re.MULTILINE))
 
 
 def test_a_listener_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
