@@ -400,6 +400,7 @@ def merge(*parts: Place, output: Place, listener: Listener | None = None) -> Mer
 
     Raises:
         TypeError: A path is neither text nor a path.
+        SettingsError: No part is named, as where a pattern finds no file.
         BtxrdExplainError: A part cannot be read or belongs to another run, or the table cannot be written.
 
     >>> merge(1, output="predictions.parquet")

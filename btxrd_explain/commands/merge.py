@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from btxrd_explain.errors import OutputError, TableError
+from btxrd_explain.errors import OutputError, SettingsError, TableError
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import assemble, open_table, table_files
@@ -55,9 +55,12 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
         What was written.
 
     Raises:
+        SettingsError: No part is named.
         TableError: A part is not a table, belongs to another run or has an image of another one, or a shard is missing.
         OutputError: The table cannot be written.
     """
+    if not parts:
+        raise SettingsError("no tables are named", hint="name Parquet files, or folders of them")
     if target.is_dir():
         raise OutputError(f"'{target}' is a folder", hint="name the file to write")
     _check_shards([file for path in parts for file in table_files(path)])

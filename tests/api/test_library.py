@@ -17,12 +17,13 @@ import btxrd_explain
 from btxrd_explain import api
 from btxrd_explain.commands import annotate_iou, gallery, infer
 from btxrd_explain.core.methods import METHODS
-from btxrd_explain.errors import ExitCode, SettingsError
+from btxrd_explain.errors import ExitCode, SettingsError, TableError
 from btxrd_explain.finding import Finding
 from btxrd_explain.progress import AsWarnings, FindingWarning
 from btxrd_explain.settings import SETTINGS, Settings
 from btxrd_explain.settings.flags import FLAGS
 from tests.support.documents import ROOT
+from tests.support.refusals import assert_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,6 +174,13 @@ def test_a_command_takes_its_listener_by_keyword_and_its_result_is_in_the_refere
     returned = re.findall(r"\w+Result|Method", str(called.return_annotation))
     assert returned
     assert {f".{kind}" for kind in returned} <= set(re.findall(r"^:::.*(\.\w+)$", REFERENCE, flags=re.MULTILINE))
+
+
+def test_a_merge_of_nothing_says_so(tmp_path: Path) -> None:
+    output = tmp_path / "predictions.parquet"
+    assert_refused(lambda: btxrd_explain.merge(*tmp_path.glob("*.parquet"), output=output), SettingsError, "no tables")
+    (tmp_path / "empty").mkdir()
+    assert_refused(lambda: btxrd_explain.merge(tmp_path / "empty", output=output), TableError, "")
 
 
 def test_a_listener_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
