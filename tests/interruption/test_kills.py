@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ import pytest
 from btxrd_explain.predictions.table import open_table
 from tests.hostile.fuzz.harness import LONG
 from tests.interruption.conftest import BATCH, COUNT
+from tests.support.same_rows import assert_same_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,12 +61,6 @@ class Study:
 @pytest.fixture
 def run(lives: Lives, study: Path, network: tuple[str, ...], tmp_path: Path, kind: str) -> Study:
     return Study(lives, study / "images", network, tmp_path / "out", kind)
-
-
-def _assert_same(ours: Prediction, expected: Prediction) -> None:
-    for name in ("probabilities", "grids"):
-        np.testing.assert_array_equal(getattr(ours, name), getattr(expected, name))
-    assert replace(ours, probabilities=None, grids=None) == replace(expected, probabilities=None, grids=None)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +115,7 @@ class Witness:
         rows = self.run.rows()
         assert self.old_ids <= rows.keys() <= self.rows.keys()
         for image_id, row in rows.items():
-            _assert_same(row, self.rows[image_id])
+            assert_same_row(row, self.rows[image_id])
 
     def look_at_the_end(self) -> None:
         """All rows are those of a run without interruption, nothing is left over, and nothing is done twice."""

@@ -21,6 +21,7 @@ from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
 from btxrd_explain.predictions.table import open_table
 from tests.support import small_table
+from tests.support.same_rows import assert_same_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,19 +52,13 @@ def _row(number: int) -> Prediction:
 BROKEN = Prediction("IMG000900.jpeg", "x.jpeg", None, "test", RowStatus.UNREADABLE, error="it is empty")
 
 
-def _assert_same(ours: Prediction, expected: Prediction) -> None:
-    for name in ("probabilities", "grids"):
-        np.testing.assert_array_equal(getattr(ours, name), getattr(expected, name))
-    assert replace(ours, probabilities=None, grids=None) == replace(expected, probabilities=None, grids=None)
-
-
 def test_rows_survive_the_round_trip(tmp_path: Path) -> None:
     rows = [*map(_row, range(600)), BROKEN]
     write_table(tmp_path / "p.parquet", PROVENANCE, rows)
     table = open_table(tmp_path / "p.parquet")
     assert table.provenance == PROVENANCE
     for ours, expected in zip(table.rows(), rows, strict=True):
-        _assert_same(ours, expected)
+        assert_same_row(ours, expected)
     assert [row.grids for row in table.index()] == [None] * 601
     assert [row.image_id for row in table.rows({"IMG000007.jpeg"})] == ["IMG000007.jpeg"]
 
@@ -85,7 +80,7 @@ def test_other_readers_see_class_and_confidence(tmp_path: Path) -> None:
     assert stored["confidence"].to_pylist() == [0.75, None]
     pq.write_table(stored.drop_columns(["class", "confidence"]), tmp_path / "earlier.parquet")
     for name in ("p", "earlier"):
-        _assert_same(next(open_table(tmp_path / f"{name}.parquet").rows()), row)
+        assert_same_row(next(open_table(tmp_path / f"{name}.parquet").rows()), row)
 
 
 def test_other_readers_see_all_classes_that_do_not_exclude_each_other(tmp_path: Path) -> None:
@@ -127,7 +122,7 @@ def test_the_journal_gives_back_whole_batches(tmp_path: Path) -> None:
     assert table.provenance == PROVENANCE
     rows = list(table.rows())
     assert [row.image_id for row in rows] == ["IMG000001.jpeg", "IMG000002.jpeg", "IMG000900.jpeg"]
-    _assert_same(rows[1], _row(2))
+    assert_same_row(rows[1], _row(2))
     journal.discard()
     assert journal.reopen(PROVENANCE.fingerprint) is None
 
@@ -165,7 +160,7 @@ def test_a_log_that_is_torn_anywhere_gives_its_whole_batches(tmp_path: Path) -> 
     data = log.path.read_bytes()
     (_, rows), (provenance, broken) = log.read()
     assert provenance == PROVENANCE
-    _assert_same(rows[1], _row(2))
+    assert_same_row(rows[1], _row(2))
     assert broken == [BROKEN]
     for cut in [*range(0, len(data), 7), first - _END, first - 1, first, len(data) - _END, len(data) - 1]:
         for rest in (b"", bytes(len(data) - cut)):  # a file system may have noted the size, and not the content

@@ -15,6 +15,7 @@ from btxrd_explain.predictions.provenance import MOST_CELLS
 from btxrd_explain.predictions.schema import RANDOM_COLUMN, table_schema
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import open_table
+from tests.support.same_rows import assert_same_row
 from tests.support.small_table import PROVENANCE, ROWS, make_row
 
 if TYPE_CHECKING:
@@ -42,6 +43,13 @@ def test_they_come_back_to_half_precision_and_rows_without_them_stay_so(tmp_path
     assert missing.random_channels is bare.random_channels is None
     assert all(row.random_channels is None for row in table.index())
     assert first.without_grids().random_channels is None
+
+
+def test_rows_that_differ_in_nothing_else_are_not_the_same() -> None:
+    row = make_row(1, random_channels=DRAWS)
+    assert_same_row(row, make_row(1, random_channels=DRAWS.copy()))
+    with pytest.raises(AssertionError, match="random_channels"):
+        assert_same_row(row, make_row(1, random_channels=DRAWS + 1))
 
 
 def test_a_table_of_an_earlier_release_has_none(tmp_path: Path) -> None:
