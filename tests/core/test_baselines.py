@@ -194,6 +194,21 @@ def test_every_lesion_lies_on_the_lattice() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("size", "rows", "columns"), [((3, 4000), (0, 3), (0, 3950)), ((3000, 3000), (1000, 1002), (9, 2900))]
+)
+def test_a_lesion_of_few_rows_does_not_fall_between_them(
+    size: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    """Its area alone would allow a lattice that misses it, or an image with fewer rows than the step."""
+    lesion = np.zeros(size, bool)
+    lesion[slice(*rows), slice(*columns)] = True
+    lattice, on_lattice, everywhere = _both(random_grid(Size(7, 7), "a"), [lesion])
+    assert int(lattice.lesions[0].sum()) * lattice.step**2 == pytest.approx(int(lesion.sum()), rel=0.2)
+    assert on_lattice.metrics.iou == pytest.approx(everywhere.metrics.iou, rel=0.02)
+    assert on_lattice.metrics.lesion_recall == everywhere.metrics.lesion_recall == 1
+
+
 _WITHIN = {"iou": 1e-3, "dice": 2e-3, "recall": 2e-2, "soft_iou": 1e-3, "energy_in_mask": 1e-3, "rank_accuracy": 5e-3}
 _WITHIN |= {"average_precision": 5e-3, "roc_auc": 5e-3, "best_iou": 2e-3, "iou_otsu": 1e-3, "region_share": 1e-3}
 """How far docs/explanation/metrics.md says that a baseline on the lattice may be from all pixels, in one image."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import chain
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -136,8 +137,12 @@ def edge_grid(pixels: NDArray[Any], frame: Frame, grid_size: Size, smooth: Smoot
 
 _LATTICE = 512
 """A lattice has at least so many points along the longer side, where there are as many pixels."""
+_ACROSS = 64
+"""And along the shorter side, likewise."""
 _ON_LESION = 256
 """And on each lesion about so many, where it has as many pixels."""
+_AREA_WITHIN = 0.2
+"""A lesion may be larger or smaller on the lattice by this fraction: one of a few rows may lie between its rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -162,14 +167,18 @@ class Lattice:
 
         Args:
             mask: The annotation, boolean, shape ``(height, width)``.
-            lesions: Draws the lesions that make it up, likewise; is called twice.
+            lesions: Draws the lesions that make it up, likewise; is called at least twice.
         """
-        annotated = np.count_nonzero(mask)
-        smallest = min((area for one in lesions() if (area := np.count_nonzero(one))), default=annotated)
-        step = max(min(max(mask.shape) // _LATTICE, isqrt(smallest // _ON_LESION)), 1)
-        points = (slice(step // 2, None, step),) * 2
-        each = tuple(one[points].copy() for one in lesions())
-        return cls(step, annotated / mask.size, mask[points].copy(), each)
+        annotated, areas = np.count_nonzero(mask), [np.count_nonzero(one) for one in lesions()]
+        smallest = min(filter(None, areas), default=annotated)
+        step = max(min(max(mask.shape) // _LATTICE, min(mask.shape) // _ACROSS, isqrt(smallest // _ON_LESION)), 1)
+        while True:
+            points = (slice(step // 2, None, step),) * 2
+            whole, *each = (one[points].copy() for one in chain((mask,), lesions()))
+            found = [step**2 * np.count_nonzero(one) for one in (whole, *each)]
+            if step == 1 or np.allclose(found, (annotated, *areas), rtol=_AREA_WITHIN, atol=0):
+                return cls(step, annotated / mask.size, whole, tuple(each))
+            step //= 2
 
     def measure(self, heat: HeatMap, threshold: Threshold, tolerance: float | None = None) -> Measurement:
         """Measure how a heat map on the lattice and the annotation agree.
