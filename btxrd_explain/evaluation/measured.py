@@ -54,8 +54,8 @@ class MeasuredBefore(Protocol):
 def key_of(image: ExplainedImage, lesions: Lesions, classes: Sequence[int], protocol: Comparison) -> str:
     """Return a hash of all that the scores of the classifier's maps and of the ceiling follow from.
 
-    It holds this release, the rule and the space, the geometry, the raw grids, and the lesions' shapes. Names and
-    places of files have no part in it.
+    It holds this release and those of the packages that draw and count, the rule and the space, the geometry, the raw
+    grids, and the lesions' shapes. Names and places of files have no part in it.
 
     Args:
         image: The radiograph.
@@ -64,7 +64,7 @@ def key_of(image: ExplainedImage, lesions: Lesions, classes: Sequence[int], prot
         protocol: How.
     """
     row, made = image.row, image.table.provenance
-    facts: list[object] = [_release(), protocol.threshold, protocol.space, image.frame, image.shape, made.smooth]
+    facts: list[object] = [_releases(), protocol.threshold, protocol.space, image.frame, image.shape, made.smooth]
     facts += [row.grid_statuses[index] for index in classes]
     facts += [(one.label, one.shape_type, one.group_id, one.hole, one.points.shape) for one in lesions.shapes]
     facts += [None if one.mask is None else one.mask.shape for one in lesions.shapes]
@@ -77,5 +77,5 @@ def key_of(image: ExplainedImage, lesions: Lesions, classes: Sequence[int], prot
 
 
 @cache
-def _release() -> str:
-    return version("btxrd-explain")
+def _releases() -> tuple[str, ...]:
+    return tuple(map(version, ("btxrd-explain", "numpy", "opencv-python-headless", "pillow")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,7 +81,12 @@ def test_what_they_do_not_follow_from_is_not() -> None:
     assert _key(classes=(0,)) == _key(classes=(0,), grids=others)
 
 
-def test_scores_of_another_release_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = _key()
-    monkeypatch.setattr(measured, "_release", lambda: "0.0.1")
+@pytest.mark.parametrize("package", ["btxrd-explain", "numpy", "opencv-python-headless", "pillow"])
+def test_scores_of_other_releases_are_not_taken(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither those of this package, nor those of what draws the lesions and counts the pixels."""
+    before, known = _key(), {package: "0.0.1"}
+    monkeypatch.setattr(measured, "version", lambda name: known.get(name) or version(name))
+    monkeypatch.setattr(measured, "_releases", measured._releases.__wrapped__)
     assert _key() != before
+    known.clear()
+    assert _key() == before
