@@ -179,8 +179,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         The report.
     """
     summary = _summary(evaluation, sample, extent)
-    unit = "images" if extent.group_column is None else f"groups of {extent.group_column}"
-    statistics = Statistics.of(sample.resampling(sample.everything().rows), unit, summary.overall.units)
+    statistics = Statistics.of(sample.resampling(sample.everything().rows), unit_of(extent), summary.overall.units)
     rule = describe_protocol(evaluation, extent)
     human = describe_human(evaluation, extent)
     limits = list(_limits(evaluation, summary, extent, human))
@@ -199,7 +198,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         not_computed=not_computed(BASELINES, summary.overall.metrics["iou"].baselines, sample.scores, evaluation),
         correlations=correlate(sample),
         curve=describe_curve(sample),
-        per_image=[_image(score, sample.class_names) for score in evaluation.evaluated],
+        per_image=list(evaluated_images(evaluation)),
         protocol=rule,
         human=human,
         statistics=statistics,
@@ -228,6 +227,17 @@ def describe_human(evaluation: Evaluation, extent: Extent) -> HumanBenchmark | N
         resamples=extent.resamples,
         seed=extent.seed,
     )
+
+
+def unit_of(extent: Extent) -> str:
+    """Return what intervals draw, in words."""
+    return "images" if extent.group_column is None else f"groups of {extent.group_column}"
+
+
+def evaluated_images(evaluation: Evaluation) -> Iterator[Image]:
+    """Yield the images that are evaluated, with their facts and scores."""
+    names = evaluation.selected.table.provenance.class_names
+    return (_image(score, names) for score in evaluation.evaluated)
 
 
 def excluded_images(evaluation: Evaluation) -> Iterator[Excluded]:

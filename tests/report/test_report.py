@@ -250,6 +250,41 @@ def test_where_annotations_lie_does_not_make_another_protocol(fresh: Case) -> No
     assert any(re.fullmatch(r"\d+ scores are those of .*", note) for note in listener.notes)
 
 
+def _notes(fresh: Case, **sections: Any) -> tuple[list[dict[str, Any]], bool]:  # noqa: ANN401 -- any section
+    """Return the slices of a new page, and whether it was said that the report on disk does not fit."""
+    listener = _Notes()
+    slices = _data(report.run(fresh.settings(**sections), listener).page)["slices"]
+    return slices, any("not taken into account" in note for note in listener.notes)
+
+
+def test_slices_and_groups_that_are_asked_for_are_shown(fresh: Case) -> None:
+    """A report on disk without them does not stand in for them; one with more is welcome."""
+    wanted = {"evaluation": {"by": ["center"]}}
+    annotate_iou.run(fresh.settings())
+    slices, said = _notes(fresh, **wanted)
+    assert said
+    assert {"2", "3"} == {one["name"] for one in slices if one["group"] == "center"}
+    assert _notes(fresh, evaluation={"group_column": "center"})[1]
+    annotate_iou.run(fresh.settings(evaluation={"by": ["center"], "group_column": "center"}))
+    assert not _notes(fresh, **wanted)[1]
+    assert not _notes(fresh)[1]
+
+
+def test_labels_that_move_no_score_still_make_another_report(fresh: Case) -> None:
+    """The maps of the predicted class score the same whatever is true, and its slices by class do not."""
+    path, predicted = fresh.folder / "results" / "predictions.parquet", {"annotation": {"target_class": "predicted"}}
+    normal = np.array([0.8, 0.1, 0.1], np.float32)
+    rows = [row if row.probabilities is None else replace(row, probabilities=normal) for row in fresh.rows]
+    write_table(path, fresh.provenance, rows)
+    annotate_iou.run(fresh.settings(**predicted))
+    assert not _notes(fresh, **predicted)[1]
+    others = [replace(row, label="Malignant" if row.label == "Benign" else row.label) for row in rows]
+    write_table(path, fresh.provenance, others)
+    slices, said = _notes(fresh, **predicted)
+    assert said
+    assert "Benign" not in {one["name"] for one in slices}
+
+
 def test_what_has_changed_since_is_measured_anew_and_said(fresh: Case) -> None:
     """One annotation is moved; then the rule is another one, and last the table of scores is not of the report."""
     evaluated = annotate_iou.run(fresh.settings()).report.document()["per_image"]

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.annotate_iou.metrics_table import MetricsBefore
 from btxrd_explain.evaluation.file_set import as_written, of_other_runs, read_report
-from btxrd_explain.evaluation.report import build_report, describe_protocol, excluded_images
+from btxrd_explain.evaluation.report import (
+    build_report,
+    describe_protocol,
+    evaluated_images,
+    excluded_images,
+    unit_of,
+)
 from btxrd_explain.evaluation.schema import Document
 from btxrd_explain.finding import listed, quoted
 
@@ -82,9 +88,9 @@ class Earlier:
         if fits and now.human in (None, known.human) and _of_comparators(now).items() <= _of_comparators(known).items():
             return known
         listener.note(
-            f"'{self.folder / _DOCUMENT}' is of other radiographs, another table or another protocol, and is not taken "
-            "into account; run 'btxrd-explain annotate-iou' with the same settings to have its baselines and slices in "
-            "the page"
+            f"'{self.folder / _DOCUMENT}' is of other radiographs, labels or slices, another table or another "
+            "protocol, and is not taken into account; run 'btxrd-explain annotate-iou' with the same settings to have "
+            "its baselines and slices in the page"
         )
         return now
 
@@ -100,21 +106,25 @@ class Earlier:
         return not others
 
     def _fits(self, evaluation: Evaluation, extent: Extent) -> bool:
-        """Return whether the report is of the same table, protocol and radiographs, with the same scores.
+        """Return whether the report is of the same table, protocol and radiographs, with the same facts and scores.
 
-        Where the annotations were found, and what the baselines were made of, have no part in the scores.
+        It must also have the slices and the groups that are asked for. Where the annotations were found, and what the
+        baselines were made of, have no part in the scores.
         """
-        if self.report is None:
+        known = self.report
+        if known is None:
             return False
         unrelated = {"average_mask", "annotations"}
         rule = as_written(describe_protocol(evaluation, extent), self.folder)
-        scores = [(score.row.image_id, score.iou) for score in evaluation.evaluated]
+        evaluated = [as_written(image, self.folder) for image in evaluated_images(evaluation)]
         excluded = [as_written(image, self.folder) for image in excluded_images(evaluation)]
         return (
-            self.report.provenance.get("fingerprint") == evaluation.selected.table.provenance.fingerprint
-            and self.report.protocol.model_dump(exclude=unrelated) == rule.model_dump(exclude=unrelated)
-            and [(image.image_id, getattr(image, "iou", None)) for image in self.report.per_image] == scores
-            and self.report.excluded_images == excluded
+            known.provenance.get("fingerprint") == evaluation.selected.table.provenance.fingerprint
+            and known.protocol.model_dump(exclude=unrelated) == rule.model_dump(exclude=unrelated)
+            and known.per_image == evaluated
+            and known.excluded_images == excluded
+            and extent.columns.keys() <= known.summary.by_metadata.keys()
+            and (extent.group_column is None or known.statistics.unit == unit_of(extent))
         )
 
 
