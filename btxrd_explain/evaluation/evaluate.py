@@ -167,7 +167,8 @@ def evaluate(
     read: list[ReadImage] = []
 
     def score(row: Prediction) -> list[Scored]:
-        return scorer.score(row, selected.annotation_of(row))
+        found = scorer.score(row, selected.annotation_of(row))
+        return [replace(one, lesions=None) for one in found]  # masks of whole images, of all that wait for their turn
 
     def pooled() -> Iterator[Score]:
         for scored in chain.from_iterable(_each(selected, score, listener, "annotations")):

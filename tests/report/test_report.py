@@ -22,14 +22,15 @@ from btxrd_explain.commands.report.document import describe
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import OutputError
-from btxrd_explain.evaluation import scoring
+from btxrd_explain.evaluation import evaluate, scoring
 from btxrd_explain.inputs.btxrd import Metadata
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.progress import Listener
 from btxrd_explain.settings import ReportSettings
+from btxrd_explain.system.threads import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from tests.report.conftest import Case
@@ -237,6 +238,22 @@ def test_scores_of_annotate_iou_are_not_measured_again(fresh: Case, monkeypatch:
     assert report.run(fresh.settings(), listener).page.read_bytes() == measured
     (said,) = [note for note in listener.notes if "annotation_metrics.parquet" in note]
     assert re.fullmatch(r"\d+ scores are those of '.*annotation_metrics.parquet'", said)
+
+
+def test_masks_are_kept_for_the_page_alone(fresh: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are as large as the radiographs, and many scores may wait for that of a slow one."""
+    waiting: list[Any] = []
+
+    def spied(*args: Any, **named: Any) -> Iterator[Any]:  # noqa: ANN401 -- those of in_order
+        for found in in_order(*args, **named):
+            waiting.append(found)
+            yield found
+
+    monkeypatch.setattr(evaluate, "in_order", spied)
+    annotate_iou.run(fresh.settings())
+    scored = [one for found in waiting if isinstance(found, list) for one in found]
+    assert len(scored) == len(fresh.rows)
+    assert all(one.lesions is None for one in scored)
 
 
 def test_where_annotations_lie_does_not_make_another_protocol(fresh: Case) -> None:
