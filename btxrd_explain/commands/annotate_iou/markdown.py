@@ -13,8 +13,9 @@ from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.smoothing import PASSES
 from btxrd_explain.evaluation.conclusion import sum_of_outcomes
-from btxrd_explain.evaluation.protocol import BASELINES
+from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.report import DEFINITIONS
+from btxrd_explain.finding import listed
 from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ _PICTURES = frozenset({".png", ".svg"})
 
 def _files(files: Mapping[str, str]) -> str:
     """List the files of the report, and show those that are pictures."""
-    listed = "\n".join(f"- {kind.replace('_', ' ')}: {code(name)}" for kind, name in files.items())
+    named = "\n".join(f"- {kind.replace('_', ' ')}: {code(name)}" for kind, name in files.items())
     shown = [
         f"![{kind.replace('_', ' ')}]({name})" for kind, name in files.items() if PurePath(name).suffix in _PICTURES
     ]
-    return "\n\n".join([listed, *shown])
+    return "\n\n".join([named, *shown])
 
 
 def _methods(report: Report) -> str:
@@ -108,14 +109,28 @@ def _methods(report: Report) -> str:
         f"Means are given with 95 % intervals ({bootstrap}); differences between maps are paired.",
         "Each score is given with its chance level and its ceiling: that of the lesion mask averaged onto the grid.",
     ]
-    if rule.average_mask is not None:
-        sentences.append(
-            "Baselines without a classifier were scored alike: a uniform random grid, a centred Gaussian, the "
-            f"radiograph's edges, and the average lesion mask of {plain_markdown(rule.average_mask)}. So were the "
-            f"network's own activations with random channel weights (the mean over {CHANNEL_DRAWS} draws), and its map "
-            "of the least probable class."
-        )
+    sentences += _baselines(report)
     return " ".join(sentences)
+
+
+def _baselines(report: Report) -> Iterator[str]:
+    """Yield which baselines were scored; of those that were not, :func:`_absent` says why."""
+    if report.protocol.average_mask is None:
+        return
+    without = {
+        MapKind.RANDOM: "a uniform random grid",
+        MapKind.CENTRE: "a centred Gaussian",
+        MapKind.EDGES: "the radiograph's edges",
+        MapKind.AVERAGE: f"the average lesion mask of {plain_markdown(report.protocol.average_mask)}",
+    }
+    of_network = {
+        MapKind.RANDOM_CHANNELS: f"its activations with random channel weights (the mean over {CHANNEL_DRAWS} draws)",
+        MapKind.OTHER_CLASS: "its map of the least probable class",
+    }
+    for title, named in (("Baselines without a classifier", without), ("Baselines of the network itself", of_network)):
+        scored = [text for kind, text in named.items() if str(kind) not in report.not_computed]
+        if scored:
+            yield f"{title} were scored alike: {listed(scored)}."
 
 
 def _maps(report: Report) -> str:
