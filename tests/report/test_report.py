@@ -317,7 +317,8 @@ def test_what_has_changed_since_is_measured_anew_and_said(fresh: Case) -> None:
         return rows, [note for note in listener.notes if "annotation_metrics" in note]
 
     rows, (said,) = written()
-    anew = f"{len(evaluated) - 1} scores are those of '.*'; 1 are measured anew, as map, lesions or settings differ"
+    why = "as they are not there with the same map, lesions, settings and releases"
+    anew = f"{len(evaluated) - 1} scores are those of '.*'; 1 are measured anew, {why}"
     assert re.fullmatch(anew, said)
     _, (said,) = written(annotation={"threshold": 0.3})
     assert said.startswith("0 scores are those of")

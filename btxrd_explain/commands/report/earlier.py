@@ -101,7 +101,11 @@ class Earlier:
         keys = [score.key for score in evaluation.evaluated]
         taken = sum(key in self.scores for key in keys)
         others = len(keys) - taken
-        anew = f"; {others} are measured anew, as map, lesions or settings differ" if others else ""
+        anew = (
+            f"; {others} are measured anew, as they are not there with the same map, lesions, settings and releases"
+            if others
+            else ""
+        )
         listener.note(f"{taken} scores are those of '{self.folder / _METRICS}'{anew}")
         return not others
 
