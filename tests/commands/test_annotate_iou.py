@@ -531,9 +531,12 @@ def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
 def test_the_terminal_leads_with_what_a_reader_asks_first(folder: Path) -> None:
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
     lines = run(folder, *table, "--by", "center").stdout.splitlines()
-    assert lines[0] == "mean IoU 0.500 [0.000, 1.000]   n = 3"
-    assert [line.split()[0] for line in lines[1:4]] == ["ceiling", "chance", "pointing"]
-    assert lines[3].endswith("2 of 3 hit")
+    first = lines.index("mean IoU 0.500 [0.000, 1.000]   n = 3")
+    report = json.loads((folder / "out" / "annotation_report.json").read_text())
+    said = " ".join(line.removeprefix("- ").strip() for line in lines[:first] if line.strip())
+    assert said == " ".join(report["conclusion"])
+    assert [line.split()[0] for line in lines[first + 1 : first + 4]] == ["ceiling", "chance", "pointing"]
+    assert lines[first + 3].endswith("2 of 3 hit")
     assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
 
 
