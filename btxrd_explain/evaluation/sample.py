@@ -101,7 +101,8 @@ class Sample:
 
     def by(self, name_of: Callable[[Score], str | None]) -> list[Slice]:
         """Slice by what a function says of each score; None is in no slice."""
-        return by_values([name_of(score) for score in self.scores])
+        names = [name_of(score) for score in self.scores]
+        return _one_each(names, {name for name in names if name is not None})
 
     def by_class(self) -> list[Slice]:
         """Slice by true class."""
@@ -172,12 +173,17 @@ def by_values(values: Sequence[str | None]) -> list[Slice]:
         column = np.array([np.nan if value is None else numbers[value] for value in values])
         return _parts_of_numbers(column)
     pooled = alone if len(alone) > 1 else []
-    ordered = sorted(counts.keys() - set(pooled), key=lambda value: (numbers.get(value, np.inf), value))
-    slices = [Slice(value, np.array([row for row, own in enumerate(values) if own == value])) for value in ordered]
+    slices = _one_each(values, counts.keys() - set(pooled))
     if pooled:
         rows = np.array([row for row, own in enumerate(values) if own in pooled])
         slices.append(Slice(f"{len(pooled)} values of one image each", rows))
     return slices
+
+
+def _one_each(values: Sequence[str | None], names: Iterable[str]) -> list[Slice]:
+    """Return the slice of each name: numbers by size, then texts."""
+    ordered = sorted(names, key=lambda name: (np.inf if (number := _number(name)) is None else number, name))
+    return [Slice(name, np.array([row for row, own in enumerate(values) if own == name])) for name in ordered]
 
 
 def _parts_of_numbers(column: NDArray[np.float64]) -> list[Slice]:

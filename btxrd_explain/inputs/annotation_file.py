@@ -94,6 +94,7 @@ def read_annotation(
            [1, 0, 0, 0]])
     """
     file, policy = checked_path(path, "path"), checked_choice(mask_policy, MaskPolicy, "mask_policy")
+    rules = LesionRules(policy, checked_mapping(label_map, "label_map"), inverted=mask_inverted)
     place = AnnotationPlace(file, _kind(file))
     wanted = None if size is None else _checked_size(size)
     annotation = annotation_source.read_annotation(place, wanted, inverted=mask_inverted)
@@ -101,7 +102,6 @@ def read_annotation(
     if known is None or (annotation.image_size is None and not accept_unsized):
         stated = "imageHeight and imageWidth" if place.kind is SourceKind.LABELME else "image size"
         raise AnnotationError(f"'{file}' has no {stated}", hint="save it again with the program that made it")
-    rules = LesionRules(policy, checked_mapping(label_map, "label_map"), inverted=mask_inverted)
     return AnnotatedLesions(tuple(rules.relevant(annotation.shapes, None)), known, policy)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from btxrd_explain.commands.sanity.perturbed import KINDS, Perturbed, perturb
 from btxrd_explain.commands.sanity.sample import Subject
-from btxrd_explain.core.choices import Baseline, ResizeMode
+from btxrd_explain.core.choices import Baseline, ResizeMode, Smooth
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.progress import Listener
@@ -25,7 +25,7 @@ class Brightness:
     """Stands for an explainer: the probability of class 1 is the mean of the pixels."""
 
     batch_size = 3
-    provenance = SimpleNamespace(grid=Size(4, 4))
+    provenance = SimpleNamespace(grid=Size(4, 4), smooth=Smooth.NONE)
 
     def probabilities(self, batch: Tensor) -> Any:  # noqa: ANN401 -- a tensor
         import torch  # noqa: PLC0415 -- as in the tested module

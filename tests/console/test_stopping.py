@@ -20,8 +20,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @pytest.fixture(autouse=True)
 def _own_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give the signals back after each test."""
-    before = {number: signal.getsignal(number) for number in SIGNALS}
+    """Let no signal be ignored, as those of work in the background are; give them back after each test."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
     monkeypatch.setattr(stopping, "_received", [])
     yield
     for number, handler in before.items():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from btxrd_explain.evaluation.sample import by_values, terciles
+from btxrd_explain.evaluation.sample import Sample, by_values, terciles
 from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 
 
@@ -29,6 +32,12 @@ def test_values_of_one_image_each_are_put_together(values: list[str], slices: li
     assert sum(count for _, count in found) == len(values)
     assert [count for _, count in found] == [count for _, count in slices]
     assert all(name.startswith(expected) for (name, _), (expected, _) in zip(found, slices, strict=True))
+
+
+def test_classes_are_never_put_together() -> None:
+    sample: Any = SimpleNamespace(scores=["10", "2", None, "osteoma", "2"])
+    slices = Sample.by(sample, lambda score: score)  # type: ignore[arg-type,return-value]
+    assert [(part.name, part.rows.tolist()) for part in slices] == [("2", [1, 4]), ("10", [0]), ("osteoma", [3])]
 
 
 def test_a_column_of_many_numbers_is_cut_into_terciles() -> None:
