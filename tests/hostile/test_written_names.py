@@ -66,11 +66,13 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGING = {"os.rename", "os.remove", "os.truncate", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "shutil.rmtree"}
 _TEMPORARY = re.compile(rf"(^|/){re.escape(PREFIX)}[^/]*{re.escape(SUFFIX)}(/|$)")
-_IN_PLACE = re.compile(r"\.[^/]+\.lock|\.[^/]+\.journal/\.log|intervention_journal\.jsonl")
+_OF_METHOD = r"(gradcam/)?"
+"""A study has a folder for each method."""
+_IN_PLACE = re.compile(rf"{_OF_METHOD}(\.[^/]+\.lock|\.[^/]+\.journal/\.log|intervention_journal\.jsonl)")
 """What is opened in place, with ``open_own``: locks and logs."""
 _QUICK = ("infer", "report", "merge", "check", "export")
 """How the names of commands begin that are run again with something in the way; others write in the same ways."""
-_REMOVED = re.compile(r"\.[^/]+\.lock|\.[^/]+\.journal(/[^/]+)?|report_files/[0-9a-f]{16}")
+_REMOVED = re.compile(rf"{_OF_METHOD}(\.[^/]+\.lock|\.[^/]+\.journal(/[^/]+)?)|report_files/[0-9a-f]{{16}}")
 
 _LOCK = re.compile(r"\.[^/]+\.lock")
 _NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request"}

@@ -16,6 +16,7 @@ from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.compute import load_explainer
 from btxrd_explain.inference.intervened import Cost, cost_of
 from btxrd_explain.inference.request import checkpoints_of, have_several_labels, request_for
+from btxrd_explain.system.places import check_own_folders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,6 +85,7 @@ def make_plan(settings: Settings, collection: Collection, listener: Listener) ->
     Raises:
         SettingsError: A method is not installed, no method can explain the network, or both checkpoints are one.
         CheckpointError: A checkpoint cannot be used.
+        OutputError: Something is in the way of a method's folder.
     """
     methods = settings.evaluation.methods or (settings.gradcam.method,)
     for method in methods:
@@ -160,7 +162,12 @@ def _members(settings: Settings, method: str, folder: Path, collection: Collecti
 
 
 def _of(settings: Settings, method: str, folder: Path) -> Settings:
-    """Return the settings of a method's table, in a folder of its own."""
+    """Return the settings of a method's table, in a folder of its own.
+
+    Raises:
+        OutputError: The folder, or the one in which it is, is a link, or not a folder.
+    """
+    check_own_folders(folder / "predictions.parquet", settings.output.directory / method)
     return settings.model_copy(
         update={
             "gradcam": settings.gradcam.model_copy(update={"method": method}),
