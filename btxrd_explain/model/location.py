@@ -108,15 +108,16 @@ def _file_of_hub(text: str, name: str, *, local: bool) -> Path | None:
     Raises:
         CheckpointError: The repository does not exist, or cannot be reached.
     """
-    from huggingface_hub import hf_hub_download  # noqa: PLC0415 -- takes a second, and only ids need it
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache  # noqa: PLC0415 -- a second, for ids alone
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError  # noqa: PLC0415 -- as above
 
     repository, _, revision = text.removeprefix(HUB).partition("@")
     try:
-        return Path(hf_hub_download(repository, name, revision=revision or None, local_files_only=local))
+        if local:  # the other function asks the Hub for something even where it may take local files only
+            found = try_to_load_from_cache(repository, name, revision=revision or None)
+            return Path(found) if isinstance(found, str) else None
+        return Path(hf_hub_download(repository, name, revision=revision or None))
     except LocalEntryNotFoundError as error:
-        if local:
-            return None
         raise _unreachable(text, error) from error
     except EntryNotFoundError:
         return None
