@@ -50,7 +50,9 @@ def _checkpoints(value: object) -> object:
         value = _items(value)
     if not isinstance(value, list | tuple):
         return _checkpoint(value)
-    checkpoints = _distinct(tuple(map(_checkpoint, value)))
+    checkpoints = tuple(map(_checkpoint, value))
+    if all(isinstance(checkpoint, Path) for checkpoint in checkpoints):  # pydantic tells of others
+        _distinct(checkpoints)
     if not checkpoints:
         raise ValueError("give at least one checkpoint, or null")
     return checkpoints[0] if len(checkpoints) == 1 else checkpoints

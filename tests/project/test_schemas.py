@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from tests.conftest import SMALL_FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path
     (folder / "BTXRD" / "images" / "IMG000004.jpeg").write_bytes(b"no image")
     (folder / "groups.csv").write_text("image_id,half\n" + "".join(f"IMG{n:06d}.jpeg,{n % 2}\n" for n in range(12)))
     root, split, out = folder / "BTXRD", folder / "split.csv", folder / "out"
-    network = f"{root} --split-csv {split} --checkpoint demo --device cpu"
+    network = f"{root} --split-csv {split} --checkpoint demo --device cpu --image-size 128"
     table = f"--predictions {out}/predictions.parquet"
     groups = f"--metadata {folder}/groups.csv"
     written = {}
@@ -59,7 +60,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path
     ):
         before = set(out.glob("*.json"))
         arguments = command.split() + ([] if command.startswith("infer") else ["-o", str(out)])
-        result = CliRunner().invoke(app, [*arguments, "--json"])
+        result = CliRunner().invoke(app, [*arguments, "--json"], env=SMALL_FIGURES)
         assert result.exit_code in {0, 1}, result.output
         for path in set(out.glob("*.json")) - before:
             written[path.stem] = json.loads(path.read_text("utf-8"))
@@ -122,7 +123,7 @@ def test_bins_of_calibration_count_every_image_once(reports: dict[str, Any]) -> 
         part["n"] == 0 for part in report["calibration"]["bins"]
     )
     assert report["statistics"] == {
-        "interval": "percentile bootstrap", "level": 0.95, "resamples": 1000, "seed": 0, "unit": "half", "units": 2
+        "interval": "percentile bootstrap", "level": 0.95, "resamples": 100, "seed": 0, "unit": "half", "units": 2
     }  # fmt: skip
 
 

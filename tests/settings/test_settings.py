@@ -531,6 +531,12 @@ def test_preprocessing_settings_are_a_partial_of_the_core_type() -> None:
     assert (made.resize, made.decode) == (ResizeMode.CROP, Decode.FAST)
 
 
+@pytest.mark.parametrize("text", ["[[[[]]]]", "[a.pt, [b.pt]]", "[{}]"])
+def test_checkpoints_that_are_no_paths_are_refused_in_one_line(text: str) -> None:
+    with pytest.raises(SettingsError, match="give a path, a list of paths or null"):
+        load_settings(None, {}, (), {"BTXRD_EXPLAIN_MODEL__CHECKPOINT": text})
+
+
 def test_importing_settings_imports_nothing_heavy() -> None:
     heavy = {"torch", "timm", "numpy", "matplotlib", "pyarrow", "cv2", "PIL", "openpyxl", "rich", "typer"}
     code = f"import sys, btxrd_explain.settings; print(sorted({heavy!r} & set(sys.modules)))"
