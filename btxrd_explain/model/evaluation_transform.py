@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from timm.data.config import resolve_model_data_config
-
 from btxrd_explain.core.choices import Interpolation, ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.model.timm_import import timm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +24,7 @@ USUAL = {
 
 
 def evaluation_transform(blueprint: Blueprint, wished: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
-    """Return what ``timm.data.create_transform(**resolve_model_data_config(network))`` does for evaluation.
+    """Return what ``timm.data.create_transform(**timm.data.resolve_model_data_config(network))`` does for evaluation.
 
     Args:
         blueprint: The network.
@@ -43,7 +42,7 @@ def evaluation_transform(blueprint: Blueprint, wished: Mapping[str, Any]) -> tup
             f"preprocess.from is timm, and {blueprint.name} is not a network of timm",
             hint="leave preprocess.from out, and give its input's settings",
         )
-    config = resolve_model_data_config(blueprint.network)  # type: ignore[no-untyped-call]  # timm leaves it open
+    config = timm.data.config.resolve_model_data_config(blueprint.network)  # type: ignore[no-untyped-call]  # timm leaves it open
     taken = _fields(blueprint.name, config, made)
     for name, value in taken.items():
         asked = wished.get(name)

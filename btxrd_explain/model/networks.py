@@ -8,14 +8,15 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import timm
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import few, match_weights
+from btxrd_explain.model.timm_import import timm
 from btxrd_explain.system.extras import to_install
 from btxrd_explain.system.importing import current_directory_importable, reason_of, resolve
 
@@ -121,13 +122,22 @@ def from_timm(
     if image_size and own.get("fixed_input_size"):
         options["img_size"] = image_size.height if image_size.height == image_size.width else tuple(image_size)
     if checkpoint is not None:
-        with torch.device("meta"):
+        with _Undrawn(), torch.device("meta"):
             outline = _create(architecture, options)
         match_weights(outline, checkpoint)
     network = _create(architecture, options)
     own = network.pretrained_cfg
     size = Size(*own["input_size"][1:])
     return Blueprint(network, architecture, channels, size, tuple(own["mean"]), tuple(own["std"]))
+
+
+class _Undrawn(TorchFunctionMode):
+    """Draws no random numbers for tensors that hold none: on the device ``meta`` torch imports its compiler for it."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        if func in {torch.Tensor.normal_, torch.Tensor.uniform_}:
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def _create(architecture: str, options: Mapping[str, Any]) -> Any:  # noqa: ANN401 -- more than nn.Module says
