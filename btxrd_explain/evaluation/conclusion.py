@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from btxrd_explain.finding import listed
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from btxrd_explain.evaluation.parts import Estimate
     from btxrd_explain.evaluation.schema import Baseline, SliceSummary, Summary
@@ -243,6 +245,5 @@ def _on_accuracy(
     yield f"The classifier is right in {accuracy.mean:.0%} of {accuracy.n} radiographs ({interval(accuracy)}){verdict}."
 
 
-def _listed(names: Iterable[str]) -> str:
-    *others, last = names
-    return f"{', '.join(others)} and {last}" if others else last
+def _listed(names: Sequence[str]) -> str:
+    return listed(names, most=len(names))
