@@ -218,15 +218,17 @@ class Scorer:
         """Measure one map after another; baselines on a lattice."""
         space, threshold = self.protocol.space, self.protocol.threshold
         mask = lesions.mask_in(space)
-        lattice = Lattice.of(mask, lambda: lesions.masks_in(space))
-        for kind, heat in self._maps(score, image, lesions, edges, space, lattice.step):
-            if kind in BASELINES:
+        wanted = self.protocol.baselines or self.protocol.chance or self.protocol.of_network
+        lattice = Lattice.of(mask, lambda: lesions.masks_in(space)) if wanted else None
+        step = 1 if lattice is None else lattice.step
+        for kind, heat in self._maps(score, image, lesions, edges, space, step):
+            if lattice is not None and kind in BASELINES:
                 yield kind, lattice.measure(heat, threshold)
             else:
                 yield kind, measure(heat, mask, lesions.masks_in(space), threshold)
         grids = image.row.random_channels
-        if grids is not None and (self.protocol.baselines or self.protocol.of_network):
-            draws = (heat_map(grid, image.frame, status=judge(grid), space=space, step=lattice.step) for grid in grids)
+        if lattice is not None and grids is not None and (self.protocol.baselines or self.protocol.of_network):
+            draws = (heat_map(grid, image.frame, status=judge(grid), space=space, step=step) for grid in grids)
             yield MapKind.RANDOM_CHANNELS, mean_of([lattice.measure(draw, threshold) for draw in draws])
 
     def _false_alarm(self, score: Score, image: ExplainedImage) -> int | None:
