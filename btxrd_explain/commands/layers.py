@@ -13,7 +13,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.protocol import lesion_rules
 from btxrd_explain.inference.compute import wishes_of
-from btxrd_explain.inference.request import DEMO, checkpoints_of, collect_images, names_images
+from btxrd_explain.inference.request import DEMO, checkpoints_of, collect_images, names_images, tell_collected
 from btxrd_explain.inputs.annotation_source import read_lesions
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.model.checkpoint import read_checkpoint
@@ -63,10 +63,7 @@ def find_lesions(settings: Settings, listener: Listener) -> Lesions:
     if not names_images(settings):
         return Lesions(reference_lesions(), 100, "100 made-up lesions of the size of BTXRD's")
     collection = collect_images(settings)
-    for note in collection.notes:
-        listener.note(note)
-    for finding in collection.findings:
-        listener.warn(finding)
+    tell_collected(collection, listener)
     annotated = [record for record in collection.records if record.annotation is not None]
     if not annotated:
         raise InputError("none of the radiographs is annotated", hint="name the annotations with --annotations")

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.index import Index
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
+    from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
     from btxrd_explain.settings.sections import PreprocessSettings
 
@@ -62,6 +63,14 @@ def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Col
     rows = table.index()
     there = rows.where(~rows.is_in("status", [RowStatus.MISSING]))
     return Collection(TableRecords(table, there, source), named=False)
+
+
+def tell_collected(collection: Collection, listener: Listener) -> None:
+    """Tell what was noticed while images were collected."""
+    for note in collection.notes:
+        listener.note(note)
+    for finding in collection.findings:
+        listener.warn(finding)
 
 
 class TableRecords(Sequence[ImageRecord]):

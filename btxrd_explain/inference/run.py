@@ -12,7 +12,7 @@ from btxrd_explain.core.labels import NO, UNKNOWN, USUAL_THRESHOLD, YES, truth_m
 from btxrd_explain.findings.table import inspect_table
 from btxrd_explain.inference.fill import fill_table
 from btxrd_explain.inference.plan import make_plan
-from btxrd_explain.inference.request import collect_images, have_several_labels, request_for
+from btxrd_explain.inference.request import collect_images, have_several_labels, request_for, tell_collected
 from btxrd_explain.inference.target import claim, stop_at_failures, stop_at_known_failures, target_of
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.system.locks import alone
@@ -136,10 +136,7 @@ def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | Non
         BtxrdExplainError: Input, checkpoint, table or output cannot be used.
     """
     collection = collect_images(settings, stdin=stdin)
-    for note in collection.notes:
-        listener.note(note)
-    for finding in collection.findings:
-        listener.warn(finding)
+    tell_collected(collection, listener)
     several = have_several_labels(settings, collection)  # of a job array all tasks together
     path, collection = target_of(settings, collection)
     with alone(path, listener.note):

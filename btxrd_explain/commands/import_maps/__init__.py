@@ -14,7 +14,7 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.preprocess import LARGEST_SIDE, Preprocessing
 from btxrd_explain.errors import InputError, RadiographError
 from btxrd_explain.finding import listed, quoted
-from btxrd_explain.inference.request import collect_images, names_images
+from btxrd_explain.inference.request import collect_images, names_images, tell_collected
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.inputs.score_table import ScoredImage, read_scores
@@ -97,10 +97,7 @@ def _records(settings: Settings, listener: Listener) -> dict[str, ImageRecord]:
     if not names_images(settings):
         return {}
     collection = collect_images(settings)
-    for note in collection.notes:
-        listener.note(note)
-    for finding in collection.findings:
-        listener.warn(finding)
+    tell_collected(collection, listener)
     for image_id, reason in collection.missing:
         listener.failed(image_id, RowStatus.MISSING, reason)
     return {record.image_id: record for record in collection.records}

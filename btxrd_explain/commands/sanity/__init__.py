@@ -21,6 +21,7 @@ from btxrd_explain.inference.request import (
     collect_images,
     have_several_labels,
     request_for,
+    tell_collected,
 )
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.predictions.record import RowStatus
@@ -111,10 +112,7 @@ def _prepared(settings: Settings, listener: Listener) -> tuple[Explainer, Sample
     """Load the network and a sample of the images, and say what is odd about them."""
     checkpoints_of(settings)  # a table alone has no weights
     collection = collect_images(settings)
-    for note in collection.notes:
-        listener.note(note)
-    for finding in collection.findings:
-        listener.warn(finding)
+    tell_collected(collection, listener)
     for image_id, reason in collection.missing:
         listener.failed(image_id, RowStatus.MISSING, reason)
     several = have_several_labels(settings, collection)
