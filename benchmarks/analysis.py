@@ -68,13 +68,13 @@ def measure(folder: Path, files: int, rounds: int) -> dict[str, float]:
     """Return the median of the processor time of each command."""
     (folder / "images").mkdir()
     annotate(folder, make_radiographs(folder / "images", files))
-    make_checkpoint(folder)
+    checkpoint = make_checkpoint(folder)
     took: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for number in range(rounds):
         out = ["-o", str(folder / str(number)), "-q"]
         for name, (command, _) in COMMANDS.items():
             data = ["--images", "images", "--split-csv", "split.csv"]
-            source = {"infer": [*data, "-c", "w.pt"], "check": [*data, "--annotations", "Annotations"]}
+            source = {"infer": [*data, "-c", checkpoint.name], "check": [*data, "--annotations", "Annotations"]}
             arguments = [*command, *source.get(command[0], ["--annotations", "Annotations"]), *out]
             took[name].append(seconds(arguments, folder, (0, 1) if command[0] == "check" else (0,)))
             print(name, f"{took[name][-1]:.1f} s", flush=True)

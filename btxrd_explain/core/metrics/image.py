@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from btxrd_explain.core.choices import Rule
@@ -271,6 +272,7 @@ def measure(
     threshold: Threshold = HALF,
     *,
     tolerance: float | None = None,
+    exact: bool = True,
 ) -> Measurement:
     """Measure how a heat map and an annotation agree.
 
@@ -280,6 +282,7 @@ def measure(
         lesions: Boolean arrays of the same shape: the lesions, which make up the mask; looked at once, one by one.
         threshold: The rule that turns the heat map into a region.
         tolerance: Distance in pixels within which a pointing hit is tolerated; None is half a grid cell.
+        exact: Whether average precision tells the hottest pixels apart by their values; else by their levels.
 
     Returns:
         The measurement; all but ``lesion_share`` is None where nothing is annotated or the map shows no evidence.
@@ -317,7 +320,7 @@ def measure(
         tolerance_hit=_hit(heat, mask, tolerance),
         energy_in_mask=look.energy.share,
         rank_accuracy=rank_accuracy(hits, overlap.annotation),
-        average_precision=average_precision(look.histogram, *_hottest(look)),
+        average_precision=average_precision(look.histogram, *_hottest(look, _SORTED if exact else 0)),
         roc_auc=roc_auc(look.histogram),
     )
     return Measurement(metrics, curve, PixelCounts.of(look.histogram))
@@ -367,9 +370,9 @@ _SORTED = 2**14
 """So many of the hottest pixels are told apart by their values: precision among few is moved by every tie."""
 
 
-def _hottest(look: _Look) -> tuple[int, NDArray[np.float32], NDArray[np.bool_]]:
+def _hottest(look: _Look, count: int) -> tuple[int, NDArray[np.float32], NDArray[np.bool_]]:
     """Return the level from which on the hottest pixels are sorted, their values, and which of them are annotated."""
-    first = max(int(np.searchsorted(-look.histogram.whole_from, -_SORTED)), 1)
+    first = max(look.histogram.level_reached_by(count + 1) + 1, 1)
     places, values = pixels_at(range(first, TOP_LEVEL + 1), look.heat)
     return first, values, look.mask.ravel()[places]
 
@@ -391,9 +394,5 @@ def _lesion_recall(region: NDArray[np.bool_], lesions: Iterable[NDArray[np.bool_
 
 def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Return the rows and columns that a mask spans: lesions are small, and what is outside need not be touched."""
-    rows = np.flatnonzero(mask.any(axis=1))
-    if rows.size == 0:
-        return slice(0), slice(0)
-    band = slice(int(rows[0]), int(rows[-1]) + 1)
-    columns = np.flatnonzero(mask[band].any(axis=0))
-    return band, slice(int(columns[0]), int(columns[-1]) + 1)
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+    return slice(top, top + height), slice(left, left + width)
