@@ -294,11 +294,10 @@ def _several_splits(gathering: Gathering, rows: Mapping[Path, SplitRow]) -> Iter
 def _finish(gathering: Gathering, split: str | None, class_names: Sequence[str] | None, *, named: bool) -> Collection:
     """Let split CSVs and the split select, name the images, and check the labels."""
     selected = _selected(gathering, class_names)
-    notes = [*gathering.notes, *selected.notes]
-    if split is None:
-        notes += _several_splits(gathering, selected.rows)
-    else:
+    if split is not None:
         selected = _of_split(selected, split)
+    notes = [*gathering.notes, *selected.notes]
+    notes += _several_splits(gathering, selected.rows) if split is None else []
     rows = selected.rows
     missing = [(row.image_id, reason) for row, reason in selected.missing]
     if not rows:
@@ -343,8 +342,11 @@ def _of_split(selected: _Selected, split: str) -> _Selected:
     known = {row.split for row in rows.values()} | {row.split for row, _ in missing}
     if split not in known:
         raise _unknown_split(split, sorted(filter(None, known)))
+    others = sorted(name for name in known if name and name != split and name.casefold() == split.casefold())
+    notes = [f"split '{name}' is spelled otherwise than '{split}', and left out" for name in others]
     return replace(
         selected,
+        notes=[*selected.notes, *notes],
         rows={file: row for file, row in rows.items() if row.split == split},
         missing=[(row, reason) for row, reason in missing if row.split == split],
     )

@@ -164,8 +164,15 @@ def read_split_lines(
     table = open_table(path, {*_ALL_NAMES, *given.values()}, keys)
     names, taken = _our_names(path, table.names, vocabulary.columns)
     notes = [*table.notes, *table.guesses, *taken]
-    check_header(path, names, ("image_id", *(name for name in COLUMNS if name in names)))
-    rows: Iterable[tuple[int, dict[str, str]]] = ((line, cells_by_name(names, values)) for line, values in table.lines)
+    if "image_id" not in names:
+        raise InputError(
+            f"'{path}' has no column image_id; it has {', '.join(table.names) or 'none'}",
+            hint="name it in the first line, or say which column it is with --columns image_id=NAME",
+        )
+    check_header(path, names, [name for name in COLUMNS if name in names])
+    rows: Iterable[tuple[int, dict[str, str]]] = (
+        (line, cells_by_name(path, line, names, values)) for line, values in table.lines
+    )
     if "split" not in names:
         notes.append(f"'{path}' has no column split: all of it is one split")
     if "label" not in names:

@@ -57,7 +57,8 @@ def read_table(path: Path, *, max_bytes: int, header_only: bool = False) -> Tabl
         named = [name for name in columns if name]
         if len(set(named)) < len(named):
             raise InvalidDocumentError("expected columns of different names")
-        rows = [] if header_only else [(lines.line_num, _row(columns, cells)) for cells in lines if any(cells)]
+        filled = () if header_only else filter(any, lines)
+        rows = [(lines.line_num, _row(columns, cells, lines.line_num)) for cells in filled]
     except csv.Error as error:
         raise InvalidDocumentError(f"expected a table ({error})") from error
     if len(rows) > _MAX_ROWS:
@@ -65,7 +66,9 @@ def read_table(path: Path, *, max_bytes: int, header_only: bool = False) -> Tabl
     return TableFile(columns, rows, encoding, separator)
 
 
-def _row(columns: tuple[str, ...], cells: list[str]) -> dict[str, str]:
+def _row(columns: tuple[str, ...], cells: list[str], line: int) -> dict[str, str]:
     """Return the cells of a row by column; those that are missing at its end are empty."""
+    if any(cells[len(columns) :]):  # such as a number with a decimal comma, cut in two
+        raise InvalidDocumentError(f"line {line}: expected {len(columns)} cells, as in the header, got {len(cells)}")
     filled = [cell.strip() for cell in cells[: len(columns)]] + [""] * (len(columns) - len(cells))
     return dict(zip(columns, filled, strict=True))

@@ -84,7 +84,7 @@ def read_csv(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, dict[
     names = [spelled_alike(name) if spelled_alike(name) in required else name.lower() for name in table.names]
     check_header(path, names, required)
     for line, values in table.lines:
-        yield line, cells_by_name(names, values)
+        yield line, cells_by_name(path, line, names, values)
 
 
 def open_table(path: Path, known: Collection[str], keys: Collection[str]) -> OpenTable:
@@ -154,8 +154,17 @@ def check_header(path: Path, header: Sequence[str], required: Sequence[str]) -> 
         raise InputError(f"'{path}' has more than {_MAX_COLUMNS:,} columns", hint="keep those that are needed")
 
 
-def cells_by_name(header: Sequence[str], values: Sequence[str]) -> dict[str, str]:
-    """Return the cells of a line by the columns' names; those that a short line lacks are empty."""
+def cells_by_name(path: Path, line: int, header: Sequence[str], values: Sequence[str]) -> dict[str, str]:
+    """Return the cells of a line by the columns' names; those that a short line lacks are empty.
+
+    Raises:
+        InputError: The line has more cells than the header, and so perhaps a cell that was cut in two.
+    """
+    if any(values[len(header) :]):
+        raise InputError(
+            f"'{path}', line {line} has {len(values)} cells, and the header {len(header)}",
+            hint="put cells that hold the separator, such as a decimal comma, in quotes",
+        )
     return dict(zip(header, [*values, *[""] * (len(header) - len(values))], strict=False))
 
 

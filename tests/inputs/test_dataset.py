@@ -209,6 +209,11 @@ def test_one_split_is_kept(btxrd: Path) -> None:
     collection = collect([], split_csv=split_csv, split="train", class_names=CLASSES)
     assert facts(collection) == {"IMG001868.jpeg": ("Normal", "train", None)}
     assert [image_id for image_id, _ in collection.missing] == ["b.png"]
+    split_csv.write_text(split_csv.read_text().replace("a.png,test", "a.png,Train"))
+    odd = collect([], split_csv=split_csv, split="train", class_names=CLASSES)
+    assert facts(odd) == facts(collection)
+    assert "split 'Train' is spelled otherwise than 'train', and left out" in odd.notes
+    split_csv.write_text(split_csv.read_text().replace("a.png,Train", "a.png,test"))
     with pytest.raises(InputError, match="no image has split 'tset': the splits are 'test', 'train'"):
         collect([], split_csv=split_csv, split="tset")
     with pytest.raises(InputError, match="no image has split 'test', nor any other: give a split CSV"):

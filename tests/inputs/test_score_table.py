@@ -30,6 +30,12 @@ def test_decimals_are_written_with_a_point_or_a_comma(tmp_path: Path, text: str)
     assert (image.label, image.split, image.size) == ("b", "test", Size(3, 4))
 
 
+def test_a_decimal_comma_between_commas_is_not_cut_in_two(tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text(PLAIN.replace("0.75", "0,75"))
+    with pytest.raises(InputError, match=r"line 3 has 8 cells, and the header 7: put cells .* in quotes"):
+        read_scores(tmp_path / "scores.csv")
+
+
 @pytest.mark.parametrize("value", ["1,000,5", "1.5", "2,5", "-0,1", "much", "0,2,5"])
 def test_what_is_no_probability_is_named_with_its_line(tmp_path: Path, value: str) -> None:
     (tmp_path / "scores.csv").write_text(PLAIN.replace(",", ";").replace("0.75", value))

@@ -73,7 +73,7 @@ def test_quoted_names_may_hold_separators(tmp_path: Path) -> None:
 
 
 def test_empty_and_absent_cells_are_none(tmp_path: Path) -> None:
-    rows = read_split_csv(save(tmp_path, "image_id,split,label\na.png,,\nb.png\nc.png,test,Benign,more\n")).rows
+    rows = read_split_csv(save(tmp_path, "image_id,split,label\na.png,,\nb.png\nc.png,test,Benign,,\n")).rows
     assert rows == (SplitRow("a.png", None, None), SplitRow("b.png", None, None), SplitRow("c.png", "test", "Benign"))
 
 
@@ -92,9 +92,10 @@ def test_an_image_with_two_labels_or_splits_is_an_error(tmp_path: Path, line: st
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("what,split,label\na,b,c\n", "has no column image_id; it has what, split, label: name the columns"),
+        ("what,split,label\na,b,c\n", "has no column image_id; it has what, split, label: name it in the first line"),
         ("image_id,split,what\na,b,c\n", "has no column label; its other columns are what: name it with --columns"),
         ("", "has no column image_id; it has none"),
+        ("image_id,split,label\na,b,c,d\n", "line 2 has 4 cells, and the header 3: put cells that hold the separator"),
         ("path,file,label\na,b,c\n", "'path' and 'file' may be image_id: say which with --columns image_id=NAME"),
         ("image_id,split,label\n,test,Benign\n", "line 2: image_id is empty"),
         ("image_id,label,split,label\na.png,Benign,test,Normal\n", "has two columns label: keep one of them"),

@@ -41,13 +41,18 @@ def test_a_stated_separator_is_taken_at_its_word(tmp_path: Path) -> None:
 
 
 def test_lines_are_counted_and_empty_ones_left_out(tmp_path: Path) -> None:
-    table = _read(tmp_path, '#image,x\r\n\r\n,\r\na.png,"two\nlines"\r\nb.png\r\nc.png,1,more\r\n')
+    table = _read(tmp_path, '#image,x\r\n\r\n,\r\na.png,"two\nlines"\r\nb.png\r\nc.png,1,,\r\n')
     assert table.columns == ("image", "x")
     assert table.rows == [
         (5, {"image": "a.png", "x": "two\nlines"}),
         (6, {"image": "b.png", "x": ""}),
         (7, {"image": "c.png", "x": "1"}),
     ]
+
+
+def test_a_line_of_more_cells_than_the_header_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDocumentError, match="line 3: expected 2 cells, as in the header, got 3"):
+        _read(tmp_path, "image,x\na.png,1\nb.png,2,5\n")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
