@@ -46,16 +46,19 @@ class ListSource:
     Args:
         path: The file.
         kind: Its format.
-
         listing: Its content, where that is known already.
+        beside: What else its folder holds, and is not read.
 
     Raises:
         InputError: It is not of that format.
     """
 
-    def __init__(self, path: Path, kind: SourceKind = SourceKind.COCO, listing: Listing | None = None) -> None:
+    def __init__(
+        self, path: Path, kind: SourceKind = SourceKind.COCO, listing: Listing | None = None, beside: str = ""
+    ) -> None:
         """Read the file and sort its images by name."""
         self._file, self._kind = cached_listing(path, kind) if listing is None else listing, kind
+        self._beside = beside
         self._names = [_relative(name) for name in self._file.names]
         self._folders = {name.parent for name in self._names}
         self._by_name: dict[str, list[int]] = defaultdict(list)
@@ -73,6 +76,7 @@ class ListSource:
     def description(self) -> str:
         """Kind, file, and what of it serves no image."""
         stray = f"; {self._file.note}" if self._file.note else ""
+        stray += f"; {self._beside} files there are not read" if self._beside else ""
         folders = f" in {len(self._folders)} folders, by which images are found" if len(self._folders) > 1 else ""
         return f"{self._kind} file '{self._file.path}' of {len(self._names)} images{folders}{stray}"
 
@@ -95,7 +99,7 @@ class ListSource:
 
     def nearest(self, image: Path) -> list[str]:
         """Return the names of the file that look most like an image's."""
-        return self._similar.nearest(image.name)
+        return [str(self._names[self._by_name[name][0]]) for name in self._similar.nearest(image.name)]
 
     def _place(self, image: Path, found: list[int], *, similar: bool = False) -> AnnotationPlace | None:
         path = self._file.path
@@ -326,12 +330,12 @@ def open_source(annotations: Path | None) -> AnnotationSource:
             raise InputError(
                 f"'{paths[0]}' and '{paths[1]}' are both {kind} files", hint="name one of them as annotations"
             )
-        return ListSource(paths[0], kind)
+        return ListSource(paths[0], kind, beside=_annotations_beside(paths[0], files, known))
     if kind is None:
         for path, found in known.items():
             if found.foreign is not None:
                 raise _unread(path, found.foreign)
-    return FileSource(annotations, kind or SourceKind.LABELME, _beside(files, kind))
+    return FileSource(annotations, kind, _beside(files, kind))
 
 
 def _of_file(path: Path) -> AnnotationSource:
@@ -388,6 +392,12 @@ def _beside(files: list[Path], kind: SourceKind | None) -> str:
     return listed(counts) if counts else ""
 
 
+def _annotations_beside(path: Path, files: list[Path], known: dict[Path, Recognised]) -> str:
+    """Return in words which annotations are next to the file of many images; pictures may be the radiographs."""
+    others = {one.suffix.lower() for one, found in known.items() if one != path and found.kind is not SourceKind.MASK}
+    return _beside([one for one in files if one != path and one.suffix.lower() in others], None)
+
+
 class FileSource:
     """A file per image, with the image's stem, or a similar name.
 
@@ -398,14 +408,14 @@ class FileSource:
 
     Args:
         folder: Folder of the files; None looks near the images.
-        kind: What the files are.
+        kind: What the files are; None where none of them is known, and LabelMe files are looked for all the same.
         beside: What else the folder holds.
     """
 
-    def __init__(self, folder: Path | None, kind: SourceKind = SourceKind.LABELME, beside: str = "") -> None:
+    def __init__(self, folder: Path | None, kind: SourceKind | None = SourceKind.LABELME, beside: str = "") -> None:
         """Start without knowledge of any file."""
         self._folder = folder
-        self._kind = kind
+        self._kind, self._is_known = kind or SourceKind.LABELME, kind is not None
         self._beside = beside
         self._listed: dict[Path, frozenset[str]] = {}
         self._near: dict[Path, tuple[Path, ...]] = {}
@@ -417,7 +427,7 @@ class FileSource:
         """Kind and folder, and what else is in it."""
         if self._folder is None:
             return f"{self._kind} files near the images"
-        if not _files(self._folder, SUFFIXES[self._kind]):
+        if not self._is_known:
             return f"none that is known in '{self._folder}'" + (f", but {self._beside} files" if self._beside else "")
         beside = f"; {self._beside} files there are not read" if self._beside else ""
         return f"{self._kind} files in '{self._folder}'{beside}"
@@ -432,10 +442,10 @@ class FileSource:
         if parent not in self._near:
             self._near[parent] = tuple(folder for folder in _places(parent, self._folder) if self._list(folder))
         for folder in self._near[parent]:
-            for suffix in SUFFIXES[self._kind]:
-                path = folder / f"{image.stem}{suffix}"
-                if path.name in self._listed[folder] and path != image:
-                    return AnnotationPlace(path, self._kind)
+            paths = (folder / f"{image.stem}{suffix}" for suffix in SUFFIXES[self._kind])
+            found = [path for path in paths if path.name in self._listed[folder] and path != image]
+            if found:
+                return self._place(image, found)
         return next(filter(None, (self._alike(folder, image) for folder in self._near[parent])), None)
 
     def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
@@ -454,16 +464,23 @@ class FileSource:
 
     def nearest(self, image: Path) -> list[str]:
         """Return the names of the files that look most like an image's."""
-        return [] if self._folder is None else self._names_in(self._folder).nearest(image.name)
+        if self._folder is None:
+            return []
+        files = _files(self._folder, SUFFIXES[self._kind])
+        return SimilarNames(str(file.relative_to(self._folder)) for file in files).nearest(image.name)
 
     def _alike(self, folder: Path, image: Path) -> AnnotationPlace | None:
         """Return the one file whose name is as good as the image's, and no other image's."""
         names = [name for name in self._names_in(folder).like(image.name) if not self._owners.by_another(name, image)]
         paths = [folder / name for name in names if folder / name != image]
+        return self._place(image, paths, similar=True) if paths else None
+
+    def _place(self, image: Path, paths: list[Path], *, similar: bool = False) -> AnnotationPlace:
         if len(paths) > 1:
             problem = f"several files may annotate '{image.name}': {listed(quoted(map(str, paths)))}"
             return AnnotationPlace(paths[0], self._kind, problem=problem)
-        return AnnotationPlace(paths[0], self._kind, similar=f"'{paths[0].name}' for '{image.name}'") if paths else None
+        how = f"'{paths[0].name}' for '{image.name}'" if similar else None
+        return AnnotationPlace(paths[0], self._kind, similar=how)
 
     def _names_in(self, folder: Path) -> SimilarNames:
         if folder not in self._similar:

@@ -93,6 +93,26 @@ def test_a_folder_is_told_by_its_content(tmp_path: Path) -> None:
     }
 
 
+def test_what_else_may_be_an_annotation_is_counted(tmp_path: Path) -> None:
+    coco(tmp_path / "coco.json", "train/1.png", "val/1.png", "val/2.png")
+    labelme(tmp_path / "1.json")
+    mask(tmp_path / "1.png")
+    source = open_source(tmp_path)
+    assert source.description.endswith("; 1 .json files there are not read")
+    assert source.find(tmp_path / "images" / "2.png") is None
+    assert source.nearest(tmp_path / "images" / "2.png")[0] == "val/2.png"
+
+
+def test_files_of_no_known_kind_are_not_called_labelmes(tmp_path: Path) -> None:
+    (tmp_path / "1.json").write_text('{"type": "FeatureCollection"}')
+    source = open_source(tmp_path)
+    assert source.description == f"none that is known in '{tmp_path}', but 1 .json files"
+    place = source.find(tmp_path / "images" / "1.png")
+    assert place is not None
+    with pytest.raises(AnnotationError, match="shapes: expected a list"):
+        read_annotation(place, SIZE)
+
+
 def test_several_coco_files_and_other_files_are_refused(tmp_path: Path) -> None:
     coco(tmp_path / "a.json", "1.png")
     coco(tmp_path / "b.json", "1.png")
