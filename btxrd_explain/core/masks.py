@@ -79,9 +79,23 @@ def _different(shapes: Iterable[Shape]) -> list[Shape]:
     different: dict[object, Shape] = {}
     for shape in shapes:
         mask = None if shape.mask is None else (shape.mask.shape, shape.mask.tobytes())
-        points = shape.bounds if shape.shape_type is ShapeType.RECTANGLE else shape.points
+        points = _OUTLINED.get(shape.shape_type, lambda shape: shape.points)(shape)
         different.setdefault((shape.hole, shape.shape_type, points.tobytes(), mask), shape)
     return list(different.values())
+
+
+def _ring(polygon: Shape) -> NDArray[np.float64]:
+    """Return the corners of a polygon, wherever it was begun, whichever way round, and whether or not it was closed."""
+    points = polygon.points
+    if len(points) > 1 and (points[0] == points[-1]).all():
+        points = points[:-1]
+    start = int(np.lexsort(points.T)[0])
+    forth, back = np.roll(points, -start, axis=0), np.roll(points[::-1], start + 1, axis=0)
+    return min(forth, back, key=np.ndarray.tolist)
+
+
+_OUTLINED = {ShapeType.RECTANGLE: lambda shape: shape.bounds, ShapeType.POLYGON: _ring}
+"""What is the same of shapes that are the same, where that is not all their points."""
 
 
 def _same_label(shape: Shape) -> str:
@@ -210,8 +224,10 @@ MARKER = "marker"
 """A label that never counts either: a burnt-in letter or sign."""
 OTHERS = "*"
 """In a label map, all labels that it does not name."""
-_RESERVED_IGNORE, _RESERVED_HOLE = "__ignore__", "_background_"
-"""Labels that LabelMe reserves: what counts neither way, and what is not a lesion but a hole in one."""
+_RESERVED_IGNORE = "__ignore__"
+"""A label that LabelMe reserves, for what counts neither way."""
+RESERVED_HOLE = "_background_"
+"""A label that LabelMe reserves, for what is not a lesion but a hole in one."""
 
 
 def looks_wrong(mask: NDArray[np.bool_]) -> str | None:
@@ -277,7 +293,7 @@ class LesionRules:
 
     def meaning(self, label: str) -> str:
         """Return what a label means, in lower case."""
-        otherwise = IGNORE if label in {_RESERVED_IGNORE, _RESERVED_HOLE} else self.labels.get(OTHERS, LESION)
+        otherwise = IGNORE if label in {_RESERVED_IGNORE, RESERVED_HOLE} else self.labels.get(OTHERS, LESION)
         return self.labels.get(label, otherwise).casefold()
 
     def markers(self, shapes: Iterable[Shape]) -> list[Shape]:
@@ -289,7 +305,7 @@ class LesionRules:
         return [
             replace(shape, hole=True) if hole else shape
             for shape in shapes
-            if (hole := shape.label == _RESERVED_HOLE and shape.label not in self.labels)
+            if (hole := shape.label == RESERVED_HOLE and shape.label not in self.labels)
             or self.counts(shape.label, class_name)
         ]
 

@@ -13,6 +13,7 @@ import numpy as np
 from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.duplicates import find_near_duplicates, picture_of
 from btxrd_explain.core.masks import labels_differ, looks_wrong
+from btxrd_explain.core.shapes import ShapeType
 from btxrd_explain.errors import AnnotationSizeError, RadiographError
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.decode import UndecodableError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.geometry import Size
     from btxrd_explain.core.masks import LesionRules
+    from btxrd_explain.core.shapes import Shape
     from btxrd_explain.errors import AnnotationError
     from btxrd_explain.inputs.annotation import Annotation, AnnotationPlace
     from btxrd_explain.inputs.radiograph import Radiograph
@@ -77,22 +79,27 @@ BEYOND = 1.0
 
 
 def outside(place: AnnotationPlace, annotation: Annotation, size: Size) -> Iterator[Finding]:
-    """Yield that shapes reach out of the radiograph, where the annotation does not state the size of its image.
+    """Yield that shapes reach out of the radiograph; where the annotation states its size, only those wholly outside.
 
     Args:
         place: Where the annotation is.
         annotation: Its content.
         size: Height and width of the radiograph.
     """
-    if annotation.image_size is not None or not annotation.shapes:
-        return
     corner = np.array([size.width, size.height])
-    bounds = (shape.bounds for shape in annotation.shapes)
-    beyond = max(float(np.concatenate([-low, high - corner]).max()) for low, high in bounds)
+    stated = annotation.image_size is not None
+    bounds = (shape.bounds for shape in annotation.shapes if not stated or _is_beside(shape, corner))
+    beyond = max((float(np.concatenate([-low, high - corner]).max()) for low, high in bounds), default=0)
     if beyond > BEYOND:
         text = f"a shape of '{place.path}' reaches {beyond:.0f} pixels out of the radiograph"
         advice = "check that it was drawn on an image of this size; what is outside is cut off"
         yield Finding.of("points-outside", text, advice=advice, details={"pixels": beyond})
+
+
+def _is_beside(shape: Shape, corner: NDArray[np.int_]) -> bool:
+    """Return whether nothing of a shape is on an image; of a circle its centre counts."""
+    low, high = shape.bounds if shape.shape_type is not ShapeType.CIRCLE else shape.points[[0, 0]]
+    return bool((high < 0).any() or (low > corner).any())
 
 
 def of_another_image(

@@ -101,16 +101,23 @@ def make_shape(
         shape = Shape(whole(label), shape_type, points, None, group)
     except ValueError as error:
         raise UnusablePartError(f"{where}: {error}") from error
-    if shape_type in _AREAS and (np.ptp(points, axis=0) == 0).any() and not _is_disc(shape):
+    if _is_flat(shape):
         raise UnusablePartError(f"{where}: the {shape_type} has no area")
     return shape
 
 
-_AREAS = (ShapeType.POLYGON, ShapeType.RECTANGLE, ShapeType.ORIENTED_RECTANGLE, ShapeType.CIRCLE)
-
-
-def _is_disc(shape: Shape) -> bool:
-    return shape.shape_type is ShapeType.CIRCLE and bool(np.ptp(shape.points, axis=0).any())
+def _is_flat(shape: Shape) -> bool:
+    """Return whether a shape that should have an area has none: its corners are on one line, or are one point."""
+    sides = np.ptp(shape.points, axis=0)
+    match shape.shape_type:
+        case ShapeType.POLYGON | ShapeType.ORIENTED_RECTANGLE:
+            return bool(np.linalg.matrix_rank(shape.points - shape.points[0]) < 2)
+        case ShapeType.RECTANGLE:
+            return bool((sides == 0).any())
+        case ShapeType.CIRCLE:
+            return not sides.any()
+        case _:
+            return False
 
 
 def box_shape(label: str, corner: tuple[float, float], sides: tuple[float, float], where: str) -> Shape:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.core.masks import RESERVED_HOLE
 from btxrd_explain.core.shapes import Shape, ShapeType, rasterise_union
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation import (
@@ -74,7 +75,7 @@ def _parse(path: Path, document: object, encoding: str) -> Annotation:
         parse_size(document, ("imageHeight", "imageWidth")),
         image_path,
         image_data if isinstance(image_data, str) else None,
-        (*encoding_findings(path, encoding), *findings, *_inner_parts(path, shapes)),
+        (*encoding_findings(path, encoding), *findings, *_inner_parts(path, shapes), *_early_holes(path, shapes)),
     )
 
 
@@ -152,6 +153,23 @@ def _inner_parts(path: Path, shapes: tuple[Shape, ...]) -> list[Finding]:
     text = f"'{path}': a polygon '{inner[0]}' lies in another one of its group, and changes nothing" if inner else ""
     hint = "nothing, if it is not a hole; give a hole the label _background_"
     return [Finding.of("annotation-part", text, advice=hint)] if inner else []
+
+
+def _early_holes(path: Path, shapes: tuple[Shape, ...]) -> list[Finding]:
+    """Return what is found where a hole is drawn before the polygon that it lies in: it is cut out of nothing."""
+    polygons = [shape for shape in shapes if shape.shape_type is ShapeType.POLYGON]
+    for number, hole in enumerate(polygons):
+        if hole.label == RESERVED_HOLE:
+            around = [
+                place > number and (hole.group_id is None or hole.group_id != other.group_id)
+                for place, other in enumerate(polygons)
+                if other.label != RESERVED_HOLE and _lies_in(hole, other)
+            ]
+            if around and all(around):
+                text = f"'{path}': a {RESERVED_HOLE} is drawn before the polygon that it lies in, and cuts nothing"
+                hint = "if it is a hole, move it behind the polygon in LabelMe's list, or give both one group_id"
+                return [Finding.of("annotation-part", text, advice=hint)]
+    return []
 
 
 def _lies_in(part: Shape, other: Shape) -> bool:

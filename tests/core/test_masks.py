@@ -64,6 +64,9 @@ def test_a_lesion_drawn_twice_counts_once_as_polygon() -> None:
 def test_shapes_that_are_the_same_are_one_lesion() -> None:
     shapes = [diamond(10, 10, 50, 40), replace(diamond(10, 10, 50, 40), label="cyst"), rectangle(60, 10, 90, 40)]
     shapes.append(rectangle(90, 40, 60, 10))  # of the same corners
+    corners = shapes[0].points
+    shapes += [polygon(*np.roll(corners[::way], begun, axis=0)) for way in (1, -1) for begun in range(4)]
+    shapes.append(polygon(*corners, corners[0]))  # closed
     assert kinds(shapes) == [0, 2]
     assert len(list(lesion_masks(shapes, SIZE))) == 2
 
