@@ -65,10 +65,14 @@ def read_mask_image(path: Path, *, inverted: bool = False) -> Annotation:
             values, cleaned = _picture(data)
             text = f"'{path}' has blurred levels, as JPEG and smoothing leave them: {cleaned} pixels"
             findings += [Finding.of("mask-levels", text, details={"pixels": cleaned})] if cleaned else []
-        if max(values.shape) > MAX_SIDE:
-            raise InvalidDocumentError(f"expected sides of at most {MAX_SIDE:,} pixels")
+        _check_sides(values.shape)
         regions = _regions(values == 0, "0") if inverted else _lesions(values)
         return Annotation(within_memory(regions), Size(*values.shape), findings=tuple(findings))
+
+
+def _check_sides(sides: tuple[int, ...]) -> None:
+    if max(sides) > MAX_SIDE:
+        raise InvalidDocumentError(f"expected sides of at most {MAX_SIDE:,} pixels")
 
 
 def _picture(data: bytes) -> tuple[NDArray[Any], int]:
@@ -79,6 +83,7 @@ def _picture(data: bytes) -> tuple[NDArray[Any], int]:
         raise InvalidDocumentError(
             f"expected a mask ({', '.join(_FORMATS)}, NumPy or NIfTI), but it {error.reason}"
         ) from error
+    _check_sides(image.size)  # before its pixels are copied
     if image.format != "JPEG":
         values = _values(image)
         levels, cleaned = _nearest(values, _WHITE) if _is_smoothed(values) else (values, 0)

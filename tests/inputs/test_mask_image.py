@@ -137,3 +137,10 @@ def test_the_radiologists_masks_of_chexlocalize_are_read(real_data: Path) -> Non
         assert np.array_equal(
             np.logical_or.reduce(list(lesion_masks(annotation.shapes, annotation.image_size))), pixels > 0
         )
+
+
+@pytest.mark.parametrize("size", [(20_001, 1), (1, 20_001)])
+def test_endless_sides_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("1", size, 1).save(tmp_path / "1.tif")
+    with pytest.raises(AnnotationError, match="expected sides of at most 20,000 pixels"):
+        read_mask_image(tmp_path / "1.tif")
