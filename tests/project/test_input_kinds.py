@@ -14,6 +14,7 @@ from btxrd_explain.errors import InputError, RadiographError
 from btxrd_explain.inputs.dataset import collect
 from btxrd_explain.inputs.image_files import list_images
 from btxrd_explain.inputs.radiograph import read_radiograph
+from btxrd_explain.inputs.split_csv import Vocabulary
 from tests.support.dicom_files import dicom
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "inputs.md").read_text("utf-8")
@@ -22,6 +23,10 @@ FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF
 OTHERS = {
     "DICOM": dicom(PIXELS),
     "DICOM without preamble": dicom(PIXELS)[132:],
+    "DICOM whose RescaleIntercept is blank": dicom(PIXELS, RescaleSlope="1", RescaleIntercept=""),
+    "DICOM without pixels": dicom(PIXELS, SOPInstanceUID="1.2.3").partition(b"\xe0\x7f\x10\x00")[0],
+    "DICOM without PhotometricInterpretation": dicom(PIXELS, PhotometricInterpretation=None),
+    "DICOM presentation state": bytes(128) + b"DICM\2\0\2\0UI\x1e\x001.2.840.10008.5.1.4.1.1.11.1\0\0",
     "DICOM report": bytes(128) + b"DICM\2\0\2\0UI\x1e\x001.2.840.10008.5.1.4.1.1.88.11\0",
     "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
     "HEIC sequence": b"\0\0\0\x18ftypmsf1\0\0\0\0hevc",
@@ -97,3 +102,17 @@ def test_tables(tmp_path: Path, text: str, label: str, notes: str) -> None:
 def test_tables_that_leave_a_doubt(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(InputError, match=re.escape(message)):
         collect([], split_csv=table(tmp_path, text))
+
+
+def _names(cell: str) -> list[str]:
+    return re.findall(r"`(.*?)`", cell)
+
+
+@pytest.mark.parametrize(("radiographs", "names"), [cells[:2] for cells in rows_of(PAGE, "radiographs | names")])
+def test_names_of_radiographs(tmp_path: Path, radiographs: str, names: str) -> None:
+    for place in _names(radiographs):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+    found = collect([str(tmp_path)], vocabulary=Vocabulary(from_folders=True))
+    assert sorted(record.image_id for record in found.records) == sorted(_names(names))
+    assert all(record.label == record.path.parent.name for record in found.records)
