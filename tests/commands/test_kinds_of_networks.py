@@ -20,7 +20,7 @@ import pytest
 import timm
 import torch
 from PIL import Image, ImageDraw
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, average_precision_score, roc_auc_score
 from timm.models import save_for_hf
 from timm.utils.checkpoint_saver import CheckpointSaver
 from torch import Tensor, nn
@@ -207,23 +207,85 @@ class Ran:
     def iou(self, number: int, index: int, method: str) -> float:
         """Return the overlap of the map at 0.5 with the triangle; NaN where nothing speaks for the class."""
         evidence = self.evidence(number, index, method)
-        if evidence.max() <= 0:
-            return np.nan
-        with Image.open(self.path(number)) as image:
-            width, height = image.size
-        grid = torch.from_numpy(evidence)[None, None]
-        heat = functional.interpolate(grid, size=(height, width), mode="bilinear", align_corners=False)[0, 0].numpy()
-        region = (heat - heat.min()) / (heat.max() - heat.min()) >= 0.5
-        drawing = Image.new("1", (width, height))
-        ImageDraw.Draw(drawing).polygon([(5, 5), (20, 5), (20, 30)], fill=1, outline=1)
-        mask = np.asarray(drawing)
-        return float((region & mask).sum() / (region | mask).sum())
+        return _iou(_enlarged(evidence) >= 0.5, _triangle()) if evidence.max() > 0 else np.nan
+
+    def spread(self, number: int, index: int) -> dict[str, float]:
+        """Return what is known of an ensemble alone: of its probabilities of a class, and its maps."""
+        if len(self.kind.networks) == 1:
+            return {}
+        with torch.no_grad():
+            said = [self.kind.probabilities(one(self._input(number)))[0] for one in self.kind.networks]
+        maps = [self._evidence_of(one, number, index, METHODS[0]).ravel() for one in self.kind.networks]
+        pairs = np.corrcoef(maps)[np.triu_indices(len(maps), 1)]
+        true = self.kind.names.index(self.kind.labels[number])
+        return {"true_class_std": float(torch.stack(said)[:, true].std(correction=0)), "map_agreement": pairs.mean()}
 
     def _input(self, number: int) -> Tensor:
         with Image.open(self.path(number)) as image:
             grey = cv2.resize(np.asarray(image.convert("L")), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
         pixels = (np.repeat(grey[..., None], 3, axis=2).astype(np.float32) / 255 - MEAN) / STD
         return torch.from_numpy(pixels.transpose(2, 0, 1)[None])
+
+
+def _triangle() -> NDArray[np.bool_]:
+    drawing = Image.new("1", (40, 50))
+    ImageDraw.Draw(drawing).polygon([(5, 5), (20, 5), (20, 30)], fill=1, outline=1)
+    return np.asarray(drawing)
+
+
+def _enlarged(evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a grid as a heat map of a radiograph, rounded so that equal values are equal."""
+    grid = torch.from_numpy(evidence)[None, None]
+    heat = functional.interpolate(grid, size=(50, 40), mode="bilinear", align_corners=False)[0, 0].numpy()
+    scaled: NDArray[np.float64] = np.round((heat - heat.min()) / (heat.max() - heat.min()), 6)
+    return scaled
+
+
+def _ideal(mask: NDArray[np.bool_], cells: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the fraction of each cell that is annotated: with each pixel as often as there are cells, a plain mean."""
+    each = np.kron(mask, np.ones(cells))
+    blocks: NDArray[np.float64] = each.reshape(cells[0], mask.shape[0], cells[1], mask.shape[1]).mean(axis=(1, 3))
+    return blocks
+
+
+def _iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    return float((one & other).sum() / (one | other).sum())
+
+
+def _scores(evidence: NDArray[np.float64], prefix: str = "") -> dict[str, float]:
+    """Return every score of a map against the triangle, by its definition."""
+    heat, mask = _enlarged(evidence), _triangle()
+    region, annotated = heat >= 0.5, int(mask.sum())
+    order = np.argsort(-heat, axis=None, kind="stable")
+    hits = int(mask.ravel()[order[:annotated]].sum())
+    otsu, _ = cv2.threshold((255 * heat).astype(np.uint8), 0, 255, cv2.THRESH_OTSU)
+    percentile = heat.ravel()[order[heat.size // 20 - 1]]
+    curve = [_iou(heat >= threshold, mask) for threshold in np.linspace(0, 1, 101)]
+    row, column = divmod(int(order[0]), heat.shape[1])
+    rows, columns = np.nonzero(mask)
+    distance = np.hypot(rows - row, columns - column).min()
+    scores = {
+        "threshold": 0.5,
+        "region_share": region.mean(),
+        "iou": _iou(region, mask),
+        "dice": 2 * (region & mask).sum() / (region.sum() + annotated),
+        "precision": (region & mask).sum() / region.sum(),
+        "recall": (region & mask).sum() / annotated,
+        "lesion_recall": (region & mask).any(),
+        "iou_otsu": _iou((255 * heat).astype(np.uint8) > otsu, mask),
+        "iou_percentile": _iou(heat >= percentile, mask),
+        "best_iou": max(curve),
+        "best_threshold": np.argmax(curve) / 100,
+        "area_matched_iou": hits / (2 * annotated - hits),
+        "soft_iou": np.minimum(heat, mask).sum() / np.maximum(heat, mask).sum(),
+        "pointing_hit": mask[row, column],
+        "tolerance_hit": distance <= np.sqrt(heat.size / evidence.size) / 2,
+        "energy_in_mask": heat[mask].sum() / heat.sum(),
+        "rank_accuracy": hits / annotated,
+        "average_precision": average_precision_score(mask.ravel(), heat.ravel()),
+        "roc_auc": roc_auc_score(mask.ravel(), heat.ravel()),
+    }
+    return {f"{prefix}{name}": float(value) for name, value in scores.items()}
 
 
 def _run(*arguments: object) -> None:
@@ -300,6 +362,25 @@ def test_annotate_iou(ran: Ran) -> None:
             assert iou == pytest.approx(ran.iou(number, index, "gradcam"), abs=0.01, nan_ok=True)  # a pixel at the edge
             known += not np.isnan(iou)
     assert known
+
+
+def test_every_number_of_a_radiograph(ran: Ran) -> None:
+    number, index, row = next(case for case in _cases(ran) if case[2]["iou"])
+    said, evidence = ran.probabilities(number), ran.evidence(number, index, METHODS[0])
+    several = ran.kind.labels is SEVERAL
+    expected = {"target_probability": said[index]} | ({} if several else {"confidence": said.max()})
+    expected |= {"lesions": 1, "lesion_share": _triangle().mean(), "seen_fraction": 1, "lesion_seen_fraction": 1}
+    expected |= ran.spread(number, index) | _scores(evidence)
+    expected |= _scores(_ideal(_triangle(), evidence.shape), "ceiling_")
+    if row["false_alarm_iou"]:
+        other = ran.kind.names.index(row["predicted"])
+        expected |= _scores(ran.evidence(number, other, METHODS[0]), "false_alarm_")
+    text = {"image_id", "split", "class", "predicted", "outcome", "target_class"}
+    found = {name: cell for name, cell in row.items() if cell and name not in text}
+    assert found.keys() == expected.keys()
+    for name, cell in found.items():
+        value = float(cell == "true") if cell in {"true", "false"} else float(cell)
+        assert value == pytest.approx(expected[name], abs=0.01), name  # a pixel at the edge
 
 
 def test_performance(ran: Ran) -> None:
