@@ -260,6 +260,11 @@ def _probe(network: nn.Module, *, input_size: Size, channels: int, like: Tensor 
         image = (image if own is None else image.to(own.device, own.dtype)).requires_grad_()
         outputs, features, scores = _watch(network, image)
         scores = score_matrix(scores, 1)
+        if not scores.requires_grad:
+            raise SettingsError(
+                "no gradient of the class scores reaches the layers of the network",
+                hint="take torch.no_grad, torch.inference_mode, detach and rounding out of its forward",
+            )
         mixture = (scores * torch.randn(scores.shape, generator=generator).to(scores)).sum()
         tensors = [image, *(one.output for one in outputs)]
         gradients: tuple[Tensor | None, ...] = torch.autograd.grad(mixture, tensors, allow_unused=True)

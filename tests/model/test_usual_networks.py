@@ -323,6 +323,20 @@ def _unpadded(kernel: int | tuple[int, int], stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(3, 7, kernel, stride), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
+@pytest.mark.parametrize("cut", [torch.no_grad, torch.inference_mode])
+def test_a_network_that_cuts_its_gradients_is_told_so(cut: Callable[[], Any]) -> None:
+    class Cut(Plain):
+        """A network that was written for predictions alone."""
+
+        def forward(self, image: Tensor) -> Tensor:
+            """Return class scores without gradients."""
+            with cut():
+                return super().forward(image)
+
+    with pytest.raises(SettingsError, match=r"no gradient of the class scores reaches .*: take torch.no_grad, .* out"):
+        find_target_layers(Cut().eval(), input_size=SIZE)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
