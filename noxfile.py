@@ -68,9 +68,9 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """Kill every command twenty times at random moments, as fresh command lines; arguments go to pytest."""
+    """Kill every command twenty times at random moments, and start all at once; arguments go to pytest."""
     _install(session, "test")
-    tests = session.posargs or ["tests/interruption/test_command_kills.py"]
+    tests = session.posargs or [f"tests/interruption/test_{name}.py" for name in ("command_kills", "two_at_once")]
     session.run("pytest", *tests, env={"BTXRD_EXPLAIN_KILLS": "20"})
 
 

@@ -82,7 +82,7 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
 
     with alone(target, listener.note):
         count = write_table(target, whole.provenance, rows())
-    return MergeResult(open_table(target), count, tuple(failed), labelled)
+        return MergeResult(open_table(target), count, tuple(failed), labelled)
 
 
 def _check_shards(files: Sequence[Path]) -> None:

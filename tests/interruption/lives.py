@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.support.processes import Server
 
 
@@ -56,18 +58,30 @@ class Lives:
     def start(self, *arguments: str, dies_at: int | None = None, within: Path = Path("/")) -> int:
         """Start a command, see :meth:`run`; return its process id."""
         self._computed.write_text("")
-        order = {
-            "arguments": arguments,
-            "computed": str(self._computed),
-            "output": str(self.output),
-            "dies_at": dies_at,
-            "within": str(within),
-        }
-        return self._server.start(**order)
+        return self._server.start(**self._order(arguments, self.output, dies_at, within))
 
     def wait(self) -> int:
         """Return the exit code of the command when it has ended, negative for a signal."""
         return self._server.wait()
+
+    def run_together(self, commands: Sequence[Sequence[str]]) -> list[tuple[int, str]]:
+        """Run commands at the same time; return the exit code and the output of each."""
+        outputs = [self.output.with_name(f"output_{number}.txt") for number in range(len(commands))]
+        self._server.start_together([self._order(*each) for each in zip(commands, outputs, strict=True)])
+        codes = [self.wait() for _ in commands]
+        return [(code, output.read_text()) for code, output in zip(codes, outputs, strict=True)]
+
+    def _order(
+        self, arguments: Sequence[str], output: Path, dies_at: int | None = None, within: Path = Path("/")
+    ) -> dict[str, object]:
+        """Return what the server needs to know of a life."""
+        return {
+            "arguments": arguments,
+            "computed": str(self._computed),
+            "output": str(output),
+            "dies_at": dies_at,
+            "within": str(within),
+        }
 
     @property
     def batches(self) -> list[list[str]]:

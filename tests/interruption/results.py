@@ -8,6 +8,34 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JOURNAL = "intervention_journal.jsonl"
+COMMANDS = {
+    "infer": ("{images} -c demo --device cpu --overlay --no-strict", "-c demo --device cpu --overlay {one}"),
+    "annotate-iou": ("{table}", "{other}"),
+    "gallery": ("{table}", "{other}"),
+    "report": ("{table} --layout folder", "{other} --layout folder"),
+    "performance": ("{table}", "{other} --dpi 80"),
+    "export --to labelme": ("{table}", "{other}"),
+    "export --to coco": ("{table}", "{other}"),
+    "export --to masks": ("{table} --classes all", "{other} --classes all"),
+    "export --to npz": ("{table}", "{other}"),
+    "export --to tiff": ("{table}", "{other}"),
+    "export --to fiftyone": ("{table}", "{other}"),
+    "compare": ("{first} {second}", "{second} {first}"),
+    "intervene": ("{images} -c demo --device cpu --controls 1", "{one} -c demo --device cpu --controls 1"),
+    "study": (
+        "{images} -c demo --device cpu --controls 1 --sample 2 --stages 2",
+        "{images} -c demo --device cpu --controls 1 --sample 2 --stages 2 --no-strict --threshold 0.4",
+    ),
+    "import-maps": (
+        "{data}/maps --root {data}/BTXRD --class-names Normal,Benign,Malignant",
+        "{data}/maps --root {data}/BTXRD --class-names Normal,Benign",
+    ),
+    "merge": ("{first}", "{second}"),
+    "check": ("{images}", "{data}/BTXRD/images"),
+}  # fmt: skip
+"""What each command gets, and what it got in the run before, whose results are there."""
+SLOW = {"annotate-iou", "gallery", "performance", "intervene", "study"}
+"""They draw figures or change radiographs, and write as the others do: the suite leaves them to the session."""
 
 
 def words(command: str, arguments: str, data: Path, out: Path) -> list[str]:

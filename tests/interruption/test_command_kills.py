@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from btxrd_explain.system.locks import PREFIX
-from tests.interruption.results import JOURNAL, visible_files, words
+from tests.interruption.results import COMMANDS, JOURNAL, SLOW, visible_files, words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,35 +27,6 @@ if TYPE_CHECKING:
 
 KILLS = int(os.environ.get("BTXRD_EXPLAIN_KILLS", "0"))
 """Of fresh command lines; 0 kills each command once, in a process that has all imports behind it."""
-
-COMMANDS = {
-    "infer": ("{images} -c demo --device cpu --overlay --no-strict", "-c demo --device cpu --overlay {one}"),
-    "annotate-iou": ("{table}", "{other}"),
-    "gallery": ("{table}", "{other}"),
-    "report": ("{table} --layout folder", "{other} --layout folder"),
-    "performance": ("{table}", "{other} --dpi 80"),
-    "export --to labelme": ("{table}", "{other}"),
-    "export --to coco": ("{table}", "{other}"),
-    "export --to masks": ("{table} --classes all", "{other} --classes all"),
-    "export --to npz": ("{table}", "{other}"),
-    "export --to tiff": ("{table}", "{other}"),
-    "export --to fiftyone": ("{table}", "{other}"),
-    "compare": ("{first} {second}", "{second} {first}"),
-    "intervene": ("{images} -c demo --device cpu --controls 1", "{one} -c demo --device cpu --controls 1"),
-    "study": (
-        "{images} -c demo --device cpu --controls 1 --sample 2 --stages 2",
-        "{images} -c demo --device cpu --controls 1 --sample 2 --stages 2 --no-strict --threshold 0.4",
-    ),
-    "import-maps": (
-        "{data}/maps --root {data}/BTXRD --class-names Normal,Benign,Malignant",
-        "{data}/maps --root {data}/BTXRD --class-names Normal,Benign",
-    ),
-    "merge": ("{first}", "{second}"),
-    "check": ("{images}", "{data}/BTXRD/images"),
-}  # fmt: skip
-"""What each command gets, and what it got in the run before, whose results are there."""
-_SLOW = {"annotate-iou", "gallery", "performance", "intervene", "study"}
-"""They draw figures or change radiographs, and write as the others do: the suite leaves them to the session."""
 
 
 def _killed(lives: Lives, command: list[str], moment: float) -> None:
@@ -74,7 +45,7 @@ def _killed(lives: Lives, command: list[str], moment: float) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody forks there")
-@pytest.mark.parametrize("command", COMMANDS if KILLS else sorted(COMMANDS.keys() - _SLOW))
+@pytest.mark.parametrize("command", COMMANDS if KILLS else sorted(COMMANDS.keys() - SLOW))
 def test_a_killed_command_leaves_old_or_new_files(lives: Lives, data: Path, tmp_path: Path, command: str) -> None:
     out, start = tmp_path / "out", tmp_path / "start"
     now, before = (words(command, arguments, data, out) for arguments in COMMANDS[command])

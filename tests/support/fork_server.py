@@ -1,9 +1,9 @@
 """A process that has imported what the commands need, and forks a child for each command line that it reads.
 
-Reads a JSON document per line from the standard input; answers with the child's process id, and when it has ended with
-its exit code, negative for a signal. A child has its own streams, environment and exit code, as any process. What it
-does not show is how an interpreter starts, and how it takes itself apart at the end: both cost seconds where so much is
-imported.
+Reads a JSON list of orders per line from the standard input, and starts a child for each of them at once; answers with
+the children's process ids, and when they have ended with their exit codes, negative for a signal. A child has its own
+streams, environment and exit code, as any process. What it does not show is how an interpreter starts, and how it takes
+itself apart at the end: both cost seconds where so much is imported.
 """
 
 from __future__ import annotations
@@ -66,13 +66,19 @@ def _modules() -> Iterator[str]:
 def serve(life: Callable[..., NoReturn]) -> NoReturn:
     """Fork a child for each order, which lives its life with what the order says; until the standard input ends."""
     for line in sys.stdin:
-        order: dict[str, Any] = json.loads(line)
-        child = os.fork()
-        if child == 0:
-            life(**order)
-        _say(child)
-        _say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        children = [_child(life, order) for order in json.loads(line)]
+        for child in children:
+            _say(child)
+        for child in children:
+            _say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     os._exit(0)  # to take so many modules apart takes seconds
+
+
+def _child(life: Callable[..., NoReturn], order: dict[str, Any]) -> int:
+    child = os.fork()
+    if child == 0:
+        life(**order)
+    return child
 
 
 def _say(number: int) -> None:

@@ -30,13 +30,17 @@ class Server:
 
     def start(self, **order: object) -> int:
         """Let a child live with an order; return its process id."""
+        return self.start_together([order])[0]
+
+    def start_together(self, orders: Sequence[Mapping[str, object]]) -> list[int]:
+        """Let children live at the same time, each with an order; return their process ids."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.write(json.dumps(orders) + "\n")
         self._process.stdin.flush()
-        return self._answer()
+        return [self._answer() for _ in orders]
 
     def wait(self) -> int:
-        """Return the exit code of the child, negative for a signal, when it has ended."""
+        """Return the exit code of the next child, in their order, negative for a signal, when it has ended."""
         return self._answer()
 
     def _answer(self) -> int:

@@ -84,10 +84,10 @@ def run(maps: Path, settings: Settings, listener: Listener | None = None) -> Imp
     rows = _rows(gathered, provenance, records, scores, target, listener)
     with alone(target, listener.note):
         count = write_table(target, provenance, rows)
+        table = open_table(target)
+        labelled = [row for row in table.index() if row.label is not None]  # before another run replaces the table
     found = sum(map(len, gathered.maps.values()))
-    table = open_table(target)
     source = open_source(settings.data.annotations)
-    labelled = (row for row in table.index() if row.label is not None)
     annotated = any(source.find(table.image_path(row)) is not None for row in labelled)
     return ImportMapsResult(table, count, found, len(failures.reasons), annotated)
 
