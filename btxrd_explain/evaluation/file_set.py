@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from pydantic import Field
 
 from btxrd_explain.evaluation.parts import Part
+from btxrd_explain.finding import listed, quoted
+from btxrd_explain.inputs.file_kinds import REPORTS
 from btxrd_explain.system.files import read_whole, sha256_of, with_relative_paths, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
+
+    from btxrd_explain.progress import Listener
 
 FileHashes = Annotated[
     dict[str, str],
@@ -90,6 +94,33 @@ def read_report(path: Path) -> Any:  # noqa: ANN401 -- whatever JSON can hold
         return json.loads(content)
     except RecursionError as error:
         raise ValueError(f"'{path}' is nested too deeply") from error
+
+
+def tell_mixed(document: Path, hashes: Mapping[str, str], listener: Listener) -> list[str]:
+    """Say of a report that files next to it are of another run, and return their names; see :func:`of_other_runs`."""
+    mixed = of_other_runs(document.parent, hashes)
+    if mixed:
+        command = REPORTS[document.name]
+        listener.note(
+            f"'{document}' and {listed(quoted(mixed))} are not of one run: run 'btxrd-explain {command}' again, "
+            "which writes all of them"
+        )
+    return mixed
+
+
+def tell_all_mixed(folder: Path, listener: Listener, *, but: Collection[str] = ()) -> None:
+    """Say of each report in a folder of results that files next to it are of another run.
+
+    A report that cannot be read says nothing about its files.
+
+    Args:
+        folder: The folder.
+        listener: Told of each such report.
+        but: Names of reports that are looked at elsewhere.
+    """
+    for name in sorted(REPORTS.keys() - set(but)):
+        with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            tell_mixed(folder / name, read_report(folder / name)["sha256"], listener)
 
 
 def of_other_runs(folder: Path, hashes: Mapping[str, str]) -> list[str]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
+from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from btxrd_explain.system.files import read_whole
+
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
 IMAGE_SUFFIXES = (
@@ -50,6 +56,21 @@ _PASSED_OVER = {
     **dict.fromkeys((".mp4", ".avi", ".mov"), "video"),
 }
 """What may hold radiographs and is never read, by suffix."""
+REPORTS = MappingProxyType(
+    {
+        "annotation_report.json": "annotate-iou",
+        "comparison.json": "compare",
+        "gallery.json": "gallery",
+        "intervention_report.json": "intervene",
+        "performance.json": "performance",
+        "sanity_report.json": "sanity",
+        "study_report.json": "study",
+    }
+)
+"""The reports that other files belong to, and the commands that write them."""
+RESULTS = "results of btxrd-explain"
+_HASHES = re.compile(rb'"sha256": (\{[^{}]*\})')
+"""What a report says of the files that belong to it."""
 COMPANIONS = (
     *(".json", ".jsonl", ".csv", ".tsv", ".xls", ".xlsx", ".ods", ".txt", ".md", ".rst", ".xml", ".yaml", ".yml"),
     *(".html", ".htm", ".css", ".js", ".py", ".pyc", ".ipynb", ".sh", ".r", ".m", ".toml", ".ini", ".cfg", ".log"),
@@ -110,6 +131,40 @@ def what_is_passed_over(path: Path) -> str | None:
     except (OSError, ValueError):  # a NUL in the name
         return None if is_named else ""
     return None if is_named and not is_dicom(head) else _kind_passed_over(head)
+
+
+def results_in(folder: Path, names: AbstractSet[str]) -> set[str]:
+    """Return what of a folder is a result of this tool: pictures of radiographs, which are never radiographs.
+
+    Figures are those that a report names. Folders have the form that the tool gives them, or are next to a table.
+
+    Args:
+        folder: The folder.
+        names: All names in it.
+    """
+    reports = names & REPORTS.keys()
+    has_table = any(name.endswith(".parquet") for name in names)
+    found = {name for name in names & _FOLDERS.keys() if (folder / name / _FOLDERS[name]).exists()}
+    if has_table:
+        found |= names & {"overlays", "report_files"}
+        if "tiff" in names and _are_maps(folder / "tiff"):
+            found.add("tiff")
+    for name in reports:
+        with suppress(OSError, ValueError):
+            found.update(*map(json.loads, _HASHES.findall(read_whole(folder / name, _MAX_BYTES) or b"")))
+    return found & names
+
+
+_FOLDERS = {"masks": "attention", "fiftyone": "samples.json"}
+"""Folders that exports make, and what is in each of them and in no other of that name."""
+_MAX_BYTES = 2**30
+
+
+def _are_maps(folder: Path) -> bool:
+    """Return whether all files of a folder are named like heat maps: the name of an image, and another suffix."""
+    with suppress(OSError):
+        return all(path.stem.lower().endswith(IMAGE_SUFFIXES) for path in folder.iterdir() if not path.is_dir())
+    return False
 
 
 _FOREIGN = {

@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.file_kinds import COMPANIONS, DICOM_INDEX, DICOM_SUFFIXES, IMAGE_SUFFIXES, what_is_passed_over
+from btxrd_explain.inputs.file_kinds import (
+    COMPANIONS,
+    DICOM_INDEX,
+    DICOM_SUFFIXES,
+    IMAGE_SUFFIXES,
+    RESULTS,
+    results_in,
+    what_is_passed_over,
+)
 from btxrd_explain.system.places import is_url, place_of, reaching
 
 if TYPE_CHECKING:
@@ -65,7 +73,8 @@ def list_images(folder: Path) -> FolderListing:
     been meant is passed over in silence. So do subfolders that cannot be listed. Archives, volumes, DICOM files without
     a picture and files of no known kind are counted in the notes.
     Hidden files, hidden folders and Office's lock files (``~$...``) are passed over, and so is a copy of a folder in
-    itself, such as ``images/images``, where the outer one holds images.
+    itself, such as ``images/images``, where the outer one holds images. So are the pictures of earlier results, where
+    these are written among the radiographs.
 
     Args:
         folder: An existing folder. Links to folders are followed, but never in circles.
@@ -107,6 +116,9 @@ def list_images(folder: Path) -> FolderListing:
 def _notes(others: Mapping[str, Sequence[Path]]) -> Iterator[str]:
     """Count what was passed over, by kind."""
     for kind, paths in sorted(others.items()):
+        if kind == RESULTS:
+            yield f"passed over {len(paths)} {kind}, such as '{min(paths)}'"
+            continue
         number = f"{len(paths)} file{'s' if len(paths) > 1 else ''}"
         advice = "" if kind.startswith("DICOM") else "; save as PNG or DICOM what is a radiograph"
         yield f"passed over {number} ({kind}), such as '{min(paths)}'{advice}"
@@ -176,11 +188,13 @@ def _list(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
     if is_url(folder):
         return _list_remote(folder)
     images, folders, others = [], [], {}
+    names: set[str] = set()
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 if _is_hidden(entry.name):
                     continue
+                names.add(entry.name)
                 if _is_folder(entry):
                     folders.append(entry.name)
                 elif (kind := _kind_listed(entry)) is None:
@@ -189,7 +203,9 @@ def _list(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
                     others[entry.name] = kind
     except OSError as error:
         raise InputError(f"cannot list the folder '{folder}' ({error.strerror})", hint="check the path") from error
-    return sorted(images), folders, others
+    own = results_in(folder, names)
+    others |= dict.fromkeys(own & {*images, *folders}, RESULTS)
+    return sorted(set(images) - own), [name for name in folders if name not in own], others
 
 
 def _kind_listed(entry: os.DirEntry[str]) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from btxrd_explain.evaluation.file_set import FileHashes, of_other_runs, read_report, write_set
+from btxrd_explain.evaluation.file_set import REPORTS, FileHashes, of_other_runs, read_report, write_set
 from btxrd_explain.evaluation.parts import Part
 from tests.support.tiny_study import run
 
@@ -92,12 +92,18 @@ def test_each_report_marks_all_that_its_command_wrote(results: Path) -> None:
         assert of_other_runs(results, report["sha256"]) == []
 
 
-def test_report_says_that_metrics_are_of_another_run(results: Path) -> None:
-    said = "are not of one run: run 'btxrd-explain annotate-iou' again"
+def test_report_says_which_files_are_of_another_run(results: Path) -> None:
+    said = "are not of one run: run 'btxrd-explain"
     assert said not in run("report", "-o", results).stderr
-    table = results / "annotation_metrics.parquet"
-    whole = table.read_bytes()
-    table.write_bytes(whole + b"\0")
+    changed = {}
+    for path in sorted(results.glob("*.json")):
+        name = max(json.loads(path.read_text("utf-8"))["sha256"])
+        changed[path.name] = (name, (results / name).read_bytes())
+        (results / name).write_bytes(changed[path.name][1] + b"\0")
     text = " ".join(run("report", "-o", results).stderr.split())
-    table.write_bytes(whole)
-    assert f"'{results / 'annotation_report.json'}' and 'annotation_metrics.parquet' {said}" in text
+    assert text.count(said) == len(changed) == 6
+    for document, (name, content) in changed.items():
+        (results / name).write_bytes(content)
+        assert f"'{results / document}' and '{name}' {said} {REPORTS[document]}' again" in text
+    (results / "gallery.json").write_text('{"sha256": ["damaged"]}')
+    assert said not in run("report", "-o", results).stderr

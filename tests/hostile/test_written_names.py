@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.errors import ExitCode, OutputError
+from btxrd_explain.inputs.image_files import list_images
 from btxrd_explain.system.files import atomic_write, write_bytes
 from btxrd_explain.system.locks import PREFIX, SUFFIX
 from tests.support.texts import texts_of
@@ -149,6 +150,7 @@ def test_a_command_writes_through_nothing_that_was_planted(
     assert written
     assert [entry for entry in seen if entry[0] in _NETWORK] == []
     _all_locked(seen)
+    _no_result_is_a_radiograph(out)
     for name in written:
         told = "\n".join(texts_of(out / name))
         for mark in (_MARK, str(data), str(tmp_path), str(Path.cwd()), str(Path.home()) + os.sep, sys.prefix):
@@ -176,6 +178,16 @@ def test_files_of_an_earlier_run_that_are_read_only_are_replaced(data: Path, tmp
             (out / name).chmod(0o400)
     assert codes[0] == codes[1] in {ExitCode.OK, ExitCode.SOME_FILES_FAILED}
     assert contents[0] == contents[1]
+
+
+def _no_result_is_a_radiograph(out: Path) -> None:
+    """Results may be written into the folder of the radiographs, and be there when it is read again."""
+    table = out / "predictions.parquet"
+    is_new = not table.exists()
+    table.touch()
+    assert list_images(out).files == ()
+    if is_new:
+        table.unlink()
 
 
 def _all_locked(seen: list[tuple[str, str]]) -> None:

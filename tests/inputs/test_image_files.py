@@ -47,6 +47,23 @@ def test_hidden_and_lock_files_are_passed_over(tmp_path: Path) -> None:
     assert listed(tmp_path) == ["d.png"]
 
 
+def test_results_among_radiographs_are_passed_over_with_a_note(tmp_path: Path) -> None:
+    figures = ["gallery_Benign.png", "a/overlays/1.png.png", "a/tiff/1.png.tif", "masks/attention/1.png"]
+    touch(tmp_path, *figures, "1.png", "gallery_2.png", "a/predictions.parquet", "a/2.png", "a/masks/3.png")
+    (tmp_path / "gallery.json").write_text('{\n  "n": 1,\n  "sha256": {\n    "gallery_Benign.png": "00"\n  }\n}')
+    assert listed(tmp_path) == ["1.png", "gallery_2.png", "a/2.png", "a/masks/3.png"]
+    assert list_images(tmp_path).notes == (
+        f"passed over 4 results of btxrd-explain, such as '{tmp_path / 'a' / 'overlays'}'",
+    )
+
+
+def test_what_is_named_like_results_counts_where_no_table_is_and_no_report(tmp_path: Path) -> None:
+    names = ["gallery_Benign.png", "fiftyone/1.png", "masks/1.png", "overlays/1.png", "tiff/1.png.tif"]
+    touch(tmp_path, *names)
+    (tmp_path / "gallery.json").write_text('{"sha256": {damaged}}')
+    assert listed(tmp_path) == names
+
+
 def test_a_copy_of_a_folder_in_itself_is_passed_over_with_a_note(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "images/Images/a.png")
     listing = list_images(tmp_path)

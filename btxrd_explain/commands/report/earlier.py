@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.annotate_iou.metrics_table import MetricsBefore
-from btxrd_explain.evaluation.file_set import as_written, of_other_runs, read_report
+from btxrd_explain.evaluation.file_set import as_written, read_report, tell_all_mixed, tell_mixed
 from btxrd_explain.evaluation.report import (
     build_report,
     describe_protocol,
@@ -15,7 +15,6 @@ from btxrd_explain.evaluation.report import (
     unit_of,
 )
 from btxrd_explain.evaluation.schema import Document
-from btxrd_explain.finding import listed, quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,8 +48,10 @@ class Earlier:
 
         Args:
             folder: The folder.
-            listener: Told of a report that is damaged, or is not of the same run as its files.
+            listener: Told of a report that is damaged, and of reports of any command that are not of the same run as
+                their files.
         """
+        tell_all_mixed(folder, listener, but={_DOCUMENT})
         path = folder / _DOCUMENT
         try:
             report = Document.model_validate(read_report(path))
@@ -59,12 +60,7 @@ class Earlier:
         except (OSError, ValueError):
             listener.note(f"'{path}' is damaged or of another release, and is not taken into account")
             return cls(folder)
-        mixed = of_other_runs(folder, report.sha256)
-        if mixed:
-            listener.note(
-                f"'{path}' and {listed(quoted(mixed))} are not of one run: run 'btxrd-explain annotate-iou' again, "
-                "which writes all of them"
-            )
+        mixed = tell_mixed(path, report.sha256, listener)
         alike = _METRICS in report.sha256 and _METRICS not in mixed
         return cls(folder, report, _scores(folder / _METRICS) if alike else None)
 
