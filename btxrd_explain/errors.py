@@ -43,10 +43,10 @@ class ExitCode(IntEnum):
 
 _SHORT_OF_MEMORY = (
     *("not enough memory", "out of memory", "can't allocate memory", "cannot allocate memory"),
-    *("failed to map segment from shared object", "can't start new thread"),
+    *("failed to map segment from shared object", "can't start new thread", "failed to launch worker thread"),
 )
-"""How devices without an exception of their own for it (CPU, MPS), the system, and its loader of libraries say that
-memory is short; a thread needs some for its stack."""
+"""How devices without an exception of their own for it (CPU, MPS), the system, its loader of libraries, and Arrow say
+that memory is short; a thread needs some for its stack."""
 
 
 def memory_is_short(error: Exception) -> bool:

@@ -13,7 +13,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from btxrd_explain.cli import analysis, data, network
 from btxrd_explain.cli.once import App, question_of
-from btxrd_explain.console.process import leave_warnings_of_dependencies, open_streams
+from btxrd_explain.console.process import leave, leave_warnings_of_dependencies, open_streams
 from btxrd_explain.console.stopping import Stopped, exit_code_of, stop_on_signals
 from btxrd_explain.errors import ExitCode
 
@@ -62,6 +62,8 @@ def main() -> None:
         app()
     except (KeyboardInterrupt, Stopped) as stop:  # before or after the command's own boundary
         raise SystemExit(exit_code_of(stop)) from None
+    except SystemExit as end:
+        leave(end.code)
     except OSError as error:  # help or version, where the standard output leads to a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered would be tried again
         sys.stderr.write(f"error: cannot write to the standard output ({error.strerror}): check where it leads\n")

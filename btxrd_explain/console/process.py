@@ -1,17 +1,22 @@
-"""What a process is given by whoever starts it: streams, which may be closed or not UTF-8, and filters of warnings."""
+"""What a process is given by whoever starts it, and how it ends.
+
+Streams may be closed or not UTF-8, and filters of warnings may be anything. Without memory, the end may be a crash.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
 import warnings
+from contextlib import suppress
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
 _FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
+_short_of_memory: list[str] = []
 _OTHERS = r"(?!btxrd_explain(\.|$)|__main__$)"
 
 
@@ -60,3 +65,22 @@ def leave_warnings_of_dependencies() -> None:
     warnings.filterwarnings("default", module=_OTHERS)
     for category in _FOR_DEVELOPERS:
         warnings.filterwarnings("ignore", category=category, module=_OTHERS)
+
+
+def note_short_memory(what: str) -> None:
+    """Keep in mind that memory ran out, and how: libraries that were half imported may crash when they are cleared."""
+    _short_of_memory.append(what)
+
+
+def leave(code: object) -> NoReturn:
+    """End the process: as usual, or at once and without clearing up where memory ran out.
+
+    Args:
+        code: The exit code, as of ``SystemExit``.
+    """
+    if not _short_of_memory or not isinstance(code, int):
+        raise SystemExit(code)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)

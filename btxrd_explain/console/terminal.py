@@ -17,10 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from btxrd_explain.console.markup import escape
-from btxrd_explain.console.process import write_utf8
+from btxrd_explain.console.process import note_short_memory, write_utf8
 from btxrd_explain.console.progress import Phases
 from btxrd_explain.console.stopping import Stopped, exit_code_of, swallowed
-from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError, memory_is_short
+from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError, RadiographError, memory_is_short
 from btxrd_explain.plain import plain
 from btxrd_explain.progress import Listener
 
@@ -159,9 +159,7 @@ class Terminal(Listener):
                 self._stdout.flush()
             self._check_written()
         except BtxrdExplainError as error:
-            self._phases.stop()
-            self._print_error(str(error))
-            return error.exit_code
+            return self._expected(error)
         except (KeyboardInterrupt, Stopped) as stop:
             return self._interrupted(stop)
         except BrokenPipeError:
@@ -223,6 +221,15 @@ class Terminal(Listener):
         """Lead standard output nowhere: what is buffered reaches nobody, and would be tried again at the end."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), self._stdout.fileno())
 
+    def _expected(self, error: BtxrdExplainError) -> ExitCode:
+        """Show an error of the package; what could not be read for want of memory need not be damaged."""
+        self._phases.stop()
+        cause = error.__cause__
+        if isinstance(cause, Exception) and memory_is_short(cause) and not isinstance(error, RadiographError):
+            return self._unforeseen(cause)
+        self._print_error(str(error))
+        return error.exit_code
+
     def _interrupted(self, stop: BaseException) -> ExitCode:
         self._phases.stop()
         self._err.print("interrupted: run the same command again to go on where it stopped")
@@ -235,7 +242,8 @@ class Terminal(Listener):
             return self._interrupted(signal)
         if memory_is_short(error):
             what = f"there is too little memory ({plain(reason)[:200] or type(error).__name__})"
-            self._print_error(f"{what}: use a smaller --batch-size or --image-size")
+            note_short_memory(what)
+            self._print_error(f"{what}: give it more, or use a smaller --batch-size or --image-size")
         elif backend and isinstance(error, ValueError) and reason.startswith("Key backend:"):  # on matplotlib's import
             self._print_error(f"MPLBACKEND: matplotlib has no backend '{plain(backend)}': unset it")
         elif isinstance(error, OSError) and error.errno in _OF_PATHS and error.filename is not None:

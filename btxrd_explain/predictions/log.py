@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from btxrd_explain.errors import TableError
+from btxrd_explain.errors import TableError, memory_is_short
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.schema import from_batch, table_schema, to_batch
 from btxrd_explain.system.files import cannot_write, remove
@@ -82,11 +82,15 @@ class RowLog:
         if not _begins_like_a_log(data):
             raise foreign(self.path, "a file")
         source = pa.BufferReader(data)
-        with suppress(pa.ArrowException, OSError, StopIteration, TableError):  # what comes next is torn
+        try:
             while source.tell() < len(data):
                 with pa.ipc.open_stream(source) as reader:
                     yield _rows_of(reader)
                     reader.read_all()  # up to its end, where the next one begins
+        except (pa.ArrowException, OSError, StopIteration, TableError) as error:
+            if memory_is_short(error):
+                raise
+            return  # what comes next is torn
 
     def clear(self) -> None:
         """Remove the log; its rows are in a file now.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from btxrd_explain.errors import OtherFileError, TableError
+from btxrd_explain.errors import OtherFileError, TableError, memory_is_short
 from btxrd_explain.predictions.checks import check_columns, check_rows
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.schema import HEAVY_COLUMNS, table_schema
@@ -211,6 +211,8 @@ def _reading(path: Path) -> Iterator[pa.NativeFile]:
         with pa.OSFile(os.fsencode(path)) as source:  # Arrow would refuse a name as text that is not UTF-8
             yield source
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
+        if memory_is_short(error):  # nothing is wrong with the file, which nobody must delete
+            raise
         if _is_other(path):
             raise OtherFileError(
                 f"'{path}' is not a predictions table", hint="name a .parquet file of 'infer'"

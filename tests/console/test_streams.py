@@ -14,7 +14,7 @@ import pytest
 from btxrd_explain.cli import app
 from btxrd_explain.console import process
 from btxrd_explain.console.terminal import Terminal
-from btxrd_explain.errors import ExitCode
+from btxrd_explain.errors import CheckpointError, ExitCode
 from btxrd_explain.predictions.table import open_table
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def test_a_run_whose_results_nobody_can_read_does_its_work(
         OSError(12, os.strerror(12)),
         ImportError("libtorch_cpu.so: failed to map segment from shared object"),
         RuntimeError("can't start new thread"),
+        OSError("Unknown error: Failed to launch worker thread: Resource temporarily unavailable"),
     ],
 )
 def test_short_memory_is_one_line(capsys: pytest.CaptureFixture[str], error: Exception) -> None:
@@ -105,7 +106,45 @@ def test_short_memory_is_one_line(capsys: pytest.CaptureFixture[str], error: Exc
     assert Terminal().guarded(run) is ExitCode.USAGE
     said = " ".join(capsys.readouterr().err.split())
     assert said.startswith("error: there is too little memory (")
-    assert said.endswith("use a smaller --batch-size or --image-size")
+    assert said.endswith("give it more, or use a smaller --batch-size or --image-size")
+
+
+def test_what_cannot_be_read_for_want_of_memory_is_not_called_damaged(capsys: pytest.CaptureFixture[str]) -> None:
+    def run() -> ExitCode:
+        raise CheckpointError("'best.pt' is damaged") from MemoryError()
+
+    assert Terminal().guarded(run) is ExitCode.USAGE
+    assert capsys.readouterr().err.startswith("error: there is too little memory (MemoryError)")
+
+
+@pytest.mark.parametrize("short", [True, False])
+def test_without_memory_the_process_ends_at_once(short: bool) -> None:
+    """Nothing is cleared up: libraries that were half imported may crash then."""
+    run = (
+        "import atexit; from btxrd_explain.console import process\n"
+        "atexit.register(print, 'cleared up')\n"
+        f"if {short}: process.note_short_memory('')\n"
+        "print('said'); process.leave(2)"
+    )
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert done.stdout.split("\n") == ["said", *([] if short else ["cleared up"]), ""]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the use of memory is told otherwise there")
+def test_a_limit_of_memory_ends_a_command_in_one_line(tmp_path: Path) -> None:
+    """So low that none of the libraries can be loaded."""
+    run = (
+        "import resource, sys; from btxrd_explain import cli\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**25, -1))\n"
+        "sys.argv = ['btxrd-explain', 'export', '--to', 'npz', '-o', sys.argv[1]]; cli.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", run, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE, done.stderr
+    assert done.stderr.startswith("error: there is too little memory (")
+    assert len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EACCES])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -112,3 +113,17 @@ def test_what_is_no_table_is_said_to_be_none(tmp_path: Path) -> None:
         open_part(tmp_path)
     with pytest.raises(TableError, match=r"c\.parquet' is damaged"):
         open_part(tmp_path / "c.parquet")
+
+
+def test_a_table_for_which_there_is_no_memory_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever believed it would delete a sound table, and a run would write another one in its place."""
+    write_table(tmp_path / "p.parquet", PROVENANCE, ROWS)
+
+    def fail(*_: object, **__: object) -> None:
+        raise pa.lib.ArrowMemoryError("malloc of size 103680 failed")
+
+    monkeypatch.setattr(pq, "read_metadata", fail)
+    with pytest.raises(MemoryError):
+        open_part(tmp_path / "p.parquet")
