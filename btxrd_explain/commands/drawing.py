@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _LONGEST = 150
 """Bytes of a class name in a file name; file systems take 255, of which a part is ours."""
 _LONGEST_PART = 200
-"""Characters of an image's name in a file name; nearly all are of one byte."""
+"""Bytes of an image's name in a file name."""
 
 
 def file_names_of_classes(names: Sequence[str]) -> dict[str, str]:
@@ -50,11 +50,15 @@ def file_name_of_image(image_id: str, suffix: str) -> Path:
     text = image_id.replace("\0", "_")
     if os.name == "nt":  # where these too make a path
         text = text.replace("\\", "/").replace(":", "_")
-    parts = [part[:_LONGEST_PART] for part in text.split("/") if part not in {"", ".", ".."}] or ["_"]
+    parts = [_cut(part) for part in text.split("/") if part not in {"", ".", ".."}] or ["_"]
     mark = ""
     if "/".join(parts) != image_id:
         mark = f"-{hashlib.sha256(image_id.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
     return Path(*parts[:-1], f"{parts[-1]}{mark}{suffix}")
+
+
+def _cut(part: str) -> str:
+    return part.encode("utf-8", "surrogatepass")[:_LONGEST_PART].decode("utf-8", "ignore")
 
 
 def file_names_of_images(image_ids: Iterable[str], suffix: str, *, by_stem: bool = False) -> dict[str, Path]:

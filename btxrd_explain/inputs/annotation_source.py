@@ -26,6 +26,7 @@ from btxrd_explain.inputs.annotation_formats import (
 )
 from btxrd_explain.inputs.annotation_names import SimilarNames
 from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
+from btxrd_explain.inputs.image_files import is_folder
 from btxrd_explain.system.places import absolute, is_url
 
 if TYPE_CHECKING:
@@ -507,5 +508,5 @@ def _files_in(folder: Path, suffix: str | tuple[str, ...]) -> list[Path]:
         return [
             Path(entry.path)
             for entry in entries
-            if entry.name.lower().endswith(suffix) and not entry.name.startswith(".") and not entry.is_dir()
+            if entry.name.lower().endswith(suffix) and not entry.name.startswith(".") and not is_folder(entry)
         ]

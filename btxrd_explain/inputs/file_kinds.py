@@ -155,15 +155,15 @@ def results_in(folder: Path, names: AbstractSet[str]) -> set[str]:
     return found & names
 
 
-_FOLDERS = {"masks": "attention", "fiftyone": "samples.json"}
+_FOLDERS = {"masks": "attention", "fiftyone": "fields"}
 """Folders that exports make, and what is in each of them and in no other of that name."""
 _MAX_BYTES = 2**30
 
 
 def _are_maps(folder: Path) -> bool:
-    """Return whether all files of a folder are named like heat maps: the name of an image, and another suffix."""
+    """Return whether a folder has a file that is named like a heat map: the name of an image, and another suffix."""
     with suppress(OSError):
-        return all(path.stem.lower().endswith(IMAGE_SUFFIXES) for path in folder.iterdir() if not path.is_dir())
+        return any(path.stem.lower().endswith(IMAGE_SUFFIXES) for path in folder.iterdir())
     return False
 
 

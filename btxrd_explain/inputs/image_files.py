@@ -195,7 +195,7 @@ def _list(folder: Path) -> tuple[list[str], list[str], dict[str, str]]:
                 if _is_hidden(entry.name):
                     continue
                 names.add(entry.name)
-                if _is_folder(entry):
+                if is_folder(entry):
                     folders.append(entry.name)
                 elif (kind := _kind_listed(entry)) is None:
                     images.append(entry.name)
@@ -216,7 +216,8 @@ def _kind_listed(entry: os.DirEntry[str]) -> str | None:
     return what_is_passed_over(Path(entry.path))
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Return whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # links in a circle

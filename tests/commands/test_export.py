@@ -28,7 +28,7 @@ from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.outputs.export import labelme
 from btxrd_explain.outputs.export.coco import coco_writer
-from btxrd_explain.outputs.export.item import Attention, ExportedImage, Origin
+from btxrd_explain.outputs.export.item import Attention, ExportedImage, Origin, UnexportedError
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.table import open_table
 
@@ -180,6 +180,13 @@ def test_beside_the_images_no_annotation_is_touched(out: Path) -> None:
     _export(out, "labelme", "--beside-images", "--threshold", 0.3)  # its own files it writes anew
     document = json.loads((images / "left" / "IMG1.jpeg.attention.json").read_text())
     assert document["btxrd_explain"]["rule"] == "gradcam heat map >= 0.3"
+
+
+def test_a_name_that_is_too_long_next_to_an_image_stops_no_other(tmp_path: Path) -> None:
+    anything: Any = None
+    long = tmp_path / f"{'a' * 256}.attention.json"
+    with pytest.raises(UnexportedError, match="too long"):
+        labelme.write_labelme(anything, origin=anything, place=lambda _: long, tolerance=1.0)
 
 
 def test_a_file_that_is_nested_too_deeply_is_somebody_elses(tmp_path: Path) -> None:

@@ -315,6 +315,7 @@ def test_rows_without_end_in_a_small_file(tmp_path: Path) -> None:
         ("/", "_-*.x"),
         ("a\0b", "a_b-*.x"),
         ("x" * 4000, f"{'x' * 200}-*.x"),
+        ("\u9aa8" * 80 + ".png", "\u9aa8" * 66 + "-*.x"),
     ],
 )
 def test_no_image_id_leads_out_of_the_folder(tmp_path: Path, image_id: str, name: str) -> None:
@@ -327,4 +328,5 @@ def test_no_image_id_leads_out_of_the_folder(tmp_path: Path, image_id: str, name
 
 def test_different_image_ids_have_different_files() -> None:
     ids = ["a", "../a", "../../a", "/a", "./a", "a/", "a//", "b/../a", "", ".", "..", "/", "x" * 300, "x" * 301]
+    ids += ["\u9aa8" * 80, "\u9aa8" * 81]
     assert len({file_name_of_image(image_id, ".x") for image_id in ids}) == len(ids)

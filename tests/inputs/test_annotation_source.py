@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 SIZE = Size(6, 9)
 CORNERS = [[1, 1], [4, 1], [4, 3], [1, 3]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_in_a_circle_hides_no_other_annotation(tmp_path: Path) -> None:
+    labelme(tmp_path / "1.json", ("tumor", CORNERS))
+    (tmp_path / "2.json").symlink_to("2.json")
+    assert open_source(tmp_path).find(tmp_path / "1.png") is not None
 
 
 def labelme(path: Path, *shapes: tuple[str, list[list[int]]], size: Size = SIZE) -> None:

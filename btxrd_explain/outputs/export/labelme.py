@@ -49,7 +49,13 @@ def write_labelme(
         own: The folder of all files that the tool makes by itself; None where each lies next to its image.
     """
     target = place(image)
-    if not _is_ours(target):
+    try:
+        is_ours = _is_ours(target)
+    except OSError as error:  # next to the image, a name can become too long
+        raise UnexportedError(
+            f"'{target}' cannot be written ({error.strerror})", hint="leave out --beside-images"
+        ) from error
+    if not is_ours:
         raise UnexportedError(f"'{target}' was not written by this command and stays", hint="move it away")
     write_json(target, _document(image, target, origin, tolerance), own=own)
 
