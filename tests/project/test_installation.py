@@ -1,4 +1,8 @@
-"""What README and CONTRIBUTING tell users to install is installed here, from a clone."""
+"""What README and CONTRIBUTING tell users to install is installed here, from a clone.
+
+What these tests run in was installed by README's other command, with the same constraint: pip does not fetch and unpack
+all of it again. It finds the packages that it would, and decides about them as ever; pipx and uv begin with nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,18 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
+from importlib.metadata import distributions, requires
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.support.documents import CONTRIBUTING, INSTALLING, README, ROOT, commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
 pytestmark = [
     pytest.mark.skipif(not os.environ.get("CI"), reason="installs everything anew: in CI only"),
@@ -24,6 +31,9 @@ pytestmark = [
 
 NOT_COMPILED = {"PIP_NO_COMPILE": "0"}
 """pip's ``--no-compile``, spelt its way: bytecode of packages that nothing imports here takes half a minute."""
+
+NOT_LAID_OUT = {"btxrd-explain", "pip", "mypy", "nox"}
+"""What pip installs in any case: the package, itself, and what the documents run but the tests do not need."""
 
 
 @pytest.fixture
@@ -42,6 +52,34 @@ def _done(command: str, folder: Path, **variables: str) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 
+def _needed() -> set[str]:
+    """Return the names of all packages that a user needs, from the package's own requirements on."""
+    found: set[tuple[str, str]] = set()
+    left = [("btxrd-explain", "")]
+    while left:
+        package = left.pop()
+        if package in found:
+            continue
+        found.add(package)
+        name, extra = package
+        for text in requires(name) or ():
+            wanted = Requirement(text)
+            if wanted.marker is None or wanted.marker.evaluate({"extra": extra}):
+                left += [(canonicalize_name(wanted.name), each) for each in ("", *wanted.extras)]
+    return {name for name, _ in found}
+
+
+def _lay_out(clone: Path, names: Container[str]) -> None:
+    """Link the modules of installed packages into the environment of a clone, whether it is there already or not."""
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(clone / ".venv")}))
+    for package in distributions(path=[sysconfig.get_path("purelib")]):
+        if canonicalize_name(package.name) in names:
+            for file in package.files or ():
+                if ".." not in file.parts and not (site / file).exists():
+                    (site / file).parent.mkdir(parents=True, exist_ok=True)
+                    os.link(package.locate_file(file), site / file)
+
+
 def _assert_installed(folder: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
     """What was installed below a folder is what is locked, and has run the demo there."""
     (torch,) = folder.rglob("site-packages/torch")
@@ -56,8 +94,12 @@ def test_with_pip_a_user_tries_the_demo_and_becomes_a_developer(
 
     Of what nox runs, the lints as a session, and the types in the environment that was set up.
     """
+    needed = _needed()
+    _lay_out(clone, needed - NOT_LAID_OUT)
     _done(INSTALLING[0], clone, **NOT_COMPILED)
     _assert_installed(clone, unlocked)
+    every = {canonicalize_name(package.name) for package in distributions(path=[sysconfig.get_path("purelib")])}
+    _lay_out(clone, every - needed - NOT_LAID_OUT)
     *setting_up, nox = commands(CONTRIBUTING)
     for command in (*setting_up, f"{nox} -s lint", ".venv/bin/mypy"):
         _done(command, clone, **NOT_COMPILED)
