@@ -89,6 +89,12 @@ def _layers(*arguments: str) -> Any:  # noqa: ANN401 -- JSON
     return json.loads(result.stdout)
 
 
+@pytest.fixture
+def few_lesions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ceilings be those of five lesions, for tests that do not look at them."""
+    monkeypatch.setattr(workflow, "reference_lesions", lambda: reference_lesions(5))
+
+
 def _chosen(document: Any) -> list[str]:  # noqa: ANN401 -- JSON
     return [layer["name"] for layer in document["layers"] if layer["chosen"]]
 
@@ -111,6 +117,7 @@ def test_the_ceilings_are_those_of_smoothed_maps() -> None:
     assert all(one["ceiling"] < other["ceiling"] for one, other in pairs)
 
 
+@pytest.mark.usefixtures("few_lesions")
 def test_a_head_of_zeros_is_filled(tmp_path: Path) -> None:
     """Some networks start with a head of zeros, so that before training no score depends on anything."""
     assert _chosen(_layers("gmlp_ti16_224", "--image-size", "64")) == ["norm"]
@@ -133,6 +140,7 @@ def _checkpoint(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("few_lesions")
 def test_a_checkpoint_with_or_without_the_flag(tmp_path: Path) -> None:
     path = str(_checkpoint(tmp_path))
     named, flagged = _layers(path), _layers("--checkpoint", path)
@@ -142,6 +150,7 @@ def test_a_checkpoint_with_or_without_the_flag(tmp_path: Path) -> None:
     assert _chosen(_layers(path, "--target-layer", "layer2,layer3")) == ["layer2", "layer3"]
 
 
+@pytest.mark.usefixtures("few_lesions")
 def test_the_demos_classifier_has_a_name() -> None:
     assert _chosen(_layers("demo")) == _chosen(_layers("--checkpoint", "demo"))
 
