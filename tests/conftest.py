@@ -42,6 +42,9 @@ _WATCH = str(Path(__file__).parent / "support" / "network")
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_WATCH, os.environ.get("PYTHONPATH")]))
 importlib.import_module("tests.support.network.sitecustomize")
 
+for _name in [name for name in os.environ if name.startswith("BTXRD_EXPLAIN_") and "__" in name]:
+    del os.environ[_name]  # a developer's own settings stay out of the tests
+
 NAMES = ("Normal", "Benign", "Malignant")
 SMALL_FIGURES = {
     "BTXRD_EXPLAIN_OUTPUT__DPI": "50",
@@ -144,19 +147,34 @@ def _no_network(request: pytest.FixtureRequest) -> Iterator[None]:
         assert request.node.get_closest_marker("network"), f"the network is not for tests:\n{wanted}"
 
 
-@pytest.fixture(autouse=True)
-def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep a developer's own BTXRD_EXPLAIN_* settings out of the tests."""
-    for name in list(os.environ):
-        if name.startswith("BTXRD_EXPLAIN_") and "__" in name:
-            monkeypatch.delenv(name)
+@pytest.fixture(scope="module")
+def small_figures() -> Iterator[None]:
+    """Let commands draw small figures, for modules whose tests and fixtures look at none."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SMALL_FIGURES.items():
+            patch.setenv(name, value)
+        yield
 
 
-@pytest.fixture
-def small_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let commands draw small figures, for tests that look at none."""
-    for name, value in SMALL_FIGURES.items():
-        monkeypatch.setenv(name, value)
+@pytest.fixture(scope="module")
+def blank_figures(small_figures: None) -> Iterator[None]:  # noqa: ARG001 -- sets variables
+    """Let commands build their figures and write a white picture, for modules that ask what is computed and said.
+
+    Commands draw theirs in tests of their own, in the pages of the documentation and in real processes.
+    """
+    from matplotlib.figure import Figure  # noqa: PLC0415 -- only where a test needs it
+
+    savefig = Figure.savefig
+
+    def save(figure: Figure, file: Any, **look: Any) -> None:  # noqa: ANN401 -- matplotlib's
+        if look["format"] == "png":
+            Image.new("L", (8, 8), 255).save(file, "PNG")
+        else:
+            savefig(figure, file, **look)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", save)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.predictions.record import Prediction
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 SIZES = {"a.png": (40, 60), "b.png": (50, 30)}
 CLASSES = ("Benign", "Malignant")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 COUNT, SIZE = 4, (40, 50)
 
 

@@ -11,6 +11,7 @@ import timm
 import torch
 from PIL import Image
 
+from tests.conftest import SMALL_FIGURES
 from tests.interruption.lives import Lives
 from tests.support.processes import serving
 
@@ -41,7 +42,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def lives(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lives]:
     """Runs commands in processes of their own."""
-    with serving("tests.interruption.fork_server", environment=os.environ) as server:
+    with serving("tests.interruption.fork_server", environment=os.environ | SMALL_FIGURES) as server:
         yield Lives(server, tmp_path_factory.mktemp("lives"))
 
 
