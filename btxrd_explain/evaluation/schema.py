@@ -142,6 +142,13 @@ class Best(Part):
     optimistic: Literal[True] = Field(default=True, description="Chosen in hindsight; never a result.")
 
 
+class ComparatorCurve(Part):
+    """Mean IoU of a detector or segmenter at the same thresholds."""
+
+    n: int = Field(description="Images in which both it and the heat map have a curve.")
+    mean: list[float]
+
+
 class Curve(Part):
     """Mean IoU at 101 thresholds; null where undefined."""
 
@@ -153,6 +160,9 @@ class Curve(Part):
     high: list[float | None]
     ceiling: list[float | None]
     baselines: dict[str, list[float | None]]
+    comparators: dict[str, ComparatorCurve] = Field(
+        default={}, description="Detectors and segmenters that found something in one of these images."
+    )
     best: Best
 
 

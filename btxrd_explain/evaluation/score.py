@@ -90,6 +90,7 @@ class Score:
         boxes: Whether a box of the classifier's map finds a lesion, boolean, shape ``(3, 1000)``; None where undefined
             or not asked for.
         comparators: What the findings of each detector or segmenter score, by its name.
+        comparator_curves: Their IoU at 101 thresholds, likewise, as in ``curves``.
         no_lesion: Which classes are without a lesion.
         case: The class of a multi-label table that is looked at; None where classes exclude each other.
         key: Hash of all that the scores of the classifier's maps and of the ceiling follow from; None where there are
@@ -111,6 +112,7 @@ class Score:
     pixels: NDArray[np.uint32] | None = None
     boxes: NDArray[np.bool_] | None = None
     comparators: Mapping[str, ImageMetrics] = field(default_factory=dict, hash=False)
+    comparator_curves: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, hash=False)
     no_lesion: NoLesion = BY_NAME
     case: Case | None = None
     key: str | None = None

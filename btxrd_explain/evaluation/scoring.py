@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 import numpy as np
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.heatmap import HeatMap
-    from btxrd_explain.core.metrics import ImageMetrics, Measurement, PixelCounts
+    from btxrd_explain.core.metrics import Measurement, PixelCounts
     from btxrd_explain.evaluation.comparators import Comparator
     from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.evaluation.measured import MeasuredBefore
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 
+Name = TypeVar("Name", bound=str)
 _TOO_SMALL = "it falls between the pixels of the network's input"
 
 
@@ -182,7 +183,12 @@ class Scorer:
         others, findings = self._others(score, image, lesions)
         false_alarm = self._false_alarm(score, image)
         classes = [index for index in (score.target, false_alarm) if index is not None]
-        score = replace(score, comparators=others, key=key_of(image, lesions, classes, self.protocol))
+        score = replace(
+            score,
+            comparators={name: one.metrics for name, one in others.items()},
+            comparator_curves=_curves(others),
+            key=key_of(image, lesions, classes, self.protocol),
+        )
         known = self._known_before(score, false_alarm)
         return replace(self._measured(score, image, lesions) if known is None else Scored(known), findings=findings)
 
@@ -200,9 +206,8 @@ class Scorer:
         """Measure all maps."""
         edges, problem = self._edges(image)
         found = dict(self._measurements(score, image, lesions, edges))
-        curves = {kind: one.curve.astype(np.float32) for kind, one in found.items() if one.curve is not None}
         pixels = {kind: one.pixels for kind, one in found.items() if one.pixels is not None}
-        score = replace(score, metrics={kind: one.metrics for kind, one in found.items()}, curves=curves)
+        score = replace(score, metrics={kind: one.metrics for kind, one in found.items()}, curves=_curves(found))
         own = pixels.get(MapKind.MODEL)
         if own is None:
             _, heat = next(self._maps(score, image, lesions, edges, self.protocol.space))
@@ -240,7 +245,7 @@ class Scorer:
 
     def _others(
         self, score: Score, image: ExplainedImage, lesions: Lesions
-    ) -> tuple[dict[str, ImageMetrics], tuple[Finding, ...]]:
+    ) -> tuple[dict[str, Measurement], tuple[Finding, ...]]:
         """Score what detectors and segmenters found, and tell of files that cannot be used."""
         name = None if score.annotated_class is None else image.class_name(score.annotated_class)
         space, found = self.protocol.space, {}
@@ -253,7 +258,7 @@ class Scorer:
                 continue
             if heat is not None:
                 each = lesions.masks_in(space)
-                found[comparator] = measure(heat, lesions.mask_in(space), each, self.protocol.threshold).metrics
+                found[comparator] = measure(heat, lesions.mask_in(space), each, self.protocol.threshold)
         return found, tuple(findings)
 
     def _edges(self, image: ExplainedImage) -> tuple[NDArray[np.float32] | None, str | None]:
@@ -321,6 +326,11 @@ class Scorer:
             if heat.status is MapStatus.OK
         }
         return {kind: each for kind, each in overlaps.items() if each is not None}
+
+
+def _curves(found: Mapping[Name, Measurement]) -> dict[Name, NDArray[np.float32]]:
+    """Return the IoU at 101 thresholds of what has one."""
+    return {name: one.curve.astype(np.float32) for name, one in found.items() if one.curve is not None}
 
 
 def _dropped(lesions: Lesions) -> str | None:

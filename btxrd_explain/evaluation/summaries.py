@@ -16,6 +16,7 @@ from btxrd_explain.evaluation.schema import (
     Best,
     Boxes,
     Comparator,
+    ComparatorCurve,
     Correlations,
     Curve,
     DataSet,
@@ -25,7 +26,7 @@ from btxrd_explain.evaluation.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -70,8 +71,18 @@ def describe_curve(sample: Sample) -> Curve:
         baselines={
             str(kind): _listed(curve) for kind in BASELINES if (curve := mean_curve(sample.scores, kind)) is not None
         },
+        comparators=dict(_comparator_curves(sample)),
         best=Best(threshold=threshold, mean_iou=mean_iou),
     )
+
+
+def _comparator_curves(sample: Sample) -> Iterator[tuple[str, ComparatorCurve]]:
+    """Yield the curve of each detector or segmenter over the images in which both it and the classifier have one."""
+    scores = [score for score in sample.scores if MapKind.MODEL in score.curves]
+    for name in sample.comparators:
+        curves = [score.comparator_curves[name] for score in scores if name in score.comparator_curves]
+        if curves:
+            yield name, ComparatorCurve(n=len(curves), mean=np.mean(curves, axis=0, dtype=np.float64).tolist())
 
 
 def _listed(curve: NDArray[np.float64] | None) -> list[float | None]:

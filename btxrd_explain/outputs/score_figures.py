@@ -30,6 +30,7 @@ class IouCurves:
         ceiling: The ideal map that the class-activation grid can draw; None is not drawn.
         chance: The chance level; None is not drawn.
         baselines: Maps that know nothing of the classifier.
+        comparators: Detectors and segmenters.
 
     Raises:
         ValueError: A line does not have a value per threshold.
@@ -41,6 +42,7 @@ class IouCurves:
     ceiling: Band | None = None
     chance: Band | None = None
     baselines: Sequence[Band] = ()
+    comparators: Sequence[Band] = ()
 
     def __post_init__(self) -> None:
         """Check that the lines fit."""
@@ -50,7 +52,8 @@ class IouCurves:
     @property
     def bands(self) -> list[Band]:
         """All lines that are drawn."""
-        return [band for band in (self.model, self.ceiling, self.chance, *self.baselines) if band is not None]
+        each = (self.model, *self.comparators, self.ceiling, self.chance, *self.baselines)
+        return [band for band in each if band is not None]
 
 
 def build_iou_curve(
@@ -79,8 +82,10 @@ def build_iou_curve(
     for band, style in ((curves.ceiling, 1), (curves.chance, 2)):
         if band is not None:
             add_band(axes, curves.thresholds, band, colour=GREY, style=style)
-    for number, band in enumerate(curves.baselines):
-        add_band(axes, curves.thresholds, band, colour=SERIES[1 + number % (len(SERIES) - 1)], style=3, thin=True)
+    for number, band in enumerate((*curves.comparators, *curves.baselines)):
+        baseline = number >= len(curves.comparators)
+        colour = SERIES[1 + number % (len(SERIES) - 1)]
+        add_band(axes, curves.thresholds, band, colour=colour, style=3 if baseline else 0, thin=baseline)
     if threshold is not None:
         add_mark(axes, threshold, f"threshold {threshold:g}")
     if best is not None:

@@ -114,6 +114,14 @@ def test_findings_are_scored_as_maps_of_their_scores(data: Path, tmp_path: Path)
     assert comparator["mean"] == pytest.approx(np.mean(other))
     assert comparator["difference"]["mean"] == pytest.approx(np.mean(np.subtract(own, other)))
     assert (comparator["n"], comparator["n_undefined"]) == (3, 1)
+    curves = report["curve"]["comparators"]
+    assert set(curves) == {"boxes", "runs", "scored"}
+    assert curves["boxes"]["n"] == 3
+    low = [(_expected(number) >= 0.25, lesion) for number, lesion in enumerate(LESIONS) if FOUND[number]]
+    expected = {0.5: np.mean(other), 0.25: np.mean([(one & two).sum() / (one | two).sum() for one, two in low])}
+    for threshold, mean in expected.items():
+        place = report["curve"]["thresholds"].index(threshold)
+        assert curves["boxes"]["mean"][place] == pytest.approx(mean, abs=1e-6)
     assert "| boxes | runs | scored |" in (tmp_path / "annotation_report.md").read_text()
 
 
@@ -137,6 +145,9 @@ def test_the_page_and_the_picture_of_readers_have_them(data: Path, tmp_path: Pat
     row = next(row for row in document["slices"] if row["group"] == "compared with")
     expected = report["summary"]["overall"]["metrics"]["iou"]["comparators"]["detector"]["mean"]
     assert (row["name"], row["iou"]["mean"]) == ("detector", expected)
+    (lines,) = [figure for figure in document["figures"] if figure["title"] == "IoU over the threshold"]
+    (line,) = [series for series in lines["series"] if series["name"] == "compared with detector (3)"]
+    assert line["y"] == report["curve"]["comparators"]["detector"]["mean"]
     run("report", *table, "-o", tmp_path / "alone")
     assert str(data) not in (tmp_path / "alone" / "report.html").read_text()
 

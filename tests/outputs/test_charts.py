@@ -60,15 +60,19 @@ def test_charts_with_long_names_are_readable(count: int, entries: int) -> None:
 
 def test_the_curve_shows_each_line_and_mark() -> None:
     band = Band("classifier", np.where(X < 0.8, 1 - X, np.nan), X * 0, X)
-    curves = IouCurves(X, band, 39, Band("ceiling", X), Band("chance", X / 9), [Band("centre", X / 3)])
+    others = [Band("centre", X / 3)], [Band("detector", X / 2)]
+    curves = IouCurves(X, band, 39, Band("ceiling", X), Band("chance", X / 9), *others)
     figure = build_iou_curve(curves, threshold=0.5, best=0.4, footer="SYNTHETIC DATA")
     assert_readable(figure)
     (axes,) = figure.axes
     named = {str(line.get_label()): np.asarray(line.get_ydata(), float) for line in axes.lines}
     assert next(iter(named)) == "classifier"
     assert set(named) == {
-        "classifier", "ceiling", "chance", "centre", "threshold 0.5", "best on these images, 0.4 (optimistic)"
+        "classifier", "ceiling", "chance", "centre", "detector", "threshold 0.5",
+        "best on these images, 0.4 (optimistic)"
     }  # fmt: skip
+    colours = [line.get_color() for line in axes.lines if line.get_label() in {"classifier", "detector", "centre"}]
+    assert len(set(colours)) == 3
     np.testing.assert_array_equal(named["classifier"], band.values)  # undefined values are gaps, not zeros
     assert "n = 39" in [text.get_text() for text in _texts(figure)]
 

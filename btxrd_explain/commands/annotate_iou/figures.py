@@ -16,7 +16,7 @@ from btxrd_explain.evaluation.lesions import lesions_of
 from btxrd_explain.evaluation.protocol import MapKind, rule_in_words
 from btxrd_explain.evaluation.summaries import summarise
 from btxrd_explain.inference.explained import ExplainedImage
-from btxrd_explain.outputs.chart import Band
+from btxrd_explain.outputs.chart import Band, named
 from btxrd_explain.outputs.comparison_figure import Panel, build_comparison, cell_pixels
 from btxrd_explain.outputs.marks import Marks, hottest_of, inset_of, inset_window, outlines_of, seen_box
 from btxrd_explain.outputs.overlay import as_rgb, shrunk
@@ -90,6 +90,9 @@ def _curves(curve: Curve) -> IouCurves:
         images=curve.n,
         ceiling=Band("ceiling of the grid", _line(curve.ceiling)),
         chance=None if chance is None else Band("chance: a random grid", _line(chance)),
+        comparators=[
+            Band(named(name, f", n = {one.n}"), np.array(one.mean)) for name, one in curve.comparators.items()
+        ],
         baselines=[
             Band(name, _line(curve.baselines[kind])) for kind, name in _NAMES.items() if kind in curve.baselines
         ],

@@ -66,6 +66,7 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
     bounds = {"ceiling of the grid": curve.ceiling}
     bounds |= {name: curve.baselines.get(kind, [None]) for name, kind in _BASELINES.items()}
     others |= {name: values for name, values in bounds.items() if None not in values}
+    others |= {f"compared with {name} ({one.n})": one.mean for name, one in curve.comparators.items()}
     yield {
         "title": "IoU over the threshold",
         "note": "Mean over radiographs; the band is its 95 % interval, the dotted line the threshold of this report. "
