@@ -276,7 +276,7 @@ def show_intervene(terminal: Terminal, result: InterveneResult, loaded: LoadedSe
     ]
     terminal.print_table(["change", "log-odds", "flips", "n"], rows)
     cells = [[cell.name, str(cell.count), cell.meaning] for cell in report.table.cells]
-    terminal.print_table(["map and class", "images", ""], cells)
+    terminal.print_table(["map and class", report.counted, ""], cells)
     terminal.print(f"[bold]{escape(report.verdict)}[/bold]")
     for remark in report.remarks:
         terminal.print(escape(remark))

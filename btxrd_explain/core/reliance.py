@@ -166,4 +166,6 @@ def _interval(found: Estimate) -> str:
 
 
 def _few(found: Estimate) -> str:
+    if found.units < found.n:
+        return f"{found.n} values of only {found.units} independent image{'s' * (found.units > 1)}"
     return "no image" if not found.n else f"only {found.n} image{'s' * (found.n > 1)}"

@@ -15,7 +15,7 @@ from btxrd_explain.core.statistics import mean_intervals
 from btxrd_explain.evaluation.protocol import MapKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -53,6 +53,11 @@ def effect_names(design: Design) -> list[str]:
         for part in ("lesion", "control", "excess")
     ]
     return names + [str(kind) for kind in OTHERS]
+
+
+def counted_as(scores: Iterable[Score]) -> str:
+    """Return what numbers count: images, or classes of images where one may have several."""
+    return "classes of images" if any(score.case is not None for score in scores) else "images"
 
 
 # One image.

@@ -74,6 +74,12 @@ def test_what_a_softmax_said_does_not_answer_for_a_sigmoid(data: Path, tmp_path:
     classes = [(image["image_id"], image["class"]) for image in several["per_image"]]
     assert classes == [("0.png", "Effusion"), ("0.png", "Fracture"), ("1.png", "Mass")]
     assert set(several["summary"]["by_class"]) == {"Fracture", "Effusion", "Mass"}
+    assert (single["counted"], single["num_images"], single["num_with_lesion"]) == ("images", 2, 2)
+    assert (several["counted"], several["num_images"], several["num_with_lesion"]) == ("classes of images", 2, 2)
+    assert several["summary"]["overall"]["effects"]["lesion"]["log_odds"]["n"] == 3
+    assert several["remarks"][0].endswith("of 3 classes of images.")
+    assert any(limit.startswith("A radiograph counts once for each class") for limit in several["limits"])
+    assert "3 classes of images with a lesion" in (tmp_path / "intervention_report.md").read_text()
     table = pq.read_table(tmp_path / "intervention_metrics.parquet")
     assert table["class"].to_pylist() == [name for _, name in classes]
     assert table["predicted"].to_pylist() == [image["predicted"] for image in several["per_image"]]

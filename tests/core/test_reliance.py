@@ -53,6 +53,7 @@ def test_the_count_is_behind_the_verdict() -> None:
     assert "-2.00 [-3.00, -1.00]" in judge_reliance(Estimate(-2.0, -3.0, -1.0, 40, 40)).text
     assert "no image" in judge_reliance(Estimate(None, None, None, 0, 0)).text
     assert "only 1 image " in judge_reliance(Estimate(-2.0, None, None, 1, 1)).text
+    assert "3 values of only 1 independent image " in judge_reliance(Estimate(-2.0, None, None, 3, 1)).text
 
 
 def test_fewer_than_five_controls_give_no_rank_and_undefined_stays_so() -> None:

@@ -181,6 +181,7 @@ def build_report(
         remarks=remarks,
         rule=RULE,
         **changed(gathered.images),
+        counted=measured.counted,
         summary=summarise_all(measured, {name: columns[name] for name in extent.by}),
         table=describe_table(measured, wanted),
         surroundings=describe_surroundings(measured),

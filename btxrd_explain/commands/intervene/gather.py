@@ -12,7 +12,7 @@ from btxrd_explain.core.controls import generator_of
 from btxrd_explain.core.intervention import Design, Interventions, Readings, intervene
 from btxrd_explain.core.shapes import rasterise_union
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.evaluation.intervention import Intervened
+from btxrd_explain.evaluation.intervention import Intervened, counted_as
 from btxrd_explain.evaluation.lesions import lesions_of
 from btxrd_explain.evaluation.score import Exclusion
 from btxrd_explain.inference.explained import ExplainedImage
@@ -175,10 +175,12 @@ class _Gathering:
         pictures = [design.most if score.excluded is None else design.least for _, score in wanted]
         if not pictures:
             return 0
-        cost = cost_of(self._explainer, pictures)
+        cost, scores = cost_of(self._explainer, pictures), [score for _, score in wanted]
+        images = len({score.row.image_id for score in scores})
+        several = "" if counted_as(scores) == "images" else f"{len(wanted)} classes of "
         self._listener.note(
-            f"{len(wanted)} radiographs, with all changes at most {cost.pictures} pictures in {cost.passes} passes of "
-            f"the network: some {duration(cost.seconds)} without those of an earlier run"
+            f"{several}{images} radiographs, with all changes at most {cost.pictures} pictures in {cost.passes} passes "
+            f"of the network: some {duration(cost.seconds)} without those of an earlier run"
         )
         return cost.passes
 

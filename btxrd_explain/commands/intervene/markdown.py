@@ -40,7 +40,7 @@ def _sections(report: InterventionReport) -> Iterator[str]:
     yield f"## Effects\n\n{_effects(report)}"
     yield f"### Slices\n\n{_slices(report)}"
     yield "### Border, background and markers\n\n" + "\n".join(
-        f"- {part.verdict}{_missing(part.missing)}" for part in report.surroundings.values()
+        f"- {part.verdict}{_missing(part.missing, report.counted)}" for part in report.surroundings.values()
     )
     if report.excluded_images:
         yield (
@@ -85,31 +85,32 @@ def _cells(report: InterventionReport) -> str:
     rows = [
         [cell.name, cell.meaning, str(cell.count), interval(cell.fraction), _names(cell.images)] for cell in found.cells
     ]
-    agree = report.num_fills_agree
+    agree, what = report.num_fills_agree, report.counted
     further = (
-        f"{found.n_undefined} images with a lesion are in none of them: their map or their rank is undefined. "
-        f"Inpainting and blur agree on {agree} of {agree + len(report.fills_disagree)} images. The energy of the map "
+        f"{found.n_undefined} {what} with a lesion are in none of them: their map or their rank is undefined. "
+        f"Inpainting and blur agree on {agree} of {agree + len(report.fills_disagree)} {what}. The energy of the map "
         f"on the lesion and the excess correlate with Spearman's rho {interval(report.energy_with_excess)}."
     )
     return "\n\n".join(
         [
             f"A map looks at the lesion where {rule} ({report.provenance['method']}).",
-            table(["", "what it says", "images", "fraction [95 % interval]", "which"], rows),
+            table(["", "what it says", what, "fraction [95 % interval]", "which"], rows),
             further,
         ]
     )
 
 
 def _names(images: list[str]) -> str:
-    return plain_markdown(", ".join(images[:_SHOWN])) + _rest(len(images))
+    once = list(dict.fromkeys(images))  # of several classes of an image, each may be in the cell
+    return plain_markdown(", ".join(once[:_SHOWN])) + _rest(len(once))
 
 
 def _rest(count: int) -> str:
     return f" and {count - _SHOWN} more" if count > _SHOWN else ""
 
 
-def _missing(reasons: Mapping[str, int]) -> str:
-    return "".join(f" Images without: {count} ({reason})." for reason, count in reasons.items())
+def _missing(reasons: Mapping[str, int], what: str) -> str:
+    return "".join(f" {what.capitalize()} without: {count} ({reason})." for reason, count in reasons.items())
 
 
 def _effects(report: InterventionReport) -> str:
@@ -141,4 +142,4 @@ def _slices(report: InterventionReport) -> str:
         for what, parts in groups.items()
         for name, part in parts.items()
     ]
-    return table(["by", "slice", "images", *shown, "depends"], rows) + "\n\nEffects on the log-odds."
+    return table(["by", "slice", report.counted, *shown, "depends"], rows) + "\n\nEffects on the log-odds."

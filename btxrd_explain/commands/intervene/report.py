@@ -21,6 +21,7 @@ from btxrd_explain.evaluation.intervention import (
     Effects,
     Intervened,
     cells_of,
+    counted_as,
     effect_name,
     energies,
     fractions_of_cells,
@@ -185,6 +186,9 @@ class InterventionReport(Part):
     rule: str = Field(description="How the verdict follows from the numbers.")
     num_images: int = Field(description="Images that were changed.")
     num_with_lesion: int = Field(description="Those of them whose lesion was taken away.")
+    counted: Literal["images", "classes of images"] = Field(
+        description="What every n counts: of an image that may have several classes each one that is followed."
+    )
     summary: Summary
     table: Table
     surroundings: dict[str, SurroundingReport] = Field(description="Border, background and markers.")
@@ -231,6 +235,11 @@ class Measured:
         """Judge the maps of images."""
         looks = [looks_at_lesion(image.score, wanted.looks, wanted.looks_fraction) for image in effects.images]
         return cls(effects, sample, looks, cells_of(effects, looks))
+
+    @property
+    def counted(self) -> str:
+        """What is counted: images, or classes of images where one may have several."""
+        return counted_as(image.score for image in self.effects.images)
 
     @property
     def with_lesion(self) -> NDArray[np.intp]:
@@ -357,20 +366,21 @@ def verdict_of(measured: Measured) -> tuple[Reliance, str, list[str]]:
 
 def _remarks(measured: Measured, found: Mapping[str, tuple[statistics.Estimate, ...]]) -> Iterator[str]:
     flips, depends, chance = found["lesion"][MEASURES.index("flip")], found["depends"][0], found["chance"][0]
+    what = measured.counted
     if flips.value is not None:
         flipped = round(flips.value * flips.n)
-        yield f"Without the lesion the prediction changes in {flipped} of {flips.n} images."
+        yield f"Without the lesion the prediction changes in {flipped} of {flips.n} {what}."
     if depends.value is not None and chance.value is not None:
         yield (
-            f"In {round(depends.value * depends.n)} of {depends.n} images the log-odds fall by more without the lesion "
-            f"than without any control; {chance.value * depends.n:.1f} are expected by chance."
+            f"In {round(depends.value * depends.n)} of {depends.n} {what} the log-odds fall by more without the "
+            f"lesion than without any control; {chance.value * depends.n:.1f} are expected by chance."
         )
     soft = judge_reliance(found[effect_name("excess", Fill.BLUR)][0])
     if soft.outcome is not judge_reliance(found["excess"][0]).outcome:
         yield f"With blur instead of inpainting the verdict is another one: {soft.text}"
     few = len(measured.with_lesion) - depends.n
     if few:
-        yield f"{few} images with a lesion have fewer than {LEAST_CONTROLS} controls, and no rank."
+        yield f"{few} {what} with a lesion have fewer than {LEAST_CONTROLS} controls, and no rank."
 
 
 def limits_of(measured: Measured, provenance: Provenance, no_lesion: NoLesion, *, grouped: bool) -> Iterator[str]:
@@ -388,7 +398,13 @@ def limits_of(measured: Measured, provenance: Provenance, no_lesion: NoLesion, *
     yield "Effects depend on the annotation: what is outside of the outline was not taken away."
     n = len(measured.with_lesion)
     if n < _FEW:
-        yield f"There are only {n} images with a lesion; percentile intervals from so few are too short."
+        yield f"There are only {n} {measured.counted} with a lesion; percentile intervals from so few are too short."
+    images = changed(measured.effects.images)["num_images"]
+    if measured.counted != "images":
+        yield (
+            f"A radiograph counts once for each class that is followed: {len(measured.effects.images)} classes of "
+            f"{images} radiographs, whose classes are drawn together."
+        )
     if not grouped:
         yield (
             "Images are drawn as if they were independent; where several show the same patient, the intervals are too "
@@ -408,6 +424,7 @@ def energy_with_excess(measured: Measured) -> Estimate:
 
 
 def changed(images: Sequence[Intervened]) -> dict[str, int]:
-    """Count the images that were changed, and those whose lesion was."""
-    with_lesion = sum(any(condition.kind is Kind.LESION for condition in one.readings.log_odds) for one in images)
-    return {"num_images": len(images), "num_with_lesion": with_lesion}
+    """Count the images that were changed, and those whose lesion was; each once, however many classes it has."""
+    with_lesion = [one for one in images if any(condition.kind is Kind.LESION for condition in one.readings.log_odds)]
+    names = [{one.score.row.image_id for one in part} for part in (images, with_lesion)]
+    return {"num_images": len(names[0]), "num_with_lesion": len(names[1])}

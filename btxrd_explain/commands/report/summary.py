@@ -201,8 +201,11 @@ def interventions(found: InterventionReport | None) -> dict[str, Any] | None:
         for cell in table.cells
     ]
     undefined = f", {table.n_undefined} more have no map or no rank" if table.n_undefined else ""
-    note = f"Of {found.num_with_lesion} lesions that were taken away, {table.n} are in one of the four{undefined}."
-    return {"verdict": found.verdict, "note": note, "cells": cells}
+    note = (
+        f"Of {table.n + table.n_undefined} {found.counted} whose lesion was taken away, {table.n} are in one of the "
+        f"four{undefined}."
+    )
+    return {"verdict": found.verdict, "note": note, "several": found.counted != "images", "cells": cells}
 
 
 def cells_by_image(found: InterventionReport | None) -> dict[tuple[str, str], str | None]:

@@ -43,7 +43,7 @@
  *   columns: {name: string, numeric: boolean}[], rows: Row[], figures: Figure[],
  *   checklist: {item: string, status: string, detail: string}[], excluded: {reason: string, count: number}[],
  *   provenance: {name: string, value: string}[], definitions: {name: string, value: string}[],
- *   interventions: {verdict: string, note: string, cells: {name: string, meaning: string, count: number, fraction: Estimate}[]} | null,
+ *   interventions: {verdict: string, note: string, several: boolean, cells: {name: string, meaning: string, count: number, fraction: Estimate}[]} | null,
  *   folder: {name: string, rows_per_script: number} | null,
  * }} Report
  */

@@ -237,7 +237,7 @@ export function showInterventions(found, filters, reveal) {
       {
         type: "button",
         "aria-pressed": "false",
-        "aria-label": `${name}: ${radiographs(count)}`,
+        "aria-label": `${name}: ${found.several ? `${count} classes of radiographs` : radiographs(count)}`,
         click: () => {
           const again = filters.get().cell === name;
           filters.set({ cell: again ? "" : name });
@@ -257,7 +257,8 @@ export function showInterventions(found, filters, reveal) {
       el("td", {}, meaning),
     ),
   );
-  const heads = ["map and class", "radiographs", "of these", "what it means"];
+  const counted = found.several ? "classes of radiographs" : "radiographs";
+  const heads = ["map and class", counted, "of these", "what it means"];
   table.append(
     el("thead", {}, el("tr", {}, ...heads.map((name) => el("th", { scope: "col" }, name)))),
     el("tbody", {}, ...rows),
