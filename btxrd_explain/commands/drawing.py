@@ -100,9 +100,12 @@ def _shared(names: Mapping[str, Path]) -> set[str]:
 
 def footer(provenance: Provenance) -> str:
     """Return the line under a figure that says how its heat maps were made."""
+    size, mark = f"{provenance.grid.height} x {provenance.grid.width}", provenance.checkpoint_sha256[:8]
+    if provenance.imported is not None:
+        return f"{provenance.maps} ({mark}), up to {size} values"
     parts = [
-        f"{provenance.maps}, {provenance.grid.height} x {provenance.grid.width} cells",
-        f"{provenance.architecture}, {provenance.checkpoint} ({provenance.checkpoint_sha256[:8]})",
+        f"{provenance.maps}, {size} cells",
+        f"{provenance.architecture}, {provenance.checkpoint} ({mark})",
     ]
     if provenance.synthetic:
         parts.insert(0, "trained on SYNTHETIC DATA")

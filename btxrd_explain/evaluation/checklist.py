@@ -31,6 +31,7 @@ _PITFALLS = "Reinke et al., Nat Methods 21:182 (2024)"
 _CLAIM = "Tejani et al. (CLAIM 2024), Radiol Artif Intell 6:e240300 (2024)"
 _VIVIANO = "Viviano et al., ICLR (2021), arXiv:1910.00199"
 _DEGRAVE = "DeGrave et al., Nat Mach Intell 3:610 (2021)"
+_ELSEWHERE = "the heat maps are imported; only who has their network can do it"
 _CLUSTERS = "Field and Welsh, J R Stat Soc B 69:369 (2007)"
 
 
@@ -146,6 +147,8 @@ def _ceiling(run: Evidence) -> tuple[Status, str]:
 
 
 def _randomisation(run: Evidence) -> tuple[Status, str]:
+    if run.evaluation.selected.table.provenance.imported is not None:
+        return "not met", _ELSEWHERE
     if run.extent.sanity is None:
         return "not met", "no sanity_report.json of the same table is next to the report; run 'btxrd-explain sanity'"
     decided = run.extent.sanity.outcome is not Outcome.UNDECIDED
@@ -153,6 +156,8 @@ def _randomisation(run: Evidence) -> tuple[Status, str]:
 
 
 def _interventions(run: Evidence) -> tuple[Status, str]:
+    if run.evaluation.selected.table.provenance.imported is not None:
+        return "not met", _ELSEWHERE
     if run.extent.interventions is None:
         return "not met", (
             "no intervention_report.json of the same checkpoint is in the folder of the report; run 'btxrd-explain "
@@ -197,6 +202,9 @@ def _exclusions(run: Evidence) -> tuple[Status, str]:
 
 def _provenance(run: Evidence) -> tuple[Status, str]:
     made = run.evaluation.selected.table.provenance
+    if made.imported is not None:
+        mark = f"SHA-256 {made.checkpoint_sha256[:8]}, fingerprint {made.fingerprint}"
+        return "not met", f"{made.maps} ({mark}); what computed them is not known here: state it in the paper"
     return "met", (
         f"{made.architecture}, checkpoint {made.checkpoint} (SHA-256 {made.checkpoint_sha256[:8]}), {made.maps}, "
         f"fingerprint {made.fingerprint}"

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.extent import Extent
     from btxrd_explain.evaluation.human import HumanBenchmark
     from btxrd_explain.evaluation.score import Score
+    from btxrd_explain.predictions.provenance import Provenance
 
 # What the numbers of an evaluation cannot say, from what was and was not done.
 
@@ -55,7 +56,7 @@ def _limits(evaluation: Evaluation, summary: Summary, extent: Extent, human: Hum
         yield f"{SYNTHETIC}."
     yield (
         "A low overlap has two causes that it cannot tell apart: a classifier that looks elsewhere, and a map that "
-        f"does not show where it looks. {_told_apart(extent)}"
+        f"does not show where it looks. {_told_apart(extent, provenance)}"
     )
     ceiling = overall.metrics["iou"].ceiling
     if ceiling is not None and ceiling.mean is not None:
@@ -88,7 +89,9 @@ def _limits(evaluation: Evaluation, summary: Summary, extent: Extent, human: Hum
         yield f"{excluded} images are excluded; the numbers hold for the others."
 
 
-def _told_apart(extent: Extent) -> str:
+def _told_apart(extent: Extent, provenance: Provenance) -> str:
+    if provenance.imported is not None:
+        return "Interventions would; they need the network, which imported heat maps come without."
     if extent.interventions is None:
         return "Interventions would, and were not made here (btxrd-explain intervene)."
     return f"Interventions: {extent.interventions}"

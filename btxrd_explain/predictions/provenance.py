@@ -53,6 +53,15 @@ class Imported(_Part):
     scores_sha256: str | None = Field(description="Hash of the table of probabilities; null without one.")
 
 
+def counted(kinds: Mapping[str, int]) -> str:
+    """Return in words from how many files heat maps were imported.
+
+    >>> counted({".png": 2, ".npy": 4})
+    '4 .npy, 2 .png'
+    """
+    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(kinds.items()))
+
+
 class _Request(_Part):
     """What of a request is made use of, beyond comparing it with others."""
 
@@ -151,7 +160,9 @@ class Provenance:
 
     @property
     def maps(self) -> str:
-        """Method and layer of the grids in words, and over which views they are averaged, if any."""
+        """Method and layer of the grids in words, and over which views they are averaged; or what was imported."""
+        if self.imported is not None:
+            return f"heat maps of another program, imported from {counted(self.imported['kinds'])} files"
         smoothed = "" if self.smooth is Smooth.NONE else f" (smooth {self.smooth})"
         return f"{self.method} of {self.target_layer}{smoothed}"
 

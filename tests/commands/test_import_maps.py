@@ -188,6 +188,23 @@ def test_files_that_hold_no_map_are_named_and_stop_no_other(data: Path) -> None:
     assert len(open_table(data / "out" / "predictions.parquet").index()) == 2
 
 
+def test_what_is_of_no_use_is_said(data: Path) -> None:
+    """Maps that show no place, and lines of a table of images that have no map."""
+    values = {"a_Benign": np.full((9, 9), np.nan), "a_Malignant": -np.eye(9), "b_Benign": np.ones((9, 9))}
+    for name, heat in values.items():
+        np.save(data / "maps" / f"{name}.npy", heat.astype(np.float32))
+    (data / "maps" / "b_Malignant.npy").unlink()
+    (data / "scores.csv").write_text("image_id,class,probability\na.png,Benign,0.5\nc.png,Malignant,0.5\n")
+    further = ("--images", data / "images", "--scores", data / "scores.csv", "-o", data / "out")
+    text = " ".join(_done("import-maps", data / "maps", *further).split())
+    assert "3 of 3 heat maps show no place and have no scores" in text
+    for why in ("1 with NaN or infinity", "1 without a positive value (--sign says", "1 the same everywhere"):
+        assert why in text
+    assert "1 of 2 images of the table of probabilities have no heat map: 'c.png'" in text
+    table = ("--predictions", data / "out" / "predictions.parquet", "--annotations", data / "masks", "-o", data / "out")
+    assert "the heat maps hold NaN or infinity" in " ".join(_run("annotate-iou", *table).output.split())
+
+
 def test_own_exports_that_say_nonsense_are_named_and_stop_no_other(data: Path) -> None:
     right = {"image_id": "b.png", "height": 9, "width": 9, "scale": "", "provenance": {}}
     maps = [{"class": "Benign", "status": "ok"}]
@@ -300,12 +317,13 @@ def test_from_python(data: Path) -> None:
 
 
 def test_chexlocalize_is_reproduced_from_the_command_line(real_data: Path, tmp_path: Path) -> None:
+    """One call compares ten maps, three with a mask, and the published segmentations; another one maps and those."""
     folder = real_data / "chexlocalize"
     with (folder / "reference_iou.csv").open(newline="") as file:
         reference = {row["task"]: row for row in csv.DictReader(file)}
-    masks = json.loads((folder / "gt_segmentations_val.json").read_text())
+    masks, shipped = folder / "gt_segmentations_val.json", folder / "gradcam_segmentations_val_sample.json"
     image = next(iter(reference.values()))["cxr"]
-    height, width = masks[image]["Cardiomegaly"]["size"]
+    height, width = json.loads(masks.read_text())[image]["Cardiomegaly"]["size"]
     (tmp_path / "images").mkdir()
     Image.new("L", (width, height), 90).save(tmp_path / "images" / f"{image}.png")
     lines = [(image, name, row["prob"]) for name, row in reference.items()]
@@ -313,16 +331,38 @@ def test_chexlocalize_is_reproduced_from_the_command_line(real_data: Path, tmp_p
         csv.writer(file).writerows([("image_id", "class", "probability"), *lines])
     _done("import-maps", folder / "maps_npy", "--scores", tmp_path / "scores.csv", "--images", tmp_path / "images",
           "-o", tmp_path)  # fmt: skip
-    meanings = ",".join(f"{name}={name}" for name in reference)
-    for rule, column in (("otsu", "iou_otsu_pixelwise"), ("fixed", "iou_fixed_0p5")):
-        _done("annotate-iou", "--predictions", tmp_path / "predictions.parquet", "-o", tmp_path, "--no-baselines",
-              "--annotations", folder / "gt_segmentations_val.json", "--label-map", meanings,
-              "--threshold-rule", rule, "--set", "annotation.operator=>")  # fmt: skip
-        found = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()
-        scored = {row["target_class"]: row for row in found if row["excluded"] is None}
-        assert len(found) == 10
-        assert scored.keys() == {name for name, row in reference.items() if row["gt_positive"] == "1"}
-        for name, row in scored.items():
-            assert row["iou"] == pytest.approx(float(reference[name][column]), abs=1e-6)
-            assert row["energy_in_mask"] == pytest.approx(float(reference[name]["energy_in_gt"]), abs=1e-6)
-            assert row["pointing_hit"] == bool(int(reference[name]["pointing_hit"]))
+    common = ("annotate-iou", "--predictions", tmp_path / "predictions.parquet", "--no-baselines", "--panels", 1,
+              "--label-map", ",".join(f"{name}={name}" for name in reference))  # fmt: skip
+
+    def scored(name: str, *further: object) -> dict[str, dict[str, Any]]:
+        _done(*common, "-o", tmp_path / name, *further)
+        found = pq.read_table(tmp_path / name / "annotation_metrics.parquet").to_pylist()
+        assert {row["target_class"] for row in found} == reference.keys()
+        assert len(found) == len(reference)
+        return {row["target_class"]: row for row in found}
+
+    def agree(row: dict[str, Any], found: dict[str, float], within: float = 1e-6) -> None:
+        assert found == pytest.approx({name: float(row[name]) for name in found}, abs=within), row["task"]
+
+    rows = scored("truth", "--annotations", masks, "--comparator", f"shipped={shipped}", "--set",
+                  "annotation.operator=>")  # fmt: skip
+    for name, row in reference.items():
+        one, place = rows[name], round(100 * float(row["tuned_threshold"]))
+        agree(row, {"prob": one["target_probability"]})
+        if row["gt_positive"] == "0":
+            assert (one["iou"], one["excluded"]) == (None, "annotation without a lesion")
+            continue
+        agree(row, {
+            "gt_pixels": one["lesion_share"] * height * width,
+            "shipped_pred_pixels": one["comparator_shipped_region_share"] * height * width,
+            "iou_shipped_pred_vs_gt": one["comparator_shipped_iou"],
+            "iou_fixed_0p5": one["iou"],
+            "iou_otsu_pixelwise": one["iou_otsu"],
+            "pointing_hit": one["pointing_hit"],
+            "energy_in_gt": one["energy_in_mask"],
+        })  # fmt: skip
+        agree(row, {"iou_tuned": one["iou_curve"][place]}, within=5e-5)  # the curve counts levels
+    rows = scored("shipped", "--annotations", shipped)
+    for name, row in reference.items():
+        agree(row, {"shipped_pred_pixels": rows[name]["lesion_share"] * height * width})
+        agree(row, {"agree_otsu_vs_shipped": rows[name]["iou_otsu"]}, within=5e-6)  # a pixel or two of six million

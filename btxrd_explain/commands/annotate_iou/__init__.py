@@ -109,9 +109,14 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
 
 _ADVICE: Mapping[str, str] = {
     MapStatus.NOT_COMPUTED: "compute the maps with 'btxrd-explain infer --explain-classes'",
+    MapStatus.NON_FINITE: "the heat maps hold NaN or infinity: check the network, or the files that were imported",
+    MapStatus.FLAT: "the heat maps are the same everywhere: choose another --method or layer, or import others",
+    MapStatus.NO_POSITIVE_EVIDENCE: (
+        "the heat maps have no positive values: choose another --method or --target-class, or --sign of 'import-maps'"
+    ),
     MapStatus.INCOMPLETE: "attributions do not add up to the change of the class score: choose another --method",
 }
-_CHECK = "check --annotations and --split"
+_CHECK = "check --annotations, --reader and --split"
 
 
 def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> AnnotateIouResult:

@@ -16,6 +16,7 @@ from btxrd_explain.evaluation.conclusion import sum_of_outcomes
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.report import DEFINITIONS
 from btxrd_explain.finding import listed
+from btxrd_explain.predictions.provenance import counted
 from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
@@ -136,6 +137,14 @@ def _baselines(report: Report) -> Iterator[str]:
 def _maps(report: Report) -> str:
     rule, made = report.protocol, report.provenance
     place = {"original": "the radiograph's own pixels", "input": "the network's input"}[rule.space]
+    if made["imported"] is not None:
+        files, hashed = counted(made["imported"]["kinds"]), made["checkpoint_sha256"][:16]
+        return (
+            f"Heat maps of another program were imported from {files} files (SHA-256 `{hashed}`; "
+            f"{made['imported']['sign']} values count as evidence). Those of the {rule.target_class} class were "
+            f"rectified, enlarged bilinearly to {place}, and scaled to [0, 1] per image. Their network, method and "
+            "layer are not known here."
+        )
     smooth = Smooth(made["smooth"])
     smoothed = "" if smooth is Smooth.NONE else f"averaged over {PASSES[smooth]} views (smooth {smooth}), "
     return (

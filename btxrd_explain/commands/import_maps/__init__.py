@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from btxrd_explain.inference.request import collect_images, names_images, tell_c
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.inputs.score_table import ScoredImage, read_scores
-from btxrd_explain.predictions.provenance import MOST_CELLS, Provenance
+from btxrd_explain.predictions.provenance import MOST_CELLS, Provenance, counted
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import PredictionTable, open_table
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import Settings
 
 _ROUNDING = 1e-3
+_EMPTY = {
+    MapStatus.NO_POSITIVE_EVIDENCE: "without a positive value (--sign says what is evidence)",
+    MapStatus.FLAT: "the same everywhere",
+    MapStatus.NON_FINITE: "with NaN or infinity",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,10 @@ def run(maps: Path, settings: Settings, listener: Listener | None = None) -> Imp
     names = Names(images, _classes(settings, scores))
     ids = None if settings.maps.ids is None else _ids(settings.maps.ids)
     gathered = gather(map_files(maps, listener), maps, names, scores, ids, settings.maps.sign, listener)
-    _tell_of_absent(records or scores, gathered, listener)
+    _tell_of_absent(records or scores, gathered, "images", listener)
+    if records and scores:
+        _tell_of_absent(scores, gathered, "images of the table of probabilities", listener)
+    _tell_of_empty(gathered, listener)
     provenance = _provenance(settings, gathered, names, scores, listener)
     target = settings.output.predictions_path
     rows = _rows(gathered, provenance, records, scores, target, listener)
@@ -117,10 +126,19 @@ def _ids(path: Path) -> tuple[str, ...]:
         raise InputError(f"cannot read '{path}' ({error})", hint="list the images in UTF-8, one a line") from error
 
 
-def _tell_of_absent(known: Mapping[str, Any], gathered: Gathered, listener: Listener) -> None:
+def _tell_of_absent(known: Mapping[str, Any], gathered: Gathered, what: str, listener: Listener) -> None:
     absent = [image_id for image_id in known if image_id not in gathered.maps]
     if absent:
-        listener.note(f"{len(absent)} of {len(known)} images have no heat map: {listed(quoted(absent))}")
+        listener.note(f"{len(absent)} of {len(known)} {what} have no heat map: {listed(quoted(absent))}")
+
+
+def _tell_of_empty(gathered: Gathered, listener: Listener) -> None:
+    """Say how many heat maps show no place, and why."""
+    statuses = [place.status for of_image in gathered.maps.values() for place in of_image.values()]
+    counts = Counter(status for status in statuses if status not in {MapStatus.OK, MapStatus.NOT_COMPUTED})
+    if counts:
+        why = ", ".join(f"{count} {_EMPTY.get(status, status)}" for status, count in counts.most_common())
+        listener.note(f"{counts.total()} of {len(statuses)} heat maps show no place and have no scores: {why}")
 
 
 def _provenance(
@@ -137,7 +155,7 @@ def _provenance(
         )
     exclusive = _exclude_each_other(gathered, class_names, scores)
     several = not exclusive if gathered.multi_label is None or scores else gathered.multi_label
-    kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(gathered.kinds.items()))
+    kinds = counted(gathered.kinds)
     said = (
         f"heat maps were imported from {kinds} files, not computed by this program; {settings.maps.sign} values are "
         f"evidence; {'classes do not exclude' if several else 'classes exclude'} each other"

@@ -138,8 +138,7 @@ def build_document(
     performance = _performance(scores) if decisions is None else _performance_of_classes(scores, decisions)
     return {
         "title": "Where the classifier looks",
-        "lead": f"{len(entries)} radiographs; {provenance.architecture} ({provenance.checkpoint}); heat maps: "
-        f"{provenance.maps}.",
+        "lead": f"{len(entries)} radiographs; {_made(provenance)}.",
         "conclusion": report.conclusion,
         "synthetic": provenance.synthetic,
         "classes": list(names),
@@ -269,14 +268,29 @@ def _preparation(preprocessing: Preprocessing) -> dict[str, str]:
     return {"Preparation": in_words(asdict(preprocessing))} if preprocessing.changes_values else {}
 
 
+def _made(provenance: Provenance) -> str:
+    if provenance.imported is not None:
+        return provenance.maps
+    return f"{provenance.architecture} ({provenance.checkpoint}); heat maps: {provenance.maps}"
+
+
+def _classifier(provenance: Provenance) -> dict[str, str]:
+    """Return which network it is; of imported heat maps the hash of their files alone."""
+    if provenance.imported is not None:
+        return {"Files of heat maps (SHA-256)": provenance.checkpoint_sha256}
+    return {
+        "Classifier": f"{provenance.architecture}, {provenance.checkpoint}",
+        "Checkpoint (SHA-256)": provenance.checkpoint_sha256,
+    }
+
+
 def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> list[dict[str, str]]:
     """Put into words how the numbers came about."""
     size, grid, drawn = provenance.preprocessing.size, provenance.grid, report.statistics
     versions = provenance.document()["versions"]
     return _pairs(
         {
-            "Classifier": f"{provenance.architecture}, {provenance.checkpoint}",
-            "Checkpoint (SHA-256)": provenance.checkpoint_sha256,
+            **_classifier(provenance),
             "Heat maps": f"{provenance.maps}, {grid.height} × {grid.width} cells",
             "Input": f"{size.width} × {size.height} pixels, {provenance.preprocessing.resize}",
             **_preparation(provenance.preprocessing),
