@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path  # noqa: TC003 -- the doctest uses it
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.compare.agreement import Agreement
     from btxrd_explain.commands.compare.differences import Comparison
     from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.settings import Settings
 
 _SHOWN = 5
@@ -75,12 +77,12 @@ def run(settings: Settings, tables: Sequence[Path], listener: Listener | None = 
     for path in tables:
         output = settings.output.model_copy(update={"predictions": path})
         opened.append(select_to_evaluate(settings.model_copy(update={"model": bare, "output": output}), listener))
-    _check_kinds(opened, settings)
+    several = _have_several(opened, settings)
     common = in_common(dict(zip(_names(opened, settings.output.directory), opened, strict=True)))
     _tell(common, listener)
     evaluations = {}
     for name, selected in common.selections.items():
-        decisions = decisions_of(settings, selected, listener)
+        decisions = decisions_of(settings, selected, listener) if several else None
         protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
         protocol = protocol.bare(chance=True, of_network=settings.evaluation.baselines)
         evaluations[name] = evaluate(selected, protocol, listener)
@@ -177,33 +179,39 @@ def _agreements(
 
 
 def _names(tables: Sequence[Selected], folder: Path) -> list[str]:
-    """Name tables by what tells them apart: method, layer, smoothing, checkpoint; else by their paths."""
-    made = [selected.table.provenance for selected in tables]
-    facts = [
-        [str(of.method) for of in made],
-        [of.target_layer for of in made],
-        [f"smooth {of.smooth}" for of in made],
-        [of.checkpoint for of in made],
-        [of.architecture for of in made],
-    ]
-    telling = [column for column in facts if len(set(column)) > 1]
-    names = [", ".join(parts) for parts in zip(*telling, strict=True)] if telling else []
-    if len(set(names)) == len(tables):
-        return names
+    """Name tables by what tells them apart: method, layer, smoothing, checkpoint, origin; else by their paths."""
+    own = [selected.table.provenance for selected in tables if selected.table.provenance.imported is None]
+    facts = [_facts(of) for of in own]
+    telling = [len(set(column)) > 1 for column in zip(*facts, strict=True)]
+    if len(own) == 1:  # nothing tells it from other networks
+        telling = [True, *telling[1:]]
     paths = [selected.table.path for selected in tables]
-    names = [named_in(folder, path) for path in paths]
-    # What was named from the root on may look like another that was not.
-    return names if len(set(names)) == len(tables) else [relative_path(path, folder) for path in paths]
+    places = [named_in(folder, path) for path in paths]
+    if len(set(places)) < len(tables):  # what was named from the root on may look like another that was not
+        places = [relative_path(path, folder) for path in paths]
+    names = []
+    for selected, place in zip(tables, places, strict=True):
+        made = selected.table.provenance
+        if made.imported is None:
+            names.append(", ".join(compress(_facts(made), telling)))
+        else:
+            names.append("imported maps" if len(own) == len(tables) - 1 else f"imported maps, {place}")
+    return names if len(set(names)) == len(tables) else places
 
 
-def _check_kinds(tables: Sequence[Selected], settings: Settings) -> None:
-    """Refuse what has no classes to pair: those that exclude each other with those that do not, or predicted ones.
+def _facts(made: Provenance) -> list[str]:
+    return [str(made.method), made.target_layer, f"smooth {made.smooth}", made.checkpoint, made.architecture]
+
+
+def _have_several(tables: Sequence[Selected], settings: Settings) -> bool:
+    """Return whether radiographs may have several classes; imported maps without predictions are like the others.
 
     Raises:
         InputError: Some tables are multi-label, and others are not.
         SettingsError: The predicted classes are asked for, which are not the same in all multi-label tables.
     """
-    several = {selected.table.provenance.multi_label for selected in tables}
+    saying = [of for of in tables if of.table.provenance.imported is None or (of.rows.predicted >= 0).any()] or tables
+    several = {selected.table.provenance.multi_label for selected in saying}
     if len(several) > 1:
         raise InputError(
             "the classes of some of the tables exclude each other, those of the other tables do not",
@@ -215,6 +223,7 @@ def _check_kinds(tables: Sequence[Selected], settings: Settings) -> None:
             "cannot be paired",
             hint="leave --target-class predicted out",
         )
+    return True in several
 
 
 def _tell(common: Common, listener: Listener) -> None:
@@ -224,6 +233,9 @@ def _tell(common: Common, listener: Listener) -> None:
             listener.note(f"{len(images)} images only in '{name}': {_listed(images)}")
     if common.changed:
         listener.note(f"{len(common.changed)} images whose file was not the same: {_listed(common.changed)}")
+    for name, count in common.unknown.items():
+        if count:
+            listener.note(f"'{name}' does not say what {count} images look like: they are taken by their names")
     if common.relabelled:
         listener.note(f"{len(common.relabelled)} images whose true class differs: {_listed(common.relabelled)}")
 

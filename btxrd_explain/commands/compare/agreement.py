@@ -62,13 +62,13 @@ class _Pair:
 
     Attributes:
         image_id: The image.
-        same: Whether both tables predict the same.
+        same: Whether both tables predict the same; None where one of them, of imported maps, predicts nothing.
         alike: IoU, rank correlation and structural similarity; NaN where undefined.
         chance: The same with the image before; NaN where there is none.
     """
 
     image_id: str
-    same: bool
+    same: bool | None
     alike: tuple[float, float, float]
     chance: tuple[float, float, float]
 
@@ -92,7 +92,7 @@ def agreement_of(
     alike, chance = (
         np.array([getattr(pair, name) for pair in pairs], np.float64).reshape(-1, 3) for name in ("alike", "chance")
     )
-    same = np.array([pair.same for pair in pairs], bool)
+    same, changed = (np.array([pair.same is wanted for pair in pairs], bool) for wanted in (True, False))
 
     def likeness(values: NDArray[np.float64], chosen: NDArray[np.bool_]) -> Likeness:
         keys = [units[pair.image_id] for pair, kept in zip(pairs, chosen, strict=True) if kept]
@@ -104,7 +104,7 @@ def agreement_of(
         maps=likeness(alike, everything),
         chance=likeness(chance, everything),
         same_prediction=likeness(alike, same),
-        changed_prediction=likeness(alike, ~same),
+        changed_prediction=likeness(alike, changed),
         n_undefined=int(np.isnan(alike[:, 0]).sum()),
     )
 
@@ -123,7 +123,8 @@ def _pairs(first: Evaluation, other: Evaluation) -> Iterator[_Pair]:
             here, there = _map(tables[0], one, target, size), _map(tables[1], two, index, size)
             last = before.get(target)
             elsewhere = None if last is None else _map(tables[1], last, index, size)
-            same = _said(first, one, names) == _said(other, two, others)
+            known = one.predicted is not None and two.predicted is not None
+            same = _said(first, one, names) == _said(other, two, others) if known else None
             yield _Pair(one.image_id, same, _alike(first, here, there), _alike(first, here, elsewhere))
             if there is not None:
                 before[target] = two

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -21,16 +22,17 @@ from btxrd_explain.evaluation.protocol import OF_NETWORK, MapKind
 from btxrd_explain.evaluation.sample import NAMES, Sample
 from btxrd_explain.evaluation.schema import Baseline
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
+from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from btxrd_explain.core import statistics
     from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.evaluation.score import Exclusion
     from btxrd_explain.inference.selection import Selected
-    from btxrd_explain.predictions.index import Index
 
 # The images that several predictions tables have in common.
 
@@ -44,12 +46,14 @@ class Common:
         only: Images of each table that not all others have a prediction of.
         changed: Images that all have, but whose file was not the same for all.
         relabelled: Images that all have, but whose true class is not the same in all.
+        unknown: Of how many common images each table has no hash of the file, as of maps imported without images.
     """
 
     selections: Mapping[str, Selected]
     only: Mapping[str, list[str]]
     changed: list[str]
     relabelled: list[str]
+    unknown: Mapping[str, int]
 
 
 def in_common(selections: Mapping[str, Selected]) -> Common:
@@ -62,20 +66,44 @@ def in_common(selections: Mapping[str, Selected]) -> Common:
         TableError: The tables know other classes, or have no image in common.
     """
     _check_classes(selections)
-    contents = [_predicted(selected.rows, "sha256") for selected in selections.values()]
-    labels = [_predicted(selected.rows, "label") for selected in selections.values()]
+    contents = [_predicted(selected, "sha256") for selected in selections.values()]
+    labels = [_predicted(selected, "label") for selected in selections.values()]
     shared = set(contents[0]).intersection(*contents[1:])
-    changed, relabelled = _differing(shared, contents), _differing(shared, labels)
+    changed = _differing(shared, [{name: of[name] for name in shared if of[name]} for of in contents])
+    relabelled = _differing(shared, labels)
     kept = sorted(shared.difference(changed, relabelled))
     if not kept:
-        raise TableError("the tables have no radiograph in common", hint="make them from the same images")
+        raise _nothing_in_common(shared, changed, dict(zip(selections, labels, strict=True)))
     rows = {name: selected.rows.where(selected.rows.is_in("image_id", kept)) for name, selected in selections.items()}
     return Common(
         {name: replace(selected, rows=rows[name]) for name, selected in selections.items()},
         {name: sorted(set(content).difference(shared)) for name, content in zip(selections, contents, strict=True)},
         changed,
         relabelled,
+        {
+            name: sum(content[image] is None for image in kept)
+            for name, content in zip(selections, contents, strict=True)
+        },
     )
+
+
+def _nothing_in_common(
+    shared: Collection[str], changed: Sequence[str], labels: Mapping[str, Mapping[str, str | None]]
+) -> TableError:
+    """Return an error that says why no image is left, and what to do."""
+    if len(changed) < len(shared):
+        for name, of in labels.items():
+            if all(of[image] is None for image in shared):
+                return TableError(
+                    f"'{name}' does not know the true class of any of the {len(shared)} common radiographs",
+                    hint="name the true classes with --split-csv or --scores of 'import-maps'",
+                )
+        return TableError(
+            f"the {len(shared)} common radiographs have other files or other true classes in each table",
+            hint="make the tables from the same images and labels",
+        )
+    why = f": the files of {len(changed)} have another content" if changed else ""
+    return TableError(f"the tables have no radiograph in common{why}", hint="make them from the same images")
 
 
 def restricted(evaluation: Evaluation, selected: Selected) -> Evaluation:
@@ -96,16 +124,17 @@ def _check_classes(selections: Mapping[str, Selected]) -> None:
             )
 
 
-def _predicted(rows: Index, column: str) -> dict[str, str | None]:
-    """Return what a column holds of each predicted image, by ``image_id``."""
-    predicted = rows.where(rows.predicted >= 0)
+def _predicted(selected: Selected, column: str) -> dict[str, str | None]:
+    """Return what a column holds of each predicted image, by ``image_id``; imported maps need no prediction."""
+    rows, imported = selected.rows, selected.table.provenance.imported is not None
+    predicted = rows.where(rows.is_in("status", [RowStatus.OK]) if imported else rows.predicted >= 0)
     names, values = (predicted.column(name).to_pylist() for name in ("image_id", column))
     return dict(zip(names, values, strict=True))
 
 
 def _differing(shared: Iterable[str], facts: Sequence[Mapping[str, str | None]]) -> list[str]:
-    """Return the images of which the tables do not say the same, sorted."""
-    return sorted(name for name in shared if len({of[name] for of in facts}) > 1)
+    """Return the images of which the tables that say something do not say the same, sorted."""
+    return sorted(name for name in shared if len({of[name] for of in facts if name in of}) > 1)
 
 
 # The content of ``comparison.json``.
@@ -295,21 +324,53 @@ def pair(
         resamples: Draws of the bootstrap.
         seed: Its seed.
     """
-    columns = [evaluation.scores for evaluation in evaluations.values()]
-    reasons = [
-        next((score.excluded for score in image if score.excluded), None) for image in zip(*columns, strict=True)
-    ]
-    kept = [place for place, reason in enumerate(reasons) if reason is None]
+    keyed = [_by_case(evaluation) for evaluation in evaluations.values()]
+    cases = [case for case in dict.fromkeys(chain(*keyed)) if case[1] is not None or all(case in of for of in keyed)]
+    reasons = [_why_not(case, keyed) for case in cases]
+    kept = [case for case, reason in zip(cases, reasons, strict=True) if reason is None]
+    places = next(iter(evaluations.values())).scores.places
     return Paired(
         {
             name: Sample.of(
-                [evaluation.scores[place] for place in kept],
+                [evaluation.scores[of[case].place] for case in kept],
                 evaluation.selected.table.provenance.class_names,
-                groups=None if groups is None else [groups[columns[0].places[place]] for place in kept],
+                groups=None if groups is None else [groups[places[keyed[0][case].place]] for case in kept],
                 resamples=resamples,
                 seed=seed,
             )
-            for name, evaluation in evaluations.items()
+            for (name, evaluation), of in zip(evaluations.items(), keyed, strict=True)
         },
-        dict(Counter(str(reason) for reason in reasons if reason is not None)),
+        dict(Counter(reason for reason in reasons if reason is not None)),
     )
+
+
+_Case = tuple[str, str | None]
+"""An image, and of several classes of it the one that is measured; None where there is one, or none."""
+
+
+class _Place(NamedTuple):
+    """Where a score is among those of a table, and why it has no part in the evaluation."""
+
+    place: int
+    excluded: Exclusion | None
+
+
+def _by_case(evaluation: Evaluation) -> dict[_Case, _Place]:
+    """Return where the scores of a table are."""
+    names = evaluation.selected.table.provenance.class_names
+    found: dict[_Case, _Place] = {}
+    for place, score in enumerate(evaluation.scores):
+        measured = None if score.case is None or score.target is None else names[score.target]
+        found[score.row.image_id, measured] = _Place(place, score.excluded)
+    return found
+
+
+def _why_not(case: _Case, keyed: Sequence[Mapping[_Case, _Place]]) -> str | None:
+    """Return why a case cannot be paired; None where it can."""
+    for of in keyed:
+        found = of.get(case) or of.get((case[0], None))
+        if found is None:
+            return "no heat map of the class in one of the tables"
+        if found.excluded is not None:
+            return str(found.excluded)
+    return None
