@@ -6,18 +6,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btxrd_explain.core.choices import Space
+from btxrd_explain.core.choices import Consensus, Space
 from btxrd_explain.core.readers import Drawing, Fate, ReaderComparison, Reading
 from btxrd_explain.errors import AnnotationError, SettingsError
 from btxrd_explain.evaluation.lesions import lesions_of
 from btxrd_explain.findings.annotations import unusable
-from btxrd_explain.inputs.annotation_source import open_source
+from btxrd_explain.inputs.annotation_source import no_name_fits, open_source
 from btxrd_explain.inputs.consensus import ConsensusSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from btxrd_explain.core.choices import Consensus
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.finding import Finding
@@ -125,9 +124,12 @@ def readers_of(settings: Settings, selected: Selected, listener: Listener) -> tu
         InputError: A reader's annotations do not exist or are of no known format.
     """
     named = {name: Path(path) for name, path in settings.annotation.readers.items()}
+    given = settings.data.annotations is not None
+    if (given or not named) and settings.annotation.consensus is not Consensus.MAJORITY:
+        listener.note("--consensus is of readers that are compared without --annotations, and has no effect")
     if not named:
         return selected, None
-    rule = None if settings.data.annotations is not None else settings.annotation.consensus
+    rule = None if given else settings.annotation.consensus
     if rule is not None and len(named) < 2:
         raise SettingsError(
             f"'{next(iter(named))}' is the only reader, and there is nothing to compare it with",
@@ -136,6 +138,9 @@ def readers_of(settings: Settings, selected: Selected, listener: Listener) -> tu
     sources = {name: open_source(path) for name, path in named.items()}
     for name, source in sources.items():
         listener.note(f"reader '{name}': {source.description}")
+        images = map(selected.table.image_path, selected.rows)
+        if not any(source.find(image) is not None for image in images):
+            listener.note(f"reader '{name}': {no_name_fits(source, selected.table.image_path(selected.rows[0]))}")
     _tell_of_twins(named | ({} if rule else {"--annotations": settings.data.annotations}), listener)
     if rule is None:
         return selected, Readers(sources)

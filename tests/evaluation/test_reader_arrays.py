@@ -85,6 +85,14 @@ def test_the_hottest_pixel_of_findings_is_the_centre_of_the_surest() -> None:
     assert found.per_image.column("comparator_net_pointing_hit").to_pylist() == [True]
 
 
+def test_names_that_are_numbers_and_masks_of_a_segmenter_are_taken() -> None:
+    found = evaluate(HEATS, MASKS, readers={1: MASKS}, comparators={2: MASKS}, baselines=False)  # type: ignore[dict-item]
+    assert found.benchmark is not None
+    assert set(found.benchmark.readers) == {"1"}
+    (iou,) = [row for row in found.summary.to_pylist() if row["metric"] == "iou"]
+    assert iou["comparator_2"] == 1
+
+
 def test_columns_that_only_predictions_have_are_left_out() -> None:
     columns = set(evaluate(HEATS, MASKS, baselines=False).per_image.column_names)
     assert columns.isdisjoint({"class", "true_class_std", "map_agreement", "seen_fraction", "lesion_seen_fraction"})

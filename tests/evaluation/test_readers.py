@@ -197,6 +197,16 @@ def test_one_reader_needs_a_reference(data: Path, tmp_path: Path) -> None:
     assert "name each one once" in said("annotate-iou", *table, *_readers(data, "AA"), code=2)
 
 
+def test_readers_without_effect_are_told(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "D").mkdir()
+    (tmp_path / "D" / "patient.png").write_bytes((data / "A" / "0.png").read_bytes())
+    common = ("annotate-iou", "--predictions", data / "table" / "predictions.parquet", "-o", tmp_path, "--panels", 1)
+    readers = ("--reader", f"D={tmp_path / 'D'}", "--annotations", data / "reference", "--consensus", "union")
+    text = said(*common, *readers, "--no-baselines")
+    assert "reader 'D': no annotation there has the name of a radiograph" in text
+    assert "--consensus is of readers that are compared without --annotations, and has no effect" in text
+
+
 def test_a_second_reference_is_a_reader(data: Path, tmp_path: Path) -> None:
     twice = ("--annotations", data / "A", "--annotations", data / "B")
     table = ("--predictions", data / "table" / "predictions.parquet", "-o", tmp_path)

@@ -119,8 +119,8 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
             of the other images.
         readers: Human readers: a mask per image by the name of each; None for an image that a reader did not annotate.
         consensus: ``majority``, ``union`` or ``intersection`` of readers, without masks.
-        comparators: Detectors and segmenters: by the name of each a map per image of what it found, scores in [0, 1];
-            None for an image of which nothing is known.
+        comparators: Detectors and segmenters: by the name of each a map per image of what it found, scores in [0, 1] or
+            a boolean mask; None for an image of which nothing is known.
         resamples: Draws of the bootstrap, at least 1.
         seed: Seed of the bootstrap and of the random baseline, at least 0.
 
@@ -174,7 +174,9 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         _per_image(scores, texts, list(compared.comparators)),
         _summary(sample, slices),
         reader_rows(read, ()) if readers else None,
-        describe_readers(read, list(readers), compared.consensus, groups=of_image, **drawn) if readers else None,
+        describe_readers(read, list(compared.readers), compared.consensus, groups=of_image, **drawn)
+        if readers
+        else None,
     )
 
 

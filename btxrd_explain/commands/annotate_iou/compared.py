@@ -118,7 +118,8 @@ def _found(name: str, values: Sequence[Any], heats: Sequence[HeatMap], grid: Seq
         if value is None:
             found.append(None)
             continue
-        one = as_heat_map(value, grid, f"comparators[{name!r}][{row}]")
+        scores = value.astype(np.float32) if getattr(value, "dtype", None) == np.bool_ else value  # a mask
+        one = as_heat_map(scores, grid, f"comparators[{name!r}][{row}]")
         if one.values.shape != heat.values.shape:
             expected, got = heat.values.shape, one.values.shape
             raise ValueError(f"comparators[{name!r}][{row}]: expected shape {expected}, got {got}")
