@@ -148,6 +148,8 @@ FORMATS = (
 """Formats by content, whatever the file's name; Pillow's others are rare, and some start other programs."""
 MAX_PIXELS = 100_000_000
 """More than five times the largest radiograph of BTXRD; more is a mistake or an attack on the memory."""
+_LONGEST_SIDE = 65_535
+"""As JPEG can have at most; a TIFF of a few bytes may claim millions of rows, and memory for each."""
 SIDEWAYS = (5, 6, 7, 8)
 """EXIF orientations whose sides are swapped."""
 
@@ -289,6 +291,8 @@ def _decode(data: bytes, formats: tuple[str, ...], needed: Callable[[Size], Size
         image = Image.open(BytesIO(data), formats=formats)
     if max(image.width * image.height, _tile_pixels(image)) > MAX_PIXELS:
         raise too_large()
+    if max(image.size) > _LONGEST_SIDE:
+        raise UndecodableError(f"has a side of more than {_LONGEST_SIDE:,} pixels", hint="check the file")
     size = Size(image.height, image.width)
     if needed is not None and (wanted := needed(size)) != size:
         image.draft(None, (wanted.width, wanted.height))  # only JPEG can

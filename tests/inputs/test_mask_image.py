@@ -139,8 +139,15 @@ def test_the_radiologists_masks_of_chexlocalize_are_read(real_data: Path) -> Non
         )
 
 
-@pytest.mark.parametrize("size", [(20_001, 1), (1, 20_001)])
-def test_endless_sides_are_refused(tmp_path: Path, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((20_001, 1), "expected sides of at most 20,000 pixels"),
+        ((1, 20_001), "expected sides of at most 20,000 pixels"),
+        ((1, 65_536), "has a side of more than 65,535 pixels"),
+    ],
+)
+def test_endless_sides_are_refused(tmp_path: Path, size: tuple[int, int], message: str) -> None:
     Image.new("1", size, 1).save(tmp_path / "1.tif")
-    with pytest.raises(AnnotationError, match="expected sides of at most 20,000 pixels"):
+    with pytest.raises(AnnotationError, match=message):
         read_mask_image(tmp_path / "1.tif")
