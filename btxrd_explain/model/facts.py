@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from btxrd_explain.model.location import Beside
 
 
-_ARCHITECTURE = re.compile(r"[\w.-]{1,100}")
+_ARCHITECTURE = re.compile(r"(?:(?:hf[-_]hub:)?timm/)?([\w.-]{1,100})")
 TRANSFORMERS = ("vit", "deit", "swin", "swinv2", "convnext", "convnextv2")
 """Families of transformers whose classifiers are understood, by their ``model_type``."""
 _PLACEHOLDER = re.compile(r"LABEL_\d+")
@@ -85,6 +85,17 @@ def gather_facts(checkpoint: Checkpoint) -> Facts:
     return facts_of(checkpoint.path, checkpoint.facts, checkpoint.beside)
 
 
+def _with_pair(top: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a file holds, a mean and a standard deviation of one number as those of all channels.
+
+    A mean alone may be that of anything; both together are a normalisation.
+    """
+    pair = {key: top.get(key) for key in ("mean", "std")}
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in pair.values()):
+        return top
+    return {**top, **{key: [value] for key, value in pair.items()}}
+
+
 def facts_of(path: Path, top: Mapping[str, Any], beside: Beside) -> Facts:
     """Gather what the dialects of checkpoints in the wild say under different names.
 
@@ -96,6 +107,7 @@ def facts_of(path: Path, top: Mapping[str, Any], beside: Beside) -> Facts:
     Raises:
         CheckpointError: A value has the wrong type, or is out of range.
     """
+    top = _with_pair(top)
     try:
         read = {fact: _read(fact, top, beside.content) for fact in FACTS}
         config = beside.content.get("config.json", {})
@@ -313,9 +325,10 @@ def _architecture(said: Said) -> str | None:
     """Return the name of an architecture; what is not text is something else of that key, such as the weights."""
     if not isinstance(said.value, str):
         return None
-    if not _ARCHITECTURE.fullmatch(said.value):
+    named = _ARCHITECTURE.fullmatch(said.value)
+    if named is None:
         raise ValueError(f"{said.value[:_LONGEST]!r} is not the name of an architecture")
-    return said.value
+    return named[1]
 
 
 def _class_names(said: Said) -> tuple[str, ...] | None:
@@ -339,7 +352,9 @@ class _PlaceholderError(ValueError):
 
 def _by_index(names: Mapping[Any, Any]) -> list[Any]:
     """Return what a mapping names, in the order of the numbers, which are its keys or its values."""
-    by_key = all(isinstance(key, int) for key in names) or not all(isinstance(value, int) for value in names.values())
+    keys, values = names.keys(), names.values()
+    whole = [all(isinstance(each, int) for each in side) for side in (keys, values)]
+    by_key = whole[0] or not (whole[1] or (all(map(_is_digits, values)) and not all(map(_is_digits, keys))))
     numbered = [
         (int(key), value) if by_key else (int(value), key) for key, value in islice(names.items(), MOST_CLASSES + 1)
     ]
@@ -347,6 +362,10 @@ def _by_index(names: Mapping[Any, Any]) -> list[Any]:
     if indices != list(range(len(indices))):
         raise ValueError(f"the numbers of the classes are {_text(tuple(indices))}, not 0 to {len(indices) - 1}")
     return [name for _, name in sorted(numbered, key=lambda pair: pair[0])]
+
+
+def _is_digits(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdigit()
 
 
 def _name(value: object, *, text_only: bool) -> str:
@@ -364,11 +383,13 @@ def _count(said: Said) -> int | None:
 
 
 def _size(said: Said) -> Size | None:
-    """Return the size of the input, from a number, a pair, or a shape with the channels before them."""
+    """Return the size of the input, from a number, a pair, or a shape with the channels before or behind them."""
     value = said.value
     if isinstance(value, Mapping):
         value = [value[key] for key in ("height", "width", "shortest_edge") if key in value]
         value = value * 2 if len(value) == 1 else value[:2]
+    if isinstance(value, list | tuple) and len(value) > 2 and value[-1] in {1, 3} and value[-3] not in {1, 3}:
+        value = value[:-1]
     sides = [int(side) for side in value[-2:]] if isinstance(value, list | tuple) else [int(value)]
     if not sides:
         raise ValueError("an image size of no sides")
