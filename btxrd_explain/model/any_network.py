@@ -20,6 +20,7 @@ from btxrd_explain.core.methods import LEAST_CELLS, MAP_SIZE, METHODS, MOST_CELL
 from btxrd_explain.model.activation import decide, watch_outputs
 from btxrd_explain.model.engine import PRECISIONS, Choose, Explanation, every_class, explain, joined
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, first_tensor, layer_name
+from btxrd_explain.model.networks import in_eval_mode
 from btxrd_explain.model.scores import are_probabilities, score_matrix, scores_of
 
 if TYPE_CHECKING:
@@ -141,13 +142,14 @@ def explain_images(  # noqa: PLR0913 -- a keyword for each choice that moves a m
     checked_name(method, METHODS, "method")
     checked_name(activation, (AUTO, *map(str, Activation)), "activation")
     name = layer_name(model, target_layer)
-    with torch.inference_mode(mode=False), _evaluating(_differentiable(model)) as network:
+    own = first_tensor(model)
+    own = batch if own is None else own
+    plain = torch.autocast(own.device.type, enabled=False)  # the precision is an argument of its own
+    with torch.inference_mode(mode=False), plain, _evaluating(_differentiable(model)) as network:
         size, channels = Size(*batch.shape[2:]), batch.shape[1]
         layers: tuple[TargetLayer, ...] = ()
         if METHODS[method].layer:
             layers = find_target_layers(network, name, input_size=size, channels=channels, like=batch)
-        own = first_tensor(network)
-        own = batch if own is None else own
         alike = batch[:1].to(own.device, own.dtype)
         chosen = assumed_activation(network, alike) if activation == AUTO else Activation(activation)
         parts = [
@@ -253,7 +255,7 @@ def _differentiable(network: nn.Module) -> nn.Module:
 def _evaluating(network: nn.Module) -> Iterator[nn.Module]:
     """Put a network into eval mode and give every module its own mode back."""
     modes = [(module, module.training) for module in network.modules()]
-    network.eval()
+    in_eval_mode(network)
     try:
         yield network
     finally:

@@ -24,6 +24,7 @@ from btxrd_explain.model.networks import (
     from_factory,
     from_timm,
     from_transformers,
+    in_eval_mode,
     is_known,
 )
 from btxrd_explain.model.scores import return_scores
@@ -140,7 +141,7 @@ def build_classifier(checkpoint: Checkpoint, wishes: Wishes) -> Classifier:
     image_size = choice.of_size(facts, wishes)
     blueprint = _fitted(checkpoint, facts, wishes, choice, classes=len(class_names), image_size=image_size)
     preprocessing = _preprocessing(blueprint, facts, wishes, choice, image_size)
-    network = blueprint.network.eval()
+    network = in_eval_mode(blueprint.network)
     outputs = _outputs(network, preprocessing, class_names)
     decision = decide(
         outputs,
@@ -282,7 +283,7 @@ def build_untrained(wishes: Wishes) -> Classifier:
         blueprint = _wished(wishes, classes=len(class_names), image_size=image_size)
     fill_zero_heads(blueprint.network)
     preprocessing = _preprocessing(blueprint, Facts(), wishes, choice, image_size)
-    network = blueprint.network.eval()
+    network = in_eval_mode(blueprint.network)
     outputs = _outputs(network, preprocessing, class_names)
     return Classifier(network, blueprint.name, class_names, preprocessing, notes=(*choice.notes, *_taken(outputs)))
 

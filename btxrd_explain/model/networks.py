@@ -156,6 +156,21 @@ def _telling(what: str) -> Iterator[None]:
         ) from error
 
 
+def in_eval_mode(network: nn.Module) -> nn.Module:
+    """Put a network into eval mode, and return it.
+
+    Raises:
+        SettingsError: A method of its own for that fails, such as a ``train`` that trains.
+    """
+    try:
+        return network.eval()
+    except Exception as error:
+        raise SettingsError(
+            f"the network cannot be put into eval mode ({reason_of(error)})",
+            hint="its methods eval and train must do what those of torch.nn.Module do",
+        ) from error
+
+
 def from_factory(reference: str, classes: int) -> Blueprint:
     """Create a network with a function of the user's own; its input is normalised as ImageNet's unless told otherwise.
 
@@ -172,6 +187,7 @@ def from_factory(reference: str, classes: int) -> Blueprint:
             f"the factory '{reference}' returned a {type(network).__name__}",
             hint="return the network itself, a torch.nn.Module",
         )
+    network = getattr(network, "_orig_mod", network).float()  # compiled, or in another precision
     kernels = (parameter.shape for parameter in network.parameters() if parameter.ndim == 4)
     channels = next((shape[1] for shape in kernels), 3)
     return Blueprint(network, reference, channels, None, IMAGENET_MEAN, IMAGENET_STD)

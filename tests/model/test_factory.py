@@ -37,6 +37,24 @@ class Net(torch.nn.Module):
 def build(num_classes):
     return Net(num_classes)
 
+class Trainer(Net):
+    def train(self, images):
+        return [image.mean() for image in images]
+
+def trainer(num_classes):
+    return Trainer(num_classes)
+
+class Compiled(torch.nn.Module):  # as torch.compile does, without importing the compiler
+    def __init__(self, network):
+        super().__init__()
+        self._orig_mod = network
+
+def compiled(num_classes):
+    return Compiled(Net(num_classes))
+
+def half(num_classes):
+    return Net(num_classes).half()
+
 class Builders:
     @staticmethod
     def colour(num_classes):
@@ -98,6 +116,14 @@ def test_a_package_and_an_attribute_of_a_class(folder: Path) -> None:
     assert len(_untrained("own_package.nets:Builders.colour").preprocessing.mean) == 3
 
 
+@pytest.mark.parametrize("name", ["compiled", "half"])
+def test_the_network_itself_is_taken_in_single_precision(folder: Path, name: str) -> None:
+    wishes = Wishes(factory=f"own_net:{name}", preprocessing={"size": Size(16, 16)})
+    network = build_classifier(read_checkpoint(_checkpoint(folder)), wishes).network
+    assert network.state_dict().keys() == {"body.weight", "body.bias", "head.weight", "head.bias"}
+    assert network(torch.zeros(1, 1, 16, 16)).dtype is torch.float32
+
+
 def test_weights_are_fitted_strictly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(folder)
     wishes = Wishes(factory="own_net:build", preprocessing={"size": Size(16, 16)})
@@ -152,6 +178,7 @@ def test_what_the_checkpoint_says_of_an_architecture_gives_way_and_it_is_said(
         ("own_net:takes_nothing", r"failed when called with num_classes=3 \(TypeError: .*num_classes"),
         ("own_net:raises", r"failed when called .*RuntimeError: no luck today"),
         ("own_net:returns_a_dict", "returned a dict: return the network itself"),
+        ("own_net:trainer", r"cannot be put into eval mode \(TypeError: .*\): its methods eval and train must do"),
     ],
 )
 def test_each_way_to_go_wrong_has_its_message(reference: str, message: str) -> None:

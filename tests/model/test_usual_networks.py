@@ -228,9 +228,11 @@ def test_each_layer_that_is_listed_can_be_explained(build: Callable[[], nn.Modul
 # What the function for notebooks takes.
 
 
-def test_inference_mode_changes_nothing() -> None:
+def test_inference_mode_and_autocast_change_nothing() -> None:
     network, image = _pair(Plain)
     expected = generate_gradcam(network, image, 1)
+    with torch.autocast("cpu"):
+        np.testing.assert_array_equal(generate_gradcam(network, image, 1), expected)
     with torch.inference_mode():
         np.testing.assert_array_equal(generate_gradcam(network, image, 1), expected)
         made_there, same = _pair(Plain)
