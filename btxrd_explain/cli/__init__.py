@@ -63,7 +63,8 @@ def main() -> None:
     except (KeyboardInterrupt, Stopped) as stop:  # before or after the command's own boundary
         raise SystemExit(exit_code_of(stop)) from None
     except SystemExit as end:
-        leave(end.code)
+        is_pipe = isinstance(end.__context__, BrokenPipeError)  # the reader of the help is gone; Typer says 1
+        leave(ExitCode.BROKEN_PIPE if is_pipe else end.code)
     except OSError as error:  # help or version, where the standard output leads to a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered would be tried again
         sys.stderr.write(f"error: cannot write to the standard output ({error.strerror}): check where it leads\n")

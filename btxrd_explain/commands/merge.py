@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import OutputError, SettingsError, TableError
+from btxrd_explain.predictions.part import refuse_other
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import assemble, open_table, table_files
@@ -63,6 +64,7 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
         raise SettingsError("no tables are named", hint="name Parquet files, or folders of them")
     if target.is_dir():
         raise OutputError(f"'{target}' is a folder", hint="name the file to write")
+    refuse_other(target)
     _check_shards([file for path in parts for file in table_files(path)])
     tables = [open_table(path) for path in parts]
     whole = assemble(target, [part for table in tables for part in table.parts])

@@ -204,6 +204,16 @@ def _is_other(path: Path) -> bool:
         return False
 
 
+def refuse_other(path: Path) -> None:
+    """Make sure that a table that is written takes the place of no file of another kind.
+
+    Raises:
+        OtherFileError: It would.
+    """
+    if path.is_file() and _is_other(path):
+        raise OtherFileError(f"'{path}' is not a predictions table, and is not overwritten", hint="name another file")
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[pa.NativeFile]:
     """Open a file, and turn whatever a damaged one provokes into an error that names it."""

@@ -191,6 +191,14 @@ def test_a_signal_while_modules_are_imported_ends_in_silence(name: str) -> None:
     assert done.stdout == done.stderr == ""
 
 
+def test_help_that_nobody_reads_has_the_exit_code_of_a_pipe() -> None:
+    writer = _broken_pipe()
+    command = [sys.executable, "-m", "btxrd_explain", "--help"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (ExitCode.BROKEN_PIPE, "")
+
+
 @pytest.mark.skipif(not FULL.exists(), reason="Linux has a device that is always full")
 def test_help_on_a_full_disk_is_one_line() -> None:
     with FULL.open("w", encoding="utf-8") as stream:

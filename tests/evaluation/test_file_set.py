@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from btxrd_explain.evaluation.file_set import REPORTS, FileHashes, of_other_runs, read_report, write_set
+from btxrd_explain.evaluation.file_set import FileHashes, of_other_runs, read_report, write_set
 from btxrd_explain.evaluation.parts import Part
+from btxrd_explain.inputs.file_kinds import REPORTS
 from tests.support.tiny_study import run
 
 if TYPE_CHECKING:

@@ -182,6 +182,18 @@ def test_files_of_an_earlier_run_that_are_read_only_are_replaced(data: Path, tmp
     assert contents[0] == contents[1]
 
 
+@pytest.mark.parametrize("command", ["infer", "merge", "import-maps"])
+def test_no_table_takes_the_place_of_a_file_of_another_kind(data: Path, tmp_path: Path, command: str) -> None:
+    """As where a pattern names the files to merge, and one too many."""
+    thesis = _mine(tmp_path) / "thesis.txt"
+    words = [word.format(data=data, out=tmp_path) for word in COMMANDS[command]]
+    words = [*words[:-2], "-o", str(thesis)] if command == "merge" else [*words, "--predictions", str(thesis)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == ExitCode.TABLE, result.output
+    assert f"error: '{thesis}' is not a predictions table" in result.output
+    assert thesis.read_bytes() == WORK
+
+
 def _no_result_is_a_radiograph(out: Path) -> None:
     """Results may be written into the folder of the radiographs, and be there when it is read again."""
     table = out / "predictions.parquet"

@@ -19,6 +19,7 @@ from btxrd_explain.inference.request import collect_images, names_images, tell_c
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.inputs.score_table import ScoredImage, read_scores
+from btxrd_explain.predictions.part import refuse_other
 from btxrd_explain.predictions.provenance import MOST_CELLS, Provenance, counted
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
@@ -76,6 +77,7 @@ def run(maps: Path, settings: Settings, listener: Listener | None = None) -> Imp
     Raises:
         BtxrdExplainError: Nothing can be imported, or the table cannot be written.
     """
+    refuse_other(settings.output.predictions_path)
     listener = failures = Failures(listener, strict=settings.run.strict)
     scores = {} if settings.maps.scores is None else read_scores(settings.maps.scores)
     records = _records(settings, listener)
