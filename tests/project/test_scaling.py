@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def test_the_array_job_runs(place: Path) -> None:
     assert _rows(place) == [f"IMG{number:06d}.png" for number in range(COUNT)]
 
 
+def test_tasks_that_are_submitted_again_compute_the_same_shards(place: Path) -> None:
+    """The count of tasks is that of the second submission; the script must not take it for the number of shards."""
+    (place / "bin" / "btxrd-explain").write_text('#!/bin/sh\necho "$@" >> calls\n')
+    for count, first, last in (("64", "1", "64"), ("2", "3", "5")):
+        array = {"ID": "3", "COUNT": count, "MIN": first, "MAX": last}
+        _run(_script("# array.sh"), place, **{f"SLURM_ARRAY_TASK_{name}": value for name, value in array.items()})
+    first_time, again = (place / "calls").read_text().splitlines()
+    assert first_time == again
+    assert first_time.endswith("--shard 3/64")
+
+
 def test_the_manifest_is_a_ray_job_whose_command_there_is() -> None:
     (text,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
     job = yaml.safe_load(text)
@@ -86,6 +98,10 @@ def test_the_manifest_is_a_ray_job_whose_command_there_is() -> None:
     assert flags <= {setting.flag for setting in SETTINGS.values()}
     (group,) = job["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     assert f"--workers {group['maxReplicas']} " in job["spec"]["entrypoint"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["optional-dependencies"]["ray"] == [
+        f"ray[data]>={job['spec']['rayClusterSpec']['rayVersion'].removesuffix('.0')}"
+    ]
 
 
 @pytest.mark.parametrize(("cells", "kilobytes"), [(7, 1.22), (12, 3.1)])
