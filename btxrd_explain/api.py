@@ -214,7 +214,7 @@ def compare(*tables: Place, listener: Listener | None = None, **flags: Any) -> C
     from btxrd_explain.commands import compare as command  # noqa: PLC0415 -- heavy
 
     settings = _settings("compare", flags)
-    return command.run(settings, [_path(table, "tables") for table in tables], listener or AsWarnings())
+    return command.run(settings, [_table(table, "tables") for table in tables], listener or AsWarnings())
 
 
 def performance(*inputs: Place, listener: Listener | None = None, **flags: Any) -> PerformanceResult:  # noqa: ANN401 -- any setting
@@ -391,7 +391,7 @@ def merge(*parts: Place, output: Place, listener: Listener | None = None) -> Mer
     """Make one predictions table of the shards of a job array, or of the files of a folder.
 
     Args:
-        parts: Tables: Parquet files, or folders of them, of one run.
+        parts: Tables: Parquet files, or folders of them, of one run; also by their URLs.
         output: The table to write.
         listener: Told of progress.
 
@@ -409,8 +409,8 @@ def merge(*parts: Place, output: Place, listener: Listener | None = None) -> Mer
     """
     from btxrd_explain.commands import merge as command  # noqa: PLC0415 -- heavy
 
-    tables = [_path(part, "parts") for part in parts]
-    return command.run(tables, _path(output, "output"), listener or AsWarnings())
+    tables = [_table(part, "parts") for part in parts]
+    return command.run(tables, _table(output, "output"), listener or AsWarnings())
 
 
 def import_maps(maps: Place, *, listener: Listener | None = None, **flags: Any) -> ImportMapsResult:  # noqa: ANN401 -- any setting
@@ -483,6 +483,15 @@ def _path(place: Place, what: str) -> Path:
     from btxrd_explain.core.arrays import checked_path  # noqa: PLC0415 -- NumPy
 
     return checked_path(place, what).expanduser()
+
+
+def _table(place: Place, what: str) -> Path:
+    """Return the place of a table: a path, or a URL."""
+    from btxrd_explain.core.arrays import checked_place  # noqa: PLC0415 -- NumPy
+    from btxrd_explain.system.places import is_url, on_this_machine  # noqa: PLC0415 -- with it
+
+    path = on_this_machine(checked_place(place, what))
+    return path if is_url(path) else path.expanduser()
 
 
 def _text(place: Place) -> str:

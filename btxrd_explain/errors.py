@@ -166,6 +166,10 @@ class OtherFileError(TableError):
     """A file that is named as a predictions table was never one, and is not to be overwritten as a damaged one."""
 
 
+class UnreachableTableError(TableError):
+    """What may be a predictions table cannot be reached, as in a store that does not answer; it may well be whole."""
+
+
 class OutputError(BtxrdExplainError):
     """A result cannot be written."""
 

@@ -1,6 +1,5 @@
 """The commands that work on the predictions table. Each passes settings on and shows the result."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +18,7 @@ from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
 from btxrd_explain.settings.flags import FLAGS
+from btxrd_explain.system.places import result_place
 
 app = App()
 
@@ -76,17 +76,17 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 @command(
     *FLAGS["compare"],
     tables=Annotated[
-        list[Path] | None, typer.Argument(metavar="TABLE", help="Predictions tables, two or more.", show_default=False)
+        list[str] | None, typer.Argument(metavar="TABLE", help="Predictions tables, two or more.", show_default=False)
     ],
 )
-def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[Path] | None) -> ExitCode:
+def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[str] | None) -> ExitCode:
     """Two or more predictions tables on the same images, with paired differences to the first.
 
     Checkpoints, layers or methods. Images that not all tables have are named and left out.
     """
     from btxrd_explain.commands import compare as workflow  # noqa: PLC0415 -- heavy
 
-    show_compare(terminal, workflow.run(loaded.settings, tables or [], terminal))
+    show_compare(terminal, workflow.run(loaded.settings, [result_place(table) for table in tables or []], terminal))
     return ExitCode.OK
 
 

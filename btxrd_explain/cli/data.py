@@ -13,6 +13,7 @@ from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import LoadedSettings
 from btxrd_explain.settings.flags import FLAGS
+from btxrd_explain.system.places import result_place
 
 app = App()
 
@@ -39,11 +40,13 @@ def check(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
 @app.command(epilog=examples("merge out/predictions.shard-*.parquet -o out/predictions.parquet", settings=False))
 def merge(
-    parts: Annotated[list[Path], typer.Argument(metavar="PART", help="Tables: Parquet files, or folders of them.")],
+    parts: Annotated[
+        list[str], typer.Argument(metavar="PART", help="Tables: Parquet files, folders of them, or URLs.")
+    ],
     *,
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="TABLE", help="The table to write.")] = Path(
-        "btxrd-explain-out/predictions.parquet"
-    ),
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="TABLE", help="The table to write, a file or a URL.")
+    ] = "btxrd-explain-out/predictions.parquet",
     json: Json = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -57,7 +60,7 @@ def merge(
     def run() -> ExitCode:
         from btxrd_explain.commands import merge as workflow  # noqa: PLC0415 -- heavy
 
-        result = workflow.run(parts, output, terminal)
+        result = workflow.run([result_place(part) for part in parts], result_place(output), terminal)
         show_merge(terminal, result)
         return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
 

@@ -12,6 +12,8 @@ from btxrd_explain.cli.flag_texts import notes_of, text_of
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, LoadedSettings, Setting, load_settings
+from btxrd_explain.settings.flags import check_results
+from btxrd_explain.system.places import is_url
 
 _SHORT = {"model.checkpoint": "-c", "output.directory": "-o"}
 _REPEATABLE = frozenset({"model.checkpoint", "study.second_checkpoint"})
@@ -113,6 +115,7 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
 
             def loaded_and_run() -> ExitCode:
                 loaded = load_settings(config, flags, assignments or ())
+                check_results(function.__name__.replace("_", "-"), loaded.settings)
                 for text in (*loaded.ignored, *_on_folder(loaded)):
                     terminal.note(text)
                 return function(loaded, terminal, **others)
@@ -140,8 +143,8 @@ def _on_folder(loaded: LoadedSettings) -> Iterator[str]:
     output = loaded.settings.output
     if output.predictions is None or loaded.origins["output.directory"] != "default":
         return
-    other = output.directory / "predictions.parquet"
-    if other.exists() and not (output.predictions.exists() and other.samefile(output.predictions)):
+    other, named = output.directory / "predictions.parquet", output.predictions
+    if other.exists() and (is_url(named) or not (named.exists() and other.samefile(named))):
         yield (
             f"results go to '{output.directory}', which has another table than '{output.predictions}': name a folder "
             "for them with -o"

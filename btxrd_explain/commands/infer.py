@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.drawing import file_names_of_images
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.errors import RadiographError
+from btxrd_explain.errors import RadiographError, SettingsError
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.run import Inference, up_to_date
 from btxrd_explain.inputs.dataset import named_one_by_one
 from btxrd_explain.progress import Listener, WithoutRows
 from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -65,7 +66,7 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
         FailedFileError: A file failed, and ``run.strict`` is set; what was computed is in the table.
         BtxrdExplainError: Input, checkpoint, table or output cannot be used.
     """
-    listener, wanted = listener or Listener(), settings.output.overlay
+    listener, wanted = listener or Listener(), _overlays_wanted(settings, listener or Listener())
     held = _Held(listener) if (named_one_by_one(settings.data.inputs) if wanted is None else wanted) else None
     overlays: dict[str, Path] = {}
     try:
@@ -77,6 +78,25 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
         for row, provenance in [] if held is None else held.rows:
             listener.predicted(row, provenance, overlays.get(row.image_id))
     return InferResult(**{field.name: getattr(current, field.name) for field in fields(current)}, overlays=overlays)
+
+
+def _overlays_wanted(settings: Settings, listener: Listener) -> bool | None:
+    """Return whether overlays are drawn, None where the images that are named decide; none go to a store.
+
+    Raises:
+        SettingsError: They are asked for, and would go to a store.
+    """
+    output = settings.output
+    if not is_url(output.directory):
+        return output.overlay
+    if output.overlay:
+        raise SettingsError(
+            f"overlays go into a folder on this machine, and not to '{output.directory}'",
+            hint=f"name one with -o, and the table with --predictions {output.predictions_path}",
+        )
+    if output.overlay is None and named_one_by_one(settings.data.inputs):
+        listener.note(f"no overlays are drawn, as '{output.directory}' is not a folder on this machine")
+    return False
 
 
 def draw_overlays(

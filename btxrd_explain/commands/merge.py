@@ -5,17 +5,19 @@ from __future__ import annotations
 import heapq
 import re
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import OutputError, SettingsError, TableError
-from btxrd_explain.predictions.part import refuse_other
+from btxrd_explain.predictions.part import answering, refuse_other
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import write_table
-from btxrd_explain.predictions.table import assemble, open_table, table_files
+from btxrd_explain.predictions.table import assemble, is_folder, open_table, table_files
 from btxrd_explain.progress import Listener
 from btxrd_explain.system.files import relative_path
 from btxrd_explain.system.locks import alone
+from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -48,7 +50,7 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
     """Merge tables into one, which is written whole or not at all; its rows are those of a run that was never split.
 
     Args:
-        parts: Parquet files, or folders of them.
+        parts: Parquet files, or folders of them; the URL of files may have ``*``, which no shell looks up.
         target: The Parquet file to write; it may be none of the parts.
         listener: Told of progress; None is silent.
 
@@ -62,9 +64,10 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
     """
     if not parts:
         raise SettingsError("no tables are named", hint="name Parquet files, or folders of them")
-    if target.is_dir():
+    if is_folder(target):
         raise OutputError(f"'{target}' is a folder", hint="name the file to write")
     refuse_other(target)
+    parts = [file for part in parts for file in _found(part)]
     _check_shards([file for path in parts for file in table_files(path)])
     tables = [open_table(path) for path in parts]
     whole = assemble(target, [part for table in tables for part in table.parts])
@@ -85,6 +88,17 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
     with alone(target, listener.note):
         count = write_table(target, whole.provenance, rows())
         return MergeResult(open_table(target), count, tuple(failed), labelled)
+
+
+def _found(part: Path) -> list[Path]:
+    """Return the objects that a pattern of a URL stands for; anything else as it is."""
+    if not is_url(part) or "*" not in part.name:
+        return [part]
+    with answering(part):
+        found = sorted(path for path in part.parent.iterdir() if fnmatchcase(path.name, part.name))
+    if not found:
+        raise TableError(f"there is nothing like '{part}'", hint="check the URL")
+    return found
 
 
 def _check_shards(files: Sequence[Path]) -> None:

@@ -12,6 +12,7 @@ from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import following, with_table
 from btxrd_explain.console.terminal import in_words, number
 from btxrd_explain.synthetic import SYNTHETIC
+from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -143,7 +144,8 @@ def _lead_to_merge(terminal: Terminal, shard: Path, table: Path) -> None:
     """Tell how a shard and the others become one table."""
     shards = re.sub(r"-\d+-of-", "-*-of-", shard.name)
     folder, whole = (shlex.quote(str(path)) for path in (shard.parent, table))
-    terminal.print_next(f"the other shards, then btxrd-explain merge {folder}/{shards} -o {whole}")
+    named = shlex.quote(f"{shard.parent}/{shards}") if is_url(shard) else f"{folder}/{shards}"
+    terminal.print_next(f"the other shards, then btxrd-explain merge {named} -o {whole}")
 
 
 def _lead_on(terminal: Terminal, result: InferResult, loaded: LoadedSettings) -> None:

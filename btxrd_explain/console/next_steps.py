@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.settings.catalogue import SETTINGS
 from btxrd_explain.settings.flags import FLAGS
+from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,10 +77,12 @@ def of_table(command: str, loaded: LoadedSettings) -> str | None:
 def with_table(table: Path) -> str:
     """Return the flag that names a predictions table, by its folder where that is enough.
 
+    Next to a table in a store no other command can write.
+
     >>> with_table(Path("run/predictions.parquet")), with_table(Path("run/other.parquet"))
     (' -o run', ' --predictions run/other.parquet')
     """
-    if table.name == _DEFAULT.name:
+    if table.name == _DEFAULT.name and not is_url(table):
         return "" if table.parent == _DEFAULT.parent else f" -o {shlex.quote(str(table.parent))}"
     return f" --predictions {shlex.quote(str(table))}"
 
@@ -92,6 +95,10 @@ def _words(given: Mapping[str, object]) -> Iterator[str]:
     """Yield inputs and flags as they are written on a command line."""
     for name, value in given.items():
         flag = "-o" if name == "output.directory" else SETTINGS[name].flag
+        if name == "output.directory" and is_url(str(value)):  # where no other command writes
+            if "output.predictions" not in given:
+                yield from (SETTINGS["output.predictions"].flag, f"{str(value).rstrip('/')}/{_DEFAULT.name}")
+            continue
         for one in value if isinstance(value, list | tuple) else [value]:
             if name == "data.inputs":
                 yield str(one)

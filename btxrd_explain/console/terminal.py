@@ -292,7 +292,7 @@ def in_words(row: Prediction, provenance: Provenance) -> str:
 
 def _straight(path: Path | str) -> str:
     """Return ``a/../b`` as ``b``, unless a link makes another folder of it."""
-    if not isinstance(path, Path):
-        return path
+    if not isinstance(path, Path):  # a text, or the place of a URL
+        return str(path)
     straight = os.path.normpath(path)
     return straight if os.path.realpath(straight) == os.path.realpath(path) else str(path)

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 
 from btxrd_explain.core.heatmap import HeatMap
+from btxrd_explain.system.places import is_url, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -315,6 +316,19 @@ def checked_path(value: Any, what: str) -> Path:  # noqa: ANN401 -- whatever a c
     if isinstance(value, str) and not value:
         raise ValueError(f"{what}: expected a path, got empty text")
     return value if isinstance(value, Path) else Path(value)
+
+
+def checked_place(value: Any, what: str) -> Path:  # noqa: ANN401 -- whatever a caller has
+    """Return text or a path-like object as a path on this machine, or the place that a URL names.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: It is empty.
+        InputError: The kind of URL is unknown.
+    """
+    if isinstance(value, str) and is_url(value):
+        return place_of(value)
+    return cast("Path", value) if is_url(str(value)) else checked_path(value, what)
 
 
 def shown(value: Any) -> str:  # noqa: ANN401 -- whatever a caller has

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from btxrd_explain.errors import BtxrdExplainError, EngineError
 from btxrd_explain.inference.cluster_worker import Job, Worker
 from btxrd_explain.inference.target import claim_of
+from btxrd_explain.predictions.table import table_files
 from btxrd_explain.system.extras import to_install
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from btxrd_explain.inference.plan import Plan
     from btxrd_explain.inputs.record import ImageRecord
@@ -51,7 +52,7 @@ def compute_on_cluster(settings: Settings, plan: Plan, provenance: Provenance) -
 
     Args:
         settings: The settings that the plan was made from.
-        plan: What to compute; its path is a folder that all machines of the cluster share.
+        plan: What to compute; its path is a folder that all machines of the cluster share, or a URL.
         provenance: How the rows are made.
 
     Yields:
@@ -63,7 +64,8 @@ def compute_on_cluster(settings: Settings, plan: Plan, provenance: Provenance) -
     """
     ray = _connected()
     crew = crew_of(settings, ray.cluster_resources())
-    chunks = [pickle.dumps(chunk) for chunk in chunks_of(plan.pending, crew.workers, settings.model.batch_size)]
+    parts = chunks_of(plan.records, crew.workers, settings.model.batch_size)
+    chunks = [pickle.dumps(chunk) for chunk in still_to_do(parts, plan.pending)]
     job = Job(settings, dict(plan.request), provenance, plan.path.absolute(), Path.cwd(), claim_of(plan.path))
     images = ray.data.from_items([{"chunk": chunk} for chunk in chunks], override_num_blocks=len(chunks))
     done = images.map(
@@ -110,7 +112,8 @@ def chunks_of(records: Sequence[ImageRecord], workers: int, batch_size: int | st
     """Cut images into chunks, one file of rows each: whole batches, and enough chunks for all workers.
 
     Args:
-        records: The images.
+        records: All images that are asked for, so that a run that goes on cuts like the one before it: a worker of that
+            one which still writes then writes a file that this one writes, too.
         workers: How many workers there are.
         batch_size: Images in one forward pass, or ``auto``.
     """
@@ -118,6 +121,17 @@ def chunks_of(records: Sequence[ImageRecord], workers: int, batch_size: int | st
     share = -(-len(records) // (_PARTS_PER_WORKER * workers))
     size = -(-min(share, _IMAGES_PER_PART) // batch) * batch
     return (records[start : start + size] for start in range(0, len(records), size))
+
+
+def still_to_do(
+    chunks: Iterable[Sequence[ImageRecord]], pending: Iterable[ImageRecord]
+) -> Iterator[Sequence[ImageRecord]]:
+    """Yield of each chunk what must be computed, with the labels and splits of the plan; no empty ones."""
+    wanted = {record.image_id: record for record in pending}
+    for chunk in chunks:
+        left = [wanted[record.image_id] for record in chunk if record.image_id in wanted]
+        if left:
+            yield left
 
 
 def _connected() -> Any:  # noqa: ANN401 -- the module, which may not be installed
@@ -143,7 +157,7 @@ def _checked(result: dict[str, Any], folder: Path) -> int:
     error = pickle.loads(result["error"]) if result["error"] else None  # noqa: S301 -- from our own worker
     if isinstance(error, BtxrdExplainError):
         raise error
-    if not (folder / result["part"]).exists():
+    if not table_files(folder / result["part"]):
         raise EngineError(
             f"'{folder / result['part']}' was written on '{result['host']}' and is not seen here",
             hint="name a folder with --predictions that all machines share",

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import BtxrdExplainError, EngineError
 from btxrd_explain.inference.request import build_request
-from btxrd_explain.inference.target import claim_of
+from btxrd_explain.inference.target import check_claim
 from btxrd_explain.predictions.provenance import differences
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import write_part
+from btxrd_explain.predictions.table import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,7 +70,7 @@ class Worker:
         result: dict[str, Any] = {"part": "", "rows": 0, "failed": 0, "host": platform.node(), "error": b""}
         try:
             rows = self._rows(pickle.loads(item["chunk"]))  # noqa: S301 -- from the process that started the run
-            self._check_claim()
+            check_claim(self._job.folder, self._job.claim)
             part = write_part(self._job.folder, self._job.provenance, rows)
         except BtxrdExplainError as error:
             return result | {"error": pickle.dumps(error)}
@@ -84,7 +85,7 @@ class Worker:
             os.chdir(job.directory)
         except OSError as error:
             raise self._stranger(f"cannot enter '{job.directory}'") from error
-        if not job.folder.is_dir():
+        if not is_folder(job.folder):
             raise self._stranger(f"does not see '{job.folder}'")
         changes = differences(job.request, build_request(job.settings, several_labels="several_labels" in job.request))
         if changes:
@@ -98,12 +99,6 @@ class Worker:
         if all(row.stamp is None for row in rows):
             raise self._stranger(f"sees none of {len(rows)} images, such as '{records[0].path}'")
         return rows
-
-    def _check_claim(self) -> None:
-        if claim_of(self._job.folder) != self._job.claim:
-            raise EngineError(
-                f"another run has taken over '{self._job.folder}'", hint="let one run work on a folder at a time"
-            )
 
     def _stranger(self, what: str) -> EngineError:
         return EngineError(

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import OutputError
 from btxrd_explain.inference.request import check_labels
-from btxrd_explain.inference.target import claim
+from btxrd_explain.inference.target import check_claim, claim, claim_of
 from btxrd_explain.predictions.record import RowStatus
-from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, write_table
-from btxrd_explain.predictions.table import assemble, open_table, table_files
+from btxrd_explain.predictions.store import GrowingFolder, Journal, Units, write_part, write_table
+from btxrd_explain.predictions.table import assemble, is_folder, open_table, table_files
 from btxrd_explain.system.files import atomic_write, cannot_write, relative_path, remove
-from btxrd_explain.system.places import is_url, make_folder
+from btxrd_explain.system.places import in_folder, is_url, make_folder
 from btxrd_explain.system.threads import share_cores
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def fill_table(settings: Settings, plan: Plan, listener: Listener) -> Prediction
         raise OutputError("there is nothing to write", hint="name at least one image that exists")
     _keep_outdated(plan, listener)
     listener.start("images", len(plan.pending))
-    if plan.path.is_dir():
+    if is_folder(plan.path):
         _fill_folder(settings, plan, explainer, provenance, listener)
         return _told_of(open_table(plan.path), plan, listener)
     _fill_file(settings, plan, explainer, provenance, listener)
@@ -113,7 +113,9 @@ def _told_of(table: PredictionTable, plan: Plan, listener: Listener) -> Predicti
 
 def _from_here(row: Prediction, folder: Path) -> Prediction:
     """Return a row whose path starts at the working directory, where a shell can use it, and not at the table."""
-    return row if not row.path or is_url(row.path) else replace(row, path=relative_path(folder / row.path, Path.cwd()))
+    if not row.path or is_url(row.path):
+        return row
+    return replace(row, path=relative_path(in_folder(folder, row.path), Path.cwd()))
 
 
 def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer | None:
@@ -150,9 +152,10 @@ def _fill_file(
     journal = Journal(plan.path)
     recovered = amend(plan.journal, plan) if plan.journal else None
     sources = [source.rows() for source in (plan.table, recovered) if source is not None]
+    growing = _growing(journal, plan) if is_url(plan.path) else journal
 
     def computed() -> Iterator[Prediction]:
-        for rows in _computed(settings, explainer, plan, listener, lambda rows: journal.append(provenance, rows)):
+        for rows in _computed(settings, explainer, plan, listener, lambda rows: growing.append(provenance, rows)):
             yield from rows
 
     def told() -> Iterator[Prediction]:
@@ -177,12 +180,27 @@ def _fill_folder(
         for count in compute_on_cluster(settings, plan, provenance):
             listener.advance(count)
     else:
-        folder = GrowingFolder(plan.path)
+        folder = _growing(GrowingFolder(plan.path), plan, claim_of(plan.path))
         for _ in _computed(settings, explainer, plan, listener, lambda rows: folder.append(provenance, rows)):
             pass
         folder.settle(provenance)
     if plan.absent:
         write_part(plan.path, provenance, plan.absent)
+
+
+def _growing(folder: GrowingFolder, plan: Plan, claimed: str | None = None) -> GrowingFolder | Units:
+    """Return what keeps the rows of a plan while it computes, for a folder on this machine or in a store.
+
+    Args:
+        folder: The folder, as one on this machine.
+        plan: The plan.
+        claimed: The claim of a partitioned table that is this run's; None for a journal, which needs none.
+    """
+    if not is_url(folder.folder):
+        return folder
+    check = (lambda: None) if claimed is None else (lambda: check_claim(folder.folder, claimed))
+    pending = (record.image_id for record in plan.pending)
+    return Units(folder.folder, (record.image_id for record in plan.records), pending, check)
 
 
 def _computed(

@@ -9,22 +9,23 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from operator import attrgetter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.errors import InputError, OtherFileError, TableError
+from btxrd_explain.errors import InputError, OtherFileError, SettingsError, TableError
 from btxrd_explain.inputs.image_files import kind_of, why_no_file
 from btxrd_explain.inputs.radiograph import why_unreadable
 from btxrd_explain.plain import plain
+from btxrd_explain.predictions.part import open_part
 from btxrd_explain.predictions.provenance import differences, fingerprint
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal
 from btxrd_explain.predictions.table import PredictionTable, open_table, table_files, table_folder
 from btxrd_explain.system.files import relative_path, sha256_of, with_relative_paths
-from btxrd_explain.system.places import is_url, on_this_system, place_of, reaching
+from btxrd_explain.system.places import in_folder, is_url, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from btxrd_explain.core.explained_classes import ExplainedClasses
     from btxrd_explain.inputs.record import Collection, ImageRecord
@@ -39,6 +40,7 @@ class Plan:
 
     Attributes:
         path: The table, a Parquet file or a folder of them.
+        folder: The folder to which the paths in the table are relative.
         request: What decides about the rows.
         table: The table whose rows hold; None where there is none.
         journal: What an interrupted run computed; None where there is nothing.
@@ -55,6 +57,7 @@ class Plan:
     """
 
     path: Path
+    folder: Path
     request: Mapping[str, Any]
     table: PredictionTable | None
     journal: PredictionTable | None
@@ -67,11 +70,6 @@ class Plan:
     reasons: tuple[str, ...]
     outdated: PredictionTable | None
     moved: tuple[str, ...]
-
-    @property
-    def folder(self) -> Path:
-        """The folder to which the paths in the table are relative."""
-        return table_folder(self.path)
 
     @property
     def provenance(self) -> Provenance | None:
@@ -125,10 +123,10 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection, *,
 
     Raises:
         InputError: A file has the name of another radiograph in the table, or is in it by another name.
-        TableError: A table in a folder, or a file that never was a table, cannot be used.
+        TableError: A table in a folder or a store, or a file that never was a table, cannot be used.
         OutputError: Something else is where the journal or its log should be.
     """
-    if path.is_dir():
+    if not is_url(path) and path.is_dir():
         GrowingFolder(path).recover()
     table, outdated, reasons = _open(path, request)
     journal = Journal(path).reopen(fingerprint(request))
@@ -145,6 +143,7 @@ def make_plan(path: Path, request: Mapping[str, Any], collection: Collection, *,
         review.look_at(row, record)
     return Plan(
         path=path,
+        folder=folder,
         request=request,
         table=table,
         journal=journal,
@@ -248,7 +247,8 @@ class _Review:
             return False
 
     def _place(self, row: Prediction) -> Path:
-        return place_of(row.path if is_url(row.path) else os.path.normpath(self.folder / on_this_system(row.path)))
+        place = in_folder(self.folder, row.path)
+        return place if is_url(place) else Path(os.path.normpath(place))
 
     def _is_there(self, row: Prediction) -> bool:
         """Return whether there still is something where a row has its file from."""
@@ -330,20 +330,36 @@ def _joined(
 def _open(path: Path, request: Mapping[str, Any]) -> tuple[PredictionTable | None, PredictionTable | None, list[str]]:
     """Return the table if its rows can hold, else the outdated one and why.
 
-    A damaged file gives way to a new one; of a folder, and of a file that never was a table, only its owner can say
-    what may go.
+    A damaged file gives way to a new one; of a folder, a store, and a file that never was a table, only its owner can
+    say what may go.
     """
     if not table_files(path):
         return None, None, ["no table yet"]
     try:
         table = open_table(path)
     except TableError as error:
-        if path.is_dir() or isinstance(error, OtherFileError):
+        if is_url(path) or path.is_dir() or isinstance(error, OtherFileError):
             raise
         return None, None, [error.message]
     if table.provenance.fingerprint == fingerprint(request):
         return table, None, []
     return None, table, differences(table.provenance.request, request)
+
+
+def refuse_other_table(path: Path, request: Mapping[str, Any]) -> None:
+    """Refuse to fill a table in a store that was made in another way, before those who work on it are stopped.
+
+    Raises:
+        SettingsError: It was.
+        TableError: It cannot be read.
+    """
+    for file in table_files(path)[:1]:
+        changes = differences(open_part(file).provenance.request, request)
+        if changes:
+            raise SettingsError(
+                f"'{path}' was made in another way ({'; '.join(changes)}), and a store cannot rename it",
+                hint="name another place with -o or --predictions, or delete it",
+            )
 
 
 def _refreshed(row: Prediction, record: ImageRecord, folder: Path) -> Prediction:

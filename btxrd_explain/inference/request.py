@@ -19,7 +19,7 @@ from btxrd_explain.model.location import facts_in_archive, facts_in_header, is_s
 from btxrd_explain.predictions.part import open_part
 from btxrd_explain.predictions.provenance import fingerprint
 from btxrd_explain.predictions.record import RowStatus
-from btxrd_explain.predictions.table import open_table, table_files
+from btxrd_explain.predictions.table import is_folder, open_table, table_files
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.system.files import sha256_of
 from btxrd_explain.system.importing import source_of
@@ -47,7 +47,7 @@ def collect_images(settings: Settings, *, stdin: IO[bytes] | None = None) -> Col
         InputError: No image is named, or what is named cannot be used.
     """
     path, data = settings.output.predictions_path, settings.data
-    if names_images(settings) or not path.exists():
+    if names_images(settings) or not (is_folder(path) or table_files(path)):
         return collect(
             data.inputs,
             root=data.root,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from btxrd_explain.core.arrays import checked_name, checked_path
+from btxrd_explain.core.arrays import checked_name, checked_place
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.predictions.table import open_table
+from btxrd_explain.system.places import on_this_machine
 
 if TYPE_CHECKING:
     import os
@@ -152,7 +153,7 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     """Open a predictions table, as ``infer`` writes it.
 
     Args:
-        path: A Parquet file, or a folder of them.
+        path: A Parquet file, or a folder of them; also by its URL.
 
     Returns:
         Its rows, which are read when they are asked for.
@@ -165,4 +166,4 @@ def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     Traceback (most recent call last):
     TypeError: path: expected a path as text or pathlib.Path, got a bytes
     """
-    return Predictions(open_table(checked_path(path, "path")))
+    return Predictions(open_table(on_this_machine(checked_place(path, "path"))))

@@ -11,11 +11,13 @@ import numpy as np
 from btxrd_explain.core.labels import NO, UNKNOWN, USUAL_THRESHOLD, YES, truth_matrix
 from btxrd_explain.findings.table import inspect_table
 from btxrd_explain.inference.fill import fill_table
-from btxrd_explain.inference.plan import make_plan
+from btxrd_explain.inference.plan import make_plan, refuse_other_table
 from btxrd_explain.inference.request import collect_images, have_several_labels, request_for, tell_collected
 from btxrd_explain.inference.target import claim, stop_at_failures, stop_at_known_failures, target_of
 from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.predictions.table import is_folder
 from btxrd_explain.system.locks import alone
+from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,9 +142,11 @@ def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | Non
     several = have_several_labels(settings, collection)  # of a job array all tasks together
     path, collection = target_of(settings, collection)
     with alone(path, listener.note):
-        if settings.run.engine == "ray":
-            claim(path)
         request = request_for(path, settings, collection, several_labels=several)
+        if is_url(path):
+            refuse_other_table(path, request)
+        if settings.run.engine == "ray" or (is_url(path) and is_folder(path)):
+            claim(path)
         plan = make_plan(path, request, collection, verify=settings.run.verify)
         if settings.run.strict:
             stop_at_known_failures(plan)
@@ -156,5 +160,5 @@ def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | Non
         for finding in findings:
             listener.warn(finding)
         whole = settings.output.predictions_path
-        shard_of = None if settings.run.shard is None or whole.is_dir() else whole
+        shard_of = None if settings.run.shard is None or is_folder(whole) else whole
         yield Inference(table, rows, len(plan.pending), collection, findings, shard_of)

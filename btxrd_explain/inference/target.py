@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from btxrd_explain.errors import FailedFileError, OutputError, SettingsError
+from btxrd_explain.errors import EngineError, FailedFileError, OutputError, SettingsError
+from btxrd_explain.predictions.part import answering
 from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.predictions.table import is_folder, table_files
 from btxrd_explain.system.files import write_bytes
-from btxrd_explain.system.places import check_own, foreign, make_folder
+from btxrd_explain.system.places import check_own, foreign, is_url, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -109,7 +111,7 @@ def shard_path(table: Path, number: int, count: int) -> Path:
     >>> shard_path(Path("out/predictions.parquet"), 2, 8).as_posix()
     'out/predictions.shard-2-of-8.parquet'
     """
-    folder, stem = (table, "predictions") if table.is_dir() else (table.parent, table.stem)
+    folder, stem = (table, "predictions") if is_folder(table) else (table.parent, table.stem)
     return folder / f"{stem}.shard-{number}-of-{count}.parquet"
 
 
@@ -147,27 +149,55 @@ def claim(folder: Path) -> None:
         OutputError: The folder cannot be written, or something else has the name of the claim.
     """
     path = folder / _CLAIM
-    check_own(path)
-    if path.exists() and not _IS_CLAIM.fullmatch(path.read_bytes()):
+    if not is_url(path):
+        check_own(path)
+    said = _said(path)
+    if said is not None and not _IS_CLAIM.fullmatch(said):
         raise foreign(path, "a file")
     write_bytes(path, uuid4().hex.encode())
 
 
 def claim_of(folder: Path) -> str:
-    """Return what tells the run that works on a folder from all others; empty where none does."""
-    try:
-        return (folder / _CLAIM).read_text("ascii")
-    except FileNotFoundError:
-        return ""
+    """Return what tells the run that works on a folder from all others; empty where none does.
+
+    Raises:
+        UnreachableTableError: It cannot be read.
+    """
+    return (_said(folder / _CLAIM) or b"").decode("ascii", "replace")
+
+
+def check_claim(folder: Path, claimed: str) -> None:
+    """Make sure that no other run has claimed a folder since.
+
+    Args:
+        folder: The folder of a table.
+        claimed: What :func:`claim_of` said when the run began.
+
+    Raises:
+        EngineError: One has.
+    """
+    if claim_of(folder) != claimed:
+        raise EngineError(f"another run has taken over '{folder}'", hint="let one run work on a folder at a time")
+
+
+def _said(path: Path) -> bytes | None:
+    """Return the content of a claim, as it is now and not as it was listed; None where there is none."""
+    with answering(path):
+        try:
+            return bytes(path.fs.cat_file(path.path)) if is_url(path) else path.read_bytes()  # type: ignore[attr-defined]
+        except FileNotFoundError:
+            return None
 
 
 def _make_folder(path: Path) -> None:
-    """Make the folder of a partitioned table."""
-    if path.is_file():
+    """Make the folder of a partitioned table; in a store, it is there with what is in it."""
+    if not is_folder(path) and table_files(path):
         raise OutputError(
             f"'{path}' is a file, and --engine ray writes a folder of them",
             hint="name another place with --predictions",
         )
+    if is_url(path):
+        return
     try:
         make_folder(path)
     except OSError as error:

@@ -8,12 +8,12 @@ import re
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any, TypeVar, cast
+from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import ExifTags
 
-from btxrd_explain.core.arrays import checked_path
+from btxrd_explain.core.arrays import checked_place
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inputs.decode import (
@@ -27,7 +27,7 @@ from btxrd_explain.inputs.decode import (
 from btxrd_explain.inputs.file_kinds import is_dicom
 from btxrd_explain.inputs.image_files import kind_of
 from btxrd_explain.plain import short_repr
-from btxrd_explain.system.places import as_text, is_url, is_utf8, open_to_read, place_of, reaching
+from btxrd_explain.system.places import as_text, is_url, is_utf8, open_to_read, reaching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -257,7 +257,7 @@ def read_radiograph(
     ...     read_radiograph(file.name).size
     Size(height=3, width=2)
     """
-    path = _place(path)
+    path = checked_place(path, "path")
     data = _read(path)
     try:
         pixels, size = _decode(data, needed, deep=deep)
@@ -268,13 +268,6 @@ def read_radiograph(
     except MemoryError as error:
         raise RadiographError(f"'{path}' takes more memory than is left", hint="free some, and run it again") from error
     return Radiograph(pixels, hashlib.sha256(data).hexdigest(), size)
-
-
-def _place(path: str | os.PathLike[str]) -> Path:
-    """Return a path, or the place that a URL names."""
-    if isinstance(path, str) and is_url(path):
-        return place_of(path)
-    return cast("Path", path) if is_url(str(path)) else checked_path(path, "path")
 
 
 def why_unreadable(path: Path) -> str | None:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from btxrd_explain.errors import OtherFileError, TableError, memory_is_short
+from btxrd_explain.errors import OtherFileError, TableError, UnreachableTableError, memory_is_short
 from btxrd_explain.predictions.checks import check_columns, check_rows
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.schema import HEAVY_COLUMNS, table_schema
+from btxrd_explain.system.places import is_url, reaching
 from btxrd_explain.untrusted.tables import check_extent
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
     Raises:
         TableError: The file is damaged, or holds no predictions.
     """
-    if path.exists() and not path.is_file():
+    if not is_url(path) and path.exists() and not path.is_file():
         raise OtherFileError(f"'{path}' is not a file", hint="name a .parquet file of 'infer', or a folder of them")
     with _reading(path) as source:
         metadata = pq.read_metadata(source)
@@ -195,10 +196,65 @@ def _any_between(image_ids: Sequence[str], first: str, last: str) -> bool:
     return place < len(image_ids) and image_ids[place] <= last
 
 
+class _Remote:
+    """A file in a store, whose failures to answer are told from damage of the file.
+
+    Args:
+        path: Its ``UPath``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the file.
+
+        Raises:
+            UnreachableTableError: The store does not answer, or has no such file.
+        """
+        self._path = path
+        with answering(path):
+            self._file = path.open("rb")
+        self.close, self.seek, self.tell = self._file.close, self._file.seek, self._file.tell
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file is closed."""
+        return self._file.closed
+
+    def read(self, size: int = -1) -> bytes:
+        """Return so many bytes, or the rest.
+
+        Raises:
+            UnreachableTableError: The store does not answer.
+        """
+        with answering(self._path):
+            return self._file.read(size)
+
+
+@contextmanager
+def answering(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong on the way to a file into an error that says nothing of what is in it.
+
+    Raises:
+        UnreachableTableError: The file cannot be read.
+    """
+    try:
+        with reaching(path):
+            yield
+    except OSError as error:
+        raise UnreachableTableError(
+            f"cannot read '{path}' ({error.strerror})", hint="check the URL, and credentials and rights"
+        ) from error
+
+
+def _opened(path: Path) -> pa.NativeFile:
+    if is_url(path):
+        return pa.PythonFile(_Remote(path), mode="r")
+    return pa.OSFile(os.fsencode(path))  # Arrow would refuse a name as text that is not UTF-8
+
+
 def _is_other(path: Path) -> bool:
     """Return whether a file was never a Parquet file: it does not begin as one. An empty one may have been."""
     try:
-        with path.open("rb") as file:
+        with reaching(path), path.open("rb") as file:
             return file.read(len(_MAGIC)) not in {_MAGIC, b""}
     except OSError:
         return False
@@ -218,7 +274,7 @@ def refuse_other(path: Path) -> None:
 def _reading(path: Path) -> Iterator[pa.NativeFile]:
     """Open a file, and turn whatever a damaged one provokes into an error that names it."""
     try:
-        with pa.OSFile(os.fsencode(path)) as source:  # Arrow would refuse a name as text that is not UTF-8
+        with _opened(path) as source:
             yield source
     except (OSError, pa.ArrowException, ValueError, KeyError) as error:
         if memory_is_short(error):  # nothing is wrong with the file, which nobody must delete

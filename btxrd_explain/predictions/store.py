@@ -5,12 +5,17 @@ whole or not at all. For a partitioned table that folder is the table. For a tab
 next to it: when all is done the table is written next to its old version and takes its place at once; then the journal
 goes. A run that is killed leaves whole files and a log behind, and the next run with the same fingerprint takes their
 rows over.
+
+In an object store nothing can be appended, renamed or locked. There a run has no log, and writes its files by units of
+images: which images are a unit follows from all that are asked for, and the name of a file from its images. So two
+processes that work on the same images, or one that tries again, write the same files, and no row is there twice.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter, defaultdict
 from contextlib import suppress
 from operator import attrgetter
 from threading import Lock
@@ -18,25 +23,25 @@ from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from btxrd_explain.errors import TableError
+from btxrd_explain.errors import TableError, UnreachableTableError
 from btxrd_explain.predictions.log import RowLog
 from btxrd_explain.predictions.part import open_part, rows_per_group
 from btxrd_explain.predictions.schema import file_schema, to_file_batch
 from btxrd_explain.predictions.table import open_table, table_files
-from btxrd_explain.system.files import atomic_write
+from btxrd_explain.system.files import atomic_write, remove
 from btxrd_explain.system.locks import remove_leftovers
-from btxrd_explain.system.places import check_own, foreign
+from btxrd_explain.system.places import check_own, foreign, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from btxrd_explain.predictions.provenance import Provenance
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 
-_ROWS_PER_PART = 256
-"""So many rows move from the log to a file together."""
+ROWS_PER_PART = 256
+"""So many rows move from the log to a file together, or are a unit where there is no log."""
 _OF_JOURNAL = re.compile(r"part-[0-9a-f]{16}\.parquet|\.log")
 """The files of a journal; but for temporary ones, nothing else in its folder was made by this tool."""
 
@@ -72,7 +77,7 @@ def write_part(folder: Path, provenance: Provenance, rows: Sequence[Prediction])
     Args:
         folder: The folder of the table; made if missing.
         provenance: How the rows were made.
-        rows: At least one, in the order of ``image_id``.
+        rows: In the order of ``image_id``.
 
     Returns:
         The file.
@@ -109,7 +114,7 @@ class GrowingFolder:
         with self._turn:
             self._log.append(provenance, rows)
             self._open += rows
-            if len(self._open) >= _ROWS_PER_PART:
+            if len(self._open) >= ROWS_PER_PART:
                 self.settle(provenance)
 
     def settle(self, provenance: Provenance) -> None:
@@ -147,6 +152,54 @@ class GrowingFolder:
         return [row for row in rows if index.find(row.image_id) is None]
 
 
+class Units:
+    """A folder in a store that grows while a run computes, by a unit of images at a time.
+
+    Args:
+        folder: The URL of the folder of a partitioned table, or of a journal.
+        asked: The ``image_id`` of all images that are asked for, in the order of the table.
+        pending: Those of them that are computed.
+        check: Called before anything is written; may raise.
+    """
+
+    def __init__(
+        self, folder: Path, asked: Iterable[str], pending: Iterable[str], check: Callable[[], None] = lambda: None
+    ) -> None:
+        """Cut what is asked for into units; nothing is written yet."""
+        self._folder, self._check = folder, check
+        computed = set(pending)
+        self._unit = {name: place // ROWS_PER_PART for place, name in enumerate(asked) if name in computed}
+        self._due = Counter(self._unit.values())
+        self._open: defaultdict[int, list[Prediction]] = defaultdict(list)
+        self._turn = Lock()
+
+    def append(self, provenance: Provenance, rows: Sequence[Prediction]) -> None:
+        """Append some rows, in any order and from any thread; those of units that are complete survive a crash.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
+        with self._turn:
+            for row in rows:
+                unit = self._unit[row.image_id]
+                self._open[unit].append(row)
+                if len(self._open[unit]) == self._due[unit]:
+                    self._write(provenance, unit)
+
+    def settle(self, provenance: Provenance) -> None:
+        """Write the rows of units that will not be complete, as where a run stops early.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
+        for unit in list(self._open):
+            self._write(provenance, unit)
+
+    def _write(self, provenance: Provenance, unit: int) -> None:
+        self._check()
+        write_part(self._folder, provenance, sorted(self._open.pop(unit), key=attrgetter("image_id")))
+
+
 class Journal(GrowingFolder):
     """The rows that a run has computed so far for a table in a single file."""
 
@@ -167,21 +220,24 @@ class Journal(GrowingFolder):
             OutputError: What is in the log cannot be moved to a file, or something else has the journal's name or is in
                 its folder.
         """
-        files = self._files()
-        for path in files:
+        files = table_files(self.folder) if is_url(self.folder) else self._files()
+        for path in () if is_url(self.folder) else files:
             if not _OF_JOURNAL.fullmatch(path.name):
                 raise foreign(path, "something")
             check_own(path)
         if not files:
             self.discard()
             return None
-        self._remove_damaged()
         try:
-            self.recover()
+            if not is_url(self.folder):
+                self._remove_damaged()
+                self.recover()
             table = open_table(self.folder)
             if table.provenance.fingerprint == fingerprint:
                 table.index()
                 return table
+        except UnreachableTableError:
+            raise
         except TableError:
             pass  # as good as none
         self.discard()
@@ -189,6 +245,10 @@ class Journal(GrowingFolder):
 
     def discard(self) -> None:
         """Remove the journal's own files; its rows are in the table, or are of no use."""
+        if is_url(self.folder):
+            for path in table_files(self.folder):
+                remove(path)
+            return
         for path in filter(lambda path: _OF_JOURNAL.fullmatch(path.name), self._files()):
             with suppress(OSError):
                 path.unlink()

@@ -6,17 +6,18 @@ import heapq
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from pathlib import PurePath, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from btxrd_explain.errors import TableError
 from btxrd_explain.predictions.index import Index
-from btxrd_explain.predictions.part import Part, open_part
+from btxrd_explain.predictions.part import Part, answering, open_part
 from btxrd_explain.predictions.provenance import differences
 from btxrd_explain.predictions.schema import from_batch, text_column
-from btxrd_explain.system.places import is_url, on_this_system, place_of
+from btxrd_explain.system.places import in_folder, is_url
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -47,7 +48,7 @@ class PredictionTable:
     @property
     def folder(self) -> Path:
         """The folder to which the paths of the images are relative."""
-        return table_folder(self.path)
+        return self.path.parent if self.parts[0].path == self.path else self.path
 
     def index(self) -> Index:
         """Return all rows without their grids.
@@ -88,7 +89,7 @@ class PredictionTable:
 
     def image_path(self, row: Prediction) -> Path:
         """Return where a row's image file is."""
-        return place_of(row.path) if is_url(row.path) else self.folder / on_this_system(row.path)
+        return in_folder(self.folder, row.path)
 
     def _in_two_parts(self, image_id: str) -> TableError:
         holders = [part.path.name for part in self.parts for _ in _stream(part, [image_id])]
@@ -110,7 +111,7 @@ def open_table(path: Path) -> PredictionTable:
     """
     found = [open_part(file, _keys(path, file)) for file in table_files(path)]
     if not found:
-        what = f"'{path}' holds no Parquet file" if path.is_dir() else f"no predictions table at '{path}'"
+        what = f"'{path}' holds no Parquet file" if is_folder(path) else f"no predictions table at '{path}'"
         raise TableError(what, hint="run 'btxrd-explain infer' first, or name another table")
     return assemble(path, found)
 
@@ -132,21 +133,54 @@ def assemble(path: Path, parts: Sequence[Part]) -> PredictionTable:
 
 
 def table_files(path: Path) -> list[Path]:
-    """Return the files of a table: itself, or the Parquet files in a folder and its subfolders; perhaps none."""
-    if not path.is_dir():
+    """Return the files of a table: itself, or the Parquet files in a folder and its subfolders; perhaps none.
+
+    Raises:
+        UnreachableTableError: The store of a URL does not answer.
+    """
+    names: Sequence[PurePath]
+    if is_url(path):
+        names = _names_in_store(path)
+    elif not path.is_dir():
         return [path] if path.exists() else []
-    names = sorted(file.relative_to(path) for file in path.rglob("*.parquet") if file.is_file())
-    return [path / name for name in names if not any(step.startswith((".", "_")) for step in name.parts)]
+    else:
+        names = sorted(file.relative_to(path) for file in path.rglob("*.parquet") if file.is_file())
+    shown = [name for name in names if not any(step.startswith((".", "_")) for step in name.parts)]
+    return [path / str(name) if name.parts else path for name in shown]
+
+
+def _names_in_store(path: Any) -> list[PurePosixPath]:  # noqa: ANN401 -- a UPath
+    """Return the names of the Parquet files in a folder of a store as seen from it; of a file, an empty one."""
+    with answering(path):
+        path.fs.invalidate_cache()  # other machines write there, too
+        if path.fs.isfile(path.path):
+            return [PurePosixPath()]
+        start = path.path.rstrip("/") + "/"
+        found = [file for file in path.fs.find(path.path) if file.startswith(start)]
+    return sorted(PurePosixPath(file.removeprefix(start)) for file in found if file.endswith(".parquet"))
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether a place is a folder; in a store, one is there as soon as something is in it.
+
+    Raises:
+        UnreachableTableError: The store of a URL does not answer.
+    """
+    if not is_url(path):
+        return path.is_dir()
+    with answering(path):
+        path.fs.invalidate_cache()  # type: ignore[attr-defined] -- a UPath
+        return not path.is_file() and path.is_dir()
 
 
 def table_folder(path: Path) -> Path:
     """Return the folder to which the paths in a table are relative: a partitioned table's own, or a file's."""
-    return path if path.is_dir() else path.parent
+    return path if is_folder(path) else path.parent
 
 
 def _keys(table: Path, file: Path) -> dict[str, str | None]:
     """Return what the names of the folders between a table and its file say (``split=test/``)."""
-    between = file.parent.relative_to(table) if file != table else None
+    between = PurePosixPath(file.parent.as_posix()).relative_to(table.as_posix()) if file != table else None
     if between is None or "=" not in str(between):
         return {}
     from pyarrow import dataset  # noqa: PLC0415 -- takes as long to import as all else of pyarrow

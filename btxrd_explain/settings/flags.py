@@ -6,9 +6,11 @@ from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 
+from btxrd_explain.errors import SettingsError
 from btxrd_explain.settings.catalogue import SETTINGS
 from btxrd_explain.settings.schema import Settings
 from btxrd_explain.settings.sources import settings_of
+from btxrd_explain.system.places import is_url
 
 _IMAGES = (
     *("data.inputs", "data.root", "data.images", "data.annotations", "data.split_csv", "data.split"),
@@ -190,4 +192,27 @@ def settings_of_call(command: str, given: Mapping[str, object], fixed: Mapping[s
         raise TypeError(f"config: expected a path as text or pathlib.Path, got {config!r}")
     if not isinstance(further, Mapping | None):
         raise TypeError(f"settings: expected settings by dotted name, got {further!r}")
-    return settings_of({**fixed, **values}, further, None if config is None else Path(config).expanduser())
+    settings = settings_of({**fixed, **values}, further, None if config is None else Path(config).expanduser())
+    check_results(command, settings)
+    return settings
+
+
+def check_results(command: str, settings: Settings) -> None:
+    r"""Refuse the URL of a store as the folder of results, except of ``infer``, which fills a table there.
+
+    Raises:
+        SettingsError: The results of another command would go to a store.
+
+    >>> check_results("gallery", settings_of({"output.directory": "memory://run"}))
+    Traceback (most recent call last):
+    btxrd_explain.errors.SettingsError: 'gallery' writes into a folder on this machine, and not to 'memory://run': \
+name one with -o, and a table in a store with --predictions
+    """
+    output = settings.output
+    place = output.predictions_path if command == "import-maps" else output.directory
+    if command != "infer" and "output.directory" in FLAGS.get(command, ()) and is_url(place):
+        reads = "output.predictions" in FLAGS[command] and command != "import-maps"
+        raise SettingsError(
+            f"'{command}' writes into a folder on this machine, and not to '{place}'",
+            hint="name one with -o" + (", and a table in a store with --predictions" if reads else ""),
+        )

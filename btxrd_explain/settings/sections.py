@@ -28,6 +28,7 @@ from btxrd_explain.settings.types import (
     Names,
     Percentiles,
     PositiveFraction,
+    ResultsPlace,
     Shard,
     Text,
 )
@@ -444,12 +445,15 @@ class RunSettings(Section):
 class OutputSettings(Section):
     """Where results go and what they look like."""
 
-    directory: FilePath = Field(
-        default=Path("btxrd-explain-out"), description="Folder of all results; made if missing."
+    directory: ResultsPlace = Field(
+        default=Path("btxrd-explain-out"),
+        description="Folder of all results; made if missing. For infer it may be a URL, such as s3://bucket/run.",
     )
-    predictions: FilePath | None = Field(
+    predictions: ResultsPlace | None = Field(
         default=None,
-        description="The predictions table; null takes predictions.parquet in the folder of results.",
+        description=(
+            "The predictions table, a path or a URL; null takes predictions.parquet in the folder of results."
+        ),
     )
     overlay: bool | None = Field(
         default=None,

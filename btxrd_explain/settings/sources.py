@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.settings.catalogue import DELIMITER, PREFIX, SECTIONS, SETTINGS, closest
 from btxrd_explain.settings.schema import Settings
+from btxrd_explain.system.places import without_secrets
 
 _LONGEST = 80
 """Characters of a name or a value that an error shows."""
@@ -298,12 +299,12 @@ def _invalid(error: ValidationError, effective: Mapping[str, Given]) -> list[str
 
 
 def _shown(value: object) -> str:
-    return "null" if value is None else _cut(repr(value))
+    return "null" if value is None else _cut(without_secrets(repr(value)))
 
 
 def _one_line(text: str) -> str:
     """Return the text itself where it can be printed in one line, else escape it."""
-    return _cut(text if text.isprintable() else repr(text))
+    return _cut(without_secrets(text if text.isprintable() else repr(text)))
 
 
 def _cut(text: str) -> str:

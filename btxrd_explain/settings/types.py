@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from btxrd_explain.core.choices import Clahe
 from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.core.methods import METHODS
-from btxrd_explain.system.places import is_url, on_this_system, place_of
+from btxrd_explain.system.places import is_url, on_this_machine, on_this_system, place_of
 
 _LEAST_SIDE, _MOST_SIDE = 16, 4096
 
@@ -27,7 +27,10 @@ def _path(value: object) -> object:
     if not str(value) or "\0" in str(value):
         raise ValueError("give a path that is not empty and holds no NUL character")
     if is_url(value):
-        raise ValueError("give a path on this machine; only radiographs (data.inputs, data.images) may be URLs")
+        raise ValueError(
+            "give a path on this machine; only radiographs (data.inputs, data.images) and the predictions table "
+            "(output.predictions, for infer also output.directory) may be URLs"
+        )
     return _expanded(Path(on_this_system(str(value))))
 
 
@@ -66,6 +69,11 @@ def _folder(value: object) -> Path:
     if not isinstance(path, Path):
         raise ValueError("give a path, or a URL")  # noqa: TRY004 -- pydantic shows these alone
     return path
+
+
+def _results(value: object) -> Path:
+    """Read the place of results: a path, or the URL of one or of a folder in a store."""
+    return on_this_machine(_folder(value))
 
 
 def _input(value: object) -> str:
@@ -232,6 +240,14 @@ ImageFolder = Annotated[
     WithJsonSchema({"type": "string", "format": "path"}),
 ]
 """A folder as above, or the URL of one."""
+
+ResultsPlace = Annotated[
+    Path,
+    PlainValidator(_results),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "path"}),
+]
+"""A file or folder of results as above, or its URL."""
 
 Text = Annotated[str, Field(min_length=1)]
 """Text that says something."""

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from btxrd_explain.errors import OutputError
 from btxrd_explain.system.locks import PREFIX, SUFFIX, in_use, sweep
 from btxrd_explain.system.places import (
+    absolute,
     as_text,
     check_own_folders,
     check_replaceable,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 def atomic_write(target: Path, *, own: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a temporary file next to ``target`` that takes its place when the block succeeds.
 
+    An object in a store is written on this machine first, and sent at once when the block succeeds: under its own name,
+    as a store cannot rename, and whole or not at all, as stores promise of an upload.
+
     The data reach the disk (fsync) before the name changes hands (``os.replace``), and the name does before this
     returns (fsync of the folder), so that a crash, a full disk or an exception leaves the old file as it was. Missing
     folders are made. What a killed process leaves behind, the next one to write into the folder removes.
@@ -50,7 +54,9 @@ def atomic_write(target: Path, *, own: Path | None = None) -> Iterator[IO[bytes]
         OutputError: The folder or the file cannot be written, or something else is in the way.
     """
     if is_url(target):
-        raise OutputError(f"cannot write '{target}'", hint="name a folder on this machine for what is written")
+        with _uploaded(target) as file:
+            yield file
+        return
     if own is not None:
         check_own_folders(target, own)
     check_replaceable(target)
@@ -65,6 +71,25 @@ def atomic_write(target: Path, *, own: Path | None = None) -> Iterator[IO[bytes]
             temporary.replace(target)
         sync_folder(target.parent)
     except BrokenPipeError:  # from the block: not this file, but a reader of the standard output is gone
+        raise
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
+@contextmanager
+def _uploaded(target: Any) -> Iterator[IO[bytes]]:  # noqa: ANN401 -- a UPath
+    """Open a temporary file that is sent to a URL when the block succeeds; see :func:`atomic_write`.
+
+    fsspec's own files are not used: they keep what was written up to an exception.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
+            local = Path(folder) / "object"
+            with local.open("w+b") as file:
+                yield file
+            with reaching(target):
+                target.fs.put_file(str(local), target.path)
+    except BrokenPipeError:
         raise
     except OSError as error:
         raise cannot_write(target, error) from error
@@ -102,7 +127,8 @@ def remove(target: Path) -> None:
         OutputError: It cannot be removed.
     """
     try:
-        target.unlink(missing_ok=True)
+        with reaching(target):
+            target.unlink(missing_ok=True)
     except OSError as error:
         raise cannot_write(target, error) from error
 
@@ -183,10 +209,14 @@ def sha256_of(path: Path) -> str:
 def relative_path(path: Path, folder: Path) -> str:
     """Return a path as seen from a folder, with forward slashes, so that both can move together; a URL as it is.
 
+    From a folder in a store a path on this machine is seen from the root on.
+
     A name that is not UTF-8, which no table can hold, is only told, see :func:`btxrd_explain.system.places.as_text`.
     """
     if is_url(path):
         return str(path)
+    if is_url(folder):
+        return as_text(Path(absolute(path)).as_posix())
     try:
         return as_text(Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix())
     except ValueError:  # another drive on Windows
@@ -247,6 +277,8 @@ def _umask() -> int:
 def cannot_write(target: Path, error: OSError) -> OutputError:
     """Return the error of the package for a file or folder that the system does not let us write."""
     reason = error.strerror or str(error)
+    if is_url(target):
+        return OutputError(f"cannot write '{target}' ({reason})", hint="check the URL, and credentials and rights")
     in_the_way = next((folder for folder in target.parents if folder.is_file()), None)
     if in_the_way is not None:
         return OutputError(f"cannot write '{target}': '{in_the_way}' is a file", hint="name a folder with -o")

@@ -2,12 +2,15 @@
 
 A URL becomes a ``UPath``, which has the methods of ``Path`` that reading needs, over whatever file systems fsspec
 knows. Type annotations say ``Path`` for both; what makes no sense of a URL asks :func:`is_url` first.
+
+URLs are stored in tables, and shown. So none may hold a secret: credentials come from the environment.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import sys
 from contextlib import contextmanager, suppress
@@ -162,14 +165,38 @@ def is_url(place: str | Path) -> bool:
     return "://" in str(place)
 
 
+_SECRET = re.compile(
+    r"(?<=://)[^/@]*:[^/@]*(?=@)"  # user:password@
+    r"|(?<=\?).*(?:sig|token|secret|passw|credential|key|x-amz-|x-goog-).*",  # a presigned URL
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text in which what a URL holds of credentials is not readable.
+
+    >>> without_secrets("s3://me:mine@bucket/run"), without_secrets("https://host/a.png?X-Amz-Signature=12")
+    ('s3://***@bucket/run', 'https://host/a.png?***')
+    >>> without_secrets("abfs://images@account.dfs.core.windows.net/a.png")
+    'abfs://images@account.dfs.core.windows.net/a.png'
+    """
+    return _SECRET.sub("***", text) if is_url(text) else text
+
+
 def place_of(text: str) -> Path:
     """Return the path that a text names, or the ``UPath`` of a URL.
 
     Raises:
-        InputError: The kind of URL is unknown, or the package that reads it is not installed.
+        InputError: The kind of URL is unknown, the package that reads it is not installed, or the URL holds
+            credentials.
     """
     if not is_url(text):
         return Path(on_this_system(text))
+    if without_secrets(text) != text:
+        raise InputError(
+            f"'{without_secrets(text)}' holds credentials, which tables and reports would repeat",
+            hint="leave them out of the URL, and give them in environment variables, as fsspec documents them",
+        )
     from upath import UPath  # noqa: PLC0415 -- few runs need it
 
     try:
@@ -179,6 +206,39 @@ def place_of(text: str) -> Path:
     except OSError as error:
         raise InputError(f"cannot open '{text}' ({error.strerror})", hint="check the URL and what reads it") from error
     return cast("Path", path)
+
+
+def on_this_machine(place: Path) -> Path:
+    """Return the path of a URL that names a file of this machine (``file:///data``); any other place as it is.
+
+    >>> on_this_machine(place_of("file:///data/run")).as_posix()
+    '/data/run'
+    """
+    return Path(place.path) if is_url(place) and place.protocol in {"file", "local"} else place  # type: ignore[attr-defined]
+
+
+def result_place(text: str) -> Path:
+    """Return the place of results that a text names: a path on this machine, or the URL of a store.
+
+    Raises:
+        InputError: See :func:`place_of`.
+    """
+    return on_this_machine(place_of(text))
+
+
+def in_folder(folder: Path, text: str) -> Path:
+    """Return the place that a table names: by a URL, from the root on, or as seen from the folder of the table.
+
+    Args:
+        folder: The folder of the table, on this machine or in a store.
+        text: What the table says.
+    """
+    if is_url(text):
+        return place_of(text)
+    path = Path(on_this_system(text))
+    if not is_url(folder) or path.is_absolute():
+        return path if is_url(folder) else folder / path
+    return (folder / text).resolve()  # the whole was copied into a store: there, '..' has no meaning of its own
 
 
 def absolute(place: Path) -> str:

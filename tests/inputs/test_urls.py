@@ -15,14 +15,14 @@ import pytest
 from PIL import Image
 
 from btxrd_explain.commands import infer
-from btxrd_explain.errors import InputError, OutputError, RadiographError, SettingsError
+from btxrd_explain.errors import InputError, RadiographError, SettingsError
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inputs.dataset import collect
 from btxrd_explain.inputs.image_files import list_images
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, Settings, load_settings
 from btxrd_explain.synthetic import demo_checkpoint
-from btxrd_explain.system.files import relative_path, sha256_of, write_bytes
+from btxrd_explain.system.files import relative_path, sha256_of
 from btxrd_explain.system.places import place_of, reaching
 
 if TYPE_CHECKING:
@@ -156,10 +156,8 @@ def test_urls_that_nothing_reads_are_one_line(url: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_only_radiographs_may_be_urls(bucket: str) -> None:
-    with pytest.raises(SettingsError, match="only radiographs"):
-        load_settings(flags={"output.directory": bucket})
-    with pytest.raises(OutputError, match="memory://"):
-        write_bytes(place_of(f"{bucket}/a.json"), b"")
+def test_only_radiographs_and_tables_may_be_urls(bucket: str) -> None:
+    with pytest.raises(SettingsError, match=r"only radiographs .* and the predictions table"):
+        load_settings(flags={"data.annotations": bucket})
     assert relative_path(place_of(bucket), Path("out")) == bucket
     assert pickle.loads(pickle.dumps(place_of(bucket))) == place_of(bucket)  # noqa: S301 -- our own

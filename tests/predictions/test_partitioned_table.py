@@ -18,6 +18,8 @@ from btxrd_explain.errors import TableError
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import PredictionTable, open_table
+from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.places import in_folder, place_of
 from tests.support import small_table
 
 if TYPE_CHECKING:
@@ -69,6 +71,22 @@ ROWS = [*map(_row, range(600)), UNREADABLE]
 @pytest.fixture(scope="module")
 def single(tmp_path_factory: pytest.TempPathFactory) -> PredictionTable:
     return open_table(_write(tmp_path_factory.mktemp("single") / "predictions.parquet", ROWS))
+
+
+def test_a_folder_in_a_store_reads_like_one_on_this_machine(single: PredictionTable) -> None:
+    folder = place_of("memory://partitioned/table")
+    for split in ("train", "test", None):
+        rows = [replace(row, split=None) for row in ROWS if row.split == split]
+        name = "__HIVE_DEFAULT_PARTITION__" if split is None else split
+        write_table(folder / f"split={name}" / "part-0.parquet", PROVENANCE, rows)
+    write_bytes(folder / "_metadata.parquet", b"of another program")
+    table = open_table(folder)
+    assert len(table.parts) == 3
+    index = table.index()
+    assert index.column("image_id").to_pylist() == single.index().column("image_id").to_pylist()
+    assert [row.grids is None for row in table.rows()] == [row.grids is None for row in ROWS]
+    relative, absolute = (in_folder(folder, text) for text in ("../images/a.png", "/data/a.png"))
+    assert (str(relative), str(absolute)) == ("memory://partitioned/images/a.png", "/data/a.png")
 
 
 def test_interleaved_files_read_like_one(tmp_path: Path, single: PredictionTable) -> None:
