@@ -266,7 +266,9 @@ def refuse_other(path: Path) -> None:
     Raises:
         OtherFileError: It would.
     """
-    if path.is_file() and _is_other(path):
+    with answering(path):
+        is_other = path.is_file() and _is_other(path)
+    if is_other:
         raise OtherFileError(f"'{path}' is not a predictions table, and is not overwritten", hint="name another file")
 
 
