@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
 
-ROWS_PER_PART = 256
+_ROWS_PER_PART = 256
 """So many rows move from the log to a file together, or are a unit where there is no log."""
 _OF_JOURNAL = re.compile(r"part-[0-9a-f]{16}\.parquet|\.log")
 """The files of a journal; but for temporary ones, nothing else in its folder was made by this tool."""
@@ -114,7 +114,7 @@ class GrowingFolder:
         with self._turn:
             self._log.append(provenance, rows)
             self._open += rows
-            if len(self._open) >= ROWS_PER_PART:
+            if len(self._open) >= _ROWS_PER_PART:
                 self.settle(provenance)
 
     def settle(self, provenance: Provenance) -> None:
@@ -168,7 +168,7 @@ class Units:
         """Cut what is asked for into units; nothing is written yet."""
         self._folder, self._check = folder, check
         computed = set(pending)
-        self._unit = {name: place // ROWS_PER_PART for place, name in enumerate(asked) if name in computed}
+        self._unit = {name: place // _ROWS_PER_PART for place, name in enumerate(asked) if name in computed}
         self._due = Counter(self._unit.values())
         self._open: defaultdict[int, list[Prediction]] = defaultdict(list)
         self._turn = Lock()

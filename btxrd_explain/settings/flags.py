@@ -198,15 +198,12 @@ def settings_of_call(command: str, given: Mapping[str, object], fixed: Mapping[s
 
 
 def check_results(command: str, settings: Settings) -> None:
-    r"""Refuse the URL of a store as the folder of results, except of ``infer``, which fills a table there.
+    """Refuse the URL of a store as the folder of results, except of ``infer``, which fills a table there.
 
     Raises:
         SettingsError: The results of another command would go to a store.
 
-    >>> check_results("gallery", settings_of({"output.directory": "memory://run"}))
-    Traceback (most recent call last):
-    btxrd_explain.errors.SettingsError: 'gallery' writes into a folder on this machine, and not to 'memory://run': \
-name one with -o, and a table in a store with --predictions
+    >>> check_results("infer", settings_of({"output.directory": "memory://run"}))
     """
     output = settings.output
     place = output.predictions_path if command == "import-maps" else output.directory
