@@ -117,7 +117,10 @@ def test_a_package_and_an_attribute_of_a_class(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["compiled", "half"])
-def test_the_network_itself_is_taken_in_single_precision(folder: Path, name: str) -> None:
+def test_the_network_itself_is_taken_in_single_precision(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.syspath_prepend(folder)
     wishes = Wishes(factory=f"own_net:{name}", preprocessing={"size": Size(16, 16)})
     network = build_classifier(read_checkpoint(_checkpoint(folder)), wishes).network
     assert network.state_dict().keys() == {"body.weight", "body.bias", "head.weight", "head.bias"}
