@@ -216,7 +216,7 @@ class Ran:
         with torch.no_grad():
             said = [self.kind.probabilities(one(self._input(number)))[0] for one in self.kind.networks]
         maps = [self._evidence_of(one, number, index, METHODS[0]).ravel() for one in self.kind.networks]
-        pairs = np.corrcoef(maps)[np.triu_indices(len(maps), 1)]
+        pairs = np.asarray(np.corrcoef(maps))[np.triu_indices(len(maps), 1)]
         true = self.kind.names.index(self.kind.labels[number])
         return {"true_class_std": float(torch.stack(said)[:, true].std(correction=0)), "map_agreement": pairs.mean()}
 

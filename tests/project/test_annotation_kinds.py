@@ -117,7 +117,8 @@ def _write(folder: Path, names: list[str], held: str) -> Path:
 
 
 def test_the_page_has_all_its_tables() -> None:
-    assert [len(table) > 3 for table in (*TABLES, OWNED)] == [True] * 7
+    assert [len(table) > 3 for table in TABLES] == [True] * 6
+    assert len(OWNED) > 3
 
 
 @pytest.mark.parametrize(("name", "held", "lesion", "said"), READ)
