@@ -6,6 +6,7 @@ import gc
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -198,9 +199,10 @@ def _growing(folder: GrowingFolder, plan: Plan, claimed: str | None = None) -> G
     """
     if not is_url(folder.folder):
         return folder
-    check = (lambda: None) if claimed is None else (lambda: check_claim(folder.folder, claimed))
-    pending = (record.image_id for record in plan.pending)
-    return Units(folder.folder, (record.image_id for record in plan.records), pending, check)
+    asked, pending = ((record.image_id for record in records) for records in (plan.records, plan.pending))
+    if claimed is None:
+        return Units(folder.folder, asked, pending)
+    return Units(folder.folder, asked, pending, partial(check_claim, folder.folder, claimed))
 
 
 def _computed(

@@ -169,7 +169,7 @@ def is_folder(path: Path) -> bool:
     if not is_url(path):
         return path.is_dir()
     with answering(path):
-        path.fs.invalidate_cache()  # type: ignore[attr-defined] -- a UPath
+        path.fs.invalidate_cache()  # type: ignore[attr-defined]  # a UPath
         return not path.is_file() and path.is_dir()
 
 
