@@ -31,7 +31,7 @@ app = App()
 )
 @command(*FLAGS["gallery"])
 def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Per class a picture grid of true positives, false positives and false negatives.
+    """Per class a picture of true positives, false positives and false negatives.
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
@@ -53,7 +53,7 @@ def gallery(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 )
 @command(*FLAGS["annotate-iou"])
 def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Heat maps against expert annotations: comparison panels and a report with IoU and more.
+    """Heat maps compared with expert annotations: IoU and more.
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
@@ -80,9 +80,10 @@ def annotate_iou(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     ],
 )
 def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[str] | None) -> ExitCode:
-    """Two or more predictions tables on the same images, with paired differences to the first.
+    """Predictions tables compared with the first, image by image.
 
-    Checkpoints, layers or methods. Images that not all tables have are named and left out.
+    Tables of other checkpoints, layers or methods, with paired differences and intervals. Images that not all
+    tables have are named and left out.
     """
     from btxrd_explain.commands import compare as workflow  # noqa: PLC0415 -- heavy
 
@@ -98,9 +99,10 @@ def compare(loaded: LoadedSettings, terminal: Terminal, tables: list[str] | None
 )
 @command(*FLAGS["performance"])
 def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """How good the predictions are: accuracy, ROC, precision-recall and calibration, with intervals and figures.
+    """How good the predictions are: accuracy, ROC, calibration.
 
-    Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
+    All with intervals and figures. Uses predictions.parquet; with a checkpoint, inference runs first where the
+    table is missing or stale.
     """
     from btxrd_explain.commands import performance as workflow  # noqa: PLC0415 -- heavy
 
@@ -117,7 +119,7 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 )
 @command(*FLAGS["export"])
 def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Heat maps for other programs: LabelMe, COCO, PNG masks, NumPy, TIFF and FiftyOne.
+    """Heat maps for LabelMe, COCO, FiftyOne, NumPy and others.
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
@@ -136,9 +138,10 @@ def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 )
 @command(*FLAGS["report"])
 def report(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """All radiographs, heat maps and scores as one HTML page that needs no network.
+    """All radiographs, heat maps and scores as one page to browse.
 
-    Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
+    The page is HTML and needs no network. Uses predictions.parquet; with a checkpoint, inference runs first where
+    the table is missing or stale.
     """
     from btxrd_explain.commands import report as workflow  # noqa: PLC0415 -- heavy
 

@@ -27,7 +27,7 @@ app = App()
 )
 @command(*FLAGS["check"])
 def check(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Audit a data set before work starts: files, tables, annotations, copies, and leaks between splits.
+    """Audit a data set: files, annotations, copies, leaks of splits.
 
     Ends with 0 where nothing or only notes are found, with 1 where there are errors or warnings (see --fail-on).
     """
@@ -51,9 +51,10 @@ def merge(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make one predictions table of the shards of a job array, or of the files of a folder.
+    """One predictions table of the shards of a job array.
 
-    All of them must come from one run: the same checkpoint, settings and versions, no image twice, no shard missing.
+    Or of the files of a folder. All of them must come from one run: the same checkpoint, settings and versions, no
+    image twice, no shard missing.
     """
     terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
 
@@ -80,7 +81,7 @@ def merge(
     maps=Annotated[Path, typer.Argument(metavar="MAPS", help="A file or a folder: .npy, .npz, PNG, TIFF or NIfTI.")],
 )
 def import_maps(loaded: LoadedSettings, terminal: Terminal, maps: Path) -> ExitCode:
-    """Make a predictions table of heat maps that another program computed.
+    """A predictions table of heat maps of another program.
 
     A file is named <image> or <image>_<class>, or is in a folder named like its class. All commands but those that
     need the network then work on the table.
@@ -92,7 +93,7 @@ def import_maps(loaded: LoadedSettings, terminal: Terminal, maps: Path) -> ExitC
     return ExitCode.SOME_FILES_FAILED if result.failed else ExitCode.OK
 
 
-config_app = App(help="Print the effective settings, or write a settings file to start from.")
+config_app = App(help="Print the effective settings, or write a settings file.")
 
 
 @config_app.callback(invoke_without_command=True)

@@ -64,11 +64,9 @@ FLAG_TEXTS: Mapping[str, FlagText] = MappingProxyType(
         "data.images": FlagText(
             "DIR", "Folder or URL of the radiographs that a split CSV names", "images/ of the root"
         ),
-        "data.annotations": FlagText(
-            "PATH", "Annotations: a folder of LabelMe files, masks and so on, or one file", "looked for near the images"
-        ),
-        "data.split_csv": FlagText("CSV", "Table with image_id, split and label: selects and labels radiographs"),
-        "data.split": FlagText("NAME", "Only the radiographs of this split, such as test", "all"),
+        "data.annotations": FlagText("PATH", "Folder or file of annotations, of any kind", "next to the images"),
+        "data.split_csv": FlagText("CSV", "Table: image_id, split, label"),
+        "data.split": FlagText("NAME", "Split, such as test", "all"),
         "data.columns": FlagText("COLUMN=NAME", "Names of the split CSV's columns image_id, split and label"),
         "data.label_names": FlagText("LABEL=CLASS", "Class that a label or a folder means, such as 0=Normal"),
         "data.labels_from_folders": FlagText("", "The folder that a radiograph is in names its class"),
@@ -82,9 +80,7 @@ FLAG_TEXTS: Mapping[str, FlagText] = MappingProxyType(
         ),
         "run.shard": FlagText("I/N", "Work on one of N parts, such as 1/8; 'btxrd-explain merge' joins the tables"),
         "run.workers": FlagText("N", "With --engine ray, the number of worker processes"),
-        "model.checkpoint": FlagText(
-            "FILE", "Trained weights; hf-hub:OWNER/NAME; or demo. Given several times: an ensemble"
-        ),
+        "model.checkpoint": FlagText("FILE", "Weights, hf-hub:OWNER/NAME, or demo; several times: an ensemble"),
         "model.architecture": FlagText("NAME", "Name of the network in timm", "what the checkpoint says"),
         "model.factory": FlagText("MODULE:NAME", "Python function that builds a network that is not in timm"),
         "model.class_names": FlagText(
@@ -99,14 +95,14 @@ FLAG_TEXTS: Mapping[str, FlagText] = MappingProxyType(
             "PIXELS", "Side of the network's input, or height x width", "what the checkpoint or timm says"
         ),
         "preprocess.resize": FlagText("NAME", "How a radiograph of any shape becomes the input"),
-        "gradcam.method": FlagText("NAME", "Method; 'btxrd-explain methods' lists them, the extra [captum] adds ten"),
+        "gradcam.method": FlagText("NAME", "Method; 'btxrd-explain methods' lists them"),
         "gradcam.target_layer": FlagText("LAYER", "Layer that is explained; 'btxrd-explain layers' lists them"),
         "gradcam.explain_classes": FlagText(
             "CLASS,...", "Classes whose heat maps are kept: all, predicted, true, or names", "all of up to 20 classes"
         ),
         "gradcam.smooth": FlagText("NAME", "Views over which each heat map is averaged"),
         "gradcam.examples_per_class": FlagText("N", "At most so many TP, FP and FN of each class"),
-        "output.directory": FlagText("DIR", "Folder of all results; made if missing"),
+        "output.directory": FlagText("DIR", "Folder of results"),
         "output.predictions": FlagText(
             "TABLE", "The predictions table", "predictions.parquet in the folder of results"
         ),
@@ -131,9 +127,7 @@ FLAG_TEXTS: Mapping[str, FlagText] = MappingProxyType(
         "annotation.reader": FlagText("NAME=PATH", "Annotations of a human reader, who is scored like the heat maps"),
         "annotation.consensus": FlagText("NAME", "What several readers count as lesion together"),
         "annotation.comparator": FlagText("NAME=PATH", "Findings of a detector or segmenter, which are scored too"),
-        "evaluation.methods": FlagText(
-            "NAME,...", "Several methods in one go, and their comparison", "the one of --method"
-        ),
+        "evaluation.methods": FlagText("NAME,...", "Methods to compare", "--method"),
         "evaluation.by": FlagText("COLUMN,...", "Columns of the metadata to report by, such as center"),
         "evaluation.group_column": FlagText(
             "COLUMN", "Column of the metadata that names what belongs together, such as patient", _GROUP_DEFAULT
@@ -179,9 +173,7 @@ FLAG_TEXTS: Mapping[str, FlagText] = MappingProxyType(
         "maps.scores": FlagText("CSV", "Probabilities: image_id, class and probability", "none: outcomes are unknown"),
         "maps.ids": FlagText("FILE", "Names of the images of one array of maps, one a line"),
         "maps.sign": FlagText("NAME", "Which values of the maps are evidence"),
-        "study.second_checkpoint": FlagText(
-            "FILE", "Another network of the same classes: another training, or another architecture"
-        ),
+        "study.second_checkpoint": FlagText("FILE", "Another training of the same classes"),
     }
 )
 """What ``--help`` says of each flag, by the dotted name of its setting."""

@@ -35,7 +35,7 @@ app = App()
 )
 @command(*FLAGS["infer"])
 def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Class, confidence and heat maps of images, a folder or a split.
+    """Class, confidence and heat maps of images or of a split.
 
     Fills predictions.parquet, which all commands share. Images that are named one by one also get an overlay.
     """
@@ -64,7 +64,7 @@ def infer(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
     ],
 )
 def layers(loaded: LoadedSettings, terminal: Terminal, network: str | None) -> ExitCode:
-    """List the layers that --target-layer takes, with their grids and the best IoU that each grid allows.
+    """List the layers for --target-layer, and the best IoU of each.
 
     The ceiling is the mean IoU of the ideal map: the lesion itself, drawn with the cells of the grid. It is measured
     on annotated radiographs where some are named, else on made-up lesions of the size of BTXRD's.
@@ -77,7 +77,7 @@ def layers(loaded: LoadedSettings, terminal: Terminal, network: str | None) -> E
 
 @app.command(epilog=examples("methods", settings=False))
 def methods(*, json: Json = False) -> None:
-    """List the methods that --method takes, with what each does and costs."""
+    """List the methods for --method, with what each does and costs."""
     terminal = Terminal(json=json)
 
     def run() -> ExitCode:
@@ -97,9 +97,9 @@ def methods(*, json: Json = False) -> None:
 )
 @command(*FLAGS["sanity"])
 def sanity(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Whether the heat maps depend on what the network learned: random weights, stage by stage.
+    """Whether the heat maps depend on what the network learned.
 
-    A map that survives random weights says nothing about the model.
+    Weights become random stage by stage. A map that survives random weights says nothing about the model.
     """
     from btxrd_explain.commands import sanity as workflow  # noqa: PLC0415 -- heavy
 
@@ -115,10 +115,11 @@ def sanity(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 )
 @command(*FLAGS["intervene"])
 def intervene(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Is it the classifier, or the map? Take lesions and controls away, and watch the prediction.
+    """Take lesions away, and see whether the prediction changes.
 
-    Also clears border, background and burnt-in markers. Says for each radiograph whether the map looks at the lesion
-    and whether the class depends on it. An interrupted run is resumed.
+    Is a low overlap the classifier's, or the map's? Controls of the same shape are taken away, too. Also clears
+    border, background and burnt-in markers. Says for each radiograph whether the map looks at the lesion and
+    whether the class depends on it. An interrupted run is resumed.
     """
     from btxrd_explain.commands import intervene as workflow  # noqa: PLC0415 -- heavy
 
@@ -128,17 +129,16 @@ def intervene(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 
 @app.command(
     epilog=examples(
-        "study BTXRD/ -c a.pt --split-csv split.csv",
-        "study BTXRD/ -c a.pt --methods gradcam,gradcam++,eigencam",
+        "study BTXRD/ -c a.pt --methods gradcam,layercam",
         "study BTXRD/ -c a.pt --second-checkpoint b.pt",
     )
 )
 @command(*FLAGS["study"])
 def study(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Which maps can be trusted: the criteria of the reference studies, for several methods, in one table.
+    """Which maps can be trusted: five criteria, several methods.
 
-    Localisation, sensitivity to weights, repeatability, reproducibility and intervention, each with a rule that is
-    stated beforehand. An interrupted run is resumed.
+    Localisation, weights, repeatability, reproducibility and intervention, each by a rule stated beforehand. An
+    interrupted run is resumed.
     """
     from btxrd_explain.commands import study as workflow  # noqa: PLC0415 -- heavy
 
@@ -156,7 +156,7 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """All of it on SYNTHETIC radiographs with a small model that ships with the package.
+    """Everything on SYNTHETIC radiographs, with a small network.
 
     Makes a data set laid out like the BTXRD download and runs infer, gallery, annotate-iou and report on it.
     """

@@ -1,8 +1,10 @@
 """The commands as a group: by the question that they answer, each with flags that take one value once."""
 
+import inspect
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -20,6 +22,7 @@ QUESTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _ORDER = [name for names in QUESTIONS.values() for name in names]
 _MISSING = object()
 _REFERENCE = "annotations"
+_ALL_FLAGS = "btxrd_explain.all_flags"
 
 
 class _Command(TyperCommand):
@@ -30,9 +33,19 @@ class _Command(TyperCommand):
         return _comparing(super().make_parser(ctx), ctx)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- see above
-        """Show switches without the column of their opposites, which takes the place of the texts."""
-        _narrow(self.get_params(ctx))
-        super().format_help(ctx, formatter)
+        """Show what most runs need, or with ``--help-all`` every flag."""
+        parameters: list[Any] = self.get_params(ctx)
+        _narrow(parameters)
+        # Rich would break the lines of a paragraph where those of the code break.
+        self.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(self.help or ""))
+        further = [] if _ALL_FLAGS in ctx.meta else [each for each in parameters if _is_further(each)]
+        for each in further:
+            each.hidden = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            for each in further:
+                each.hidden = False
 
 
 class _Group(TyperGroup):
@@ -65,10 +78,30 @@ class App(typer.Typer):
         return super().command(name, cls=_Command, **options)
 
 
+def _help_all(context: typer.Context, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        context.meta[_ALL_FLAGS] = True
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+HelpAll = Annotated[
+    bool, typer.Option("--help-all", callback=_help_all, is_eager=True, help="Show all flags and exit.")
+]
+"""The flag of a command whose ``--help`` leaves flags out."""
+
+
+def _is_further(parameter: Any) -> bool:  # noqa: ANN401 -- see above
+    return getattr(parameter, "rich_help_panel", None) is not None
+
+
 def _narrow(parameters: list[Any]) -> None:
+    """Leave out columns that take the place of the texts: the opposites of switches, and the types of arguments."""
     for each in parameters:
         if getattr(each, "is_flag", False):
             each.metavar, each.secondary_opts = "", []
+        if each.param_type_name == "argument":
+            each.display_type_rich = lambda ctx: None  # noqa: ARG005 -- Typer's signature
 
 
 def question_of(command: str) -> str | None:

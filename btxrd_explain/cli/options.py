@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from btxrd_explain.cli.completion import complete_assignment, completion_of
 from btxrd_explain.cli.flag_texts import notes_of, text_of
+from btxrd_explain.cli.once import HelpAll
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.settings import SETTINGS, LoadedSettings, Setting, load_settings
@@ -22,9 +24,11 @@ _MAIN = frozenset(
     {
         *("data.annotations", "data.split_csv", "data.split", "model.checkpoint", "gradcam.method"),
         *("annotation.threshold", "export.to", "output.directory"),
+        *("evaluation.methods", "evaluation.agreement", "report.layout", "check.fail_on", "maps.scores", "maps.ids"),
+        *("sanity.sample", "sanity.stability", "study.second_checkpoint", "gradcam.examples_per_class"),
     }
 )
-"""Settings whose flags most runs need: they are in the first panel, with ``--help``."""
+"""Settings whose flags most runs need: they are in the first panel, and ``--help`` shows no others."""
 
 _PANELS = {
     "data": "What to work on",
@@ -46,21 +50,10 @@ _PANELS = {
 
 _Command = Callable[..., ExitCode]
 
-_TERMINAL = "In the terminal"
-
-
-def _complete_assignment(incomplete: str) -> list[str]:
-    """Complete the name of a setting, then the words that it takes."""
-    name, equals, _ = incomplete.partition("=")
-    if not equals:
-        return [f"{known}=" for known in SETTINGS if known.startswith(incomplete)]
-    words = SETTINGS[name].choices if name in SETTINGS else []
-    return [each for word in words if (each := f"{name}={word}").startswith(incomplete)]
-
 
 Config = Annotated[
     Path | None,
-    typer.Option(metavar="YAML", help="Settings file; 'btxrd-explain config init' writes one with all settings."),
+    typer.Option(metavar="YAML", help="Settings file; 'config init' writes one."),
 ]
 Assignments = Annotated[
     list[str] | None,
@@ -69,22 +62,12 @@ Assignments = Annotated[
         metavar="NAME=VALUE",
         help="Any setting by its dotted name, such as output.dpi=300; repeatable.",
         rich_help_panel="How it runs",
-        autocompletion=_complete_assignment,
+        autocompletion=complete_assignment,
     ),
 ]
-Json = Annotated[
-    bool, typer.Option("--json", help="Results as JSON on the standard output.", rich_help_panel=_TERMINAL)
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors only.", rich_help_panel=_TERMINAL)]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "--verbose",
-        "-v",
-        help="A line per image, timings, and where unexpected errors come from.",
-        rich_help_panel=_TERMINAL,
-    ),
-]
+Json = Annotated[bool, typer.Option("--json", help="Results as JSON on standard output.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Results and errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="A line per image, timings, error details.")]
 
 
 def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., None]]:  # noqa: ANN401 -- annotations
@@ -107,6 +90,7 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
             json: bool,
             quiet: bool,
             verbose: bool,
+            all_flags: bool,  # noqa: ARG001 -- it has shown all flags and ended
             **given: object,
         ) -> None:
             terminal = Terminal(json=json, quiet=quiet, verbose=verbose)
@@ -128,7 +112,7 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
             _keyword("config", Config, default=None),
             _keyword("assignments", Assignments, default=None),
         ]
-        switches = {"json": Json, "quiet": Quiet, "verbose": Verbose}
+        switches = {"all_flags": HelpAll, "json": Json, "quiet": Quiet, "verbose": Verbose}
         parameters += [_keyword(name, annotation, default=False) for name, annotation in switches.items()]
         run.__name__, run.__doc__ = function.__name__, function.__doc__
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -153,13 +137,13 @@ def _on_folder(loaded: LoadedSettings) -> Iterator[str]:
 
 def examples(*lines: str, settings: bool = True) -> str:
     """Return the examples under a command's help, as Typer takes them, and where its settings are told of in full."""
-    shown = "\n\n".join(_literal(f"btxrd-explain {line}") for line in lines)
+    shown = "\n".join(_literal(f"btxrd-explain {line}") for line in lines)
     return f"Examples:\n\n{shown}" + (f"\n\n{_IN_FULL}" if settings else "")
 
 
 _IN_FULL = (
-    "Each switch has its opposite, such as --no-strict. All settings in full: 'btxrd-explain config init' writes them, "
-    "and docs/reference/settings.md."
+    "Each switch has its opposite, such as --no-strict. All settings in full: 'btxrd-explain config init', and "
+    "docs/reference/settings.md."
 )
 
 
@@ -168,7 +152,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
     if setting.name == "data.inputs":
         argument = typer.Argument(
             metavar="INPUT",
-            help="Images, folders, a split CSV, a BTXRD root, or - for paths on the standard input.",
+            help="Images, folders, a split CSV, a BTXRD root, or - (stdin).",
             show_default=False,
         )
         return _keyword(setting.key, Annotated[list[str] | None, argument], default=None)
@@ -178,13 +162,12 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         switch = typer.Option(f"{setting.flag}/--no-{setting.flag[2:]}", help=_literal(said), rich_help_panel=panel)
         return _keyword(setting.key, Annotated[bool | None, switch], default=None)
     flags = [_SHORT[setting.name], setting.flag] if setting.name in _SHORT else [setting.flag]
-    words = setting.choices
     option = typer.Option(
         *flags,
         metavar=shown.metavar,
         help=_literal(said),
         rich_help_panel=panel,
-        autocompletion=(lambda incomplete: [word for word in words if word.startswith(incomplete)]) if words else None,
+        autocompletion=completion_of(setting),
     )
     if isinstance(setting.default, tuple) or setting.name in _REPEATABLE:
         return _keyword(setting.key, Annotated[list[str] | None, option], default=None)
