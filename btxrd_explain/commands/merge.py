@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from btxrd_explain.core.labels import statements
 from btxrd_explain.errors import OutputError, SettingsError, TableError
 from btxrd_explain.predictions.part import answering, refuse_other
 from btxrd_explain.predictions.record import RowStatus
@@ -37,7 +38,7 @@ class MergeResult:
         table: The one table.
         rows: How many rows it has.
         failed: Those of them that have no prediction.
-        labelled: Whether the true class of a predicted one is known.
+        labelled: Whether the label of a predicted one says something of the classes.
     """
 
     table: PredictionTable
@@ -75,13 +76,14 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
     listener.start("rows", sum(part.rows for part in whole.parts))
     failed: list[Prediction] = []
     labelled = False
+    names = whole.provenance.class_names
 
     def rows() -> Iterator[Prediction]:
         nonlocal labelled
         for row in _merged(tables, target):
             if row.status is not RowStatus.OK:
                 failed.append(row)
-            labelled |= row.label is not None and row.predicted is not None
+            labelled |= row.predicted is not None and bool(statements(row.label, names))
             listener.advance()
             yield row
 

@@ -117,6 +117,12 @@ def names_images(settings: Settings) -> bool:
     return bool(data.inputs) or any((data.root, data.images, data.split_csv))
 
 
+def names_places(settings: Settings) -> bool:
+    """Return whether the settings name only where images are, and leave it to the table which of them count."""
+    data = settings.data
+    return not data.inputs and data.split_csv is None and (data.root or data.images) is not None
+
+
 def refuse_stream(settings: Settings) -> None:
     """Refuse paths on the standard input, for a command that collects its images several times.
 

@@ -11,13 +11,15 @@ from btxrd_explain.errors import AnnotationError, InputError, TableError
 from btxrd_explain.finding import Tally
 from btxrd_explain.findings.origin import image_findings, setting_findings
 from btxrd_explain.findings.table import inspect_table, split_findings
-from btxrd_explain.inference.request import collect_images, names_images
+from btxrd_explain.inference.request import collect_images, names_images, names_places
 from btxrd_explain.inference.run import up_to_date
 from btxrd_explain.inputs.annotation_source import no_name_fits, open_source, read_lesions
+from btxrd_explain.inputs.image_files import why_no_file
 from btxrd_explain.inputs.shared_annotations import Annotated, of_one_stem, tell_apart
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.progress import WithoutRows
+from btxrd_explain.system.files import sha256_of
 from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
@@ -99,13 +101,15 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
     table = open_table(settings.output.predictions_path)
     everything = rows = table.index()
     known, findings = {}, tuple(setting_findings(settings, table.provenance))
+    by_table = names_places(settings) or not names_images(settings)
     if names_images(settings):
-        collection = collect_images(settings)
+        collection = collect_images(_without_split(settings) if by_table else settings)
         for note in collection.notes:
             listener.note(note)
-        rows, known = _named_rows(rows, collection), collection.annotations
+        rows, known = _named_rows(rows, collection, listener if by_table else None), collection.annotations
         findings += (*collection.findings, *image_findings(collection.records, rows, str(table.path)))
-    elif settings.data.split is not None:
+        table = _where_images_are(table, rows, collection, listener)
+    if by_table and settings.data.split is not None:
         rows = rows.where(rows.is_in("split", [settings.data.split]))
     if not len(rows):
         splits = sorted(filter(None, everything.column("split").unique().to_pylist()))
@@ -123,11 +127,57 @@ def select_rows(settings: Settings, listener: Listener) -> Selected:
 def _tell_of_place(table: PredictionTable, rows: Index, listener: Listener) -> None:
     """Tell where radiographs are looked for that are not there, as when a folder of results was moved without them."""
     folder = table.image_path(rows[0]).parent
-    if not is_url(folder) and not folder.exists():
+    if not is_url(folder) and why_no_file(folder) is not None:
         listener.note(
-            f"'{os.path.normpath(folder)}', where the table has its radiographs, is not there: move both together, or "
-            "run 'btxrd-explain infer' with --checkpoint and --images, which keeps what is computed"
+            f"'{os.path.normpath(folder)}', where the table has its radiographs, is not there: name the folder where "
+            "they are now with --images"
         )
+
+
+def keep_pictures(selected: Selected, result: Path) -> None:
+    """Refuse to replace a result with pictures by one without, as where a folder of results was moved alone.
+
+    Args:
+        selected: The rows of which pictures are wanted.
+        result: The file that would be replaced.
+
+    Raises:
+        InputError: The result exists, and none of the radiographs is there.
+    """
+    places = (selected.table.image_path(row) for row in selected.rows)
+    if result.exists() and not any(is_url(place) or why_no_file(place) is None for place in places):
+        raise InputError(
+            f"none of the {len(selected.rows)} radiographs is there, and '{result}' would be replaced by one without "
+            "pictures",
+            hint="name the folder where they are now with --images, or other results with -o",
+        )
+
+
+def _without_split(settings: Settings) -> Settings:
+    return settings.model_copy(update={"data": settings.data.model_copy(update={"split": None})})
+
+
+def _where_images_are(
+    table: PredictionTable, rows: Index, collection: Collection, listener: Listener
+) -> PredictionTable:
+    """Return a table that finds radiographs where they are now, as far as their content is that of its rows."""
+    now, places = {record.image_id: record.path for record in collection.records}, {}
+    for row in rows:
+        before, after = table.image_path(row), now[row.image_id]
+        if row.path and not is_url(before) and why_no_file(before) is not None and _is_of(row, after):
+            places[row.image_id] = after
+    if places:
+        first = next(iter(places.values()))
+        listener.note(f"{len(places)} of {len(rows)} radiographs were moved, and are found in '{first.parent}'")
+    return replace(table, places=places)
+
+
+def _is_of(row: Prediction, path: Path) -> bool:
+    """Return whether a file is the one that a row is of."""
+    try:
+        return row.stamp is not None and not is_url(path) and sha256_of(path) == row.stamp.sha256
+    except OSError:
+        return False
 
 
 def select_to_evaluate(settings: Settings, listener: Listener) -> Selected:
@@ -189,16 +239,22 @@ def split_off(others: Selected, leaving: NDArray[np.bool_]) -> tuple[Selected, l
     return replace(others, rows=rows.where(~leaving)), left_out
 
 
-def _named_rows(rows: Index, collection: Collection) -> Index:
-    """Return the rows of a collection; all of its images must have one."""
+def _named_rows(rows: Index, collection: Collection, listener: Listener | None) -> Index:
+    """Return the rows of a collection.
+
+    Args:
+        rows: All rows.
+        collection: The images.
+        listener: Told of images without a row; None where all must have one.
+    """
     named = [record.image_id for record in collection.records]
     found = rows.where(rows.is_in("image_id", named))
     if len(found) < len(named):
         first = min(set(named).difference(found.column("image_id").to_pylist()))
-        raise TableError(
-            f"{len(named) - len(found)} of {len(named)} images have no row in the table, such as '{first}'",
-            hint="give --checkpoint to compute them",
-        )
+        said = f"{len(named) - len(found)} of {len(named)} images have no row in the table, such as '{first}'"
+        if listener is None or not len(found):
+            raise TableError(said, hint="give --checkpoint to compute them")
+        listener.note(f"{said}, and are left out")
     return found
 
 

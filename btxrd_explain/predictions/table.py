@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
 from pathlib import PurePath, PurePosixPath
@@ -20,7 +20,7 @@ from btxrd_explain.predictions.schema import from_batch, text_column
 from btxrd_explain.system.places import in_folder, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from btxrd_explain.predictions.provenance import Provenance
@@ -39,11 +39,13 @@ class PredictionTable:
         path: The Parquet file, or the folder of them.
         parts: The files with rows, in the order of their lowest ``image_id``.
         provenance: How the rows were made.
+        places: Where image files are that are no longer where the rows say, by ``image_id``.
     """
 
     path: Path
     parts: tuple[Part, ...]
     provenance: Provenance
+    places: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -89,6 +91,8 @@ class PredictionTable:
 
     def image_path(self, row: Prediction) -> Path:
         """Return where a row's image file is."""
+        if row.image_id in self.places:
+            return self.places[row.image_id]
         return in_folder(self.folder, row.path)
 
     def _in_two_parts(self, image_id: str) -> TableError:

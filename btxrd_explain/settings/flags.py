@@ -1,9 +1,9 @@
 """Which settings each command takes: as flags on the command line, as keywords in Python."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 
 from btxrd_explain.errors import SettingsError
@@ -62,7 +62,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             *("evaluation.baselines", "evaluation.boxes", *_DECISIONS),
         ),
         "compare": (
-            *("data.annotations", "data.split", "output.directory", *_FIGURES, *_SCORING),
+            *("data.annotations", "data.images", "data.split", "output.directory", *_FIGURES, *_SCORING),
             *("evaluation.group_column", "evaluation.metadata", "evaluation.margin", "evaluation.agreement"),
         ),
         "performance": (
@@ -131,7 +131,7 @@ def command_line(command: str, settings: Settings) -> str:
         value = values[setting.section][setting.key]
         if value == setting.default or name == "output.directory":
             continue
-        items = [_named(name, item) for item in (value if isinstance(value, tuple | list) else [value])]
+        items = _named(name, value if isinstance(value, tuple | list) else [value])
         if name == "data.inputs":
             words[2:2] = items
         elif name not in FLAGS[command]:
@@ -143,13 +143,28 @@ def command_line(command: str, settings: Settings) -> str:
     return shlex.join(words)
 
 
-def _named(name: str, value: object) -> str:
-    """Return an item of a setting as text, a path by its name."""
+def _named(name: str, values: Sequence[object]) -> list[str]:
+    """Return the items of a setting as texts, paths by their names."""
     if name in {"annotation.reader", "annotation.comparator"}:
-        reader, _, place = str(value).partition("=")
-        return f"{reader}={Path(place).name}"
-    is_path = isinstance(value, Path) or name == "data.inputs"
-    return (Path(str(value)).name or str(value)) if is_path else str(value)
+        pairs = [str(value).partition("=") for value in values]
+        return [f"{reader}={Path(place).name}" for reader, _, place in pairs]
+    if name == "data.inputs" or any(isinstance(value, Path) for value in values):
+        return _told_apart([str(value) for value in values])
+    return [str(value) for value in values]
+
+
+def _told_apart(paths: Sequence[str]) -> list[str]:
+    """Return the names of paths, with as many folders above as tell those of one name apart.
+
+    >>> _told_apart(["/home/a/fold0/best.pt", "/home/a/fold1/best.pt"]), _told_apart(["/home/a/best.pt"])
+    (['fold0/best.pt', 'fold1/best.pt'], ['best.pt'])
+    """
+    parts = [PurePath(path).parts for path in paths]
+    for depth in range(1, max(map(len, parts), default=0)):
+        names = ["/".join(one[-depth:]) for one in parts]
+        if len(set(names)) == len(paths):
+            return names
+    return [one[-1] if one else path for one, path in zip(parts, paths, strict=True)]
 
 
 _CLASSIFIER = (

@@ -8,6 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
@@ -129,13 +130,18 @@ def test_interventions_lead_to_the_page_that_shows_them(place: Path) -> None:
     assert "intervention" in (place / "my run" / "report.html").read_text("utf-8")
 
 
-@pytest.mark.usefixtures("place")
-def test_tables_lead_to_what_they_are_good_for() -> None:
+def test_tables_lead_to_what_they_are_good_for(place: Path) -> None:
     _, told, _ = _run("merge 'my run/predictions.parquet' -o merged/predictions.parquet")
     assert told == ["btxrd-explain gallery -o merged"]
     _follow(told, "gallery")
     _, told, _ = _run("merge plain/predictions.parquet -o merged/bare.parquet")
     assert told == ["btxrd-explain export --to labelme --predictions merged/bare.parquet"]
+    (place / "strange.csv").write_text(
+        "image_id,split,label\n" + "".join(f"{path.name},all,Chondroma\n" for path in (place / "bare").iterdir())
+    )
+    assert CliRunner().invoke(app, shlex.split("infer bare --split-csv strange.csv -c demo -o other")).exit_code == 0
+    _, told, _ = _run("merge other/predictions.parquet -o merged/other.parquet")
+    assert told == ["btxrd-explain export --to labelme --predictions merged/other.parquet"]  # no class of the network
     _run("export --to npz --predictions plain/predictions.parquet -o plain")
     _, told, _ = _run("import-maps plain/npz --images bare -o imported")
     assert told == ["btxrd-explain report -o imported"]
@@ -147,10 +153,32 @@ def test_tables_lead_to_what_they_are_good_for() -> None:
 
 
 def test_results_that_were_moved_without_their_radiographs_say_what_to_do(place: Path) -> None:
+    _run(f"infer {VAL}")
     (place / "far" / "away").mkdir(parents=True)
     shutil.copytree(place / "my run", place / "far" / "away" / "run")
-    told = CliRunner().invoke(app, shlex.split("gallery -o far/away/run")).stderr  # the galleries lack pictures
-    assert told.count("is not there: move both together, or run 'btxrd-explain infer' with --checkpoint") == 1
+    count = len(open_table(place / "my run" / "predictions.parquet").index())
+    results = {"gallery": "gallery.json", "report": "report.html"}
+    for command, name in results.items():
+        (place / "far" / "away" / "run" / name).write_text("with pictures")
+        result = CliRunner().invoke(app, shlex.split(f"{command} -o far/away/run"))
+        assert result.exit_code == 4
+        assert f"none of the {count} radiographs is there" in result.stderr
+        assert (place / "far" / "away" / "run" / name).read_text() == "with pictures"
+    told = result.stderr
+    assert told.count("is not there: name the folder where they are now with --images") == 1
+    shutil.copytree(place / "data" / "images", place / "here")
+    Image.new("L", (9, 9)).save(place / "here" / "further.png")
+    named = "--images here -o far/away/run"
+    said = _run(f"gallery {named}")[2]
+    assert f"1 of {count + 1} images have no row in the table, such as 'further.png', and are left out" in said
+    assert f"{count} of {count} radiographs were moved, and are found in 'here'" in said
+    assert "not shown" not in said
+    page = json.loads(_run(f"report --split val {named} --json")[0])
+    assert page["images"] == page["shown"] == len(_of_split(place, "val"))
+    Image.new("L", (9, 9)).save(min((place / "here").glob("*.jpeg")))  # another radiograph of that name
+    said = CliRunner().invoke(app, shlex.split(f"gallery {named}")).stderr
+    assert f"{count - 1} of {count} radiographs were moved" in said
+    assert "not the files that were predicted under these names" in said
     _run("infer --images data/images -c demo -o far/away/run")
     assert "is not there" not in _run("gallery -o far/away/run")[2]
 

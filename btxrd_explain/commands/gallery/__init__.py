@@ -19,7 +19,7 @@ from btxrd_explain.evaluation.file_set import FileHashes, write_set
 from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.explained import ExplainedImage
-from btxrd_explain.inference.selection import Selected, select_rows
+from btxrd_explain.inference.selection import Selected, keep_pictures, select_rows
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.locks import alone
 
@@ -138,7 +138,8 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
         BtxrdExplainError: Table, images or output cannot be used.
     """
     listener = Failures(listener, strict=settings.run.strict)
-    selected = select_rows(settings, listener)
+    selected, document = select_rows(settings, listener), settings.output.directory / "gallery.json"
+    keep_pictures(selected, document)
     names = selected.table.provenance.class_names
     decisions = decisions_of(settings, selected, listener)
     every = _choose(selected, settings) if decisions is None else _choose_of_classes(selected, decisions, settings)
@@ -147,7 +148,6 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     listener.start("galleries", len(chosen))
     from btxrd_explain.commands.gallery.painter import ExamplePainter  # noqa: PLC0415 -- matplotlib
 
-    document = settings.output.directory / "gallery.json"
     with alone(document, listener.note):
         figures = _draw(ExamplePainter(images, selected, settings, listener, decisions), chosen)
         report = GalleryReport(

@@ -19,7 +19,7 @@ from btxrd_explain.evaluation.readers import readers_of
 from btxrd_explain.evaluation.report import sample_of
 from btxrd_explain.evaluation.scoring import Scorer
 from btxrd_explain.finding import Tally
-from btxrd_explain.inference.selection import Selected, select_to_evaluate
+from btxrd_explain.inference.selection import Selected, keep_pictures, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.locks import alone
 from btxrd_explain.system.threads import available_cores, in_order
@@ -68,6 +68,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
     comparators = comparators_of(settings, selected, listener)
     extent, protocol = _plan(settings, selected, listener)
     folder, page = settings.output.directory, settings.output.directory / "report.html"
+    keep_pictures(selected, page)
     earlier = Earlier.of(folder, listener)
     scorer = Scorer(selected.table, protocol, readers=readers, comparators=comparators, before=earlier.scores)
     maker = EntryMaker(scorer, settings.report.picture_side)
