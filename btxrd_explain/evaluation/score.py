@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from btxrd_explain.core.choices import TargetClass
 from btxrd_explain.core.class_names import BY_NAME, NoLesion
+from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.labels import joined
 from btxrd_explain.evaluation.protocol import MapKind
 
@@ -36,6 +38,39 @@ class Exclusion(StrEnum):
     EMPTY_ANNOTATION = "annotation without a lesion"
     BAD_ANNOTATION = "annotation cannot be used"
     OUT_OF_SIGHT = "lesion outside of what the network sees"
+
+
+_ADVICE: Mapping[str, str] = MappingProxyType(
+    {
+        MapStatus.NOT_COMPUTED: "compute the maps with 'btxrd-explain infer --explain-classes'",
+        MapStatus.NON_FINITE: "the heat maps hold NaN or infinity: check the network, or the files that were imported",
+        MapStatus.FLAT: "the heat maps are the same everywhere: choose another --method or layer, or import others",
+        MapStatus.NO_POSITIVE_EVIDENCE: (
+            "the heat maps have no positive values: choose another --method or --target-class, or --sign of "
+            "'import-maps'"
+        ),
+        MapStatus.INCOMPLETE: "attributions do not add up to the change of the class score: choose another --method",
+        Exclusion.NO_PREDICTION: "the radiographs have no prediction: run 'btxrd-explain infer', which says why",
+        Exclusion.NO_LABEL: "labels are missing: run 'btxrd-explain infer' with --split-csv, or measure the predicted "
+        "class with --target-class predicted",
+        Exclusion.NO_ANNOTATION: "annotations are missing: name their folder or file with --annotations",
+        Exclusion.EMPTY_ANNOTATION: "no shape counts as a lesion: say with --label-map which labels do",
+        Exclusion.OUT_OF_SIGHT: "the network sees no lesion: --resize decides what it sees",
+    }
+)
+
+
+def advice_on(reasons: Mapping[str, int]) -> str:
+    """Return what to do where no radiograph can be scored.
+
+    Args:
+        reasons: Why, and of how many radiographs; the most frequent reason decides.
+
+    >>> advice_on({"no annotation file": 3})
+    'annotations are missing: name their folder or file with --annotations'
+    """
+    ordered = sorted(reasons, key=lambda why: -reasons[why])
+    return next((_ADVICE[why] for why in ordered if why in _ADVICE), "check --annotations, --reader and --split")
 
 
 _NO_LESION = (Exclusion.NO_ANNOTATION, Exclusion.EMPTY_ANNOTATION)

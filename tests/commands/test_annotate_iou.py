@@ -232,7 +232,8 @@ def test_the_predicted_class_needs_no_label(folder: Path) -> None:
     rows = [replace(_row(folder, name, CASES[name]), label=None) for name in "ab"]
     write_table(folder / "predictions.parquet", _provenance(), rows)
     table = ("--predictions", folder / "predictions.parquet", "--split", "test")
-    assert "scored: 2 no known true class" in run(folder, "annotate-iou", *table, code=4).stderr
+    said = run(folder, "annotate-iou", *table, code=4).stderr
+    assert "scored: 2 no known true class: nothing was written; labels are missing: run 'btxrd-explain infer'" in said
     report = evaluated(folder, "--target-class", "predicted")
     assert [(image["iou"], image["outcome"]) for image in report["per_image"]] == [(pytest.approx(0.5), None)] * 2
     assert report["summary"]["by_class"] == report["summary"]["by_outcome"] == {}
@@ -721,10 +722,12 @@ def test_nothing_to_score_is_an_error_of_one_line_that_writes_nothing(folder: Pa
         path.unlink()
     result = run(folder, "annotate-iou", "--predictions", table, "--split", "test", code=4)
     (error,) = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
-    assert error.startswith("error: no radiograph could be scored: 6 no annotation file: nothing was written")
+    assert error.startswith(
+        "error: no radiograph could be scored: 6 no annotation file: nothing was written; annotations "
+    )
     assert not (folder / "out").exists()
     result = run(folder, "compare", table, second, code=4)
-    assert "no radiograph could be scored in all tables: 7 no annotation file" in result.stderr
+    assert "in all tables: 7 no annotation file: annotations are missing: name their folder or file" in result.stderr
     assert not (folder / "out").exists()
 
 

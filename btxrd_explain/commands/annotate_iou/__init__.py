@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from btxrd_explain.commands.annotate_iou.markdown import write_markdown
 from btxrd_explain.commands.annotate_iou.metrics_table import write_metrics
 from btxrd_explain.commands.annotate_iou.readers import draw_readers, write_readers
-from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import InputError
 from btxrd_explain.evaluation.comparators import comparators_of
 from btxrd_explain.evaluation.decisions import decisions_of
@@ -26,6 +25,7 @@ from btxrd_explain.evaluation.report import (
     excluded_images,
     sample_of,
 )
+from btxrd_explain.evaluation.score import advice_on
 from btxrd_explain.inference.selection import select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import with_relative_paths, write_bytes
@@ -97,26 +97,14 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     chosen = protocol if tuned is None else tuned.protocol
     evaluation = evaluate(selected, chosen, listener, average=average, readers=readers, comparators=comparators)
     if not any(score.iou is not None for score in evaluation.evaluated):
-        reasons = Counter(score.excluded or score.undefined for score in evaluation.scores)
+        reasons = Counter(str(score.excluded or score.undefined) for score in evaluation.scores)
         raise InputError(
             f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}",
-            hint=f"nothing was written; {next((_ADVICE[why] for why in _ADVICE if why in reasons), _CHECK)}",
+            hint=f"nothing was written; {advice_on(reasons)}",
         )
     extent = extent_of("annotate-iou", settings, selected, columns, tuned)
     with alone(settings.output.directory / DOCUMENT, listener.note):
         return write_results(evaluation, extent, settings, listener)
-
-
-_ADVICE: Mapping[str, str] = {
-    MapStatus.NOT_COMPUTED: "compute the maps with 'btxrd-explain infer --explain-classes'",
-    MapStatus.NON_FINITE: "the heat maps hold NaN or infinity: check the network, or the files that were imported",
-    MapStatus.FLAT: "the heat maps are the same everywhere: choose another --method or layer, or import others",
-    MapStatus.NO_POSITIVE_EVIDENCE: (
-        "the heat maps have no positive values: choose another --method or --target-class, or --sign of 'import-maps'"
-    ),
-    MapStatus.INCOMPLETE: "attributions do not add up to the change of the class score: choose another --method",
-}
-_CHECK = "check --annotations, --reader and --split"
 
 
 def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, listener: Failures) -> AnnotateIouResult:

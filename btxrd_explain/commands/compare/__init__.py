@@ -18,6 +18,7 @@ from btxrd_explain.evaluation.evaluate import evaluate
 from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.sample import joined
+from btxrd_explain.evaluation.score import advice_on
 from btxrd_explain.inference.request import refuse_stream
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
@@ -155,7 +156,7 @@ def _compared(
     paired = pair(evaluations, groups=groups, resamples=wanted.resamples, seed=wanted.seed)
     if not len(paired.jointly):
         reasons = ", ".join(f"{count} {reason}" for reason, count in paired.excluded.items())
-        raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint="check --annotations")
+        raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint=advice_on(paired.excluded))
     agreements = _agreements(evaluations, groups, settings)
     with alone(settings.output.directory / "comparison.json", listener.note):
         report, files = write_comparison(evaluations, paired, common, agreements, settings)
