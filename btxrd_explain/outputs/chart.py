@@ -102,7 +102,7 @@ def add_band(
         thin: For lines that others are compared with.
     """
     width = 1.0 if thin else 1.6
-    label = fitted(band.label, _SIDE - 0.4, SMALL)
+    label = "\n".join(fitted(line, _SIDE - 0.4, SMALL) for line in band.label.split("\n"))
     dashes, order = DASHES[style % len(DASHES)], 2.0 if thin or style else 3.0
     axes.plot(x, band.values, color=colour, linewidth=width, linestyle=dashes, label=label, zorder=order)
     if band.low is not None and band.high is not None:
@@ -113,6 +113,20 @@ def named(name: str, facts: str) -> str:
     """Return an entry of a legend, in which a long name gives way to what is said of it."""
     room = _SIDE - 0.4 - text_width(printable(facts), SMALL)
     return f"{fitted(name, max(room, 0), SMALL)}{facts}"
+
+
+def named_whole(name: str, facts: str) -> str:
+    """Return an entry of a legend, in which a long name has a line of its own: names often differ in their middle.
+
+    >>> named_whole("Benign", ": AP 0.90")
+    'Benign: AP 0.90'
+    >>> named_whole("Class 001 of the long kind", ": AUROC 0.97 [0.89, 1.00]").splitlines()
+    ['Class 001 of the long kind:', 'AUROC 0.97 [0.89, 1.00]']
+    """
+    whole = f"{name}{facts}"
+    if text_width(printable(whole), SMALL) <= _SIDE - 0.4:
+        return whole
+    return f"{fitted(name, _SIDE - 0.45, SMALL)}:\n{facts.removeprefix(': ')}"
 
 
 def gathered(groups: Sequence[str], order: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -155,7 +169,7 @@ def add_points(
             alpha=0.7,
             markeredgewidth=0,
             clip_on=False,
-            label=named(name, f" ({np.count_nonzero(own)})"),
+            label=named(name, f" ({np.count_nonzero(own)})") if own.any() else "_",  # which has no entry in the legend
         )
 
 

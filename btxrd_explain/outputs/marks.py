@@ -39,8 +39,9 @@ _FINEST = 2000
 _SEEN = "#c3ccd6"
 _LARGE, _NEAR = 0.25, 0.01
 """A region that covers more of the picture, or comes as near to its border, gets ticks that point to its inside."""
-_INSET, _PAD = 0.36, 0.03
-"""Side of an inset as a fraction of the shorter side of the cell, and its distance from the cell's edge in inches."""
+_INSET, _PAD, _AROUND = 0.36, 0.03, 0.06
+"""Side of an inset as a fraction of the shorter side of the cell. Inches: its distance from the cell's edge, and from
+the middle of the sign of the hottest pixel."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,9 +169,8 @@ def draw_marks(axes: Axes, marks: Marks, place: Box) -> None:
     _add_outlines(axes, marks.annotation, place, ANNOTATION, 0.65 * line if fine else line)
     if marks.hottest is not None:
         x, y = left + marks.hottest[0] * width, top + marks.hottest[1] * height
-        axes.plot(
-            [x], [y], "+", color="white", markersize=4 * line + 2, markeredgewidth=0.9 * line, path_effects=_rim(line)
-        )
+        sign: dict[str, Any] = {"markersize": 4 * line + 2, "markeredgewidth": 0.9 * line, "path_effects": _rim(line)}
+        axes.plot([x], [y], "+", color="white", clip_on=False, **sign)  # whole at the border of the picture, too
     if marks.inset is not None:
         _draw_inset(axes, marks, marks.inset, place)
 
@@ -256,7 +256,7 @@ def _free_corner(axes: Axes, marks: Marks, place: Box) -> tuple[float, float, fl
     side = _INSET * min(wide, tall)
     scale, shift = np.array([width, height]), np.array([left, top])
     lesions = [line * scale + shift for line in marks.annotation]
-    hot = [] if marks.hottest is None else [np.array([marks.hottest]) * scale + shift]
+    hot = [] if marks.hottest is None else [marks.hottest * scale + shift + [[-_AROUND], [_AROUND]]]
     found = []
     for x in (_PAD, wide - side - _PAD):
         for y in (_PAD, tall - side - _PAD):

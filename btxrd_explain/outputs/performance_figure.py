@@ -8,7 +8,7 @@ import numpy as np
 
 from btxrd_explain.core.classification import Performance
 from btxrd_explain.core.roc import GRID
-from btxrd_explain.outputs.chart import GREY, MOST_SERIES, SERIES, Band, add_band, finish, named, new_charts
+from btxrd_explain.outputs.chart import GREY, MOST_SERIES, SERIES, Band, add_band, finish, named_whole, new_charts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +50,13 @@ def build_reliability(
 
 def build_roc(performance: Performance | MultiLabelPerformance, names: Sequence[str], *, footer: str = "") -> Figure:
     """Build the ROC curves of all classes; arguments as of :func:`build_reliability`."""
-    figure, axes = _one_chart("ROC, each class against the rest", performance, footer)
     classes = _classes(performance, names)
-    for number, (name, part) in enumerate(classes):
-        label = named(name, f": AUROC {described(part.roc.area)}, n = {_numbers(part, performance)}")
+    labels = [
+        named_whole(name, f": AUROC {described(part.roc.area)}, n = {_numbers(part, performance)}")
+        for name, part in classes
+    ]
+    figure, axes = _one_chart("ROC, each class against the rest", performance, footer, labels)
+    for number, (label, (_, part)) in enumerate(zip(labels, classes, strict=True)):
         _draw_curve(axes, part.roc, label, number, classes=len(classes))
     add_band(axes, GRID, Band("chance", GRID), colour=GREY, style=2, thin=True)
     finish(axes, x_label="false positive rate (1 - specificity)", y_label="true positive rate (sensitivity)")
@@ -67,17 +70,19 @@ def build_precision_recall(
 
     Arguments as of :func:`build_reliability`.
     """
-    figure, axes = _one_chart("Precision and recall, each class against the rest", performance, footer)
     classes = _classes(performance, names)
-    for number, (name, part) in enumerate(classes):
-        curve = part.precision_recall
-        label = named(name, f": AP {described(curve.area)}, n = {_numbers(part, performance)}")
-        _draw_curve(axes, curve, label, number, classes=len(classes), stepped=True)
+    labels = [
+        named_whole(name, f": AP {described(part.precision_recall.area)}, n = {_numbers(part, performance)}")
+        for name, part in classes
+    ]
+    figure, axes = _one_chart("Precision and recall, each class against the rest", performance, footer, labels)
+    for number, (label, (_, part)) in enumerate(zip(labels, classes, strict=True)):
+        _draw_curve(axes, part.precision_recall, label, number, classes=len(classes), stepped=True)
         if len(classes) > len(SERIES):
             continue  # more levels than colours would say nothing
         share = np.full(GRID.shape, part.positives / part.images)
-        label = "chance: fraction of the class" if number == 0 else "_"  # matplotlib's sign for no entry in the legend
-        add_band(axes, GRID, Band(label, share), colour=SERIES[number % len(SERIES)], style=2, thin=True)
+        chance = "chance: fraction of the class" if number == 0 else "_"  # matplotlib's sign for no entry in the legend
+        add_band(axes, GRID, Band(chance, share), colour=SERIES[number % len(SERIES)], style=2, thin=True)
     finish(axes, x_label="recall (sensitivity)", y_label="precision")
     return figure
 
@@ -118,8 +123,10 @@ def described(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def _one_chart(heading: str, performance: Performance | MultiLabelPerformance, footer: str) -> tuple[Figure, Axes]:
-    entries = min(len(performance.per_class), MOST_SERIES) + 1
+def _one_chart(
+    heading: str, performance: Performance | MultiLabelPerformance, footer: str, labels: Sequence[str]
+) -> tuple[Figure, Axes]:
+    entries = sum(label.count("\n") + 1 for label in labels) + 1
     heading += _which(performance)
     figure, (axes,) = new_charts([f"n = {performance.images}"], heading=heading, footer=footer, entries=entries)
     return figure, axes

@@ -157,6 +157,30 @@ def test_small_lesions_are_shown_enlarged_where_no_lesion_is() -> None:
     assert _is(drawn[140:], ANNOTATION).any() or _is(drawn[:, 140:], ANNOTATION).any()
 
 
+@pytest.mark.parametrize(("hottest", "upper_left"), [(None, True), ((0.39, 0.1), False), ((0.6, 0.1), True)])
+def test_an_inset_covers_no_part_of_the_sign_of_the_hottest_pixel(
+    hottest: tuple[float, float] | None, *, upper_left: bool
+) -> None:
+    mask = np.zeros((300, 200), bool)
+    mask[150:160, 100:110] = True
+    window = inset_window(mask)
+    assert window is not None
+    inset = inset_of(np.full((*mask[window].shape, 3), 200, np.uint8), window, mask.shape)
+    bare, drawn = (_drawn(Marks(outlines_of(mask), hottest=hottest, inset=one)) for one in (None, inset))
+    assert (bare != drawn).any(axis=2)[:100, :100].any() == upper_left
+
+
+def test_the_sign_of_the_hottest_pixel_is_whole_at_the_border_of_a_picture() -> None:
+    figure = new_figure(3, 3)
+    axes = add_cell(figure, 1, 1, 1, 1)
+    draw_marks(axes, Marks(hottest=(0.0, 0.5)), show_picture(axes, np.full((60, 60, 3), 255, np.uint8)))
+    figure.set_dpi(200)
+    figure.canvas.draw()
+    drawn = np.asarray(figure.canvas.buffer_rgba())[..., :3]  # type: ignore[attr-defined]
+    columns = np.flatnonzero((drawn < 200).any(axis=(0, 2)))
+    assert (columns.min() + columns.max()) / 2 == pytest.approx(200, abs=2)  # half of it is left of the picture
+
+
 @pytest.mark.parametrize("corner", [(0, 0), (292, 0), (0, 192), (292, 192), (150, 100)])
 def test_insets_are_square_at_the_border_too(corner: tuple[int, int]) -> None:
     """Else they would be stretched, and the lesion with them."""
