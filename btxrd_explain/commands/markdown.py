@@ -20,7 +20,7 @@ def interval(found: Estimate | None) -> str:
     """Write a number with its interval, such as ``0.051 [0.012, 0.105]``; an undefined one as a dash."""
     if found is None or found.low is None or found.high is None:
         return number(None if found is None else found.mean)
-    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    return f"{found.mean:z.3f} [{found.low:z.3f}, {found.high:z.3f}]"
 
 
 def plain_markdown(text: str) -> str:
@@ -49,7 +49,7 @@ def _cell(text: str) -> str:
 
 def number(value: float | None) -> str:
     """Write a number; an undefined one as a dash."""
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else f"{value:z.3f}"
 
 
 def caveats(warnings: Iterable[Finding], limits: Iterable[str]) -> Iterator[str]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import LoadedSettings
 
 
-_STAR = "* the interval leaves 0 out"
+_STAR = "* the interval does not include 0"
 """What a star behind a difference means."""
 
 
@@ -81,7 +81,7 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
     summary = result.report.summary
     terminal.print(sum_of_outcomes(summary, multi_label=several))
     _show_readers(terminal, result.report.human)
-    if result.report.human is not None or not summary.overall.metrics["iou"].baselines.keys().isdisjoint(_OF_NETWORK):
+    if result.report.human is not None or any(name in summary.overall.metrics["iou"].baselines for name in _networks()):
         terminal.print(_STAR)
     for reason, count in summary.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
@@ -138,17 +138,20 @@ def _headline(report: Report) -> Iterator[str]:
 
 def _others(baselines: Mapping[str, Estimate]) -> str:
     """Write the other baselines that know nothing of the classifier, in brackets."""
-    others = [f"{name} {number(one.mean)}" for name, one in baselines.items() if name not in {"random", *_OF_NETWORK}]
+    others = [f"{name} {number(one.mean)}" for name, one in baselines.items() if name not in {"random", *_networks()}]
     return f" ({', '.join(others)})" if others else ""
 
 
-_OF_NETWORK = ("random-channels", "other-class")
-"""Baselines that are made of the network itself."""
+def _networks() -> tuple[str, ...]:
+    """Return the baselines that are made of the network itself."""
+    from btxrd_explain.evaluation.protocol import OF_NETWORK  # noqa: PLC0415 -- NumPy
+
+    return tuple(OF_NETWORK)
 
 
 def _of_network(baselines: Mapping[str, Baseline], absent: Mapping[str, str]) -> Iterator[str]:
     """Yield what the network's own baselines score and by how much the heat map exceeds them, or why they do not."""
-    for kind in _OF_NETWORK:
+    for kind in _networks():
         if kind in baselines:
             own = baselines[kind]
             yield f"{kind} {number(own.mean)}   the heat map minus it {_signed(own.difference)}"

@@ -276,7 +276,7 @@ class Terminal(Listener):
 
 def number(value: float | None) -> str:
     """Write a number for a table; None is undefined, which is not 0."""
-    return "undefined" if value is None else f"{value:.3f}"
+    return "undefined" if value is None else f"{value:z.3f}"
 
 
 def in_words(row: Prediction, provenance: Provenance) -> str:

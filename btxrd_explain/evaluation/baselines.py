@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from btxrd_explain.evaluation.protocol import OF_NETWORK, MapKind
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from btxrd_explain.evaluation.evaluate import Evaluation
     from btxrd_explain.evaluation.score import Score
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def not_computed(
-    kinds: Sequence[MapKind], defined: Container[str], scores: Sequence[Score], evaluation: Evaluation
+    kinds: Iterable[MapKind], defined: Container[str], scores: Sequence[Score], evaluation: Evaluation
 ) -> dict[str, str]:
     """Return the reason for each baseline that no image has, by its name.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.sanity import Outcome
-from btxrd_explain.evaluation.protocol import BASELINES, INDEPENDENT, rule_in_words
+from btxrd_explain.evaluation.protocol import INDEPENDENT, rule_in_words
 from btxrd_explain.evaluation.schema import ChecklistItem
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _baselines(run: Evidence) -> tuple[Status, str]:
     scored = run.summary.overall.metrics["iou"].baselines
     absent = [str(kind) for kind in INDEPENDENT if kind not in scored]
     if not absent:
-        return "met", ", ".join(f"{name} IoU {scored[name].mean:.3f}" for name in map(str, BASELINES) if name in scored)
+        return "met", ", ".join(f"{name} IoU {scored[name].mean:.3f}" for name in INDEPENDENT)
     return "not met", f"not scored: {', '.join(absent)}"
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from btxrd_explain.evaluation.protocol import OF_NETWORK, MapKind
 from btxrd_explain.finding import listed
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 FEW = 30
 """Below so many images a percentile interval is known to be too short."""
+_SHOWN = 8
+"""Small slices and classes that are named; of more it is said how many there are."""
 _TOO_FEW = 5
 """Below so many images nothing is said of a slice or a class."""
 
@@ -89,13 +92,17 @@ def of_predictions(
     sure = [name for name, auroc in told.items() if (auroc.low or 0) > 0.5]
     if sure:
         sentences.append(f"The classifier tells {_listed(sure)} from the rest better than chance (AUROC above 0.5).")
-    if unsure := [f"{name} ({interval(auroc)})" for name, auroc in told.items() if name not in sure]:
+    wrong = [name for name, auroc in told.items() if auroc.high is not None and auroc.high < 0.5]
+    if wrong:
+        found = _listed([f"{name} ({interval(told[name])})" for name in wrong])
+        sentences.append(f"The classifier ranks other radiographs above those of {found}: AUROC below 0.5.")
+    if unsure := [f"{name} ({interval(auroc)})" for name, auroc in told.items() if name not in {*sure, *wrong}]:
         sentences.append(f"The classifier is not shown to tell from the rest: {_listed(unsure)}, by AUROC.")
-    found = {name: sensitivity for name, (_, _, sensitivity) in enough.items() if sensitivity.mean is not None}
-    if len(found) > 1:
-        worst = min(found, key=lambda name: found[name].mean or 0.0)
+    rates = {name: sensitivity for name, (_, _, sensitivity) in enough.items() if sensitivity.mean is not None}
+    if len(rates) > 1:
+        worst = min(rates, key=lambda name: rates[name].mean or 0.0)
         sentences.append(
-            f"Of the classes, the classifier finds {worst} least often: sensitivity {interval(found[worst])} on "
+            f"Of the classes, the classifier finds {worst} least often: sensitivity {interval(rates[worst])} on "
             f"{classes[worst][0]} radiographs."
         )
     counts = {name: n for name, (n, _, _) in classes.items()}
@@ -111,20 +118,28 @@ def sum_of_outcomes(summary: Summary, *, multi_label: bool) -> str:
     told = f"{', '.join(f'{name} {count}' for name, count in counts.items())} add up to {together}"
     if together == n:
         return f"{told}, which is all of them."
-    twice = "an image of one tumour class that was taken for another is FN of the one and FP of the other, and "
+    twice = "A radiograph of one tumour class that was taken for another counts twice: FN of the one, FP of the other. "
     return (
-        f"{told}, and not to {n}: {'' if multi_label else twice}true negatives, and what is not known to be true or "
-        "not, are in none."
+        f"{told}, and not to {n}. {'' if multi_label else twice}True negatives count in none, and neither do "
+        "radiographs whose class is not known."
     )
+
+
+def percent(fraction: float) -> str:
+    """Write a fraction.
+
+    >>> percent(0.614)
+    '61 %'
+    """
+    return f"{100 * fraction:.0f} %"
 
 
 def interval(found: Estimate) -> str:
     """Write an estimate with its interval, such as ``0.412 [0.330, 0.498]``."""
     if found.mean is None:
         return "undefined"
-    return f"{found.mean:.3f}" + (
-        "" if found.low is None or found.high is None else f" [{found.low:.3f}, {found.high:.3f}]"
-    )
+    ends = "" if found.low is None or found.high is None else f" [{found.low:z.3f}, {found.high:z.3f}]"
+    return f"{found.mean:z.3f}{ends}"
 
 
 def signed(found: Estimate) -> str:
@@ -143,11 +158,6 @@ def _side(difference: Estimate) -> int | None:
 
 
 _NOTHING = "which knows nothing of the classifier"
-_NATURE = {
-    "random-channels": "the network's activations with random channel weights",
-    "other-class": "the network's map of the least probable class",
-}
-"""What the baselines are that are made of the network."""
 
 
 def _on_baselines(baselines: Mapping[str, Baseline]) -> Iterator[str]:
@@ -165,8 +175,8 @@ def _on_baselines(baselines: Mapping[str, Baseline]) -> Iterator[str]:
         )
     for name in worse:
         yield (
-            f"The heat maps overlap the annotations less than the baseline {name}, {_NATURE.get(name, _NOTHING)} "
-            f"(difference in mean IoU {signed(baselines[name].difference)})."
+            f"The heat maps overlap the annotations less than the baseline {name}, "
+            f"{OF_NETWORK.get(MapKind(name), _NOTHING)} (difference in mean IoU {signed(baselines[name].difference)})."
         )
     if open_:
         found = [f"{name} ({signed(baselines[name].difference)})" for name in open_]
@@ -180,11 +190,11 @@ def _on_bounds(overall: SliceSummary) -> Iterator[str]:
     iou, hit = overall.metrics["iou"], overall.metrics["pointing_hit"]
     if iou.ceiling is not None and iou.mean is not None and iou.ceiling.mean:
         yield (
-            f"They reach {iou.mean / iou.ceiling.mean:.0%} of what an ideal map of this grid reaches: mean IoU "
-            f"{interval(iou)} of {interval(iou.ceiling)}."
+            f"The heat maps reach {percent(iou.mean / iou.ceiling.mean)} of what an ideal map of this grid reaches: "
+            f"mean IoU {interval(iou)} of {interval(iou.ceiling)}."
         )
     if hit.mean is not None:
-        by_chance = "" if hit.chance is None else f"; by chance it would be in {hit.chance:.0%}"
+        by_chance = "" if hit.chance is None else f"; by chance it would be in {percent(hit.chance)}"
         yield f"The hottest pixel is on a lesion in {round(hit.mean * hit.n)} of {hit.n} heat maps{by_chance}."
 
 
@@ -205,7 +215,7 @@ def _on_slices(summary: Summary) -> Iterator[str]:
         worst = min(lower, key=lambda name: lower[name].mean or 0.0)
         ceiling = lower[worst].ceiling
         allowed = "" if ceiling is None else f", where an ideal map reaches {interval(ceiling)}"
-        yield f"They are worst for {worst}: mean IoU {interval(lower[worst])} of {lower[worst].n} heat maps{allowed}."
+        yield f"The heat maps are worst for {worst}: mean IoU {interval(lower[worst])} of {lower[worst].n}{allowed}."
     elif any(part.n >= _TOO_FEW for part in summary.by_class.values()):
         yield "No class, outcome or lesion size is clearly worse than the whole."
     yield from _on_small({name: part.n for name, part in named.items() if part.n}, "heat maps")
@@ -213,7 +223,7 @@ def _on_slices(summary: Summary) -> Iterator[str]:
 
 def _on_small(counts: Mapping[str, int], what: str) -> Iterator[str]:
     if small := [f"{name} (n = {n})" for name, n in counts.items() if n < _TOO_FEW]:
-        yield f"There are too few {what} to say anything of {_listed(small)}."
+        yield f"There are too few {what} to say anything of {listed(small, most=_SHOWN)}."
 
 
 def _on_size(images: int) -> Iterator[str]:
@@ -233,7 +243,7 @@ def _on_accuracy(
     guess = classes[usual][0] / images
     alone = sum(n == classes[usual][0] for n, _, _ in classes.values()) == 1
     frequent = "the most frequent class" if alone else "one of the most frequent classes"
-    said = f"always saying {usual}, {frequent}, is right in {guess:.0%}"
+    said = f"always saying {usual}, {frequent}, is right in {percent(guess)}"
     if accuracy.low is None or accuracy.high is None:
         verdict = f"; {said}"
     elif accuracy.low > guess:
@@ -242,7 +252,8 @@ def _on_accuracy(
         verdict = f", less often than a guess: {said}"
     else:
         verdict = f", which is not shown to be better than a guess: {said}"
-    yield f"The classifier is right in {accuracy.mean:.0%} of {accuracy.n} radiographs ({interval(accuracy)}){verdict}."
+    right = f"{percent(accuracy.mean)} of {accuracy.n} radiographs"
+    yield f"The classifier is right in {right} ({interval(accuracy)}){verdict}."
 
 
 def _listed(names: Sequence[str]) -> str:

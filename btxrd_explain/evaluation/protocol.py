@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from btxrd_explain.core.choices import Rule, Space, TargetClass
@@ -13,7 +14,7 @@ from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.predictions.record import Prediction
@@ -74,8 +75,13 @@ class MapKind(StrEnum):
 
 INDEPENDENT = (MapKind.RANDOM, MapKind.CENTRE, MapKind.EDGES, MapKind.AVERAGE)
 """Maps that know nothing of the classifier."""
-OF_NETWORK = (MapKind.RANDOM_CHANNELS, MapKind.OTHER_CLASS)
-"""Maps of the network that explain something else than the class."""
+OF_NETWORK: Mapping[MapKind, str] = MappingProxyType(
+    {
+        MapKind.RANDOM_CHANNELS: "the network's activations with random channel weights",
+        MapKind.OTHER_CLASS: "the network's map of the least probable class",
+    }
+)
+"""Maps of the network that explain something else than the class, and what each is in words."""
 BASELINES = (*INDEPENDENT, *OF_NETWORK)
 """Maps that a map has to beat to say something of its class."""
 

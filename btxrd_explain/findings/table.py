@@ -106,8 +106,8 @@ def _undecided(rows: Index) -> Iterator[Finding]:
     if len(rows) >= _SOME and are_undecided(probabilities):
         yield Finding.of(
             "scores-undecided",
-            f"no class of any of {len(rows)} radiographs is more probable than {probabilities.max():.3f}, an even "
-            f"share being {1 / probabilities.shape[1]:.3f}",
+            f"no class of any of {len(rows)} radiographs is more probable than {probabilities.max():.3f}; if all "
+            f"classes were alike, each would have {1 / probabilities.shape[1]:.3f}",
         )
 
 

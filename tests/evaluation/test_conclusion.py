@@ -92,10 +92,10 @@ def test_the_ceiling_and_the_hottest_pixel() -> None:
     found = of_maps(_summary(_part(iou, _metric(_estimate(0.75, 0.6, 0.9), chance=0.12))))
     assert found[1:] == [
         (
-            "They reach 50% of what an ideal map of this grid reaches: mean IoU 0.300 [0.200, 0.400] of 0.600 [0.500, "
-            "0.700]."
+            "The heat maps reach 50 % of what an ideal map of this grid reaches: mean IoU 0.300 [0.200, 0.400] of "
+            "0.600 [0.500, 0.700]."
         ),
-        "The hottest pixel is on a lesion in 30 of 40 heat maps; by chance it would be in 12%.",
+        "The hottest pixel is on a lesion in 30 of 40 heat maps; by chance it would be in 12 %.",
     ]
 
 
@@ -106,7 +106,7 @@ def test_where_they_are_worst_and_of_what_nothing_is_said() -> None:
     found = of_maps(_summary(overall, by_class={"Benign": lower, "Rare": tiny}, by_lesion_size={"small": low}))
     assert found[1:] == [
         (
-            "They are worst for small lesions: mean IoU 0.100 [0.050, 0.200] of 9 heat maps, where an ideal "
+            "The heat maps are worst for small lesions: mean IoU 0.100 [0.050, 0.200] of 9, where an ideal "
             "map reaches "
             "0.300 [0.200, 0.400]."
         ),
@@ -149,7 +149,7 @@ def test_tables_are_better_worse_or_not_told_apart() -> None:
     [
         (
             _estimate(0.8, 0.7, 0.9),
-            ", more often than a guess: always saying A, one of the most frequent classes, is right in 50%.",
+            ", more often than a guess: always saying A, one of the most frequent classes, is right in 50 %.",
         ),
         (_estimate(0.4, 0.3, 0.45), ", less often than a guess: always saying A"),
         (_estimate(0.55, 0.4, 0.7), ", which is not shown to be better than a guess: always saying A"),
@@ -162,7 +162,7 @@ def test_accuracy_is_compared_with_the_most_frequent_class(accuracy: Estimate, s
     assert said in sentence
     classes["B"] = (19, _estimate(None), _estimate(None))
     (sentence,) = of_predictions(accuracy, classes, 39)
-    assert "always saying A, the most frequent class, is right in 51%." in sentence
+    assert "always saying A, the most frequent class, is right in 51 %." in sentence
 
 
 def test_classes_are_told_from_the_rest_or_not() -> None:
@@ -170,17 +170,26 @@ def test_classes_are_told_from_the_rest_or_not() -> None:
         "A": (20, _estimate(0.9, 0.8, 1.0), _estimate(0.9, 0.8, 1.0, n=20)),
         "B": (16, _estimate(0.6, 0.4, 0.8), _estimate(0.5, 0.3, 0.7, n=16)),
         "C": (4, _estimate(0.1, 0.0, 0.2), _estimate(0.0, 0.0, 0.0, n=4)),
+        "D": (16, _estimate(0.1, 0.0, 0.4), _estimate(0.6, 0.3, 0.8, n=16)),
     }
     assert of_predictions(None, classes, 40) == [
         "The classifier tells A from the rest better than chance (AUROC above 0.5).",
+        "The classifier ranks other radiographs above those of D (0.100 [0.000, 0.400]): AUROC below 0.5.",
         "The classifier is not shown to tell from the rest: B (0.600 [0.400, 0.800]), by AUROC.",
         "Of the classes, the classifier finds B least often: sensitivity 0.500 [0.300, 0.700] on 16 radiographs.",
         "There are too few radiographs to say anything of C (n = 4).",
     ]
 
 
+def test_of_many_small_classes_a_few_are_named() -> None:
+    classes = {f"C{number:02d}": (1, _estimate(None), _estimate(None)) for number in range(30)}
+    (said,) = (line for line in of_predictions(None, classes, 40) if "too few" in line)
+    assert said.endswith("C06 (n = 1), C07 (n = 1) and 22 more.")
+
+
 def test_intervals_are_written_where_there_are_any() -> None:
     assert [interval(_estimate(None)), interval(FEW), signed(BETTER)] == ["undefined", "0.300", "+0.200 [0.100, 0.300]"]
+    assert interval(_estimate(0.0, -0.0001, 0.2)) == "0.000 [0.000, 0.200]"
 
 
 def test_outcomes_add_up_or_it_is_said_why_not() -> None:
@@ -190,10 +199,11 @@ def test_outcomes_add_up_or_it_is_said_why_not() -> None:
     assert sum_of_outcomes(whole, multi_label=False) == "TP 6, FN 3 add up to 9, which is all of them."
     more = _summary(overall, by_outcome={"TP": some, "FN": three, "FP": three})
     said = sum_of_outcomes(more, multi_label=False)
-    assert said.startswith("TP 6, FN 3, FP 3 add up to 12, and not to 9: an image of one tumour class")
+    assert said.startswith("TP 6, FN 3, FP 3 add up to 12, and not to 9. A radiograph of one tumour class")
     fewer = _summary(overall, by_outcome={"TP": three})
     assert sum_of_outcomes(fewer, multi_label=True) == (
-        "TP 3 add up to 3, and not to 9: true negatives, and what is not known to be true or not, are in none."
+        "TP 3 add up to 3, and not to 9. True negatives count in none, and neither do radiographs whose class "
+        "is not known."
     )
     assert sum_of_outcomes(_summary(overall), multi_label=False).startswith("Nothing is TP, FN or FP: no tumour class")
 

@@ -237,7 +237,7 @@ def test_scores_of_annotate_iou_are_not_measured_again(fresh: Case, monkeypatch:
     listener = _Notes()
     assert report.run(fresh.settings(), listener).page.read_bytes() == measured
     (said,) = [note for note in listener.notes if "annotation_metrics.parquet" in note]
-    assert re.fullmatch(r"\d+ scores are those of '.*annotation_metrics.parquet'", said)
+    assert re.fullmatch(r"\d+ scores are taken from '.*annotation_metrics.parquet'", said)
 
 
 def test_masks_are_kept_for_the_page_alone(fresh: Case, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,7 +264,7 @@ def test_where_annotations_lie_does_not_make_another_protocol(fresh: Case) -> No
     page = report.run(fresh.settings(data=named), listener).page
     assert not any("not taken into account" in note for note in listener.notes)
     assert _data(page)["slices"]
-    assert any(re.fullmatch(r"\d+ scores are those of .*", note) for note in listener.notes)
+    assert any(re.fullmatch(r"\d+ scores are taken from .*", note) for note in listener.notes)
 
 
 def _notes(fresh: Case, **sections: Any) -> tuple[list[dict[str, Any]], bool]:  # noqa: ANN401 -- any section
@@ -318,10 +318,10 @@ def test_what_has_changed_since_is_measured_anew_and_said(fresh: Case) -> None:
 
     rows, (said,) = written()
     why = "as they are not there with the same map, lesions, settings and releases"
-    anew = f"{len(evaluated) - 1} scores are those of '.*'; 1 are measured anew, {why}"
+    anew = f"{len(evaluated) - 1} scores are taken from '.*'; 1 are measured anew, {why}"
     assert re.fullmatch(anew, said)
     _, (said,) = written(annotation={"threshold": 0.3})
-    assert said.startswith("0 scores are those of")
+    assert said.startswith("0 scores are taken from")
     (fresh.folder / "results" / "annotation_metrics.parquet").write_bytes(b"PAR1")
     unread, (said,) = written()
     assert "are not of one run" in said

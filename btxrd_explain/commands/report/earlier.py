@@ -102,7 +102,7 @@ class Earlier:
             if others
             else ""
         )
-        listener.note(f"{taken} scores are those of '{self.folder / _METRICS}'{anew}")
+        listener.note(f"{taken} scores are taken from '{self.folder / _METRICS}'{anew}")
         return not others
 
     def _fits(self, evaluation: Evaluation, extent: Extent) -> bool:

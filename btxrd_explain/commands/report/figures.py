@@ -70,7 +70,7 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
     yield {
         "title": "IoU over the threshold",
         "note": "Mean over radiographs; the band is its 95 % interval, the dotted line the threshold of this report. "
-        "The highest point was found on these very radiographs and flatters.",
+        "The highest point was found on these radiographs, and promises too much for others.",
         "kind": "lines",
         "x": {"label": "threshold", "min": 0, "max": 1},
         "y": {"label": "mean IoU", "min": 0, "max": 1},
@@ -136,7 +136,7 @@ def _reliability(performance: Performance) -> dict[str, Any]:
         f"{part.error.value:.3f}.",
         "kind": "lines",
         "x": {"label": "confidence", "min": 0, "max": 1},
-        "y": {"label": "share correct", "min": 0, "max": 1},
+        "y": {"label": "fraction correct", "min": 0, "max": 1},
         "series": [
             {"name": "this classifier"} | {name: column[filled].tolist() for name, column in columns.items()},
             {"name": "ideal", "x": [0, 1], "y": [0, 1], "dashed": True},
