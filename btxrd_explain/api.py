@@ -22,7 +22,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.progress import AsWarnings
+from btxrd_explain.progress import AsWarnings, Listener
 
 if TYPE_CHECKING:
     import os
@@ -57,7 +57,6 @@ if TYPE_CHECKING:
     from btxrd_explain.model.any_network import generate_gradcam
     from btxrd_explain.outputs.gallery_figure import build_gallery_grid
     from btxrd_explain.outputs.overlay import create_overlay, denormalize_tensor, overlay
-    from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
 
     Place: TypeAlias = str | os.PathLike[str]
@@ -138,7 +137,7 @@ def infer(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Inf
     """
     from btxrd_explain.commands import infer as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_settings("infer", flags, inputs), listener or AsWarnings())
+    return command.run(_settings("infer", flags, inputs), _told(listener))
 
 
 def gallery(*inputs: Place, listener: Listener | None = None, **flags: Any) -> GalleryResult:  # noqa: ANN401 -- any setting
@@ -162,7 +161,7 @@ def gallery(*inputs: Place, listener: Listener | None = None, **flags: Any) -> G
     """
     from btxrd_explain.commands import gallery as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_settings("gallery", flags, inputs), listener or AsWarnings())
+    return command.run(_settings("gallery", flags, inputs), _told(listener))
 
 
 def annotate_iou(*inputs: Place, listener: Listener | None = None, **flags: Any) -> AnnotateIouResult | CompareResult:  # noqa: ANN401 -- any setting
@@ -189,7 +188,7 @@ def annotate_iou(*inputs: Place, listener: Listener | None = None, **flags: Any)
 
     settings = _settings("annotate-iou", flags, inputs)
     run = comparison.run_methods if settings.evaluation.methods else command.run
-    return run(settings, listener or AsWarnings())
+    return run(settings, _told(listener))
 
 
 def compare(*tables: Place, listener: Listener | None = None, **flags: Any) -> CompareResult:  # noqa: ANN401 -- any setting
@@ -214,7 +213,7 @@ def compare(*tables: Place, listener: Listener | None = None, **flags: Any) -> C
     from btxrd_explain.commands import compare as command  # noqa: PLC0415 -- heavy
 
     settings = _settings("compare", flags)
-    return command.run(settings, [_table(table, "tables") for table in tables], listener or AsWarnings())
+    return command.run(settings, [_table(table, "tables") for table in tables], _told(listener))
 
 
 def performance(*inputs: Place, listener: Listener | None = None, **flags: Any) -> PerformanceResult:  # noqa: ANN401 -- any setting
@@ -238,7 +237,7 @@ def performance(*inputs: Place, listener: Listener | None = None, **flags: Any) 
     """
     from btxrd_explain.commands import performance as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_settings("performance", flags, inputs), listener or AsWarnings())
+    return command.run(_settings("performance", flags, inputs), _told(listener))
 
 
 def report(*inputs: Place, listener: Listener | None = None, **flags: Any) -> ReportResult:  # noqa: ANN401 -- any setting
@@ -262,7 +261,7 @@ def report(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Re
     """
     from btxrd_explain.commands import report as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_settings("report", flags, inputs), listener or AsWarnings())
+    return command.run(_settings("report", flags, inputs), _told(listener))
 
 
 def sanity(*inputs: Place, listener: Listener | None = None, **flags: Any) -> SanityResult:  # noqa: ANN401 -- any setting
@@ -286,7 +285,7 @@ def sanity(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Sa
     """
     from btxrd_explain.commands import sanity as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_settings("sanity", flags, inputs), listener or AsWarnings())
+    return command.run(_settings("sanity", flags, inputs), _told(listener))
 
 
 def study(*inputs: Place, listener: Listener | None = None, **flags: Any) -> StudyResult:  # noqa: ANN401 -- any setting
@@ -310,7 +309,7 @@ def study(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Stu
     """
     from btxrd_explain.commands import study as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_settings("study", flags, inputs), listener or AsWarnings())
+    return command.run(_settings("study", flags, inputs), _told(listener))
 
 
 def check(*inputs: Place, listener: Listener | None = None, **flags: Any) -> CheckResult:  # noqa: ANN401 -- any setting
@@ -334,7 +333,7 @@ def check(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Che
     """
     from btxrd_explain.commands import check as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_settings("check", flags, inputs), listener or AsWarnings())
+    return command.run(_settings("check", flags, inputs), _told(listener))
 
 
 def export(*inputs: Place, listener: Listener | None = None, **flags: Any) -> ExportResult:  # noqa: ANN401 -- any setting
@@ -358,7 +357,7 @@ def export(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Ex
     """
     from btxrd_explain.commands import export as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_settings("export", flags, inputs), listener or AsWarnings())
+    return command.run(_settings("export", flags, inputs), _told(listener))
 
 
 def layers(network: Place | None = None, *, listener: Listener | None = None, **flags: Any) -> LayersResult:  # noqa: ANN401 -- any setting
@@ -384,7 +383,7 @@ def layers(network: Place | None = None, *, listener: Listener | None = None, **
     from btxrd_explain.commands import layers as command  # noqa: PLC0415 -- heavy
 
     named = None if network is None else _text(network)
-    return command.run(_settings("layers", flags), listener or AsWarnings(), network=named)
+    return command.run(_settings("layers", flags), _told(listener), network=named)
 
 
 def merge(*parts: Place, output: Place, listener: Listener | None = None) -> MergeResult:
@@ -410,7 +409,7 @@ def merge(*parts: Place, output: Place, listener: Listener | None = None) -> Mer
     from btxrd_explain.commands import merge as command  # noqa: PLC0415 -- heavy
 
     tables = [_table(part, "parts") for part in parts]
-    return command.run(tables, _table(output, "output"), listener or AsWarnings())
+    return command.run(tables, _table(output, "output"), _told(listener))
 
 
 def import_maps(maps: Place, *, listener: Listener | None = None, **flags: Any) -> ImportMapsResult:  # noqa: ANN401 -- any setting
@@ -434,7 +433,7 @@ def import_maps(maps: Place, *, listener: Listener | None = None, **flags: Any) 
     """
     from btxrd_explain.commands import import_maps as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_path(maps, "maps"), _settings("import-maps", flags), listener or AsWarnings())
+    return command.run(_path(maps, "maps"), _settings("import-maps", flags), _told(listener))
 
 
 def demo(folder: Place = "btxrd-explain-demo", *, listener: Listener | None = None) -> DemoResult:
@@ -457,7 +456,7 @@ def demo(folder: Place = "btxrd-explain-demo", *, listener: Listener | None = No
     """
     from btxrd_explain.commands import demo as command  # noqa: PLC0415 -- heavy
 
-    return command.run(_path(folder, "folder"), listener or AsWarnings())
+    return command.run(_path(folder, "folder"), _told(listener))
 
 
 def methods() -> tuple[Method, ...]:
@@ -477,6 +476,17 @@ def _settings(command: str, flags: Mapping[str, Any], inputs: tuple[Place, ...] 
 
     named = {"data.inputs": tuple(_text(place) for place in inputs)} if inputs else {}
     return settings_of_call(command, flags, named)
+
+
+def _told(listener: Listener | None) -> Listener:
+    """Return who is told of progress: findings become Python's warnings where no listener is named.
+
+    Raises:
+        TypeError: It is not a listener.
+    """
+    if not isinstance(listener, Listener | None):
+        raise TypeError(f"listener: expected a btxrd_explain.progress.Listener, got {listener!r}")
+    return AsWarnings() if listener is None else listener
 
 
 def _path(place: Place, what: str) -> Path:

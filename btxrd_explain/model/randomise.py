@@ -42,7 +42,7 @@ def find_stages(network: nn.Module, *, input_size: Size, channels: int = 3, at_l
 
     The order is that in which modules run, whatever their names. Division follows the network's own tree: starting
     from its children, the part with the most modules is divided into its own children until there are enough stages.
-    What holds no matrix of weights, such as a normalisation, belongs to the stage that runs before it.
+    A module without a matrix of weights, such as a normalisation, belongs to the stage that runs before it.
 
     Args:
         network: The network, in eval mode.

@@ -214,3 +214,8 @@ def test_the_methods_are_those_of_the_catalogue() -> None:
 def test_wrong_settings_are_value_errors_with_their_exit_code() -> None:
     assert issubclass(SettingsError, ValueError)
     assert SettingsError.exit_code is ExitCode.USAGE
+
+
+def test_what_is_not_a_listener_is_called_so() -> None:
+    with pytest.raises(TypeError, match=r"listener: expected a btxrd_explain.progress.Listener, got 3"):
+        btxrd_explain.gallery(listener=3)  # type: ignore[arg-type]

@@ -67,6 +67,7 @@ class StageReport(Part):
     spearman: Estimate
     ssim: Estimate
     n_vanished: int = Field(description="Images whose map then holds no positive evidence.")
+    n_incomplete: int = Field(description="Images whose attributions then do not add up.")
 
 
 class Areas(Part):
@@ -226,6 +227,7 @@ def _stage(randomised: Randomised, index: int) -> StageReport:
         modules=list(stage.modules),
         parameters=stage.parameters,
         n_vanished=randomised.vanished(index),
+        n_incomplete=randomised.incomplete[index],
         **_similarities(randomised.estimates(index)),
     )
 
