@@ -84,7 +84,7 @@ SPECIAL = {
 
 pytestmark = [
     pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="these names and files are Linux's"),
-    pytest.mark.usefixtures("small_figures"),
+    pytest.mark.usefixtures("blank_figures"),
 ]
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 NAMES = ("Normal", "Benign", "Malignant")
 COUNT = 6

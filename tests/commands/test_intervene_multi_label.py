@@ -24,6 +24,8 @@ from btxrd_explain.predictions.record import Prediction, RowStatus
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 NAMES = ("Fracture", "Effusion", "Mass")
 
 

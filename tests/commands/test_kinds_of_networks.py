@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 COUNT, SIDE = 6, 64
 THREE, TWO, FINDINGS = ("Normal", "Benign", "Malignant"), ("Normal", "Tumour"), ("Fracture", "Effusion", "Mass")
 SEVERAL = ("Fracture|Mass", "Effusion", "No finding", "Mass", "Fracture|Effusion", "No finding")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 _MODULE = """
 from collections import OrderedDict
 from torch import nn

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 LONG = "Multiple osteochondromas with a secondary peripheral chondrosarcoma"
 
 

@@ -37,7 +37,10 @@ NAMES = ("Normal", "Benign", "Malignant")
 COUNT = 6
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "preprocessing.md").read_text("utf-8")
 PAGE_TABLES = ("timm", "tall", "deep", "negative")
-pytestmark = pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # random weights
+pytestmark = [
+    pytest.mark.usefixtures("small_figures"),
+    pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning"),  # random weights
+]
 
 
 def save_checkpoint(path: Path, architecture: str, size: Any, **options: Any) -> None:  # noqa: ANN401

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     import torch
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 COUNT = 12
 
 
@@ -55,7 +57,7 @@ def run(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noq
 @pytest.fixture(scope="module")
 def passed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("out")
-    return run(data, out, "--insertion-deletion", "--stability", "--steps", 4, "--stages", 2), out
+    return run(data, out, "--insertion-deletion", "--stability", "--steps", 4, "--stages", 2, "--dpi", 150), out
 
 
 def test_the_demos_classifier_passes(passed: tuple[dict[str, Any], Path]) -> None:

@@ -20,7 +20,7 @@ from btxrd_explain.synthetic.dataset import write_dataset
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 VAL = "data --checkpoint demo --split-csv data/split.csv --split val -o 'my run'"
 """Four of the eight radiographs of the table in ``my run``."""
 

@@ -27,7 +27,7 @@ from btxrd_explain.synthetic.dataset import write_dataset
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 COMMANDS = [
     "infer data -c demo",

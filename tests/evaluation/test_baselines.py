@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OF_NETWORK = ["random-channels", "other-class"]
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
 def _results(study: Path, out: Path) -> tuple[object, ...]:

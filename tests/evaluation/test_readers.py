@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.usefixtures("small_figures")
+
 COUNT = 6
 SIZES = [(40 + 2 * number, 50) for number in range(COUNT)]
 FOLDERS = ("images", "maps", "reference", "A", "B", "C")

@@ -28,7 +28,10 @@ from tests.support.texts import texts_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+pytestmark = [
+    pytest.mark.usefixtures("blank_figures"),
+    pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there"),
+]
 
 WORK = b"years of work\n"
 COMMANDS: dict[str, tuple[str, ...]] = {

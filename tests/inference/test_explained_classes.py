@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 MANY = tuple(f"Class {number:03d}" for number in range(60))
 ABSENT = MapStatus.NOT_COMPUTED

@@ -15,6 +15,8 @@ from tests.support.tiny_study import said, write_study
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 pytest.importorskip("captum")
 
 

@@ -19,7 +19,7 @@ from btxrd_explain.settings import AnnotationSettings, DataSettings, ModelSettin
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 COUNT = 24
 

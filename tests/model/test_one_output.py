@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from btxrd_explain.predictions.record import Prediction
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 NAMES = ("no tumor", "tumor")
 
 

@@ -77,10 +77,11 @@ def _lay_out(clone: Path, names: Container[str]) -> None:
             for file in package.files or ():
                 if ".." not in file.parts and not (site / file).exists():
                     (site / file).parent.mkdir(parents=True, exist_ok=True)
+                    source = str(package.locate_file(file))
                     try:
-                        os.link(package.locate_file(file), site / file)
+                        os.link(source, site / file)
                     except OSError:  # the clone lies on another file system
-                        shutil.copy2(package.locate_file(file), site / file)
+                        shutil.copy2(source, site / file)
 
 
 def _assert_installed(folder: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
