@@ -66,7 +66,8 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
         FailedFileError: A file failed, and ``run.strict`` is set; what was computed is in the table.
         BtxrdExplainError: Input, checkpoint, table or output cannot be used.
     """
-    listener, wanted = listener or Listener(), _overlays_wanted(settings, listener or Listener())
+    listener = listener or Listener()
+    wanted = _overlays_wanted(settings, listener)
     held = _Held(listener) if (named_one_by_one(settings.data.inputs) if wanted is None else wanted) else None
     overlays: dict[str, Path] = {}
     try:
