@@ -22,6 +22,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="nobody forks th
 _QUICK = {"infer", "report", "export --to labelme", "import-maps", "merge", "check"}
 """They write tables, pages, many files and one: the suite leaves the others, which write as they do, to the session."""
 _TABLE = "predictions.parquet"
+_COMPUTING = {"infer", "intervene"}
+"""They refuse the table of `import-maps`, which no network can go on with, where it is there first."""
 _INFER = COMMANDS["infer"][0]
 _WRITERS = COMMANDS | {"infer": (_INFER, f"{_INFER} --method layercam")}
 """All commands, each with two lines of arguments that lead to other results."""
@@ -55,14 +57,17 @@ def test_all_pairs_of_commands_at_once_leave_what_each_leaves(lives: Lives, data
     ended = lives.run_together(commands)
     for command, (code, said), (expected, _) in zip(commands, ended, alone, strict=True):
         refused = code == ExitCode.TABLE and "are imported: no network computed them" in said  # that was there first
-        assert code == expected or (refused and command[0] == "infer"), (command, said)
+        assert code == expected or (refused and command[0] in _COMPUTING), (command, said)
     left = visible_files(out)
     assert left.keys() == {name for _, files in alone for name in files} & left.keys()
     assert left.pop(_TABLE) in [files.pop(_TABLE) for _, files in alone if _TABLE in files]
-    assert _lines(left) == {line for _, files in alone for line in _lines(files)}
+    assert _lines(left) <= {line for _, files in alone for line in _lines(files)}
     for name, (_, one), (_, other) in zip(_NAMES, alone[::2], alone[1::2], strict=True):
         found = {path: content for path, content in left.items() if path in one | other}
-        assert found in (one, other, one | other, other | one) or (name == "infer" and not found), (name, sorted(found))
+        assert found in (one, other, one | other, other | one) or (name in _COMPUTING and not found), (
+            name,
+            sorted(found),
+        )
     assert [path for path in out.rglob("*") if path.name.startswith(".")] == []
 
 
