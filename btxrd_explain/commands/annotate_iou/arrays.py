@@ -170,14 +170,11 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         slices |= {f"{name}: {part.name}": part for part in parts}
     read = compared.read(ids, checked, comparison.threshold)
     of_image = None if groups is None else dict(zip(ids, texts["group"], strict=True))
-    return ArrayEvaluation(
-        _per_image(scores, texts, list(compared.comparators)),
-        _summary(sample, slices),
-        reader_rows(read, ()) if readers else None,
-        describe_readers(read, list(compared.readers), compared.consensus, groups=of_image, **drawn)
-        if readers
-        else None,
-    )
+    per_image, summary = _per_image(scores, texts, list(compared.comparators)), _summary(sample, slices)
+    if not readers:
+        return ArrayEvaluation(per_image, summary, None, None)
+    described = describe_readers(read, list(compared.readers), compared.consensus, groups=of_image, **drawn)
+    return ArrayEvaluation(per_image, summary, reader_rows(read, ()), described)
 
 
 def _checked(
