@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     import torch
 
-pytestmark = pytest.mark.usefixtures("small_figures")
-
 CONTROLS = ("--controls", 5)
 
 
@@ -55,7 +53,7 @@ def run(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noq
 @pytest.fixture(scope="module")
 def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("out")
-    return run(data, out, "--by", "center", "--dpi", 150), out  # the figures are looked at
+    return run(data, out, "--by", "center"), out
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
@@ -283,7 +281,7 @@ def test_the_terminal_shows_verdict_and_cells(data: Path, done: tuple[dict[str, 
 def test_real_radiographs(real_data: Path, wild_checkpoint: Path, tmp_path: Path) -> None:
     root = real_data / "btxrd_sample"
     command = ["intervene", "--root", root, "--split-csv", root / "split_test.csv", "-c", wild_checkpoint]
-    command += ["-o", tmp_path, "--json", "--controls", 2]
+    command += ["-o", tmp_path, "--json", *CONTROLS]
     result = CliRunner().invoke(app, [str(argument) for argument in command])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)

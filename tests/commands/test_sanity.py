@@ -57,7 +57,9 @@ def run(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noq
 @pytest.fixture(scope="module")
 def passed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("out")
-    return run(data, out, "--insertion-deletion", "--stability", "--steps", 4, "--stages", 2, "--dpi", 150), out
+    return run(
+        data, out, "--insertion-deletion", "--stability", "--steps", 4, "--stages", 2, "--set", "output.dpi=150"
+    ), out
 
 
 def test_the_demos_classifier_passes(passed: tuple[dict[str, Any], Path]) -> None:

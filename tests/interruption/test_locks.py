@@ -127,9 +127,9 @@ def test_what_has_the_name_of_a_leftover_and_not_its_mark_stays(tmp_path: Path) 
     mine = tmp_path / f"{PREFIX}thesis{SUFFIX}"
     mine.write_bytes(b"years of work")
     left = _left(tmp_path, "file", b"half of a table")
-    left.unlink()
-    (tmp_path / "takes its number").touch()
-    left.write_bytes(b"years of work")
+    copy = tmp_path / "copy"
+    copy.write_bytes(b"years of work")  # next to the leftover, and so of another number
+    copy.replace(left)
     folder = tmp_path / f"{PREFIX}album-1f{SUFFIX}"
     folder.mkdir()
     (folder / "photo.jpg").touch()

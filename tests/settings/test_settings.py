@@ -375,7 +375,7 @@ SIZES = "a whole number from 16 to 4096, height x width such as 384x320, or null
         ("model.class_names=a,,b", "'a,,b': give a list of at least 2 texts or null"),
         ("model.class_names=a,b,a", "'a,b,a': name each one once"),
         ("model.class_names=[a, b", "'[a, b': close the list and its quotes, as in [a, b]"),
-        ("output.directory=", "null: give a path"),
+        ("output.directory=", "null: give a path, or a URL"),
         ("output.format=gif", "'gif': give png, svg or pdf"),
     ],
 )

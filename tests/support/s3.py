@@ -41,7 +41,10 @@ def s3_server() -> Iterator[dict[str, str]]:
         for name, value in environment.items():
             patch.setenv(name, value)
         store.clear_instance_cache()
-        fsspec.filesystem("s3").mkdir("bucket")
+        s3 = fsspec.filesystem("s3")
+        if s3.exists("bucket"):  # of an earlier server of this process, which share what they hold
+            s3.rm("bucket", recursive=True)
+        s3.mkdir("bucket")
         yield environment
         store.clear_instance_cache()
     server.stop()
