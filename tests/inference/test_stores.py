@@ -307,7 +307,7 @@ def test_every_command_reads_a_table_in_s3(tmp_path: Path) -> None:
     _invoke("merge", "s3://bucket/shards/predictions.shard-*-of-2.parquet", "-o", whole)
     _invoke("infer", root, *network, "-o", tmp_path / "local")
     assert "0 computed now" in (told := _invoke("infer", root, *network, "-o", "s3://bucket/run"))
-    assert f"gallery {root} -c {demo_checkpoint()} --device cpu --batch-size 1 --predictions {whole}" in told
+    assert f"gallery {root} --checkpoint {demo_checkpoint()} --device cpu --batch-size 1 --predictions {whole}" in told
     annotations = ("--annotations", root / "Annotations")
     tables, outs = (whole, tmp_path / "local" / "predictions.parquet"), (tmp_path / "ours", tmp_path / "expected")
     both = {"gallery": "gallery.json", "annotate-iou": "annotation_report.json", "performance": "performance.json"}
