@@ -79,23 +79,28 @@ def _different(shapes: Iterable[Shape]) -> list[Shape]:
     different: dict[object, Shape] = {}
     for shape in shapes:
         mask = None if shape.mask is None else (shape.mask.shape, shape.mask.tobytes())
-        points = _OUTLINED.get(shape.shape_type, lambda shape: shape.points)(shape)
-        different.setdefault((shape.hole, shape.shape_type, points.tobytes(), mask), shape)
+        different.setdefault((shape.hole, shape.shape_type, _outline(shape).tobytes(), mask), shape)
     return list(different.values())
 
 
-def _ring(polygon: Shape) -> NDArray[np.float64]:
+def _outline(shape: Shape) -> NDArray[np.float64]:
+    """Return what is the same of shapes that are the same, where that is not all their points."""
+    match shape.shape_type:
+        case ShapeType.RECTANGLE:
+            return shape.bounds
+        case ShapeType.POLYGON:
+            return _ring(shape.points)
+        case _:
+            return shape.points
+
+
+def _ring(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the corners of a polygon, wherever it was begun, whichever way round, and whether or not it was closed."""
-    points = polygon.points
     if len(points) > 1 and (points[0] == points[-1]).all():
         points = points[:-1]
     start = int(np.lexsort(points.T)[0])
     forth, back = np.roll(points, -start, axis=0), np.roll(points[::-1], start + 1, axis=0)
     return min(forth, back, key=np.ndarray.tolist)
-
-
-_OUTLINED = {ShapeType.RECTANGLE: lambda shape: shape.bounds, ShapeType.POLYGON: _ring}
-"""What is the same of shapes that are the same, where that is not all their points."""
 
 
 def _same_label(shape: Shape) -> str:
