@@ -220,16 +220,17 @@ class Journal(GrowingFolder):
             OutputError: What is in the log cannot be moved to a file, or something else has the journal's name or is in
                 its folder.
         """
-        files = table_files(self.folder) if is_url(self.folder) else self._files()
-        for path in () if is_url(self.folder) else files:
+        files = self._files()
+        for path in files:
             if not _OF_JOURNAL.fullmatch(path.name):
                 raise foreign(path, "something")
-            check_own(path)
+            if not is_url(path):
+                check_own(path)
         if not files:
             self.discard()
             return None
         try:
-            if not is_url(self.folder):
+            if not is_url(self.folder):  # where files are whole, and there is no log
                 self._remove_damaged()
                 self.recover()
             table = open_table(self.folder)
@@ -245,11 +246,12 @@ class Journal(GrowingFolder):
 
     def discard(self) -> None:
         """Remove the journal's own files; its rows are in the table, or are of no use."""
+        own = [path for path in self._files() if _OF_JOURNAL.fullmatch(path.name)]
         if is_url(self.folder):
-            for path in table_files(self.folder):
+            for path in own:
                 remove(path)
             return
-        for path in filter(lambda path: _OF_JOURNAL.fullmatch(path.name), self._files()):
+        for path in own:
             with suppress(OSError):
                 path.unlink()
         remove_leftovers(self.folder)
@@ -262,6 +264,8 @@ class Journal(GrowingFolder):
         Raises:
             OutputError: The folder is a link, or not a folder.
         """
+        if is_url(self.folder):
+            return table_files(self.folder)
         check_own(self.folder, folder=True)
         found = sorted(self.folder.iterdir()) if self.folder.exists() else []
         return [path for path in found if _OF_JOURNAL.fullmatch(path.name) or not path.name.startswith(".")]

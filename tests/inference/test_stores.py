@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.commands import infer
-from btxrd_explain.errors import EngineError, ExitCode, SettingsError, UnreachableTableError
+from btxrd_explain.errors import EngineError, ExitCode, OutputError, SettingsError, UnreachableTableError
 from btxrd_explain.inference.results import read_predictions
 from btxrd_explain.inference.target import claim, claim_of
 from btxrd_explain.predictions import store
@@ -132,6 +132,14 @@ def test_a_run_that_is_interrupted_goes_on(
     assert result.computed == COUNT - sum(kept)
     _same(result.table, local)
     assert _stored() == ["/bucket/run/predictions.parquet"]
+
+
+def test_what_others_put_into_a_journal_stays(images: Path) -> None:
+    thesis = "/bucket/run/.predictions.parquet.journal/thesis.parquet"
+    fsspec.filesystem("memory").pipe(thesis, b"years of work")
+    with pytest.raises(OutputError, match="is in the way"):
+        _infer(images, URL)
+    assert _stored() == [thesis]
 
 
 def test_two_runs_that_began_at_different_times_write_the_same_files() -> None:
