@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import filecmp
 import gc
 import shutil
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -232,10 +233,11 @@ def _keep_outdated(plan: Plan, listener: Listener) -> None:
     if plan.outdated is None:
         return
     path = plan.outdated.path
-    aside = path.with_name(f"{path.stem}.{plan.outdated.provenance.fingerprint[:8]}{path.suffix}")
+    name = f"{path.stem}.{plan.outdated.provenance.fingerprint[:8]}"
+    places = (path.with_name(f"{name}{number}{path.suffix}") for number in chain([""], count(-2, -1)))
+    aside = next(place for place in places if not place.exists() or _is_copy(place, path))
     try:
         if path.is_dir():
-            aside = next(place for place in _numbered(aside) if not place.exists())
             path.rename(aside)
             make_folder(path)
             claim(path)
@@ -247,7 +249,6 @@ def _keep_outdated(plan: Plan, listener: Listener) -> None:
     listener.note(f"the former table is kept as '{aside.name}'")
 
 
-def _numbered(path: Path) -> Iterator[Path]:
-    """Yield a path, then the same with numbers."""
-    yield path
-    yield from (path.with_name(f"{path.name}-{number}") for number in count(2))
+def _is_copy(place: Path, path: Path) -> bool:
+    """Return whether both are files of the same content."""
+    return place.is_file() and path.is_file() and filecmp.cmp(place, path, shallow=False)

@@ -143,6 +143,16 @@ def test_a_folder_of_another_fingerprint_is_kept_aside(images: Path, folder: Pat
     assert f"the former table is kept as '{aside.name}'" in notes.notes
 
 
+@pytest.mark.parametrize("name", ["table", "table.parquet"])
+def test_every_former_table_is_kept(images: Path, tmp_path: Path, name: str) -> None:
+    table = tmp_path / name
+    table.mkdir() if table.suffix == "" else None
+    for some, method in [("0.png", "gradcam"), ("1.png", "hirescam"), ("2.png", "gradcam"), ("3.png", "hirescam")]:
+        _infer(images, table, images / some, method=method)
+    kept = [path for path in tmp_path.glob("table*") if path.suffix in {"", ".parquet"} or path.is_dir()]
+    assert sorted(row.image_id for path in kept for row in open_table(path).index()) == [f"{n}.png" for n in range(4)]
+
+
 def test_a_damaged_folder_is_left_to_its_owner(images: Path, folder: Path) -> None:
     _infer(images, folder, images)
     (folder / "torn.parquet").write_bytes(b"torn")
