@@ -82,7 +82,8 @@ def test_of_classes_that_do_not_exclude_each_other_several_are_predicted_and_tru
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
     torch.manual_seed(0)
-    return timm.create_model("test_resnet", num_classes=5).eval()
+    made: nn.Module = timm.create_model("test_resnet", num_classes=5)
+    return made.eval()
 
 
 @pytest.mark.parametrize("method", ["gradcam", "eigencam", "fem", "finercam"])

@@ -146,9 +146,11 @@ def test_a_folder_of_another_fingerprint_is_kept_aside(images: Path, folder: Pat
 @pytest.mark.parametrize("name", ["table", "table.parquet"])
 def test_every_former_table_is_kept(images: Path, tmp_path: Path, name: str) -> None:
     table = tmp_path / name
-    table.mkdir() if table.suffix == "" else None
-    for some, method in [("0.png", "gradcam"), ("1.png", "hirescam"), ("2.png", "gradcam"), ("3.png", "hirescam")]:
-        _infer(images, table, images / some, method=method)
+    if not table.suffix:
+        table.mkdir()
+    methods: tuple[Method, ...] = ("gradcam", "hirescam", "gradcam", "hirescam")
+    for number, method in enumerate(methods):
+        _infer(images, table, images / f"{number}.png", method=method)
     kept = [path for path in tmp_path.glob("table*") if path.suffix in {"", ".parquet"} or path.is_dir()]
     assert sorted(row.image_id for path in kept for row in open_table(path).index()) == [f"{n}.png" for n in range(4)]
 
