@@ -75,5 +75,6 @@ def _without_compiler() -> Iterator[None]:
 
 with _without_compiler():
     import timm
+    import timm.data.config
 
 __all__ = ["timm"]
