@@ -22,6 +22,15 @@ def plain(text: str) -> str:
     return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
+def percent(fraction: float, *, digits: int = 0) -> str:
+    """Write a fraction in percent, with a space as standards for units ask for.
+
+    >>> percent(0.614), percent(0.614, digits=1)
+    ('61 %', '61.4 %')
+    """
+    return f"{100 * fraction:.{digits}f} %"
+
+
 _LONGEST = 80
 """Characters of a value that are shown in full: a SHA-256 is."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.evaluation.protocol import OF_NETWORK, MapKind
 from btxrd_explain.finding import listed
+from btxrd_explain.plain import percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,15 +124,6 @@ def sum_of_outcomes(summary: Summary, *, multi_label: bool) -> str:
         f"{told}, and not to {n}. {'' if multi_label else twice}True negatives count in none, and neither do "
         "radiographs whose class is not known."
     )
-
-
-def percent(fraction: float) -> str:
-    """Write a fraction.
-
-    >>> percent(0.614)
-    '61 %'
-    """
-    return f"{100 * fraction:.0f} %"
 
 
 def interval(found: Estimate) -> str:

@@ -35,6 +35,7 @@ from btxrd_explain.evaluation.summaries import (
     summarise,
     summarise_all,
 )
+from btxrd_explain.plain import percent
 from btxrd_explain.synthetic import SYNTHETIC
 
 if TYPE_CHECKING:
@@ -105,8 +106,9 @@ def _unseen(evaluation: Evaluation) -> Iterator[str]:
     cut = len({score.row.image_id for score in scores if (score.lesion_seen_fraction or 0) < 1})
     if seen and min(seen) < 1:
         yield (
-            f"The network saw a part of the radiographs only, on average {sum(seen) / len(seen):.0%} of the pixels, "
-            f"and not all of the lesions in {cut} of {len(images)} images; heat maps are 0 where it saw nothing."
+            f"The network saw a part of the radiographs only, on average {percent(sum(seen) / len(seen))} of the "
+            f"pixels, and not all of the lesions in {cut} of {len(images)} images; heat maps are 0 where it saw "
+            "nothing."
         )
 
 

@@ -24,6 +24,7 @@ from btxrd_explain.evaluation.schema import (
     Pooled,
     SliceSummary,
 )
+from btxrd_explain.plain import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -291,6 +292,7 @@ def _in_words(sample: Sample, part: Slice) -> str:
         np.mean(values) for values in ([m.energy_in_mask or 0 for m in found], [m.lesion_share for m in found])
     )
     return (
-        f"heat maps are {form} (the region covers {extent:.1%} of the image in the median) and {place} the annotated "
-        f"region (the hottest pixel in {hits} of {n} images; {energy:.0%} of the heat, {chance:.1%} by chance)"
+        f"heat maps are {form} (the region covers {percent(extent, digits=1)} of the image in the median) and {place} "
+        f"the annotated region (the hottest pixel in {hits} of {n} images; {percent(energy)} of the heat, "
+        f"{percent(chance, digits=1)} by chance)"
     )

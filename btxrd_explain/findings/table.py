@@ -14,6 +14,7 @@ from btxrd_explain.core.labels import names_several, strangers
 from btxrd_explain.finding import Finding, Tally, listed, quoted, radiographs
 from btxrd_explain.findings.copies import copies_in_table
 from btxrd_explain.inputs.split_csv import is_training
+from btxrd_explain.plain import percent
 from btxrd_explain.predictions.record import RowStatus
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _saturated(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
     confusion = confusion_of(rows, names)
     if confusion.sum() and confusion.trace() >= _GOOD * confusion.sum():
         return
-    yield Finding.of("scores-saturated", f"{share:.0%} of {len(rows)} radiographs have a class of probability 1")
+    yield Finding.of("scores-saturated", f"{percent(share)} of {len(rows)} radiographs have a class of probability 1")
 
 
 def _one_class(rows: Index, names: Sequence[str]) -> Iterator[Finding]:
@@ -143,8 +144,8 @@ def _exchange_in_words(found: Exchange, names: Sequence[str]) -> str:
     moved = listed(quoted(names[index] for index in found.moved))
     said = ", ".join(f"'{names[index]}' means '{names[found.order[index]]}'" for index in found.moved)
     return (
-        f"among {found.images} radiographs of {moved} {found.accuracy:.0%} are right, where chance gives "
-        f"{found.chance:.0%}; {found.exchanged:.0%} would be right if {said}"
+        f"among {found.images} radiographs of {moved} {percent(found.accuracy)} are right, where chance "
+        f"gives {percent(found.chance)}; {percent(found.exchanged)} would be right if {said}"
     )
 
 

@@ -104,5 +104,5 @@ def test_images_whose_lesions_were_cut_off_are_counted_once_of_any_class() -> No
     scores = [Score(row, seen_fraction=0.5, lesion_seen_fraction=fraction) for fraction in (0.25, 1.0)]
     evaluation: Any = SimpleNamespace(evaluated=scores)
     (limit,) = _unseen(evaluation)
-    assert "on average 50% of the pixels" in limit
+    assert "on average 50 % of the pixels" in limit
     assert "in 1 of 1 images" in limit

@@ -81,8 +81,8 @@ def test_names_in_alphabetical_order_of_the_files_are_found(
 
     found = warnings_of(rows(27))["classes-exchanged"]
     assert found.message == (
-        "among 27 radiographs of 'Normal', 'Benign' and 'Malignant' 0% are right, where chance gives 33%; 100% would "
-        "be right if 'Normal' means 'Benign', 'Benign' means 'Malignant', 'Malignant' means 'Normal'"
+        "among 27 radiographs of 'Normal', 'Benign' and 'Malignant' 0 % are right, where chance gives 33 %; 100 % "
+        "would be right if 'Normal' means 'Benign', 'Benign' means 'Malignant', 'Malignant' means 'Normal'"
     )
     assert "perhaps Benign,Malignant,Normal, which is alphabetical" in found.advice
     assert not warnings_of(rows(24))

@@ -181,6 +181,13 @@ def test_the_source_keeps_to_the_page_of_style() -> None:
     assert shape.dialect <= 10
 
 
+def test_percentages_are_written_in_one_way() -> None:
+    package = sorted((ROOT / "btxrd_explain").rglob("*.py"))
+    assert len(package) > 100
+    found = [(path.name, re.findall(r"[\d}]%|:\.?\d*%\}", path.read_text("utf-8"))) for path in (*package, *PAGES)]
+    assert [(name, signs) for name, signs in found if signs] == []
+
+
 def test_links_between_pages_outside_of_the_site_lead_somewhere() -> None:
     for page in PAGES:
         if page.is_relative_to(ROOT / "docs"):

@@ -224,7 +224,7 @@ def test_what_the_network_did_not_see_is_counted_and_said(make_case: Callable[..
     for name, words in document["qualitative"].items():
         own = [row for row in scored if row["class"] == name]
         assert f"the hottest pixel in {sum(row['pointing_hit'] for row in own)} of {len(own)} images" in words
-        assert f"covers {np.median([row['region_share'] for row in own]):.1%} of the image" in words
+        assert f"covers {100 * np.median([row['region_share'] for row in own]):.1f} % of the image" in words
 
 
 def test_scores_of_annotate_iou_are_not_measured_again(fresh: Case, monkeypatch: pytest.MonkeyPatch) -> None:

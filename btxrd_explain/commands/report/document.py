@@ -28,6 +28,7 @@ from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.outputs.overlay import colour_table
+from btxrd_explain.plain import percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -299,7 +300,7 @@ def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> l
             "Class that is measured": f"the {protocol.target_class} class",
             **_thresholds(protocol),
             "Shapes that count": str(protocol.rules.policy),
-            "Intervals": f"{drawn.level:.0%}, {drawn.interval} over {drawn.unit}, {drawn.resamples} draws, "
+            "Intervals": f"{percent(drawn.level)}, {drawn.interval} over {drawn.unit}, {drawn.resamples} draws, "
             f"seed {drawn.seed}",
             "Table's fingerprint": provenance.fingerprint,
             "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
