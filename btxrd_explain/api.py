@@ -131,6 +131,7 @@ def infer(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Inf
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: Input, checkpoint, table or output cannot be used.
+
     >>> infer(chekpoint="best.pt")
     Traceback (most recent call last):
     TypeError: infer() has no keyword 'chekpoint': did you mean 'checkpoint'?
@@ -155,9 +156,6 @@ def gallery(*inputs: Place, listener: Listener | None = None, **flags: Any) -> G
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: Table, images or output cannot be used.
-    >>> gallery(chekpoint="best.pt")
-    Traceback (most recent call last):
-    TypeError: gallery() has no keyword 'chekpoint': did you mean 'checkpoint'?
     """
     from btxrd_explain.commands import gallery as command  # noqa: PLC0415 -- heavy
 
@@ -179,9 +177,6 @@ def annotate_iou(*inputs: Place, listener: Listener | None = None, **flags: Any)
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: Table, annotations or output cannot be used.
-    >>> annotate_iou(chekpoint="best.pt")
-    Traceback (most recent call last):
-    TypeError: annotate_iou() has no keyword 'chekpoint': did you mean 'checkpoint'?
     """
     from btxrd_explain.commands import annotate_iou as command  # noqa: PLC0415 -- heavy
     from btxrd_explain.commands import compare as comparison  # noqa: PLC0415 -- heavy
@@ -206,9 +201,6 @@ def compare(*tables: Place, listener: Listener | None = None, **flags: Any) -> C
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: A table, the annotations or the output cannot be used.
-    >>> compare("a.parquet", "b.parquet", treshold=0.3)
-    Traceback (most recent call last):
-    TypeError: compare() has no keyword 'treshold': did you mean 'threshold'?
     """
     from btxrd_explain.commands import compare as command  # noqa: PLC0415 -- heavy
 
@@ -231,9 +223,6 @@ def performance(*inputs: Place, listener: Listener | None = None, **flags: Any) 
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: Table, labels or output cannot be used.
-    >>> performance(chekpoint="best.pt")
-    Traceback (most recent call last):
-    TypeError: performance() has no keyword 'chekpoint': did you mean 'checkpoint'?
     """
     from btxrd_explain.commands import performance as command  # noqa: PLC0415 -- heavy
 
@@ -255,9 +244,6 @@ def report(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Re
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: Table or output cannot be used.
-    >>> report(chekpoint="best.pt")
-    Traceback (most recent call last):
-    TypeError: report() has no keyword 'chekpoint': did you mean 'checkpoint'?
     """
     from btxrd_explain.commands import report as command  # noqa: PLC0415 -- heavy
 
@@ -279,9 +265,6 @@ def sanity(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Sa
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: Input, checkpoint or output cannot be used.
-    >>> sanity(chekpoint="best.pt")
-    Traceback (most recent call last):
-    TypeError: sanity() has no keyword 'chekpoint': did you mean 'checkpoint'?
     """
     from btxrd_explain.commands import sanity as command  # noqa: PLC0415 -- heavy
 
@@ -303,9 +286,6 @@ def study(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Stu
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong, or no method can explain the network.
         BtxrdExplainError: Input, checkpoint or output cannot be used.
-    >>> study(second_chekpoint="b.pt")
-    Traceback (most recent call last):
-    TypeError: study() has no keyword 'second_chekpoint': did you mean 'second_checkpoint'?
     """
     from btxrd_explain.commands import study as command  # noqa: PLC0415 -- heavy
 
@@ -327,9 +307,6 @@ def check(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Che
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: No data set is named, or the report cannot be written.
-    >>> check("BTXRD/", split_cvs="split.csv")
-    Traceback (most recent call last):
-    TypeError: check() has no keyword 'split_cvs': did you mean 'split_csv'?
     """
     from btxrd_explain.commands import check as command  # noqa: PLC0415 -- heavy
 
@@ -351,9 +328,6 @@ def export(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Ex
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: Table or output cannot be used.
-    >>> export(chekpoint="best.pt")
-    Traceback (most recent call last):
-    TypeError: export() has no keyword 'chekpoint': did you mean 'checkpoint'?
     """
     from btxrd_explain.commands import export as command  # noqa: PLC0415 -- heavy
 
@@ -376,9 +350,6 @@ def layers(network: Place | None = None, *, listener: Listener | None = None, **
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: The checkpoint or the annotations cannot be used.
-    >>> layers(chekpoint="best.pt")
-    Traceback (most recent call last):
-    TypeError: layers() has no keyword 'chekpoint': did you mean 'checkpoint'?
     """
     from btxrd_explain.commands import layers as command  # noqa: PLC0415 -- heavy
 
@@ -427,9 +398,6 @@ def import_maps(maps: Place, *, listener: Listener | None = None, **flags: Any) 
         TypeError: A keyword is unknown.
         SettingsError: A value is wrong.
         BtxrdExplainError: Nothing can be imported, or the table cannot be written.
-    >>> import_maps("maps/", scorse="scores.csv")
-    Traceback (most recent call last):
-    TypeError: import_maps() has no keyword 'scorse': did you mean 'scores'?
     """
     from btxrd_explain.commands import import_maps as command  # noqa: PLC0415 -- heavy
 

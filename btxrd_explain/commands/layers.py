@@ -14,7 +14,7 @@ from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.protocol import lesion_rules
 from btxrd_explain.inference.compute import wishes_of
 from btxrd_explain.inference.request import DEMO, checkpoints_of, collect_images, names_images, tell_collected
-from btxrd_explain.inputs.annotation_source import read_lesions
+from btxrd_explain.inputs.annotation_formats import read_lesions
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier, build_untrained

@@ -16,8 +16,8 @@ from btxrd_explain.errors import AnnotationError, SettingsError
 from btxrd_explain.evaluation.lesions import in_space
 from btxrd_explain.evaluation.schema import METRIC_FIELDS
 from btxrd_explain.inputs.annotation import Annotation, SourceKind
-from btxrd_explain.inputs.annotation_formats import recognise
-from btxrd_explain.inputs.annotation_source import ListSource, open_source, read_annotation
+from btxrd_explain.inputs.annotation_formats import read_annotation, recognise
+from btxrd_explain.inputs.annotation_source import ListSource, open_source
 from btxrd_explain.inputs.coco import is_results, read_coco, read_results
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from btxrd_explain.core.shapes import shape_of_mask
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.findings.annotations import oddities, outside
 from btxrd_explain.inputs.annotation import Annotation
-from btxrd_explain.inputs.annotation_source import read_annotation
+from btxrd_explain.inputs.annotation_formats import read_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,7 @@ from btxrd_explain.core.readers import Drawing, Fate, ReaderComparison, Reading
 from btxrd_explain.errors import AnnotationError, SettingsError
 from btxrd_explain.evaluation.lesions import lesions_of
 from btxrd_explain.findings.annotations import unusable
-from btxrd_explain.inputs.annotation_source import no_name_fits, open_source
-from btxrd_explain.inputs.consensus import ConsensusSource
+from btxrd_explain.inputs.annotation_source import ConsensusSource, no_name_fits, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,8 @@ from btxrd_explain.findings.origin import image_findings, setting_findings
 from btxrd_explain.findings.table import inspect_table, split_findings
 from btxrd_explain.inference.request import collect_images, names_images, names_places
 from btxrd_explain.inference.run import up_to_date
-from btxrd_explain.inputs.annotation_source import no_name_fits, open_source, read_lesions
+from btxrd_explain.inputs.annotation_formats import read_lesions
+from btxrd_explain.inputs.annotation_source import no_name_fits, open_source
 from btxrd_explain.inputs.image_files import why_no_file
 from btxrd_explain.inputs.shared_annotations import Annotated, of_one_stem, tell_apart
 from btxrd_explain.predictions.record import RowStatus

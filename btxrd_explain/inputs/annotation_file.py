@@ -12,7 +12,7 @@ from btxrd_explain.core.choices import MaskPolicy, ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.masks import LesionRules, annotation_mask, lesion_masks
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs import annotation_source
+from btxrd_explain.inputs import annotation_formats
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_formats import LISTED, SUFFIXES, recognise
 from btxrd_explain.plain import short_repr
@@ -97,7 +97,7 @@ def read_annotation(
     rules = LesionRules(policy, checked_mapping(label_map, "label_map"), inverted=mask_inverted)
     place = AnnotationPlace(file, _kind(file))
     wanted = None if size is None else _checked_size(size)
-    annotation = annotation_source.read_annotation(place, wanted, inverted=mask_inverted)
+    annotation = annotation_formats.read_annotation(place, wanted, inverted=mask_inverted)
     known = wanted if annotation.image_size is None else annotation.image_size
     if known is None or (annotation.image_size is None and not accept_unsized):
         stated = "imageHeight and imageWidth" if place.kind is SourceKind.LABELME else "image size"

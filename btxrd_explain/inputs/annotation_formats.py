@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from btxrd_explain.core.choices import MaskPolicy
+from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.annotation import SourceKind
+from btxrd_explain.finding import Finding
+from btxrd_explain.inputs.annotation import SourceKind, check_size
 from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.untrusted.documents import InvalidDocumentError, load_json, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from btxrd_explain.core.geometry import Size
-    from btxrd_explain.inputs.annotation import Annotation
+    from btxrd_explain.core.masks import LesionRules
+    from btxrd_explain.inputs.annotation import Annotation, AnnotationPlace
     from btxrd_explain.inputs.listing import Listing
 
 MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".npy", ".npz", ".nii", ".nii.gz", ".gif", ".jpg", ".jpeg")
@@ -193,3 +200,67 @@ def _read_listing(path: Path, kind: SourceKind, _mtime_ns: int, _size: int) -> L
     from btxrd_explain.inputs.coco import read_coco  # noqa: PLC0415 -- few runs need it
 
     return read_coco(path)
+
+
+def read_annotation(place: AnnotationPlace, radiograph: Size | None, *, inverted: bool = False) -> Annotation:
+    """Read the annotation of a radiograph.
+
+    Args:
+        place: Where it is.
+        radiograph: Size of the radiograph, after EXIF rotation; None, for a file of one image, leaves it unchecked.
+        inverted: Whether a mask is 0 where the lesions are.
+
+    Returns:
+        The annotation, whatever its source.
+
+    Raises:
+        AnnotationError: The file cannot be read or is invalid, it annotates an image of another size, or several of its
+            annotations may be the radiograph's.
+    """
+    if place.problem is not None:
+        hint = "give each file_name the folders that tell the images apart"
+        raise AnnotationError(place.problem, hint=hint if place.kind in LISTED else "keep one of them in the folder")
+    if place.kind in LISTED:
+        if radiograph is None:
+            raise ValueError(f"a {place.kind} file has many images, and is read for one of a known size")
+        annotation = cached_listing(place.path, place.kind).read(place.entry, radiograph)
+    else:
+        annotation = read_one(place.path, place.kind, radiograph, inverted=inverted)
+        if annotation.image_size is not None and radiograph is not None:
+            check_size(place.path, annotation.image_size, radiograph)
+    if _in_fractions(annotation):
+        raise AnnotationError(
+            f"'{place.path}' gives fractions of the image's sides, where its format has pixels",
+            hint="export it again in pixels",
+        )
+    if place.similar is None:
+        return annotation
+    found = Finding.of("annotation-name", f"{place.similar} in '{place.path.parent}'")
+    return replace(annotation, image_path=None, findings=(found, *annotation.findings))
+
+
+def _in_fractions(annotation: Annotation) -> bool:
+    """Return whether the points of all shapes can only be fractions: none is more than a pixel, and some not whole."""
+    points = [value for shape in annotation.shapes for value in shape.points.ravel().tolist()]
+    return bool(points) and max(map(abs, points)) <= 1 and any(value % 1 for value in points)
+
+
+def read_lesions(
+    place: AnnotationPlace, radiograph: Size, rules: LesionRules, *, class_name: str | None = None
+) -> Iterator[NDArray[np.bool_]]:
+    """Read the lesions of a radiograph, one at a time in memory.
+
+    Args:
+        place: Where its annotation is.
+        radiograph: Size of the radiograph, after EXIF rotation.
+        rules: Which shapes are lesions.
+        class_name: The class whose heat map they are for; None takes the lesions of all classes.
+
+    Returns:
+        Boolean arrays of the radiograph's size, in the order of the file; none without a lesion.
+
+    Raises:
+        AnnotationError: The file cannot be read or is invalid, or it annotates an image of another size.
+    """
+    shapes = read_annotation(place, radiograph, inverted=rules.inverted).shapes
+    return lesion_masks(rules.lesions(shapes, class_name), radiograph, MaskPolicy.ALL)

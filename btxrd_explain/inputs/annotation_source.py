@@ -1,27 +1,23 @@
-"""Where annotations come from: a file per image or one for many, in any format, told apart by their content."""
+"""Where annotations come from: a file per image or one for many, of one reader or several; told apart by content."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from btxrd_explain.core.choices import MaskPolicy
-from btxrd_explain.core.masks import lesion_masks
-from btxrd_explain.errors import AnnotationError, InputError
-from btxrd_explain.finding import Finding, listed, quoted
-from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind, check_size
+from btxrd_explain.errors import InputError
+from btxrd_explain.finding import listed, quoted
+from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_formats import (
     LISTED,
     PREFERRED,
     SUFFIXES,
     Recognised,
     cached_listing,
-    read_one,
     recognise,
 )
 from btxrd_explain.inputs.annotation_names import SimilarNames
@@ -30,14 +26,9 @@ from btxrd_explain.inputs.image_files import is_folder
 from btxrd_explain.system.places import absolute, is_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from btxrd_explain.core.geometry import Size
-    from btxrd_explain.core.masks import LesionRules
-    from btxrd_explain.inputs.annotation import Annotation
+    from btxrd_explain.core.choices import Consensus
     from btxrd_explain.inputs.listing import Listing
 
 
@@ -206,70 +197,6 @@ def _places(folder: Path, annotations: Path | None) -> Iterator[Path]:
 _FEW = 10
 """As many files of a suffix are opened to see what they are, empty ones not; a folder of more holds a file per image.
 """
-
-
-def read_annotation(place: AnnotationPlace, radiograph: Size | None, *, inverted: bool = False) -> Annotation:
-    """Read the annotation of a radiograph.
-
-    Args:
-        place: Where it is.
-        radiograph: Size of the radiograph, after EXIF rotation; None, for a file of one image, leaves it unchecked.
-        inverted: Whether a mask is 0 where the lesions are.
-
-    Returns:
-        The annotation, whatever its source.
-
-    Raises:
-        AnnotationError: The file cannot be read or is invalid, it annotates an image of another size, or several of its
-            annotations may be the radiograph's.
-    """
-    if place.problem is not None:
-        hint = "give each file_name the folders that tell the images apart"
-        raise AnnotationError(place.problem, hint=hint if place.kind in LISTED else "keep one of them in the folder")
-    if place.kind in LISTED:
-        if radiograph is None:
-            raise ValueError(f"a {place.kind} file has many images, and is read for one of a known size")
-        annotation = cached_listing(place.path, place.kind).read(place.entry, radiograph)
-    else:
-        annotation = read_one(place.path, place.kind, radiograph, inverted=inverted)
-        if annotation.image_size is not None and radiograph is not None:
-            check_size(place.path, annotation.image_size, radiograph)
-    if _in_fractions(annotation):
-        raise AnnotationError(
-            f"'{place.path}' gives fractions of the image's sides, where its format has pixels",
-            hint="export it again in pixels",
-        )
-    if place.similar is None:
-        return annotation
-    found = Finding.of("annotation-name", f"{place.similar} in '{place.path.parent}'")
-    return replace(annotation, image_path=None, findings=(found, *annotation.findings))
-
-
-def _in_fractions(annotation: Annotation) -> bool:
-    """Return whether the points of all shapes can only be fractions: none is more than a pixel, and some not whole."""
-    points = [value for shape in annotation.shapes for value in shape.points.ravel().tolist()]
-    return bool(points) and max(map(abs, points)) <= 1 and any(value % 1 for value in points)
-
-
-def read_lesions(
-    place: AnnotationPlace, radiograph: Size, rules: LesionRules, *, class_name: str | None = None
-) -> Iterator[NDArray[np.bool_]]:
-    """Read the lesions of a radiograph, one at a time in memory.
-
-    Args:
-        place: Where its annotation is.
-        radiograph: Size of the radiograph, after EXIF rotation.
-        rules: Which shapes are lesions.
-        class_name: The class whose heat map they are for; None takes the lesions of all classes.
-
-    Returns:
-        Boolean arrays of the radiograph's size, in the order of the file; none without a lesion.
-
-    Raises:
-        AnnotationError: The file cannot be read or is invalid, or it annotates an image of another size.
-    """
-    shapes = read_annotation(place, radiograph, inverted=rules.inverted).shapes
-    return lesion_masks(rules.lesions(shapes, class_name), radiograph, MaskPolicy.ALL)
 
 
 class AnnotationSource(Protocol):
@@ -494,6 +421,48 @@ class FileSource:
             with suppress(FileNotFoundError, NotADirectoryError):
                 self._listed[folder] = frozenset(path.name for path in _files_in(folder, SUFFIXES[self._kind]))
         return self._listed.setdefault(folder, frozenset())
+
+
+class ConsensusSource:
+    """Finds what at least two readers say of an image, of which counts as lesion what they agree on.
+
+    Args:
+        readers: Where the annotations of each reader are.
+        rule: What of them counts as lesion.
+    """
+
+    def __init__(self, readers: Mapping[str, AnnotationSource], rule: Consensus) -> None:
+        """Keep the sources."""
+        self._readers, self._rule = readers, rule
+
+    @property
+    def description(self) -> str:
+        """Rule and readers."""
+        each = "; ".join(f"{name}: {source.description}" for name, source in sorted(self._readers.items()))
+        return f"{self._rule} of {len(self._readers)} readers ({each})"
+
+    def find(self, image: Path) -> AnnotationPlace | None:
+        """Return the annotations of the readers of an image; None where nobody annotated it."""
+        found = {name: source.find(image) for name, source in self._readers.items()}
+        parts = tuple(place for place in found.values() if place is not None)
+        if not parts:
+            return None
+        problem = None
+        if len(parts) < 2:
+            reader = next(name for name, place in found.items() if place is not None)
+            problem = f"only reader '{reader}' annotated '{image.name}', and a consensus takes two"
+        told = problem is not None  # counted with the readers
+        first = parts[0]
+        return AnnotationPlace(first.path, first.kind, told=told, problem=problem, parts=parts, consensus=self._rule)
+
+    def unused(self, used: Collection[AnnotationPlace]) -> list[str]:
+        """Name what the sources hold besides the annotations that were found for images."""
+        parts = [part for place in used for part in place.parts]
+        return [name for source in self._readers.values() for name in source.unused(parts)]
+
+    def nearest(self, image: Path) -> list[str]:
+        """Return the names that look most like an image's."""
+        return list(dict.fromkeys(name for source in self._readers.values() for name in source.nearest(image)))
 
 
 def _files(folder: Path, suffix: str | tuple[str, ...]) -> list[Path]:

@@ -18,7 +18,8 @@ from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_file import read_annotation as read_file
-from btxrd_explain.inputs.annotation_source import open_source, read_annotation, read_lesions
+from btxrd_explain.inputs.annotation_formats import read_annotation, read_lesions
+from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.box_table import read_box_table
 from btxrd_explain.inputs.yolo import read_yolo
 

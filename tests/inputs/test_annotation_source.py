@@ -15,7 +15,8 @@ from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import AnnotationError, InputError
 from btxrd_explain.inputs import annotation_file
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
-from btxrd_explain.inputs.annotation_source import ListSource, open_source, read_annotation, read_lesions
+from btxrd_explain.inputs.annotation_formats import read_annotation, read_lesions
+from btxrd_explain.inputs.annotation_source import ListSource, open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,7 @@ from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.evaluation.lesions import lesions_of
-from btxrd_explain.inputs.annotation_source import open_source
-from btxrd_explain.inputs.consensus import ConsensusSource
+from btxrd_explain.inputs.annotation_source import ConsensusSource, open_source
 
 if TYPE_CHECKING:
     from pathlib import Path

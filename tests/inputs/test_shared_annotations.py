@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from btxrd_explain.errors import AnnotationError
-from btxrd_explain.inputs.annotation_source import read_annotation
+from btxrd_explain.inputs.annotation_formats import read_annotation
 from btxrd_explain.inputs.dataset import collect
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import BtxrdExplainError
 from btxrd_explain.findings.annotations import oddities, outside
-from btxrd_explain.inputs.annotation_source import no_name_fits, open_source, read_annotation, read_lesions
+from btxrd_explain.inputs.annotation_formats import read_annotation, read_lesions
+from btxrd_explain.inputs.annotation_source import no_name_fits, open_source
 from btxrd_explain.inputs.dataset import collect
 from tests.project.test_input_kinds import rows_of
 

@@ -17,7 +17,7 @@ from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.finding import Finding
 from btxrd_explain.findings.annotations import BEYOND, oddities, of_another_image, unusable
 from btxrd_explain.inputs.annotation import SourceKind, check_size
-from btxrd_explain.inputs.annotation_source import read_annotation
+from btxrd_explain.inputs.annotation_formats import read_annotation
 from btxrd_explain.inputs.decode import ImageHeader, read_header
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 from btxrd_explain.inputs.table_lines import TRUTHS

@@ -66,7 +66,7 @@ def make_writer(selected: Selected, settings: Settings, protocol: Protocol, fold
 
         return coco_writer(folder, origin, _coco_images(selected))
     if wanted.to == "masks":
-        from btxrd_explain.outputs.export.masks import write_masks  # noqa: PLC0415 -- OpenCV
+        from btxrd_explain.outputs.export.arrays import write_masks  # noqa: PLC0415 -- OpenCV
 
         name, classes = _named(selected, ".png", by_stem=True), None
         if wanted.classes == "all":

@@ -1,4 +1,4 @@
-"""Heat maps as arrays: NumPy archives and TIFF files of float32, a file per radiograph."""
+"""Heat maps as arrays: NumPy archives and TIFF files of float32, a file per radiograph; their regions as masks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -14,8 +15,10 @@ from btxrd_explain.outputs.export.item import UnexportedError
 from btxrd_explain.system.files import write_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from btxrd_explain.outputs.export.item import ExportedImage, Origin
 
@@ -97,3 +100,32 @@ def tiff(image: ExportedImage, facts: dict[str, Any]) -> bytes:
         reason = f"'{image.image_id}' cannot be written as TIFF ({error})"
         raise UnexportedError(reason, hint="export it as npz") from error
     return buffer.getvalue()
+
+
+def write_masks(
+    image: ExportedImage, *, folder: Path, name: Callable[[ExportedImage], Path], classes: Mapping[str, str] | None
+) -> None:
+    """Write the masks of a radiograph as PNG, 0 outside and 255 inside, for programs that train on them.
+
+    ``attention/`` holds the regions of its heat maps, ``annotations/`` its lesions if it has any.
+
+    Args:
+        image: The radiograph with its heat maps; one without a region has an empty mask.
+        folder: Where the folders go.
+        name: The file name of an image's mask, relative.
+        classes: Name of the subfolder of each class, where the regions of all classes are exported; else None.
+    """
+    for part in image.attention:
+        region = np.zeros(image.size, np.bool_) if part.region is None else part.region
+        place = folder / "attention" if classes is None else folder / "attention" / classes[part.class_name]
+        write_bytes(place / name(image), _png(region), own=folder)
+    if image.lesions is not None:
+        lesions = np.zeros(image.size, np.bool_)
+        for lesion in image.lesions:
+            lesions |= lesion
+        write_bytes(folder / "annotations" / name(image), _png(lesions), own=folder)
+
+
+def _png(mask: NDArray[np.bool_]) -> bytes:
+    _, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
+    return data.tobytes()

@@ -19,8 +19,7 @@ from btxrd_explain.core.masks import LesionRules
 from btxrd_explain.errors import BtxrdExplainError
 from btxrd_explain.inputs import box_table, chexlocalize, mask_image, via, voc, yolo
 from btxrd_explain.inputs.annotation import AnnotationPlace
-from btxrd_explain.inputs.annotation_formats import LISTED, _read_listing, cached_listing, recognise
-from btxrd_explain.inputs.annotation_source import read_lesions
+from btxrd_explain.inputs.annotation_formats import LISTED, _read_listing, cached_listing, read_lesions, recognise
 from tests.hostile.fuzz.documents import anything, numbers, objects, points
 from tests.hostile.fuzz.harness import examples, outcome
 from tests.hostile.fuzz.mutations import mutated
