@@ -6,6 +6,7 @@ from pathlib import Path
 
 from btxrd_explain.commands.check.schema import CheckReport
 from btxrd_explain.commands.compare.differences import Comparison
+from btxrd_explain.commands.export import ExportReport
 from btxrd_explain.commands.gallery import GalleryReport
 from btxrd_explain.commands.intervene.report import InterventionReport
 from btxrd_explain.commands.performance import PerformanceReport
@@ -20,6 +21,7 @@ REPORTS: dict[str, type[Part]] = {
     "annotation_report": Document,
     "check_report": CheckReport,
     "comparison": Comparison,
+    "export": ExportReport,
     "gallery": GalleryReport,
     "intervention_report": InterventionReport,
     "performance": PerformanceReport,

@@ -19,6 +19,7 @@ from filelock import FileLock
 from hypothesis import settings
 from packaging.utils import canonicalize_name
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -168,7 +169,10 @@ def blank_figures(small_figures: None) -> Iterator[None]:  # noqa: ARG001 -- set
 
     def save(figure: Figure, file: Any, **look: Any) -> None:  # noqa: ANN401 -- matplotlib's
         if look["format"] == "png":
-            Image.new("L", (8, 8), 255).save(file, "PNG")
+            facts = PngInfo()
+            for key, value in look["metadata"].items():
+                facts.add_text(key, value)
+            Image.new("L", (8, 8), 255).save(file, "PNG", pnginfo=facts)
         else:
             savefig(figure, file, **look)
 

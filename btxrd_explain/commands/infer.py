@@ -14,6 +14,7 @@ from btxrd_explain.inference.run import Inference, up_to_date
 from btxrd_explain.inputs.dataset import named_one_by_one
 from btxrd_explain.progress import Listener, WithoutRows
 from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.own_pictures import marked
 from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
@@ -141,4 +142,4 @@ def _overlay(image: ExplainedImage, class_index: int, settings: Settings) -> tup
     picture = overlay(image.radiograph(), heat, alpha=output.alpha, colormap=output.colormap)
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, format="PNG", compress_level=1)
-    return buffer.getvalue(), heat.status
+    return marked(buffer.getvalue()), heat.status

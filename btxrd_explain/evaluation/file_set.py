@@ -7,6 +7,7 @@ next to a report of the run before. So the report has the hash of every other fi
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -18,7 +19,7 @@ from btxrd_explain.inputs.file_kinds import REPORTS
 from btxrd_explain.system.files import read_whole, sha256_of, with_relative_paths, write_json
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
     from pathlib import Path
 
     from btxrd_explain.progress import Listener
@@ -39,7 +40,7 @@ _MAX_BYTES = 2**30
 def write_set(
     document: Path,
     report: _Report,
-    files: Iterable[Path],
+    files: Iterable[Path] | Mapping[str, str],
     *,
     lists: Mapping[str, Iterable[Any]] | None = None,
 ) -> _Report:
@@ -48,7 +49,7 @@ def write_set(
     Args:
         document: Where to.
         report: The report, with a field ``sha256`` of :data:`FileHashes`.
-        files: The other files, in the same folder.
+        files: The other files, in the same folder; or their hashes by their names from there on, if these are known.
         lists: See :func:`btxrd_explain.system.files.write_json`.
 
     Returns:
@@ -57,8 +58,9 @@ def write_set(
     Raises:
         OutputError: It cannot be written.
     """
-    folder, hashes = document.parent, {path.name: sha256_of(path) for path in sorted(files)}
-    report = as_written(report.model_copy(update={"sha256": hashes}), folder)
+    folder = document.parent
+    hashes = files if isinstance(files, Mapping) else {path.name: sha256_of(path) for path in sorted(files)}
+    report = as_written(report.model_copy(update={"sha256": dict(sorted(hashes.items()))}), folder)
     more = {name: (with_relative_places(item, folder) for item in items) for name, items in (lists or {}).items()}
     write_json(document, report.document(), lists=more)
     return report
@@ -105,7 +107,23 @@ def tell_mixed(document: Path, hashes: Mapping[str, str], listener: Listener) ->
             f"'{document}' and {listed(quoted(mixed))} are not of one run: run 'btxrd-explain {command}' again, "
             "which writes all of them"
         )
+    tell_left_over(document, hashes, listener)
     return mixed
+
+
+def tell_left_over(document: Path, hashes: Mapping[str, str], listener: Listener) -> None:
+    """Say which files are among those of a report, in folders that it names, and are not its own."""
+    folders = {name.partition("/")[0] for name in hashes if "/" in name} - {"", ".", ".."}
+    others = []
+    with suppress(OSError, ValueError):  # a name from a report may be one that no file can have
+        for path in (path for each in folders for path in (document.parent / each).rglob("*") if path.is_file()):
+            name = path.relative_to(document.parent).as_posix()
+            others += [name] if name not in hashes and not path.name.startswith(".") else []
+    if others:
+        listener.note(
+            f"{listed(quoted(sorted(others)))} are not of the run that wrote '{document}': remove what an earlier "
+            "run left, so that nobody takes it for a part of the new one"
+        )
 
 
 def tell_all_mixed(folder: Path, listener: Listener, *, but: Collection[str] = ()) -> None:

@@ -60,6 +60,7 @@ REPORTS = MappingProxyType(
     {
         "annotation_report.json": "annotate-iou",
         "comparison.json": "compare",
+        **{f"export_{name}.json": f"export --to {name}" for name in ("coco", "fiftyone", "masks", "npz", "tiff")},
         "gallery.json": "gallery",
         "intervention_report.json": "intervene",
         "performance.json": "performance",
@@ -152,7 +153,7 @@ def results_in(folder: Path, names: AbstractSet[str]) -> set[str]:
     for name in reports:
         with suppress(OSError, ValueError):
             found.update(*map(json.loads, _HASHES.findall(read_whole(folder / name, _MAX_BYTES) or b"")))
-    return found & names
+    return {name.partition("/")[0] for name in found} & names
 
 
 _FOLDERS = {"masks": "attention", "fiftyone": "fields"}

@@ -15,6 +15,7 @@ from btxrd_explain.inputs.array_file import is_array, read_array, whole_numbers
 from btxrd_explain.inputs.decode import UndecodableError, decode, upright
 from btxrd_explain.inputs.nifti import GZIP, is_nifti, read_slice, unpacked
 from btxrd_explain.system.files import read_whole
+from btxrd_explain.system.own_pictures import RESULT, mark_of
 from btxrd_explain.untrusted.documents import InvalidDocumentError
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def _picture(data: bytes) -> tuple[NDArray[Any], int]:
         raise InvalidDocumentError(
             f"expected a mask ({', '.join(_FORMATS)}, NumPy or NIfTI), but it {error.reason}"
         ) from error
+    if mark_of(image) == RESULT:
+        raise InvalidDocumentError("expected lesions, but btxrd-explain drew it of heat maps")
     _check_sides(image.size)  # before its pixels are copied
     if image.format != "JPEG":
         values = _values(image)

@@ -27,6 +27,7 @@ from btxrd_explain.inputs.decode import (
 from btxrd_explain.inputs.file_kinds import is_dicom
 from btxrd_explain.inputs.image_files import kind_of
 from btxrd_explain.plain import short_repr
+from btxrd_explain.system.own_pictures import mark_of
 from btxrd_explain.system.places import as_text, is_url, is_utf8, open_to_read, reaching
 
 if TYPE_CHECKING:
@@ -303,6 +304,8 @@ def _decode(data: bytes, needed: Callable[[Size], Size] | None, *, deep: bool) -
         return grey, Size(*grey.shape[:2])
     image, orientation, size = decode(data, needed=needed)
     with refusing_damage():
+        if mark_of(image) is not None:
+            raise UndecodableError("is a result of btxrd-explain, not a radiograph", hint="leave it out")
         values = to_16_bits(image, data) if deep else to_8_bits(image, data)
         pixels = np.ascontiguousarray(upright(values, orientation))
     pixels.flags.writeable = False

@@ -15,6 +15,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import OutputError
 from btxrd_explain.outputs.fonts import font_families, wrapped
 from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.own_pictures import RESULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -163,15 +164,15 @@ def save_figure(figure: Figure, path: Path, *, dpi: int) -> None:
         OutputError: The suffix is another one, or the file cannot be written.
     """
     # Dates and versions would make the bytes differ from run to run and from machine to machine.
-    dropped = {
-        "png": ("Software",),
-        "svg": ("Date", "Creator"),
-        "pdf": ("CreationDate", "Creator", "Producer"),
+    facts = {
+        "png": {"Software": RESULT},
+        "svg": dict.fromkeys(("Date", "Creator")),
+        "pdf": dict.fromkeys(("CreationDate", "Creator", "Producer")),
     }
     kind = path.suffix.removeprefix(".").lower()
-    if kind not in dropped:
+    if kind not in facts:
         raise OutputError(f"cannot write a figure as '{path}'", hint="name a .png, .svg or .pdf file")
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, format=kind, dpi=picture_dpi(kind, dpi), metadata=dict.fromkeys(dropped[kind]))
+        figure.savefig(buffer, format=kind, dpi=picture_dpi(kind, dpi), metadata=facts[kind])
     write_bytes(path, buffer.getvalue())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,23 +15,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import tifffile
+from jsonschema import Draft202012Validator
 from PIL import Image
 from pycocotools.coco import COCO
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
 from btxrd_explain.commands.drawing import file_names_of_images
+from btxrd_explain.commands.export import ExportReport
 from btxrd_explain.core.choices import MaskPolicy, Space
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.masks import annotation_mask
+from btxrd_explain.errors import AnnotationError
+from btxrd_explain.evaluation.file_set import read_report, tell_all_mixed
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inputs.labelme import read_labelme
+from btxrd_explain.inputs.mask_image import read_mask_image
 from btxrd_explain.outputs.export import labelme
 from btxrd_explain.outputs.export.coco import coco_writer
-from btxrd_explain.outputs.export.item import Attention, ExportedImage, Origin, UnexportedError
+from btxrd_explain.outputs.export.item import Attention, ExportedImage, Folder, Origin, UnexportedError
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.table import open_table
+from btxrd_explain.progress import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,7 +274,7 @@ def test_a_coco_file_is_whole_or_not_there(tmp_path: Path) -> None:
     image = ExportedImage("a", tmp_path / "a", Size(2, 2), None, "Benign", 0.5, (part,))
 
     def interrupted() -> None:
-        with coco_writer(tmp_path / "coco", origin, images) as add:
+        with coco_writer(Folder(tmp_path / "coco"), origin, images) as add:
             add(image)
             raise KeyboardInterrupt
 
@@ -445,6 +452,56 @@ def test_large_exports_are_announced(
     make_table(out / "predictions.parquet", NAMES[:2], rows)
     result = _export(out, "tiff", "--map-size", size, code=0)
     assert ("of float32 before compression" in result.stderr) == told
+
+
+@pytest.mark.parametrize(
+    ("to", "some"),
+    [
+        ("coco", "coco/annotations.json"),
+        ("fiftyone", "fiftyone/fields/heat_map/a.png.png"),
+        ("masks", "masks/annotations/a.jpeg.png"),
+        ("npz", "npz/left/IMG1.jpeg.npz"),
+        ("tiff", "tiff/a.jpeg.tif"),
+    ],
+)
+def test_a_mixture_of_two_exports_is_noticed(out: Path, to: str, some: str) -> None:
+    """The mark of a set has the hash of each of its files, and `report` compares, as with all reports."""
+    _export(out, to)
+    document = out / f"export_{to}.json"
+    report = read_report(document)
+    files = {path.relative_to(out).as_posix(): path for path in (out / to).rglob("*") if path.is_file()}
+    assert report["sha256"] == {name: hashlib.sha256(files[name].read_bytes()).hexdigest() for name in sorted(files)}
+    assert (report["exported"], [one["image_id"] for one in report["failed_images"]]) == (4, ["z.png"])
+    Draft202012Validator(ExportReport.model_json_schema()).validate(report)
+    said: list[str] = []
+    listener = Listener()
+    listener.note = said.append  # type: ignore[method-assign]
+    tell_all_mixed(out, listener)
+    assert said == []
+    files[some].write_bytes(files[some].read_bytes() + b" ")
+    tell_all_mixed(out, listener)
+    again = f"run 'btxrd-explain export --to {to}' again, which writes all of them"
+    assert said == [f"'{document}' and '{some}' are not of one run: {again}"]
+
+
+def test_what_an_earlier_export_left_is_told(out: Path) -> None:
+    left = "are not of the run that wrote"
+    assert left not in _export(out, "masks", "--classes", "all").stderr
+    assert left not in _export(out, "masks", "--classes", "all").stderr
+    said = " ".join(_export(out, "masks").stderr.split())
+    assert f"and 7 more {left} '{out / 'export_masks.json'}': remove what an earlier run left" in said
+    shutil.rmtree(out / "masks")
+    assert left not in _export(out, "masks").stderr
+
+
+def test_regions_of_heat_maps_are_not_lesions(out: Path) -> None:
+    """The masks of an export hold both: the expert's are read again, and the others would find themselves."""
+    _export(out, "masks")
+    folder = out / "masks"
+    (name,) = (path.name for path in (folder / "annotations").iterdir())
+    assert read_mask_image(folder / "annotations" / name).shapes
+    with pytest.raises(AnnotationError, match="expected lesions, but btxrd-explain drew it of heat maps"):
+        read_mask_image(folder / "attention" / name)
 
 
 @pytest.mark.parametrize("to", ["labelme", "coco", "npz", "tiff"])

@@ -19,14 +19,18 @@ import pytest
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
-from btxrd_explain.errors import ExitCode, OutputError
+from btxrd_explain.errors import ExitCode, OutputError, RadiographError
+from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
 from btxrd_explain.inputs.image_files import list_images
+from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.system.files import atomic_write, write_bytes
 from btxrd_explain.system.locks import PREFIX, SUFFIX
 from tests.support.texts import texts_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from tests.conftest import DemoRun
 
 pytestmark = [
     pytest.mark.usefixtures("blank_figures"),
@@ -157,9 +161,7 @@ def test_a_command_writes_through_nothing_that_was_planted(
         _all_locked(seen)
     _no_result_is_a_radiograph(out)
     for name in written:
-        told = "\n".join(texts_of(out / name))
-        for mark in (_MARK, str(data), str(tmp_path), str(Path.cwd()), str(Path.home()) + os.sep, sys.prefix):
-            assert mark not in told, (name, told[max(0, told.index(mark) - 200) :][:400])
+        _says_nothing_of(out / name, _MARK, str(data), str(tmp_path))
     for event, name in seen:
         own = _TEMPORARY.search(name) or event in {"os.rename", "os.mkdir", "os.rmdir"}
         removal = event in {"os.remove", "shutil.rmtree"} and _REMOVED.fullmatch(name)
@@ -170,6 +172,20 @@ def test_a_command_writes_through_nothing_that_was_planted(
         _with_links(data, tmp_path, command, plain)
         _with_what_is_in_the_way(data, tmp_path, command, plain)
     _with_linked_folders(data, tmp_path, command, written)
+
+
+def test_the_demo_says_nothing_of_the_machine(demo_run: DemoRun) -> None:
+    """What its commands write with names and variables that nobody may read, the tests above look at."""
+    names = [name for name in _names(demo_run.folder) if not name.startswith("BTXRD-synthetic/images/")]
+    for name in names:
+        _says_nothing_of(demo_run.folder / name, str(demo_run.folder))
+    assert {Path(name).parts[0] for name in names} == {"BTXRD-synthetic", "results"}
+
+
+def _says_nothing_of(path: Path, *marks: str) -> None:
+    told = "\n".join(texts_of(path))
+    for mark in (*marks, str(Path.cwd()), str(Path.home()) + os.sep, sys.prefix):
+        assert mark not in told, (path.name, told[max(0, told.index(mark) - 200) :][:400])
 
 
 @pytest.mark.parametrize("command", ["infer", "report", "check", "export labelme", "export coco"])
@@ -198,13 +214,17 @@ def test_no_table_takes_the_place_of_a_file_of_another_kind(data: Path, tmp_path
 
 
 def _no_result_is_a_radiograph(out: Path) -> None:
-    """Results may be written into the folder of the radiographs, and be there when it is read again."""
+    """Results may be written into the folder of the radiographs, or be copied, and be there when it is read again."""
     table = out / "predictions.parquet"
     is_new = not table.exists()
     table.touch()
     assert list_images(out).files == ()
     if is_new:
         table.unlink()
+    for path in out.rglob("*"):
+        if path.name.lower().endswith(IMAGE_SUFFIXES):
+            with pytest.raises(RadiographError, match="is a result of btxrd-explain, not a radiograph"):
+                read_radiograph(path)
 
 
 def _all_locked(seen: list[tuple[str, str]]) -> None:

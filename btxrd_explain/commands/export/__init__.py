@@ -5,16 +5,20 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
 
 from btxrd_explain.commands.drawing import file_name_of_image, file_names_of_images
 from btxrd_explain.commands.export.images import ImageMaker
 from btxrd_explain.errors import BtxrdExplainError, OutputError, SettingsError
 from btxrd_explain.evaluation.decisions import decisions_of
+from btxrd_explain.evaluation.file_set import FileHashes, tell_left_over, write_set
+from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.evaluation.protocol import protocol_of, rule_in_words
 from btxrd_explain.inference.selection import select_rows
 from btxrd_explain.inputs.dataset import places
-from btxrd_explain.outputs.export.item import Origin, UnexportedError
+from btxrd_explain.outputs.export.item import Folder, Origin, UnexportedError
 from btxrd_explain.plain import distinct
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.locks import alone
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.inference.selection import Selected
     from btxrd_explain.outputs.export.item import ExportedImage, Writer
+    from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.settings import Settings
 
 # Which writer serves a format, and where its files go.
@@ -37,7 +42,7 @@ _SCALES = {
 }
 
 
-def make_writer(selected: Selected, settings: Settings, protocol: Protocol, folder: Path) -> Writer:
+def make_writer(selected: Selected, settings: Settings, protocol: Protocol, folder: Folder) -> Writer:
     """Return the writer of the format that the settings name; each is imported only where it is used.
 
     Args:
@@ -60,7 +65,7 @@ def make_writer(selected: Selected, settings: Settings, protocol: Protocol, fold
         write = partial(write_labelme, origin=origin, tolerance=wanted.tolerance)
         if wanted.beside_images:
             return nullcontext(partial(write, place=_beside))
-        return nullcontext(partial(write, place=lambda image: folder / names(image), own=folder))
+        return nullcontext(partial(write, place=lambda image: folder.path / names(image), own=folder.path))
     if wanted.to == "coco":
         from btxrd_explain.outputs.export.coco import coco_writer  # noqa: PLC0415 -- pycocotools
 
@@ -119,6 +124,19 @@ def _coco_images(selected: Selected) -> Iterator[tuple[str, dict[str, Any]]]:
             yield row.image_id, {"id": number, "file_name": file_of[row.image_id], **size}
 
 
+class ExportReport(Part):
+    """The content of ``export_<format>.json``: what makes a set of the files of one export."""
+
+    schema_version: Literal[1] = 1
+    to: str = Field(description="The format, which is the name of the folder too.")
+    exported: int = Field(description="Radiographs in the folder.")
+    classes: str = Field(description="Whose heat maps: predicted, true or all.")
+    made_of: str = Field(description="Which pixels make a region, or what the values are, in words.")
+    sha256: FileHashes
+    provenance: dict[str, Any] = Field(description="How the predictions table was made.")
+    failed_images: list[LeftOut] = Field(description="Images that were not exported.")
+
+
 _MUCH = 2**30
 """Bytes of float32 from which the user is told beforehand."""
 
@@ -160,26 +178,60 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
         raise SettingsError("no format is named", hint="give --to labelme, coco, masks, npz, tiff or fiftyone")
     selected = select_rows(settings, listener)
     _warn_of_size(selected, settings, listener)
-    folder = settings.output.directory / wanted.to
+    folder = Folder(settings.output.directory / wanted.to)
     decisions = decisions_of(settings, selected, listener)
     protocol = protocol_of(settings, selected.table.provenance.class_names, decisions)
     maker = ImageMaker(selected, settings, protocol, listener)
     make = maker.maps if wanted.to in {"npz", "tiff"} else maker.regions
-    exported, failed = 0, {}
     listener.start(f"export to {wanted.to}", len(selected.rows))
-    with alone(folder, listener.note), make_writer(selected, settings, protocol, folder) as add:
-        for row in selected.table.rows(set(selected.rows.column("image_id").to_pylist())):
-            try:
-                add(make(row))
-                exported += 1
-            except BtxrdExplainError as error:
-                if isinstance(error, OutputError) and not isinstance(error, UnexportedError):
-                    raise  # the disk is full: no other radiograph would do better
-                failed[row.image_id] = str(error)
-                listener.failed(row.image_id, "failed", str(error))
-            listener.advance()
-    beside = wanted.to == "labelme" and wanted.beside_images
-    return ExportResult(wanted.to, None if beside else folder, exported, failed)
+    with alone(folder.path, listener.note):
+        with make_writer(selected, settings, protocol, folder) as add:
+            exported, failed = _export(selected, lambda row: add(make(row)), listener)
+        beside = wanted.to == "labelme" and wanted.beside_images
+        result = ExportResult(wanted.to, None if beside else folder.path, exported, failed)
+        if wanted.to != "labelme":  # each of its files says by itself how it was made, and is there to be edited
+            _mark(folder, result, selected, settings, protocol, listener)
+    return result
+
+
+def _export(selected: Selected, export: Callable[[Prediction], None], listener: Listener) -> tuple[int, dict[str, str]]:
+    """Export all rows; return how many were, and why the others were not."""
+    exported, failed = 0, {}
+    for row in selected.table.rows(set(selected.rows.column("image_id").to_pylist())):
+        try:
+            export(row)
+            exported += 1
+        except BtxrdExplainError as error:
+            if isinstance(error, OutputError) and not isinstance(error, UnexportedError):
+                raise  # the disk is full: no other radiograph would do better
+            failed[row.image_id] = str(error)
+            listener.failed(row.image_id, "failed", str(error))
+        listener.advance()
+    return exported, failed
+
+
+def _mark(
+    folder: Folder,
+    result: ExportResult,
+    selected: Selected,
+    settings: Settings,
+    protocol: Protocol,
+    listener: Listener,
+) -> None:
+    """Write ``export_<format>.json``, with which a mixture of two exports is noticed; tell what is left of another."""
+    wanted = settings.export
+    report = ExportReport(
+        to=result.to,
+        exported=result.exported,
+        classes=wanted.classes,
+        made_of=_SCALES[wanted.map_size] if wanted.to in {"npz", "tiff"} else rule_in_words(protocol.threshold),
+        sha256={},
+        provenance=selected.table.provenance.document(),
+        failed_images=LeftOut.of(result.failed),
+    )
+    document = folder.path.with_name(f"export_{result.to}.json")
+    write_set(document, report, folder.sha256)
+    tell_left_over(document, folder.sha256, listener)
 
 
 def _warn_of_size(selected: Selected, settings: Settings, listener: Listener) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -12,15 +13,14 @@ from PIL import Image
 
 from btxrd_explain.core.heatmap import hash_of_maps
 from btxrd_explain.outputs.export.item import UnexportedError
-from btxrd_explain.system.files import write_bytes
+from btxrd_explain.system.own_pictures import ANNOTATION, RESULT, marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.outputs.export.item import ExportedImage, Origin
+    from btxrd_explain.outputs.export.item import ExportedImage, Folder, Origin
 
 
 def write_arrays(
@@ -28,7 +28,7 @@ def write_arrays(
     *,
     encode: Callable[[ExportedImage, dict[str, Any]], bytes],
     origin: Origin,
-    folder: Path,
+    folder: Folder,
     name: Callable[[ExportedImage], Path],
     scale: str,
 ) -> None:
@@ -61,7 +61,7 @@ def write_arrays(
         ],
         "provenance": origin.provenance,
     }
-    write_bytes(folder / name(image), encode(image, facts), own=folder)
+    folder.write(name(image), encode(image, facts))
 
 
 def npz(image: ExportedImage, facts: dict[str, Any]) -> bytes:
@@ -95,6 +95,7 @@ def tiff(image: ExportedImage, facts: dict[str, Any]) -> bytes:
             save_all=True,
             append_images=further,
             description=json.dumps(facts),  # TIFF knows ASCII only
+            software=RESULT,
         )
     except OSError as error:
         reason = f"'{image.image_id}' cannot be written as TIFF ({error})"
@@ -103,7 +104,7 @@ def tiff(image: ExportedImage, facts: dict[str, Any]) -> bytes:
 
 
 def write_masks(
-    image: ExportedImage, *, folder: Path, name: Callable[[ExportedImage], Path], classes: Mapping[str, str] | None
+    image: ExportedImage, *, folder: Folder, name: Callable[[ExportedImage], Path], classes: Mapping[str, str] | None
 ) -> None:
     """Write the masks of a radiograph as PNG, 0 outside and 255 inside, for programs that train on them.
 
@@ -117,15 +118,15 @@ def write_masks(
     """
     for part in image.attention:
         region = np.zeros(image.size, np.bool_) if part.region is None else part.region
-        place = folder / "attention" if classes is None else folder / "attention" / classes[part.class_name]
-        write_bytes(place / name(image), _png(region), own=folder)
+        place = Path("attention", "" if classes is None else classes[part.class_name])
+        folder.write(place / name(image), _png(region, RESULT))
     if image.lesions is not None:
         lesions = np.zeros(image.size, np.bool_)
         for lesion in image.lesions:
             lesions |= lesion
-        write_bytes(folder / "annotations" / name(image), _png(lesions), own=folder)
+        folder.write("annotations" / name(image), _png(lesions, ANNOTATION))
 
 
-def _png(mask: NDArray[np.bool_]) -> bytes:
+def _png(mask: NDArray[np.bool_], mark: str) -> bytes:
     _, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
-    return data.tobytes()
+    return marked(data.tobytes(), mark)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.outputs.export.item import ExportedImage, Origin
+    from btxrd_explain.outputs.export.item import ExportedImage, Folder, Origin
 
 LESION = "lesion"
 """Category of lesions whose class is not known."""
@@ -31,7 +31,7 @@ LESION = "lesion"
 
 @contextmanager
 def coco_writer(
-    folder: Path, origin: Origin, images: Iterable[tuple[str, dict[str, Any]]]
+    folder: Folder, origin: Origin, images: Iterable[tuple[str, dict[str, Any]]]
 ) -> Iterator[Callable[[ExportedImage], None]]:
     """Write ``attention.json`` and ``annotations.json``, of the same images, image by image.
 
@@ -66,10 +66,11 @@ def coco_writer(
 
     info = {"description": origin.rule, "provenance": origin.provenance}
     with (
-        _listing(folder / "attention.json", {"info": info} | shared) as regions,
-        _listing(folder / "annotations.json", {"info": {"description": "expert annotations"}} | shared) as lesions,
+        _listing(folder.path / "attention.json", {"info": info} | shared) as regions,
+        _listing(folder.path / "annotations.json", {"info": {"description": "expert annotations"}} | shared) as lesions,
     ):
         yield add
+    folder.add("attention.json", "annotations.json")
 
 
 def _segment(mask: NDArray[np.bool_]) -> dict[str, Any]:

@@ -18,14 +18,15 @@ import numpy as np
 
 from btxrd_explain.core.contours import regions, simplified
 from btxrd_explain.plain import distinct
-from btxrd_explain.system.files import atomic_write, relative_path, write_bytes, write_json
+from btxrd_explain.system.files import atomic_write, relative_path, write_json
+from btxrd_explain.system.own_pictures import marked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
-    from btxrd_explain.outputs.export.item import ExportedImage, Origin
+    from btxrd_explain.outputs.export.item import ExportedImage, Folder, Origin
 
 _LONGEST = 512
 """Pixels: longest side of a heat map's picture. FiftyOne stretches it over the radiograph, and it is smooth."""
@@ -35,7 +36,7 @@ _LONGEST_NAME = 50
 
 @contextmanager
 def fiftyone_writer(
-    folder: Path, origin: Origin, name: Callable[[ExportedImage], Path], *, every_class: bool, tolerance: float
+    folder: Folder, origin: Origin, name: Callable[[ExportedImage], Path], *, every_class: bool, tolerance: float
 ) -> Iterator[Callable[[ExportedImage], None]]:
     """Write the folder, image by image.
 
@@ -52,14 +53,14 @@ def fiftyone_writer(
     names = origin.class_names
     fields = _field_names(names) if every_class else dict.fromkeys(names, "heat_map")
     numbers = count(1)
-    with atomic_write(folder / "samples.json", own=folder) as file:
+    with atomic_write(folder.path / "samples.json", own=folder.path) as file:
         file.write(b'{"samples": [')
 
         def add(image: ExportedImage) -> None:
-            sample = _sample(image, folder, tolerance)
+            sample = _sample(image, folder.path, tolerance)
             for part in image.attention:
                 target = Path("fields", fields[part.class_name], name(image))
-                write_bytes(folder / target, _picture(part.values), own=folder)
+                folder.write(target, _picture(part.values))
                 heat_map = {"_cls": "Heatmap", "map_path": target.as_posix(), "range": [0.0, 255.0]}
                 sample[fields[part.class_name]] = heat_map
             text = json.dumps(sample, ensure_ascii=False, allow_nan=False)
@@ -68,7 +69,8 @@ def fiftyone_writer(
         yield add
         file.write(b"\n]}\n")
     info = {"rule": origin.rule, "provenance": origin.provenance}
-    write_json(folder / "metadata.json", {"media_type": "image", "info": info}, own=folder)
+    write_json(folder.path / "metadata.json", {"media_type": "image", "info": info}, own=folder.path)
+    folder.add("samples.json", "metadata.json")
 
 
 def _sample(image: ExportedImage, folder: Path, tolerance: float) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def _picture(values: NDArray[np.float32]) -> bytes:
     size = [max(1, round(side * scale)) for side in values.shape[::-1]]
     small = cv2.resize(values, size, interpolation=cv2.INTER_AREA)
     _, data = cv2.imencode(".png", (np.clip(small, 0, 1) * 255 + 0.5).astype(np.uint8))
-    return data.tobytes()
+    return marked(data.tobytes())
 
 
 def _polyline(mask: NDArray[np.bool_], tolerance: float) -> dict[str, Any]:

@@ -1,16 +1,18 @@
-"""What is exported of one radiograph."""
+"""What is exported of one radiograph, and the folder that it goes to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from btxrd_explain.errors import OutputError
+from btxrd_explain.system.files import sha256_of, write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -84,6 +86,35 @@ class Origin:
     class_names: tuple[str, ...]
     rule: str
     provenance: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of exported files that belong together.
+
+    Attributes:
+        path: Where it is.
+        sha256: The hash of each file that was written, by its path from the folder above.
+    """
+
+    path: Path
+    sha256: dict[str, str] = field(default_factory=dict)
+
+    def write(self, name: Path, data: bytes) -> None:
+        """Write a file, named as seen from the folder.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        write_bytes(self.path / name, data, own=self.path)
+        self.sha256[self._key(name)] = hashlib.sha256(data).hexdigest()
+
+    def add(self, *names: str) -> None:
+        """Add files that were written piece by piece, and are whole now."""
+        self.sha256.update({self._key(Path(name)): sha256_of(self.path / name) for name in names})
+
+    def _key(self, name: Path) -> str:
+        return (Path(self.path.name) / name).as_posix()
 
 
 class UnexportedError(OutputError):

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.system.own_pictures import marked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -73,4 +74,4 @@ def to_jpeg(pixels: NDArray[np.uint8], side: int, *, quality: int) -> tuple[byte
     reduced = pixels if scale == 1 else cv2.resize(pixels, (size.width, size.height), interpolation=cv2.INTER_AREA)
     ordered = reduced if reduced.ndim == 2 else cv2.cvtColor(reduced, cv2.COLOR_RGB2BGR)
     _, data = cv2.imencode(".jpg", ordered, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return data.tobytes(), size
+    return marked(data.tobytes()), size

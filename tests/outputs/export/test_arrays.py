@@ -15,7 +15,7 @@ from PIL import Image
 from btxrd_explain.core.heatmap import MapStatus, hash_of_maps
 from btxrd_explain.errors import OutputError
 from btxrd_explain.outputs.export.arrays import npz, tiff, write_arrays, write_masks
-from btxrd_explain.outputs.export.item import UnexportedError
+from btxrd_explain.outputs.export.item import Folder, UnexportedError
 from tests.support.exported import NAMES, ORIGIN, SIZE, make_attention, make_image, ring
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def test_the_facts_of_a_file_name_image_scale_and_every_map(tmp_path: Path) -> N
         make_image(make_attention(), empty, label=None),
         encode=encode,
         origin=ORIGIN,
-        folder=tmp_path,
+        folder=Folder(tmp_path),
         name=_name,
         scale="raw grid",
     )
@@ -119,7 +119,7 @@ def test_masks_are_the_region_and_the_union_of_lesions(tmp_path: Path) -> None:
     first, second = np.zeros(SIZE, np.bool_), np.zeros(SIZE, np.bool_)
     first[:5], second[3:9, 2:4] = True, True
     image = make_image(make_attention(region=ring()), lesions=(first, second))
-    write_masks(image, folder=tmp_path, name=_name, classes=None)
+    write_masks(image, folder=Folder(tmp_path), name=_name, classes=None)
     for place, expected in (("attention", ring()), ("annotations", first | second)):
         with Image.open(tmp_path / place / "sub" / "a.out") as picture:
             stored = np.asarray(picture)
@@ -128,12 +128,12 @@ def test_masks_are_the_region_and_the_union_of_lesions(tmp_path: Path) -> None:
 
 
 def test_an_image_without_region_has_an_empty_mask_and_one_without_annotation_none(tmp_path: Path) -> None:
-    write_masks(make_image(make_attention()), folder=tmp_path, name=_name, classes=None)
+    write_masks(make_image(make_attention()), folder=Folder(tmp_path), name=_name, classes=None)
     with Image.open(tmp_path / "attention" / "sub" / "a.out") as picture:
         assert picture.size == (SIZE.width, SIZE.height)
         assert picture.getextrema() == (0, 0)
     assert not (tmp_path / "annotations").exists()
-    write_masks(make_image(make_attention(), lesions=()), folder=tmp_path, name=_name, classes=None)
+    write_masks(make_image(make_attention(), lesions=()), folder=Folder(tmp_path), name=_name, classes=None)
     with Image.open(tmp_path / "annotations" / "sub" / "a.out") as picture:
         assert picture.getextrema() == (0, 0)
 
@@ -141,7 +141,7 @@ def test_an_image_without_region_has_an_empty_mask_and_one_without_annotation_no
 def test_masks_of_all_classes_are_in_the_folders_of_their_classes(tmp_path: Path) -> None:
     classes = {NAMES[0]: "normal", NAMES[1]: "benign"}
     image = make_image(make_attention(NAMES[0]), make_attention(NAMES[1], region=ring()))
-    write_masks(image, folder=tmp_path, name=_name, classes=classes)
+    write_masks(image, folder=Folder(tmp_path), name=_name, classes=classes)
     extrema = {}
     for folder in classes.values():
         with Image.open(tmp_path / "attention" / folder / "sub" / "a.out") as picture:
@@ -152,4 +152,4 @@ def test_masks_of_all_classes_are_in_the_folders_of_their_classes(tmp_path: Path
 def test_a_place_that_cannot_be_written_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "attention").write_text("in the way")
     with pytest.raises(OutputError, match="attention"):
-        write_masks(make_image(), folder=tmp_path, name=_name, classes=None)
+        write_masks(make_image(), folder=Folder(tmp_path), name=_name, classes=None)

@@ -10,6 +10,7 @@ import pytest
 from pycocotools import mask as codec
 
 from btxrd_explain.outputs.export.coco import LESION, coco_writer
+from btxrd_explain.outputs.export.item import Folder
 from tests.support.exported import NAMES, ORIGIN, SIZE, make_attention, make_image, ring
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ ENTRIES = [
 
 
 def _written(folder: Path, *images: ExportedImage) -> tuple[dict[str, Any], dict[str, Any]]:
-    with coco_writer(folder, ORIGIN, ENTRIES) as add:
+    with coco_writer(Folder(folder), ORIGIN, ENTRIES) as add:
         for image in images:
             add(image)
     return tuple(json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("attention", "annotations"))

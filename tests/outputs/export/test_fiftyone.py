@@ -13,6 +13,7 @@ from PIL import Image
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.outputs.export.fiftyone import fiftyone_writer
+from btxrd_explain.outputs.export.item import Folder
 from tests.support.exported import NAMES, ORIGIN, SIZE, make_attention, make_image, ring
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def _name(image: ExportedImage) -> Path:
 
 
 def _written(folder: Path, *images: ExportedImage, every_class: bool = False) -> list[dict[str, Any]]:
-    with fiftyone_writer(folder, ORIGIN, _name, every_class=every_class, tolerance=0) as add:
+    with fiftyone_writer(Folder(folder), ORIGIN, _name, every_class=every_class, tolerance=0) as add:
         for image in images:
             add(image)
     samples: list[dict[str, Any]] = json.loads((folder / "samples.json").read_text("utf-8"))["samples"]
