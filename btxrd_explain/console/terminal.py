@@ -23,6 +23,7 @@ from btxrd_explain.console.stopping import Stopped, exit_code_of, swallowed
 from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError, RadiographError, memory_is_short
 from btxrd_explain.plain import plain
 from btxrd_explain.progress import Listener
+from btxrd_explain.system.memory import make_do_with_few_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -154,6 +155,7 @@ class Terminal(Listener):
         """Run a command; errors of the package become one line on stderr and their exit code, failed files another."""
         try:
             with self._listening():
+                make_do_with_few_addresses()
                 code = run() or (ExitCode.SOME_FILES_FAILED if self._failed else ExitCode.OK)
             with self._writing():
                 self._stdout.flush()
