@@ -4,11 +4,7 @@ All names come from :mod:`btxrd_explain.api`, and are imported when they are fir
 costs next to nothing.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # not typing's: what is imported here could be interrupted before the tool listens
 if TYPE_CHECKING:
     from btxrd_explain.api import (
         annotate_iou,
@@ -86,7 +82,9 @@ def __getattr__(name: str) -> object:
         return version("btxrd-explain")
     if name not in __all__:
         raise AttributeError(f"module 'btxrd_explain' has no attribute {name!r}")
-    return getattr(import_module("btxrd_explain.api"), name)
+    from btxrd_explain import api  # noqa: PLC0415 -- see above
+
+    return getattr(api, name)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
 """``btxrd-explain`` and ``python -m btxrd_explain``: the command line tool, to be stopped from its first line."""
 
+import _signal as signal  # the part in C: Python's own module takes milliseconds, in which Ctrl-C is not ours yet
 import os
-import signal
 
 
 def main() -> None:

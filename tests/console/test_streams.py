@@ -175,6 +175,16 @@ def test_a_backend_that_matplotlib_does_not_have_is_a_setting(tmp_path: Path) ->
     assert done.stderr == "error: MPLBACKEND: matplotlib has no backend 'no such': unset it\n"
 
 
+def test_nothing_else_is_imported_before_the_tool_listens() -> None:
+    """What takes time then could be interrupted with a traceback."""
+    run = (
+        "import sys; before = set(sys.modules); from btxrd_explain import __main__\n"
+        "print(sorted(set(sys.modules) - before - {'_signal'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=True)
+    assert done.stdout == "['btxrd_explain', 'btxrd_explain.__main__']\n"
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_while_modules_are_imported_ends_in_silence(name: str) -> None:
     """The import of the command line sends it; what imports it would show a KeyboardInterrupt."""
