@@ -4,7 +4,7 @@ Heat maps are quantised to 51,001 levels: ``level = floor(51000 h)``, but 1 for 
 pixels without evidence are a level of their own. Because of ``51000 = 255 * 200 = 1000 * 51`` one
 histogram serves Otsu's rule on ``uint8(255 h)``, thresholds of two digits and bins of 0.001, each to the last pixel.
 From the two histograms every threshold's true and false positives follow by cumulative sums, without another look at
-the pixels.
+the pixels. Which pixels of its own level reach a threshold of two digits, as float32 has it, their values tell.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ LEVELS_PER_BYTE = 200
 """Levels that share a value of ``uint8(255 h)``."""
 TOP_LEVEL = 255 * LEVELS_PER_BYTE
 """The level of ``h = 1``."""
+HUNDREDTHS = (np.arange(101) / 100).astype(np.float32)
+"""The thresholds 0, 0.01, ... 1 as they are compared with heat maps."""
 _FEW = 2**18
 _FLOAT32_COUNTS = 2**24
 """OpenCV returns counts as float32, which holds integers up to here."""
@@ -42,10 +44,15 @@ class Histogram:
     Attributes:
         inside: Int64 array of shape ``(TOP_LEVEL + 1,)``: annotated pixels of each level.
         whole: Int64 array of the same shape: all pixels of each level.
+        near_inside: Float32 array, ascending: values of the annotated pixels of a level next to one of
+            :data:`HUNDREDTHS` above 0.
+        near: Float32 array, ascending: likewise, of all pixels.
     """
 
     inside: NDArray[np.int64]
     whole: NDArray[np.int64]
+    near_inside: NDArray[np.float32]
+    near: NDArray[np.float32]
 
     @cached_property
     def inside_from(self) -> NDArray[np.int64]:
@@ -103,6 +110,18 @@ def _quantise(values: NDArray[np.float32], levels: NDArray[np.uint16], low: floa
         np.maximum(levels, values > 0, out=levels)
 
 
+LEVELS_OF_HUNDREDTHS = quantise(HUNDREDTHS)
+"""The level that each of :data:`HUNDREDTHS` belongs to: a multiple of 510, or one less by float32's rounding."""
+_LEVELS_PER_HUNDREDTH = np.uint16(TOP_LEVEL // 100)
+
+
+def _next_to_hundredths(levels: NDArray[np.uint16]) -> NDArray[np.bool_]:
+    """Return which levels, of any shape, may be one of :data:`LEVELS_OF_HUNDREDTHS` above 0."""
+    behind = levels + np.uint16(1)
+    behind -= behind // _LEVELS_PER_HUNDREDTH * _LEVELS_PER_HUNDREDTH  # several times faster than the remainder
+    return (behind <= 1) & (levels > 0)
+
+
 def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
     """Count the pixels of each level, in the whole image and in the annotation.
 
@@ -114,14 +133,17 @@ def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
         The two histograms.
     """
     pixels = heat.shape[0] * heat.shape[1]
-    levels, filled = np.empty(pixels, np.uint16), 0
+    levels, filled, near = np.empty(pixels, np.uint16), 0, [inside[:0].ravel()]
     for block in heat.blocks():
         values = heat.part(block.rows, block.columns)
-        _quantise(values, levels[filled : filled + values.size].reshape(values.shape), block.low)
+        own = levels[filled : filled + values.size].reshape(values.shape)
+        _quantise(values, own, block.low)
+        near.append(values[_next_to_hundredths(own)])
         filled += values.size
-    whole = _count(levels[:filled])
+    whole, annotated = _count(levels[:filled]), quantise(inside)
     whole[0] += pixels - filled
-    return Histogram(inside=_count(quantise(inside)), whole=whole)
+    near_inside = np.sort(inside[_next_to_hundredths(annotated)])
+    return Histogram(_count(annotated), whole, near_inside, np.sort(np.concatenate(near)))
 
 
 def pixels_at(levels: range, heat: HeatMap) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

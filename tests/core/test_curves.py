@@ -67,6 +67,25 @@ def test_the_curve_counts_each_pixel_at_each_threshold(
     np.testing.assert_allclose(iou_curve(histogram, operator), expected, atol=1e-12)
 
 
+NEAR = st.builds(
+    lambda number, ulps: np.float32(number / 100) + ulps * np.spacing(np.float32(number / 100)),
+    st.integers(0, 100),
+    st.integers(-2, 2),
+)
+"""Heat at the thresholds as float32 has them, and as near to them as it can be."""
+
+
+@pytest.mark.parametrize("operator", list(Operator))
+@given(values=arrays(np.float32, SHAPE, elements=NEAR.map(lambda value: float(np.clip(value, 0, 1)))), mask=MASKS)
+def test_the_curve_is_exact_next_to_the_thresholds(
+    operator: Operator, values: NDArray[np.float32], mask: NDArray[np.bool_]
+) -> None:
+    histogram = count_levels(HeatMap(values, 1.0, MapStatus.OK), values[mask])
+    regions = [operator.reached(values, threshold) for threshold in CURVE_THRESHOLDS.tolist()]
+    expected = [(region & mask).sum() / (region | mask).sum() for region in regions]
+    np.testing.assert_array_equal(iou_curve(histogram, operator), expected)
+
+
 def test_thresholds_are_those_of_two_digits() -> None:
     assert [round(level, 2) for level in CURVE_THRESHOLDS.tolist()] == [number / 100 for number in range(101)]
 

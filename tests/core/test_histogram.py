@@ -87,6 +87,8 @@ def test_a_map_that_is_made_in_parts_is_the_whole_one(
     counted, expected = (count_levels(of, heat.values[:2]) for of in (heat, whole))
     np.testing.assert_array_equal(counted.whole, expected.whole)
     np.testing.assert_array_equal(counted.inside, expected.inside)
+    np.testing.assert_array_equal(counted.near, expected.near)
+    np.testing.assert_array_equal(counted.near_inside, expected.near_inside)
     for levels in (range(1), range(1, 2), range(20_000, TOP_LEVEL + 1)):
         for ours, theirs in zip(pixels_at(levels, heat), pixels_at(levels, whole), strict=True):
             np.testing.assert_array_equal(ours, theirs)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.choices import Operator
-from btxrd_explain.core.histogram import TOP_LEVEL
+from btxrd_explain.core.histogram import HUNDREDTHS, LEVELS_OF_HUNDREDTHS, quantise
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,19 +20,13 @@ if TYPE_CHECKING:
 
 CURVE_THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
 """The thresholds of an IoU curve: 0, 0.01, ... 1."""
-_LOWEST_LEVELS = {
-    Operator.AT_LEAST: np.arange(101) * (TOP_LEVEL // 100),
-    Operator.ABOVE: np.arange(101) * (TOP_LEVEL // 100) + 1,
-}
-"""The lowest level of each threshold's region."""
 
 
 def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> NDArray[np.float64]:
     """Return the IoU of ``h >= t`` (or ``h > t``) for each of :data:`CURVE_THRESHOLDS`.
 
-    ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``. With ``>`` a threshold above 0 is moved up by at most 1/51,000.
-    With ``>=`` a value that is a threshold but for float32's rounding, such as 0.03, may count as below it; the scores
-    at one threshold are exact (:func:`btxrd_explain.core.threshold.count_reached`).
+    ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``, exact: at each threshold it is the score that is measured at it alone
+    (:func:`btxrd_explain.core.threshold.count_reached`). Thresholds are compared as float32.
 
     Args:
         histogram: The pixels by level, of which some are annotated.
@@ -48,10 +42,26 @@ def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> N
     >>> curve[[0, 50, 51, 100]].tolist()
     [0.3333333333333333, 0.5, 1.0, 1.0]
     """
-    lowest = _LOWEST_LEVELS[operator]
-    both = histogram.inside_from[lowest]
-    curve: NDArray[np.float64] = both / (histogram.annotated + histogram.whole_from[lowest] - both)
+    both = _reached(histogram.inside_from, histogram.near_inside, operator)
+    region = _reached(histogram.whole_from, histogram.near, operator)
+    curve: NDArray[np.float64] = both / (histogram.annotated + region - both)
     return curve
+
+
+def _reached(above: NDArray[np.int64], near: NDArray[np.float32], operator: Operator) -> NDArray[np.int64]:
+    """Count the pixels that reach each threshold: those of higher levels, and of its own level those that do.
+
+    Args:
+        above: Pixels at a level or above.
+        near: Values of the pixels at the levels of the thresholds above 0, and perhaps at other levels, ascending.
+        operator: Whether the threshold itself counts.
+    """
+    own = np.searchsorted(quantise(near), LEVELS_OF_HUNDREDTHS, "right")
+    own -= np.searchsorted(near, HUNDREDTHS, "left" if operator is Operator.AT_LEAST else "right")
+    reached: NDArray[np.int64] = above[LEVELS_OF_HUNDREDTHS.astype(np.intp) + 1] + own
+    if operator is Operator.AT_LEAST:
+        reached[0] = above[0]
+    return reached
 
 
 def average_precision(
