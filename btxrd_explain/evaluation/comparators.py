@@ -35,8 +35,11 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import Settings
 
 
-_DIFFERENCE = ("_difference", "_difference_low", "_difference_high")
-"""How the names of the other columns of a comparator end, in summaries of arrays."""
+_ENDS = (
+    *("_difference", "_difference_low", "_difference_high"),
+    *("_agreement", "_agreement_otsu", "_agreement_curve"),
+)
+"""How the names of the columns of a comparator end that are not scores, in tables and in summaries of arrays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +189,7 @@ def check_names(names: Iterable[str]) -> None:
     """
     owners: dict[str, str] = {}
     for name in names:
-        for end in ("", *_DIFFERENCE, *(f"_{metric}" for metric in METRIC_FIELDS)):
+        for end in ("", *_ENDS, *(f"_{metric}" for metric in METRIC_FIELDS)):
             column = f"comparator_{name}{end}"
             if (other := owners.setdefault(column, name)) != name:
                 raise ValueError(f"comparators '{other}' and '{name}' would share the column '{column}'")

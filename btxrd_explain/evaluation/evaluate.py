@@ -42,6 +42,7 @@ class Scores:
 
     Of an excluded radiograph no more is kept than what its row does not say, once for all of which the same is to be
     said: on 100,000 rows, whole scores would take 100 MiB more than ``benchmarks/memory.py`` sees of ``annotate-iou``.
+    What was measured of a radiograph without a lesion is its own.
 
     Args:
         rows: The radiographs, without grids.
@@ -62,8 +63,8 @@ class Scores:
             new = score.row.image_id != last
             last = score.row.image_id
             self.places.append((self.places[-1] if self.places else -1) + new)
-            bare = replace(score, row=_NO_ROW)
-            self._known.append(score if score.excluded is None else shared.setdefault(bare, bare))
+            bare = score if score.excluded is None else replace(score, row=_NO_ROW)
+            self._known.append(bare if score.excluded is None or score.metrics else shared.setdefault(bare, bare))
         found = self.places[-1] + 1 if self.places else 0
         if found != len(rows):
             raise ValueError(f"the scores are of {found} radiographs, shorter or longer than the {len(rows)} rows")

@@ -97,6 +97,7 @@ _MEANINGS = {
     "lesion_share": "annotated fraction of the image, on the pixels on which heat map and annotation meet",
     "threshold": "the threshold of this image: the fixed one, or what the rule chose",
     "region_share": "fraction of the image that is highlighted",
+    "otsu_threshold": "Otsu's threshold: the region is what lies above it in uint8(255 h) / 255",
     "best_threshold": "the threshold of best_iou",
 }
 

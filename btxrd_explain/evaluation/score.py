@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.labels import Truth
-    from btxrd_explain.core.metrics import ImageMetrics
+    from btxrd_explain.core.metrics import ImageMetrics, RegionAgreement
     from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.predictions.record import Prediction
@@ -118,7 +118,10 @@ class Score:
         lesion_share: Fraction of the radiograph that is annotated.
         seen_fraction: Fraction of the radiograph's pixels that the network saw.
         lesion_seen_fraction: The same of the annotated ones; None where nothing is annotated.
-        metrics: What each map scores; the classifier's map is there wherever the image is evaluated.
+        hottest: Row and column of the hottest pixel of the classifier's map, on the pixels on which it meets the
+            annotation; None where that was not looked at, or the map has none.
+        metrics: What each map scores; the classifier's map is there wherever the image is evaluated, and where its
+            annotation is without a lesion: then no more is known than the threshold and the region.
         curves: IoU of each map at 101 thresholds, float32, where it is defined.
         pixels: Pixels by bins of the classifier's map, inside and whole, uint32, shape ``(2, 1001)``; None where
             undefined.
@@ -126,6 +129,8 @@ class Score:
             or not asked for.
         comparators: What the findings of each detector or segmenter score, by its name.
         comparator_curves: Their IoU at 101 thresholds, likewise, as in ``curves``.
+        agreements: How far the classifier's map marks what each of them found, likewise; none where one of both is
+            undefined.
         no_lesion: Which classes are without a lesion.
         case: The class of a multi-label table that is looked at; None where classes exclude each other.
         key: Hash of all that the scores of the classifier's maps and of the ceiling follow from; None where there are
@@ -142,12 +147,14 @@ class Score:
     lesion_share: float | None = None
     seen_fraction: float | None = None
     lesion_seen_fraction: float | None = None
+    hottest: tuple[int, int] | None = None
     metrics: Mapping[MapKind, ImageMetrics] = field(default_factory=dict, hash=False)
     curves: Mapping[MapKind, NDArray[np.float32]] = field(default_factory=dict, hash=False)
     pixels: NDArray[np.uint32] | None = None
     boxes: NDArray[np.bool_] | None = None
     comparators: Mapping[str, ImageMetrics] = field(default_factory=dict, hash=False)
     comparator_curves: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, hash=False)
+    agreements: Mapping[str, RegionAgreement] = field(default_factory=dict, hash=False)
     no_lesion: NoLesion = BY_NAME
     case: Case | None = None
     key: str | None = None
@@ -175,7 +182,7 @@ class Score:
 
     @property
     def model(self) -> ImageMetrics | None:
-        """What the classifier's map scores; None where the image is not evaluated."""
+        """What the classifier's map scores; None where it was not measured."""
         return self.metrics.get(MapKind.MODEL)
 
     @property

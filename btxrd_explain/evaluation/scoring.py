@@ -12,7 +12,7 @@ from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.choices import Space, TargetClass
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus, heat_map, judge
-from btxrd_explain.core.metrics import box_overlaps, found_boxes, mean_of, measure
+from btxrd_explain.core.metrics import agreement, box_overlaps, found_boxes, mean_of, measure
 from btxrd_explain.core.metrics.baselines import Lattice, centre_grid, edge_grid, random_grid
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.evaluation.lesions import Lesions, lesions_of
@@ -141,7 +141,11 @@ class Scorer:
     def _judged(self, score: Score, image: ExplainedImage, lesions: Lesions) -> Scored:
         """Exclude a radiograph whose lesions cannot be measured, and compare the others."""
         if not lesions.mask.any():
-            return Scored(replace(score, excluded=Exclusion.EMPTY_ANNOTATION, detail=_dropped(lesions)))
+            score, findings = self._with_others(score, image, lesions)
+            space = self.protocol.space
+            found = measure(_own(score, image, space), lesions.mask_in(space), (), self.protocol.threshold)
+            excluded = replace(score, excluded=Exclusion.EMPTY_ANNOTATION, detail=_dropped(lesions))
+            return Scored(replace(excluded, metrics={MapKind.MODEL: found.metrics}), findings=findings)
         if not lesions.mask[image.frame.window_seen].any():
             return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT))
         return self._compared(score, image, lesions)
@@ -180,15 +184,10 @@ class Scorer:
         """Compare all maps with the lesions on the pixels of the protocol's space."""
         if not lesions.mask_in(self.protocol.space).any():
             return Scored(replace(score, excluded=Exclusion.OUT_OF_SIGHT, detail=_TOO_SMALL))
-        others, findings = self._others(score, image, lesions)
+        score, findings = self._with_others(score, image, lesions)
         false_alarm = self._false_alarm(score, image)
         classes = [index for index in (score.target, false_alarm) if index is not None]
-        score = replace(
-            score,
-            comparators={name: one.metrics for name, one in others.items()},
-            comparator_curves=_curves(others),
-            key=key_of(image, lesions, classes, self.protocol),
-        )
+        score = replace(score, key=key_of(image, lesions, classes, self.protocol))
         known = self._known_before(score, false_alarm)
         return replace(self._measured(score, image, lesions) if known is None else Scored(known), findings=findings)
 
@@ -243,12 +242,14 @@ class Scorer:
             return None
         return None if image.class_name(predicted) in self.protocol.no_lesion else predicted
 
-    def _others(
-        self, score: Score, image: ExplainedImage, lesions: Lesions
-    ) -> tuple[dict[str, Measurement], tuple[Finding, ...]]:
-        """Score what detectors and segmenters found, and tell of files that cannot be used."""
+    def _with_others(self, score: Score, image: ExplainedImage, lesions: Lesions) -> tuple[Score, tuple[Finding, ...]]:
+        """Add what is known without a lesion too: where the map is hottest, and what detectors and segmenters found.
+
+        Of these, files that cannot be used are told of.
+        """
         name = None if score.annotated_class is None else image.class_name(score.annotated_class)
-        space, found = self.protocol.space, {}
+        space, threshold = self.protocol.space, self.protocol.threshold
+        own, found, agreements = _own(score, image, space), {}, {}
         findings: list[Finding] = []
         for comparator, one in self.comparators.items():
             try:
@@ -257,9 +258,17 @@ class Scorer:
                 findings.append(unusable(score.row.image_id, error))
                 continue
             if heat is not None:
-                each = lesions.masks_in(space)
-                found[comparator] = measure(heat, lesions.mask_in(space), each, self.protocol.threshold)
-        return found, tuple(findings)
+                found[comparator] = measure(heat, lesions.mask_in(space), lesions.masks_in(space), threshold)
+                agreed = agreement(own, heat, threshold)
+                agreements |= {} if agreed is None else {comparator: agreed}
+        score = replace(
+            score,
+            hottest=own.hottest,
+            comparators={comparator: one.metrics for comparator, one in found.items()},
+            comparator_curves=_curves(found),
+            agreements=agreements,
+        )
+        return score, tuple(findings)
 
     def _edges(self, image: ExplainedImage) -> tuple[NDArray[np.float32] | None, str | None]:
         """Return the grid of the radiograph's edges where it is asked for, or why the radiograph cannot be read."""
@@ -287,9 +296,7 @@ class Scorer:
         step: int = 1,
     ) -> Iterator[tuple[MapKind, HeatMap]]:
         """Make the heat maps one after another, so that few are in memory at once; baselines on every n-th pixel."""
-        if score.target is None:
-            raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
-        yield MapKind.MODEL, image.heat_map(score.target, space=space)
+        yield MapKind.MODEL, _own(score, image, space)
         if (false_alarm := self._false_alarm(score, image)) is not None:
             yield MapKind.FALSE_ALARM, image.heat_map(false_alarm, space=space)
         other = score.row.least_probable if self.protocol.baselines or self.protocol.of_network else None
@@ -326,6 +333,13 @@ class Scorer:
             if heat.status is MapStatus.OK
         }
         return {kind: each for kind, each in overlaps.items() if each is not None}
+
+
+def _own(score: Score, image: ExplainedImage, space: Space) -> HeatMap:
+    """Return the classifier's map of the class that is measured."""
+    if score.target is None:
+        raise ValueError(f"'{score.row.image_id}' has no class whose map is measured")
+    return image.heat_map(score.target, space=space)
 
 
 def _curves(found: Mapping[Name, Measurement]) -> dict[Name, NDArray[np.float32]]:

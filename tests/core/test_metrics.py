@@ -179,9 +179,14 @@ def test_levels_keep_the_order(values: np.ndarray, other: float) -> None:
 
 
 @pytest.mark.parametrize("rule", list(Rule))
-def test_an_empty_annotation_leaves_everything_undefined(rule: Rule) -> None:
-    measured = measure(as_map(np.eye(3)), np.zeros((3, 3), bool), (), Threshold(rule))
-    assert measured.metrics == ImageMetrics(lesion_share=0.0)
+def test_an_empty_annotation_leaves_all_scores_undefined(rule: Rule) -> None:
+    """Of the map alone the same is known as with an annotation."""
+    measured, annotated = (
+        measure(as_map(np.eye(3)), mask, (), Threshold(rule)) for mask in (np.zeros((3, 3), bool), np.eye(3) > 0)
+    )
+    known = {name: getattr(annotated.metrics, name) for name in ("threshold", "region_share", "otsu_threshold")}
+    assert None not in known.values()
+    assert measured.metrics == ImageMetrics(lesion_share=0.0, **known)
     assert measured.curve is None
     assert measured.pixels is None
 
@@ -311,7 +316,7 @@ def test_parameters_out_of_range_are_refused(rule: Rule, value: float) -> None:
 
 
 def test_every_score_is_in_the_catalogue() -> None:
-    facts = {"lesion_share", "region_share", "threshold", "best_threshold"}
+    facts = {"lesion_share", "region_share", "threshold", "otsu_threshold", "best_threshold"}
     assert {*asdict(ImageMetrics(lesion_share=0.0))} - facts == {*METRICS}
 
 

@@ -129,6 +129,7 @@ def test_chexlocalize_is_reproduced_on_real_maps(real_data: Path) -> None:
         assert fixed.pointing_hit == (row["pointing_hit"] == "1")
         assert heat.hottest == (int(row["argmax_row"]), int(row["argmax_col"]))
         assert fixed.energy_in_mask == pytest.approx(float(row["energy_in_gt"]), abs=1e-6)
+        assert fixed.otsu_threshold == float(row["otsu_threshold"])
 
 
 def test_scikit_learn_agrees_on_a_real_map(real_data: Path) -> None:

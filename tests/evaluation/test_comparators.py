@@ -125,6 +125,45 @@ def test_findings_are_scored_as_maps_of_their_scores(data: Path, tmp_path: Path)
     assert "| boxes | runs | scored |" in (tmp_path / "annotation_report.md").read_text()
 
 
+def _agreements(data: Path, out: Path, annotations: Path) -> list[dict[str, Any]]:
+    table = ("--predictions", data / "table" / "predictions.parquet", "--annotations", annotations)
+    comparator = ("--comparator", f"detector={data / 'runs.json'}")
+    run("annotate-iou", *table, *comparator, "-o", out, "--panels", 1, "--no-baselines")
+    rows: list[dict[str, Any]] = pq.read_table(out / "annotation_metrics.parquet").to_pylist()
+    return rows
+
+
+def test_how_far_heat_maps_mark_what_was_found(data: Path, tmp_path: Path) -> None:
+    """It does not depend on the annotation: an image without a lesion has it, and no scores."""
+    rows = _agreements(data, tmp_path / "lesions", data / "coco.json")
+    for number, row in enumerate(rows):
+        found = _expected(number) >= 0.5
+        heat = np.load(data / "maps" / f"{number}_Tumour.npy")
+        heat = (heat - heat.min()) / (heat.max() - heat.min())
+        curve = [((heat >= np.float32(t / 100)) & found).sum() / ((heat >= np.float32(t / 100)) | found).sum()
+                 for t in range(101)] if FOUND[number] else None  # fmt: skip
+        expected = {"": None if curve is None else pytest.approx(curve[50]), "_curve": curve and pytest.approx(curve)}
+        assert {end: row[f"comparator_detector_agreement{end}"] for end in expected} == expected
+        byte = round(255 * row["otsu_threshold"])
+        otsu = (255 * heat).astype(np.uint8) > byte
+        iou = pytest.approx((otsu & found).sum() / (otsu | found).sum()) if FOUND[number] else None
+        assert row["comparator_detector_agreement_otsu"] == iou
+        assert (row["hottest_row"], row["hottest_column"]) == (12, 18)
+    coco = json.loads((data / "coco.json").read_text())
+    of_one = [one for one in coco["annotations"] if one["image_id"] == 8]
+    (tmp_path / "one.json").write_text(json.dumps(coco | {"annotations": of_one}))
+    half = _agreements(data, tmp_path / "half", tmp_path / "one.json")
+    without = "annotation without a lesion"
+    assert [row["excluded"] for row in half] == [without, None, without, without]
+    known = [f"comparator_detector_{end}" for end in ("agreement", "agreement_otsu", "agreement_curve", "region_share")]
+    known += ["hottest_row", "hottest_column", "otsu_threshold", "threshold", "region_share"]
+    assert [[row[name] for name in known] for row in half] == [[row[name] for name in known] for row in rows]
+    assert [row["lesion_share"] == 0 for row in half] == [True, False, True, True]
+    assert [row["comparator_detector_iou"] is None for row in half] == [True, False, True, True]
+    report = json.loads((tmp_path / "half" / "annotation_report.json").read_text())
+    assert report["summary"]["overall"]["metrics"]["iou"]["comparators"]["detector"]["n"] == 1
+
+
 def test_masks_are_findings_of_score_one(data: Path, tmp_path: Path) -> None:
     report = _evaluate(data, tmp_path, "--comparator", f"segmenter={data / 'masks'}")
     rows = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()

@@ -57,6 +57,13 @@ def test_comparators_are_scored_next_to_the_heat_maps() -> None:
     own = found.per_image.column("iou").to_pylist()
     assert iou["comparator_net_difference"] == pytest.approx(np.mean(own[:-1]) - 1)
     assert found.per_image.column("comparator_net_iou").to_pylist() == [1.0] * 4 + [None]
+    for end in ("agreement", "agreement_otsu"):  # with the mask, as the scores of the heat map are
+        agreed = found.per_image.column(f"comparator_net_{end}").to_pylist()
+        assert agreed == [*found.per_image.column(end.replace("agreement", "iou")).to_pylist()[:-1], None]
+    curves = found.per_image.column("comparator_net_agreement_curve").to_pylist()
+    assert curves == [*found.per_image.column("iou_curve").to_pylist()[:-1], None]
+    hottest = zip(*(found.per_image.column(f"hottest_{of}").to_pylist() for of in ("row", "column")), strict=True)
+    assert list(hottest) == [np.unravel_index(heat.argmax(), heat.shape) for heat in HEATS]
     assert found.readers is found.benchmark is None
 
 

@@ -156,7 +156,12 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         checked_count(seed, 0, "seed"),
     )
     scores = [
-        replace(score, comparators=compared.scores(row, checked[row], comparison.threshold, tolerance))
+        replace(
+            score,
+            hottest=heats[row].hottest,
+            comparators=compared.scores(row, checked[row], comparison.threshold, tolerance),
+            agreements=compared.agreements(row, comparison.threshold),
+        )
         for row, score in enumerate(_scores(comparison, ids, heats, checked))
     ]
     texts = {name: [None if value is None else str(value) for value in values] for name, values in columns.items()}
@@ -217,7 +222,8 @@ def _scores(
     for name, heat, mask in zip(names, heats, masks, strict=True):
         row = Prediction(name, "", None, None, RowStatus.OK)
         if not mask.any():
-            yield Score(row, excluded=Exclusion.EMPTY_ANNOTATION)
+            found = measured(heat, mask, None, how.threshold, how.tolerance)
+            yield Score(row, excluded=Exclusion.EMPTY_ANNOTATION, metrics={MapKind.MODEL: found.metrics})
             continue
         lattice = Lattice.of(mask, partial(regions_of, mask))
         results = {

@@ -9,6 +9,7 @@ import numpy as np
 
 from btxrd_explain.core.arrays import checked_choice, checked_mask
 from btxrd_explain.core.choices import Consensus
+from btxrd_explain.core.metrics import agreement
 from btxrd_explain.core.metrics.plain import as_heat_map, measured, region_at
 from btxrd_explain.core.readers import Drawing, Fate, ReaderComparison, centre_of, consensus_of
 from btxrd_explain.evaluation.comparators import check_names
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.heatmap import HeatMap
-    from btxrd_explain.core.metrics import ImageMetrics
+    from btxrd_explain.core.metrics import ImageMetrics, RegionAgreement
     from btxrd_explain.core.threshold import Threshold
 
 
@@ -99,6 +100,15 @@ class Compared:
             for name, maps in self.comparators.items()
             if (heat := maps[row]) is not None
         }
+
+    def agreements(self, row: int, threshold: Threshold) -> dict[str, RegionAgreement]:
+        """Return how far the heat map of an image marks what detectors and segmenters found on it."""
+        found = (
+            (name, agreement(self.heats[row], heat, threshold))
+            for name, maps in self.comparators.items()
+            if (heat := maps[row]) is not None
+        )
+        return {name: agreed for name, agreed in found if agreed is not None}
 
 
 def _drawn(name: str, values: Sequence[Any], heats: Sequence[HeatMap]) -> list[Drawing | Fate]:

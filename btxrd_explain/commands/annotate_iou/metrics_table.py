@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _MEASURED = tuple(name for name in METRIC_FIELDS if name != "lesion_share")
 """What is measured of each map; the annotated share is a fact of the image."""
 _CURVES = {MapKind.MODEL: "iou_curve", MapKind.CEILING: "ceiling_iou_curve"}
+_AGREEMENTS = {"agreement": "iou", "agreement_otsu": "iou_otsu", "agreement_curve": "curve"}
+"""How far the classifier's map marks what a comparator found: ends of columns, and what they hold."""
+_CURVE = pa.list_(pa.float32(), len(CURVE_THRESHOLDS))
 _KEY = "scored_from"
 _ROWS_AT_ONCE = 1024
 
@@ -52,6 +55,8 @@ _FACTS: tuple[tuple[str, pa.DataType], ...] = (
     ("lesion_share", pa.float64()),
     ("seen_fraction", pa.float64()),
     ("lesion_seen_fraction", pa.float64()),
+    ("hottest_row", pa.int32()),
+    ("hottest_column", pa.int32()),
 )
 
 
@@ -86,12 +91,18 @@ def metrics_schema(
         for prefix in (*map(prefix_of, MapKind), *(f"comparator_{other}_" for other in comparators))
         for name in _MEASURED
     ]
+    agreements = [
+        pa.field(f"comparator_{other}_{end}", _CURVE if what == "curve" else pa.float64())
+        for other in comparators
+        for end, what in _AGREEMENTS.items()
+    ]
     return pa.schema(
         [
             *(pa.field(name, kind, nullable=name != "image_id") for name, kind in _FACTS),
             *(pa.field(f"meta_{name}", pa.string()) for name in columns),
             *measured,
-            *(pa.field(curve, pa.list_(pa.float32(), len(CURVE_THRESHOLDS))) for curve in _CURVES.values()),
+            *agreements,
+            *(pa.field(curve, _CURVE) for curve in _CURVES.values()),
             pa.field(_KEY, pa.string()),
         ],
         metadata=None if metadata is None else {b"btxrd_explain": json.dumps(metadata, sort_keys=True).encode()},
@@ -135,7 +146,8 @@ def write_metrics(
                 break
             yield table
 
-    return write_tables(folder / "annotation_metrics", parts(), schema, only_parquet=[*_CURVES.values(), _KEY])
+    curves = [field.name for field in schema if field.type == _CURVE]
+    return write_tables(folder / "annotation_metrics", parts(), schema, only_parquet=[*curves, _KEY])
 
 
 def metrics_table(
@@ -174,6 +186,8 @@ def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
             "lesion_share": None if score.model is None else score.model.lesion_share,
             "seen_fraction": score.seen_fraction,
             "lesion_seen_fraction": score.lesion_seen_fraction,
+            "hottest_row": None if score.hottest is None else score.hottest[0],
+            "hottest_column": None if score.hottest is None else score.hottest[1],
             _KEY: score.key,
         }
         | {name: curve.tolist() for kind, name in _CURVES.items() if (curve := score.curves.get(kind)) is not None}
@@ -186,6 +200,11 @@ def _row(score: Score, names: Sequence[str]) -> dict[str, Any]:
             f"comparator_{other}_{name}": getattr(metrics, name)
             for other, metrics in score.comparators.items()
             for name in _MEASURED
+        }
+        | {
+            f"comparator_{other}_{end}": getattr(agreed, what)
+            for other, agreed in score.agreements.items()
+            for end, what in _AGREEMENTS.items()
         }
     )
 

@@ -7,7 +7,7 @@ and source. Scores that pool pixels or boxes over images have an accumulator of 
 from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.metrics.boxes import BoxAccuracy, BoxResult, box_overlaps, found_boxes, max_box_accuracy
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS
-from btxrd_explain.core.metrics.image import ImageMetrics, Measurement, mean_of, measure
+from btxrd_explain.core.metrics.image import ImageMetrics, Measurement, RegionAgreement, agreement, mean_of, measure
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts, PixelPrecision, pooled_precision
 from btxrd_explain.core.threshold import Threshold, region_of
 
@@ -19,8 +19,10 @@ __all__ = [
     "Measurement",
     "PixelCounts",
     "PixelPrecision",
+    "RegionAgreement",
     "Rule",
     "Threshold",
+    "agreement",
     "box_overlaps",
     "found_boxes",
     "max_box_accuracy",

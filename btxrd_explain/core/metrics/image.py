@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from btxrd_explain.core.choices import Rule
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
-from btxrd_explain.core.histogram import TOP_LEVEL, Histogram, count_levels, pixels_at
+from btxrd_explain.core.histogram import LEVELS_PER_BYTE, TOP_LEVEL, Histogram, count_levels, pixels_at
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.overlap import Overlap, count_overlap
@@ -23,6 +23,7 @@ from btxrd_explain.core.threshold import (
     otsu_level,
     overlap_from,
     percentile_level,
+    region_of,
 )
 
 if TYPE_CHECKING:
@@ -177,6 +178,8 @@ TOP_PERCENT = 5.0
 class ImageMetrics:
     """The scores of one image; None is undefined: nothing annotated, or no positive evidence in the map.
 
+    Where nothing is annotated, the threshold and the region of the map are known all the same.
+
     Definitions are those of :mod:`btxrd_explain.core.metrics.catalogue`.
 
     Attributes:
@@ -190,6 +193,7 @@ class ImageMetrics:
         recall: Fraction of the annotation that the region covers.
         lesion_recall: Fraction of the lesions that the region touches; None where the lesions were not given.
         iou_otsu: IoU at Otsu's threshold, whatever the rule.
+        otsu_threshold: Otsu's threshold: the region is what lies above it in ``uint8(255 h) / 255``.
         iou_percentile: IoU of the hottest 5 % of the pixels, whatever the rule.
         best_iou: Highest IoU of the curve over 101 thresholds: chosen in hindsight, and optimistic.
         best_threshold: The threshold of ``best_iou``, the lowest of equals.
@@ -212,6 +216,7 @@ class ImageMetrics:
     recall: float | None = None
     lesion_recall: float | None = None
     iou_otsu: float | None = None
+    otsu_threshold: float | None = None
     iou_percentile: float | None = None
     best_iou: float | None = None
     best_threshold: float | None = None
@@ -285,7 +290,8 @@ def measure(
         exact: Whether average precision tells the hottest pixels apart by their values; else by their levels.
 
     Returns:
-        The measurement; all but ``lesion_share`` is None where nothing is annotated or the map shows no evidence.
+        The measurement; all but ``lesion_share`` is None where the map shows no evidence. Where nothing is annotated,
+        ``threshold``, ``region_share`` and ``otsu_threshold`` are known.
 
     Raises:
         ValueError: The shapes differ, the mask is not boolean, or the heat map is not in [0, 1].
@@ -294,23 +300,29 @@ def measure(
         raise ValueError(f"expected a boolean mask of {heat.shape}, got {mask.dtype} of {mask.shape}")
     window = _bounds(mask)
     lesion_share = int(np.count_nonzero(mask[window])) / mask.size
-    if heat.status is not MapStatus.OK or lesion_share == 0:
+    if heat.status is not MapStatus.OK:
         return Measurement(ImageMetrics(lesion_share=lesion_share))
     look = _Look.at(heat, mask, window)
-    cut = threshold.cut(look.histogram)
+    cut, otsu = threshold.cut(look.histogram), otsu_level(look.histogram)
     overlap, region = _region(look, cut, fill=threshold.rule is Rule.OTSU_CHEXLOCALIZE)
-    hits = hits_among_hottest(heat, mask, look.histogram)
-    curve = iou_curve(look.histogram, threshold.operator)
-    metrics = ImageMetrics(
+    of_map = ImageMetrics(
         lesion_share=lesion_share,
         threshold=cut.value,
         region_share=overlap.region / mask.size,
+        otsu_threshold=(otsu // LEVELS_PER_BYTE - 1) / 255,
+    )
+    if lesion_share == 0:
+        return Measurement(of_map)
+    hits = hits_among_hottest(heat, mask, look.histogram)
+    curve = iou_curve(look.histogram, threshold.operator)
+    metrics = replace(
+        of_map,
         iou=overlap.iou,
         dice=overlap.dice,
         precision=overlap.precision,
         recall=overlap.recall,
         lesion_recall=_lesion_recall(region, (lesion[window] for lesion in lesions)),
-        iou_otsu=overlap_from(otsu_level(look.histogram), look.histogram).iou,
+        iou_otsu=overlap_from(otsu, look.histogram).iou,
         iou_percentile=overlap_from(percentile_level(look.histogram, TOP_PERCENT), look.histogram).iou,
         best_iou=float(curve.max()),
         best_threshold=float(CURVE_THRESHOLDS[curve.argmax()]),
@@ -324,6 +336,44 @@ def measure(
         roc_auc=roc_auc(look.histogram),
     )
     return Measurement(metrics, curve, PixelCounts.of(look.histogram))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RegionAgreement:
+    """How far a heat map marks the region of another map, such as what a detector found.
+
+    Attributes:
+        iou: IoU of the regions of both by one rule.
+        iou_otsu: IoU of the region at the heat map's Otsu threshold and the other one's region.
+        curve: Float64 array of shape ``(101,)``: IoU of ``h >= t`` (or ``h > t``) and that region at each of
+            ``CURVE_THRESHOLDS``.
+    """
+
+    iou: float | None
+    iou_otsu: float | None
+    curve: NDArray[np.float64]
+
+
+def agreement(heat: HeatMap, other: HeatMap, threshold: Threshold = HALF) -> RegionAgreement | None:
+    """Compare the regions of two heat maps of one image, whatever is annotated.
+
+    Args:
+        heat: The heat map.
+        other: Another one, of the same shape.
+        threshold: The rule that turns both into regions.
+
+    Returns:
+        How far they agree; None where one of them has no region by that rule, or no evidence.
+    """
+    if {heat.status, other.status} != {MapStatus.OK}:
+        return None
+    region = region_of(other.values, threshold)
+    if not region.any():
+        return None
+    look = _Look.at(heat, region, _bounds(region))
+    overlap, _ = _region(look, threshold.cut(look.histogram), fill=threshold.rule is Rule.OTSU_CHEXLOCALIZE)
+    otsu = overlap_from(otsu_level(look.histogram), look.histogram)
+    return RegionAgreement(overlap.iou, otsu.iou, iou_curve(look.histogram, threshold.operator))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

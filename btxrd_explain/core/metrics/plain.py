@@ -60,8 +60,9 @@ def score(  # noqa: PLR0913 -- a keyword for each choice that moves a score
 
     Returns:
         The scores by the names of :data:`btxrd_explain.core.metrics.catalogue.METRICS`, each in [0, 1] or a truth
-        value, with ``lesion_share``, ``threshold``, ``region_share`` and ``best_threshold``. All but ``lesion_share``
-        are None where the mask is empty, or where the map is all 0 or flat.
+        value, with ``lesion_share``, ``threshold``, ``region_share``, ``otsu_threshold`` and ``best_threshold``. All
+        but ``lesion_share`` are None where the map is all 0 or flat, and all but the first four where the mask is
+        empty.
 
     Raises:
         TypeError: An argument is of another kind, such as a heat map of bytes (0 to 255).
