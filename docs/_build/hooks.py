@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 _TEXTS: dict[str, str] = {}
+_LONG = 32
+"""Characters of code in a sentence or a cell from which on it may be broken into lines."""
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -45,10 +47,12 @@ def _changelog(root: Path) -> str:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 -- MkDocs' signature
-    """Put the generated texts in the place of their names."""
+    """Put the generated texts in the place of their names, and lead to the page of the changelog."""
+    markdown = markdown.replace("](../CHANGELOG.md)", "](changelog.md)")
     return re.sub(r"\{\{ (\w+) \}\}", lambda match: _TEXTS[match[1]], markdown)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 -- MkDocs' signature
-    """Let every picture open in its own size."""
+    """Let every picture open in its own size, and mark code that may be broken into lines."""
+    html = re.sub(rf"<code>([^<]{{{_LONG},}})</code>", r'<code class="long">\1</code>', html)
     return re.sub(r'<img [^>]*\bsrc="([^"]+)"[^>]*>', r'<a href="\1" title="Open in full size">\g<0></a>', html)

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from btxrd_explain import compute_cam_iou
+from btxrd_explain import compute_cam_iou, create_overlay
 from btxrd_explain.core.ceiling import ideal_grid
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
@@ -89,8 +89,9 @@ def scores_picture() -> bytes:
         radius = float(np.sqrt(heat.cell[0] * heat.cell[1])) / 2
         axes[2].plot(column, row, "+", color="white", markersize=10, markeredgewidth=2)
         axes[2].add_patch(Circle((column, row), radius, fill=False, color="white", linestyle="--"))
-    _show(axes[3], example, f"energy in the mask {scores.energy_in_mask:.2f},\nchance {scores.lesion_share:.2f}")
-    axes[3].imshow(np.where(example.mask, heat.values, np.nan), cmap=_COLOURS, alpha=0.8, vmin=0, vmax=1)
+    inside = example._replace(heat=np.where(example.mask, heat.values, 0))
+    said = f"energy in the mask {scores.energy_in_mask:.2f},\nchance {scores.lesion_share:.2f}"
+    _show(axes[3], inside, said, heat=True)
     return _png(figure)
 
 
@@ -135,9 +136,7 @@ def _show(
     axes: Axes, example: _Example, title: str, *, heat: bool = False, region: NDArray[np.bool_] | None = None
 ) -> None:
     """Show the radiograph with the lesion's outline, and the heat map or a region over it."""
-    axes.imshow(example.pixels, cmap="gray")
-    if heat:
-        axes.imshow(example.heat, cmap=_COLOURS, alpha=0.5, vmin=0, vmax=1)
+    axes.imshow(create_overlay(example.pixels, example.heat if heat else np.zeros_like(example.heat)))
     if region is not None:
         axes.imshow(np.where(region, 1.0, np.nan), cmap=_COLOURS, alpha=0.5, vmin=0, vmax=1.3)
     axes.contour(example.mask, levels=[0.5], colors="#00e5ff", linewidths=1.5)

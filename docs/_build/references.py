@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from btxrd_explain import errors
@@ -12,6 +13,7 @@ from btxrd_explain.commands import config
 from btxrd_explain.model.aliases import FACTS
 from btxrd_explain.model.aliases import SECTIONS as CHECKPOINT_SECTIONS
 from btxrd_explain.settings import SECTIONS, SETTINGS, section_description
+from btxrd_explain.settings.flags import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,6 +26,7 @@ def commands() -> str:
     command = [sys.executable, "-m", "typer", "btxrd_explain.cli", "utils", "docs", "--name", "btxrd-explain"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     text = re.sub(r"\[/?(?:bold|dim)\]", "", text).replace("\\[", "[")
+    text = re.sub(r"(\* `[A-Z|]+) <[^>]*>`", r"\1`", text)  # the types of arguments, in Python's words
     text = re.sub(r"(?<=Examples:\n\n)(?:btxrd-explain .*\n+)+", _examples, text)
     return text.partition("**Commands**")[0].partition("\n")[2] + "".join(_sections(text))
 
@@ -40,16 +43,22 @@ def _examples(lines: re.Match[str]) -> str:
 
 
 def settings() -> str:
-    """Return a table of settings per section."""
+    """Return a table of settings per section, each with its flag where a command has one."""
     defaults = {row.name: row.value for row in config.run(environ={}).rows}
+    flags = set(chain.from_iterable(FLAGS.values())) - {"data.inputs"}  # which is an argument
     parts = []
     for section in SECTIONS:
         rows = [
-            (f"`{setting.key}`", setting.description, setting.allowed, f"`{defaults[setting.name]}`")
+            (
+                f"`{setting.key}`" + (f", `{setting.flag}`" if setting.name in flags else ""),
+                setting.description,
+                setting.allowed,
+                f"`{defaults[setting.name]}`",
+            )
             for setting in SETTINGS.values()
             if setting.section == section
         ]
-        table = _table(("setting", "meaning", "value", "default"), rows)
+        table = _table(("setting, and its flag", "meaning", "value", "default"), rows)
         parts.append(f"## {section}\n\n{section_description(section)}\n\n{table}")
     return "\n\n".join(parts)
 

@@ -15,13 +15,14 @@ from btxrd_explain.model.aliases import FACTS, SECTIONS
 from btxrd_explain.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
+REPOSITORY = "https://example.org/btxrd-explain"
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "REPOSITORY_URL": REPOSITORY}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
@@ -32,12 +33,16 @@ def test_every_generated_text_is_filled_in(site: Path) -> None:
     assert not [path for path, text in pages.items() if "{{" in text.partition("<article")[2].partition("</article")[0]]
     settings = pages[site / "reference" / "settings" / "index.html"]
     assert all(f"<code>{setting.key}</code>" in settings for setting in SETTINGS.values())
+    assert "<code>threshold</code>, <code>--threshold</code>" in settings
+    assert "<code>--inputs</code>" not in settings
     facts = pages[site / "reference" / "checkpoint-facts" / "index.html"]
     names = [name for aliases in FACTS.values() for name in (*aliases.certain, *aliases.likely, *aliases.within)]
     assert all(f"<code>{name}</code>" in facts for name in (*names, *chain(*SECTIONS.values())))
     commands = pages[site / "reference" / "commands" / "index.html"]
     assert "btxrd-explain annotate-iou" in commands
     assert "[bold]" not in commands
+    assert "<code>INPUT</code>" in commands
+    assert "&lt;list[str]&gt;" not in commands
 
 
 def test_pictures_come_from_the_code(site: Path) -> None:
@@ -56,6 +61,19 @@ def test_the_changelog_is_a_page(site: Path) -> None:
     assert 'href="../reference/changes-0.2/"' in text
 
 
+def test_the_start_page_leads_to_changelog_and_repository(site: Path) -> None:
+    text = (site / "index.html").read_text("utf-8")
+    assert 'href="changelog/"' in text.partition("<article")[2]
+    assert f'href="{REPOSITORY}"' in text
+
+
+def test_names_in_texts_are_kept_whole_and_long_code_is_not(site: Path) -> None:
+    text = (site / "reference" / "inputs" / "index.html").read_text("utf-8")
+    assert "<code>unreadable</code>" in text
+    assert '<code class="long">image_id,split,label\\n000046.png,test,Benign</code>' in text
+    assert "code:not([class])" in (site / "assets" / "site.css").read_text("utf-8")
+
+
 def test_every_picture_opens_in_its_own_size(site: Path) -> None:
     articles = [
         path.read_text("utf-8").partition("<article")[2].partition("</article")[0] for path in site.rglob("*.html")
@@ -72,6 +90,15 @@ def test_examples_of_commands_are_blocks_of_code(site: Path) -> None:
     assert "<p>Examples:</p>\n<div" in text
     assert "<p>btxrd-explain" not in text
     assert "```" not in text
+
+
+def test_examples_and_results_of_functions_are_whole(site: Path) -> None:
+    text = (site / "reference" / "library" / "index.html").read_text("utf-8").partition("<article")[2]
+    assert '<div class="language-pycon highlight">' in text
+    assert "<blockquote>" not in text
+    returned = re.findall(r"<p>The classifier: <code>preprocess.*?</p>", text, flags=re.DOTALL)
+    assert returned
+    assert all(result.endswith("what was taken, and from where.</p>") for result in returned)
 
 
 def test_the_start_page_shows_the_readmes_picture(site: Path) -> None:
