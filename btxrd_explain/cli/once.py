@@ -2,7 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -35,17 +36,12 @@ class _Command(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- see above
         """Show what most runs need, or with ``--help-all`` every flag."""
         parameters: list[Any] = self.get_params(ctx)
-        _narrow(parameters)
         # Rich would break the lines of a paragraph where those of the code break.
         self.help = re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.cleandoc(self.help or ""))
-        further = [] if _ALL_FLAGS in ctx.meta else [each for each in parameters if _is_further(each)]
-        for each in further:
-            each.hidden = True
-        try:
+        with _narrowed(parameters):
+            for each in parameters:
+                each.hidden |= _is_further(each) and _ALL_FLAGS not in ctx.meta
             super().format_help(ctx, formatter)
-        finally:
-            for each in further:
-                each.hidden = False
 
 
 class _Group(TyperGroup):
@@ -62,8 +58,8 @@ class _Group(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 -- see above
         """Show switches as the commands do."""
-        _narrow(self.get_params(ctx))
-        super().format_help(ctx, formatter)
+        with _narrowed(self.get_params(ctx)):
+            super().format_help(ctx, formatter)
 
 
 class App(typer.Typer):
@@ -95,13 +91,24 @@ def _is_further(parameter: Any) -> bool:  # noqa: ANN401 -- see above
     return getattr(parameter, "rich_help_panel", None) is not None
 
 
-def _narrow(parameters: list[Any]) -> None:
-    """Leave out columns that take the place of the texts: the opposites of switches, and the types of arguments."""
-    for each in parameters:
-        if getattr(each, "is_flag", False):
-            each.metavar, each.secondary_opts = "", []
-        if each.param_type_name == "argument":
-            each.display_type_rich = lambda ctx: None  # noqa: ARG005 -- Typer's signature
+@contextmanager
+def _narrowed(parameters: list[Any]) -> Iterator[None]:
+    """Leave out columns that take the place of the texts: the opposites of switches, and the types of arguments.
+
+    In the end the parameters are as they were: a command line may follow in the same process.
+    """
+    kept = [dict(vars(each)) for each in parameters]
+    try:
+        for each in parameters:
+            if getattr(each, "is_flag", False):
+                each.metavar, each.secondary_opts = "", []
+            if each.param_type_name == "argument":
+                each.display_type_rich = lambda ctx: None  # noqa: ARG005 -- Typer's signature
+        yield
+    finally:
+        for each, attributes in zip(parameters, kept, strict=True):
+            vars(each).clear()
+            vars(each).update(attributes)
 
 
 def question_of(command: str) -> str | None:

@@ -53,6 +53,18 @@ def test_every_flag_has_its_values_and_its_default(command: str, help_of: Callab
     assert all(len(line) <= 80 for line in narrow)
 
 
+@pytest.mark.parametrize("arguments", ["--help", "infer --help", "infer --help-all"])
+def test_a_help_leaves_the_flags_as_they_are_for_the_next_command_line(arguments: str) -> None:
+    def flags() -> list[dict[str, Any]]:
+        every = [*GROUP.params, *GROUP.commands["infer"].params]
+        return [{name: value for name, value in vars(each).items() if name[0] != "_"} for each in every]
+
+    before = flags()
+    assert any("--no-overlay" in each["secondary_opts"] for each in before)
+    assert GROUP.main(arguments.split(), standalone_mode=False) == 0
+    assert flags() == before
+
+
 def test_the_first_panel_has_what_most_runs_need(help_of: Callable[..., str]) -> None:
     first = help_of("annotate-iou").partition("─ Options ─")[2].partition("╰")[0]
     for flag in ("--annotations", "--split-csv", "--split", "--checkpoint", "--directory", "--threshold", "--config"):
