@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torchvision.transforms import v2
 
 from btxrd_explain.core.choices import Interpolation, ResizeMode
 from btxrd_explain.core.geometry import Size
@@ -26,6 +25,8 @@ def test_the_usual_training_transform_is_reproduced(pixels: np.ndarray) -> None:
 
 
 def test_torchvision_is_reproduced(pixels: np.ndarray) -> None:
+    from torchvision.transforms import v2  # noqa: PLC0415 -- brings torch's compiler along, which takes seconds
+
     transform = v2.Compose(
         [
             v2.ToImage(),

@@ -120,19 +120,6 @@ def patched(data: bytes, place: int, width: int, *values: int, order: Literal["b
     return data[:place] + new + data[place + len(new) :]
 
 
-BOMBS = {
-    "png": png(width=60_000, height=60_000),
-    "profile": png(chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**28), 1))),
-    "comment": png(chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(2**28), 1))),
-    "tile": tiff_of_one_tile(60_000),
-    "jpeg": patched(JPEGS["grey"], JPEGS["grey"].index(b"\xff\xc0") + 5, 2, 65_500, 65_500, order="big"),
-    "progressive": patched(
-        JPEGS["progressive"], JPEGS["progressive"].index(b"\xff\xc2") + 5, 2, 65_500, 65_500, order="big"
-    ),
-    "gif": patched(OTHERS["gif"], 6, 2, 65_535, 65_535, order="little"),
-    "bmp": patched(OTHERS["bmp L"], 18, 4, 60_000, 60_000, order="little"),
-}
-"""Small files that claim, or unpack to, much more than memory should be given to."""
 READ_ALL = """
 import resource, sys
 from pathlib import Path
@@ -154,18 +141,35 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.fixture(scope="module")
+def bombs() -> dict[str, bytes]:
+    """Small files that claim, or unpack to, much more memory than should be given to one."""
+    return {
+        "png": png(width=60_000, height=60_000),
+        "profile": png(chunk(b"iCCP", b"x\0\0" + zlib.compress(bytes(2**28), 1))),
+        "comment": png(chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(2**28), 1))),
+        "tile": tiff_of_one_tile(60_000),
+        "jpeg": patched(JPEGS["grey"], JPEGS["grey"].index(b"\xff\xc0") + 5, 2, 65_500, 65_500, order="big"),
+        "progressive": patched(
+            JPEGS["progressive"], JPEGS["progressive"].index(b"\xff\xc2") + 5, 2, 65_500, 65_500, order="big"
+        ),
+        "gif": patched(OTHERS["gif"], 6, 2, 65_535, 65_535, order="little"),
+        "bmp": patched(OTHERS["bmp L"], 18, 4, 60_000, 60_000, order="little"),
+    }
+
+
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux says how much memory a process has")
-def test_bombs_are_refused_in_little_memory(tmp_path: Path) -> None:
-    for name, data in BOMBS.items():
+def test_bombs_are_refused_in_little_memory(bombs: dict[str, bytes], tmp_path: Path) -> None:
+    for name, data in bombs.items():
         (tmp_path / name).write_bytes(data)
-    command = [sys.executable, "-c", READ_ALL, *(str(tmp_path / name) for name in BOMBS)]
+    command = [sys.executable, "-c", READ_ALL, *(str(tmp_path / name) for name in bombs)]
     kibibytes = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert kibibytes < 64 * 1024
 
 
-def test_a_tiff_whose_tile_claims_more_memory_than_an_image_is_refused() -> None:
+def test_a_tiff_whose_tile_claims_more_memory_than_an_image_is_refused(bombs: dict[str, bytes]) -> None:
     with pytest.raises(UndecodableError, match="has more than 100,000,000 pixels"):
-        decode_radiograph(BOMBS["tile"])
+        decode_radiograph(bombs["tile"])
 
 
 @pytest.mark.real_data
