@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from btxrd_explain.core.geometry import Frame
+    from btxrd_explain.core.interpolation import Line
 
 NOISE_FLOOR = 1e-6
 """A peak below this fraction of the terms it was summed from is rounding noise of float32, not evidence.
@@ -91,12 +92,15 @@ class HeatMap:
         """Height and width of the image."""
         return self.source.shape
 
-    def part(self, rows: slice = slice(None), columns: slice = slice(None)) -> NDArray[np.float32]:
-        """Return the values of some of the pixels, in steps of 1."""
+    def part(
+        self, rows: slice = slice(None), columns: slice = slice(None), out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
+        """Return the values of some of the pixels, in steps of 1; written into ``out`` where that is given."""
         if not isinstance(self.source, Surface):
-            return self.source[rows, columns]
-        image = self.source.part(rows, columns)
-        np.clip(image, 0, 1, out=image)
+            return np.positive(self.source[rows, columns], out=out) if out is not None else self.source[rows, columns]
+        image = self.source.part(rows, columns, out)
+        if self.source.may_leave(rows, columns):
+            np.clip(image, 0, 1, out=image)
         top, left = rows.start or 0, columns.start or 0
         for pixel, value in ((self.coldest, 0), (self.hottest, 1)):  # whatever rounding has made of them
             if pixel and 0 <= pixel[0] - top < image.shape[0] and 0 <= pixel[1] - left < image.shape[1]:
@@ -192,9 +196,8 @@ def heat_map(
         The heat map: ReLU, bilinear upsampling and min-max scaling per image. Pixels that the network did not see,
         and padding, are 0 and have no part in the scaling.
     """
-    lines = frame.lines_on_original if space is Space.ORIGINAL else frame.lines_on_input
-    rows, columns = lines(grid.shape)
-    taken = rows.every(step), columns.every(step)
+    rows, columns = _lines(frame, space, grid.shape)
+    taken = _every(frame, space, grid.shape, step)
     size = len(taken[0].coordinates), len(taken[1].coordinates)
     if status in {MapStatus.NON_FINITE, MapStatus.NOT_COMPUTED}:
         return HeatMap(np.zeros(size, np.float32), None, status)
@@ -213,6 +216,19 @@ def heat_map(
         return HeatMap(scaled, peak, status, found.hottest, (height, width), found.coldest)
     row, column = (min(place // step, side - 1) for place, side in zip(found.hottest, size, strict=True))
     return HeatMap(scaled, peak, status, (row, column), (height / step, width / step))
+
+
+@lru_cache(maxsize=16)
+def _lines(frame: Frame, space: Space, cells: tuple[int, ...]) -> tuple[Line, Line]:
+    """Place rows and columns of pixels on a grid; the maps of one image, which come one after another, share them."""
+    return frame.lines_on_original(cells) if space is Space.ORIGINAL else frame.lines_on_input(cells)
+
+
+@lru_cache(maxsize=16)
+def _every(frame: Frame, space: Space, cells: tuple[int, ...], step: int) -> tuple[Line, Line]:
+    """Take every so many-th of them."""
+    rows, columns = _lines(frame, space, cells)
+    return (rows, columns) if step == 1 else (rows.every(step), columns.every(step))
 
 
 def hash_of_maps(maps: NDArray[np.float32]) -> str:

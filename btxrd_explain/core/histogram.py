@@ -32,6 +32,8 @@ TOP_LEVEL = 255 * LEVELS_PER_BYTE
 """The level of ``h = 1``."""
 HUNDREDTHS = (np.arange(101) / 100).astype(np.float32)
 """The thresholds 0, 0.01, ... 1 as they are compared with heat maps."""
+_LOWEST = 2 / TOP_LEVEL
+"""Values that are higher, be it by rounding, are of level 1 at least."""
 _FEW = 2**18
 _FLOAT32_COUNTS = 2**24
 """OpenCV returns counts as float32, which holds integers up to here."""
@@ -81,7 +83,7 @@ class Histogram:
 
     def level_reached_by(self, count: int) -> int:
         """Return the highest level at or above which at least ``count`` pixels lie; ``count`` is at least 1."""
-        return int(np.searchsorted(-self.whole_from, -count, side="right")) - 1
+        return len(self.whole_from) - 1 - int(np.searchsorted(self.whole_from[::-1], count, side="left"))
 
 
 def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
@@ -97,17 +99,14 @@ def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
     [0, 1, 25500, 51000]
     """
     levels = np.empty(values.shape, np.uint16)
-    _quantise(values, levels, 0)
-    return levels
+    _round_down(values, levels, np.empty(values.shape, np.float32))
+    return np.maximum(levels, values > 0, out=levels)
 
 
-def _quantise(values: NDArray[np.float32], levels: NDArray[np.uint16], low: float) -> None:
-    """Write the levels of values none of which, but for rounding, is below ``low``."""
-    scaled = values * np.float32(255)  # in two steps: what is rounded to a byte's first value is of that byte
+def _round_down(values: NDArray[np.float32], levels: NDArray[np.uint16], scaled: NDArray[np.float32]) -> None:
+    np.multiply(values, np.float32(255), out=scaled)  # in two steps: what is rounded to a byte's first is of that byte
     scaled *= np.float32(LEVELS_PER_BYTE)
     np.copyto(levels, scaled, casting="unsafe")
-    if low < 2 / TOP_LEVEL:
-        np.maximum(levels, values > 0, out=levels)
 
 
 LEVELS_OF_HUNDREDTHS = quantise(HUNDREDTHS)
@@ -133,15 +132,22 @@ def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
         The two histograms.
     """
     pixels = heat.shape[0] * heat.shape[1]
-    levels, filled, near = np.empty(pixels, np.uint16), 0, [inside[:0].ravel()]
-    for block in heat.blocks():
-        values = heat.part(block.rows, block.columns)
+    blocks = list(heat.blocks())
+    levels, filled, positive, near = np.empty(pixels, np.uint16), 0, 0, [inside[:0].ravel()]
+    most = max((block.size for block in blocks), default=0)
+    scratch = np.empty((2, most), np.float32)  # new memory costs more than sums
+    for block in blocks:
+        values, scaled = (row[: block.size].reshape(block.shape) for row in scratch)
+        values = heat.part(block.rows, block.columns, values)
+        positive += values.size if block.low > _LOWEST else cv2.countNonZero(values)
         own = levels[filled : filled + values.size].reshape(values.shape)
-        _quantise(values, own, block.low)
+        _round_down(values, own, scaled)
         near.append(values[_next_to_hundredths(own)])
         filled += values.size
     whole, annotated = _count(levels[:filled]), quantise(inside)
-    whole[0] += pixels - filled
+    zeros = filled - positive  # counting them is quicker than raising all levels below 1 whose values are more than 0
+    whole[1] += whole[0] - zeros
+    whole[0] = zeros + pixels - filled
     near_inside = np.sort(inside[_next_to_hundredths(annotated)])
     return Histogram(_count(annotated), whole, near_inside, np.sort(np.concatenate(near)))
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_ROUNDING = 1e-6
+"""Interpolation in float32 is off by less, in units of the largest value."""
 _AT_ONCE = 2**17
 """Pixels handled at a time, so that what lies between two steps stays in the processor's cache."""
 
@@ -121,6 +123,16 @@ class Line:
         weights[index, self.upper[pixels]] += self.fraction[pixels]
         return weights
 
+    @cached_property
+    def weight(self) -> NDArray[np.float64]:
+        """How much each cell counts in the sum of all pixels, shape ``(cells,)``."""
+        return self.weights(np.arange(len(self.coordinates))[self.inside]).sum(axis=0)
+
+    def around(self, pixels: slice) -> slice:
+        """Return the cells between which some of the pixels lie, in steps of 1."""
+        first, last, _ = pixels.indices(len(self.coordinates))
+        return slice(int(self.lower[first]), int(self.upper[last - 1]) + 1) if first < last else slice(0)
+
     def corners(self) -> NDArray[np.intp]:
         """Return the first and last pixel between each two cell centres, and beyond the outermost ones.
 
@@ -164,6 +176,17 @@ class Block(NamedTuple):
     low: float
     high: float
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.rows.stop - self.rows.start, self.columns.stop - self.columns.start
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        height, width = self.shape
+        return height * width
+
 
 @dataclass(frozen=True, eq=False)
 class Surface:
@@ -195,19 +218,22 @@ class Surface:
         across[:, self.columns.inside.stop :] = 0
         return across
 
-    def part(self, rows: slice = slice(None), columns: slice = slice(None)) -> NDArray[np.float32]:
+    def part(
+        self, rows: slice = slice(None), columns: slice = slice(None), out: NDArray[np.float32] | None = None
+    ) -> NDArray[np.float32]:
         """Interpolate at some of the pixels, in steps of 1.
 
         Args:
             rows: Which rows.
             columns: Which columns.
+            out: Where to write them, of their shape; None makes an array.
 
         Returns:
             Float32 array, within 1e-6 of the exact value (in units of the largest); 0 where nothing is interpolated.
         """
         across = self._across[:, columns]
         start, stop, _ = rows.indices(self.shape[0])
-        image = np.empty((max(stop - start, 0), across.shape[1]), np.float32)
+        image = np.empty((max(stop - start, 0), across.shape[1]), np.float32) if out is None else out
         image[: max(self.rows.inside.start - start, 0)] = 0
         image[max(self.rows.inside.stop - start, 0) :] = 0
         for cell, run in self.rows.runs(rows):
@@ -220,12 +246,15 @@ class Surface:
     @property
     def mass(self) -> float:
         """Sum of all pixels: each cell times what it weighs in all."""
-        down, across = (line.weights(np.arange(len(line.coordinates))[line.inside]).sum(axis=0) for line in self._lines)
-        return float((down[:, None] * self.grid * across).sum())
+        return float((self.rows.weight[:, None] * self.grid * self.columns.weight).sum())
 
-    @property
-    def _lines(self) -> tuple[Line, Line]:
-        return self.rows, self.columns
+    def may_leave(self, rows: slice = slice(None), columns: slice = slice(None)) -> bool:
+        """Return whether some of the pixels may lie outside [0, 1], be it by rounding.
+
+        Between cells that are not negative no pixel is: what is added to the one cell is at least its own negative.
+        """
+        around = self.grid[self.rows.around(rows), self.columns.around(columns)]
+        return around.size > 0 and not 0 <= around.min() <= around.max() < 1 - _ROUNDING
 
     def blocks(self, low: float = -inf, high: float = inf) -> Iterator[Block]:
         """Yield rectangles with all pixels but those that are 0 because all cells around them are.

@@ -160,6 +160,7 @@ def _level(value: np.float32) -> int:
 # Rules that turn a heat map into a region.
 
 _SINGLE_EPSILON = float(np.finfo(np.float32).eps)
+_ALL_BUT = 1 - _SINGLE_EPSILON
 """OpenCV leaves out thresholds that put next to nothing on one side."""
 
 
@@ -243,7 +244,7 @@ def otsu_level(histogram: Histogram) -> int:
         mean_below *= below
         below += share
         above = 1.0 - below
-        if min(below, above) < _SINGLE_EPSILON or max(below, above) > 1 - _SINGLE_EPSILON:
+        if not (_SINGLE_EPSILON <= below <= _ALL_BUT and _SINGLE_EPSILON <= above <= _ALL_BUT):
             continue
         mean_below = (mean_below + value * share) / below
         mean_above = (mean - below * mean_below) / above

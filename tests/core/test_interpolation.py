@@ -76,3 +76,33 @@ def test_every_nth_pixel_has_the_value_that_it_has_among_all(
     lines = frame.lines_on_original(grid.shape)
     every = Surface(grid, *(line.every(step) for line in lines)).part()
     np.testing.assert_array_equal(every, Surface(grid, *lines).part()[step // 2 :: step, step // 2 :: step])
+
+
+windows = st.tuples(st.integers(0, 49), st.integers(1, 50))
+
+
+@given(frame=frames, height=cells, width=cells, seed=st.integers(0, 99), down=windows, right=windows)
+def test_pixels_that_need_no_clipping_are_within_the_range_and_come_in_any_memory(
+    frame: Frame, height: int, width: int, seed: int, down: tuple[int, int], right: tuple[int, int]
+) -> None:
+    """Cells are a little below 0 where the lowest pixel is no cell's centre, or exactly 0 and 1, or between."""
+    random = np.random.default_rng(seed)
+    grid = random.choice([-1e-9, 0.0, 1e-30, 0.4, 1.0], (height, width), p=random.dirichlet(np.ones(5)))
+    surface = Surface(grid, *frame.lines_on_original(grid.shape))
+    window = slice(down[0], down[0] + down[1]), slice(right[0], right[0] + right[1])
+    pixels = surface.part()[window]
+    if not surface.may_leave(*window):
+        assert ((pixels >= 0) & (pixels < 1)).all()
+    elif pixels.size:
+        assert grid.min() < 0 or grid.max() == 1
+    memory = np.full(pixels.shape, np.nan, np.float32)
+    assert surface.part(*window, memory) is memory
+    np.testing.assert_array_equal(memory, pixels)
+
+
+def test_the_mass_of_a_map_weighs_each_cell_by_the_pixels_that_it_has_a_part_in() -> None:
+    frame = Frame.fit(Size(31, 17), Size(8, 8), ResizeMode.LETTERBOX)
+    grid = np.random.default_rng(0).random((3, 5))
+    surface = Surface(grid, *frame.lines_on_original(grid.shape))
+    assert surface.rows.weight.sum() == pytest.approx(31)
+    assert surface.mass == pytest.approx(_exact(grid, surface.rows, surface.columns).sum())

@@ -6,7 +6,6 @@ from dataclasses import dataclass, fields, replace
 from math import ceil, sqrt
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from btxrd_explain.core.choices import Rule
@@ -91,8 +90,10 @@ def near_annotation(pixel: tuple[int, int], mask: NDArray[np.bool_], radius: flo
     """
     if not radius >= 0:
         raise ValueError(f"radius must be at least 0, got {radius}")
-    if not mask.any():
-        return None
+    return _near(pixel, mask, radius) if mask.any() else None
+
+
+def _near(pixel: tuple[int, int], mask: NDArray[np.bool_], radius: float) -> bool:
     row, column = pixel
     reach = ceil(radius)
     top, left = max(row - reach, 0), max(column - reach, 0)
@@ -433,7 +434,7 @@ def _hit(heat: HeatMap, mask: NDArray[np.bool_], tolerance: float | None) -> boo
         tolerance = sqrt(heat.cell[0] * heat.cell[1]) / 2
     if heat.hottest is None or tolerance is None:
         return None
-    return near_annotation(heat.hottest, mask, tolerance)
+    return _near(heat.hottest, mask, tolerance)
 
 
 def _lesion_recall(region: NDArray[np.bool_], lesions: Iterable[NDArray[np.bool_]]) -> float | None:
@@ -444,5 +445,10 @@ def _lesion_recall(region: NDArray[np.bool_], lesions: Iterable[NDArray[np.bool_
 
 def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Return the rows and columns that a mask spans: lesions are small, and what is outside need not be touched."""
-    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
-    return slice(top, top + height), slice(left, left + width)
+    rows = _span(mask.any(axis=1))
+    return rows, _span(mask[rows].any(axis=0))
+
+
+def _span(marked: NDArray[np.bool_]) -> slice:
+    places = np.flatnonzero(marked)
+    return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
