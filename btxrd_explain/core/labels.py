@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEPARATOR = "|"
+OF_HEAT_MAP = "heat map: "
+"""How the label of a shape begins that is a region of a heat map, and not a lesion."""
 NO, YES, UNKNOWN = 0, 1, -1
 """What an array of truths holds."""
 _VALUES = {"1": True, "0": False}

@@ -121,8 +121,8 @@ def tell_left_over(document: Path, hashes: Mapping[str, str], listener: Listener
             others += [name] if name not in hashes and not path.name.startswith(".") else []
     if others:
         listener.note(
-            f"{listed(quoted(sorted(others)))} are not of the run that wrote '{document}': remove what an earlier "
-            "run left, so that nobody takes it for a part of the new one"
+            f"the files of '{document}' are together with others, {listed(quoted(sorted(others)))}: remove what an "
+            "earlier run left, so that nobody takes it for a part of this one"
         )
 
 

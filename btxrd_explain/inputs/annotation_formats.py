@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.core.choices import MaskPolicy
+from btxrd_explain.core.labels import OF_HEAT_MAP
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.errors import AnnotationError
 from btxrd_explain.finding import Finding
@@ -35,9 +36,9 @@ def _is_labelme(document: object) -> bool:
 
 
 def _is_coco(document: object) -> bool:
-    from btxrd_explain.inputs.coco import is_coco  # noqa: PLC0415 -- few runs need it
+    from btxrd_explain.inputs.coco import is_coco, is_of_heat_maps  # noqa: PLC0415 -- few runs need it
 
-    return is_coco(document)
+    return is_coco(document) and not is_of_heat_maps(document)
 
 
 def _is_via(document: object) -> bool:
@@ -170,7 +171,13 @@ def read_one(path: Path, kind: SourceKind, size: Size | None, *, inverted: bool)
         if size is None:
             raise AnnotationError(f"'{path}' does not say how large its image is", hint="give the image's size")
         return read_yolo(path, size)
-    return read_labelme(path)
+    annotation = read_labelme(path)
+    if any(shape.label.startswith(OF_HEAT_MAP) for shape in annotation.shapes):
+        raise AnnotationError(
+            f"'{path}' has regions of heat maps, which btxrd-explain exported",
+            hint="name the expert's annotations, or give what was drawn by hand another label than 'heat map: ...'",
+        )
+    return annotation
 
 
 def cached_listing(path: Path, kind: SourceKind) -> Listing:

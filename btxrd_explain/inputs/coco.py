@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from btxrd_explain.core.shapes import MAX_COORDINATE, MAX_POINTS, Shape, ShapeType, shape_of_mask
+from btxrd_explain.errors import AnnotationError
 from btxrd_explain.inputs.annotation import (
     Annotation,
     box_shape,
@@ -210,6 +211,11 @@ def read_coco(path: Path) -> CocoFile:
         document, encoding = load_document(path, max_bytes=MAX_BYTES, max_values=MAX_VALUES)
         if not is_coco(document):
             raise InvalidDocumentError("expected an object with the lists images and annotations")
+        if is_of_heat_maps(document):
+            raise AnnotationError(
+                f"'{path}' has regions of heat maps, which btxrd-explain exported",
+                hint="name the expert's annotations, as in annotations.json of the same export",
+            )
         categories = {_id(entry, where): entry.get("name") for where, entry in _objects(document, "categories")}
         images = dict(_objects(document, "images"))
         by_image: dict[object, dict[str, Mapping[str, Any]]] = defaultdict(dict)
@@ -242,6 +248,13 @@ def is_results(path: Path) -> bool:
 def is_coco(document: object) -> bool:
     """Return whether a JSON document is meant to be COCO."""
     return isinstance(document, dict) and all(isinstance(document.get(key), list) for key in ("images", "annotations"))
+
+
+def is_of_heat_maps(document: Any) -> bool:  # noqa: ANN401 -- parsed JSON
+    """Return whether a COCO document holds the regions that btxrd-explain exports, and says how they were made."""
+    info = document.get("info")
+    made = info.get("provenance") if isinstance(info, dict) else None
+    return isinstance(made, dict) and "checkpoint_sha256" in made
 
 
 def _objects(document: Any, key: str) -> list[tuple[str, dict[str, Any]]]:  # noqa: ANN401 -- parsed JSON

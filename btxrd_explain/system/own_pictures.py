@@ -5,8 +5,11 @@ PNG and TIFF have it as the name of the program that made them (``Software``), J
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RESULT = "btxrd-explain result"
 """A figure, an overlay, a heat map, a region of one, or a copy of a radiograph for a page."""
@@ -31,3 +34,15 @@ def mark_of(image: Any) -> str | None:  # noqa: ANN401 -- an image of Pillow, wh
     """Return the mark of an image that Pillow has opened; None where this tool did not make it."""
     said = [image.info.get("Software"), image.info.get("comment"), getattr(image, "tag_v2", {}).get(_TIFF_SOFTWARE)]
     return next((mark for mark in (RESULT, ANNOTATION) if mark in said or mark.encode() in said), None)
+
+
+def may_be_replaced(path: Path) -> bool:
+    """Return whether there is no file, or a PNG with one of the marks; of links and pipes, writing says more."""
+    if path.is_symlink() or not path.is_file():
+        return True
+    try:
+        with path.open("rb") as file:
+            head = file.read(2 * _IHDR_END + len(ANNOTATION))
+    except OSError:
+        return False
+    return any(mark.encode() in head for mark in (RESULT, ANNOTATION))

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import unicodedata
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,11 @@ from btxrd_explain.core.choices import MaskPolicy, Space
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.masks import annotation_mask
-from btxrd_explain.errors import AnnotationError
+from btxrd_explain.errors import BtxrdExplainError
 from btxrd_explain.evaluation.file_set import read_report, tell_all_mixed
 from btxrd_explain.inference.explained import ExplainedImage
+from btxrd_explain.inputs.annotation_source import open_source, read_annotation
 from btxrd_explain.inputs.labelme import read_labelme
-from btxrd_explain.inputs.mask_image import read_mask_image
 from btxrd_explain.outputs.export import labelme
 from btxrd_explain.outputs.export.coco import coco_writer
 from btxrd_explain.outputs.export.item import Attention, ExportedImage, Folder, Origin, UnexportedError
@@ -454,6 +455,22 @@ def test_large_exports_are_announced(
     assert ("of float32 before compression" in result.stderr) == told
 
 
+@pytest.mark.parametrize("name", ["attention/a.png.png", "annotations/a.jpeg.png"])
+def test_a_mask_that_somebody_drew_stays(out: Path, name: str) -> None:
+    """A folder of results may well be that of hand-drawn masks; those of an earlier export are replaced."""
+    _export(out, "masks")
+    drawn = out / "masks" / name
+    own = drawn.read_bytes()
+    Image.fromarray(np.full((60, 50), 255, np.uint8)).save(drawn)
+    content = drawn.read_bytes()
+    result = _export(out, "masks", "--threshold", "0.9")
+    assert f"{name}' was not written by this command and stays: move it away" in result.stderr
+    assert drawn.read_bytes() == content
+    drawn.unlink()
+    _export(out, "masks")
+    assert drawn.read_bytes() == own
+
+
 @pytest.mark.parametrize(
     ("to", "some"),
     [
@@ -485,23 +502,35 @@ def test_a_mixture_of_two_exports_is_noticed(out: Path, to: str, some: str) -> N
 
 
 def test_what_an_earlier_export_left_is_told(out: Path) -> None:
-    left = "are not of the run that wrote"
+    left = f"the files of '{out / 'export_masks.json'}' are together with others, "
     assert left not in _export(out, "masks", "--classes", "all").stderr
     assert left not in _export(out, "masks", "--classes", "all").stderr
     said = " ".join(_export(out, "masks").stderr.split())
-    assert f"and 7 more {left} '{out / 'export_masks.json'}': remove what an earlier run left" in said
+    assert left in said
+    assert "and 7 more: remove what an earlier run left" in said
     shutil.rmtree(out / "masks")
     assert left not in _export(out, "masks").stderr
 
 
-def test_regions_of_heat_maps_are_not_lesions(out: Path) -> None:
-    """The masks of an export hold both: the expert's are read again, and the others would find themselves."""
-    _export(out, "masks")
-    folder = out / "masks"
-    (name,) = (path.name for path in (folder / "annotations").iterdir())
-    assert read_mask_image(folder / "annotations" / name).shapes
-    with pytest.raises(AnnotationError, match="expected lesions, but btxrd-explain drew it of heat maps"):
-        read_mask_image(folder / "attention" / name)
+@pytest.mark.parametrize(
+    ("to", "name", "why"),
+    [
+        ("masks", "masks/attention", "expected lesions, but btxrd-explain drew it of heat maps"),
+        ("labelme", "labelme", "has regions of heat maps, which btxrd-explain exported"),
+        ("coco", "coco/attention.json", "has regions of heat maps, which btxrd-explain exported"),
+        ("masks", "masks/annotations", None),
+        ("coco", "coco/annotations.json", None),
+        ("coco", "coco", None),
+    ],
+)
+def test_regions_of_heat_maps_are_not_lesions(out: Path, to: str, name: str, why: str | None) -> None:
+    """Exports hold both: the expert's are read again, and the others would agree with themselves."""
+    _export(out, to)
+    with pytest.raises(BtxrdExplainError, match=why) if why else nullcontext():
+        image = "left/IMG1.jpeg" if why else "a.jpeg"
+        place = open_source(out / name).find(out.parent / "images" / image)
+        assert place is not None
+        assert read_annotation(place, SIZES[image]).shapes
 
 
 @pytest.mark.parametrize("to", ["labelme", "coco", "npz", "tiff"])

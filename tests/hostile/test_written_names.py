@@ -80,7 +80,8 @@ _OF_METHOD = r"(gradcam/)?"
 _IN_PLACE = re.compile(rf"{_OF_METHOD}(\.[^/]+\.lock|\.[^/]+\.journal/\.log|intervention_journal\.jsonl)")
 """What is opened in place, with ``open_own``: locks and logs."""
 _QUICK = ("infer", "report", "merge", "check", "export", "config")
-"""How the names of commands begin that are run again with something in the way; others write in the same ways."""
+"""How the names of commands begin that are run again with something in the way; others write in the same ways, and
+``nox -s kills`` runs all of them."""
 _REMOVED = re.compile(rf"{_OF_METHOD}(\.[^/]+\.lock|\.[^/]+\.journal(/[^/]+)?)|report_files/[0-9a-f]{{16}}")
 
 _LOCK = re.compile(r"\.[^/]+\.lock")
@@ -168,7 +169,7 @@ def test_a_command_writes_through_nothing_that_was_planted(
         assert own or removal or (event == "open" and _IN_PLACE.fullmatch(name)), (event, name)
     plain = [name for name in written if not (name.startswith("report_files/") or _IN_PLACE.fullmatch(name))]
     assert {name for event, name in seen if event == "os.rename"} >= set(plain)
-    if command.startswith(_QUICK):
+    if command.startswith(_QUICK) or "BTXRD_EXPLAIN_KILLS" in os.environ:
         _with_links(data, tmp_path, command, plain)
         _with_what_is_in_the_way(data, tmp_path, command, plain)
     _with_linked_folders(data, tmp_path, command, written)

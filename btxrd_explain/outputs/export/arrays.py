@@ -13,7 +13,7 @@ from PIL import Image
 
 from btxrd_explain.core.heatmap import hash_of_maps
 from btxrd_explain.outputs.export.item import UnexportedError
-from btxrd_explain.system.own_pictures import ANNOTATION, RESULT, marked
+from btxrd_explain.system.own_pictures import ANNOTATION, RESULT, marked, may_be_replaced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -119,14 +119,17 @@ def write_masks(
     for part in image.attention:
         region = np.zeros(image.size, np.bool_) if part.region is None else part.region
         place = Path("attention", "" if classes is None else classes[part.class_name])
-        folder.write(place / name(image), _png(region, RESULT))
+        _write_mask(folder, place / name(image), region, RESULT)
     if image.lesions is not None:
         lesions = np.zeros(image.size, np.bool_)
         for lesion in image.lesions:
             lesions |= lesion
-        folder.write("annotations" / name(image), _png(lesions, ANNOTATION))
+        _write_mask(folder, "annotations" / name(image), lesions, ANNOTATION)
 
 
-def _png(mask: NDArray[np.bool_], mark: str) -> bytes:
+def _write_mask(folder: Folder, name: Path, mask: NDArray[np.bool_], mark: str) -> None:
+    """Write a mask, but never over one that somebody drew: folders of masks are often called so."""
+    if not may_be_replaced(folder.path / name):
+        raise UnexportedError(f"'{folder.path / name}' was not written by this command and stays", hint="move it away")
     _, data = cv2.imencode(".png", mask.astype(np.uint8) * 255)
-    return marked(data.tobytes(), mark)
+    folder.write(name, marked(data.tobytes(), mark))

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from btxrd_explain.core.contours import regions, simplified
+from btxrd_explain.core.labels import OF_HEAT_MAP
 from btxrd_explain.outputs.export.item import UnexportedError
 from btxrd_explain.system.files import relative_path, write_json
 
@@ -90,7 +91,7 @@ def _shapes(part: Attention, origin: Origin, tolerance: float) -> list[dict[str,
         return []
     overlap = "" if part.iou is None else f", IoU with the annotation {part.iou:.3f}"
     facts: dict[str, Any] = {
-        "label": f"heat map: {part.class_name}",
+        "label": f"{OF_HEAT_MAP}{part.class_name}",
         "group_id": None,
         "description": f"probability {part.probability:.3f}, {origin.rule}{overlap}",
         "flags": {},

@@ -149,7 +149,7 @@ def _warm(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.mark.usefixtures("_warm")
 @pytest.mark.parametrize("name", FORMATS)
 @given(entropy=st.data())
-@examples(quick=10, long=4_000)
+@examples(quick=10, long=20_000)
 def test_mutated_maps_become_a_table_or_are_refused(tmp_path: Path, name: str, entropy: st.DataObject) -> None:
     path, seeds, tokens = FORMATS[name]
     result = _imported(tmp_path, path, entropy.draw(mutated(seeds, tokens, most=2)))
