@@ -68,9 +68,13 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def kills(session: nox.Session) -> None:
-    """Kill every command twenty times at random moments, and start all at once; arguments go to pytest."""
+    """Kill every command twenty times at random moments, break its streams, and start all at once; plant files.
+
+    Arguments go to pytest.
+    """
     _install(session, "test")
-    tests = session.posargs or [f"tests/interruption/test_{name}.py" for name in ("command_kills", "two_at_once")]
+    names = ("interruption/test_command_kills", "interruption/test_command_streams", "interruption/test_two_at_once")
+    tests = session.posargs or [f"tests/{name}.py" for name in (*names, "hostile/test_written_names")]
     session.run("pytest", *tests, env={"BTXRD_EXPLAIN_KILLS": "20"})
 
 

@@ -17,6 +17,8 @@ from btxrd_explain.predictions import store
 from tests.support.fork_server import prepare, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from btxrd_explain.inference.reading import Prepared
     from btxrd_explain.predictions.record import Prediction
 
@@ -32,16 +34,27 @@ def main() -> None:
     serve(_live)
 
 
-def _live(arguments: list[str], computed: str, output: str, dies_at: int | None, within: str) -> NoReturn:
+def _live(
+    arguments: list[str],
+    computed: str,
+    output: str,
+    dies_at: int | None,
+    within: str,
+    streams: list[str],
+    dies_of: int,
+) -> NoReturn:
     """Run a command as the whole life of this process."""
-    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    for stream in (1, 2):
-        os.dup2(handle, stream)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    with open(output, "wb") as file:  # noqa: PTH123 -- its number matters
+        for number, (name, kind) in enumerate(zip(("stdout", "stderr"), streams, strict=True), 1):
+            os.dup2(_STREAMS[kind]() if kind else file.fileno(), number)
+            if kind == "closed":
+                os.close(number)
+                setattr(sys, name, None)  # as in an interpreter that is started so
     torch.set_num_threads(1)
     _note_batches(Path(computed))
     if dies_at is not None:
-        _die_at(dies_at, within)
+        _die_at(dies_at, within, dies_of)
     sys.argv = ["btxrd-explain", *arguments]
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -50,8 +63,31 @@ def _live(arguments: list[str], computed: str, output: str, dies_at: int | None,
         code = int(stop.code or 0)
     except KeyboardInterrupt:
         code = -signal.SIGINT
-    sys.stdout.flush()
+    if sys.stdout is not None:
+        sys.stdout.flush()
     os._exit(code & 255)
+
+
+def _pipe() -> int:
+    """Return the end of a pipe that nobody reads."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    return writer
+
+
+def _terminal() -> int:
+    """Return a terminal that is gone."""
+    window, terminal = os.openpty()
+    os.close(window)
+    return terminal
+
+
+_STREAMS: dict[str, Callable[[], int]] = {
+    "closed": lambda: os.open(os.devnull, os.O_WRONLY),
+    "full": lambda: os.open("/dev/full", os.O_WRONLY),
+    "pipe": _pipe,
+    "terminal": _terminal,
+}
 
 
 def _note_batches(path: Path) -> None:
@@ -66,15 +102,15 @@ def _note_batches(path: Path) -> None:
     Explainer._explained = noted  # type: ignore[method-assign]
 
 
-def _die_at(number: int, within: str) -> None:
-    """Kill this process just before the change of that number within a folder; count fsync as one."""
+def _die_at(number: int, within: str, signal_number: int) -> None:
+    """Send this process a signal just before the change of that number within a folder; count fsync as one."""
     left = number
 
     def count() -> None:
         nonlocal left
         left -= 1
         if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), signal_number)
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         changes = event in _CHANGES and (event != "open" or arguments[2] & os.O_CREAT)
