@@ -2,7 +2,7 @@
 
 Libraries end the process in their own way where they get no memory: OpenBLAS with exit code 1 and a line of its own,
 C++ with an abort. So what they take by themselves is asked for beforehand, and their threads, each of which reserves
-addresses for a stack and an arena, are few. No number changes by that, nor does anything where there is no limit.
+addresses for a stack and an arena, are few. Where there is no limit, nothing changes.
 """
 
 from __future__ import annotations
