@@ -65,6 +65,9 @@ def main() -> None:
     except SystemExit as end:
         is_pipe = isinstance(end.__context__, BrokenPipeError)  # the reader of the help is gone; Typer says 1
         leave(ExitCode.BROKEN_PIPE if is_pipe else end.code)
+    except (MemoryError, SystemError) as error:  # without memory, the interpreter may even lose the exception
+        sys.stderr.write(f"error: there is too little memory ({type(error).__name__}): give it more\n")
+        os._exit(ExitCode.USAGE)
     except OSError as error:  # help or version, where the standard output leads to a full disk
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is buffered would be tried again
         sys.stderr.write(f"error: cannot write to the standard output ({error.strerror}): check where it leads\n")

@@ -147,6 +147,15 @@ def test_a_limit_of_memory_ends_a_command_in_one_line(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("error", [MemoryError, SystemError])
+def test_memory_that_ends_outside_of_a_command_is_one_line(error: type[Exception]) -> None:
+    """The interpreter itself says "returned NULL without setting an exception" where there is none left."""
+    run = f"from btxrd_explain import cli\ndef app(): raise {error.__name__}\ncli.app = app; cli.main()"
+    done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr == f"error: there is too little memory ({error.__name__}): give it more\n"
+
+
 @pytest.mark.parametrize("code", [errno.ENAMETOOLONG, errno.EACCES])
 def test_a_path_that_cannot_be_looked_up_is_one_line(capsys: pytest.CaptureFixture[str], code: int) -> None:
     """As before a file is read: whether it is there, and what it is."""
