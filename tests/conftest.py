@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -65,6 +66,10 @@ LONGEST = (
 """The modules that take longest, which run first: the last one to end keeps no other process idle for long."""
 
 
+collect_ignore = ["support"]
+"""What tests share is imported by those that need it: one of the modules takes Ray along."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Let pytest-xdist keep the order of the modules; of its own it begins with those of most tests."""
     if hasattr(config.option, "loadscopereorder"):
@@ -80,6 +85,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the modules that take longest first."""
     places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commands_once() -> Iterator[None]:
+    """Let Typer build the commands and their hundreds of options once, not for each command line of a test."""
+    from typer.main import get_command  # noqa: PLC0415 -- not where tests are only collected
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
