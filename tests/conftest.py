@@ -20,7 +20,8 @@ from filelock import FileLock
 from hypothesis import settings
 from packaging.utils import canonicalize_name
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+
+from tests.support import figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -174,25 +175,18 @@ def small_figures() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def blank_figures(small_figures: None) -> Iterator[None]:  # noqa: ARG001 -- sets variables
-    """Let commands build their figures and write a white picture, for modules that ask what is computed and said.
+    """Let commands write white figures, for modules that ask what is computed and said.
 
     Commands draw theirs in tests of their own, in the pages of the documentation and in real processes.
     """
-    from matplotlib.figure import Figure  # noqa: PLC0415 -- only where a test needs it
+    with figures.blank_figures():
+        yield
 
-    savefig = Figure.savefig
 
-    def save(figure: Figure, file: Any, **look: Any) -> None:  # noqa: ANN401 -- matplotlib's
-        if look["format"] == "png":
-            facts = PngInfo()
-            for key, value in look["metadata"].items():
-                facts.add_text(key, value)
-            Image.new("L", (8, 8), 255).save(file, "PNG", pnginfo=facts)
-        else:
-            savefig(figure, file, **look)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Figure, "savefig", save)
+@pytest.fixture
+def drawn_figures(blank_figures: None) -> Iterator[None]:  # noqa: ARG001 -- is what this takes back
+    """Let commands draw their figures in one test of a module of ``blank_figures``."""
+    with figures.drawn_figures():
         yield
 
 

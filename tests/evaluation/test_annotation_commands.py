@@ -22,7 +22,7 @@ from tests.support import tiny_study
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 NAMES = ("Normal", "Benign", "Malignant")
 LABELS = ("nothing", "cyst", "sarcoma")
@@ -235,6 +235,7 @@ def test_a_bad_mask_is_excluded_with_its_reason(data: Path, tmp_path: Path) -> N
     assert "annotates an image of 9 x 9 pixels, but the radiograph has 70 x 92" in details["2.png"]
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_every_file_has_the_same_bytes_again(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On one core and on all of them, in other time zones, with arrays at other places of the memory."""
     table, cores = data / "out" / "predictions.parquet", available_cores

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
 class _Report(Part):
@@ -70,16 +70,17 @@ def results(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path
     """The results of all commands whose reports have other files, on six radiographs."""
     folder = tmp_path_factory.mktemp("results")
     write_root(folder, 6)
-    out, images = folder / "out", [str(folder / "BTXRD"), "--split-csv", str(folder / "split.csv")]
-    run("infer", *images, "-c", "demo", "-o", str(out))
-    run("infer", *images, "-c", "demo", "--method", "layercam", "-o", str(folder / "other"))
+    out = folder / "out"
+    images = f"{folder}/BTXRD --split-csv {folder}/split.csv -c demo --image-size 128".split()
+    run("infer", *images, "-o", str(out))
+    run("infer", *images, "--method", "layercam", "-o", str(folder / "other"))
     run("gallery", "-o", str(out))
     run("annotate-iou", "-o", str(out))
     run("performance", "-o", str(out))
     tables = [str(place / "predictions.parquet") for place in (out, folder / "other")]
     run("compare", *tables, "-o", str(out))
-    run("sanity", *images, "-c", "demo", "--sample", "2", "-o", str(out))
-    run("intervene", *images, "-c", "demo", "--controls", "1", "-o", str(out))
+    run("sanity", *images, "--sample", "2", "--stages", "2", "-o", str(out))
+    run("intervene", *images, "--controls", "1", "-o", str(out))
     return out
 
 

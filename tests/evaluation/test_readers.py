@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 COUNT = 6
 SIZES = [(40 + 2 * number, 50) for number in range(COUNT)]
@@ -82,6 +82,7 @@ def _region(data: Path, number: int) -> NDArray[np.bool_]:
     return region
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_readers_and_heat_maps_against_one_reference(data: Path, tmp_path: Path) -> None:
     report = _evaluate(data, tmp_path, "--annotations", data / "reference", *_readers(data), "--no-baselines")
     rows = {

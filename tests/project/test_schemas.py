@@ -12,10 +12,11 @@ from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
-from tests.conftest import SMALL_FIGURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 ROOT = Path(__file__).parents[2]
 ESTIMATE = ("mean", "low", "high", "n", "units")
@@ -60,7 +61,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path
     ):
         before = set(out.glob("*.json"))
         arguments = command.split() + ([] if command.startswith("infer") else ["-o", str(out)])
-        result = CliRunner().invoke(app, [*arguments, "--json"], env=SMALL_FIGURES)
+        result = CliRunner().invoke(app, [*arguments, "--json"])
         assert result.exit_code in {0, 1}, result.output
         for path in set(out.glob("*.json")) - before:
             written[path.stem] = json.loads(path.read_text("utf-8"))
