@@ -29,19 +29,28 @@ if TYPE_CHECKING:
     from btxrd_explain.finding import Finding
     from btxrd_explain.inputs.radiograph import Radiograph
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two synthetic radiographs of each class in the layout of BTXRD."""
-    root = tmp_path_factory.mktemp("template") / "BTXRD"
+    """Two synthetic radiographs of each class in the layout of BTXRD, and their table."""
+    folder = tmp_path_factory.mktemp("template")
+    root = folder / "BTXRD"
     write_dataset(root, seed=0, per_class={"test": 2})
     (root / "dataset.xlsx").unlink()
-    return root
+    command = ["infer", *explained(root), "--split-csv", root / "split.csv", "--no-overlay", "-o", folder / "out"]
+    assert CliRunner().invoke(app, [*map(str, command)]).exit_code == 0
+    return folder
 
 
 @pytest.fixture
 def root(template: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(template, tmp_path / "BTXRD")
+    return shutil.copytree(template, tmp_path, dirs_exist_ok=True) / "BTXRD"
+
+
+def explained(root: Path) -> list[object]:
+    return [root, "--root", root, root / "images", "--checkpoint", "demo", "--device", "cpu"]
 
 
 def images(root: Path) -> list[Path]:
@@ -140,7 +149,7 @@ def run(command: str, root: Path, *arguments: object) -> dict[str, Any]:
 def test_check_and_annotate_iou_say_the_same(root: Path, plant: Callable[[Path], None], codes: set[str]) -> None:
     plant(root)
     audit = {each["code"]: each for each in run("check", root, root)["findings"] if each["code"] in codes}
-    report = run("annotate-iou", root, "--root", root, root / "images", "--checkpoint", "demo", "--device", "cpu")
+    report = run("annotate-iou", *explained(root))
     warnings = {each["code"]: each for each in report["warnings"]}
     assert audit.keys() == codes
     assert warnings == audit
