@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from typer.testing import Result
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 NAMES = ("Normal", "Benign", "Malignant")
 COUNT = 12
@@ -217,6 +217,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["predictions.parquet"]
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_gallery_shows_and_tells_which_image_stands_where(
     root: Path, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.predictions.record import Prediction
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 CLASSES = ("Normal", "Benign")
 SIZE = (40, 30)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from btxrd_explain.predictions.record import Prediction
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 NAMES = ("Fracture", "Effusion", "Mass", "Device")
 LABELS = (
@@ -258,6 +258,7 @@ def test_galleries_show_each_class_by_its_probability(
     assert example[0]["confidence"] is None
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_heat_maps_are_compared_class_by_class(made: Path, tmp_path: Path) -> None:
     """One row per radiograph and true class, each against the lesions of that class alone."""
     labels = ("--label-map", "fracture=Fracture,effusion=Effusion,screw=ignore")
