@@ -72,7 +72,7 @@ KINDS: Mapping[str, Kind] = {
     # image files
     "unreadable-image": Kind(_E, "an image cannot be read", "copy it again from its source, or leave it out"),
     "blank-image": Kind(_W, "an image has one value everywhere", "copy it again from its source, or leave it out"),
-    "several-frames": Kind(_W, "a file holds several images", "keep the radiograph alone; only the first one is read"),
+    "several-frames": Kind(_W, "a file holds several images", "keep the one that is meant; only the first one is read"),
     "exif-rotation": Kind(
         _W, "EXIF data turn an image", "save it upright, for not every program that trains or annotates minds EXIF data"
     ),

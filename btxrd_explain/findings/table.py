@@ -13,9 +13,11 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.labels import names_several, strangers
 from btxrd_explain.finding import Finding, Tally, listed, quoted, radiographs
 from btxrd_explain.findings.copies import copies_in_table
+from btxrd_explain.inputs.file_kinds import several_frames
 from btxrd_explain.inputs.split_csv import is_training
 from btxrd_explain.plain import percent
 from btxrd_explain.predictions.record import RowStatus
+from btxrd_explain.predictions.schema import as_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -260,4 +262,14 @@ def inspect_table(table: PredictionTable, everything: Index, rows: Index) -> tup
         *map_findings(table, rows),
         *label_findings(rows, names, multi_label=several),
         *Tally(copies_in_table(everything)).findings(),
+        *Tally(frames_findings(rows)).findings(),
     )
+
+
+def frames_findings(rows: Index) -> Iterator[Finding]:
+    """Yield each radiograph that is the first of several images in its file."""
+    column = rows.column("frames")
+    several = as_numpy(column.is_valid()).copy()
+    several[several] = as_numpy(column.drop_null()) > 1
+    for row in rows.where(several):
+        yield from several_frames(row.image_id, row.frames, [row.image_id])

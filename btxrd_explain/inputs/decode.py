@@ -197,11 +197,13 @@ class Decoded(NamedTuple):
         image: The image as it is stored.
         orientation: EXIF orientation, 1 to 8; see :func:`upright`.
         size: Height and width of the file's image, larger than the decoded one where that is reduced.
+        frames: Number of images in the file (pages, frames of an animation), of which this is the first.
     """
 
     image: Image.Image
     orientation: int
     size: Size
+    frames: int
 
 
 def decode(data: bytes, formats: tuple[str, ...] = FORMATS, *, needed: Callable[[Size], Size] | None = None) -> Decoded:
@@ -294,15 +296,29 @@ def _decode(data: bytes, formats: tuple[str, ...], needed: Callable[[Size], Size
     if max(image.size) > _LONGEST_SIDE:
         raise UndecodableError(f"has a side of more than {_LONGEST_SIDE:,} pixels", hint="check the file")
     size = Size(image.height, image.width)
+    frames = frames_of(image)
     if needed is not None and (wanted := needed(size)) != size:
         image.draft(None, (wanted.width, wanted.height))  # only JPEG can
     if image.format == "TIFF":  # turns the image by itself, and warns of tags that it does not understand
         _silence_libtiff()
         with without_warnings():
             image.load()
-            return Decoded(image, 1, Size(image.height, image.width))
+            return Decoded(image, 1, Size(image.height, image.width), frames)
     image.load()
-    return Decoded(image, orientation_of(image), size)
+    return Decoded(image, orientation_of(image), size, frames)
+
+
+def frames_of(image: Image.Image) -> int:
+    """Return how many images the file of an opened image holds.
+
+    Where what comes behind the first one is damaged, it is no less the first of several: at least 2 then.
+    """
+    try:
+        with without_warnings():
+            return int(getattr(image, "n_frames", 1))
+    except Exception:  # noqa: BLE001 -- Pillow raises whatever damaged pages provoke
+        image.seek(0)
+        return 2
 
 
 def _tile_pixels(image: Image.Image) -> int:
@@ -394,7 +410,7 @@ def read_header(path: Path) -> ImageHeader | None:
         with path.open("rb") as file:
             with without_warnings():
                 image = Image.open(file, formats=FORMATS)
-                frames = int(getattr(image, "n_frames", 1))
+            frames = frames_of(image)
             bits = 16 if ";16" in image.mode else _BITS.get(image.mode, 8)
             suffixes = frozenset(
                 suffix for suffix, name in Image.registered_extensions().items() if name == image.format

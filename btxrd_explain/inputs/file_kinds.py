@@ -9,9 +9,11 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from btxrd_explain.finding import Finding
 from btxrd_explain.system.files import read_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -186,3 +188,18 @@ _FOREIGN = {
 def foreign_kind(data: bytes) -> str | None:
     """Return what a file is that no decoder takes, by its first bytes; None where they do not tell."""
     return next((kind for start, kind in _FOREIGN.items() if start.match(data[:HEAD])), None)
+
+
+def several_frames(name: str, frames: int | None, images: Sequence[str] = ()) -> Iterator[Finding]:
+    """Yield that a file holds more images than the one that is read, whichever reader opens it.
+
+    Args:
+        name: The file.
+        frames: How many it holds; None where that is not known.
+        images: The images that it is about.
+
+    >>> [finding.message for finding in several_frames("scan.tif", 3)], [*several_frames("scan.png", 1)]
+    (["'scan.tif' holds 3 images"], [])
+    """
+    if frames is not None and frames > 1:
+        yield Finding.of("several-frames", f"'{name}' holds {frames} images", images, details={"frames": frames})

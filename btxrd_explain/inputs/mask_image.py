@@ -13,6 +13,7 @@ from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation import MAX_SIDE, Annotation, naming, within_memory
 from btxrd_explain.inputs.array_file import is_array, read_array, whole_numbers
 from btxrd_explain.inputs.decode import UndecodableError, decode, upright
+from btxrd_explain.inputs.file_kinds import several_frames
 from btxrd_explain.inputs.nifti import GZIP, is_nifti, read_slice, unpacked
 from btxrd_explain.system.files import read_whole
 from btxrd_explain.system.own_pictures import RESULT, mark_of
@@ -63,9 +64,7 @@ def read_mask_image(path: Path, *, inverted: bool = False) -> Annotation:
         elif is_array(data):
             values = read_array(data, _MAX_BYTES)
         else:
-            values, cleaned = _picture(data)
-            text = f"'{path}' has blurred levels, as JPEG and smoothing leave them: {cleaned} pixels"
-            findings += [Finding.of("mask-levels", text, details={"pixels": cleaned})] if cleaned else []
+            values, findings = _picture(path, data, inverted=inverted)
         _check_sides(values.shape)
         regions = _regions(values == 0, "0") if inverted else _lesions(values)
         return Annotation(within_memory(regions), Size(*values.shape), findings=tuple(findings))
@@ -76,10 +75,10 @@ def _check_sides(sides: tuple[int, ...]) -> None:
         raise InvalidDocumentError(f"expected sides of at most {MAX_SIDE:,} pixels")
 
 
-def _picture(data: bytes) -> tuple[NDArray[Any], int]:
-    """Return the values of an image file, upright, and how many of them were cleaned."""
+def _picture(path: Path, data: bytes, *, inverted: bool) -> tuple[NDArray[Any], list[Finding]]:
+    """Return the values of an image file, upright, and what was done to them."""
     try:
-        image, orientation, _ = decode(data, formats=_FORMATS)
+        image, orientation, _, frames = decode(data, formats=_FORMATS)
     except UndecodableError as error:
         raise InvalidDocumentError(
             f"expected a mask ({', '.join(_FORMATS)}, NumPy or NIfTI), but it {error.reason}"
@@ -87,12 +86,24 @@ def _picture(data: bytes) -> tuple[NDArray[Any], int]:
     if mark_of(image) == RESULT:
         raise InvalidDocumentError("expected lesions, but btxrd-explain drew it of heat maps")
     _check_sides(image.size)  # before its pixels are copied
-    if image.format != "JPEG":
-        values = _values(image)
-        levels, cleaned = _nearest(values, _WHITE) if _is_smoothed(values) else (values, 0)
-        return upright(levels, orientation), cleaned
-    values, cleaned = _two_levels(np.asarray(image.convert("L")))
-    return upright(values, orientation), cleaned
+    findings, cleaned = [*several_frames(str(path), frames)], 0
+    if image.format == "JPEG":
+        values, cleaned = _two_levels(np.asarray(image.convert("L")))
+    elif _is_smoothed(values := _values(image)):
+        values, cleaned = _nearest(values, _WHITE)
+    elif image.mode == "P" and not inverted and _has_void(values):
+        values = np.where(values == _WHITE, 0, values)
+        text = f"'{path}' has 255 in its palette next to other values, as Pascal VOC and LabelMe mark what never counts"
+        findings.append(Finding.of("annotation-part", text, advice="give lesions another value, or save it in grey"))
+    if cleaned:
+        text = f"'{path}' has blurred levels, as JPEG and smoothing leave them: {cleaned} pixels"
+        findings.append(Finding.of("mask-levels", text, details={"pixels": cleaned}))
+    return upright(values, orientation), findings
+
+
+def _has_void(values: NDArray[Any]) -> bool:
+    """Return whether a mask by palette has objects, and 255 around them or in their place."""
+    return bool((values == _WHITE).any() and ((values > 0) & (values < _WHITE)).any())
 
 
 _LEAST_LEVELS = 3

@@ -218,11 +218,13 @@ class Radiograph:
             image of more than 8 bits that was read deep.
         sha256: SHA-256 of the file's content, 64 hexadecimal digits.
         size: Height and width of the radiograph, after EXIF rotation; larger than the pixels' where those are reduced.
+        frames: Number of images in the file, such as pages of a TIFF; this is the first one.
     """
 
     pixels: NDArray[Any]
     sha256: str
     size: Size
+    frames: int = 1
 
     __repr__ = short_repr
 
@@ -261,14 +263,14 @@ def read_radiograph(
     path = checked_place(path, "path")
     data = _read(path)
     try:
-        pixels, size = _decode(data, needed, deep=deep)
+        pixels, size, frames = _decode(data, needed, deep=deep)
     except UndecodableError as error:
         lasting = not isinstance(error, MissingPackagesError)  # else the file is tried again by the next run
         sha256 = hashlib.sha256(data).hexdigest() if lasting else None
         raise RadiographError(f"'{path}' {error.reason}", hint=error.hint, sha256=sha256) from error
     except MemoryError as error:
         raise RadiographError(f"'{path}' takes more memory than is left", hint="free some, and run it again") from error
-    return Radiograph(pixels, hashlib.sha256(data).hexdigest(), size)
+    return Radiograph(pixels, hashlib.sha256(data).hexdigest(), size, frames)
 
 
 def why_unreadable(path: Path) -> str | None:
@@ -296,20 +298,20 @@ def decode_radiograph(data: bytes) -> NDArray[np.uint8]:
     return _decode(data, None, deep=False)[0]
 
 
-def _decode(data: bytes, needed: Callable[[Size], Size] | None, *, deep: bool) -> tuple[NDArray[Any], Size]:
-    """Return pixels, upright, and the radiograph's size."""
+def _decode(data: bytes, needed: Callable[[Size], Size] | None, *, deep: bool) -> tuple[NDArray[Any], Size, int]:
+    """Return pixels, upright, the radiograph's size, and how many images the file holds."""
     if is_dicom(data):
         grey = _decode_dicom(data, deep=deep)
         grey.flags.writeable = False
-        return grey, Size(*grey.shape[:2])
-    image, orientation, size = decode(data, needed=needed)
+        return grey, Size(*grey.shape[:2]), 1
+    image, orientation, size, frames = decode(data, needed=needed)
     with refusing_damage():
         if mark_of(image) is not None:
             raise UndecodableError("is a result of btxrd-explain, not a radiograph", hint="leave it out")
         values = to_16_bits(image, data) if deep else to_8_bits(image, data)
         pixels = np.ascontiguousarray(upright(values, orientation))
     pixels.flags.writeable = False
-    return pixels, Size(size.width, size.height) if orientation in SIDEWAYS else size
+    return pixels, Size(size.width, size.height) if orientation in SIDEWAYS else size, frames
 
 
 def _decode_dicom(data: bytes, *, deep: bool) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.schema import (
     HEAVY_COLUMN,
+    LATER_COLUMNS,
     RANDOM_COLUMN,
     SCALES_COLUMN,
     SPREAD_COLUMNS,
@@ -45,7 +46,7 @@ _NEEDED = ("image_id", "path", "status")
 
 
 def check_columns(schema: pa.Schema, provenance: Provenance, elsewhere: Mapping[str, str | None]) -> None:
-    """Make sure that all columns are there, once, and hold what they should.
+    """Make sure that all columns are there, once, and hold what they should; some may be lacking.
 
     Args:
         schema: The schema of the file.
@@ -56,7 +57,7 @@ def check_columns(schema: pa.Schema, provenance: Provenance, elsewhere: Mapping[
         raise ValueError("its folder has an unknown 'status'")
     for field in table_schema(provenance):
         found = schema.get_all_field_indices(field.name)
-        if not found and field.name in elsewhere:
+        if not found and (field.name in elsewhere or field.name in LATER_COLUMNS):
             continue
         if len(found) != 1:
             raise ValueError(f"it has {len(found)} columns '{field.name}'")
@@ -108,6 +109,8 @@ def _check_files(rows: pa.RecordBatch | pa.Table) -> None:
     height, width = (as_numpy(_whole(rows, name).drop_null()).astype(np.int64) for name in ("height", "width"))
     fits = (height > 0) & (width > 0) & (height * width <= _MOST_PIXELS)
     _all(fits, f"a radiograph is not of 1 to {_MOST_PIXELS} pixels")
+    if "frames" in rows.schema.names:
+        _all(as_numpy(_whole(rows, "frames").drop_null()) > 0, "a file holds less than one image")
 
 
 def _check_predictions(rows: pa.RecordBatch | pa.Table, provenance: Provenance) -> None:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from btxrd_explain.errors import OtherFileError, TableError, UnreachableTableError, memory_is_short
 from btxrd_explain.predictions.checks import check_columns, check_rows
 from btxrd_explain.predictions.provenance import Provenance
-from btxrd_explain.predictions.schema import HEAVY_COLUMNS, table_schema
+from btxrd_explain.predictions.schema import HEAVY_COLUMNS, LATER_COLUMNS, table_schema
 from btxrd_explain.system.places import is_url, reaching
 from btxrd_explain.untrusted.tables import check_extent
 
@@ -130,6 +130,9 @@ class Part:
 
     def _with_keys(self, rows: Any) -> Any:  # noqa: ANN401 -- a record batch or a table
         for name, value in self.keys.items():
+            if name in LATER_COLUMNS:
+                rows = rows.append_column(name, pa.nulls(rows.num_rows, self.columns[name]))
+                continue
             values = pa.array([] if value is None else [value], pa.string())
             places = pa.repeat(pa.scalar(None if value is None else 0, pa.int32()), rows.num_rows)
             rows = rows.append_column(name, pa.DictionaryArray.from_arrays(places, values))
@@ -170,8 +173,9 @@ def open_part(path: Path, keys: Mapping[str, str | None] | None = None) -> Part:
     with _reading(path):
         check_columns(schema, provenance, keys)
         check_extent(metadata, _row_bytes(provenance), path.stat().st_size)
-        known = [name for name in table_schema(provenance).names if name not in keys]
-        columns = {name: schema.field(name).type for name in known} | dict.fromkeys(keys, pa.string())
+        fields = {field.name: field.type for field in table_schema(provenance)}
+        keys = {**keys, **dict.fromkeys(name for name in LATER_COLUMNS if name not in schema.names)}
+        columns = fields | {name: pa.string() for name in keys if name not in LATER_COLUMNS}
         ranges = _ranges(metadata)
     return Part(
         path=path,

@@ -60,6 +60,7 @@ class Prediction:
         error: Why it has no prediction; None where it has one.
         stamp: The file's content; None for a missing file.
         size: Height and width of the radiograph after EXIF rotation; None where it could not be read.
+        frames: Number of images in its file, of which the first one counts; None where that is not known.
         probabilities: Probability per class, float32, shape ``(classes,)``; None without a prediction.
         grids: Raw class-activation grids of the classes whose status is not ``not_computed``, in the network's order,
             float32, shape ``(computed, rows, columns)``; None where a prediction is missing, or without its grids.
@@ -82,6 +83,7 @@ class Prediction:
     error: str | None = None
     stamp: FileStamp | None = None
     size: Size | None = None
+    frames: int | None = None
     probabilities: NDArray[np.float32] | None = None
     grids: NDArray[np.float32] | None = None
     grid_statuses: tuple[MapStatus, ...] = ()

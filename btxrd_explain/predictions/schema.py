@@ -67,6 +67,8 @@ RANDOM_COLUMN = "random_channels"
 HEAVY_COLUMNS = (HEAVY_COLUMN, RANDOM_COLUMN)
 SPREAD_COLUMNS = ("member_stds", "map_agreements")
 """Of an ensemble how far apart its members are, a value for each class."""
+LATER_COLUMNS = ("frames",)
+"""Columns that tables of earlier releases lack: nothing is known there."""
 SCALES_COLUMN = "grid_scales"
 """Of maps of pixels what each was divided by before it was stored in half precision."""
 
@@ -106,6 +108,7 @@ def table_schema(provenance: Provenance) -> pa.Schema:
             pa.field("sha256", pa.string()),
             pa.field("height", pa.int32()),
             pa.field("width", pa.int32()),
+            pa.field("frames", pa.int32()),
             pa.field("probabilities", pa.list_(pa.float32(), classes)),
             pa.field("grid_statuses", pa.list_(pa.string())),
             *(pa.field(name, pa.list_(pa.float32(), classes)) for name in spread),
@@ -254,6 +257,7 @@ def _prediction(row: dict[str, Any], grids: np.ndarray[Any, np.dtype[Any]] | Non
         error=row["error"],
         stamp=stamp,
         size=None if row["height"] is None else Size(row["height"], row["width"]),
+        frames=row.get("frames"),
         probabilities=_floats(row["probabilities"]),
         grids=grids,
         grid_statuses=statuses,

@@ -167,6 +167,17 @@ def test_the_summary_names_every_file_that_failed(zoo: tuple[Path, Result]) -> N
     assert "computing" not in again.stderr  # what failed is not tried again while it is the same
 
 
+def test_files_of_several_images_are_told_of_once_whichever_command_reads_them(zoo: tuple[Path, Result]) -> None:
+    folder, result = zoo
+    several = sorted(name for name, row in rows_in(folder).items() if row.frames != 1 and row.status == "ok")
+    assert several == ["animated.gif", "animated.png", "animated.webp", "pages.tif"]
+    line = "a file holds several images (4 times): 'animated.gif' holds 2 images; 'animated.png' holds 2 images"
+    assert result.stderr.count("[several-frames]") == 1
+    assert line in " ".join(result.stderr.split())
+    of_table = run("performance", "-o", "out", "--predictions", "out/predictions.parquet", cwd=folder, code=1)
+    assert line in " ".join(of_table.stderr.split())
+
+
 def test_turned_radiographs_are_all_read_upright(zoo: tuple[Path, Result]) -> None:
     rows = rows_in(zoo[0])
     for number in range(1, 9):

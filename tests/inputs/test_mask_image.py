@@ -53,6 +53,21 @@ def test_each_connected_region_of_a_value_is_a_lesion(tmp_path: Path) -> None:
     assert regions(path) == REGIONS
 
 
+def test_void_of_a_palette_is_no_lesion_and_is_named(tmp_path: Path) -> None:
+    """As LabelMe's export and Pascal VOC write it: 255 around the objects."""
+    marked = np.where(VALUES == 9, 255, VALUES).astype(np.uint8)
+    path = save(tmp_path, Image.fromarray(marked).convert("P"))
+    assert regions(path) == REGIONS[:3]
+    (finding,) = read_mask_image(path).findings
+    assert finding.code == "annotation-part"
+    assert {shape.label for shape in read_mask_image(path, inverted=True).shapes} == {"0"}
+    alone = save(tmp_path, Image.fromarray(np.where(VALUES == 9, 255, 0).astype(np.uint8)).convert("P"))
+    assert [label for label, _ in regions(alone)] == ["255", "255"]
+    assert not read_mask_image(alone).findings
+    grey = save(tmp_path, Image.fromarray(marked))
+    assert {label for label, _ in regions(grey)} == {"2", "255"}
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "I;16"])
 def test_values_do_not_depend_on_how_they_are_stored(tmp_path: Path, mode: str) -> None:
     if mode == "P":

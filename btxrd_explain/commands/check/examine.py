@@ -19,6 +19,7 @@ from btxrd_explain.findings.annotations import BEYOND, oddities, of_another_imag
 from btxrd_explain.inputs.annotation import SourceKind, check_size
 from btxrd_explain.inputs.annotation_formats import read_annotation
 from btxrd_explain.inputs.decode import ImageHeader, read_header
+from btxrd_explain.inputs.file_kinds import several_frames
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 from btxrd_explain.inputs.table_lines import TRUTHS
 
@@ -189,8 +190,7 @@ def _check_file(entry: Entry, radiograph: Radiograph, header: ImageHeader | None
         yield Finding.of("blank-image", text, [image_id])
     if header is None:
         return
-    if header.frames > 1:
-        yield Finding.of("several-frames", f"'{image_id}' holds {header.frames} images", [image_id])
+    yield from several_frames(image_id, header.frames, [image_id])
     if header.orientation in range(2, 9):
         text = f"'{image_id}' has the EXIF orientation {header.orientation}"
         yield Finding.of("exif-rotation", text, [image_id])

@@ -282,4 +282,4 @@ def _with_radiograph(row: Prediction, record: ImageRecord, target: Path, listene
         return replace(row, status=RowStatus.UNREADABLE, error=reason)
     found = record.path.stat()
     stamp = FileStamp(found.st_size, found.st_mtime_ns, radiograph.sha256)
-    return replace(row, size=radiograph.size, stamp=stamp)
+    return replace(row, size=radiograph.size, stamp=stamp, frames=radiograph.frames)
