@@ -224,3 +224,10 @@ def schema(session: nox.Session) -> None:
     """Write the JSON Schemas of all reports into docs/reference/ anew."""
     _install(session)
     session.run("python", "scripts/schemas.py")
+
+
+@nox.session(default=False)
+def kinds(session: nox.Session) -> None:
+    """Run every row of the pages of kinds in docs/reference/, and write anew what becomes of it."""
+    _install(session)
+    session.run("python", "-m", "scripts.kinds")

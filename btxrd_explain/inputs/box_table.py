@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 _MAX_BYTES = 2**27
 _HINT = "name the columns image_id, x_min, y_min, x_max, y_max and class_name, and give pixels"
 _IMAGES = (
-    *("image_id", "imageid", "filename", "file_name", "image", "image_name", "image_path", "path"),
+    *("image_id", "imageid", "filename", "file_name", "file", "image", "image_name", "image_path", "path"),
     "patientid",  # as RSNA calls its images; next to another of these it is what it says
 )
 _LABELS = ("class_name", "label", "class", "category", "name", "finding", "lesion_type")
@@ -43,7 +44,18 @@ _LESION = "lesion"
 
 def is_box_table(columns: Sequence[str]) -> bool:
     """Return whether a table of those columns is one of boxes."""
-    return any(name in columns for name in _IMAGES) and _corners(columns) is not None
+    return _column(_IMAGES, columns) is not None and _corners(columns) is not None
+
+
+def _known(columns: Sequence[str]) -> dict[str, str]:
+    """Return columns by their names as they are known: ``X Min`` is ``x_min``."""
+    return {re.sub(r"[ -]+", "_", name): name for name in columns}
+
+
+def _column(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    """Return the column that has the first of some names; None where none has one."""
+    known = _known(columns)
+    return next((known[name] for name in names if name in known), None)
 
 
 def _corners(columns: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
@@ -51,10 +63,11 @@ def _corners(columns: Sequence[str]) -> tuple[tuple[str, ...], bool] | None:
 
     Edges come first: next to them, width and height are those of the image.
     """
+    known = _known(columns)
     for choices, edges in ((_EDGES, True), (_SIDES, False)):
         for names in choices:
-            if all(name in columns for name in names):
-                return names, edges
+            if all(name in known for name in names):
+                return tuple(known[name] for name in names), edges
     return None
 
 
@@ -75,10 +88,9 @@ def read_box_table(path: Path) -> PartListing:
     with naming(path, hint=_HINT):
         table = read_table(path, max_bytes=_MAX_BYTES)
         found = _corners(table.columns)
-        image = next((name for name in _IMAGES if name in table.columns), None)
+        image, label = _column(_IMAGES, table.columns), _column(_LABELS, table.columns)
         if found is None or image is None:
             raise InvalidDocumentError("expected a column of images, and four of boxes")
-        label = next((name for name in _LABELS if name in table.columns), None)
         listing = PartListing(path, _HINT, table.encoding)
         decimal = "," if table.separator != "," else "."
         boxes: list[_Line] = []

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from PIL import ExifTags, Image, UnidentifiedImageError, _imaging, features
 
 from btxrd_explain.core.geometry import Size
-from btxrd_explain.inputs.file_kinds import foreign_kind
+from btxrd_explain.inputs.file_kinds import ADVICE, foreign_kind
 from btxrd_explain.system.extras import to_install
 
 if TYPE_CHECKING:
@@ -241,7 +241,8 @@ def _foreign(data: bytes, formats: tuple[str, ...]) -> UndecodableError | None:
         return None
     if kind.replace(" ", "") in formats:
         return UndecodableError(f"is damaged ({kind} without a sound header)", hint="copy it again from its source")
-    return UndecodableError(f"is {kind}, which is not read", hint="convert it to PNG, or leave it out")
+    hint = ADVICE.get(kind, "convert it to PNG, or leave it out")
+    return UndecodableError(f"is {kind}, which is not read", hint=hint)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import stat
 from contextlib import suppress
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = (
     *(".jpeg", ".jpg", ".jpe", ".jfif", ".mpo", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif"),
-    *(".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif", ".heic", ".heif", ".dcm", ".dicom"),
+    *(".pgm", ".ppm", ".pnm", ".jp2", ".j2k", ".jpx", ".avif", ".heic", ".heif", ".jxl", ".dcm", ".dicom"),
 )
 """Names of images, whatever the files hold: reading one says what it is."""
 HEAD = 1024
@@ -45,17 +46,22 @@ _WITHOUT_PICTURE = {
 }
 """What DICOM of these SOP classes is, by how their names begin (PS3.4 B.5, PS3.6 A)."""
 _MAGIC = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|BM.{4}\0{4}|II\*\0|MM\0\*|RIFF.{4}WEBP|GIF8[79]a|P[1-6]\s"
-    rb"|\0\0\0\x0cjP  |\xff\x4f\xff\x51|.{4}ftyp(?:avif|avis|heic|heix|heim|heis|hevc|mif1|msf1)",
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|BM.{4}\0{4}|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|GIF8[79]a|P[1-6]\s"
+    rb"|\0\0\0\x0c(?:jP  |JXL )|\xff\x4f\xff\x51|.{4}ftyp(?:avif|avis|heic|heix|heim|heis|hevc|mif1|msf1)",
     re.DOTALL,
 )
 """How images begin."""
+CLOSED, EMPTY = "broken link, or file that cannot be opened", "empty file"
+UNFINISHED = "unfinished download or temporary file"
 _PASSED_OVER = {
     **dict.fromkeys((".nii", ".nii.gz", ".mha", ".mhd", ".nrrd", ".vtk"), "volume"),
     **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"), "archive"),
     **dict.fromkeys((".npy", ".npz", ".mat", ".h5", ".hdf5"), "file of arrays"),
     **dict.fromkeys((".pdf", ".doc", ".docx", ".ppt", ".pptx"), "document"),
     **dict.fromkeys((".mp4", ".avi", ".mov"), "video"),
+    **dict.fromkeys((".dng", ".nef", ".cr2", ".cr3", ".arw", ".orf", ".raf", ".rw2", ".pef"), "raw photograph"),
+    **dict.fromkeys((".part", ".partial", ".crdownload", ".download", ".filepart"), UNFINISHED),
+    **dict.fromkeys((".tmp", ".temp"), UNFINISHED),
 }
 """What may hold radiographs and is never read, by suffix."""
 REPORTS = MappingProxyType(
@@ -78,7 +84,7 @@ COMPANIONS = (
     *(".json", ".jsonl", ".csv", ".tsv", ".xls", ".xlsx", ".ods", ".txt", ".md", ".rst", ".xml", ".yaml", ".yml"),
     *(".html", ".htm", ".css", ".js", ".py", ".pyc", ".ipynb", ".sh", ".r", ".m", ".toml", ".ini", ".cfg", ".log"),
     *(".pt", ".pth", ".ckpt", ".safetensors", ".onnx", ".pkl", ".parquet", ".db", ".sqlite", ".svg", ".bib", ".tex"),
-    *(".md5", ".sha256", ".lock", ".tmp", ".part"),
+    *(".md5", ".sha256", ".lock"),
 )
 """What lies with radiographs and never is one; not opened, and not told of."""
 
@@ -102,14 +108,18 @@ def without_picture(head: bytes) -> str | None:
 def _kind_passed_over(head: bytes) -> str | None:
     """Return what is passed over, by its first bytes; ``""`` for text, which is passed over in silence; None: an image.
 
+    Text that says that it is something else than text, such as a pointer to a file, is named.
+
     Args:
         head: The first bytes of the file.
     """
     if is_dicom(head) or _MAGIC.match(head):
         kind = without_picture(head)
         return None if kind is None else f"DICOM file without a picture ({kind})"
+    if not head:
+        return EMPTY
     text = not head.translate(None, bytes([*b"\t\n\f\r\x1b", *range(32, 256)]))
-    return "" if text else "file of no known kind"
+    return foreign_kind(head) or ("" if text else "file of no known kind")
 
 
 def what_is_passed_over(path: Path) -> str | None:
@@ -132,7 +142,7 @@ def what_is_passed_over(path: Path) -> str | None:
         with path.open("rb", buffering=0) as file:
             head = file.read(HEAD)
     except (OSError, ValueError):  # a NUL in the name
-        return None if is_named else ""
+        return None if is_named else CLOSED if os.path.lexists(path) else ""
     return None if is_named and not is_dicom(head) else _kind_passed_over(head)
 
 
@@ -174,6 +184,7 @@ _FOREIGN = {
     re.compile(rb".{4}ftyp(?:heic|heix|heim|heis|hevc|mif1|msf1)", re.DOTALL): "HEIC",
     re.compile(rb".{4}ftyp(?:avif|avis)", re.DOTALL): "AVIF",
     re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"): "JPEG 2000",
+    re.compile(rb"\0\0\0\x0cJXL |\xff\x0a"): "JPEG XL",
     re.compile(rb"%PDF"): "a PDF document",
     re.compile(rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!"): "an archive",
     re.compile(rb"\x93NUMPY"): "a NumPy array",
@@ -183,6 +194,16 @@ _FOREIGN = {
     re.compile(rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<svg", re.DOTALL): "SVG",
 }
 """Files that are not read as images, by how they begin: formats that Pillow may lack, and what downloads leave."""
+
+
+ADVICE = MappingProxyType(
+    {
+        CLOSED: "correct its target or its permissions",
+        **dict.fromkeys((EMPTY, UNFINISHED, "a web page"), "copy or download again what is a radiograph"),
+        "a Git LFS pointer to a file": "fetch the file with 'git lfs pull'",
+    }
+)
+"""What to do about files of some kinds, other than to convert them."""
 
 
 def foreign_kind(data: bytes) -> str | None:

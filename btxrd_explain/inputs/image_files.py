@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.file_kinds import (
+    ADVICE,
     COMPANIONS,
     DICOM_INDEX,
     DICOM_SUFFIXES,
@@ -120,7 +121,8 @@ def _notes(others: Mapping[str, Sequence[Path]]) -> Iterator[str]:
             yield f"passed over {len(paths)} {kind}, such as '{min(paths)}'"
             continue
         number = f"{len(paths)} file{'s' if len(paths) > 1 else ''}"
-        advice = "" if kind.startswith("DICOM") else "; save as PNG or DICOM what is a radiograph"
+        what_to_do = ADVICE.get(kind, "save as PNG or DICOM what is a radiograph")
+        advice = "" if kind.startswith("DICOM") else f"; {what_to_do}"
         yield f"passed over {number} ({kind}), such as '{min(paths)}'{advice}"
 
 

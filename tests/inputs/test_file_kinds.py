@@ -37,6 +37,12 @@ def test_a_picture_is_one_whatever_it_is_called(tmp_path: Path, content: bytes) 
     assert not is_dicom(content)
 
 
+def test_a_tiff_of_any_size_is_a_picture(tmp_path: Path) -> None:
+    """BigTIFF counts in 64 bits."""
+    for start in (b"II*\0", b"MM\0*", b"II+\0\x08\0\0\0", b"MM\0+\0\x08\0\0"):
+        assert _kind(tmp_path, "IM000046", start + bytes(8)) is None
+
+
 def test_a_name_of_a_picture_is_enough(tmp_path: Path) -> None:
     """Reading it says what it is, which is better than passing over a radiograph."""
     assert _kind(tmp_path, "a.png", b"torn") is None

@@ -1,0 +1,1 @@
+"""What becomes of each kind of file that people bring: the tables of two pages, executed."""
