@@ -7,6 +7,7 @@ from collections import defaultdict
 from difflib import get_close_matches
 from itertools import islice
 from typing import TYPE_CHECKING
+from unicodedata import normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,12 +25,12 @@ def key_of(name: str) -> str:
     """Return what is left of a file's name without what programs put around it.
 
     Taken away are the suffixes, also several, and marks as in ``x_mask.png``, ``x_0000.png`` or ``train_x.jpg``; names
-    are compared without case.
+    are compared without case, and whether a letter and its accent are one character (as Macs unpack them) or two.
 
     >>> [key_of(name) for name in ("X.jpeg.JSON", "x_mask.PNG", "train_x_jpg.rf.0a1b2c3d.jpg", "x_0000.png", "x")]
     ['x', 'x', 'x', 'x', 'x']
     """
-    key = name.casefold()
+    key = normalize("NFC", name.casefold())
     for _ in range(_MOST_ENDS):
         shorter = _ENDS.sub("", key)
         if shorter in {"", key}:

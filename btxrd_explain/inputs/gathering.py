@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING
+from unicodedata import normalize
 
 from btxrd_explain.finding import Finding
 from btxrd_explain.inputs.annotation_source import open_source
@@ -112,12 +113,15 @@ class NameIndex:
 def _likeness(name: str) -> str:
     """Return what is left of a name when case and zeros before a number do not count; ``46.0`` is how tables have 46.
 
+    Nor does it count whether a letter and its accent are one character or two, as on Macs.
+
     >>> _likeness("000046.PNG"), _likeness("46.0"), _likeness("IMG046.png")
     ('46.png', '46', 'img046.png')
     """
-    number, dot, rest = name.casefold().partition(".")
+    plain = normalize("NFC", name.casefold())
+    number, dot, rest = plain.partition(".")
     if not number.isascii() or not number.isdigit():
-        return name.casefold()
+        return plain
     return (number.lstrip("0") or "0") + ("" if rest == "0" else dot + rest)
 
 

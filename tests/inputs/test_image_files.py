@@ -31,6 +31,16 @@ def test_images_of_all_suffixes_in_any_case_are_listed_in_order(tmp_path: Path) 
     assert listed(tmp_path) == ["B.JPEG", "a.jpg", "c.png", "d.Bmp", "e.tif", "f.TIFF", "g.webp", "h.gif"]
 
 
+def test_an_accent_of_its_own_is_that_of_the_letter_where_no_file_has_it(tmp_path: Path) -> None:
+    one, two = "Gro\u0308\u00dfe.png", "Gr\u00f6\u00dfe.png"
+    index = NameIndex([tmp_path / two], tmp_path)
+    assert index.resolve(one) == tmp_path / two
+    assert index.taken == {one: two}
+    both = NameIndex([tmp_path / one, tmp_path / two], tmp_path)
+    assert [both.resolve(name) for name in (one, two)] == [tmp_path / one, tmp_path / two]
+    assert not both.taken
+
+
 def test_subfolders_are_searched_after_their_folder(tmp_path: Path) -> None:
     touch(tmp_path, "z.png", "b/2.png", "b/1.png", "a/deep/3.png", "folder.png/4.png")
     assert listed(tmp_path) == ["z.png", "a/deep/3.png", "b/1.png", "b/2.png", "folder.png/4.png"]
