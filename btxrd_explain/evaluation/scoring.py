@@ -97,11 +97,18 @@ class Scorer:
 
         Returns:
             The score, or the reason why there is none; one bad annotation does not stop the others. Where classes do
-            not exclude each other, a score for each class that is measured, by the names of the classes.
+            not exclude each other, a score for each class that is measured, by the names of the classes; what is told
+            of several classes is told with the first one.
         """
         decisions = self.protocol.decisions
         known = [self._known(row)] if decisions is None else self._cases(row, decisions)
-        return [self._read(score, row, annotation) for score in known]
+        told: set[Finding] = set()
+        scores = []
+        for score in known:
+            scored = self._read(score, row, annotation)
+            scores.append(replace(scored, findings=tuple(one for one in scored.findings if one not in told)))
+            told.update(scored.findings)
+        return scores
 
     def _read(self, score: Score, row: Prediction, annotation: AnnotationPlace | None) -> Scored:
         """Score one class, and the readers in it."""

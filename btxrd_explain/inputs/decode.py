@@ -19,6 +19,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError, _imaging, features
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.inputs.file_kinds import ADVICE, foreign_kind
 from btxrd_explain.system.extras import to_install
+from btxrd_explain.untrusted.documents import InvalidDocumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -247,7 +248,9 @@ def _foreign(data: bytes, formats: tuple[str, ...]) -> UndecodableError | None:
 
 @contextmanager
 def refusing_damage(formats: tuple[str, ...] = FORMATS) -> Iterator[None]:
-    """Turn whatever Pillow raises into what is wrong with the image; a lack of memory stays as it is.
+    """Turn whatever Pillow raises into what is wrong with the image.
+
+    A lack of memory stays as it is, and so does what a sound image is said not to be.
 
     Args:
         formats: The formats that were tried.
@@ -257,7 +260,7 @@ def refusing_damage(formats: tuple[str, ...] = FORMATS) -> Iterator[None]:
     """
     try:
         yield
-    except (UndecodableError, MemoryError):
+    except (UndecodableError, InvalidDocumentError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise too_large() from error

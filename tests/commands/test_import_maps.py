@@ -6,6 +6,7 @@ import csv
 import gzip
 import json
 import pickle
+import re
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -105,6 +106,58 @@ def test_maps_of_different_sizes_are_scored_without_predictions(data: Path) -> N
     assert {(row["outcome"], row["predicted"], row["target_probability"]) for row in scores.values()} == {
         (None, None, None)
     }
+
+
+def test_a_coloured_picture_of_a_map_is_not_called_damaged(data: Path) -> None:
+    (data / "maps" / "a_Benign.npy").unlink()
+    Image.new("RGB", (60, 40), (255, 0, 9)).save(data / "maps" / "a_Benign.png")
+    result = _run("import-maps", data / "maps", "--images", data / "images", "-o", data / "out")
+    assert result.exit_code == 1
+    said = " ".join(result.output.split())
+    assert "a_Benign.png' holds no heat maps: expected one value per pixel, got colours" in said
+
+
+def test_maps_with_the_sides_of_the_radiograph_exchanged_are_told_of(data: Path) -> None:
+    for path in (data / "maps").glob("a_*.npy"):
+        np.save(path, np.load(path).T)
+    said = " ".join(_done("import-maps", data / "maps", "--images", data / "images", "-o", data / "out").split())
+    assert "the heat maps of 'a.png' are as high as the radiograph is wide" in said
+
+
+def test_radiographs_and_masks_of_several_pages_are_named_by_the_commands_and_in_the_report(data: Path) -> None:
+    """By the words of `check`; the table says it of a radiograph that is gone."""
+    page = Image.open(data / "images" / "a.png")
+    (data / "images" / "a.png").unlink()
+    page.save(data / "images" / "a.tif", save_all=True, append_images=[page, page])
+    mask = Image.open(data / "masks" / "b.png")
+    (data / "masks" / "b.png").unlink()
+    mask.save(data / "masks" / "b.tif", save_all=True, append_images=[mask])
+    checked = json.loads(_run("check", data / "images", "--annotations", data / "masks", "--json").stdout)
+
+    def told(findings: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+        found = [one for one in findings if one["code"] == "several-frames"]
+        return {one["images"][0]: (re.sub(r"'.*/", "'", one["message"]), one["advice"]) for one in found}
+
+    words = told(checked["findings"])
+    assert {name: message for name, (message, _) in words.items()} == {
+        "a.tif": "'a.tif' holds 3 images",
+        "b.png": "'b.tif' holds 2 images",
+    }
+    table = _import(data, data / "maps")
+    (data / "images" / "a.tif").unlink()
+    _scores(data, table)
+    report = json.loads((table.parent / "annotation_report.json").read_text())
+    assert told(report["warnings"]) == words
+
+
+def test_a_table_of_an_earlier_release_says_nothing_of_pages(data: Path) -> None:
+    table = _import(data, data / "maps")
+    earlier = pq.read_table(table)
+    pq.write_table(earlier.drop_columns(["frames", "class", "confidence"]), table)
+    rows = list(open_table(table).rows())
+    assert [(row.image_id, row.frames) for row in rows] == [(name, None) for name in SIZES]
+    assert open_table(table).index().column("frames").to_pylist() == [None, None]
+    assert len(_scores(data, table)) == 4
 
 
 @pytest.mark.parametrize("kind", ["png", "tiff", "deep", "folders", "npz", "array"])

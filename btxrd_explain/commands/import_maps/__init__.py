@@ -228,13 +228,20 @@ def _rows(
 ) -> Iterator[Prediction]:
     """Yield a row per image, in the order of their names."""
     listener.start("images", len(gathered.maps))
-    without = 0
+    without, turned = 0, []
     for image_id in sorted(gathered.maps):
         row = _row(image_id, gathered, provenance, scores)
-        record = records.get(image_id)
-        yield row if record is None else _with_radiograph(row, record, target, listener)
+        if (record := records.get(image_id)) is not None:
+            row = _with_radiograph(row, record, target, listener)
+        turned += [image_id] if _is_turned(row) else []
+        yield row
         without += row.predicted is None
         listener.advance()
+    if turned:
+        listener.note(
+            f"the heat maps of {listed(quoted(turned))} are as high as the radiograph is wide, and as wide as it is "
+            "high; they are stretched onto it: exchange their axes if they are stored as (width, height)"
+        )
     if without:
         listener.note(f"{without} images have no probabilities of all classes: their outcomes are not known")
 
@@ -263,6 +270,13 @@ def _row(
         grids=grids,
         grid_statuses=tuple(places[name].status if name in places else MapStatus.NOT_COMPUTED for name in names),
     )
+
+
+def _is_turned(row: Prediction) -> bool:
+    """Return whether heat maps have the sides of their radiograph, exchanged."""
+    if row.grids is None or row.size is None or row.size.height == row.size.width:
+        return False
+    return row.grids.shape[1:] == (row.size.width, row.size.height)
 
 
 def _with_radiograph(row: Prediction, record: ImageRecord, target: Path, listener: Listener) -> Prediction:
