@@ -59,7 +59,7 @@ def place(tmp_path: Path) -> Path:
 
 def _run(script: str, place: Path, **variables: str) -> None:
     environment = os.environ | {"PATH": f"{place / 'bin'}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"} | variables
-    subprocess.run(["bash", "-e", "-c", script], cwd=place, env=environment, check=True, timeout=300)
+    subprocess.run(["bash", "-e", "-c", script], cwd=place, env=environment, check=True, timeout=1800)
 
 
 def _rows(place: Path) -> list[str]:

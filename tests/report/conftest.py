@@ -189,7 +189,7 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("there is no Chromium: .ci/run should have installed it")
         pytest.skip("there is no Chromium on the PATH")
-    driver.expect.set_options(timeout=20_000)  # a busy machine may take its time
+    driver.expect.set_options(timeout=120_000)  # a busy machine may take its time
     with driver.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         yield browser

@@ -16,7 +16,7 @@ def test_results_come_in_order_whichever_is_done_first() -> None:
     done = [threading.Event() for _ in range(4)]
 
     def work(place: int) -> int:
-        assert place == 3 or done[place + 1].wait(timeout=60)  # the last is done first
+        assert place == 3 or done[place + 1].wait(timeout=600)  # the last is done first
         done[place].set()
         return place
 
@@ -41,7 +41,7 @@ def test_items_are_taken_no_further_ahead_than_asked() -> None:
 
 
 def test_work_is_done_in_several_threads() -> None:
-    together = threading.Barrier(2, timeout=60)
+    together = threading.Barrier(2, timeout=600)
     assert len(list(in_order(lambda _: together.wait(), range(4), threads=2, ahead=4))) == 4
 
 
