@@ -1,6 +1,6 @@
 """``btxrd-explain`` and ``python -m btxrd_explain``: the command line tool, to be stopped from its first line."""
 
-import _signal as signal  # the part in C: Python's own module takes milliseconds, in which Ctrl-C is not ours yet
+import _signal as signal  # type: ignore[import-not-found] # the part in C: Python's own takes time, and Ctrl-C is not ours yet
 import os
 
 
