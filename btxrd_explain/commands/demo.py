@@ -80,7 +80,6 @@ def run(folder: Path, listener: Listener | None = None) -> DemoResult:
         OutputError: The folder cannot be written, or something else is in the way.
     """
     listener = listener or Listener()
-    listener.note("all radiographs of the demo are SYNTHETIC; results say nothing about patients")
     for name in (_DATA, _RESULTS):
         check_own(folder / name, folder=True)
     data = write_dataset(folder / _DATA, seed=SEED)

@@ -13,6 +13,7 @@ from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.run import Inference, up_to_date
 from btxrd_explain.inputs.dataset import named_one_by_one
 from btxrd_explain.progress import Listener, WithoutRows
+from btxrd_explain.synthetic import SYNTHETIC
 from btxrd_explain.system.files import write_bytes
 from btxrd_explain.system.own_pictures import marked
 from btxrd_explain.system.places import is_url
@@ -73,6 +74,8 @@ def run(settings: Settings, listener: Listener | None = None, *, stdin: IO[bytes
     overlays: dict[str, Path] = {}
     try:
         with up_to_date(settings, held or listener, stdin=stdin) as current:
+            if current.table.provenance.synthetic:
+                listener.note(SYNTHETIC)
             if current.named if wanted is None else wanted:
                 image_ids = current.rows.column("image_id").to_pylist()
                 overlays = draw_overlays(current.table, image_ids, settings, listener)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import following
-from btxrd_explain.console.terminal import number
+from btxrd_explain.console.terminal import number, straight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -52,8 +53,8 @@ def show_gallery(terminal: Terminal, result: GalleryResult, loaded: LoadedSettin
         [name, *(f"{len(part.shown)} of {part.available}" for part in (found.TP, found.FP, found.FN))]
         for name, found in result.report.classes.items()
     ]
-    terminal.print_table(["class", "TP", "FP", "FN"], rows)
-    for path in result.figures.values():
+    terminal.print_table(["drawn of", "TP", "FP", "FN"], rows)
+    for path in result.figures.values() if loaded is not None else ():  # the demo names its pictures at the end
         terminal.print_file(path)
     if loaded is not None and result.annotated:
         terminal.print_next(following("annotate-iou", loaded))
@@ -85,10 +86,10 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
         terminal.print(_STAR)
     for reason, count in summary.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
-    if summary.overall.n_undefined:
-        terminal.print(f"undefined: {summary.overall.n_undefined} (counted in no mean)")
+    for reason, count in Counter(image.undefined for image in result.report.per_image if image.undefined).items():
+        terminal.print(f"without an IoU, and in no mean: {count} (heat map: {reason.replace('_', ' ')})")
     terminal.print_path("report", result.document)
-    for path in result.files.values():
+    for path in result.files.values() if loaded is not None else ():  # likewise
         terminal.print_file(path)
     if loaded is not None:
         terminal.print_next(following("report", loaded))
@@ -348,7 +349,7 @@ def _with_interval(found: Estimate) -> list[str]:
 # The results of `export`.
 
 _OPENED_BY = {
-    "labelme": "labelme FOLDER_OF_RADIOGRAPHS --output {folder}",
+    "labelme": "labelme {images} --output {folder}",
     "fiftyone": "fiftyone datasets create --dataset-dir {folder} --type fiftyone.types.FiftyOneDataset",
 }
 """What shows the files in the program that they are for."""
@@ -357,12 +358,14 @@ _OPENED_BY = {
 def show_export(terminal: Terminal, result: ExportResult) -> None:
     """Show how many images were exported and where to, and name those that were not."""
     if terminal.json:
-        terminal.print_json(asdict(result) | {"folder": result.folder and str(result.folder)})
+        paths = {"folder": result.folder and str(result.folder), "images": result.images and straight(result.images)}
+        terminal.print_json(asdict(result) | paths)
         return
     terminal.print(f"{result.exported} radiographs exported, {len(result.failed)} failed")
     terminal.print_path(result.to, "next to the radiographs" if result.folder is None else result.folder)
-    if result.folder is not None and result.to in _OPENED_BY:
-        terminal.print_next(_OPENED_BY[result.to].format(folder=shlex.quote(str(result.folder))))
+    if result.folder is not None and result.to in _OPENED_BY and (result.images or result.to != "labelme"):
+        folder, images = (shlex.quote(straight(path or "")) for path in (result.folder, result.images))
+        terminal.print_next(_OPENED_BY[result.to].format(folder=folder, images=images))
 
 
 # The results of `report`.

@@ -11,7 +11,6 @@ from btxrd_explain.console.analysis import show_annotate_iou, show_gallery
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import following, with_table
 from btxrd_explain.console.terminal import in_words, number
-from btxrd_explain.synthetic import SYNTHETIC
 from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
@@ -46,8 +45,6 @@ def show_infer(terminal: Terminal, result: InferResult, loaded: LoadedSettings |
     if terminal.json:
         return
     names = result.table.provenance.class_names
-    if result.table.provenance.synthetic:
-        terminal.print(f"[bold]{SYNTHETIC}[/bold]")
     if result.named:
         _show_images(terminal, result, names)
     else:
@@ -182,7 +179,8 @@ def show_layers(terminal: Terminal, result: LayersResult) -> None:
     height, width = result.input_size
     terminal.print(
         f"{escape(result.architecture)}, input {height} x {width}. The ceiling is the mean IoU of the ideal map of the "
-        f"grid at threshold {result.threshold:g}, on {result.lesions}."
+        f"grid at threshold {result.threshold:g}, on {result.lesions}. Order of the axes: N images, C channels, "
+        "H x W cells, L tokens."
     )
 
 

@@ -38,6 +38,10 @@ _OF_PATHS = frozenset({errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP})
 """Why the system cannot even tell whether there is a file."""
 
 
+_NOT_SHOWN, _MOST_NOT_SHOWN = "not shown", 20
+"""Radiographs without their picture of which each is named; where a folder was moved, they are all of a table's."""
+
+
 class _Console(Console):
     """Rich's console, but for its own way to end the process where the reader of a pipe is gone."""
 
@@ -67,6 +71,7 @@ class Terminal(Listener):
         self._err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
         self._warnings: set[Finding] = set()
         self._failed: set[str] = set()
+        self._not_shown = 0
         self._heard: set[str] = set()
         self._unwritten: OSError | None = None
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
@@ -74,8 +79,9 @@ class Terminal(Listener):
     # the listener
 
     def note(self, message: str) -> None:
-        """Show one line that the user should know."""
-        if not self._quiet:
+        """Show one line that the user should know, once: the parts of a command may learn it one after the other."""
+        if not self._quiet and message not in self._heard:
+            self._heard.add(message)
             self._err.print(f"[dim]note:[/dim] {escape(message)}")
 
     def warn(self, finding: Finding) -> None:
@@ -94,15 +100,18 @@ class Terminal(Listener):
 
     def failed(self, image_id: str, what: str, reason: str) -> None:
         """Name a file that failed, once, on stderr; the command will end with exit code 1."""
-        if image_id not in self._failed:
-            self._failed.add(image_id)
+        if image_id in self._failed:
+            return
+        self._failed.add(image_id)
+        self._not_shown += what == _NOT_SHOWN
+        if self._verbose or what != _NOT_SHOWN or self._not_shown <= _MOST_NOT_SHOWN:
             self._err.print(f"[yellow]{escape(what)}:[/yellow] {escape(f'{image_id}: {reason}')}")
 
     def predicted(self, row: Prediction, provenance: Provenance, overlay: Path | None = None) -> None:
         """Print a row as a JSON line at once, where JSON is asked for."""
         if self.json:
             several = {"multi_label": provenance.multi_label, "ensemble": bool(provenance.members)}
-            picture = {"overlay": overlay and _straight(overlay)}
+            picture = {"overlay": overlay and straight(overlay)}
             self.print_json(row.document(provenance.class_names, **several) | picture)
         elif self._verbose:
             found = row.error or "no prediction"
@@ -120,7 +129,7 @@ class Terminal(Listener):
     def print_path(self, what: str, path: Path | str) -> None:
         """Name a file or folder; never broken into lines, so that it can be copied."""
         with self._writing():
-            self._out.print(f"{escape(what)}: {escape(_straight(path))}", soft_wrap=True)
+            self._out.print(f"{escape(what)}: {escape(straight(path))}", soft_wrap=True)
 
     def print_file(self, path: Path) -> None:
         """Name a file of results, and say whether it is a figure to look at."""
@@ -157,6 +166,7 @@ class Terminal(Listener):
             with self._listening():
                 make_do_with_few_addresses()
                 code = run() or (ExitCode.SOME_FILES_FAILED if self._failed else ExitCode.OK)
+            self._count_not_shown()
             with self._writing():
                 self._stdout.flush()
             self._check_written()
@@ -175,6 +185,12 @@ class Terminal(Listener):
             self._phases.stop()
         return code
 
+    def _count_not_shown(self) -> None:
+        """Tell how many radiographs without their picture were not named."""
+        further = self._not_shown - _MOST_NOT_SHOWN
+        if further > 0 and not self._verbose:
+            self._err.print(f"{_NOT_SHOWN}: {further} more, which --verbose names")
+
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Show warnings of libraries as notes, and keep what else is printed away from JSON."""
@@ -191,10 +207,7 @@ class Terminal(Listener):
         file: TextIO | None = None,  # noqa: ARG002 -- the standard library passes it
         line: str | None = None,  # noqa: ARG002 -- the standard library passes it
     ) -> None:
-        text = f"{category.__name__} of {Path(filename).name}:{lineno}: {' '.join(str(message).split())}"
-        if text not in self._heard:  # Python forgets what it showed whenever its filters change
-            self._heard.add(text)
-            self.note(text)
+        self.note(f"{category.__name__} of {Path(filename).name}:{lineno}: {' '.join(str(message).split())}")
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -292,9 +305,9 @@ def in_words(row: Prediction, provenance: Provenance) -> str:
     return ", ".join(f"{name} ({row.probabilities[names.index(name)]:.3f})" for name in said) or "none of the classes"
 
 
-def _straight(path: Path | str) -> str:
+def straight(path: Path | str) -> str:
     """Return ``a/../b`` as ``b``, unless a link makes another folder of it."""
     if not isinstance(path, Path):  # a text, or the place of a URL
         return str(path)
-    straight = os.path.normpath(path)
-    return straight if os.path.realpath(straight) == os.path.realpath(path) else str(path)
+    direct = os.path.normpath(path)
+    return direct if os.path.realpath(direct) == os.path.realpath(path) else str(path)

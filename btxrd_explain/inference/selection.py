@@ -20,6 +20,7 @@ from btxrd_explain.inputs.shared_annotations import Annotated, of_one_stem, tell
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.progress import WithoutRows
+from btxrd_explain.synthetic import SYNTHETIC
 from btxrd_explain.system.files import sha256_of
 from btxrd_explain.system.places import is_url
 
@@ -266,9 +267,11 @@ def _with_annotations(
     known: Mapping[str, AnnotationPlace],
     listener: Listener,
 ) -> Selected:
-    """Return the rows with the annotations of their images, and tell which have no prediction."""
+    """Return the rows with the annotations of their images, and tell which have no prediction, and of made-up data."""
     source = open_source(settings.data.annotations)
     selected = Selected(table, rows, source, known)
+    if table.provenance.synthetic:
+        listener.note(SYNTHETIC)
     if settings.data.annotations is not None:
         listener.note(f"annotations: {source.description}")
         _tell_of_names(selected, listener)

@@ -277,6 +277,36 @@ def test_names_of_others_neither_format_nor_steer_the_terminal(
     ]
 
 
+def test_a_note_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    for message in ("a", "b", "a"):
+        terminal.note(message)
+    assert capsys.readouterr().err.splitlines() == ["note: a", "note: b"]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_many_radiographs_without_their_picture_are_counted(
+    capsys: pytest.CaptureFixture[str], *, verbose: bool
+) -> None:
+    terminal = Terminal(verbose=verbose)
+
+    def run() -> ExitCode:
+        for number in range(60):
+            terminal.failed(f"{number}.png", "not shown", "it is not there")
+            terminal.failed(f"x{number}.png", "unreadable", "it is damaged")
+        return ExitCode.OK
+
+    assert terminal.guarded(run) == ExitCode.SOME_FILES_FAILED
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("unreadable: ") for line in lines) == 60
+    told = [line for line in lines if line.startswith("not shown: ")]
+    if verbose:
+        assert told == [f"not shown: {number}.png: it is not there" for number in range(60)]
+    else:
+        assert told[:-1] == [f"not shown: {number}.png: it is not there" for number in range(20)]
+        assert told[-1] == lines[-1] == "not shown: 40 more, which --verbose names"
+
+
 def test_a_traceback_shows_what_the_error_says_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal(verbose=True).guarded(lambda: _fail(ZeroDivisionError(HOSTILE)))
     assert capsys.readouterr().err.replace("\n", "").isprintable()

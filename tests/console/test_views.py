@@ -10,10 +10,11 @@ import pytest
 
 from btxrd_explain.commands.compare import CompareResult
 from btxrd_explain.commands.compare.differences import BoundedMean, Compared, Comparison, Difference
+from btxrd_explain.commands.export import ExportResult
 from btxrd_explain.commands.gallery import ClassGallery, Example, GalleryReport, GalleryResult, Shown
 from btxrd_explain.commands.performance import ClassReport, PerformanceReport, PerformanceResult
 from btxrd_explain.commands.performance.calibration import Calibration
-from btxrd_explain.console.analysis import bounds, show_compare, show_gallery, show_performance
+from btxrd_explain.console.analysis import bounds, show_compare, show_export, show_gallery, show_performance
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.evaluation.parts import Estimate, Statistics
 from btxrd_explain.settings import load_settings
@@ -165,3 +166,11 @@ def test_examples_are_counted_of_those_that_there_are(shown: Callable[..., str])
     result = GalleryResult({"Benign": Path("gallery_Benign.png")}, report, Path("gallery.json"), {}, annotated=False)
     assert "Benign 1 of 5 2 of 2 0 of 0" in shown(show_gallery, result).splitlines()
     assert json.loads(shown(show_gallery, result, as_json=True)) == report.document()
+
+
+def test_an_export_leads_to_its_program_with_the_radiographs_where_they_are_in_one_folder(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for images in (Path("a b", "..", "images"), None):
+        show_export(Terminal(), ExportResult("labelme", Path("out", "labelme"), 3, {}, images))
+    assert capsys.readouterr().err == "next: labelme images --output out/labelme\n"

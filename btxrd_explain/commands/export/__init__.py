@@ -22,6 +22,7 @@ from btxrd_explain.outputs.export.item import Folder, Origin, UnexportedError
 from btxrd_explain.plain import distinct
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.locks import alone
+from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -150,12 +151,14 @@ class ExportResult:
         folder: Where the files are; None where each lies next to its image.
         exported: Number of images that were exported.
         failed: Why the others were not, by ``image_id``.
+        images: The folder of the radiographs; None where they are in several, or not on this machine.
     """
 
     to: str
     folder: Path | None
     exported: int
     failed: dict[str, str]
+    images: Path | None
 
 
 def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
@@ -188,10 +191,17 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
         with make_writer(selected, settings, protocol, folder) as add:
             exported, failed = _export(selected, lambda row: add(make(row)), listener)
         beside = wanted.to == "labelme" and wanted.beside_images
-        result = ExportResult(wanted.to, None if beside else folder.path, exported, failed)
+        result = ExportResult(wanted.to, None if beside else folder.path, exported, failed, _folder_of(selected))
         if wanted.to != "labelme":  # each of its files says by itself how it was made, and is there to be edited
             _mark(folder, result, selected, settings, protocol, listener)
     return result
+
+
+def _folder_of(selected: Selected) -> Path | None:
+    """Return the folder of the radiographs, if all are in one on this machine."""
+    folders = {selected.table.image_path(row).parent for row in selected.rows}
+    folder = folders.pop() if len(folders) == 1 else None
+    return None if folder is None or is_url(folder) else folder
 
 
 def _export(selected: Selected, export: Callable[[Prediction], None], listener: Listener) -> tuple[int, dict[str, str]]:

@@ -26,6 +26,7 @@ from btxrd_explain.inference.request import (
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Failures, Listener
+from btxrd_explain.synthetic import SYNTHETIC
 from btxrd_explain.system.files import write_bytes
 from btxrd_explain.system.locks import alone
 
@@ -97,6 +98,8 @@ def run(settings: Settings, listener: Listener | None = None) -> SanityResult:
     followed = None
     if wanted.stability:
         followed = follow_changes(explainer, sample.subjects, seed=wanted.random_seed, listener=listener)
+    if explainer.provenance.synthetic:
+        listener.note(SYNTHETIC)
     report = build_report(sample, randomised, perturbed, followed, wanted, explainer.provenance)
     document = settings.output.directory / "sanity_report.json"
     with alone(document, listener.note):
