@@ -178,6 +178,8 @@ class Explanations:
             TypeError: An argument is of another kind.
             ValueError: The radiograph or the class does not exist.
         """
+        if isinstance(image, str):
+            raise TypeError(f"image: expected a whole number, got {image!r}; a class is of_class={image!r}")
         number = checked_index(image, len(self), "image")
         if isinstance(of_class, str) and self.class_names is not None:
             of_class = self.class_names.index(checked_name(of_class, self.class_names, "of_class"))

@@ -264,7 +264,7 @@ def checkpoints_of(settings: Settings) -> tuple[Path, ...]:
     """
     named = settings.model.checkpoint
     if named is None:
-        raise SettingsError("no checkpoint is named", hint="give --checkpoint, or set model.checkpoint")
+        raise SettingsError("no checkpoint is named", hint="give --checkpoint FILE, or --checkpoint demo to try")
     paths = (named,) if isinstance(named, Path) else named
     return tuple(demo_checkpoint() if path == DEMO and not path.is_file() else path for path in paths)
 

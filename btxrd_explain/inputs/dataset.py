@@ -369,7 +369,9 @@ def none_found(missing: Sequence[tuple[str, str]]) -> InputError:
             f"none of the {len(missing)} images that are named exists, such as '{image_id}' ({reason})",
             hint="check the paths, or name the folder with --images",
         )
-    return InputError("no radiographs found", hint=f"name files or folders with {', '.join(IMAGE_SUFFIXES)}")
+    return InputError(
+        "no radiographs found", hint="name files or folders with images, such as .jpeg, .png, .tif or .dcm"
+    )
 
 
 def _known_labels(labels: set[str], class_names: Sequence[str] | None) -> dict[str, str]:

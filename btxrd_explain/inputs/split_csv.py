@@ -165,9 +165,10 @@ def read_split_lines(
     names, taken = _our_names(path, table.names, vocabulary.columns)
     notes = [*table.notes, *table.guesses, *taken]
     if "image_id" not in names:
+        unknown = ",".join(f"{name}=NAME" for name in COLUMNS if name not in names)
         raise InputError(
             f"'{path}' has no column image_id; it has {', '.join(table.names) or 'none'}",
-            hint="name it in the first line, or say which column it is with --columns image_id=NAME",
+            hint=f"name it in the first line, or say what the columns are with --columns {unknown}",
         )
     check_header(path, names, [name for name in COLUMNS if name in names])
     rows: Iterable[tuple[int, dict[str, str]]] = (

@@ -116,7 +116,7 @@ def open_table(path: Path) -> PredictionTable:
     found = [open_part(file, _keys(path, file)) for file in table_files(path)]
     if not found:
         what = f"'{path}' holds no Parquet file" if is_folder(path) else f"no predictions table at '{path}'"
-        raise TableError(what, hint="run 'btxrd-explain infer' first, or name another table")
+        raise TableError(what, hint="run 'btxrd-explain infer' first, or name another table with --predictions")
     return assemble(path, found)
 
 

@@ -59,6 +59,15 @@ class Setting:
         return _listed(_options(_properties(self.section)[self.key]))
 
     @property
+    def allowed_by_flag(self) -> str:
+        """The values that its flag takes, in words: a flag is left out where a file says null.
+
+        >>> SETTINGS["run.shard"].allowed, SETTINGS["run.shard"].allowed_by_flag
+        ('text like 1/8 or null', 'text like 1/8')
+        """
+        return _listed([words for words in _options(_properties(self.section)[self.key]) if words != "null"])
+
+    @property
     def choices(self) -> list[str]:
         """The words that it takes, where they can be listed; of a list those of its items.
 

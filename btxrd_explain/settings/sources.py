@@ -291,7 +291,8 @@ def _invalid(error: ValidationError, effective: Mapping[str, Given]) -> list[str
     for detail in error.errors(include_url=False):
         name = ".".join(str(part) for part in detail["loc"][:2])
         own = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else None
-        advice[name] = own or advice.get(name) or f"give {SETTINGS[name].allowed}"
+        setting, by_flag = SETTINGS[name], effective[name].origin.startswith("flag ")
+        advice[name] = own or advice.get(name) or f"give {setting.allowed_by_flag if by_flag else setting.allowed}"
     return [
         f"setting '{name}' ({effective[name].origin}) is {_shown(effective[name].value)}: {text}"
         for name, text in advice.items()

@@ -200,7 +200,7 @@ def _columns(items: tuple[str, ...]) -> tuple[str, ...]:
 def _shard(text: str) -> str:
     """Refuse a shard that does not exist."""
     number, count = map(int, text.split("/"))
-    if number > count:
+    if not 1 <= number <= count:
         raise ValueError(
             f"shards are counted from 1/{count} to {count}/{count}; where only some tasks of a job array are submitted "
             "again, SLURM_ARRAY_TASK_COUNT is not the number of shards"
@@ -354,5 +354,5 @@ EqualisationSettings = Annotated[
 CountOrAuto = Literal["auto"] | Annotated[int, Field(ge=1)]
 """A number of something, or ``auto``."""
 
-Shard = Annotated[str, Field(pattern=r"^[1-9]\d*/[1-9]\d*$", examples=["1/8"]), AfterValidator(_shard)]
+Shard = Annotated[str, Field(pattern=r"^\d+/[1-9]\d*$", examples=["1/8"]), AfterValidator(_shard)]
 """Which of how many shards, counted from 1."""

@@ -152,6 +152,11 @@ def test_what_a_classifier_cannot_take_is_refused(
         ),
         (lambda c, p: bx.explain(c, p).heat_map(1), ValueError, "image: expected 0 to 0, got 1"),
         (
+            lambda c, p: bx.explain(c, p).heat_map("Benign"),
+            TypeError,
+            "image: expected a whole number, got 'Benign'; a class is of_class='Benign'",
+        ),
+        (
             lambda c, p: bx.explain(c, p).heat_map(0, "Malignat"),
             ValueError,
             "of_class: there is no 'Malignat': did you me",

@@ -233,7 +233,7 @@ def test_the_predicted_class_needs_no_label(folder: Path) -> None:
     write_table(folder / "predictions.parquet", _provenance(), rows)
     table = ("--predictions", folder / "predictions.parquet", "--split", "test")
     said = run(folder, "annotate-iou", *table, code=4).stderr
-    assert "scored: 2 no known true class: nothing was written; labels are missing: run 'btxrd-explain infer'" in said
+    assert "scored: no known true class (2): nothing was written; labels are missing: run 'btxrd-explain infer'" in said
     report = evaluated(folder, "--target-class", "predicted")
     assert [(image["iou"], image["outcome"]) for image in report["per_image"]] == [(pytest.approx(0.5), None)] * 2
     assert report["summary"]["by_class"] == report["summary"]["by_outcome"] == {}
@@ -723,11 +723,11 @@ def test_nothing_to_score_is_an_error_of_one_line_that_writes_nothing(folder: Pa
     result = run(folder, "annotate-iou", "--predictions", table, "--split", "test", code=4)
     (error,) = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
     assert error.startswith(
-        "error: no radiograph could be scored: 6 no annotation file: nothing was written; annotations "
+        "error: no radiograph could be scored: no annotation file (6): nothing was written; annotations "
     )
     assert not (folder / "out").exists()
     result = run(folder, "compare", table, second, code=4)
-    assert "in all tables: 7 no annotation file: annotations are missing: name their folder or file" in result.stderr
+    assert "in all tables: no annotation file (7): annotations are missing: name their folder or file" in result.stderr
     assert not (folder / "out").exists()
 
 
@@ -737,7 +737,7 @@ def test_attributions_that_do_not_add_up_are_no_fault_of_annotations(folder: Pat
     write_table(folder / "predictions.parquet", _provenance(), rows)
     result = run(folder, "annotate-iou", "--predictions", folder / "predictions.parquet", code=4)
     error = " ".join(result.stderr.split())
-    assert "no radiograph could be scored: 2 incomplete: nothing was written" in error
+    assert "no radiograph could be scored: incomplete (2): nothing was written" in error
     assert "choose another --method" in error
 
 

@@ -384,6 +384,16 @@ def test_wrong_values_name_setting_source_value_and_what_is_allowed(assignment: 
     assert message(assignments=[assignment]) == f"setting '{name}' (--set {assignment}) is {expected}"
 
 
+def test_a_flag_is_left_out_where_a_file_says_null() -> None:
+    assert message(flags={"run.shard": "3"}) == "setting 'run.shard' (flag --shard) is '3': give text like 1/8"
+    assert message(assignments=["run.shard=3"]).endswith("is '3': give text like 1/8 or null")
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2"])
+def test_shards_are_counted_from_1(shard: str) -> None:
+    assert f"is '{shard}': shards are counted from 1/2 to 2/2; " in message(flags={"run.shard": shard})
+
+
 def test_no_number_is_without_bounds() -> None:
     for name in SETTINGS:
         for value in ("inf", "-inf", "nan", "1e999", "9" * 5000):

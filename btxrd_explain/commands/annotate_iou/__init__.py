@@ -98,8 +98,9 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     evaluation = evaluate(selected, chosen, listener, average=average, readers=readers, comparators=comparators)
     if not any(score.iou is not None for score in evaluation.evaluated):
         reasons = Counter(str(score.excluded or score.undefined) for score in evaluation.scores)
+        in_words = ", ".join(f"{why.replace('_', ' ')} ({n})" for why, n in reasons.items())
         raise InputError(
-            f"no radiograph could be scored: {', '.join(f'{n} {why}' for why, n in reasons.items())}",
+            f"no radiograph could be scored: {in_words}",
             hint=f"nothing was written; {advice_on(reasons)}",
         )
     extent = extent_of("annotate-iou", settings, selected, columns, tuned)

@@ -155,7 +155,7 @@ def _compared(
     groups = None if column is None else read_columns(settings, first.selected, listener)[column]
     paired = pair(evaluations, groups=groups, resamples=wanted.resamples, seed=wanted.seed)
     if not len(paired.jointly):
-        reasons = ", ".join(f"{count} {reason}" for reason, count in paired.excluded.items())
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in paired.excluded.items())
         raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint=advice_on(paired.excluded))
     agreements = _agreements(evaluations, groups, settings)
     with alone(settings.output.directory / "comparison.json", listener.note):
