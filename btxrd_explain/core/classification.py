@@ -183,7 +183,7 @@ def _wilson(
     n = np.where(counts > 0, counts, np.nan)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return centre - reach, centre + reach
+    return np.clip(centre - reach, 0, 1), np.clip(centre + reach, 0, 1)  # rounding leads out of it by 1e-17
 
 
 # All scores of a classifier on one sample.

@@ -110,25 +110,22 @@ def judge_reliance(found: Estimate, what: str = "the lesion") -> Judgement:
     >>> from btxrd_explain.core.statistics import Estimate
     >>> judge_reliance(Estimate(-2.0, -3.0, -1.0, 40, 40)).outcome
     <Reliance.DEPENDS: 'depends'>
+    >>> print(judge_reliance(Estimate(-2.0, -3.0, -1.0, 40, 40)).text)
+    The class depends on the lesion: without the lesion the log-odds of the class change by -2.00 [-3.00, -1.00] (95 % \
+interval, n = 40), compared with other tissue.
     """
     if found.value is None or found.low is None or found.high is None:
         return Judgement(Reliance.UNDECIDED, f"Undecided: {_few(found)} with an excess over controls.")
-    reason = _interval(found)
     if found.high < 0:
-        outcome, text = Reliance.DEPENDS, f"The class depends on {what}: compared with other tissue, without it"
+        outcome, text = Reliance.DEPENDS, f"The class depends on {what}"
     elif found.low > 0:
-        outcome, text = Reliance.OPPOSED, f"The class is held back by {what}: compared with other tissue, without it"
+        outcome, text = Reliance.OPPOSED, f"The class is held back by {what}"
     elif _is_small(found):
-        outcome, text = (
-            Reliance.INDEPENDENT,
-            f"The class does not depend on {what}: compared with other tissue, without it",
-        )
+        outcome, text = Reliance.INDEPENDENT, f"The class does not depend on {what}"
     else:
-        outcome, text = (
-            Reliance.UNDECIDED,
-            f"Undecided whether the class depends on {what}: compared with other tissue, without it",
-        )
-    return Judgement(outcome, f"{text} its log-odds change by {reason}.")
+        outcome, text = Reliance.UNDECIDED, f"Undecided whether the class depends on {what}"
+    changed = f"without {what} the log-odds of the class change by {_interval(found)}, compared with other tissue"
+    return Judgement(outcome, f"{text}: {changed}.")
 
 
 def judge_change(found: Estimate, condition: str) -> Judgement:

@@ -149,6 +149,10 @@ def _side(difference: Estimate) -> int | None:
     return (difference.low > 0) - (difference.high < 0)
 
 
+def _s(names: Sequence[str]) -> str:
+    return "" if len(names) == 1 else "s"
+
+
 _NOTHING = "which knows nothing of the classifier"
 
 
@@ -160,7 +164,7 @@ def _on_baselines(baselines: Mapping[str, Baseline]) -> Iterator[str]:
     better, worse, open_, unknown = ([name for name in sides if sides[name] == side] for side in (1, -1, 0, None))
     if better:
         nearest = min(better, key=lambda name: baselines[name].difference.mean or 0.0)
-        all_ = "each of the baselines: " if len(better) == len(sides) else ""
+        all_ = "each of the baselines: " if len(better) == len(sides) else f"the baseline{_s(better)} "
         yield (
             f"The heat maps overlap the annotations more than {all_}{_listed(better)} (nearest: {nearest}, "
             f"difference in mean IoU {signed(baselines[nearest].difference)})."
@@ -172,8 +176,7 @@ def _on_baselines(baselines: Mapping[str, Baseline]) -> Iterator[str]:
         )
     if open_:
         found = [f"{name} ({signed(baselines[name].difference)})" for name in open_]
-        baselines_ = f"baseline{'' if len(found) == 1 else 's'} {_listed(found)}"
-        yield f"The sample does not tell the heat maps apart from the {baselines_}."
+        yield f"The sample does not tell the heat maps apart from the baseline{_s(found)} {_listed(found)}."
     if unknown:
         yield f"There are too few independent radiographs to compare the heat maps with {_listed(unknown)}."
 
@@ -190,12 +193,16 @@ def _on_bounds(overall: SliceSummary) -> Iterator[str]:
         yield f"The hottest pixel is on a lesion in {round(hit.mean * hit.n)} of {hit.n} heat maps{by_chance}."
 
 
+_OUTCOMES = {"TP": "rightly predicted classes (TP)", "FN": "missed classes (FN)", "FP": "false alarms (FP)"}
+"""The slices by outcome, for readers who do not know the letters."""
+
+
 def _on_slices(summary: Summary) -> Iterator[str]:
     """Name the slice of the lowest mean IoU whose interval is below the mean of all, and the slices that are small."""
     mean = summary.overall.metrics["iou"].mean
     named = {
         **{f"the class {name}": part for name, part in summary.by_class.items()},
-        **{f"outcome {name}": part for name, part in summary.by_outcome.items()},
+        **{_OUTCOMES[name]: part for name, part in summary.by_outcome.items()},
         **{f"{name} lesions": part for name, part in summary.by_lesion_size.items()},
     }
     lower = {}

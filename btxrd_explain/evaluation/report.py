@@ -143,10 +143,10 @@ DEFINITIONS = {
     "centre (a Gaussian), edges (the radiograph's gradient magnitude), average (the mean lesion mask of other images); "
     f"and of two maps of the network itself: random-channels (its activations with random channel weights, the mean "
     f"over {CHANNEL_DRAWS} draws), other-class (the least probable class, unless that is the one that is measured)",
-    "chance": "what a map scores on average that knows nothing; for the hottest pixel, precision and the like it "
-    "follows from a formula, such as the annotated fraction of the image. IoU and its like have no such formula, for "
-    "they depend on the size of the region: there it is what a uniform random grid scores that is treated like the "
-    "classifier's, the baseline random",
+    "chance": "the mean score of a map that knows nothing. For pointing hits, precision and similar scores a formula "
+    "gives it, such as the annotated fraction of the image. IoU and similar scores depend on the size of the region "
+    "and have no such formula: there it is the score of a uniform random grid (the baseline random) that is treated "
+    "like the classifier's",
     "outcome": "TP: a tumour class, rightly predicted; FN: a tumour class, but another class was predicted; FP: no "
     "tumour, but a tumour class was predicted; TN: no tumour, rightly. In slices by outcome, FP holds the annotated "
     "images that were wrongly predicted as a tumour class, with the map of that class",

@@ -86,7 +86,7 @@ class Panel:
 
     def _caption(self, length: int) -> str:
         """Return the caption with at most ``length`` characters of each class name."""
-        verdict = self.verdict or ("correct" if self.true_class == self.predicted_class else "miss")
+        verdict = self.verdict or ("correct" if self.true_class == self.predicted_class else "wrong")
         true, predicted, target = (
             elided(name, length) for name in (self.true_class, self.predicted_class, self.target_class)
         )

@@ -154,7 +154,10 @@ def test_too_few_controls_leave_an_image_without_a_rank() -> None:
     assert set(result.per_image.column("depends").to_pylist()) == {None}
     assert mean(result, "depends", "fraction")["mean"] is None
     assert result.outcome == "depends"
-    assert "12 images with a lesion have fewer than 5 controls, and no rank." in result.remarks
+    assert (
+        "12 images with a lesion have fewer than 5 controls: they have no rank, and no cell counts them."
+        in result.remarks
+    )
 
 
 def test_margins_are_reported_beside_each_other() -> None:

@@ -55,8 +55,8 @@ def test_each_baseline_is_beaten_or_not_or_not_told_apart() -> None:
     iou = _metric(_estimate(0.4, 0.3, 0.5), baselines={name: _baseline(by) for name, by in baselines.items()})
     assert of_maps(_summary(_part(iou))) == [
         (
-            "The heat maps overlap the annotations more than random and centre (nearest: centre, difference in "
-            "mean IoU +0.100 [0.050, 0.150])."
+            "The heat maps overlap the annotations more than the baselines random and centre (nearest: centre, "
+            "difference in mean IoU +0.100 [0.050, 0.150])."
         ),
         (
             "The heat maps overlap the annotations less than the baseline edges, which knows nothing of the classifier "

@@ -309,7 +309,7 @@ def test_comparison_says_what_is_and_what_is_undefined() -> None:
     assert "IoU 0.42" in texts
     assert "IoU undefined: no positive evidence" in texts
     assert "attention pattern (no annotation)" in texts
-    assert "Malignant -> Benign (0.50), miss; map of Malignant" in texts
+    assert "Malignant -> Benign (0.50), wrong; map of Malignant" in texts
     assert not _texts_overlap(figure)
     assert not _texts_outside(figure)
     assert "no annotation" in texts
@@ -339,7 +339,7 @@ def test_comparisons_with_long_names_are_readable(count: int) -> None:
     captions = [text.get_text() for text in figure.texts if "; map of Mul" in text.get_text()]
     assert len(captions) == count
     assert all("… -> Mul" not in caption for caption in captions)
-    assert all(" -> Mul" in caption and " (0.50), miss; map of " in caption for caption in captions)
+    assert all(" -> Mul" in caption and " (0.50), wrong; map of " in caption for caption in captions)
     assert all(text_width(caption, 7) > 4.5 for caption in captions)
 
 

@@ -285,10 +285,9 @@ def _slices(report: Report) -> str:
 def _exclusions(report: Report) -> str:
     lines = [f"- {count} excluded: {plain_markdown(reason)}" for reason, count in report.summary.excluded.items()]
     if report.summary.overall.n_undefined:
-        reasons = sorted({image.undefined for image in report.per_image if image.undefined})
-        lines.append(
-            f"- {report.summary.overall.n_undefined} without a defined IoU: {plain_markdown(', '.join(reasons))}"
-        )
+        reasons = ", ".join(sorted({str(image.undefined) for image in report.per_image if image.undefined}))
+        said = plain_markdown(reasons.replace("_", " "))
+        lines.append(f"- {report.summary.overall.n_undefined} without a defined IoU (heat map: {said})")
     if report.summary.num_attention_patterns:
         patterns = report.summary.num_attention_patterns
         lines.append(f"- {patterns} images of a class without a lesion, with none annotated, which have no IoU")

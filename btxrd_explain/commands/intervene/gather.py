@@ -180,7 +180,7 @@ class _Gathering:
         several = "" if counted_as(scores) == "images" else f"{len(wanted)} classes of "
         self._listener.note(
             f"{several}{images} radiographs, with all changes at most {cost.pictures} pictures in {cost.passes} passes "
-            f"of the network: some {duration(cost.seconds)} without those of an earlier run"
+            f"of the network: some {duration(cost.seconds)}, less what an earlier run has computed"
         )
         return cost.passes
 

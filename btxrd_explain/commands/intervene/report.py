@@ -380,7 +380,10 @@ def _remarks(measured: Measured, found: Mapping[str, tuple[statistics.Estimate, 
         yield f"With blur instead of inpainting the verdict is another one: {soft.text}"
     few = len(measured.with_lesion) - depends.n
     if few:
-        yield f"{few} {what} with a lesion have fewer than {LEAST_CONTROLS} controls, and no rank."
+        yield (
+            f"{few} {what} with a lesion have fewer than {LEAST_CONTROLS} controls: they have no rank, and no cell "
+            "counts them."
+        )
 
 
 def limits_of(measured: Measured, provenance: Provenance, no_lesion: NoLesion, *, grouped: bool) -> Iterator[str]:

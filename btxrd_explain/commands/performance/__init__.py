@@ -55,7 +55,7 @@ DEFINITIONS = {
     "calibration_error": "expected calibration error: sum over ten bins of equal width of the fraction of images times "
     "|fraction that came true - mean probability|; too large on small samples",
     "brier": "mean squared difference of probability and outcome",
-    "interval": "percentile bootstrap over images, or over groups of them; of shares in calibration bins Wilson's",
+    "interval": "percentile bootstrap over images, or over groups of them; of fractions in calibration bins Wilson's",
     "undefined": "null: a class without images, or without images of the rest, has no such score",
 }
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Bin(Estimate):
-    """A bin of a reliability diagram: ``mean`` is the share that came true, with Wilson's interval over images."""
+    """A bin of a reliability diagram: ``mean`` is the fraction that came true, with Wilson's interval over images."""
 
     probability: float | None = Field(description="Mean probability of its images; null in an empty bin.")
 

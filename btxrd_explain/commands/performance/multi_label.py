@@ -51,7 +51,7 @@ DEFINITIONS = {
     "macro": "plain mean over the classes of which the score is defined",
     "subset_accuracy": "fraction of the images, of which all classes are known, that are right in all of them",
     "hamming_loss": "fraction of the known truths, over all images and classes, that are predicted wrongly",
-    "interval": "percentile bootstrap over images, or over groups of them; of shares in calibration bins Wilson's",
+    "interval": "percentile bootstrap over images, or over groups of them; of fractions in calibration bins Wilson's",
     "undefined": "null: a class without images that have it, or without images that do not, has no such score",
 }
 
