@@ -230,7 +230,7 @@ def looks_at_lesion(score: Score, rule: Looks, fraction: float) -> bool | None:
         rule: What counts.
         fraction: With :attr:`Looks.IOU`, the fraction of the ceiling that the IoU must reach.
     """
-    if score.model is None:
+    if score.model is None or score.excluded is not None:
         return None
     if rule is Looks.POINTING:
         return score.model.pointing_hit
