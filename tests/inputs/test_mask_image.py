@@ -139,8 +139,9 @@ def test_what_is_no_png_is_refused(tmp_path: Path) -> None:
 @pytest.mark.real_data
 def test_label_images_of_labelme_are_read_by_their_palette(real_data: Path) -> None:
     folder = real_data / "labelme_examples" / "semantic_segmentation" / "data_dataset_voc" / "SegmentationClass"
-    labels = {shape.label for shape in read_mask_image(folder / "2011_000003.png").shapes}
-    assert labels == {"5", "15", "255"}  # a bottle, persons, and the border that Pascal VOC ignores
+    found = read_mask_image(folder / "2011_000003.png")
+    assert {shape.label for shape in found.shapes} == {"5", "15"}  # a bottle and persons
+    assert [finding.code for finding in found.findings] == ["annotation-part"]  # the border that Pascal VOC ignores
 
 
 @pytest.mark.real_data
