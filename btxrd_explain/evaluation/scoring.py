@@ -266,8 +266,8 @@ class Scorer:
                 continue
             if heat is not None:
                 found[comparator] = measure(heat, lesions.mask_in(space), lesions.masks_in(space), threshold)
-                agreed = agreement(own, heat, threshold)
-                agreements |= {} if agreed is None else {comparator: agreed}
+                if (agreed := agreement(own, heat, threshold)) is not None:
+                    agreements[comparator] = agreed
         score = replace(
             score,
             hottest=own.hottest,

@@ -233,7 +233,8 @@ def _rows(
         row = _row(image_id, gathered, provenance, scores)
         if (record := records.get(image_id)) is not None:
             row = _with_radiograph(row, record, target, listener)
-        turned += [image_id] if _is_turned(row) else []
+        if _is_turned(row):
+            turned.append(image_id)
         yield row
         without += row.predicted is None
         listener.advance()
