@@ -315,7 +315,7 @@ def _decode(data: bytes, formats: tuple[str, ...], needed: Callable[[Size], Size
 def frames_of(image: Image.Image) -> int:
     """Return how many images the file of an opened image holds.
 
-    Where what comes behind the first one is damaged, it is no less the first of several: at least 2 then.
+    If one behind the first is damaged, there are at least 2, and no more is known.
     """
     try:
         with without_warnings():

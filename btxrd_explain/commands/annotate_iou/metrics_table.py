@@ -217,7 +217,7 @@ class MetricsBefore:
 
     Raises:
         OSError: It cannot be read.
-        ValueError: It is no such file, or of a release that wrote other columns.
+        ValueError: It is another file, or of a release that wrote other columns.
     """
 
     def __init__(self, path: Path) -> None:
