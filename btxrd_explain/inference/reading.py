@@ -76,8 +76,8 @@ def _prepare(record: ImageRecord, preprocessing: Preprocessing, folder: Path) ->
         facts = {"error": with_relative_paths(str(error), folder), "stamp": _stamp(status, error.sha256)}
         return Prepared(_row(record, folder, RowStatus.UNREADABLE, **facts), None)
     stamp = _stamp(status, radiograph.sha256)
-    facts = {"stamp": stamp, "size": radiograph.size, "frames": radiograph.frames}
-    return Prepared(_row(record, folder, RowStatus.OK, **facts), tensor)
+    row = _row(record, folder, RowStatus.OK, stamp=stamp, size=radiograph.size, frames=radiograph.frames)
+    return Prepared(row, tensor)
 
 
 def read_prepared(path: str | os.PathLike[str], preprocessing: Preprocessing) -> tuple[Radiograph, NDArray[np.float32]]:
