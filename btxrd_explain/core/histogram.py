@@ -34,6 +34,8 @@ HUNDREDTHS = (np.arange(101) / 100).astype(np.float32)
 """The thresholds 0, 0.01, ... 1 as they are compared with heat maps."""
 _LOWEST = 2 / TOP_LEVEL
 """Values that are higher, be it by rounding, are of level 1 at least."""
+_AT_ONCE = 2**22
+"""Levels that are kept until they are counted, so that large images take no more memory than others."""
 _FEW = 2**18
 _FLOAT32_COUNTS = 2**24
 """OpenCV returns counts as float32, which holds integers up to here."""
@@ -131,12 +133,15 @@ def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
     Returns:
         The two histograms.
     """
-    pixels = heat.shape[0] * heat.shape[1]
-    blocks = list(heat.blocks())
-    levels, filled, positive, near = np.empty(pixels, np.uint16), 0, 0, [inside[:0].ravel()]
+    pixels, blocks = heat.shape[0] * heat.shape[1], list(heat.blocks())
+    whole, positive, filled, near = np.zeros(TOP_LEVEL + 1, np.int64), 0, 0, [inside[:0].ravel()]
     most = max((block.size for block in blocks), default=0)
     scratch = np.empty((2, most), np.float32)  # new memory costs more than sums
+    levels = np.empty(min(max(_AT_ONCE, most), pixels), np.uint16)
     for block in blocks:
+        if filled + block.size > levels.size:
+            whole += _count(levels[:filled])
+            filled = 0
         values, scaled = (row[: block.size].reshape(block.shape) for row in scratch)
         values = heat.part(block.rows, block.columns, values)
         positive += values.size if block.low > _LOWEST else cv2.countNonZero(values)
@@ -144,10 +149,10 @@ def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
         _round_down(values, own, scaled)
         near.append(values[_next_to_hundredths(own)])
         filled += values.size
-    whole, annotated = _count(levels[:filled]), quantise(inside)
-    zeros = filled - positive  # counting them is quicker than raising all levels below 1 whose values are more than 0
-    whole[1] += whole[0] - zeros
-    whole[0] = zeros + pixels - filled
+    whole += _count(levels[:filled])
+    # Counting what is more than 0 is quicker than raising the levels of all that would be rounded down to 0.
+    whole[:2] = pixels - positive, whole[:2].sum() - (whole.sum() - positive)
+    annotated = quantise(inside)
     near_inside = np.sort(inside[_next_to_hundredths(annotated)])
     return Histogram(_count(annotated), whole, near_inside, np.sort(np.concatenate(near)))
 

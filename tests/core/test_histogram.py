@@ -66,6 +66,16 @@ def test_pixels_are_counted_by_level_for_the_whole_image_and_for_the_annotation(
     assert found.tolist() == values.ravel()[[1, 2, 4]].tolist()
 
 
+def test_levels_are_counted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = _made((1000, 700), seed=2) * (np.arange(700, dtype=np.float32) > 300)
+    expected = count_levels(_heat(values), values[:5])
+    monkeypatch.setattr("btxrd_explain.core.histogram._AT_ONCE", 2**18)
+    counted = count_levels(_heat(values), values[:5])
+    np.testing.assert_array_equal(counted.whole, expected.whole)
+    np.testing.assert_array_equal(counted.whole, np.bincount(quantise(values).ravel(), minlength=TOP_LEVEL + 1))
+    assert counted.whole[0] == np.count_nonzero(values == 0)
+
+
 sides = st.integers(1, 70)
 
 
