@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from btxrd_explain.cli.flag_texts import notes_of, text_of
 from btxrd_explain.cli.once import HelpAll
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode
-from btxrd_explain.settings import SETTINGS, LoadedSettings, Setting, load_settings
+from btxrd_explain.settings import SETTINGS, LoadedSettings, load_settings
 from btxrd_explain.settings.flags import check_results
 from btxrd_explain.system.places import is_url
 
@@ -107,7 +108,7 @@ def command(*names: str, **further: Any) -> Callable[[_Command], Callable[..., N
             raise typer.Exit(terminal.guarded(loaded_and_run))
 
         parameters = [_keyword(name, annotation, default=None) for name, annotation in further.items()]
-        parameters += [_parameter(SETTINGS[name]) for name in names]
+        parameters += [_parameter(name) for name in names]
         parameters += [
             _keyword("config", Config, default=None),
             _keyword("assignments", Assignments, default=None),
@@ -147,8 +148,13 @@ _IN_FULL = (
 )
 
 
-def _parameter(setting: Setting) -> inspect.Parameter:
-    """Return a setting as the parameter that Typer reads; text, so that one place says what is allowed."""
+@cache
+def _parameter(name: str) -> inspect.Parameter:
+    """Return a setting as the parameter that Typer reads; text, so that one place says what is allowed.
+
+    Made once for all commands: what a setting may be is asked of its section's JSON Schema.
+    """
+    setting = SETTINGS[name]
     if setting.name == "data.inputs":
         argument = typer.Argument(
             metavar="INPUT",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Part(BaseModel):
     """A report or a part of one; no other keys, and what is undefined is null."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
     def document(self) -> dict[str, Any]:
         """Return plain JSON values by the keys of the file."""
