@@ -1,4 +1,4 @@
-"""Peak memory of the commands on tables of 1,000, 10,000 and 100,000 rows that are up to date.
+"""Peak memory and processor time of the commands on tables of 1,000, 10,000 and 100,000 rows that are up to date.
 
 The tables are simulated: random probabilities and grids, and rows that share eight small radiographs, so that a
 hundred thousand rows need no hundred thousand files. As many of them are annotated in each table. Each command runs in
@@ -38,11 +38,18 @@ NAMES = ("Normal", "Benign", "Malignant")
 FILES = 8
 ANNOTATED = 200
 """Rows with an annotation, in tables of all sizes: every other one of the first 400."""
+MOST = {"report": 10_000}
+"""Rows that are enough where each of them takes its time: its radiograph is drawn."""
 GRID = Size(7, 7)
+OTHER = "other.parquet"
+"""The table with other probabilities and maps, with which the first one is compared."""
 COMMANDS = {
     "infer": ["infer", "-c", str(demo_checkpoint()), "--no-overlay"],
     "gallery": ["gallery"],
     "annotate-iou": ["annotate-iou"],
+    "performance": ["performance"],
+    "compare": ["compare"],
+    "report": ["report", "--layout", "folder"],
 }
 
 
@@ -71,9 +78,9 @@ def make_images(folder: Path) -> list[Path]:
     return paths
 
 
-def rows(count: int, images: list[Path], folder: Path) -> Iterator[Prediction]:
+def rows(count: int, images: list[Path], folder: Path, seed: int) -> Iterator[Prediction]:
     """Yield simulated rows; as many as are to be annotated are of a tumour, the others are Normal."""
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(seed)
     facts = [(path, FileStamp(path.stat().st_size, path.stat().st_mtime_ns, sha256_of(path))) for path in images]
     for number in range(count):
         tumour = number % 2 and number < 2 * ANNOTATED
@@ -107,29 +114,34 @@ def provenance() -> Provenance:
     )
 
 
-def peak(command: list[str], table: Path) -> float:
-    """Run a command; return its peak memory in MiB."""
-    arguments = [sys.executable, "-m", "btxrd_explain", *command, "--predictions", str(table), "-q"]
+def cost(command: list[str], table: Path) -> tuple[float, float]:
+    """Run a command; return its peak memory in MiB, and its processor time in seconds."""
+    tables = [table, table.with_name(OTHER)] if command == COMMANDS["compare"] else ["--predictions", table]
+    arguments = [sys.executable, "-m", "btxrd_explain", *command, *map(str, tables), "-q"]
     process = subprocess.Popen(  # noqa: S603 -- our own command
         [*arguments, "-o", str(table.parent / "out")], stdout=subprocess.DEVNULL, cwd=table.parent
     )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"{command[0]} failed"
-    return float(usage.ru_maxrss) / 1024
+    return float(usage.ru_maxrss) / 1024, usage.ru_utime + usage.ru_stime
 
 
-def measure(counts: list[int], commands: list[str], folder: Path) -> list[tuple[str | float, ...]]:
-    """Return a line per command: its name, its peak for each size, and the growth per row in bytes."""
+def measure(counts: list[int], commands: list[str], folder: Path) -> list[tuple[str | float | None, ...]]:
+    """Return a line per command: its name, its peak for each size, and what a row adds in bytes and milliseconds."""
     images = make_images(folder / "data")
     tables = {count: folder / str(count) / "predictions.parquet" for count in sorted(counts)}
     for count, table in tables.items():
-        write_table(table, provenance(), rows(count, images, table.parent))
-    lines: list[tuple[str | float, ...]] = []
+        write_table(table, provenance(), rows(count, images, table.parent, 1))
+        write_table(table.with_name(OTHER), provenance(), rows(count, images, table.parent, 2))
+    lines: list[tuple[str | float | None, ...]] = []
     for name in commands:
-        peaks = [peak(COMMANDS[name], table) for table in tables.values()]
-        growth = (peaks[-1] - peaks[0]) * 2**20 / max(max(counts) - min(counts), 1)
-        lines.append((name, *map(round, peaks), round(growth)))
+        used = [count for count in tables if count <= max(MOST.get(name, max(counts)), min(counts))]
+        peaks, seconds = zip(*(cost(COMMANDS[name], tables[count]) for count in used), strict=True)
+        more = used[-1] - used[0]
+        growth, each = (peaks[-1] - peaks[0]) * 2**20, (seconds[-1] - seconds[0]) * 1000
+        added = (round(growth / more), round(each / more, 2)) if more else (None, None)
+        lines.append((name, *map(round, peaks), *[None] * (len(tables) - len(used)), *added))
         print(*lines[-1], flush=True)
     return lines
 
@@ -143,22 +155,25 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         lines = measure(options.rows, options.command, Path(temporary))
-    columns = ("command", *(f"{count:,} rows" for count in sorted(options.rows)), "bytes per row")
+    sizes = [f"{count:,} rows" for count in sorted(options.rows)]
+    columns = ("command", *sizes, "bytes per row", "ms of processor time per row")
     result = Result(
         name="memory",
         title="Memory of the commands on a table that is up to date",
-        tables=[Table("Peak resident memory in MiB, and its growth per row", columns, lines)],
+        tables=[Table("Peak resident memory in MiB, and what a row adds", columns, lines)],
         ratios=[
             Ratio(
                 f"memory: {line[0]}, peak at {max(options.rows):,} rows / at {min(options.rows):,}",
-                f"{float(line[-2]) / float(line[1]):.2f}",
+                f"{float(line[-3]) / float(line[1] or 1):.2f}",
                 "about 1",
             )
             for line in lines
+            if line[-3] is not None
         ],
         notes=[
             f"Simulated tables: three classes, {GRID.height} x {GRID.width} cells, {ANNOTATED} annotated rows in each.",
             "infer: all images of the table are looked at, and none is computed. All are copies of eight files.",
+            "annotate-iou: what a row adds is a row without an annotation. report: each of them is drawn.",
         ],
         packages=("btxrd-explain", "pyarrow", "numpy", "matplotlib", "opencv-python-headless"),
     )
