@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,9 +54,25 @@ def test_every_page_shows_its_result(path: Path, report: Any) -> None:  # noqa: 
     assert path.with_suffix(".md").read_text("utf-8") == report.markdown(report.load(path))
 
 
-def _run(folder: Path, script: str, *arguments: str) -> dict[str, Any]:
+_FORKING = """
+import multiprocessing, os, pathlib, runpy, sys
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # a process with threads is not forked
+import cv2, timm, torch
+cv2.setNumThreads(1)
+get_context = multiprocessing.get_context
+multiprocessing.get_context = lambda method: get_context("fork" if method == "spawn" else method)
+sys.argv.pop(0)
+sys.path[0] = str(pathlib.Path(sys.argv[0]).parent)
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+"""Runs a script whose processes are forked with torch, where each would else import it."""
+
+
+def _run(folder: Path, script: str, *arguments: str, forking: bool = False) -> dict[str, Any]:
     """Run a benchmark in small, and return what it keeps."""
-    command = [sys.executable, str(ROOT / "benchmarks" / f"{script}.py"), "--results", str(folder), *arguments]
+    path = str(ROOT / "benchmarks" / f"{script}.py")
+    start = ["-c", _FORKING, path] if forking and hasattr(os, "fork") else [path]
+    command = [sys.executable, *start, "--results", str(folder), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads((folder / f"{script}.json").read_text("utf-8"))
@@ -76,7 +93,7 @@ def test_the_engine_is_measured(tmp_path: Path) -> None:
 
 
 def test_the_pipeline_is_measured(tmp_path: Path) -> None:
-    result = _run(tmp_path, "pipeline", "--files", "8", "--rounds", "1")
+    result = _run(tmp_path, "pipeline", "--files", "8", "--rounds", "1", forking=True)
     rates = dict(result["tables"][0]["rows"])
     bound = rates.pop("1 / (1 / decoding alone + 1 / network alone)")
     assert rates.keys() == {"infer", "plain loop", "decoding alone", "network alone"}
