@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import SMALL_FIGURES
 from tests.hostile.fuzz.harness import LONG
 
 if TYPE_CHECKING:
@@ -18,24 +19,25 @@ if TYPE_CHECKING:
 COUNT = 24
 _ROOT = "../data/BTXRD"
 _DATA = f"{_ROOT} --checkpoint demo --device cpu --split-csv ../data/split.csv"
+_SMALL = f"{_DATA} --image-size 128"
 _TABLE = "--predictions out/predictions.parquet"
 COMMANDS = (
     f"infer {_DATA} --json -o out",
     f"infer {_ROOT}/images/IMG000001.jpeg {_ROOT}/images/IMG000002.jpeg -c demo --device cpu -o named",
-    f"infer {_DATA} --shard 1/2 -o shards",
-    f"infer {_DATA} --shard 2/2 -o shards",
+    f"infer {_SMALL} --shard 1/2 -o shards",
+    f"infer {_SMALL} --shard 2/2 -o shards",
     "merge shards/predictions.shard-1-of-2.parquet shards/predictions.shard-2-of-2.parquet -o shards/whole.parquet",
     f"infer {_DATA} --method layercam -o layercam --no-overlay",
     f"gallery {_TABLE} -o out --examples-per-class 2 --json",
     f"gallery {_TABLE} -o svg --examples-per-class 2 --format svg",
     f"gallery {_TABLE} -o pdf --examples-per-class 2 --format pdf",
-    f"annotate-iou {_TABLE} --root {_ROOT} -o out --json",
+    f"annotate-iou {_TABLE} --root {_ROOT} -o out --panels 2 --json",
     f"compare out/predictions.parquet layercam/predictions.parquet -o compared --annotations {_ROOT}/Annotations",
     f"performance {_TABLE} -o out --json",
     *(f"export {_TABLE} --to {kind} -o out --root {_ROOT}" for kind in ("labelme", "coco", "npz", "tiff", "fiftyone")),
     f"report {_TABLE} --root {_ROOT} -o out",
     f"report {_TABLE} --root {_ROOT} -o apart --layout folder",
-    f"sanity {_DATA} -o out --sample 2 --stages 2 --insertion-deletion --steps 4",
+    f"sanity {_SMALL} -o out --sample 2 --stages 2 --insertion-deletion --steps 4",
     "config init out/settings.yaml",
 )
 _PROGRAM = """
@@ -56,8 +58,7 @@ def _start(folder: Path, threads: int, cores: int) -> subprocess.Popen[bytes]:
     """Run all commands in a process of their own."""
     folder.mkdir()
     program = [sys.executable, "-c", _PROGRAM, str(cores), *COMMANDS]
-    quick = {"BTXRD_EXPLAIN_OUTPUT__DPI": "50", "BTXRD_EXPLAIN_EVALUATION__RESAMPLES": "100"}
-    environment = os.environ | quick | {"OMP_NUM_THREADS": str(threads), "COLUMNS": "100"}
+    environment = os.environ | SMALL_FIGURES | {"OMP_NUM_THREADS": str(threads), "COLUMNS": "100"}
     with (folder / "output.txt").open("wb") as output:
         return subprocess.Popen(program, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT)
 
