@@ -50,7 +50,7 @@ def root(template: Path, tmp_path: Path) -> Path:
 
 
 def explained(root: Path) -> list[object]:
-    return [root, "--root", root, root / "images", "--checkpoint", "demo", "--device", "cpu"]
+    return ["--root", root, root / "images", "--checkpoint", "demo", "--device", "cpu"]
 
 
 def images(root: Path) -> list[Path]:
@@ -149,7 +149,7 @@ def run(command: str, root: Path, *arguments: object) -> dict[str, Any]:
 def test_check_and_annotate_iou_say_the_same(root: Path, plant: Callable[[Path], None], codes: set[str]) -> None:
     plant(root)
     audit = {each["code"]: each for each in run("check", root, root)["findings"] if each["code"] in codes}
-    report = run("annotate-iou", *explained(root))
+    report = run("annotate-iou", root, *explained(root))
     warnings = {each["code"]: each for each in report["warnings"]}
     assert audit.keys() == codes
     assert warnings == audit
