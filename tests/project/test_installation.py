@@ -12,6 +12,7 @@ import subprocess
 import sysconfig
 import tempfile
 from importlib.metadata import distributions, requires
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,18 +71,29 @@ def _needed() -> set[str]:
 
 
 def _lay_out(clone: Path, names: Container[str]) -> None:
-    """Link the modules of installed packages into the environment of a clone, whether it is there already or not."""
+    """Link the modules of installed packages into the environment of a clone, whether it is there already or not.
+
+    With the bytecode that imports have left so far, which pip was told not to make: it holds for what it is next to.
+    """
     site = Path(sysconfig.get_path("purelib", "venv", {"base": str(clone / ".venv")}))
     for package in distributions(path=[sysconfig.get_path("purelib")]):
         if canonicalize_name(package.name) in names:
             for file in package.files or ():
-                if ".." not in file.parts and not (site / file).exists():
-                    (site / file).parent.mkdir(parents=True, exist_ok=True)
+                if ".." not in file.parts:
                     source = str(package.locate_file(file))
-                    try:
-                        os.link(source, site / file)
-                    except OSError:  # the clone lies on another file system
-                        shutil.copy2(source, site / file)
+                    _link(source, site / file)
+                    if file.suffix == ".py" and (compiled := Path(cache_from_source(source))).exists():
+                        _link(str(compiled), Path(cache_from_source(site / file)))
+
+
+def _link(source: str, target: Path) -> None:
+    """Link a file, unless there is one."""
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # the clone lies on another file system
+            shutil.copy2(source, target)
 
 
 def _assert_installed(folder: Path, unlocked: Callable[[Path], dict[str, str]]) -> None:
