@@ -30,15 +30,13 @@ def source_of(reference: str, kind: str) -> Path | None:
         SettingsError: The reference is malformed.
     """
     module, _ = _parts(reference, kind)
-    places: list[str] | None = [str(Path.cwd()), *sys.path]
+    places = [str(Path.cwd()), *sys.path]
     found = None
-    name = ""
-    for part in module.split("."):
-        name = f"{name}.{part}" if name else part
-        found = PathFinder.find_spec(name, places)
+    for part in module.split("."):  # by their full names, folders without __init__.py ask for the imported package
+        found = PathFinder.find_spec(part, places)
         if found is None:
             return None
-        places = found.submodule_search_locations
+        places = list(found.submodule_search_locations or ())
     return Path(found.origin) if found is not None and found.has_location and found.origin else None
 
 
