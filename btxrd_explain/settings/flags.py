@@ -1,5 +1,6 @@
 """Which settings each command takes: as flags on the command line, as keywords in Python."""
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -131,11 +132,12 @@ def command_line(command: str, settings: Settings) -> str:
         value = values[setting.section][setting.key]
         if value == setting.default or name == "output.directory":
             continue
-        items = _named(name, value if isinstance(value, tuple | list) else [value])
+        several = isinstance(value, tuple | list)
+        items = _named(name, list(value) if several else [value])
         if name == "data.inputs":
             words[2:2] = items
-        elif name not in FLAGS[command]:
-            words += ["--set", f"{name}={','.join(items)}"]
+        elif name not in FLAGS[command] or not items:
+            words += ["--set", f"{name}={json.dumps(items, ensure_ascii=False) if several else items[0]}"]
         elif isinstance(value, bool):
             words.append(setting.flag if value else f"--no-{setting.flag[2:]}")
         else:
