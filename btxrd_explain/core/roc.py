@@ -136,10 +136,10 @@ def youden(scores: NDArray[np.floating], positive: NDArray[np.bool_]) -> tuple[f
     if positive.all() or not positive.any():
         return None
     ranking = _Ranking(scores, positive, len(scores))
-    true, false, _ = ranking.roc(np.ones((1, len(scores))))
-    index = (true - false)[0, 1:]
+    (true,), (false,) = ranking.counts(np.ones((1, len(scores))))
+    index = (true * false[-1] - false * true[-1])[1:]  # whole numbers, of which equals are equal
     best = int(index.argmax())
-    return (float(ranking.steps[best]), float(index[best])) if index[best] > 0 else None
+    return (float(ranking.steps[best]), float(index[best] / (true[-1] * false[-1]))) if index[best] > 0 else None
 
 
 class _Ranking:
