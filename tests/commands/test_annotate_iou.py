@@ -65,8 +65,8 @@ PATIENTS = {"a": "p", "b": "p", "c": "q", "d": "q", "e": "r", "f": "s"}
 
 
 @pytest.fixture(autouse=True)
-def _small_figures(small_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 -- sets variables
-    """Draw small figures; the intervals are looked at, and keep their draws."""
+def _blank_figures(blank_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 -- sets variables
+    """Draw no figures; the intervals are looked at, and keep their draws."""
     monkeypatch.delenv("BTXRD_EXPLAIN_EVALUATION__RESAMPLES")
 
 
@@ -556,6 +556,7 @@ def _second_table(folder: Path, **changed: Case) -> Path:
     return folder / "second.parquet"
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_compare_pairs_images(folder: Path) -> None:
     second = _second_table(folder, a=Case("Benign", "Benign", BOTTOM, BOTTOM, 10))
     result = run(folder, "compare", folder / "predictions.parquet", second, "--json")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from btxrd_explain.settings import Settings
     from tests.report.conftest import Case
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 THRESHOLDS = (0.0, 0.25, 0.5, 0.96)
 """At 1 itself rounding decides, here as there: which of several equally hot pixels is exactly 1."""
 
