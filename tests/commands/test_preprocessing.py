@@ -38,7 +38,7 @@ COUNT = 6
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "preprocessing.md").read_text("utf-8")
 PAGE_TABLES = ("timm", "tall", "deep", "negative")
 pytestmark = [
-    pytest.mark.usefixtures("small_figures"),
+    pytest.mark.usefixtures("blank_figures"),
     pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning"),  # random weights
 ]
 
