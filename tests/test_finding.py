@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from btxrd_explain.finding import KINDS, SEVERITIES, Finding, Tally, listed, quoted, radiographs
 
-NAMES = st.lists(st.text(st.characters(codec="ascii", categories=("L",)), min_size=1, max_size=5), max_size=9)
+NAMES = st.lists(st.text(st.sampled_from("abcXYZ"), min_size=1, max_size=5), max_size=9)
 
 
 @pytest.mark.parametrize("code", KINDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
     [("name", pa.string()), ("value", pa.float64()), ("hit", pa.bool_()), ("curve", pa.list_(pa.float32()))],
     metadata={b"made": b"by a test"},
 )
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"name": '=HYPERLINK("x")', "value": 0.1 + 0.2, "hit": True, "curve": [0.5, 0.25]},
     {"name": "-2.5", "value": None, "hit": None, "curve": None},
     {"name": None, "value": -1e-300, "hit": False, "curve": []},
@@ -29,7 +29,7 @@ ROWS = [
 ]
 
 
-def _parts(rows: list[dict[str, object]]) -> list[pa.Table]:
+def _parts(rows: list[dict[str, Any]]) -> list[pa.Table]:
     return [pa.Table.from_pylist([row], SCHEMA) for row in rows]
 
 

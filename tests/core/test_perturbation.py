@@ -21,7 +21,8 @@ def _image(seed: int = 0) -> np.ndarray[tuple[int, int, int], np.dtype[np.float3
 def test_the_mean_baseline_is_each_channels_own_mean() -> None:
     image = _image()
     flat = baseline_image(image, Baseline.MEAN)
-    assert (flat.shape, flat.dtype) == (image.shape, np.float32)
+    assert flat.shape == image.shape
+    assert flat.dtype == np.float32
     for channel, own in zip(flat, image, strict=True):
         assert np.unique(channel).tolist() == [pytest.approx(float(own.astype(np.float64).mean()), rel=1e-6)]
 

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 def _map(seed: int, shape: tuple[int, int] = (30, 40)) -> NDArray[np.float32]:
     values = ndimage.gaussian_filter(np.random.default_rng(seed).random(shape), 3)
     values = np.maximum(values - np.median(values), 0)
-    return (values / values.max()).astype(np.float32)
+    scaled: NDArray[np.float32] = (values / values.max()).astype(np.float32)
+    return scaled
 
 
 def _histogram(values: NDArray[np.float32], mask: NDArray[np.bool_]) -> Any:  # noqa: ANN401 -- a histogram
@@ -65,7 +66,7 @@ def test_a_cut_at_a_pixels_own_value_is_exact(value: float, operator: Operator) 
     found = count_reached(
         Cut(value, operator), HeatMap(values, None, MapStatus.OK), values[mask], _histogram(values, mask)
     )
-    assert found.region == operator.reached(values, np.float32(value)).sum()
+    assert found.region == operator.reached(values, float(value)).sum()
 
 
 @settings(max_examples=60, deadline=None)
@@ -86,7 +87,7 @@ def test_otsus_region_is_that_of_opencv_and_scikit_image(seed: int) -> None:
     _, expected = cv2.threshold(bytes_, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     region = region_of(values, Threshold(Rule.OTSU))
     np.testing.assert_array_equal(region, expected.astype(bool))
-    assert region.sum() == (bytes_ > threshold_otsu(bytes_)).sum()
+    assert region.sum() == (bytes_ > threshold_otsu(bytes_)).sum()  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("seed", range(6))

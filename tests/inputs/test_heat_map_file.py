@@ -39,7 +39,7 @@ def _npy(folder: Path, values: NDArray[Any]) -> Path:
 
 def _npz(folder: Path, **arrays: NDArray[Any]) -> Path:
     path = folder / "a.npz"
-    np.savez(path, **arrays)
+    np.savez(path, **arrays)  # type: ignore[arg-type]
     return path
 
 
@@ -59,7 +59,8 @@ def test_an_array_is_one_map_or_has_an_axis_of_classes(
     tmp_path: Path, values: NDArray[Any], shape: tuple[int, ...]
 ) -> None:
     found = read_map_file(_npy(tmp_path, values))
-    assert (found.values.shape, found.values.dtype) == (shape, np.float32)
+    assert found.values.shape == shape
+    assert found.values.dtype == np.float32
     np.testing.assert_array_equal(found.values.ravel(), values.astype(np.float32).ravel())
     assert (found.classes, found.ids, found.facts) == (None, None, {})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from matplotlib.collections import PathCollection
 from matplotlib.text import Text
 
 from btxrd_explain.outputs.intervention_figure import Case, Pairs, Row, build_cells, build_conditions, build_pairs
@@ -23,13 +24,11 @@ def _said(figure: Figure) -> str:
 
 def _points(axes: Axes) -> list[list[float]]:
     """Return the points of a chart, whether they are markers or a scatter."""
-    scattered = [
-        np.asarray(one.get_offsets(), float)
-        for one in axes.collections
-        if len(one.get_offsets()) and len(one.get_sizes())
-    ]
+    drawn = [one for one in axes.collections if isinstance(one, PathCollection)]
+    scattered = [np.asarray(one.get_offsets(), float) for one in drawn]
     marked = [np.column_stack(line.get_data()) for line in axes.lines if line.get_linestyle() == "None"]
-    return np.concatenate([np.empty((0, 2)), *scattered, *marked]).tolist()
+    points: list[list[float]] = np.concatenate([np.empty((0, 2)), *scattered, *marked]).tolist()
+    return points
 
 
 PAIRS = Pairs(
@@ -84,7 +83,9 @@ def test_each_condition_has_a_row_of_each_slice_and_undefined_ones_none() -> Non
     figure = build_conditions(ROWS, CONDITIONS, footer="made so")
     (axes,) = figure.axes
     means = {
-        str(line.get_label()): np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_marker() in "oD"
+        str(line.get_label()): np.asarray(line.get_xdata()).tolist()
+        for line in axes.lines
+        if str(line.get_marker()) in {"o", "D"}
     }
     assert means == {"all": [-1.0, 0.1], "Benign": [-0.5, 0.2, 0.3]}
     intervals = [np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_marker() == "None"]

@@ -101,7 +101,7 @@ def test_a_strip_shows_radiograph_and_maps_and_says_where_there_is_no_evidence()
 
 
 def test_insertion_and_deletion_are_curves_over_the_fraction_of_pixels() -> None:
-    ours, random = (Band(name, np.linspace(*ends, 11)) for name, ends in (("heat map", (0, 1)), ("random", (0, 0.5))))
+    ours, random = (Band(name, np.linspace(0, end, 11)) for name, end in (("heat map", 1.0), ("random", 0.5)))
     figure = build_perturbation([("Insertion", ours, random), ("Deletion", random, ours)])
     assert len(figure.axes) == 2
     for axes in figure.axes:

@@ -69,7 +69,7 @@ def test_images_of_no_known_patient_are_not_of_one(tmp_path: Path) -> None:
     assert _written(tmp_path, _image("a.png"), _image("b.png"))[0] == 0
 
 
-PERSON = {"age": "31", "gender": "F", "hip": "1"}
+PERSON: dict[str, Any] = {"age": "31", "gender": "F", "hip": "1"}
 
 
 @pytest.mark.parametrize(

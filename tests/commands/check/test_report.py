@@ -41,7 +41,7 @@ def test_findings_are_sorted_by_severity_kind_image_and_text() -> None:
     first = Finding.of(ERROR.code, "a", ["a.png"])
     later = Finding.of(ERROR.code, "z", ["b.png"])
     assert in_order_of_kinds([NOTE, later, WARNING, ERROR, first]) == [first, ERROR, later, WARNING, NOTE]
-    order = [finding.severity for finding in in_order_of_kinds(Finding.of(code, "x") for code in reversed(KINDS))]
+    order = [finding.severity for finding in in_order_of_kinds(Finding.of(code, "x") for code in [*KINDS][::-1])]
     assert order == sorted(order, key=SEVERITIES.index)
 
 

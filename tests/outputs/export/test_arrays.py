@@ -67,7 +67,7 @@ def test_a_tiff_has_a_page_per_class_and_the_facts_in_its_description(classes: i
         assert len(file.pages) == classes
         for page, values in zip(file.pages, maps, strict=True):
             np.testing.assert_array_equal(page.asarray(), values)
-        description = file.pages[0].tags["ImageDescription"].value
+        description = str(file.pages.first.description)
     assert json.loads(description) == FACTS
     assert description.isascii()
 

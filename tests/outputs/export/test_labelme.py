@@ -40,9 +40,9 @@ def _drawn(shapes: list[dict[str, Any]]) -> NDArray[np.bool_]:
             with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
                 whole[top : bottom + 1, left : right + 1] |= np.asarray(picture) > 0
         else:
-            picture = Image.new("1", (SIZE.width, SIZE.height))
-            ImageDraw.Draw(picture).polygon([tuple(point) for point in shape["points"]], outline=1, fill=1)
-            whole |= np.asarray(picture)
+            canvas = Image.new("1", (SIZE.width, SIZE.height))
+            ImageDraw.Draw(canvas).polygon([tuple(point) for point in shape["points"]], outline=1, fill=1)
+            whole |= np.asarray(canvas)
     return whole
 
 

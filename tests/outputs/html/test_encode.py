@@ -6,6 +6,7 @@ import io
 import re
 from base64 import b64decode
 from itertools import cycle
+from typing import Any
 
 import cv2
 import numpy as np
@@ -33,7 +34,7 @@ def test_runs_give_the_mask_back(mask: np.ndarray[tuple[int, int], np.dtype[np.b
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
-def test_grids_are_float32_row_by_row_whatever_they_were(kind: type[np.floating[object]]) -> None:
+def test_grids_are_float32_row_by_row_whatever_they_were(kind: type[np.floating[Any]]) -> None:
     grids = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(kind).transpose(2, 1, 0)
     decoded = np.frombuffer(b64decode(grids_to_text(grids)), "<f4").reshape(grids.shape)
     np.testing.assert_array_equal(decoded, grids.astype(np.float32))
@@ -93,7 +94,7 @@ def test_a_picture_looks_like_the_radiograph_and_keeps_its_colours() -> None:
     pixels = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (80, 80), dtype=np.uint8), (0, 0), 3)
     pixels = cv2.normalize(pixels, None, 0, 255, cv2.NORM_MINMAX)  # type: ignore[call-overload]
     with Image.open(io.BytesIO(to_jpeg(pixels, 80, quality=90)[0])) as picture:
-        assert structural_similarity(np.asarray(picture), pixels) > 0.95
+        assert structural_similarity(np.asarray(picture), pixels) > 0.95  # type: ignore[no-untyped-call]
     red = np.zeros((16, 16, 3), np.uint8)
     red[..., 0] = 200
     with Image.open(io.BytesIO(to_jpeg(red, 16, quality=95)[0])) as picture:
