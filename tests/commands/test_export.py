@@ -31,7 +31,8 @@ from btxrd_explain.core.masks import annotation_mask
 from btxrd_explain.errors import BtxrdExplainError
 from btxrd_explain.evaluation.file_set import read_report, tell_all_mixed
 from btxrd_explain.inference.explained import ExplainedImage
-from btxrd_explain.inputs.annotation_source import open_source, read_annotation
+from btxrd_explain.inputs.annotation_formats import read_annotation
+from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.outputs.export import labelme
 from btxrd_explain.outputs.export.coco import coco_writer
@@ -491,8 +492,12 @@ def test_a_mixture_of_two_exports_is_noticed(out: Path, to: str, some: str) -> N
     assert (report["exported"], [one["image_id"] for one in report["failed_images"]]) == (4, ["z.png"])
     Draft202012Validator(ExportReport.model_json_schema()).validate(report)
     said: list[str] = []
-    listener = Listener()
-    listener.note = said.append  # type: ignore[method-assign]
+
+    class Heard(Listener):
+        def note(self, message: str) -> None:
+            said.append(message)
+
+    listener = Heard()
     tell_all_mixed(out, listener)
     assert said == []
     files[some].write_bytes(files[some].read_bytes() + b" ")
