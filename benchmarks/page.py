@@ -31,7 +31,7 @@ FEW, MANY = 20, 2_000
 def write_page(count: int, images: list[Path], folder: Path) -> Path:
     """Write the report of that many simulated rows, and return the page."""
     folder.mkdir()
-    write_table(folder / "predictions.parquet", provenance(), rows(count, images, folder))
+    write_table(folder / "predictions.parquet", provenance(), rows(count, images, folder, seed=0))
     return report.run(Settings(output=OutputSettings(directory=folder))).page
 
 

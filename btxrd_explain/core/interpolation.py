@@ -126,7 +126,8 @@ class Line:
     @cached_property
     def weight(self) -> NDArray[np.float64]:
         """How much each cell counts in the sum of all pixels, shape ``(cells,)``."""
-        return self.weights(np.arange(len(self.coordinates))[self.inside]).sum(axis=0)
+        weight: NDArray[np.float64] = self.weights(np.arange(len(self.coordinates))[self.inside]).sum(axis=0)
+        return weight
 
     def around(self, pixels: slice) -> slice:
         """Return the cells between which some of the pixels lie, in steps of 1."""

@@ -445,10 +445,9 @@ def _lesion_recall(region: NDArray[np.bool_], lesions: Iterable[NDArray[np.bool_
 
 def _bounds(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
     """Return the rows and columns that a mask spans: lesions are small, and what is outside need not be touched."""
-    rows = _span(mask.any(axis=1))
-    return rows, _span(mask[rows].any(axis=0))
+    rows = _span(np.flatnonzero(mask.any(axis=1)))
+    return rows, _span(np.flatnonzero(mask[rows].any(axis=0)))
 
 
-def _span(marked: NDArray[np.bool_]) -> slice:
-    places = np.flatnonzero(marked)
+def _span(places: NDArray[np.intp]) -> slice:
     return slice(int(places[0]), int(places[-1]) + 1) if places.size else slice(0, 0)
