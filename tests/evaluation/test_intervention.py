@@ -157,6 +157,7 @@ def _score(hit: bool | None, iou: float | None, ceiling: float | None) -> Any:  
         iou=iou,
         metrics={MapKind.CEILING: SimpleNamespace(iou=ceiling)},
         case=None,
+        excluded=None,
     )
 
 
@@ -173,7 +174,7 @@ def test_a_map_is_on_the_lesion_by_a_fraction_of_what_its_grid_can_reach(
 @pytest.mark.parametrize("hit", [True, False, None])
 def test_a_map_is_on_the_lesion_by_its_hottest_pixel(hit: bool | None) -> None:
     assert looks_at_lesion(_score(hit, None, None), Looks.POINTING, 0.5) is hit
-    nothing: Any = SimpleNamespace(model=None)
+    nothing: Any = SimpleNamespace(model=None, excluded=None)
     assert looks_at_lesion(nothing, Looks.POINTING, 0.5) is None
 
 

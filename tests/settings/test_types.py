@@ -111,7 +111,7 @@ def test_a_shard_is_one_of_its_number(text: str) -> None:
     assert _read(types.Shard, text) == text
 
 
-@pytest.mark.parametrize("text", ["0/8", "9/8", "1/0", "1", "1/8/2", "-1/8", "01/8", "a/b", "1 / 8"])
+@pytest.mark.parametrize("text", ["0/8", "9/8", "1/0", "1", "1/8/2", "-1/8", "a/b", "1 / 8"])
 def test_other_shards_are_refused(text: str) -> None:
     assert _refused(types.Shard, text)
 
