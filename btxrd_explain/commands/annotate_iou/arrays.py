@@ -155,15 +155,7 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         baselines,
         checked_count(seed, 0, "seed"),
     )
-    scores = [
-        replace(
-            score,
-            hottest=heats[row].hottest,
-            comparators=compared.scores(row, checked[row], comparison.threshold, tolerance),
-            agreements=compared.agreements(row, comparison.threshold),
-        )
-        for row, score in enumerate(_scores(comparison, ids, heats, checked))
-    ]
+    scores = _with_comparators(_scores(comparison, ids, heats, checked), comparison, compared, checked)
     texts = {name: [None if value is None else str(value) for value in values] for name, values in columns.items()}
     rows = [number for number, score in enumerate(scores) if score.excluded is None]
     drawn = {"resamples": checked_count(resamples, 1, "resamples"), "seed": comparison.seed}
@@ -180,6 +172,20 @@ def evaluate(  # noqa: PLR0913 -- a keyword for each choice that moves a number
         return ArrayEvaluation(per_image, summary, None, None)
     described = describe_readers(read, list(compared.readers), compared.consensus, groups=of_image, **drawn)
     return ArrayEvaluation(per_image, summary, reader_rows(read, ()), described)
+
+
+def _with_comparators(
+    scores: Iterable[Score], how: _Comparison, compared: Compared, masks: Sequence[NDArray[np.bool_]]
+) -> list[Score]:
+    return [
+        replace(
+            score,
+            hottest=compared.heats[row].hottest,
+            comparators=compared.scores(row, masks[row], how.threshold, how.tolerance),
+            agreements=compared.agreements(row, how.threshold),
+        )
+        for row, score in enumerate(scores)
+    ]
 
 
 def _checked(
