@@ -174,7 +174,7 @@ def test_files_of_several_images_are_told_of_once_whichever_command_reads_them(z
     line = "a file holds several images (4 times): 'animated.gif' holds 2 images; 'animated.png' holds 2 images"
     assert result.stderr.count("[several-frames]") == 1
     assert line in " ".join(result.stderr.split())
-    of_table = run("performance", "-o", "out", "--predictions", "out/predictions.parquet", cwd=folder, code=1)
+    of_table = run("performance", "-o", "out", "--predictions", "out/predictions.parquet", cwd=folder, code=4)
     assert line in " ".join(of_table.stderr.split())
 
 

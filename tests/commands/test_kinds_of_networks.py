@@ -275,6 +275,7 @@ def _scores(evidence: NDArray[np.float64], prefix: str = "") -> dict[str, float]
         "recall": (region & mask).sum() / annotated,
         "lesion_recall": (region & mask).any(),
         "iou_otsu": _iou((255 * heat).astype(np.uint8) > otsu, mask),
+        "otsu_threshold": otsu / 255,
         "iou_percentile": _iou(heat >= percentile, mask),
         "best_iou": max(curve),
         "best_threshold": np.argmax(curve) / 100,
@@ -379,6 +380,8 @@ def test_every_number_of_a_radiograph(ran: Ran) -> None:
         expected |= _scores(ran.evidence(number, other, METHODS[0]), "false_alarm_")
     text = {"image_id", "split", "class", "predicted", "outcome", "target_class"}
     found = {name: cell for name, cell in row.items() if cell and name not in text}
+    heat, hottest = _enlarged(evidence), (int(found.pop("hottest_row")), int(found.pop("hottest_column")))
+    assert heat[hottest] == pytest.approx(heat.max(), abs=1e-5)
     assert found.keys() == expected.keys()
     for name, cell in found.items():
         value = float(cell == "true") if cell in {"true", "false"} else float(cell)

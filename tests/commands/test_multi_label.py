@@ -229,6 +229,7 @@ def test_labels_without_a_lesion_are_a_setting(made: Path, tmp_path: Path, make_
         assert set(reasons) == {"none of the classes is true" if known == 8 else "no known true class"}
 
 
+@pytest.mark.usefixtures("drawn_figures")
 def test_galleries_show_each_class_by_its_probability(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,7 @@ def test_what_holds_no_radiograph_is_counted_by_kind(tmp_path: Path) -> None:
         "passed over 2 files (DICOM file without a picture (a structured report)), such as '1.2.3'",
         f"passed over 1 file (archive), such as 'scans.zip'{what}",
         f"passed over 1 file (document), such as 'thesis.pdf'{what}",
+        "passed over 1 file (empty file), such as 'README'; copy or download again what is a radiograph",
         f"passed over 1 file (file of arrays), such as 'maps.npz'{what}",
         f"passed over 1 file (file of no known kind), such as 'x.raw'{what}",
         f"passed over 2 files (volume), such as 'b.nii.gz'{what}",
