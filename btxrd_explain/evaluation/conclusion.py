@@ -38,7 +38,13 @@ def of_maps(summary: Summary) -> list[str]:
     iou = overall.metrics["iou"]
     if iou.mean is None:
         return ["No radiograph has an IoU, so that nothing can be said of the heat maps."]
-    return [*_on_baselines(iou.baselines), *_on_bounds(overall), *_on_slices(summary), *_on_size(overall.n)]
+    return [
+        *_on_baselines(iou.baselines),
+        *_on_bounds(overall),
+        *_on_outcomes(summary),
+        *_on_slices(summary),
+        *_on_size(overall.n),
+    ]
 
 
 def of_tables(
@@ -103,7 +109,7 @@ def of_predictions(
     if len(rates) > 1:
         worst = min(rates, key=lambda name: rates[name].mean or 0.0)
         sentences.append(
-            f"Of the classes, the classifier finds {worst} least often: sensitivity {interval(rates[worst])} on "
+            f"Of the classes, the classifier finds {worst} least often: sensitivity {_sure(rates[worst])} on "
             f"{classes[worst][0]} radiographs."
         )
     counts = {name: n for name, (n, _, _) in classes.items()}
@@ -132,6 +138,13 @@ def interval(found: Estimate) -> str:
         return "undefined"
     ends = "" if found.low is None or found.high is None else f" [{found.low:z.3f}, {found.high:z.3f}]"
     return f"{found.mean:z.3f}{ends}"
+
+
+def _sure(found: Estimate) -> str:
+    """Write a fraction likewise; where all images agree, draws of them have no spread, and the ends say nothing."""
+    if found.mean in (0, 1) and found.low == found.high:
+        return f"{found.mean:.3f} (all alike, so that no interval can be told)"
+    return interval(found)
 
 
 def signed(found: Estimate) -> str:
@@ -190,7 +203,31 @@ def _on_bounds(overall: SliceSummary) -> Iterator[str]:
         )
     if hit.mean is not None:
         by_chance = "" if hit.chance is None else f"; by chance it would be in {percent(hit.chance)}"
-        yield f"The hottest pixel is on a lesion in {round(hit.mean * hit.n)} of {hit.n} heat maps{by_chance}."
+        yield (
+            f"The hottest pixel is on a lesion in {round(hit.mean * hit.n)} of {hit.n} heat maps{by_chance}"
+            f"{_best_hits(hit.baselines)}."
+        )
+
+
+def _best_hits(baselines: Mapping[str, Baseline]) -> str:
+    """Return how often the hottest pixel of the best baseline is on a lesion, for the end of a sentence."""
+    means = {name: one.mean for name, one in baselines.items() if one.mean is not None}
+    if not means:
+        return ""
+    best = max(means, key=lambda name: means[name])
+    difference = baselines[best].difference
+    told = {1: "less often", -1: "more often"}.get(_side(difference) or 0, "not told apart")
+    return f"; that of the baseline {best} is in {percent(means[best])} ({told}: difference {signed(difference)})"
+
+
+def _on_outcomes(summary: Summary) -> Iterator[str]:
+    """Say how often the classifier is right: a heat map can lie on a lesion that the prediction misses."""
+    right, missed = (summary.by_outcome[name].n if name in summary.by_outcome else 0 for name in ("TP", "FN"))
+    if missed:
+        yield (
+            f"The classifier predicts {right} of the {right + missed} tumour classes that are true here; "
+            "'btxrd-explain performance' says whether that is better than a guess."
+        )
 
 
 _OUTCOMES = {"TP": "rightly predicted classes (TP)", "FN": "missed classes (FN)", "FP": "false alarms (FP)"}
@@ -216,7 +253,7 @@ def _on_slices(summary: Summary) -> Iterator[str]:
         allowed = "" if ceiling is None else f", where an ideal map reaches {interval(ceiling)}"
         yield f"The heat maps are worst for {worst}: mean IoU {interval(lower[worst])} of {lower[worst].n}{allowed}."
     elif any(part.n >= _TOO_FEW for part in summary.by_class.values()):
-        yield "No class, outcome or lesion size is clearly worse than the whole."
+        yield f"No class, outcome or lesion size of at least {_TOO_FEW} heat maps is clearly worse than the whole."
     yield from _on_small({name: part.n for name, part in named.items() if part.n}, "heat maps")
 
 

@@ -147,9 +147,10 @@ DEFINITIONS = {
     "gives it, such as the annotated fraction of the image. IoU and similar scores depend on the size of the region "
     "and have no such formula: there it is the score of a uniform random grid (the baseline random) that is treated "
     "like the classifier's",
-    "outcome": "TP: a tumour class, rightly predicted; FN: a tumour class, but another class was predicted; FP: no "
-    "tumour, but a tumour class was predicted; TN: no tumour, rightly. In slices by outcome, FP holds the annotated "
-    "images that were wrongly predicted as a tumour class, with the map of that class",
+    "outcome": "of an image: TP: a tumour class, rightly predicted; FN: a tumour class, but another class was "
+    "predicted; FP: no tumour, but a tumour class was predicted; TN: no tumour, rightly. Slices by outcome go through "
+    "the tumour classes: an annotated image of one that was taken for another is FN of the first and FP of the second, "
+    "there with the map of the second",
     "undefined": "an evaluated image without IoU, because its raw grid holds no positive evidence, is flat or not "
     "finite; it counts in n_undefined and in no mean",
     "excluded": "an image that is not evaluated, with the reason; images of a class without a lesion, and without "

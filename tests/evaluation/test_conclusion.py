@@ -114,7 +114,43 @@ def test_where_they_are_worst_and_of_what_nothing_is_said() -> None:
     ]
     same = _part(_metric(_estimate(0.35, 0.2, 0.5, n=9)))
     found = of_maps(_summary(overall, by_class={"Benign": same}))
-    assert found[1:] == ["No class, outcome or lesion size is clearly worse than the whole."]
+    assert found[1:] == ["No class, outcome or lesion size of at least 5 heat maps is clearly worse than the whole."]
+
+
+@pytest.mark.parametrize(
+    ("difference", "told"),
+    [
+        (_estimate(0.0, -0.3, 0.3), "not told apart: difference 0.000 [-0.300, 0.300]"),
+        (_estimate(-0.2, -0.3, -0.1), "more often: difference -0.200 [-0.300, -0.100]"),
+        (_estimate(0.2, 0.1, 0.3), "less often: difference +0.200 [0.100, 0.300]"),
+        (_estimate(0.2), "not told apart: difference +0.200"),
+    ],
+)
+def test_the_hottest_pixel_is_compared_with_the_best_baseline(difference: Estimate, told: str) -> None:
+    baselines = {"random": _baseline(BETTER), "centre": Baseline(**_estimate(0.3).document(), difference=difference)}
+    hit = _metric(_estimate(0.3, 0.1, 0.5, n=10), chance=0.02, baselines=baselines)
+    found = of_maps(_summary(_part(_metric(_estimate(0.4, 0.3, 0.5)), hit)))
+    assert found[1] == (
+        "The hottest pixel is on a lesion in 3 of 10 heat maps; by chance it would be in 2 %; that of the baseline "
+        f"centre is in 30 % ({told})."
+    )
+
+
+def test_how_often_the_classifier_is_right_is_said_where_it_is_wrong() -> None:
+    overall, some = _part(_metric(_estimate(0.4, 0.3, 0.5))), _part(_metric(_estimate(0.4, 0.3, 0.5, n=6)))
+    found = of_maps(_summary(overall, by_outcome={"TP": some, "FN": some}))
+    assert found[1].startswith("The classifier predicts 6 of the 12 tumour classes that are true here; ")
+    assert not any("predicts" in line for line in of_maps(_summary(overall, by_outcome={"TP": some, "FP": some})))
+
+
+def test_a_rate_of_images_that_are_all_alike_has_no_interval() -> None:
+    fair = _estimate(0.5, 0.4, 0.6)
+    classes = {"Benign": (5, fair, _estimate(0.0, 0.0, 0.0, n=5)), "Normal": (35, fair, fair)}
+    (said,) = (line for line in of_predictions(None, classes, 40) if "least often" in line)
+    assert said == (
+        "Of the classes, the classifier finds Benign least often: sensitivity 0.000 (all alike, so that no interval "
+        "can be told) on 5 radiographs."
+    )
 
 
 def test_tables_are_better_worse_or_not_told_apart() -> None:
