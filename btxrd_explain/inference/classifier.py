@@ -262,7 +262,8 @@ def explain(
             radiographs, shape ``(n, channels, height, width)`` or ``(channels, height, width)``, floating, or a list
             of such; for a network also an array.
         method: Name of the method, see :func:`btxrd_explain.methods`.
-        target_layer: A module of the network, its dotted name, or ``auto`` for what the head receives.
+        target_layer: A module of the network, its dotted name, or ``auto``: ``gradcam_target_layer`` where the network
+            declares it, else what the head receives.
         activation: ``softmax``, ``sigmoid``, ``none`` for a network that returns probabilities, or ``auto``: that of a
             loaded classifier; else sigmoid of one output, none of outputs that are probabilities for noise, and softmax
             elsewhere.

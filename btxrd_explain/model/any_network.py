@@ -34,7 +34,7 @@ def generate_gradcam(  # noqa: PLR0913 -- a keyword for each choice that moves a
     input_tensor: Any,  # noqa: ANN401 -- a torch tensor, an array or a list
     target_class_idx: int | None = None,
     *,
-    target_layer: nn.Module | str | None = None,
+    target_layer: nn.Module | str = AUTO,
     method: str = "gradcam",
     activation: str = "auto",
     smooth: str = "none",
@@ -48,9 +48,9 @@ def generate_gradcam(  # noqa: PLR0913 -- a keyword for each choice that moves a
         input_tensor: Shape ``(1, channels, height, width)`` or ``(channels, height, width)``, floating, preprocessed as
             in training.
         target_class_idx: Index of the class to explain; None explains the predicted class.
-        target_layer: A module of the model, its dotted name (or several, separated by commas), or ``auto`` for what the
-            head receives. None takes ``model.gradcam_target_layer``, a module or a name, where the model declares one,
-            else ``auto``.
+        target_layer: A module of the model, its dotted name (or several, separated by commas), or ``auto``:
+            ``model.gradcam_target_layer``, a module or a name, where the model declares one, else what the head
+            receives.
         method: Name of the method, see :func:`btxrd_explain.methods`.
         activation: ``softmax``, ``sigmoid``, ``none`` for a network that returns probabilities, or ``auto``; it decides
             which class is the predicted one.
@@ -77,19 +77,17 @@ def generate_gradcam(  # noqa: PLR0913 -- a keyword for each choice that moves a
     batch = checked_batch(input_tensor, "input_tensor")
     if len(batch) != 1:
         raise ValueError(f"input_tensor: expected one image, (1, channels, height, width), got {tuple(batch.shape)}")
-    wanted = getattr(model, "gradcam_target_layer", None) if target_layer is None else target_layer
 
     def asked(probabilities: NDArray[np.float32]) -> list[list[int]]:
         if target_class_idx is None:
             return [[int(probabilities[0].argmax())]]
         return [[checked_index(target_class_idx, probabilities.shape[1], "target_class_idx")]]
 
-    wanted = AUTO if wanted is None else wanted
     explanation = explain_images(
         model,
         batch,
         method=method,
-        target_layer=wanted,
+        target_layer=target_layer,
         activation=activation,
         choose=asked,
         smooth=smooth,

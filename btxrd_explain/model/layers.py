@@ -58,8 +58,8 @@ def find_target_layers(
 ) -> tuple[TargetLayer, ...]:
     """Find the layers to explain.
 
-    ``auto`` takes what the classification head receives, where it is a grid of cells on which the class scores
-    depend. A transformer that classifies by its class token hands over cells that no longer matter; there it is the
+    ``auto`` takes ``network.gradcam_target_layer``, a module or a name, where the network declares one; else what the
+    classification head receives, where it is a grid of cells on which the class scores depend. A transformer that classifies by its class token hands over cells that no longer matter; there it is the
     last layer before the class token's last look at the cells. Of a module that runs more than once, such as a ReLU
     that all blocks share, the last run that gives a grid on which the scores depend is explained.
 
@@ -77,12 +77,22 @@ def find_target_layers(
         SettingsError: The module is unknown, its output is not a grid of cells on which the scores depend, or nothing
             of the image reaches the scores, or the network cannot take an input of that shape or returns no scores.
     """
-    wanted = [name.strip() for name in names.split(",")]
+    wanted = [_declared(network) if name.strip() == AUTO else name.strip() for name in names.split(",")]
     for name in wanted:
         if name != AUTO:
             _check_name(network, name)
     probe = _probe(network, input_size=input_size, channels=channels, like=like)
     return tuple(_choose(network, probe) if name == AUTO else _find(network, probe, name) for name in wanted)
+
+
+def _declared(network: nn.Module) -> str:
+    """Return the layer that the network itself says is to be explained; ``auto`` where it says none."""
+    layer = getattr(network, "gradcam_target_layer", None)
+    try:
+        return AUTO if layer is None else layer_name(network, layer)
+    except (TypeError, ValueError) as error:
+        reason = str(error).removeprefix("target_layer: ")
+        raise SettingsError(f"the network's gradcam_target_layer: {reason}") from None
 
 
 def layer_name(network: nn.Module, layer: nn.Module | str) -> str:
