@@ -230,7 +230,11 @@ def _on_outcomes(summary: Summary) -> Iterator[str]:
         )
 
 
-_OUTCOMES = {"TP": "rightly predicted classes (TP)", "FN": "missed classes (FN)", "FP": "wrongly predicted classes (FP)"}
+_OUTCOMES = {
+    "TP": "rightly predicted classes (TP)",
+    "FN": "missed classes (FN)",
+    "FP": "wrongly predicted classes (FP)",
+}
 """The slices by outcome, for readers who do not know the letters."""
 
 

@@ -59,9 +59,10 @@ def find_target_layers(
     """Find the layers to explain.
 
     ``auto`` takes ``network.gradcam_target_layer``, a module or a name, where the network declares one; else what the
-    classification head receives, where it is a grid of cells on which the class scores depend. A transformer that classifies by its class token hands over cells that no longer matter; there it is the
-    last layer before the class token's last look at the cells. Of a module that runs more than once, such as a ReLU
-    that all blocks share, the last run that gives a grid on which the scores depend is explained.
+    classification head receives, where it is a grid of cells on which the class scores depend. A transformer that
+    classifies by its class token hands over cells that no longer matter; there it is the last layer before the class
+    token's last look at the cells. Of a module that runs more than once, such as a ReLU that all blocks share, the last
+    run that gives a grid on which the scores depend is explained.
 
     Args:
         network: The classifier, in eval mode.

@@ -68,7 +68,7 @@ def create_overlay(
     """
     image, heat = checked_picture(rgb_img, "rgb_img"), checked_heatmap(heatmap, "heatmap")
     if image.shape[:2] != heat.shape:
-        raise ValueError(f"heatmap: expected the shape {image.shape[:2]} of rgb_img, got {heat.shape}")
+        raise ValueError(f"heatmap: expected the shape {image.shape[:2]} of the image, got {heat.shape}")
     checked_number(alpha, 0, 1, "alpha")
     levels = (heat * 255 + 0.5).astype(np.uint8)
     tint, opacity = layer(checked_name(colormap, colormaps, "colormap"), alpha)
@@ -102,10 +102,11 @@ def overlay(
     >>> overlay(np.zeros((1, 3), np.uint8), np.zeros((1, 3)), mask=[[0, 0, 1]])[0].tolist()
     [[0, 0, 0], [0, 0, 0], [86, 180, 233]]
     """
-    picture = create_overlay(getattr(image, "pixels", image), heatmap, alpha=alpha, colormap=colormap)
+    pixels = checked_picture(getattr(image, "pixels", image), "image")
+    picture = create_overlay(pixels, heatmap, alpha=alpha, colormap=colormap)
     if mask is None:
         return picture
-    region = checked_mask(mask, picture.shape[:2]).astype(np.uint8)
+    region = checked_mask(mask, picture.shape[:2], "mask").astype(np.uint8)
     width = max(1, round(max(region.shape) / _OUTLINE))
     inner = cv2.erode(region, np.ones((2 * width + 1, 2 * width + 1), np.uint8), borderValue=0)
     picture[region.view(np.bool_) & (np.asarray(inner) == 0)] = ANNOTATION
@@ -131,7 +132,7 @@ def denormalize_tensor(
     Raises:
         TypeError: The tensor does not hold floating values: it is a picture already.
         ValueError: The tensor has another shape or values that are not finite, or mean and std do not fit its
-            channels.
+            channels, or are not those of values in [0, 1].
 
     >>> denormalize_tensor(np.zeros((3, 1, 1)), mean=(0.0, 0.5, 1.0), std=(1, 1, 1)).tolist()
     [[[0.0, 0.5, 1.0]]]
@@ -145,6 +146,10 @@ def denormalize_tensor(
     if not np.isfinite(planes).all():
         raise ValueError("tensor: expected finite values, got NaN or infinities")
     shift, scale = (_per_channel(values, len(planes), what) for values, what in ((mean, "mean"), (std, "std")))
+    if (scale <= 0).any():
+        raise ValueError(f"std: expected numbers above 0, got {shown(scale)}")
+    if (shift < 0).any() or (shift > 1).any():
+        raise ValueError(f"mean: expected the mean of values in [0, 1], got {shown(shift)}")
     picture = np.clip(planes * scale + shift, 0, 1).astype(np.float32)
     return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
 

@@ -211,6 +211,11 @@ class Provenance:
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"]))
+            if (first["type"], place) == ("missing", "schema_version"):
+                raise TableError(
+                    "this is another table of btxrd-explain, not one of predictions",
+                    hint="name the table that 'btxrd-explain infer' wrote",
+                ) from None
             reason = f"{place}: {first['msg']}" if place else first["msg"]
             raise _damaged(reason) from error
         except ValueError as error:

@@ -257,7 +257,14 @@ def test_a_parquet_file_of_somebody_else(tmp_path: Path) -> None:
         open_table(tmp_path / "p.parquet")
 
 
-@pytest.mark.parametrize("metadata", ["{", "{}", '{"schema_version": 99}', "[]"])
+def test_another_table_of_the_tool_is_not_said_to_be_damaged(tmp_path: Path) -> None:
+    table = pa.table({"x": [1]}).replace_schema_metadata({"btxrd_explain": '{"method": "gradcam"}'})
+    pq.write_table(table, tmp_path / "p.parquet")
+    with pytest.raises(TableError, match=r"another table of btxrd-explain.*name the table that"):
+        open_table(tmp_path / "p.parquet")
+
+
+@pytest.mark.parametrize("metadata", ["{", '{"schema_version": 99}', '{"schema_version": "x"}', "[]"])
 def test_damaged_metadata(tmp_path: Path, metadata: str) -> None:
     pq.write_table(pa.table({"x": [1]}).replace_schema_metadata({"btxrd_explain": metadata}), tmp_path / "p.parquet")
     with pytest.raises(TableError, match="infer"):

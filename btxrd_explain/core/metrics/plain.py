@@ -50,7 +50,8 @@ def score(  # noqa: PLR0913 -- a keyword for each choice that moves a score
         heatmap: Shape ``(height, width)``, floating values in [0, 1]; or a
             :class:`~btxrd_explain.core.heatmap.HeatMap`, which knows its hottest pixel before scaling, and its grid.
         mask: The same shape: truth values, or numbers that are 0 and 1 (or 0 and 255).
-        lesions: A mask of the same shape per lesion; None takes each connected region of ``mask`` (corners connect).
+        lesions: A mask of the same shape per lesion, together ``mask``; None takes each connected region of ``mask``
+            (corners connect).
         threshold: Level in [0, 1] from which a pixel is highlighted, with the rule ``fixed``.
         threshold_rule: ``fixed``, ``otsu``, ``otsu-chexlocalize`` or ``percentile``.
         percentile: Per cent of the pixels, in (0, 100], that are highlighted with the rule ``percentile``.
@@ -83,12 +84,21 @@ def measured(
     """Measure as :func:`score` does, with a heat map and a mask that are checked already."""
     if tolerance is not None:
         checked_number(tolerance, 0, float("inf"), "tolerance")
-    each = (
-        regions_of(mask)
-        if lesions is None
-        else (checked_mask(one, mask.shape, "lesions") for one in checked_items(lesions, "lesions"))
-    )
+    each = regions_of(mask) if lesions is None else _checked_lesions(lesions, mask)
     return measure(heat, mask, each, threshold, tolerance=tolerance)
+
+
+def _checked_lesions(lesions: Iterable[Any], mask: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """Yield masks of lesions; refuse those that together are another mask."""
+    left = mask.copy()
+    for number, one in enumerate(checked_items(lesions, "lesions"), start=1):
+        lesion = checked_mask(one, mask.shape, "lesions")
+        if outside := np.count_nonzero(lesion & ~mask):
+            raise ValueError(f"lesions: lesion {number} has {outside} pixels outside of the mask")
+        left &= ~lesion
+        yield lesion
+    if missing := np.count_nonzero(left):
+        raise ValueError(f"lesions: {missing} pixels of the mask are in no lesion")
 
 
 def as_heat_map(heatmap: Any, grid: Sequence[int] = GRID, what: str = "heatmap") -> HeatMap:  # noqa: ANN401 -- see score
