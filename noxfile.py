@@ -227,6 +227,13 @@ def schema(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def references(session: nox.Session) -> None:
+    """Write commands, settings, exit codes and names of facts into the pages of docs/reference/ anew."""
+    _install(session)
+    session.run("python", "-m", "scripts.references")
+
+
+@nox.session(default=False)
 def kinds(session: nox.Session) -> None:
     """Run every row of the pages of kinds in docs/reference/, and write anew what becomes of it."""
     _install(session)

@@ -11,7 +11,7 @@ from mkdocs.structure.files import File
 
 from btxrd_explain.commands import demo
 from pictures import ceiling_picture, own_map_picture, scores_picture, threshold_picture
-from references import checkpoint_facts, commands, demo_summary, demo_tree, exit_codes, settings
+from tutorial import demo_summary, demo_tree
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -29,8 +29,6 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         result = demo.run(Path(folder) / "btxrd-explain-demo")
         pictures = {f"tutorial/{path.name}": path.read_bytes() for path in result.pictures()}
         _TEXTS.update(demo_tree=demo_tree(result), demo_summary=demo_summary(result))
-    _TEXTS.update(commands=commands(), settings=settings(), exit_codes=exit_codes())
-    _TEXTS.update(checkpoint_facts=checkpoint_facts())
     pictures["explanation/ceiling.png"] = ceiling_picture()
     pictures["explanation/thresholds.png"] = threshold_picture()
     pictures["explanation/scores.png"] = scores_picture()
@@ -49,7 +47,7 @@ def _changelog(root: Path) -> str:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 -- MkDocs' signature
     """Put the generated texts in the place of their names, and lead to the page of the changelog."""
     markdown = markdown.replace("](../CHANGELOG.md)", "](changelog.md)")
-    return re.sub(r"\{\{ (\w+) \}\}", lambda match: _TEXTS[match[1]], markdown)
+    return re.sub(r"<!-- (demo_\w+) -->", lambda match: _TEXTS[match[1]], markdown)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 -- MkDocs' signature

@@ -19,6 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from scripts import references
 from scripts.shape import Shape
 from tests.support.documents import CONTRIBUTING, INSTALLING, README, ROOT, blocks, commands
 
@@ -163,8 +164,9 @@ def test_templates_are_forms_or_text() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_a_page_keeps_to_the_page_of_style(page: Path) -> None:
-    """Of the substitutions those that a program can find; the page itself names them."""
-    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text("utf-8"), flags=re.DOTALL)
+    """Of the substitutions those that a program can find, in what people wrote; the page itself names them."""
+    people = re.sub(r"from the code -->.*?<!-- end", "", page.read_text("utf-8"), flags=re.DOTALL)
+    text = re.sub(r"```.*?```|`[^`]*`", "", people, flags=re.DOTALL)
     if page.name == "style.md":
         assert "held against" in text
         return
@@ -181,6 +183,13 @@ def test_the_source_keeps_to_the_page_of_style() -> None:
     shape = Shape(ROOT)
     assert len(shape.sources) > 100
     assert shape.dialect <= 10
+
+
+@pytest.mark.parametrize("page", references.PAGES, ids=lambda page: page.stem)
+def test_the_references_texts_are_those_of_the_code(page: Path) -> None:
+    text = page.read_text("utf-8")
+    assert "from the code -->" in text
+    assert references.written(text) == text, "run 'nox -s references'"
 
 
 def test_percentages_are_written_in_one_way() -> None:

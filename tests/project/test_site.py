@@ -40,7 +40,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_generated_text_is_filled_in(site: Path) -> None:
     pages = {path: path.read_text("utf-8") for path in site.rglob("*.html")}
-    assert not [path for path, text in pages.items() if "{{" in text.partition("<article")[2].partition("</article")[0]]
+    assert not [
+        path for path, text in pages.items() if "<!-- demo_" in text.partition("<article")[2].partition("</article")[0]
+    ]
     settings = pages[site / "reference" / "settings" / "index.html"]
     assert all(f"<code>{setting.key}</code>" in settings for setting in SETTINGS.values())
     assert "<code>threshold</code>, <code>--threshold</code>" in settings

@@ -1,4 +1,4 @@
-"""Texts that are made from the code: commands, settings, exit codes, and what the demo wrote."""
+"""Write the texts of the reference that are made from the code into its pages, as ``nox -s references`` does."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btxrd_explain import errors
@@ -17,8 +18,6 @@ from btxrd_explain.settings.flags import FLAGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from btxrd_explain.commands.demo import DemoResult
 
 
 def commands() -> str:
@@ -39,7 +38,7 @@ def _sections(text: str) -> Iterator[str]:
 
 def _examples(lines: re.Match[str]) -> str:
     """Return lines of examples as a block of code."""
-    return "\n".join(["```bash", *filter(None, lines[0].splitlines()), "```", "", ""])
+    return "\n".join(["```sh", *filter(None, lines[0].splitlines()), "```", "", ""])
 
 
 def settings() -> str:
@@ -72,7 +71,8 @@ def checkpoint_facts() -> str:
     columns = ("fact", "names", "names that may mean something else", "names for the fact in sections of its kind only")
     kinds = {aliases.kind: aliases.meaning for aliases in FACTS.values() if aliases.within}
     sections = [(kind, _code(names), kinds.get(kind, "")) for kind, names in CHECKPOINT_SECTIONS.items()]
-    return f"{_table(columns, facts)}\n\n{_table(('kind of section', 'names', 'where more names count for the'), sections)}"
+    of_sections = _table(("kind of section", "names", "where more names count for the"), sections)
+    return f"{_table(columns, facts)}\n\n{of_sections}"
 
 
 def _code(names: Iterable[str]) -> str:
@@ -84,31 +84,26 @@ def exit_codes() -> str:
     return "\n".join(line for line in (errors.__doc__ or "").splitlines() if line.startswith("|"))
 
 
-def demo_tree(result: DemoResult) -> str:
-    """Return what the demo wrote, as a listing."""
-    root = result.folder
-    names = sorted(path.relative_to(root).as_posix() for path in (root / "results").rglob("*") if path.is_file())
-    images = sum(1 for _ in (result.data / "images").iterdir())
-    lines = [f"{result.data.name}/  ({images} radiographs, with annotations, table and split CSV)", *names]
-    return "```text\n" + "\n".join(lines) + "\n```"
-
-
-def demo_summary(result: DemoResult) -> str:
-    """Return the demo's numbers as a table."""
-    rows = [
-        (name, part.n, *map(_number, (part.mean_iou, part.median_iou, part.pointing_hits)))
-        for name, part in result.annotate_iou.summary_rows()
-    ]
-    return _table(("radiographs", "n", "mean IoU", "median IoU", "pointing hits"), rows)
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.2f}"
-
-
 def _table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
     """Write a Markdown table; bars in cells are escaped."""
     lines = [list(columns)]
     lines.append(["---"] * len(lines[0]))
     lines += [[" ".join(str(cell).replace("|", r"\|").replace("<", "&lt;").split()) for cell in row] for row in rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+TEXTS = {"commands": commands, "settings": settings, "exit_codes": exit_codes, "checkpoint_facts": checkpoint_facts}
+"""What makes the texts that are kept in pages of the reference, by their names."""
+_REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
+PAGES = [_REFERENCE / f"{name.replace('_', '-')}.md" for name in TEXTS]
+
+
+def written(page: str) -> str:
+    """Return a page with its texts as they are today, each between two comments."""
+    marked = r"(?s)(<!-- (\w+) from the code -->\n).*?(<!-- end -->)"
+    return re.sub(marked, lambda found: f"{found[1]}\n{TEXTS[found[2]]().strip()}\n\n{found[3]}", page)
+
+
+if __name__ == "__main__":
+    for path in PAGES:
+        path.write_text(written(path.read_text("utf-8")), "utf-8")
