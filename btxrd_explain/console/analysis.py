@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from btxrd_explain.commands.compare import CompareResult
     from btxrd_explain.commands.compare.differences import BoundedMean, Comparison, Difference
     from btxrd_explain.commands.export import ExportResult
-    from btxrd_explain.commands.gallery import GalleryResult
+    from btxrd_explain.commands.gallery import GalleryResult, Shown
     from btxrd_explain.commands.performance import ClassReport, PerformanceReport, PerformanceResult
     from btxrd_explain.commands.performance.multi_label import MultiLabelClass, MultiLabelReport
     from btxrd_explain.commands.report import ReportResult
@@ -50,7 +50,7 @@ def show_gallery(terminal: Terminal, result: GalleryResult, loaded: LoadedSettin
         terminal.print_json(result.report.document())
         return
     rows = [
-        [name, *(f"{len(part.shown)} of {part.available}" for part in (found.TP, found.FP, found.FN))]
+        [name, *(_drawn_of(part, result.failed) for part in (found.TP, found.FP, found.FN))]
         for name, found in result.report.classes.items()
     ]
     terminal.print_table(["drawn of", "TP", "FP", "FN"], rows)
@@ -58,6 +58,11 @@ def show_gallery(terminal: Terminal, result: GalleryResult, loaded: LoadedSettin
         terminal.print_file(path)
     if loaded is not None and result.annotated:
         terminal.print_next(following("annotate-iou", loaded))
+
+
+def _drawn_of(part: Shown, failed: Mapping[str, str]) -> str:
+    """Return how many examples of an outcome are drawn; the place of one whose file failed stays grey."""
+    return f"{sum(one.image_id not in failed for one in part.shown)} of {part.available}"
 
 
 # The results of `annotate-iou`.

@@ -58,7 +58,12 @@ class LoadedClassifier:
     precision: str
     others: tuple[LoadedClassifier, ...] = ()
 
-    __repr__ = short_repr
+    def __repr__(self) -> str:
+        """Return in one line what it tells apart, and what it takes."""
+        height, width = self.preprocessing.size
+        several = f" x {len(self.members)}" if self.others else ""
+        network = f"{self.classifier.architecture}{several}, {height} x {width} pixels"
+        return f"LoadedClassifier({network}, {self.activation} of {', '.join(self.class_names)})"
 
     @property
     def members(self) -> tuple[LoadedClassifier, ...]:

@@ -350,7 +350,23 @@ def _preprocessing(
     if wished.get("transform") is not None:
         transform_named(wished["transform"])  # a function that cannot be imported fails before the first radiograph
     choice.notes += _depth_notes(wished)
-    return Preprocessing(**{**wished, "size": size, **_normalisation(blueprint, facts, wished, choice)})
+    made = Preprocessing(**{**wished, "size": size, **_normalisation(blueprint, facts, wished, choice)})
+    known = {**facts.preprocessing, **wished, "size": image_size or wished.get("size")}
+    choice.notes += _input_of_timm(made, blueprint, [what for what in _INPUT if known.get(what) is None])
+    return made
+
+
+_INPUT = ("size", "mean", "std")
+"""Facts of the input that a network of timm has a usual value of."""
+
+
+def _input_of_timm(made: Preprocessing, blueprint: Blueprint, unsaid: list[str]) -> list[str]:
+    """Return a note of what is taken from timm's usual input, as neither the checkpoint nor the settings say it."""
+    if blueprint.size is None or not unsaid or made.standardize:
+        return []
+    values = {"size": f"{made.size.height} x {made.size.width}", "mean": made.mean, "std": made.std}
+    taken = ", ".join(f"{what} {values[what]}" for what in unsaid)
+    return [f"the input is that of timm's {blueprint.name}, as nothing else says it: {taken}"]
 
 
 def _stored_resize(facts: Facts, wished: Mapping[str, Any], choice: _Choice) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def denormalize_tensor(
     Raises:
         TypeError: The tensor does not hold floating values: it is a picture already.
         ValueError: The tensor has another shape or values that are not finite, or mean and std do not fit its
-            channels, or are not those of values in [0, 1].
+            channels, or a deviation is not above 0.
 
     >>> denormalize_tensor(np.zeros((3, 1, 1)), mean=(0.0, 0.5, 1.0), std=(1, 1, 1)).tolist()
     [[[0.0, 0.5, 1.0]]]
@@ -148,8 +148,6 @@ def denormalize_tensor(
     shift, scale = (_per_channel(values, len(planes), what) for values, what in ((mean, "mean"), (std, "std")))
     if (scale <= 0).any():
         raise ValueError(f"std: expected numbers above 0, got {shown(scale)}")
-    if (shift < 0).any() or (shift > 1).any():
-        raise ValueError(f"mean: expected the mean of values in [0, 1], got {shown(shift)}")
     picture = np.clip(planes * scale + shift, 0, 1).astype(np.float32)
     return np.ascontiguousarray(np.broadcast_to(picture, (3, *picture.shape[1:])).transpose(1, 2, 0))
 

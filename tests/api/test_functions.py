@@ -161,7 +161,6 @@ def test_denormalising_takes_one_image_with_and_without_its_batch() -> None:
         (lambda: bx.denormalize_tensor(TENSOR, mean=0.5), ValueError, "mean: expected 3 finite numbers, one per"),
         (lambda: bx.denormalize_tensor(TENSOR, std=[1, 1, float("nan")]), ValueError, "std: expected 3 finite numbers"),
         (lambda: bx.denormalize_tensor(TENSOR, std=[1, 0, 1]), ValueError, "std: expected numbers above 0"),
-        (lambda: bx.denormalize_tensor(TENSOR, mean=[123.7] * 3), ValueError, "mean: expected the mean of values in"),
         (lambda: bx.denormalize_tensor(TENSOR, std="abc"), TypeError, "std: expected an array of numbers, got 'abc'"),
         (lambda: bx.select_examples([0], [0], [[1.0]], 0, order_keys=3), TypeError, "order_keys: expected a list, got"),
         (lambda: bx.read_annotation("a.json", label_map=["x"]), TypeError, "label_map: expected values by name, such"),
