@@ -92,8 +92,8 @@ def test_contributing_names_sessions_that_exist() -> None:
     named = set(re.findall(r"`(\w+)`", CONTRIBUTING.split("## Where")[0])) - {"nox"}
     assert named <= sessions
     assert list(commands(CONTRIBUTING)) == [
-        "python3 -m venv .venv && .venv/bin/pip install --upgrade pip",
-        ".venv/bin/pip install --editable . --group dev --constraint constraints/released.txt",
+        "python3 -m venv .venv && .venv/bin/pip install uv --constraint constraints/released.txt",
+        ".venv/bin/uv pip install --python .venv --editable . --group dev --constraint constraints/released.txt",
         ".venv/bin/nox",
     ]
 

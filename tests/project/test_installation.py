@@ -1,7 +1,8 @@
 """What README and CONTRIBUTING tell users to install is installed here, from a clone.
 
 What these tests run in was installed by README's other command, with the same constraint: pip does not fetch and unpack
-all of it again. It finds the packages that it would, and decides about them as ever; pipx and uv begin with nothing.
+all of it again. It finds the packages that it would, and decides about them as ever. The other installers begin with
+nothing but what uv has fetched before.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import subprocess
 import sysconfig
 import tempfile
 from importlib.metadata import distributions, requires
-from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,8 +33,10 @@ pytestmark = [
 NOT_COMPILED = {"PIP_NO_COMPILE": "0"}
 """pip's ``--no-compile``, spelt its way: bytecode of packages that nothing imports here takes half a minute."""
 
-NOT_LAID_OUT = {"btxrd-explain", "pip", "mypy", "nox"}
-"""What pip installs in any case: the package, itself, and what the documents run but the tests do not need."""
+NOT_LAID_OUT = {"btxrd-explain", "pip"}
+"""What pip installs in any case: the package and itself."""
+SITE = Path(sysconfig.get_path("purelib"))
+"""The packages that these tests run with."""
 
 
 @pytest.fixture
@@ -70,20 +72,21 @@ def _needed() -> set[str]:
     return {name for name, _ in found}
 
 
-def _lay_out(clone: Path, names: Container[str]) -> None:
-    """Link the modules of installed packages into the environment of a clone, whether it is there already or not.
-
-    With the bytecode that imports have left so far, which pip was told not to make: it holds for what it is next to.
-    """
-    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(clone / ".venv")}))
-    for package in distributions(path=[sysconfig.get_path("purelib")]):
+def _lay_out(site: Path, names: Container[str]) -> None:
+    """Link the files of installed packages into the packages of another environment, whether it is there or not."""
+    for package in distributions(path=[str(SITE)]):
         if canonicalize_name(package.name) in names:
             for file in package.files or ():
                 if ".." not in file.parts:
-                    source = str(package.locate_file(file))
-                    _link(source, site / file)
-                    if file.suffix == ".py" and (compiled := Path(cache_from_source(source))).exists():
-                        _link(str(compiled), Path(cache_from_source(site / file)))
+                    _link(str(package.locate_file(file)), site / file)
+
+
+def _lend_bytecode(site: Path) -> None:
+    """Link the bytecode that imports have left so far, which no installer made; it holds for the same files only."""
+    for compiled in SITE.rglob("__pycache__/*.pyc"):
+        place = site / compiled.relative_to(SITE)
+        if place.parents[1].is_dir():
+            _link(str(compiled), place)
 
 
 def _link(source: str, target: Path) -> None:
@@ -106,19 +109,18 @@ def _assert_installed(folder: Path, unlocked: Callable[[Path], dict[str, str]]) 
 def test_with_pip_a_user_tries_the_demo_and_becomes_a_developer(
     clone: Path, unlocked: Callable[[Path], dict[str, str]]
 ) -> None:
-    """With nothing but python3 and pip.
+    """With nothing but python3 and pip, with which a developer gets uv.
 
     Of what nox runs, the lints as a session, and the types in the environment that was set up.
     """
-    needed = _needed()
-    _lay_out(clone, needed - NOT_LAID_OUT)
+    site = Path(sysconfig.get_path("purelib", "venv", {"base": str(clone / ".venv")}))
+    _lay_out(site, _needed() - NOT_LAID_OUT)
+    _lend_bytecode(site)
     _done(INSTALLING[0], clone, **NOT_COMPILED)
     _assert_installed(clone, unlocked)
-    every = {canonicalize_name(package.name) for package in distributions(path=[sysconfig.get_path("purelib")])}
-    _lay_out(clone, every - needed - NOT_LAID_OUT)
     *setting_up, nox = commands(CONTRIBUTING)
     for command in (*setting_up, f"{nox} -s lint", ".venv/bin/mypy"):
-        _done(command, clone, **NOT_COMPILED)
+        _done(command, clone)
 
 
 @pytest.mark.parametrize("tool", ["pipx", "uv"])
@@ -132,5 +134,7 @@ def test_the_readmes_other_installers(tool: str, clone: Path, unlocked: Callable
     path = os.pathsep.join([places["PIPX_BIN_DIR"], places["UV_TOOL_BIN_DIR"], tools, os.environ["PATH"]])
     _done(command, clone, PATH=path, **places)
     assert Path(shutil.which("btxrd-explain", path=path) or "").is_relative_to(clone)
+    (torch,) = clone.rglob("site-packages/torch")
+    _lend_bytecode(torch.parent)
     _done("btxrd-explain demo", clone, PATH=path)
     _assert_installed(clone, unlocked)
