@@ -4,7 +4,7 @@ Heat maps are quantised to 51,001 levels: ``level = floor(51000 h)``, but 1 for 
 pixels without evidence are a level of their own. Because of ``51000 = 255 * 200 = 1000 * 51`` one
 histogram serves Otsu's rule on ``uint8(255 h)``, thresholds of two digits and bins of 0.001, each to the last pixel.
 From the two histograms every threshold's true and false positives follow by cumulative sums, without another look at
-the pixels. Which pixels of its own level reach a threshold of two digits, as float32 has it, their values tell.
+the pixels: the first value of a level is the threshold itself, as float32 has it (see ``_FACTORS``).
 """
 
 from __future__ import annotations
@@ -32,6 +32,15 @@ TOP_LEVEL = 255 * LEVELS_PER_BYTE
 """The level of ``h = 1``."""
 HUNDREDTHS = (np.arange(101) / 100).astype(np.float32)
 """The thresholds 0, 0.01, ... 1 as they are compared with heat maps."""
+_PER_HUNDREDTH = TOP_LEVEL // 100
+LEVELS_OF_HUNDREDTHS = np.arange(101) * _PER_HUNDREDTH
+"""The level that each of :data:`HUNDREDTHS` is the lowest value of."""
+_FACTORS = np.float32(31576.171875), np.float32(1.6151419878005981)
+"""Their product is 51000; a value is multiplied by the one and then by the other, and float32 rounds twice.
+
+These two were found by trying many: with them, each of :data:`HUNDREDTHS` is the lowest value of its level, and so is
+the lowest value of each byte of ``uint8(255 h)``, to the last bit of float32. With 51000 itself 12 of them are not.
+"""
 _LOWEST = 2 / TOP_LEVEL
 """Values that are higher, be it by rounding, are of level 1 at least."""
 _AT_ONCE = 2**22
@@ -48,15 +57,15 @@ class Histogram:
     Attributes:
         inside: Int64 array of shape ``(TOP_LEVEL + 1,)``: annotated pixels of each level.
         whole: Int64 array of the same shape: all pixels of each level.
-        near_inside: Float32 array, ascending: values of the annotated pixels of a level next to one of
-            :data:`HUNDREDTHS` above 0.
-        near: Float32 array, ascending: likewise, of all pixels.
+        equal_inside: Int64 array of shape ``(101,)``: annotated pixels that equal each of :data:`HUNDREDTHS`; None
+            where that was not asked for.
+        equal: Likewise, of all pixels.
     """
 
     inside: NDArray[np.int64]
     whole: NDArray[np.int64]
-    near_inside: NDArray[np.float32]
-    near: NDArray[np.float32]
+    equal_inside: NDArray[np.int64] | None = None
+    equal: NDArray[np.int64] | None = None
 
     @cached_property
     def inside_from(self) -> NDArray[np.int64]:
@@ -106,35 +115,33 @@ def quantise(values: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 
 def _round_down(values: NDArray[np.float32], levels: NDArray[np.uint16], scaled: NDArray[np.float32]) -> None:
-    np.multiply(values, np.float32(255), out=scaled)  # in two steps: what is rounded to a byte's first is of that byte
-    scaled *= np.float32(LEVELS_PER_BYTE)
+    np.multiply(values, _FACTORS[0], out=scaled)
+    scaled *= _FACTORS[1]
     np.copyto(levels, scaled, casting="unsafe")
 
 
-LEVELS_OF_HUNDREDTHS = quantise(HUNDREDTHS)
-"""The level that each of :data:`HUNDREDTHS` belongs to: a multiple of 510, or one less by float32's rounding."""
-_LEVELS_PER_HUNDREDTH = np.uint16(TOP_LEVEL // 100)
+def _on_hundredths(values: NDArray[np.float32], levels: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """Count the pixels that equal each of :data:`HUNDREDTHS` above 0, given their levels; shape ``(101,)``."""
+    hundredths = levels // np.uint16(_PER_HUNDREDTH)
+    first = (levels == hundredths * np.uint16(_PER_HUNDREDTH)) & (levels > 0)
+    own = hundredths[first]
+    return np.bincount(own[values[first] == HUNDREDTHS[own]], minlength=len(HUNDREDTHS))
 
 
-def _next_to_hundredths(levels: NDArray[np.uint16]) -> NDArray[np.bool_]:
-    """Return which levels, of any shape, may be one of :data:`LEVELS_OF_HUNDREDTHS` above 0."""
-    behind = levels + np.uint16(1)
-    behind -= behind // _LEVELS_PER_HUNDREDTH * _LEVELS_PER_HUNDREDTH  # several times faster than the remainder
-    return (behind <= 1) & (levels > 0)
-
-
-def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
+def count_levels(heat: HeatMap, inside: NDArray[np.float32], *, equal: bool = False) -> Histogram:
     """Count the pixels of each level, in the whole image and in the annotation.
 
     Args:
         heat: The heat map.
         inside: Its values on the annotation, any shape.
+        equal: Whether to count those that equal one of :data:`HUNDREDTHS` as well.
 
     Returns:
         The two histograms.
     """
     pixels, blocks = heat.shape[0] * heat.shape[1], list(heat.blocks())
-    whole, positive, filled, near = np.zeros(TOP_LEVEL + 1, np.int64), 0, 0, [inside[:0].ravel()]
+    whole, positive, filled = np.zeros(TOP_LEVEL + 1, np.int64), 0, 0
+    equals = np.zeros(len(HUNDREDTHS), np.int64)
     most = max((block.size for block in blocks), default=0)
     scratch = np.empty((2, most), np.float32)  # new memory costs more than sums
     levels = np.empty(min(max(_AT_ONCE, most), pixels), np.uint16)
@@ -147,14 +154,19 @@ def count_levels(heat: HeatMap, inside: NDArray[np.float32]) -> Histogram:
         positive += values.size if block.low > _LOWEST else cv2.countNonZero(values)
         own = levels[filled : filled + values.size].reshape(values.shape)
         _round_down(values, own, scaled)
-        near.append(values[_next_to_hundredths(own)])
+        if equal:
+            equals += _on_hundredths(values, own)
         filled += values.size
     whole += _count(levels[:filled])
     # Counting what is more than 0 is quicker than raising the levels of all that would be rounded down to 0.
     whole[:2] = pixels - positive, whole[:2].sum() - (whole.sum() - positive)
     annotated = quantise(inside)
-    near_inside = np.sort(inside[_next_to_hundredths(annotated)])
-    return Histogram(_count(annotated), whole, near_inside, np.sort(np.concatenate(near)))
+    counts = _count(annotated), whole
+    if not equal:
+        return Histogram(*counts)
+    equals_inside = _on_hundredths(inside, annotated)
+    equals_inside[0], equals[0] = (each[0] for each in counts)
+    return Histogram(*counts, equals_inside, equals)
 
 
 def pixels_at(levels: range, heat: HeatMap) -> tuple[NDArray[np.intp], NDArray[np.float32]]:

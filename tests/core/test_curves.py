@@ -61,7 +61,8 @@ def test_the_curve_counts_each_pixel_at_each_threshold(
     operator: Operator, reached: np.ufunc, halves: NDArray[np.int64], mask: NDArray[np.bool_]
 ) -> None:
     values = (halves / 200).astype(np.float32)
-    histogram = count_levels(HeatMap(values, float(values.max()), MapStatus.OK), values[mask])
+    heat = HeatMap(values, float(values.max()), MapStatus.OK)
+    histogram = count_levels(heat, values[mask], equal=operator is Operator.ABOVE)
     regions = [reached(halves, 2 * number) for number in range(101)]
     expected = [(region & mask).sum() / (region | mask).sum() for region in regions]
     np.testing.assert_allclose(iou_curve(histogram, operator), expected, atol=1e-12)
@@ -80,10 +81,17 @@ NEAR = st.builds(
 def test_the_curve_is_exact_next_to_the_thresholds(
     operator: Operator, values: NDArray[np.float32], mask: NDArray[np.bool_]
 ) -> None:
-    histogram = count_levels(HeatMap(values, 1.0, MapStatus.OK), values[mask])
+    heat = HeatMap(values, 1.0, MapStatus.OK)
+    histogram = count_levels(heat, values[mask], equal=operator is Operator.ABOVE)
     regions = [operator.reached(values, threshold) for threshold in CURVE_THRESHOLDS.tolist()]
     expected = [(region & mask).sum() / (region | mask).sum() for region in regions]
     np.testing.assert_array_equal(iou_curve(histogram, operator), expected)
+
+
+def test_a_threshold_that_does_not_count_needs_the_pixels_that_equal_it() -> None:
+    _, histogram = _counted(np.arange(54).reshape(SHAPE), np.eye(*SHAPE, dtype=bool))
+    with pytest.raises(ValueError, match="does not tell the pixels that equal a threshold"):
+        iou_curve(histogram, Operator.ABOVE)
 
 
 def test_thresholds_are_those_of_two_digits() -> None:

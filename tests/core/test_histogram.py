@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, MapStatus, heat_map
-from btxrd_explain.core.histogram import LEVELS_PER_BYTE, TOP_LEVEL, count_levels, pixels_at, quantise
+from btxrd_explain.core.histogram import (
+    HUNDREDTHS,
+    LEVELS_OF_HUNDREDTHS,
+    LEVELS_PER_BYTE,
+    TOP_LEVEL,
+    count_levels,
+    pixels_at,
+    quantise,
+)
 
 
 def _made(shape: tuple[int, int], seed: int = 0) -> np.ndarray:
@@ -50,6 +58,17 @@ def test_levels_are_rounded_down_and_tell_the_byte_of_the_picture(shape: tuple[i
     np.testing.assert_allclose(levels, np.maximum(values * TOP_LEVEL, values > 0) - 0.5, atol=0.51)
     np.testing.assert_array_equal(levels // LEVELS_PER_BYTE, (255 * values).astype(np.uint8))
     assert levels[0, :3].tolist() == [0, TOP_LEVEL, 1]
+
+
+def test_each_byte_and_each_threshold_of_two_digits_begins_a_level_to_the_last_bit_of_float32() -> None:
+    every = np.arange(0x3B000000, 0x3F800001, dtype=np.uint32).view(np.float32)  # from 0.002 to 1
+    bytes_begin = every[1:][np.diff((every * np.float32(255)).astype(np.uint8)) > 0]
+    assert len(bytes_begin) == 255
+    for first, step in ((bytes_begin, LEVELS_PER_BYTE), (HUNDREDTHS[1:], TOP_LEVEL // 100)):
+        expected = np.arange(1, len(first) + 1) * step
+        np.testing.assert_array_equal(quantise(first), expected)
+        assert (quantise(np.nextafter(first, np.float32(0))) < expected).all()
+    np.testing.assert_array_equal(quantise(HUNDREDTHS), LEVELS_OF_HUNDREDTHS)
 
 
 def test_pixels_are_counted_by_level_for_the_whole_image_and_for_the_annotation() -> None:
@@ -94,11 +113,11 @@ def test_a_map_that_is_made_in_parts_is_the_whole_one(
     window = slice(original.height // 3, original.height), slice(original.width // 4, original.width - 1)
     np.testing.assert_array_equal(heat.part(*window), heat.values[window])
     assert heat.mass == pytest.approx(whole.mass, rel=1e-5, abs=1e-5)
-    counted, expected = (count_levels(of, heat.values[:2]) for of in (heat, whole))
+    counted, expected = (count_levels(of, heat.values[:2], equal=True) for of in (heat, whole))
     np.testing.assert_array_equal(counted.whole, expected.whole)
     np.testing.assert_array_equal(counted.inside, expected.inside)
-    np.testing.assert_array_equal(counted.near, expected.near)
-    np.testing.assert_array_equal(counted.near_inside, expected.near_inside)
+    for made, plain in ((counted.equal, heat.values), (counted.equal_inside, heat.values[:2])):
+        np.testing.assert_array_equal(made, [np.count_nonzero(plain == each) for each in HUNDREDTHS])
     for levels in (range(1), range(1, 2), range(20_000, TOP_LEVEL + 1)):
         for ours, theirs in zip(pixels_at(levels, heat), pixels_at(levels, whole), strict=True):
             np.testing.assert_array_equal(ours, theirs)

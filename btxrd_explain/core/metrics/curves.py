@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from btxrd_explain.core.choices import Operator
-from btxrd_explain.core.histogram import HUNDREDTHS, LEVELS_OF_HUNDREDTHS, quantise
+from btxrd_explain.core.histogram import LEVELS_OF_HUNDREDTHS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,10 +30,13 @@ def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> N
 
     Args:
         histogram: The pixels by level, of which some are annotated.
-        operator: Whether the threshold itself counts.
+        operator: Whether the threshold itself counts; if it does not, the histogram must know the pixels that equal it.
 
     Returns:
         Float64 array of shape ``(101,)`` in [0, 1].
+
+    Raises:
+        ValueError: The histogram does not know them.
 
     >>> from btxrd_explain.core.heatmap import HeatMap, MapStatus
     >>> from btxrd_explain.core.histogram import count_levels
@@ -42,26 +45,25 @@ def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> N
     >>> curve[[0, 50, 51, 100]].tolist()
     [0.3333333333333333, 0.5, 1.0, 1.0]
     """
-    both = _reached(histogram.inside_from, histogram.near_inside, operator)
-    region = _reached(histogram.whole_from, histogram.near, operator)
+    both = _reached(histogram.inside_from, histogram.equal_inside, operator)
+    region = _reached(histogram.whole_from, histogram.equal, operator)
     curve: NDArray[np.float64] = both / (histogram.annotated + region - both)
     return curve
 
 
-def _reached(above: NDArray[np.int64], near: NDArray[np.float32], operator: Operator) -> NDArray[np.int64]:
-    """Count the pixels that reach each threshold: those of higher levels, and of its own level those that do.
+def _reached(above: NDArray[np.int64], equal: NDArray[np.int64] | None, operator: Operator) -> NDArray[np.int64]:
+    """Count the pixels that reach each threshold: those of its level and of higher ones, but for those that equal it.
 
     Args:
         above: Pixels at a level or above.
-        near: Values of the pixels at the levels of the thresholds above 0, and perhaps at other levels, ascending.
-        operator: Whether the threshold itself counts.
+        equal: Pixels that equal each threshold.
+        operator: Whether these count.
     """
-    own = np.searchsorted(quantise(near), LEVELS_OF_HUNDREDTHS, "right")
-    own -= np.searchsorted(near, HUNDREDTHS, "left" if operator is Operator.AT_LEAST else "right")
-    reached: NDArray[np.int64] = above[LEVELS_OF_HUNDREDTHS.astype(np.intp) + 1] + own
     if operator is Operator.AT_LEAST:
-        reached[0] = above[0]
-    return reached
+        return above[LEVELS_OF_HUNDREDTHS]
+    if equal is None:
+        raise ValueError("the histogram does not tell the pixels that equal a threshold")
+    return above[LEVELS_OF_HUNDREDTHS] - equal
 
 
 def average_precision(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.core.choices import Rule
+from btxrd_explain.core.choices import Operator, Rule
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
 from btxrd_explain.core.histogram import LEVELS_PER_BYTE, TOP_LEVEL, Histogram, count_levels, pixels_at
 from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
@@ -303,7 +303,7 @@ def measure(
     lesion_share = int(np.count_nonzero(mask[window])) / mask.size
     if heat.status is not MapStatus.OK:
         return Measurement(ImageMetrics(lesion_share=lesion_share))
-    look = _Look.at(heat, mask, window)
+    look = _Look.at(heat, mask, window, threshold.operator)
     cut, otsu = threshold.cut(look.histogram), otsu_level(look.histogram)
     overlap, region = _region(look, cut, fill=threshold.rule is Rule.OTSU_CHEXLOCALIZE)
     of_map = ImageMetrics(
@@ -371,7 +371,7 @@ def agreement(heat: HeatMap, other: HeatMap, threshold: Threshold = HALF) -> Reg
     region = region_of(other.values, threshold)
     if not region.any():
         return None
-    look = _Look.at(heat, region, _bounds(region))
+    look = _Look.at(heat, region, _bounds(region), threshold.operator)
     overlap, _ = _region(look, threshold.cut(look.histogram), fill=threshold.rule is Rule.OTSU_CHEXLOCALIZE)
     otsu = overlap_from(otsu_level(look.histogram), look.histogram)
     return RegionAgreement(overlap.iou, otsu.iou, iou_curve(look.histogram, threshold.operator))
@@ -400,11 +400,11 @@ class _Look:
     energy: Energy
 
     @classmethod
-    def at(cls, heat: HeatMap, mask: NDArray[np.bool_], window: tuple[slice, slice]) -> _Look:
+    def at(cls, heat: HeatMap, mask: NDArray[np.bool_], window: tuple[slice, slice], operator: Operator) -> _Look:
         """Look at the pixels; a heat map that is not in [0, 1] is refused with a ValueError."""
         mass, seen = heat.mass, heat.part(*window)
         inside = seen[mask[window]]
-        histogram = count_levels(heat, inside)
+        histogram = count_levels(heat, inside, equal=operator is Operator.ABOVE)
         warm = min(float(inside.sum(dtype=np.float64)), mass)  # added up in another order, all may exceed the whole
         return cls(heat, mask, window, seen, inside, histogram, Energy(warm, mass, inside.size))
 
