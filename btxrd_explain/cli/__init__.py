@@ -16,6 +16,7 @@ from btxrd_explain.cli.once import App, question_of
 from btxrd_explain.console.process import leave, leave_warnings_of_dependencies, open_streams
 from btxrd_explain.console.stopping import Stopped, exit_code_of, stop_on_signals
 from btxrd_explain.errors import ExitCode
+from btxrd_explain.system.importing import leave_pandas_out
 
 app = App(
     name="btxrd-explain",
@@ -59,6 +60,7 @@ def main() -> None:
         stop_on_signals()
         open_streams()
         leave_warnings_of_dependencies()
+        leave_pandas_out()
         app()
     except (KeyboardInterrupt, Stopped) as stop:  # before or after the command's own boundary
         raise SystemExit(exit_code_of(stop)) from None

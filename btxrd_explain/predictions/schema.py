@@ -12,6 +12,7 @@ import pyarrow as pa
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
+from btxrd_explain.system.importing import settle_pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 #
 # ``pyarrow.array``, ``pyarrow.scalar`` and ``to_numpy`` import pandas wherever it is installed, only to see whether
 # they are given something of it: 48 MiB of the peaks in ``benchmarks/memory.py``, and more time than reading a table.
+# A process of the command line lets PyArrow find none.
+
+settle_pyarrow()
 
 
 def as_numpy(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import sys
 from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,42 @@ from btxrd_explain.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_of_the_command_line: list[bool] = []
+
+
+def leave_pandas_out() -> None:
+    """Let PyArrow take pandas for not installed, as soon as :func:`settle_pyarrow` is called in this process.
+
+    PyArrow imports pandas wherever it is installed, with the first value that it converts, only to see whether it is
+    given something of it: half a second of each command, and 48 MiB. For a process of the command line alone: from
+    then on, no table has ``to_pandas()``.
+    """
+    _of_the_command_line.append(True)
+
+
+def settle_pyarrow() -> None:
+    """Let PyArrow look for pandas now and find none, if :func:`leave_pandas_out` was called; nobody else is told so."""
+    if not _of_the_command_line or "pandas" in sys.modules:
+        return
+    import pyarrow as pa  # the caller has it
+
+    absent = _PandasAbsent()
+    sys.meta_path.insert(0, absent)
+    try:
+        pa.array([None])  # its part in Python and its part in C++ look once each
+    finally:
+        sys.meta_path.remove(absent)
+
+
+class _PandasAbsent(MetaPathFinder):
+    """Finds that pandas is not installed."""
+
+    def find_spec(self, fullname: str, _path: object, _target: object = None) -> None:
+        """Raise ModuleNotFoundError where pandas is asked for."""
+        if fullname == "pandas":
+            raise ModuleNotFoundError(f"No module named '{fullname}'", name=fullname)
 
 
 def source_of(reference: str, kind: str) -> Path | None:

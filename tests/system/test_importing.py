@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -101,3 +102,24 @@ def test_the_path_is_as_before_whatever_happens(here: Path) -> None:
 )
 def test_a_reason_is_one_line(error: Exception, said: str) -> None:
     assert reason_of(error) == said
+
+
+_TABLES = """
+import sys
+from btxrd_explain.cli import leave_pandas_out
+CALL
+from btxrd_explain.predictions import schema
+import numpy as np, pyarrow as pa
+for values in ([1.0, None], np.zeros(2), ["text"]):
+    pa.array(values)
+print("pandas" in sys.modules)
+import pandas
+"""
+
+
+@pytest.mark.parametrize(("call", "imported"), [("", "True"), ("leave_pandas_out()", "False")])
+def test_a_process_of_the_command_line_writes_tables_without_pandas(call: str, imported: str) -> None:
+    pytest.importorskip("pandas")
+    command = [sys.executable, "-c", _TABLES.replace("CALL", call)]
+    made = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert made.stdout.split() == [imported]
