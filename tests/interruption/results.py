@@ -22,6 +22,10 @@ COMMANDS = {
     "export --to fiftyone": ("{table}", "{other}"),
     "compare": ("{first} {second}", "{second} {first}"),
     "intervene": ("{images} -c demo --device cpu --controls 1", "{one} -c demo --device cpu --controls 1"),
+    "sanity": (
+        "{images} -c demo --device cpu --sample 2 --stages 2",
+        "{one} -c demo --device cpu --sample 2 --stages 2",
+    ),
     "study": (
         "{images} -c demo --device cpu --controls 1 --sample 2 --stages 2",
         "{images} -c demo --device cpu --controls 1 --sample 2 --stages 2 --no-strict --threshold 0.4",
@@ -34,7 +38,7 @@ COMMANDS = {
     "check": ("{images}", "{data}/BTXRD/images"),
 }  # fmt: skip
 """What each command gets, and what it got in the run before, whose results are there."""
-SLOW = {"annotate-iou", "gallery", "performance", "intervene", "study"}
+SLOW = {"annotate-iou", "gallery", "performance", "intervene", "sanity", "study"}
 """They draw figures or change radiographs, and write as the others do: the suite leaves them to the session."""
 
 

@@ -31,7 +31,6 @@ _KINDS = list(FAULTS)
 _PAIRS = [(kind, _KINDS[number - 1]) for number, kind in enumerate(_KINDS)]
 """Faults of both streams, each kind once of each."""
 _LINES = {name: arguments for name, (arguments, _) in COMMANDS.items()} | {
-    "sanity": "{images} -c demo --device cpu --sample 2 --stages 2",
     "layers": "-c demo",
     "methods": "",
     "config": "",
