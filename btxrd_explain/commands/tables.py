@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from btxrd_explain.plain import as_cell
 from btxrd_explain.system.files import atomic_write
+from btxrd_explain.system.memory import make_room_for_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +35,7 @@ def write_tables(
         OutputError: A file cannot be written.
     """
     parquet, text = stem.with_name(f"{stem.name}.parquet"), stem.with_name(f"{stem.name}.csv")
+    make_room_for_arrow()
     light = pa.schema([field for field in schema if field.name not in only_parquet])
     with (
         atomic_write(parquet) as binary,

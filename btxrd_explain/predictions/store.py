@@ -30,6 +30,7 @@ from btxrd_explain.predictions.schema import file_schema, to_file_batch
 from btxrd_explain.predictions.table import open_table, table_files
 from btxrd_explain.system.files import atomic_write, remove
 from btxrd_explain.system.locks import remove_leftovers
+from btxrd_explain.system.memory import make_room_for_arrow
 from btxrd_explain.system.places import check_own, foreign, is_url
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def write_table(path: Path, provenance: Provenance, rows: Iterable[Prediction]) 
     """
     schema = file_schema(provenance)
     count = 0
+    make_room_for_arrow()
     with atomic_write(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for group in _groups(rows, rows_per_group(provenance)):
             writer.write_batch(to_file_batch(group, provenance), row_group_size=len(group))

@@ -17,6 +17,8 @@ _PLENTY = 4 * 2**30
 """Bytes of addresses from which on libraries may take what they usually take."""
 _OF_OPENBLAS = 128 * 2**20
 """Bytes of the buffer that OpenBLAS takes with its first product: 32 MiB for x86-64, up to that for others."""
+_OF_ARROW = 64 * 2**20
+"""Bytes that are free before Arrow writes a file: its first thread alone reserves so many for an arena."""
 _FRUGAL = {
     "ARROW_DEFAULT_MEMORY_POOL": "system",
     "ARROW_IO_THREADS": "1",
@@ -43,13 +45,27 @@ def make_do_with_few_addresses() -> None:
     if sys.platform == "linux":
         with suppress(AttributeError):  # musl has no arenas
             ctypes.CDLL(None).mallopt(_ARENAS, 1)
-    try:
-        mmap.mmap(-1, _OF_OPENBLAS).close()
-    except OSError as error:
-        raise MemoryError(error.strerror) from error
+    _ask_for(_OF_OPENBLAS)
     import numpy as np  # noqa: PLC0415 -- heavy
 
     np.dot(np.ones((128, 128)), np.eye(128))
+
+
+def make_room_for_arrow() -> None:
+    """Where the limit is low, make sure that Arrow can write a file: it aborts where it finds no memory to end one.
+
+    Raises:
+        MemoryError: There is no room.
+    """
+    if _is_limited():
+        _ask_for(_OF_ARROW)
+
+
+def _ask_for(size: int) -> None:
+    try:
+        mmap.mmap(-1, size).close()
+    except OSError as error:
+        raise MemoryError(error.strerror) from error
 
 
 def _is_limited() -> bool:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
+
+from btxrd_explain.commands import tables
+from btxrd_explain.predictions import store
+from tests.support.small_table import PROVENANCE, ROWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+    from types import ModuleType
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the use of memory is told otherwise there")
 
@@ -51,3 +62,39 @@ def test_threads_are_few_only_where_the_limit_is_low(megabytes: int | None, thre
         + "make_do_with_few_addresses(); print(os.environ.get('ARROW_IO_THREADS'), os.environ['OMP_NUM_THREADS'])"
     )
     assert _said(program) == f"{threads} 3\n"
+
+
+def test_arrow_has_room_or_python_sees_that_there_is_none() -> None:
+    program = (
+        "from btxrd_explain.system.memory import make_room_for_arrow\n"
+        "limit(32)\ntry: make_room_for_arrow()\nexcept MemoryError as error: print(error)\n"
+        "limit(200); make_room_for_arrow()\nlimit(5000); make_room_for_arrow()"
+    )
+    assert _said(program) == "Cannot allocate memory\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "write"),
+    [
+        (store, lambda folder: store.write_table(folder / "a.parquet", PROVENANCE, ROWS)),
+        (tables, lambda folder: tables.write_tables(folder / "a", [], pa.schema([("x", pa.int64())]))),
+    ],
+    ids=["predictions", "scores"],
+)
+def test_no_parquet_file_is_begun_without_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, write: Callable[[Path], object]
+) -> None:
+    """Arrow would abort the process at the file's end."""
+
+    def refuse() -> None:
+        raise MemoryError
+
+    write(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(module, "make_room_for_arrow", refuse)
+    for path in before:
+        path.unlink()
+    with pytest.raises(MemoryError):
+        write(tmp_path)
+    assert before
+    assert list(tmp_path.iterdir()) == []
