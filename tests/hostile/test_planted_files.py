@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.testing import CliRunner
@@ -198,24 +198,49 @@ def test_a_table_takes_the_place_of_a_link(out: Path, mine: Path, kind: str) -> 
     assert _left_alone(mine)
 
 
-@pytest.mark.parametrize("where", ["folder", "edition", "name"])
+_EDITION = "0123456789abcdef"
+
+
+def _write_report(page: Path) -> None:
+    """Write a page of one file, without a radiograph."""
+    document: dict[str, Any] = {"title": "", "lead": "", "conclusion": (), "synthetic": False}
+    with staging(page) as staged:
+        write_report(page, staged, document, layout="file", limit=1)
+
+
+@pytest.mark.parametrize("where", ["folder", "edition", "name", "in an edition", "in its folder", "as its file"])
 def test_a_report_removes_no_folder_but_its_own(out: Path, mine: Path, where: str) -> None:
-    """Somebody's folder may well hold one called ``details``."""
-    edition, files = "0123456789abcdef", out / "report_files"
-    (mine / edition / "details").mkdir(parents=True)
+    """Somebody's folder may well hold one called ``details``, and somebody may keep something in one of ours."""
+    files = out / "report_files"
+    (mine / _EDITION / "details").mkdir(parents=True)
+    places = {
+        "name": files / "thesis" / "details",
+        "in an edition": files / _EDITION / "thesis",
+        "in its folder": files / _EDITION / "details" / "thesis.js",
+        "as its file": files / _EDITION / "details" / "000000.js",
+    }
     if where == "folder":
         (mine / "thesis.txt").unlink()  # so that it looks like one of a report
         files.symlink_to(mine)
     elif where == "edition":
         files.mkdir()
-        (files / edition).symlink_to(mine / edition)
+        (files / _EDITION).symlink_to(mine / _EDITION)
     else:
-        (files / "thesis" / "details").mkdir(parents=True)
+        places[where].mkdir(parents=True)
     before = sorted(out.parent.rglob("*"))
-    document = {"title": "", "lead": "", "synthetic": False}
-    with staging(out / "report.html") as staged, pytest.raises(OutputError, match="is in the way"):
-        write_report(out / "report.html", staged, document, layout="file", limit=1)
+    with pytest.raises(OutputError, match="is in the way"):
+        _write_report(out / "report.html")
     assert sorted(out.parent.rglob("*")) == before
+
+
+def test_what_file_managers_leave_in_a_folder_of_a_report_stays(out: Path) -> None:
+    details = out / "report_files" / _EDITION / "details"
+    details.mkdir(parents=True)
+    (details / "000000.js").touch()
+    (details / ".DS_Store").touch()
+    for _ in range(2):
+        _write_report(out / "report.html")
+        assert {path.name for path in out.rglob("*") if path.is_file()} == {"report.html", ".DS_Store"}
 
 
 @pytest.mark.parametrize("name", [".predictions.parquet.lock", ".predictions.parquet.journal"])

@@ -82,7 +82,7 @@ _IN_PLACE = re.compile(rf"{_OF_METHOD}(\.[^/]+\.lock|\.[^/]+\.journal/\.log|inte
 _QUICK = ("infer", "report", "merge", "check", "export", "config")
 """How the names of commands begin that are run again with something in the way; others write in the same ways, and
 ``nox -s kills`` runs all of them."""
-_REMOVED = re.compile(rf"{_OF_METHOD}(\.[^/]+\.lock|\.[^/]+\.journal(/[^/]+)?)|report_files/[0-9a-f]{{16}}")
+_REMOVED = re.compile(rf"{_OF_METHOD}(\.[^/]+\.lock|\.[^/]+\.journal(/[^/]+)?)")
 
 _LOCK = re.compile(r"\.[^/]+\.lock")
 _NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "urllib.Request"}

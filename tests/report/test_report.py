@@ -112,6 +112,17 @@ def test_beyond_the_limit_there_is_a_folder_and_below_it_none(fresh: Case) -> No
     assert [path.name for path in page.parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_a_folder_of_which_a_killed_process_removed_a_part_is_written_again(fresh: Case) -> None:
+    """It has the name of the folder that the page needs again."""
+    page = fresh.write(layout="folder")
+    (edition,) = page.with_name("report_files").iterdir()
+    files = {path: path.read_bytes() for path in edition.rglob("*.*")}
+    (edition / "pictures" / "000000.jpg").unlink()
+    (edition / "details" / "000000.js").write_bytes(b"")
+    fresh.write(layout="folder")
+    assert {path: path.read_bytes() for path in edition.rglob("*.*")} == files
+
+
 def test_a_folder_of_somebody_else_is_never_touched(fresh: Case) -> None:
     folder = fresh.folder / "results" / "report_files"
     folder.mkdir()

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from base64 import b64encode
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -33,9 +32,11 @@ if TYPE_CHECKING:
 ROWS_PER_SCRIPT = 50
 _MEGABYTE = 10**6
 _DETAILS = "details"
-"""The folder of the scripts; what holds it is one of ours, and may be replaced."""
+"""The folder of the scripts."""
 _KINDS = ("thumbnails", "pictures", _DETAILS)
 _EDITION = re.compile(r"[0-9a-f]{16}")
+_FILE = re.compile(r"\d{6,}\.(?:jpg|js)")
+"""The files in an edition: nothing but them is ever removed from one."""
 
 
 class Staging:
@@ -95,13 +96,15 @@ class Staging:
         Raises:
             OSError: It cannot be moved.
         """
-        if not edition.exists():
-            if hasattr(os, "sync"):
-                os.sync()  # thousands of files at once
-            make_folder(edition.parent)
-            self.folder.chmod(0o755)
-            self.folder.rename(edition)
-            sync_folder(edition.parent)
+        if _sizes(edition) == _sizes(self.folder):
+            return
+        _remove(edition)  # a process was killed while it removed it
+        if hasattr(os, "sync"):
+            os.sync()  # thousands of files at once
+        make_folder(edition.parent)
+        self.folder.chmod(0o755)
+        self.folder.rename(edition)
+        sync_folder(edition.parent)
 
     def blocks(self) -> Iterator[tuple[str, Any]]:
         """Yield the data blocks of a page of one file."""
@@ -187,21 +190,43 @@ def _check_ours(folder: Path) -> None:
 
 
 def _is_ours(entry: Path) -> bool:
-    """Return whether something in the folder next to a page is an edition, or a part of one of an earlier release."""
+    """Return whether something in the folder next to a page is an edition, or a part of one of an earlier release.
+
+    Hidden files, such as file managers leave, do not matter.
+    """
     if entry.is_symlink() or not entry.is_dir():
         return False
+    parts = [part for part in entry.iterdir() if not part.name.startswith(".")]
     if entry.name in _KINDS:
-        return (entry.parent / _DETAILS).is_dir()
-    return bool(_EDITION.fullmatch(entry.name)) and (entry / _DETAILS).is_dir()
+        return all(_FILE.fullmatch(part.name) and not part.is_dir() for part in parts)
+    return bool(_EDITION.fullmatch(entry.name)) and all(part.name in _KINDS and _is_ours(part) for part in parts)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Return the size of each of our files in a folder, by its path from there on."""
+    files = (path for path in folder.rglob("*") if _FILE.fullmatch(path.name))
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def _remove_others(folder: Path, edition: Path | None) -> None:
     """Remove the editions of earlier pages, now that no page leads to them."""
     for other in folder.iterdir() if folder.exists() else ():
         if other != edition:
-            shutil.rmtree(other, ignore_errors=True)
-    if edition is None and folder.exists():
-        shutil.rmtree(folder, ignore_errors=True)
+            _remove(other)
+    if edition is None:
+        with suppress(OSError):  # there is something else in it, or it never was
+            folder.rmdir()
+
+
+def _remove(entry: Path) -> None:
+    """Remove our files, and the folders in which nothing else is."""
+    with suppress(OSError):
+        if _FILE.fullmatch(entry.name):
+            entry.unlink()
+        elif entry.is_dir() and not entry.is_symlink():
+            for part in entry.iterdir():
+                _remove(part)
+            entry.rmdir()
 
 
 def _banner(document: dict[str, Any]) -> str | None:
