@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from PIL import Image
 
 from tests.support import figures
+from tests.support.labelme import write_labelme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -121,9 +122,8 @@ def write_root() -> Callable[[Path, int], None]:
             Image.fromarray(pixels).save(folder / "BTXRD" / "images" / f"IMG{number:06d}.jpeg")
             lines.append(f"IMG{number:06d}.jpeg,{('test', 'val')[number // 12]},{NAMES[number % 3]}")
             if number % 3:
-                shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
-                annotation = f'{{"shapes": [{shape}], "imageHeight": 50, "imageWidth": 40}}'
-                (folder / "BTXRD" / "Annotations" / f"IMG{number:06d}.json").write_text(annotation)
+                path = folder / "BTXRD" / "Annotations" / f"IMG{number:06d}.json"
+                write_labelme(path, (50, 40), ("x", [[5, 5], [20, 5], [20, 30]]))
         (folder / "split.csv").write_text("\n".join(lines))
 
     return write

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from torch import nn
 import btxrd_explain as library
 from btxrd_explain.core.heatmap import DegenerateMapWarning
 from btxrd_explain.errors import AnnotationError, OutputError
+from tests.support.labelme import write_labelme
 from tests.support.refusals import assert_refused
 
 if TYPE_CHECKING:
@@ -319,10 +319,7 @@ def test_examples_by_hand() -> None:
 @pytest.fixture
 def labelme(tmp_path: Path) -> Path:
     """A square of 4 x 4 pixels in the upper left of 8 x 16."""
-    path = tmp_path / "a.json"
-    shape = {"label": "x", "shape_type": "rectangle", "points": [[0, 0], [3, 3]]}
-    path.write_text(json.dumps({"shapes": [shape], "imageHeight": 8, "imageWidth": 16}))
-    return path
+    return write_labelme(tmp_path / "a.json", (8, 16), ("x", [[0, 0], [3, 3]]))
 
 
 def test_a_mask_is_squared_by_its_nearest_pixels(labelme: Path) -> None:

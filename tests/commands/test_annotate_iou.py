@@ -20,9 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands import compare
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Size
@@ -33,6 +31,8 @@ from btxrd_explain.evaluation import lesions
 from btxrd_explain.predictions.provenance import Provenance
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
+from tests.support.command_line import run
+from tests.support.labelme import write_labelme
 
 NAMES = ("Normal", "Benign", "Malignant")
 TOP, BOTTOM, NONE = [[1.0], [0.0]], [[0.0], [1.0]], [[-1.0], [-2.0]]
@@ -110,10 +110,8 @@ def _row(folder: Path, name: str, case: Case, *, height: int = 40) -> Prediction
 
 
 def _annotate(folder: Path, name: str, last_row: int, *, height: int = 40, label: str = "lesion") -> Path:
-    shape = {"label": label, "points": [[0, 0], [39, last_row]], "shape_type": "rectangle"}
     path = folder / "BTXRD" / "Annotations" / f"{name}.json"
-    path.write_text(json.dumps({"shapes": [shape], "imageHeight": height, "imageWidth": 40}))
-    return path
+    return write_labelme(path, (height, 40), (label, [[0, 0], [39, last_row]]))
 
 
 def _provenance(method: str = "gradcam", mode: ResizeMode = ResizeMode.SQUASH) -> Provenance:
@@ -127,15 +125,13 @@ def _write(folder: Path, **changed: Case) -> None:
     write_table(folder / "predictions.parquet", _provenance(), rows)
 
 
-def run(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- the result of typer's runner
-    result = CliRunner().invoke(app, [*map(str, arguments), "-o", str(folder / "out")])
-    assert result.exit_code == code, result.output
-    return result
+def run_in(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- the result of typer's runner
+    return run(*arguments, "-o", folder / "out", code=code)
 
 
 def evaluated(folder: Path, *arguments: object, code: int = 0) -> dict[str, Any]:
     table = ("--predictions", folder / "predictions.parquet", "--split", "test", "--dpi", 50, "--panels", 1)
-    report: dict[str, Any] = json.loads(run(folder, "annotate-iou", *table, "--json", *arguments, code=code).stdout)
+    report: dict[str, Any] = json.loads(run_in(folder, "annotate-iou", *table, "--json", *arguments, code=code).stdout)
     return report
 
 
@@ -232,7 +228,7 @@ def test_the_predicted_class_needs_no_label(folder: Path) -> None:
     rows = [replace(_row(folder, name, CASES[name]), label=None) for name in "ab"]
     write_table(folder / "predictions.parquet", _provenance(), rows)
     table = ("--predictions", folder / "predictions.parquet", "--split", "test")
-    said = run(folder, "annotate-iou", *table, code=4).stderr
+    said = run_in(folder, "annotate-iou", *table, code=4).stderr
     assert "scored: no known true class (2): nothing was written; labels are missing: run 'btxrd-explain infer'" in said
     report = evaluated(folder, "--target-class", "predicted")
     assert [(image["iou"], image["outcome"]) for image in report["per_image"]] == [(pytest.approx(0.5), None)] * 2
@@ -309,7 +305,7 @@ def test_a_column_of_patients_makes_no_slices(folder: Path) -> None:
     rows = [replace(_row(folder, "a", CASES["a"]), image_id=f"{name}.png") for name in names]
     write_table(folder / "predictions.parquet", _provenance(), rows)
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--metadata", folder / "some.csv")
-    assert "'patient' holds 60 different values" in run(folder, *table, "--by", "patient", code=4).stderr
+    assert "'patient' holds 60 different values" in run_in(folder, *table, "--by", "patient", code=4).stderr
 
 
 def test_a_false_alarm_stands_beside_the_chance_of_its_own_map(folder: Path) -> None:
@@ -365,11 +361,11 @@ def test_a_single_lesion_is_drawn_once(folder: Path, monkeypatch: pytest.MonkeyP
 
 def test_images_that_are_scored_have_no_say_in_the_threshold(folder: Path) -> None:
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
-    result = run(folder, *table, "--tune-on", folder / "split.csv", code=4)
+    result = run_in(folder, *table, "--tune-on", folder / "split.csv", code=4)
     assert "6 of the 8 radiographs" in result.stderr
     assert "such as 'a.png'" in result.stderr
     tuned = ("--tune-on", folder / "split.csv", "--tune-split", "val")
-    assert "leave one of them out" in run(folder, *table, *tuned, "--threshold-rule", "otsu", code=2).stderr
+    assert "leave one of them out" in run_in(folder, *table, *tuned, "--threshold-rule", "otsu", code=2).stderr
 
 
 def test_copies_of_scored_images_have_no_say_either(folder: Path) -> None:
@@ -531,7 +527,7 @@ def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
 
 def test_the_terminal_leads_with_what_a_reader_asks_first(folder: Path) -> None:
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
-    lines = run(folder, *table, "--by", "center").stdout.splitlines()
+    lines = run_in(folder, *table, "--by", "center").stdout.splitlines()
     first = lines.index("mean IoU 0.500 [0.000, 1.000]   n = 3")
     report = json.loads((folder / "out" / "annotation_report.json").read_text())
     said = " ".join(line.removeprefix("- ").strip() for line in lines[:first] if line.strip())
@@ -543,9 +539,9 @@ def test_the_terminal_leads_with_what_a_reader_asks_first(folder: Path) -> None:
 
 def test_metadata_must_be_there_and_know_the_column(folder: Path) -> None:
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
-    assert "did you mean 'center'?" in run(folder, *table, "--by", "centre", code=4).stderr
+    assert "did you mean 'center'?" in run_in(folder, *table, "--by", "centre", code=4).stderr
     (folder / "BTXRD" / "dataset.csv").rename(folder / "other.csv")
-    assert "--metadata" in run(folder, *table, "--by", "center", code=4).stderr
+    assert "--metadata" in run_in(folder, *table, "--by", "center", code=4).stderr
     assert evaluated(folder, "--by", "center", "--metadata", folder / "other.csv")["summary"]["by_metadata"]
 
 
@@ -559,7 +555,7 @@ def _second_table(folder: Path, **changed: Case) -> Path:
 @pytest.mark.usefixtures("drawn_figures")
 def test_compare_pairs_images(folder: Path) -> None:
     second = _second_table(folder, a=Case("Benign", "Benign", BOTTOM, BOTTOM, 10))
-    result = run(folder, "compare", folder / "predictions.parquet", second, "--json")
+    result = run_in(folder, "compare", folder / "predictions.parquet", second, "--json")
     report = json.loads(result.stdout)
     assert report == json.loads((folder / "out" / "comparison.json").read_text("utf-8"))
     assert report["reference"] == "gradcam"
@@ -587,7 +583,7 @@ def test_tables_that_are_called_alike_keep_names_of_their_own(folder: Path) -> N
 
 
 def test_compare_shows_differences_within_80_columns(folder: Path) -> None:
-    lines = run(folder, "compare", folder / "predictions.parquet", _second_table(folder)).stdout.splitlines()
+    lines = run_in(folder, "compare", folder / "predictions.parquet", _second_table(folder)).stdout.splitlines()
     (iou,) = [line.split() for line in lines if line.startswith("iou ")]
     assert iou == ["iou", "4", "0.500", "0.500", "0.000", "[0.000,", "0.000]", "1.0000"]
     (header,) = [line.split() for line in lines if line.startswith("IoU of")]
@@ -600,13 +596,13 @@ def test_compare_shows_differences_within_80_columns(folder: Path) -> None:
 def test_compare_says_what_is_alike_and_what_is_chance(folder: Path) -> None:
     second = _second_table(folder, a=Case("Benign", "Benign", BOTTOM, BOTTOM, 10))
     table, arguments = folder / "predictions.parquet", ("--margin", 0.4)
-    report = json.loads(run(folder, "compare", table, second, "--json", *arguments).stdout)
+    report = json.loads(run_in(folder, "compare", table, second, "--json", *arguments).stdout)
     iou = report["tables"]["layercam"]["difference"]["iou"]
     assert report["margin"] == 0.4
     assert (iou["p"], iou["p_adjusted"]) == (1.0, 1.0)  # one image differs, and either sign is as far from 0
     assert iou["equivalent"] is True  # a is drawn three times of four in 5 % of the draws
     assert iou["units_needed"] == 57  # 4 (0.1875 / 0.05)^2
-    lines = run(folder, "compare", table, second, *arguments).stdout.splitlines()
+    lines = run_in(folder, "compare", table, second, *arguments).stdout.splitlines()
     assert next(line.split() for line in lines if line.startswith("iou "))[-2:] == ["1.0000", "yes"]
     assert "alike: the 90 % interval lies within 0.4 of 0" in lines
     assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
@@ -615,7 +611,7 @@ def test_compare_says_what_is_alike_and_what_is_chance(folder: Path) -> None:
 def test_compare_says_how_far_maps_agree(folder: Path) -> None:
     second = _second_table(folder, a=Case("Benign", "Malignant", BOTTOM, BOTTOM, 10))
     table = folder / "predictions.parquet"
-    report = json.loads(run(folder, "compare", table, second, "--json", "--agreement").stdout)
+    report = json.loads(run_in(folder, "compare", table, second, "--json", "--agreement").stdout)
     assert report["tables"]["gradcam"]["agreement"] is None
     agreement = report["tables"]["layercam"]["agreement"]
     maps, same, changed = (agreement[name] for name in ("maps", "same_prediction", "changed_prediction"))
@@ -626,7 +622,7 @@ def test_compare_says_how_far_maps_agree(folder: Path) -> None:
     assert changed["spearman"]["mean"] == pytest.approx(-1)
     # b's map with a's, f's with b's, w's with c's; the images before were of the same class.
     assert (agreement["chance"]["iou"]["n"], agreement["chance"]["iou"]["mean"]) == (3, pytest.approx(2 / 3))
-    lines = run(folder, "compare", table, second, "--agreement").stdout.splitlines()
+    lines = run_in(folder, "compare", table, second, "--agreement").stdout.splitlines()
     assert any(line.startswith("changed prediction") for line in lines)
     assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
 
@@ -634,7 +630,7 @@ def test_compare_says_how_far_maps_agree(folder: Path) -> None:
 def test_compared_means_run_over_the_same_images(folder: Path) -> None:
     second = _second_table(folder, c=Case("Malignant", "Malignant", NONE, NONE, 20))
     arguments = ("--label-map", "screw=ignore", "--mask-policy", "rectangles")
-    report = json.loads(run(folder, "compare", folder / "predictions.parquet", second, "--json", *arguments).stdout)
+    report = json.loads(run_in(folder, "compare", folder / "predictions.parquet", second, "--json", *arguments).stdout)
     first, other = report["tables"].values()
     assert report["n"] == 5
     assert (first["n_undefined"], other["n_undefined"]) == (1, 2)  # d in both, c in the second alone
@@ -650,12 +646,13 @@ def test_compared_means_run_over_the_same_images(folder: Path) -> None:
 
 def test_compare_leaves_out_images_whose_true_class_differs(folder: Path) -> None:
     second = _second_table(folder, c=replace(CASES["c"], label="Benign"))
-    result = run(folder, "compare", folder / "predictions.parquet", second, "--json")
+    result = run_in(folder, "compare", folder / "predictions.parquet", second, "--json")
     report = json.loads(result.stdout)
     assert (report["relabelled"], report["changed"], report["n"]) == (["c.png"], [], 4)
     assert "1 images whose true class differs: c.png" in result.stderr
     assert (
-        "excluded: 1 (the true class differs)" in run(folder, "compare", folder / "predictions.parquet", second).stdout
+        "excluded: 1 (the true class differs)"
+        in run_in(folder, "compare", folder / "predictions.parquet", second).stdout
     )
 
 
@@ -665,7 +662,7 @@ def test_methods_are_compared_on_the_images_that_all_tables_have(folder: Path) -
     write_table(folder / "out" / "predictions.gradcam.parquet", _provenance(), rows)
     write_table(folder / "out" / "predictions.layercam.parquet", _provenance("layercam"), rows[1:])
     arguments = ("--methods", "gradcam,layercam", "--annotations", folder / "BTXRD" / "Annotations", "--panels", 1)
-    result = run(folder, "annotate-iou", *arguments, "--json", "--dpi", 50, code=1)
+    result = run_in(folder, "annotate-iou", *arguments, "--json", "--dpi", 50, code=1)
     assert "not readable: v.png: " in result.stderr  # which has no file
     assert "1 images only in 'gradcam': a.png" in result.stderr
     report = json.loads((folder / "out" / "comparison.json").read_text("utf-8"))
@@ -679,20 +676,20 @@ def test_compare_leaves_out_images_whose_file_changed(folder: Path) -> None:
     other = FileStamp(1, 1, "f" * 64)
     changed = [replace(row, stamp=other) if row.image_id == "c.png" else row for row in rows]
     write_table(folder / "predictions.parquet", _provenance(), changed)
-    report = json.loads(run(folder, "compare", folder / "predictions.parquet", second, "--json").stdout)
+    report = json.loads(run_in(folder, "compare", folder / "predictions.parquet", second, "--json").stdout)
     assert report["changed"] == ["c.png"]
     assert report["n"] == 4
 
 
 def test_compare_needs_two_tables_with_something_in_common(folder: Path) -> None:
     first = folder / "predictions.parquet"
-    assert "two or more" in run(folder, "compare", first, code=2).stderr
-    assert "two or more" in run(folder, "compare", first, first, code=2).stderr
+    assert "two or more" in run_in(folder, "compare", first, code=2).stderr
+    assert "two or more" in run_in(folder, "compare", first, first, code=2).stderr
     write_table(folder / "second.parquet", _provenance("layercam"), [])
-    assert "no row" in run(folder, "compare", first, folder / "second.parquet", code=5).stderr
+    assert "no row" in run_in(folder, "compare", first, folder / "second.parquet", code=5).stderr
     rows = [replace(_row(folder, "a", CASES["a"]), image_id="z.png")]
     write_table(folder / "second.parquet", _provenance("layercam"), rows)
-    assert "no radiograph in common" in run(folder, "compare", first, folder / "second.parquet", code=5).stderr
+    assert "no radiograph in common" in run_in(folder, "compare", first, folder / "second.parquet", code=5).stderr
 
 
 def test_the_reference_names_every_key_and_column(folder: Path) -> None:
@@ -721,13 +718,13 @@ def test_nothing_to_score_is_an_error_of_one_line_that_writes_nothing(folder: Pa
     table, second = folder / "predictions.parquet", _second_table(folder)
     for path in (folder / "BTXRD" / "Annotations").iterdir():
         path.unlink()
-    result = run(folder, "annotate-iou", "--predictions", table, "--split", "test", code=4)
+    result = run_in(folder, "annotate-iou", "--predictions", table, "--split", "test", code=4)
     (error,) = [line for line in result.stderr.splitlines() if not line.startswith("note: ")]
     assert error.startswith(
         "error: no radiograph could be scored: no annotation file (6): nothing was written; annotations "
     )
     assert not (folder / "out").exists()
-    result = run(folder, "compare", table, second, code=4)
+    result = run_in(folder, "compare", table, second, code=4)
     assert "in all tables: no annotation file (7): annotations are missing: name their folder or file" in result.stderr
     assert not (folder / "out").exists()
 
@@ -736,7 +733,7 @@ def test_attributions_that_do_not_add_up_are_no_fault_of_annotations(folder: Pat
     statuses = (MapStatus.INCOMPLETE,) * len(NAMES)
     rows = [replace(_row(folder, name, CASES[name]), grid_statuses=statuses) for name in "ac"]
     write_table(folder / "predictions.parquet", _provenance(), rows)
-    result = run(folder, "annotate-iou", "--predictions", folder / "predictions.parquet", code=4)
+    result = run_in(folder, "annotate-iou", "--predictions", folder / "predictions.parquet", code=4)
     error = " ".join(result.stderr.split())
     assert "no radiograph could be scored: incomplete (2): nothing was written" in error
     assert "choose another --method" in error
@@ -744,7 +741,7 @@ def test_attributions_that_do_not_add_up_are_no_fault_of_annotations(folder: Pat
 
 def test_a_split_that_is_not_there_is_held_against_those_that_are(folder: Path) -> None:
     table = ("--predictions", folder / "predictions.parquet", "--split", "tset")
-    result = run(folder, "annotate-iou", *table, code=5)
+    result = run_in(folder, "annotate-iou", *table, code=5)
     assert "its splits are test, val: check --split" in result.stderr
 
 
@@ -752,14 +749,14 @@ def test_files_that_changed_are_named_and_the_exit_code_tells(folder: Path) -> N
     table = ("--predictions", folder / "predictions.parquet", "--split", "test")
     (folder / "BTXRD" / "images" / "a.png").write_bytes(b"other")
     for command in (("report",), ("export", "--to", "labelme")):
-        result = run(folder, *command, *table, code=1)
+        result = run_in(folder, *command, *table, code=1)
         assert "a.png" in result.stderr
 
 
 def test_images_that_a_column_says_nothing_of_are_counted(folder: Path) -> None:
     (folder / "some.csv").write_text("image_id,patient,view\na.png,p,\nb.png,p,front\n")
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
-    result = run(folder, *table, "--metadata", folder / "some.csv", "--by", "view", "--group-column", "patient")
+    result = run_in(folder, *table, "--metadata", folder / "some.csv", "--by", "view", "--group-column", "patient")
     assert "'view' says nothing of 5 of 6 radiographs: they are in no slice of it" in result.stderr
     assert "'patient' says nothing of 4 of 6 radiographs: each is a group of its own" in result.stderr
     report = json.loads((folder / "out" / "annotation_report.json").read_text("utf-8"))
@@ -769,7 +766,7 @@ def test_images_that_a_column_says_nothing_of_are_counted(folder: Path) -> None:
 
 def test_a_table_of_several_methods_is_made_in_one_go(folder: Path, demo_images: Path) -> None:
     arguments = (demo_images, "--checkpoint", "demo", "--methods", "gradcam,layercam", "--dpi", 50, "--panels", 1)
-    result = run(folder, "annotate-iou", *arguments)
+    result = run_in(folder, "annotate-iou", *arguments)
     assert "layercam against gradcam" in result.stdout
     for method in ("gradcam", "layercam"):
         assert (folder / "out" / f"predictions.{method}.parquet").exists()
@@ -781,7 +778,9 @@ def test_a_table_of_several_methods_is_made_in_one_go(folder: Path, demo_images:
     difference = compared["tables"]["layercam"]["difference"]["iou"]["mean"]
     means = [compared["tables"][method]["means"]["iou"]["mean"] for method in ("gradcam", "layercam")]
     assert difference == pytest.approx(means[1] - means[0])
-    assert "two or more methods" in run(folder, "annotate-iou", *arguments[:3], "--methods", "gradcam", code=2).stderr
+    assert (
+        "two or more methods" in run_in(folder, "annotate-iou", *arguments[:3], "--methods", "gradcam", code=2).stderr
+    )
 
 
 @pytest.fixture
@@ -794,9 +793,8 @@ def demo_images(tmp_path: Path) -> Path:
     for number in range(4):
         pixels = np.random.default_rng(number).integers(0, 256, (60, 40), dtype=np.uint8)
         Image.fromarray(pixels).save(root / "images" / f"{number}.png")
-        shape = {"label": "x", "points": [[5, 5], [30, 8 + number], [9, 40]], "shape_type": "polygon"}
-        document = {"shapes": [shape], "imageHeight": 60, "imageWidth": 40}
-        (root / "Annotations" / f"{number}.json").write_text(json.dumps(document))
+        lesion = ("x", [[5, 5], [30, 8 + number], [9, 40]])
+        write_labelme(root / "Annotations" / f"{number}.json", (60, 40), lesion)
         lines.append(f"{number}.png,1,{number % 2},{1 - number % 2}")
     (root / "dataset.csv").write_text("\n".join(lines))
     return root

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
 from tests.support.pictures import GREY, JPEGS, OTHERS, SEVERAL, chunk, encode, exif, png
 
 if TYPE_CHECKING:
@@ -107,13 +106,6 @@ def working_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.chdir(previous)
-
-
-def run(*arguments: object, cwd: Path, code: int) -> Result:
-    with working_in(cwd):
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    return result
 
 
 def infer(*arguments: object, cwd: Path, code: int) -> Result:

@@ -15,9 +15,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands.check import published
 from btxrd_explain.commands.check.published import PUBLISHED
 from btxrd_explain.commands.check.survey import Entry
@@ -26,6 +24,7 @@ from btxrd_explain.core.class_names import BY_NAME
 from btxrd_explain.finding import KINDS
 from btxrd_explain.inputs.btxrd import read_metadata
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,10 +86,7 @@ class Root:
 
     def check(self, *arguments: object) -> Any:  # noqa: ANN401 -- typer's result
         results = self.path.parent / "results"
-        return CliRunner().invoke(
-            app, ["check", str(self.path), "--split-csv", str(self.path / "split.csv"), "-o", str(results),
-                  *map(str, arguments)],
-        )  # fmt: skip
+        return run("check", self.path, "--split-csv", self.path / "split.csv", "-o", results, *arguments, code=None)
 
 
 @pytest.fixture
@@ -495,7 +491,7 @@ def test_a_planted_fault_is_found_and_nothing_else(root: Root, plant: Callable[[
 
 
 def _check(*arguments: object) -> dict[str, Any]:
-    result = CliRunner().invoke(app, ["check", "--json", *map(str, arguments)])
+    result = run("check", "--json", *arguments, code=None)
     assert result.exit_code in {0, 1}, result.output
     report: dict[str, Any] = json.loads(result.stdout)
     return report
@@ -579,7 +575,7 @@ def test_single_images_have_no_orphans_beside_them(root: Root, tmp_path: Path) -
     """Annotations and rows of the other images are none of their business."""
     named = [str(path) for path in root.images[:3]]
     assert _check(*named, "-o", tmp_path / "out")["findings"] == []
-    piped = CliRunner().invoke(app, ["check", "-", "--json", "-o", str(tmp_path / "out")], input="\n".join(named))
+    piped = run("check", "-", "--json", "-o", tmp_path / "out", stdin="\n".join(named), code=None)
     report = json.loads(piped.stdout)
     assert report["findings"] == []
     assert report["num_images"] == report["num_annotations"] == 3
@@ -620,8 +616,7 @@ def test_patients_of_a_further_table(root: Root, tmp_path: Path) -> None:
     assert finding["code"] == "leak-patient"
     assert finding["images"] == [path.name for path in root.images[NORMAL : NORMAL + 2]]
     assert "same" not in finding["message"]  # it may name a patient
-    result = CliRunner().invoke(app, ["check", str(root.path), *map(str, arguments)])
-    assert result.exit_code == 4
+    result = run("check", root.path, *arguments, code=4)
     assert "no table has a column 'person'" in result.stderr
 
 
@@ -642,8 +637,7 @@ def test_without_a_data_set_the_error_says_so(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for words in (["check"], ["infer", "-c", "demo"], ["sanity", "-c", "demo"]):
-        result = CliRunner().invoke(app, [*words, *arguments])
-        assert result.exit_code == 4
+        result = run(*words, *arguments, code=4)
         assert message in " ".join(result.stderr.split())
 
 
@@ -679,8 +673,7 @@ def test_of_single_images_a_split_csv_may_name_others(root: Root, tmp_path: Path
 
 def test_an_audit_is_about_one_data_set(root: Root, template: Path) -> None:
     for arguments in ([root.path / "split.csv", template / "split.csv"], [root.path, template]):
-        result = CliRunner().invoke(app, ["check", *map(str, arguments)])
-        assert result.exit_code == 4
+        result = run("check", *arguments, code=4)
         assert "are named, and an audit is about one: audit them one by one" in " ".join(result.stderr.split())
 
 

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import timm
-import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
+from tests.support.labelme import write_labelme
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,17 +32,7 @@ COUNT = 12
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(3)
-    network: Any = timm.create_model("test_resnet", num_classes=3)
-    torch.nn.init.normal_(network.fc.weight, std=3.0)
-    path = tmp_path_factory.mktemp("checkpoint") / "best.pt"
-    content = {
-        "model_state_dict": network.state_dict(),
-        "config": {"model": {"backbone": "test_resnet"}, "data": {"image_size": 96}},
-        "class_names": NAMES,
-    }
-    torch.save(content, path)
-    return path
+    return save_network(tmp_path_factory.mktemp("checkpoint") / "best.pt", side=96, seed=3, spread=3.0)
 
 
 @pytest.fixture
@@ -60,33 +49,11 @@ def root(tmp_path: Path) -> Path:
         Image.fromarray(coarse).resize((80 + number, 120), Image.Resampling.BICUBIC).save(root / "images" / name)
         lines.append(f"{name},{'test' if number < 9 else 'train'},{label}")
         if label != "Normal":
-            _annotate(root / "Annotations" / f"IMG{number:06d}.json", width=80 + number)
+            rectangle, polygon = [[20, 30], [60, 90]], [[22, 32], [58, 32], [58, 88], [22, 88]]
+            lesion = (("osteosarcoma", rectangle), ("osteosarcoma", polygon))
+            write_labelme(root / "Annotations" / f"IMG{number:06d}.json", (120, 80 + number), *lesion, imagePath=name)
     (root / "split.csv").write_text("\n".join(lines) + "\n")
     return root
-
-
-def _annotate(path: Path, width: int) -> None:
-    points = [[20.0, 30.0], [60.0, 90.0]]
-    polygon = [[22.0, 32.0], [58.0, 32.0], [58.0, 88.0], [22.0, 88.0]]
-    shapes: list[dict[str, Any]] = [
-        {"label": "osteosarcoma", "points": points, "shape_type": "rectangle", "group_id": None, "flags": {}},
-        {"label": "osteosarcoma", "points": polygon, "shape_type": "polygon", "group_id": None, "flags": {}},
-    ]
-    document = {"version": "5.4.1", "shapes": shapes, "imageData": None, "imageHeight": 120, "imageWidth": width}
-    path.write_text(json.dumps(document | {"flags": {}, "imagePath": f"{path.stem}.jpeg"}))
-
-
-def run(*arguments: object, cwd: Path | None = None, code: int = 0, stdin: bytes | None = None) -> Result:
-    """Run a command in this process, in a folder of its own."""
-    previous = os.getcwd()  # noqa: PTH109 -- to be restored as it was
-    try:
-        if cwd is not None:
-            os.chdir(cwd)
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=stdin)
-    finally:
-        os.chdir(previous)
-    assert result.exit_code == code, result.output
-    return result
 
 
 def lines(result: Result) -> list[dict[str, Any]]:

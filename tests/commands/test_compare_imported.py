@@ -11,7 +11,7 @@ from PIL import Image
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
-from tests.support.tiny_study import run, said
+from tests.support.command_line import run, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable

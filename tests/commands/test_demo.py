@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.inference.request import checkpoints_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Wishes, build_classifier
@@ -22,6 +20,7 @@ from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import ModelSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
 from scripts.train_demo import Examples, Stage, _draw_span, draw_examples, save_classifier, train
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from tests.conftest import DemoRun
@@ -64,7 +63,7 @@ def test_it_leads_to_what_works_as_it_is_printed(
     assert any("btxrd-explain infer BTXRD/ --checkpoint best.pt" in text for text in demo.stderr.splitlines())
     shutil.copytree(demo.folder, tmp_path / demo.folder.name)
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(app, [*shlex.split(line)[2:], "--json"])
+    result = run(*shlex.split(line)[2:], "--json", code=None)
     assert json.loads(result.stdout)["num_images"] == 60
 
 

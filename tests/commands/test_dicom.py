@@ -14,21 +14,20 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import timm
-import torch
 from PIL import Image
 from pydicom import Dataset, Sequence
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLosslessSV1, RLELossless
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.inputs.radiograph import decode_radiograph, read_radiograph
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.system.extras import to_install
+from tests.support.command_line import run
 from tests.support.dicom_files import compressed, dicom_dataset, save, written
+from tests.support.labelme import write_labelme
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,34 +126,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, name in enumerate(good | bad):
         lines.append(f"{name if number % 2 else name.partition('.')[0]},test,{NAMES[number % 3]}")
         if number % 3 and number < 8:
-            _annotate(annotations / f"IMG{number:06d}.json", 80 + number if number < 7 else 60)
+            size, stem = (120, 80 + number if number < 7 else 60), f"IMG{number:06d}"
+            lesion = ("osteosarcoma", [[22, 32], [58, 32], [58, 88], [22, 88]])
+            write_labelme(annotations / f"{stem}.json", size, lesion, imagePath=f"..\\png\\{stem}.png")
     (work / "split.csv").write_text("\n".join(lines) + "\n")
-    _save_checkpoint(work / "best.pt")
+    save_network(work / "best.pt", side=96, seed=3, spread=3.0)
     return work
-
-
-def _annotate(path: Path, width: int) -> None:
-    polygon = [[22.0, 32.0], [58.0, 32.0], [58.0, 88.0], [22.0, 88.0]]
-    document: dict[str, Any] = {
-        "version": "5.4.1",
-        "flags": {},
-        "shapes": [
-            {"label": "osteosarcoma", "points": polygon, "shape_type": "polygon", "group_id": None, "flags": {}}
-        ],
-        "imagePath": f"..\\png\\{path.stem}.png",
-        "imageData": None,
-        "imageHeight": 120,
-        "imageWidth": width,
-    }
-    path.write_text(json.dumps(document))
-
-
-def _save_checkpoint(path: Path) -> None:
-    torch.manual_seed(3)
-    network: Any = timm.create_model("test_resnet", num_classes=3)
-    torch.nn.init.normal_(network.fc.weight, std=3.0)
-    content = {"state_dict": network.state_dict(), "class_names": NAMES}
-    torch.save(content | {"config": {"model": {"backbone": "test_resnet"}, "data": {"image_size": 96}}}, path)
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +154,7 @@ def printed(folder: Path) -> dict[str, str]:
             **{f"export {to}": ("export", "--to", to, *table) for to in ("labelme", "coco", "npz", "tiff", "fiftyone")},
         }
         for name, command in commands.items():
-            outputs[name] = CliRunner().invoke(app, list(command)).output
+            outputs[name] = run(*command, code=None).output
     return outputs
 
 
@@ -270,10 +247,10 @@ def test_files_are_tried_again_when_the_extra_is_installed(folder: Path, monkeyp
         for name in ("btxrd_explain.inputs.dicom", "btxrd_explain.inputs.dicom"):
             patch.delitem(sys.modules, name, raising=False)
         patch.setitem(sys.modules, "pydicom", None)
-        first = CliRunner().invoke(app, command)
+        first = run(*command, code=None)
     assert f"is DICOM, which needs more packages: {to_install('dicom')}" in " ".join(first.output.split())
     assert first.exit_code == ExitCode.SOME_FILES_FAILED
-    assert CliRunner().invoke(app, command).exit_code == ExitCode.OK
+    run(*command)
 
 
 def test_an_unexpected_error_of_a_decoder_tells_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -282,7 +259,7 @@ def test_an_unexpected_error_of_a_decoder_tells_nothing(folder: Path, monkeypatc
 
     monkeypatch.setattr("btxrd_explain.inputs.dicom.grey_levels", fail)
     monkeypatch.chdir(folder)
-    result = CliRunner().invoke(app, ["infer", "BTXRD/images/IMG000000.dcm", "-c", "best.pt", "-o", "unexpected", "-v"])
+    result = run("infer", "BTXRD/images/IMG000000.dcm", "-c", "best.pt", "-o", "unexpected", "-v", code=None)
     assert "is a damaged DICOM file" in result.output
     assert "ZQMARK" not in result.output
 

@@ -11,12 +11,9 @@ import cv2
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import timm
 import torch
-from typer.testing import CliRunner
 
 from btxrd_explain import api
-from btxrd_explain.cli import app
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.inference.compute import load_explainer
@@ -25,6 +22,8 @@ from btxrd_explain.model.engine import Explanation
 from btxrd_explain.model.ensemble import averaged
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import load_settings
+from tests.support.command_line import run
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,12 +48,8 @@ PREPROCESS = {
 
 
 def _save(path: Path, architecture: str, seed: int, **facts: Any) -> None:  # noqa: ANN401 -- whatever a checkpoint says
-    torch.manual_seed(seed)
-    sized: dict[str, Any] = {"img_size": 64} if "vit" in architecture else {}
-    network: Any = timm.create_model(architecture, num_classes=3, **sized)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"arch": architecture, "class_names": list(NAMES), "state_dict": network.state_dict()}
-    torch.save(content | facts, path)
+    sized = {"img_size": 64} if "vit" in architecture else {}
+    save_network(path, architecture=architecture, options=sized, side=None, seed=seed, **facts)
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +71,8 @@ def _flags(folder: Path, out: str, members: tuple[str, ...]) -> list[str]:
     return flags + [part for name, value in PREPROCESS.items() for part in ("--set", f"preprocess.{name}={value}")]
 
 
-def _run(*arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- typer's result
-    result = CliRunner().invoke(app, [*map(str, arguments)])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return result
-
-
 def _infer(folder: Path, out: str, *members: str, code: int = 0) -> Any:  # noqa: ANN401 -- as above
-    return _run("infer", *_flags(folder, out, members), "--json", code=code)
+    return run("infer", *_flags(folder, out, members), "--json", code=code)
 
 
 def _rows(folder: Path, out: str) -> list[Any]:
@@ -128,10 +117,10 @@ def test_infer_says_how_far_apart_the_members_are(place: Path) -> None:
         assert line["spread"]["true_class"] == pytest.approx(row.member_stds[true])
         assert line["spread"]["map_agreement"] == row.map_agreement(row.predicted)
         assert list(line["spread"]["probabilities"]) == list(NAMES)
-    text = _run("infer", *_flags(place, "out", MEMBERS)).stdout
+    text = run("infer", *_flags(place, "out", MEMBERS)).stdout
     assert "an ensemble of 3: mean agreement of its members' heat maps" in " ".join(text.split())
     image = place / "BTXRD" / "images" / "IMG000001.jpeg"
-    text = _run("infer", image, *_flags(place, "one", MEMBERS)[1:]).stdout
+    text = run("infer", image, *_flags(place, "one", MEMBERS)[1:]).stdout
     assert "members: agreement of their heat maps" in text
     assert " ± " in text
 
@@ -139,7 +128,7 @@ def test_infer_says_how_far_apart_the_members_are(place: Path) -> None:
 def test_every_command_takes_an_ensemble(place: Path) -> None:
     flags = _flags(place, "out", MEMBERS)
     for command in ("gallery", "performance", "annotate-iou", "report"):
-        _run(command, *flags)
+        run(command, *flags)
     rows = {row.image_id: row for row in _rows(place, "out")}
     metrics = pq.read_table(place / "out" / "annotation_metrics.parquet").to_pylist()
     measured = [line for line in metrics if line["target_class"] is not None]
@@ -153,7 +142,7 @@ def test_every_command_takes_an_ensemble(place: Path) -> None:
     page = next((place / "out").glob("*.html")).read_text("utf-8")
     assert f'"std":{_shortest(rows["IMG000001.jpeg"].member_std(1))}' in page.replace(": ", ":")
     tables = [place / name / "predictions.parquet" for name in ("out", "alone0")]
-    _run("compare", *tables, "--annotations", place / "BTXRD" / "Annotations", "-o", place / "compared")
+    run("compare", *tables, "--annotations", place / "BTXRD" / "Annotations", "-o", place / "compared")
     arrow = api.read_predictions(tables[0]).to_arrow().to_pylist()
     assert [line["map_agreement"] for line in arrow] == [row.map_agreement(row.predicted) for row in rows.values()]
 
@@ -177,7 +166,7 @@ def test_equal_members_agree(place: Path) -> None:
 
 def test_the_order_of_members_is_nothing_and_one_is_as_before(place: Path) -> None:
     made = [open_table(place / out / "predictions.parquet").provenance for out in ("out", "alone0")]
-    result = _run("infer", *_flags(place, "out", MEMBERS[::-1]))
+    result = run("infer", *_flags(place, "out", MEMBERS[::-1]))
     assert "0 computed now" in result.stdout
     assert len(made[0].request["members"]) == 3
     assert made[0].members == MEMBERS
@@ -188,7 +177,7 @@ def test_the_order_of_members_is_nothing_and_one_is_as_before(place: Path) -> No
 
 
 def test_only_classes_that_are_asked_for_are_explained_by_all_members(place: Path) -> None:
-    _run("infer", *_flags(place, "some", MEMBERS), "--explain-classes", "predicted")
+    run("infer", *_flags(place, "some", MEMBERS), "--explain-classes", "predicted")
     for some, every in zip(_rows(place, "some"), _rows(place, "out"), strict=True):
         assert [index for index, there in enumerate(some.computed) if there] == [every.predicted]
         np.testing.assert_allclose(some.grid(every.predicted), every.grid(every.predicted), atol=1e-6)
@@ -225,11 +214,11 @@ def test_layers_of_members_that_are_alike(place: Path) -> None:
 
 
 def test_sanity_makes_all_members_random_together(place: Path) -> None:
-    result = _run("sanity", *_flags(place, "sane", MEMBERS[:2]), "--sample", 3, "--stages", 2, "--steps", 4)
+    result = run("sanity", *_flags(place, "sane", MEMBERS[:2]), "--sample", 3, "--stages", 2, "--steps", 4)
     report = json.loads((place / "sane" / "sanity_report.json").read_text())
     assert report["provenance"]["members"] == list(MEMBERS[:2])
     assert "ensemble" in " ".join(result.stderr.split())
-    refused = _run("sanity", *_flags(place, "none", MEMBERS), "--sample", 3, code=2)
+    refused = run("sanity", *_flags(place, "none", MEMBERS), "--sample", 3, code=2)
     assert "of different architectures, whose weights cannot be made random together" in " ".join(
         refused.stderr.split()
     )
@@ -254,7 +243,7 @@ def test_networks_of_an_ensemble_are_exchanged_one_by_one(place: Path) -> None:
 
 
 def test_interventions_follow_the_log_odds_of_the_mean(place: Path) -> None:
-    _run("intervene", *_flags(place, "changed", MEMBERS), "--controls", 1, "--margins", "0")
+    run("intervene", *_flags(place, "changed", MEMBERS), "--controls", 1, "--margins", "0")
     rows = pq.read_table(place / "changed" / "intervention_metrics.parquet").to_pylist()
     table = {row.image_id: row for row in _rows(place, "changed")}
     assert len(rows) == COUNT
@@ -287,7 +276,7 @@ def test_settings_take_one_checkpoint_or_a_list(tmp_path: Path) -> None:
     for text, expected in (("a, b.pt", "a, b.pt"), ("[a.pt]", "a.pt")):
         one = load_settings(None, assignments=[f"model.checkpoint={text}"], environ={}).settings.model.checkpoint
         assert str(one) == expected
-    result = _run("infer", tmp_path, "-c", "a.pt", "-c", "a.pt", code=2)
+    result = run("infer", tmp_path, "-c", "a.pt", "-c", "a.pt", code=2)
     assert "name each one once" in " ".join(result.stderr.split())
 
 

@@ -19,9 +19,7 @@ import tifffile
 from jsonschema import Draft202012Validator
 from PIL import Image
 from pycocotools.coco import COCO
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands.drawing import file_names_of_images
 from btxrd_explain.commands.export import ExportReport
 from btxrd_explain.core.choices import MaskPolicy, Space
@@ -40,6 +38,8 @@ from btxrd_explain.outputs.export.item import Attention, ExportedImage, Folder, 
 from btxrd_explain.predictions.record import Prediction, RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.progress import Listener
+from tests.support.command_line import run
+from tests.support.labelme import write_labelme
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,19 +80,13 @@ def out(tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callabl
         target.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full(size, 90, np.uint8)).save(target)
     (tmp_path / "Annotations").mkdir()
-    shapes = [
-        {"label": "cyst", "shape_type": "polygon", "points": [[10, 10], [25, 12], [20, 40]]},
-        {"label": "cyst", "shape_type": "polygon", "points": [[30, 40], [40, 40], [40, 45]]},
-    ]
-    annotation = {"shapes": shapes, "imagePath": "a.jpeg", "imageHeight": 60, "imageWidth": 50}
-    (tmp_path / "Annotations" / "a.json").write_text(json.dumps(annotation))
+    cysts = (("cyst", [[10, 10], [25, 12], [20, 40]]), ("cyst", [[30, 40], [40, 40], [40, 45]]))
+    write_labelme(tmp_path / "Annotations" / "a.json", (60, 50), *cysts, imagePath="a.jpeg")
     return tmp_path / "out"
 
 
 def _export(out: Path, to: str, *arguments: object, code: int = 1) -> Any:  # noqa: ANN401 -- typer's result
-    result = CliRunner().invoke(app, ["export", "--to", to, "-o", str(out), *map(str, arguments)])
-    assert result.exit_code == code, result.output
-    return result
+    return run("export", "--to", to, "-o", out, *arguments, code=code)
 
 
 def _expected(out: Path, *, class_index: int = 1, space: Space = Space.ORIGINAL) -> dict[str, NDArray[np.float32]]:
@@ -262,7 +256,7 @@ def test_coco_names_files_by_their_path_from_one_folder(
 
 def test_our_own_coco_reader_reads_the_annotations(out: Path) -> None:
     _export(out, "coco")
-    lines = [CliRunner().invoke(app, ["export", "--to", "labelme", "-o", str(out), "--json", *more]).stdout
+    lines = [run("export", "--to", "labelme", "-o", out, "--json", *more, code=None).stdout
              for more in ([], ["--annotations", str(out / "coco" / "annotations.json")])]  # fmt: skip
     assert json.loads(lines[0]) == json.loads(lines[1])
     document = json.loads((out / "labelme" / "a.jpeg.json").read_text())
@@ -542,14 +536,12 @@ def test_regions_of_heat_maps_are_not_lesions(out: Path, to: str, name: str, why
 def test_a_file_cannot_be_the_folder_of_results(out: Path, to: str, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     table = str(out / "predictions.parquet")
-    result = CliRunner().invoke(app, ["export", "--to", to, "--predictions", table, "-o", str(tmp_path / "taken")])
-    assert result.exit_code == 6, result.output
+    result = run("export", "--to", to, "--predictions", table, "-o", tmp_path / "taken", code=6)
     assert f"'{tmp_path / 'taken'}' is a file: name a folder with -o" in result.stderr
 
 
 def test_a_format_must_be_named(out: Path) -> None:
-    result = CliRunner().invoke(app, ["export", "-o", str(out)])
-    assert result.exit_code == 2
+    result = run("export", "-o", out, code=2)
     assert "give --to labelme" in result.stderr
 
 
@@ -574,9 +566,9 @@ def test_real_radiographs_go_out_with_the_iou_of_the_evaluation(
     sample = real_data / "btxrd_sample"
     monkeypatch.chdir(tmp_path)
     source = ["--annotations", str(sample / "Annotations")]
-    CliRunner().invoke(app, ["infer", str(sample / "split_test.csv"), "--images", str(sample / "images"), "-c", "demo"])
+    run("infer", sample / "split_test.csv", "--images", sample / "images", "-c", "demo", code=None)
     _export(tmp_path / "btxrd-explain-out", "labelme", "--classes", "true", "--tolerance", 0, *source, code=0)
-    scored = CliRunner().invoke(app, ["annotate-iou", "--json", "--set", "evaluation.baselines=false", *source])
+    scored = run("annotate-iou", "--json", "--set", "evaluation.baselines=false", *source, code=None)
     expected = {image["image_id"]: image["iou"] for image in json.loads(scored.stdout)["per_image"]}
     assert len(expected) == 10
     for path in _labelme_files(tmp_path / "btxrd-explain-out" / "labelme").values():

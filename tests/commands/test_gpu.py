@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.cam import NATIVE
 from btxrd_explain.core.methods import METHODS
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +29,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(data: Path, command: str, out: Path, device: str, *arguments: str) -> str:
+def output(data: Path, command: str, out: Path, device: str, *arguments: str) -> str:
     places = ["--root", data, "--split-csv", data / "split.csv", "-c", demo_checkpoint(), "-o", out]
     words = [command, *map(str, places), "--device", device, *arguments]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == 0, result.output
+    result = run(*words)
     return result.stdout
 
 
@@ -44,7 +42,7 @@ def rows_of(out: Path) -> list[Any]:
 
 def on_both(data: Path, folder: Path, method: str) -> list[tuple[Any, Any]]:
     for device in ("cpu", "cuda"):
-        run(data, "infer", folder / device, device, "--method", method)
+        output(data, "infer", folder / device, device, "--method", method)
     return list(zip(rows_of(folder / "cpu"), rows_of(folder / "cuda"), strict=True))
 
 
@@ -68,15 +66,15 @@ def test_methods_of_the_library(data: Path, tmp_path: Path, method: str) -> None
 
 @pytest.mark.parametrize("options", [("--compile",), ("--precision", "bf16"), ("--precision", "fp16")])
 def test_faster_ways(data: Path, tmp_path: Path, options: tuple[str, ...]) -> None:
-    run(data, "infer", tmp_path / "plain", "cuda")
-    run(data, "infer", tmp_path / "fast", "cuda", *options)
+    output(data, "infer", tmp_path / "plain", "cuda")
+    output(data, "infer", tmp_path / "fast", "cuda", *options)
     for exact, fast in zip(rows_of(tmp_path / "plain"), rows_of(tmp_path / "fast"), strict=True):
         np.testing.assert_allclose(fast.probabilities, exact.probabilities, atol=0.05)
 
 
 def test_interventions(data: Path, tmp_path: Path) -> None:
     words = ("--controls", "5", "--json")
-    here, there = (json.loads(run(data, "intervene", tmp_path / name, name, *words)) for name in ("cpu", "cuda"))
+    here, there = (json.loads(output(data, "intervene", tmp_path / name, name, *words)) for name in ("cpu", "cuda"))
     assert there["num_with_lesion"] == here["num_with_lesion"] > 0
     effects = [report["summary"]["overall"]["effects"] for report in (here, there)]
     for name in ("lesion", "control", "border", "background"):
@@ -86,5 +84,5 @@ def test_interventions(data: Path, tmp_path: Path) -> None:
 
 def test_randomised_weights(data: Path, tmp_path: Path) -> None:
     for device in ("cpu", "cuda"):
-        run(data, "sanity", tmp_path / device, device)
+        output(data, "sanity", tmp_path / device, device)
         assert (tmp_path / device / "sanity_report.json").exists()

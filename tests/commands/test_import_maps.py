@@ -14,14 +14,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
 import btxrd_explain
-from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.metrics import CURVE_THRESHOLDS
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,13 +36,8 @@ SIZES = {"a.png": (40, 60), "b.png": (50, 30)}
 CLASSES = ("Benign", "Malignant")
 
 
-def _run(*arguments: object) -> Any:  # noqa: ANN401 -- Click's result
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
 def _done(*arguments: object) -> str:
-    result = _run(*arguments)
-    assert result.exit_code == 0, result.output
+    result = run(*arguments)
     return str(result.output)
 
 
@@ -111,8 +105,7 @@ def test_maps_of_different_sizes_are_scored_without_predictions(data: Path) -> N
 def test_a_coloured_picture_of_a_map_is_not_called_damaged(data: Path) -> None:
     (data / "maps" / "a_Benign.npy").unlink()
     Image.new("RGB", (60, 40), (255, 0, 9)).save(data / "maps" / "a_Benign.png")
-    result = _run("import-maps", data / "maps", "--images", data / "images", "-o", data / "out")
-    assert result.exit_code == 1
+    result = run("import-maps", data / "maps", "--images", data / "images", "-o", data / "out", code=1)
     said = " ".join(result.output.split())
     assert "a_Benign.png' holds no heat maps: expected one value per pixel, got colours" in said
 
@@ -132,7 +125,7 @@ def test_radiographs_and_masks_of_several_pages_are_named_by_the_commands_and_in
     mask = Image.open(data / "masks" / "b.png")
     (data / "masks" / "b.png").unlink()
     mask.save(data / "masks" / "b.tif", save_all=True, append_images=[mask])
-    checked = json.loads(_run("check", data / "images", "--annotations", data / "masks", "--json").stdout)
+    checked = json.loads(run("check", data / "images", "--annotations", data / "masks", "--json", code=None).stdout)
 
     def told(findings: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
         found = [one for one in findings if one["code"] == "several-frames"]
@@ -209,8 +202,7 @@ def test_probabilities_make_outcomes_and_every_command_runs(data: Path) -> None:
     for command in (("gallery",), ("report",), ("export", "--to", "npz")):
         _done(*command, *common)
     for name in ("sanity", "intervene", "infer"):
-        result = _run(name, data / "images", "--checkpoint", "demo", *common)
-        assert result.exit_code == 5
+        result = run(name, data / "images", "--checkpoint", "demo", *common, code=5)
         assert "are imported" in result.output
     assert open_table(table).provenance == made
 
@@ -235,8 +227,7 @@ def test_files_that_hold_no_map_are_named_and_stop_no_other(data: Path) -> None:
     Image.fromarray(np.arange(27, dtype=np.uint8).reshape(3, 3, 3)).save(maps / "b_z.png")
     np.save(maps / "c_Benign.npy", np.zeros((2, 2)))
     np.savez(maps / "b.npz", np.zeros((9, 9)))
-    result = _run("import-maps", maps, "--images", data / "images", "-o", data / "out")
-    assert result.exit_code == 1
+    result = run("import-maps", maps, "--images", data / "images", "-o", data / "out", code=1)
     for reason in ("may be a pickle", "Python objects", "colours", "no radiograph has the name", "differ in shape"):
         assert reason in " ".join(result.output.split())
     assert len(open_table(data / "out" / "predictions.parquet").index()) == 2
@@ -256,7 +247,7 @@ def test_what_is_of_no_use_is_said(data: Path) -> None:
         assert why in text
     assert "1 of 2 images of the table of probabilities have no heat map: 'c.png'" in text
     table = ("--predictions", data / "out" / "predictions.parquet", "--annotations", data / "masks", "-o", data / "out")
-    assert "the heat maps hold NaN or infinity" in " ".join(_run("annotate-iou", *table).output.split())
+    assert "the heat maps hold NaN or infinity" in " ".join(run("annotate-iou", *table, code=None).output.split())
 
 
 def test_own_exports_that_say_nonsense_are_named_and_stop_no_other(data: Path) -> None:
@@ -271,8 +262,7 @@ def test_own_exports_that_say_nonsense_are_named_and_stop_no_other(data: Path) -
     ]
     for number, facts in enumerate(wrong):
         np.savez(data / "maps" / f"own{number}.npz", maps=np.eye(9)[None], facts=np.array(json.dumps(facts)))
-    result = _run("import-maps", data / "maps", "--images", data / "images", "-o", data / "out")
-    assert result.exit_code == 1
+    result = run("import-maps", data / "maps", "--images", data / "images", "-o", data / "out", code=1)
     assert " ".join(result.output.split()).count("what an export says of itself is damaged") == len(wrong)
 
 

@@ -12,14 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.choices import Activation
 from btxrd_explain.evaluation.extent import read_interventions
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.command_line import run
 from tests.support.small_table import PROVENANCE
 
 if TYPE_CHECKING:
@@ -37,23 +36,21 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def invoke(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- a result
+def intervene(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- a result
     command = ["intervene", "--root", data, "--split-csv", data / "split.csv", "-o", out, "--device", "cpu", *arguments]
     if "-c" not in arguments:
         command += ["-c", demo_checkpoint()]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == code, result.output
-    return result
+    return run(*command, code=code)
 
 
-def run(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- JSON
-    return json.loads(invoke(data, out, "--json", *CONTROLS, *arguments, code=code).stdout)
+def report_of(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- JSON
+    return json.loads(intervene(data, out, "--json", *CONTROLS, *arguments, code=code).stdout)
 
 
 @pytest.fixture(scope="module")
 def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("out")
-    return run(data, out, "--by", "center"), out
+    return report_of(data, out, "--by", "center"), out
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
@@ -132,7 +129,7 @@ def test_it_writes_all_that_it_names(done: tuple[dict[str, Any], Path]) -> None:
 
 
 def test_the_effects_do_not_depend_on_the_map(data: Path, done: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
-    other = run(data, tmp_path, "--by", "center", "--method", "randomcam", "--pictures", 0)
+    other = report_of(data, tmp_path, "--by", "center", "--method", "randomcam", "--pictures", 0)
     for name in ("summary", "surroundings", "verdict", "remarks", "fills_disagree"):
         assert other[name] == done[0][name]
     effects = [name for name in rows_of(tmp_path)[0] if name.endswith(("_log_odds", "_flip", "_probability"))]
@@ -160,7 +157,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
 ) -> None:
     with monkeypatch.context() as patch:
         counted(patch, stop_after=60)
-        invoke(data, tmp_path, *CONTROLS, code=130)
+        intervene(data, tmp_path, *CONTROLS, code=130)
     assert not (tmp_path / "intervention_report.json").exists()
     journal = tmp_path / "intervention_journal.jsonl"
     kept = [line for line in journal.read_bytes().splitlines() if line]
@@ -168,24 +165,24 @@ def test_an_interrupted_run_goes_on_where_it_was(
     journal.write_bytes(journal.read_bytes() + kept[0][:40])  # torn by a crash
     with monkeypatch.context() as patch:
         rest = counted(patch)
-        report = run(data, tmp_path, "--by", "center")
+        report = report_of(data, tmp_path, "--by", "center")
         asked = rest[0]
     assert report == done[0]
     with monkeypatch.context() as patch:
         again = counted(patch)
-        assert run(data, tmp_path, "--by", "center") == report
+        assert report_of(data, tmp_path, "--by", "center") == report
         assert again[0] <= 8 < asked  # but for the batches that time a pass
 
 
 def test_a_file_of_another_program_stays(data: Path, tmp_path: Path) -> None:
     (tmp_path / "intervention_journal.jsonl").write_text("mine\n")
-    result = invoke(data, tmp_path, *CONTROLS, code=6)
+    result = intervene(data, tmp_path, *CONTROLS, code=6)
     assert "is in the way" in result.stderr
     assert (tmp_path / "intervention_journal.jsonl").read_text() == "mine\n"
 
 
 def test_it_says_what_it_costs(data: Path, done: tuple[dict[str, Any], Path]) -> None:
-    result = invoke(data, done[1], *CONTROLS)
+    result = intervene(data, done[1], *CONTROLS)
     most, least = 1 + 2 * (1 + 5) + 4, 1 + 3
     pictures, passes = 4 * most + 2 * least, 4 * -(-most // 4) + 2 * -(-least // 4)
     cost = f"6 radiographs, with all changes at most {pictures} pictures in {passes} passes of the network: some "
@@ -196,10 +193,7 @@ def test_annotate_iou_tells_whether_interventions_were_made(
     data: Path, done: tuple[dict[str, Any], Path], tmp_path: Path
 ) -> None:
     arguments = ["annotate-iou", "--root", data, "--predictions", done[1] / "predictions.parquet", "--json"]
-    with_them, without_them = (
-        json.loads(CliRunner().invoke(app, [str(one) for one in (*arguments, "-o", out)]).stdout)
-        for out in (done[1], tmp_path)
-    )
+    with_them, without_them = (json.loads(run(*arguments, "-o", out, code=None).stdout) for out in (done[1], tmp_path))
     point = with_them["checklist"][15]
     assert point["status"] == "met"
     assert done[0]["verdict"] in point["evidence"]
@@ -225,8 +219,7 @@ def test_a_broken_file_is_named_and_the_others_go_on(data: Path, tmp_path: Path)
     (tmp_path / "scans" / "broken.png").write_bytes(b"no image")
     command = ["intervene", tmp_path / "scans", "--annotations", data / "Annotations", "-c", demo_checkpoint()]
     command += ["-o", tmp_path / "out", "--target-class", "predicted", "--json", *CONTROLS, "--device", "cpu"]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 1, result.output
+    result = run(*command, code=1)
     report = json.loads(result.stdout)
     assert report["num_images"] == report["num_with_lesion"] == 2
     assert [image["image_id"] for image in report["excluded_images"]] == ["broken.png"]
@@ -236,16 +229,14 @@ def test_a_broken_file_is_named_and_the_others_go_on(data: Path, tmp_path: Path)
 def test_without_a_label_nothing_can_be_followed(data: Path, tmp_path: Path) -> None:
     image = next((data / "images").iterdir())
     command = ["intervene", image, "-c", demo_checkpoint(), "-o", tmp_path, "--device", "cpu"]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 4, result.output
+    result = run(*command, code=4)
     assert "none of the 1 radiographs can be changed" in result.stderr
     assert "no known true class" in result.stderr
 
 
 def test_a_table_alone_is_not_enough(data: Path, done: tuple[dict[str, Any], Path], tmp_path: Path) -> None:
     command = ["intervene", "--root", data, "--predictions", done[1] / "predictions.parquet", "-o", tmp_path]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 2
+    result = run(*command, code=2)
     assert "no checkpoint is named" in result.stderr
 
 
@@ -258,8 +249,8 @@ def test_annotated_markers_are_taken(tmp_path: Path) -> None:
         box = {"label": "R", "points": [[2, 2], [30, 30]], "shape_type": "rectangle"}
         document["shapes"].append(document["shapes"][0] | box)
         path.write_text(json.dumps(document))
-    guessed = run(root, tmp_path / "guess", "--label-map", "R=ignore", "--pictures", 0)
-    annotated = run(root, tmp_path / "marker", "--label-map", "R=marker", "--pictures", 0)
+    guessed = report_of(root, tmp_path / "guess", "--label-map", "R=ignore", "--pictures", 0)
+    annotated = report_of(root, tmp_path / "marker", "--label-map", "R=marker", "--pictures", 0)
     assert annotated["summary"]["overall"]["effects"]["markers"]["log_odds"]["n"] >= 2
     assert annotated["summary"]["overall"]["effects"]["markers"] != guessed["summary"]["overall"]["effects"]["markers"]
     for name in ("lesion", "border", "background"):
@@ -269,7 +260,7 @@ def test_annotated_markers_are_taken(tmp_path: Path) -> None:
 
 
 def test_the_terminal_shows_verdict_and_cells(data: Path, done: tuple[dict[str, Any], Path]) -> None:
-    result = invoke(data, done[1], *CONTROLS, "--by", "center")
+    result = intervene(data, done[1], *CONTROLS, "--by", "center")
     text = " ".join(result.stdout.split())
     assert done[0]["verdict"] in text
     for part in ("lesion alone", "looks, does not depend", "report: ", "intervention_effects.png"):
@@ -282,8 +273,7 @@ def test_real_radiographs(real_data: Path, wild_checkpoint: Path, tmp_path: Path
     root = real_data / "btxrd_sample"
     command = ["intervene", "--root", root, "--split-csv", root / "split_test.csv", "-c", wild_checkpoint]
     command += ["-o", tmp_path, "--json", *CONTROLS]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 0, result.output
+    result = run(*command)
     report = json.loads(result.stdout)
     assert report["num_with_lesion"] == 10
     assert report["summary"]["overall"]["effects"]["markers"]["log_odds"]["n"] >= 8
@@ -293,8 +283,7 @@ def test_real_radiographs(real_data: Path, wild_checkpoint: Path, tmp_path: Path
 def page_of(data: Path, out: Path) -> dict[str, Any]:
     """Return the data of the page that `report` writes."""
     command = ["report", "--root", data, "--split-csv", data / "split.csv", "-o", out, "-c", demo_checkpoint()]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 0, result.output
+    result = run(*command)
     text = (out / "report.html").read_text("utf-8")
     found = re.search(r'<script type="application/json" id="report-data">(.*?)</script>', text)
     assert found is not None

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import timm
 import torch
 from PIL import Image
 from torch import nn
-from typer.testing import CliRunner
 
 import btxrd_explain as bx
-from btxrd_explain.cli import app
 from btxrd_explain.core.intervention import Condition, Design, Kind, Readings
 from btxrd_explain.evaluation.intervention import Effects, Intervened
 from btxrd_explain.evaluation.score import Score
 from btxrd_explain.predictions.record import Prediction, RowStatus
+from tests.support.command_line import run
+from tests.support.labelme import write_labelme
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,32 +33,23 @@ NAMES = ("Fracture", "Effusion", "Mass")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two annotated radiographs, and a network whose checkpoint does not say what follows its outputs."""
     folder = tmp_path_factory.mktemp("several")
-    torch.manual_seed(0)
-    network = timm.create_model("test_resnet", num_classes=3)
-    facts = {"class_names": list(NAMES), "architecture": "test_resnet", "config": {"data": {"image_size": 64}}}
-    torch.save({"model_state_dict": network.state_dict(), **facts}, folder / "best.pt")
+    save_network(folder / "best.pt", NAMES)
     random = np.random.default_rng(0)
     (folder / "images").mkdir()
-    boxes = [("Fracture", 5), ("Effusion", 40)]
+    boxes = [(label, [[low, low], [low + 10, low + 12]]) for label, low in (("Fracture", 5), ("Effusion", 40))]
     for number in range(2):
         Image.fromarray(random.integers(40, 256, (80, 80), dtype=np.uint8)).save(folder / "images" / f"{number}.png")
-        shapes = [
-            {"label": label, "points": [[left, left], [left + 10, left + 12]], "shape_type": "rectangle"}
-            for label, left in boxes
-        ]
-        document = {"shapes": shapes, "imageHeight": 80, "imageWidth": 80}
-        (folder / "images" / f"{number}.json").write_text(json.dumps(document))
+        write_labelme(folder / "images" / f"{number}.json", (80, 80), *boxes)
     return folder
 
 
-def _run(data: Path, out: Path, labels: tuple[str, str], *arguments: object) -> dict[str, Any]:
+def _intervene(data: Path, out: Path, labels: tuple[str, str], *arguments: object) -> dict[str, Any]:
     lines = ["image_id,split,label", *(f"{number}.png,test,{label}" for number, label in enumerate(labels))]
     out.mkdir(exist_ok=True)
     (out / "split.csv").write_text("\n".join(lines))
     command = ["intervene", data / "images", "-c", data / "best.pt", "--split-csv", out / "split.csv", "-o", out]
     command += ["--controls", 1, "--pictures", 0, "--json", "--device", "cpu", *arguments]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 0, result.output
+    result = run(*command)
     document: dict[str, Any] = json.loads(result.stdout)
     return document
 
@@ -68,8 +59,8 @@ def _log_odds(report: dict[str, Any]) -> dict[tuple[str, str], float]:
 
 
 def test_what_a_softmax_said_does_not_answer_for_a_sigmoid(data: Path, tmp_path: Path) -> None:
-    single = _run(data, tmp_path, ("Fracture", "Mass"))
-    several = _run(data, tmp_path, ("Fracture|Effusion", "Mass"))
+    single = _intervene(data, tmp_path, ("Fracture", "Mass"))
+    several = _intervene(data, tmp_path, ("Fracture|Effusion", "Mass"))
     assert (single["protocol"]["activation"], several["protocol"]["activation"]) == ("softmax", "sigmoid")
     found, before = _log_odds(several), _log_odds(single)
     assert found.keys() == before.keys() | {("0.png", "Effusion")}
@@ -85,7 +76,7 @@ def test_what_a_softmax_said_does_not_answer_for_a_sigmoid(data: Path, tmp_path:
     table = pq.read_table(tmp_path / "intervention_metrics.parquet")
     assert table["class"].to_pylist() == [name for _, name in classes]
     assert table["predicted"].to_pylist() == [image["predicted"] for image in several["per_image"]]
-    assert _log_odds(_run(data, tmp_path / "new", ("Fracture|Effusion", "Mass"))) == found
+    assert _log_odds(_intervene(data, tmp_path / "new", ("Fracture|Effusion", "Mass"))) == found
     assert all(abs(found[key] - before[key]) > 0.05 for key in before)  # a logit is not that of a softmax
 
 
@@ -94,8 +85,8 @@ def test_the_lesions_of_a_predicted_class_are_those_of_its_label(data: Path, tmp
     labels = ("Mass=1|Fracture=0", "Mass=1|Effusion=0")
     low = ("--decision-threshold", "0.01")  # so that all are predicted
     wanted = ("--target-class", "predicted", *low, "--label-map", "Fracture=Fracture")
-    part = _run(data, tmp_path, labels, *wanted)
-    whole = _run(data, tmp_path, labels, *wanted[:-2])
+    part = _intervene(data, tmp_path, labels, *wanted)
+    whole = _intervene(data, tmp_path, labels, *wanted[:-2])
     of_class = {image["target_class"]: image["lesion"] for image in part["per_image"] if image["image_id"] == "0.png"}
     of_all = {image["target_class"]: image["lesion"] for image in whole["per_image"] if image["image_id"] == "0.png"}
     assert of_class["Mass"] != of_all["Mass"]  # nothing of Fracture

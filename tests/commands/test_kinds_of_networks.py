@@ -25,10 +25,9 @@ from timm.models import save_for_hf
 from timm.utils.checkpoint_saver import CheckpointSaver
 from torch import Tensor, nn
 from torch.nn import functional
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -291,11 +290,6 @@ def _scores(evidence: NDArray[np.float64], prefix: str = "") -> dict[str, float]
     return {f"{prefix}{name}": float(value) for name, value in scores.items()}
 
 
-def _run(*arguments: object) -> None:
-    result = CliRunner().invoke(app, [*map(str, arguments)])
-    assert result.exit_code == 0, result.output + repr(result.exception)
-
-
 @pytest.fixture(scope="module", params=KINDS, ids=lambda make: make.__name__.strip("_"))
 def ran(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, int], None]
@@ -310,15 +304,15 @@ def ran(
         (folder / "split.csv").write_text("\n".join(["image_id,split,label", *lines]))
         base = [folder / "BTXRD", "--split-csv", folder / "split.csv", "--device", "cpu", *kind.flags, *NORMALISED]
         for method in METHODS:
-            _run("infer", *base, "--method", method, "-o", folder / method)
+            run("infer", *base, "--method", method, "-o", folder / method)
         own = [*base, "--method", METHODS[0], "-o", folder / METHODS[0], "--set", "evaluation.resamples=100"]
         own += ["--set", "gradcam.examples_per_class=1", "--set", "evaluation.baselines=false"]
         for command in ("gallery", "annotate-iou", "performance"):
-            _run(command, *own, "--dpi", 50)
-        _run("report", *own)
+            run(command, *own, "--dpi", 50)
+        run("report", *own)
         tables = [folder / method / "predictions.parquet" for method in METHODS]
         annotations = folder / "BTXRD" / "Annotations"
-        _run("compare", *tables, "-o", folder / "compared", "--annotations", annotations, "--dpi", 50)
+        run("compare", *tables, "-o", folder / "compared", "--annotations", annotations, "--dpi", 50)
         yield Ran(kind, folder)
     sys.modules.pop("pair_net", None)
 

@@ -10,9 +10,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands import layers as workflow
 from btxrd_explain.core.ceiling import ceiling_iou, reference_lesions
 from btxrd_explain.core.choices import ResizeMode
@@ -20,6 +18,9 @@ from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.inputs.annotation_file import read_annotation
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.settings import load_settings
+from tests.support.command_line import run
+from tests.support.labelme import write_labelme
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,8 +85,7 @@ def test_where_the_grid_tells_no_place_there_is_no_ceiling(mask: NDArray[np.bool
 
 
 def _layers(*arguments: str) -> Any:  # noqa: ANN401 -- JSON
-    result = CliRunner().invoke(app, ["layers", *arguments, "--json"])
-    assert result.exit_code == 0, result.output
+    result = run("layers", *arguments, "--json")
     return json.loads(result.stdout)
 
 
@@ -126,23 +126,14 @@ def test_a_head_of_zeros_is_filled(tmp_path: Path) -> None:
     path = tmp_path / "zeros.pt"
     content = {"state_dict": network.state_dict(), "class_names": ["a", "b", "c"]}
     torch.save(content | {"config": {"model": {"backbone": "gmlp_ti16_224"}, "data": {"image_size": 64}}}, path)
-    result = CliRunner().invoke(app, ["layers", str(path)])
-    assert result.exit_code == 3
+    result = run("layers", path, code=3)
     message = "scores do not depend on the image (the weights 'head.weight' are all zero): load a trained checkpoint"
     assert message in " ".join(result.output.split())
 
 
-def _checkpoint(folder: Path) -> Path:
-    network = timm.create_model("test_resnet", num_classes=3)
-    content = {"state_dict": network.state_dict(), "class_names": ["Normal", "Benign", "Malignant"]}
-    path = folder / "best.pt"
-    torch.save(content | {"config": {"model": {"backbone": "test_resnet"}, "data": {"image_size": 64}}}, path)
-    return path
-
-
 @pytest.mark.usefixtures("few_lesions")
 def test_a_checkpoint_with_or_without_the_flag(tmp_path: Path) -> None:
-    path = str(_checkpoint(tmp_path))
+    path = str(save_network(tmp_path / "best.pt"))
     named, flagged = _layers(path), _layers("--checkpoint", path)
     assert named == flagged
     assert named["input_size"] == [64, 64]
@@ -165,14 +156,12 @@ def test_the_demos_classifier_has_a_name() -> None:
     ],
 )
 def test_what_is_neither_file_nor_architecture(name: str, code: int, message: str) -> None:
-    result = CliRunner().invoke(app, ["layers", name])
-    assert result.exit_code == code
+    result = run("layers", name, code=code)
     assert message in " ".join(result.output.split())
 
 
 def test_nothing_named() -> None:
-    result = CliRunner().invoke(app, ["layers"])
-    assert result.exit_code == 2
+    result = run("layers", code=2)
     assert "name a checkpoint or an architecture" in " ".join(result.output.split())
 
 
@@ -195,13 +184,10 @@ def test_a_broken_annotation_is_named_and_the_others_count(tmp_path: Path) -> No
     (tmp_path / "Annotations").mkdir()
     for number in range(2):
         Image.fromarray(np.zeros((60, 40), np.uint8)).save(tmp_path / "images" / f"{number}.png")
-    bare = CliRunner().invoke(app, ["layers", "test_resnet", "--images", str(tmp_path / "images")])
-    assert bare.exit_code == 4
+    bare = run("layers", "test_resnet", "--images", tmp_path / "images", code=4)
     assert "none of the radiographs is annotated: name the annotations with --annotations" in bare.output
-    shape = '{"label": "x", "points": [[5, 5], [20, 5], [20, 30]], "shape_type": "polygon"}'
-    (tmp_path / "Annotations" / "0.json").write_text(f'{{"shapes": [{shape}], "imageHeight": 60, "imageWidth": 40}}')
+    write_labelme(tmp_path / "Annotations" / "0.json", (60, 40), ("x", [[5, 5], [20, 5], [20, 30]]))
     (tmp_path / "Annotations" / "1.json").write_text("{broken")
-    result = CliRunner().invoke(app, ["layers", "test_resnet", "--images", str(tmp_path / "images"), "--json"])
-    assert result.exit_code == 0, result.output
+    result = run("layers", "test_resnet", "--images", tmp_path / "images", "--json")
     assert "1.json" in result.stderr
     assert json.loads(result.stdout)["layers"][-1]["ceiling"] is not None

@@ -28,15 +28,15 @@ from sklearn.metrics import (
     roc_auc_score,
     roc_curve,
 )
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.labels import truth_matrix
 from btxrd_explain.errors import InputError
 from btxrd_explain.inputs.split_csv import read_split_csv
 from btxrd_explain.predictions.record import FileStamp
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run, told
+from tests.support.labelme import write_labelme
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,9 +81,8 @@ def made(
         Image.fromarray(pixels).resize((60, 80), Image.Resampling.BICUBIC).save(folder / "images" / name)
         content = (folder / "images" / name).read_bytes()
         shapes = [_box("fracture", 5, 5, 25, 30), _box("effusion", 30, 40, 55, 75), _box("screw", 0, 60, 10, 70)]
-        document = {"shapes": shapes[: 1 + number % 3], "imageHeight": 80, "imageWidth": 60}
         if number % 8 != 5:
-            (folder / "Annotations" / f"IMG{number:06d}.json").write_text(json.dumps(document))
+            write_labelme(folder / "Annotations" / f"IMG{number:06d}.json", (80, 60), *shapes[: 1 + number % 3])
         facts = {
             "stamp": FileStamp(len(content), 1, hashlib.sha256(content).hexdigest()),
             "size": Size(80, 60),
@@ -103,19 +102,12 @@ def made(
     return folder
 
 
-def _box(label: str, left: float, top: float, right: float, bottom: float) -> dict[str, Any]:
-    points = [[left, top], [right, top], [right, bottom], [left, bottom]]
-    return {"label": label, "points": points, "shape_type": "polygon"}
-
-
-def _run(command: str, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- typer's result
-    result = CliRunner().invoke(app, [command, *map(str, arguments)])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return result
+def _box(label: str, left: int, top: int, right: int, bottom: int) -> tuple[str, list[list[int]]]:
+    return label, [[left, top], [right, top], [right, bottom], [left, bottom]]
 
 
 def _report(command: str, *arguments: object) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(_run(command, *arguments, "--json").stdout)
+    document: dict[str, Any] = told(command, *arguments)
     return document
 
 
@@ -190,7 +182,7 @@ def test_thresholds_are_set_per_class_and_compared_as_the_table_holds_them(made:
         assert part["threshold"] == threshold
         assert part["TP"] == np.sum(said & (truth[:, index] == 1))
         assert part["FP"] == np.sum(said & (truth[:, index] == 0))
-    result = _run("performance", "--predictions", table, "-o", tmp_path, "--decision-threshold", "Cyst=0.2", code=2)
+    result = run("performance", "--predictions", table, "-o", tmp_path, "--decision-threshold", "Cyst=0.2", code=2)
     assert "'Cyst'" in result.stderr
 
 
@@ -208,7 +200,7 @@ def test_thresholds_are_tuned_on_other_radiographs_by_the_youden_index(made: Pat
         index_of_best = (true - false)[best]
         assert found["per_class"][name]["threshold"] == (thresholds[best] if index_of_best > 0 else 0.5)
         assert found["tuned_on"]["values"].get(name, 0) == pytest.approx(index_of_best)
-    result = _run("performance", *own, "--split", "test", *tuned, "test", code=4)
+    result = run("performance", *own, "--split", "test", *tuned, "test", code=4)
     assert "among those that are scored" in result.stderr
 
 
@@ -223,7 +215,7 @@ def test_labels_without_a_lesion_are_a_setting(made: Path, tmp_path: Path, make_
         own = ("--predictions", tmp_path / "predictions.parquet", "-o", tmp_path, *flags)
         found = _report("performance", *own)["per_class"]["Fracture"]
         assert sum(found[part] for part in ("TP", "FP", "FN", "TN")) == known
-        _run("annotate-iou", *own, "--annotations", made / "Annotations", "--no-baselines")
+        run("annotate-iou", *own, "--annotations", made / "Annotations", "--no-baselines")
         table = pq.read_table(tmp_path / "annotation_metrics.parquet").to_pylist()
         reasons = [image["excluded"] for image in table if image["image_id"] < "IMG000003"]
         assert set(reasons) == {"none of the classes is true" if known == 8 else "no known true class"}
@@ -334,7 +326,7 @@ def test_predicted_classes_are_those_above_their_thresholds(made: Path, tmp_path
 
 
 def test_the_page_tells_all_classes_of_a_radiograph(made: Path, tmp_path: Path) -> None:
-    _run("report", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path, "--layout", "file")
+    run("report", "--predictions", made / "out" / "predictions.parquet", "-o", tmp_path, "--layout", "file")
     page = (tmp_path / "report.html").read_text("utf-8")
     data = json.loads(page.partition('id="report-data">')[2].partition("</script>")[0])
     first = data["rows"][0]
@@ -365,7 +357,7 @@ def test_the_commands_of_its_page_run(made: Path, tmp_path: Path, monkeypatch: p
     commands = blocks.splitlines()
     assert len(commands) == 6
     for command in commands:
-        _run(*shlex.split(command)[1:])
+        run(*shlex.split(command)[1:])
 
 
 def test_tables_are_compared_by_true_class(made: Path, tmp_path: Path) -> None:
@@ -379,7 +371,7 @@ def test_tables_are_compared_by_true_class(made: Path, tmp_path: Path) -> None:
     assert {of["difference"] and of["difference"]["iou"]["mean"] for of in found["tables"].values()} == {None, 0.0}
     true = [sum(truth == 1 for truth in truths) for truths in _truth_by_hand()]
     assert found["n"] == sum(count for number, count in enumerate(true) if number % 8 != 5)
-    result = _run("compare", first, other, "-o", tmp_path, "--target-class", "predicted", code=2)
+    result = run("compare", first, other, "-o", tmp_path, "--target-class", "predicted", code=2)
     assert "cannot be paired" in result.stderr
 
 
@@ -399,7 +391,7 @@ def test_labels_of_several_classes_for_one_prediction_are_a_warning(of_one_class
     assert (found["num_images"], found["excluded"]) == (2, {"no known true class": 2})
     assert "multi_label" not in found
     assert "npv" not in found["per_class"]["Fracture"]
-    result = _run("performance", "-o", of_one_class, "--decision-threshold", "0.3", code=2)
+    result = run("performance", "-o", of_one_class, "--decision-threshold", "0.3", code=2)
     assert "exclude each other" in result.stderr
 
 

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.choices import Activation
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +112,7 @@ def inside(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def _infer(build: str, *flags: str, output: str | None = None) -> Result:
     command = ["infer", "BTXRD", "-c", "w.pt", "--factory", f"many_outputs:{build}", "--device", "cpu"]
-    return CliRunner().invoke(app, [*command, "-o", output or build, *flags])
+    return run(*command, "-o", output or build, *flags, code=None)
 
 
 def _table(folder: str) -> tuple[Any, Any, Any]:
@@ -159,8 +158,7 @@ def test_other_commands_adapt_too() -> None:
         ["layers", "w.pt", "--factory", "many_outputs:pair"],
         ["sanity", "BTXRD", "-c", "w.pt", "--factory", "many_outputs:pair", "--insertion-deletion", "-o", "sane"],
     ):
-        result = CliRunner().invoke(app, command)
-        assert result.exit_code == 0, result.output
+        run(*command)
 
 
 def test_a_softmax_inside_is_not_squashed_again(plain: tuple[Any, Any]) -> None:

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from matplotlib.text import Text
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.classification import measure_performance
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
 from btxrd_explain.predictions.record import Prediction, RowStatus
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,13 +44,8 @@ def results(tmp_path: Path, make_row: Callable[..., Prediction], make_table: Cal
     return tmp_path
 
 
-def _run(*arguments: object) -> Any:  # noqa: ANN401 -- typer's result
-    return CliRunner().invoke(app, ["performance", *map(str, arguments)])
-
-
 def test_the_report_says_what_was_counted_by_hand(results: Path) -> None:
-    result = _run("-o", results, "--json")
-    assert result.exit_code == 1, result.output  # one image is unreadable, and named
+    result = run("performance", "-o", results, "--json", code=1)  # one image is unreadable, and named
     report = json.loads(result.stdout)
     assert report == json.loads((results / "performance.json").read_text())
     assert report["num_images"] == 6
@@ -80,7 +74,8 @@ def test_intervals_draw_groups_where_there_are_some(results: Path) -> None:
     """All images of one patient: there is nothing to draw."""
     lines = [f"IMG{number:06d}.jpeg,{'one' if number < 6 else 'two'}" for number in range(8)]
     (results / "patients.csv").write_text("\n".join(["image_id,patient", *lines]))
-    result = _run("-o", results, "--json", "--group-column", "patient", "--metadata", results / "patients.csv")
+    grouped = ("--group-column", "patient", "--metadata", results / "patients.csv")
+    result = run("performance", "-o", results, "--json", *grouped, code=1)
     report = json.loads(result.stdout)
     assert report["statistics"]["unit"] == "patient"
     assert report["accuracy"]["mean"] == pytest.approx(4 / 6)
@@ -89,8 +84,7 @@ def test_intervals_draw_groups_where_there_are_some(results: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_figures_are_written_in_the_format_asked_for(results: Path, kind: str) -> None:
-    result = _run("-o", results, "--format", kind)
-    assert result.exit_code == 1, result.output  # one image is unreadable, and named
+    result = run("performance", "-o", results, "--format", kind, code=1)  # one image is unreadable, and named
     for name in ("calibration", "roc", "precision_recall"):
         assert (results / f"performance_{name}.{kind}").stat().st_size > 1000
         assert f"performance_{name}.{kind}" in result.stdout
@@ -103,8 +97,7 @@ def test_labels_are_needed(
     tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callable[..., None]
 ) -> None:
     make_table(tmp_path / "predictions.parquet", ("a", "b"), [make_row("IMG000000.jpeg", None, (0.5, 0.5))])
-    result = _run("-o", tmp_path)
-    assert result.exit_code == 4
+    result = run("performance", "-o", tmp_path, code=4)
     assert "known true class" in result.stderr
 
 

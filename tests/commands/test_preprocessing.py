@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import timm
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
 import btxrd_explain
-from btxrd_explain.cli import app
 from btxrd_explain.commands.sanity.sample import load_sample
 from btxrd_explain.core.choices import Clahe, Depth
 from btxrd_explain.core.geometry import Size
@@ -29,6 +26,9 @@ from btxrd_explain.predictions.provenance import Provenance, fingerprint
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.progress import Listener
 from btxrd_explain.settings import Settings, load_settings
+from tests.support.command_line import run
+from tests.support.labelme import write_labelme
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,14 +41,6 @@ pytestmark = [
     pytest.mark.usefixtures("blank_figures"),
     pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning"),  # random weights
 ]
-
-
-def save_checkpoint(path: Path, architecture: str, size: Any, **options: Any) -> None:  # noqa: ANN401
-    torch.manual_seed(3)
-    network: Any = timm.create_model(architecture, num_classes=3, **options)
-    torch.nn.init.normal_(network.get_classifier().weight, std=2.0)
-    config = {"model": {"backbone": architecture}, "data": {"image_size": size}}
-    torch.save({"model_state_dict": network.state_dict(), "config": config, "class_names": NAMES}, path)
 
 
 @pytest.fixture(scope="module")
@@ -65,13 +57,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Image.fromarray(pixels if number else pixels.astype(np.uint16) * 250).save(folder / "images" / f"{number}.png")
         lines.append(f"{number}.png,test,{NAMES[number % 3]}")
         if number % 3:
-            shape = {"label": "x", "points": [[10, 20], [50, 30], [40, 70]], "shape_type": "polygon"}
-            annotation = {"shapes": [shape], "imageHeight": 90 + number, "imageWidth": 70}
-            (folder / "labelme" / f"{number}.json").write_text(json.dumps(annotation))
+            lesion = ("x", [[10, 20], [50, 30], [40, 70]])
+            write_labelme(folder / "labelme" / f"{number}.json", (90 + number, 70), lesion)
     (folder / "split.csv").write_text("\n".join(lines))
-    save_checkpoint(folder / "tall.pt", "test_resnet", [96, 64])
-    save_checkpoint(folder / "plain.pt", "test_resnet", None)
-    save_checkpoint(folder / "vit.pt", "test_vit", [3, 96, 64], img_size=(96, 64))
+    drawn: dict[str, Any] = {"seed": 3, "spread": 2.0}
+    save_network(folder / "tall.pt", side=[96, 64], **drawn)
+    save_network(folder / "plain.pt", side=None, **drawn)
+    own: dict[str, Any] = {"architecture": "test_vit", "options": {"img_size": (96, 64)}}
+    save_network(folder / "vit.pt", side=[3, 96, 64], **own, **drawn)
     return folder
 
 
@@ -86,12 +79,6 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     monkeypatch.chdir(tmp_path)
     yield path
     sys.modules.pop("own_pictures", None)
-
-
-def run(*arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- the result of typer's runner
-    result = CliRunner().invoke(app, [*map(str, arguments)])
-    assert result.exit_code == code, result.output
-    return result
 
 
 @pytest.mark.parametrize(("name", "grid"), [("tall", (3, 2)), ("vit", (6, 4))])

@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.choices import MaskPolicy
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.masks import lesion_masks
@@ -19,6 +17,7 @@ from btxrd_explain.inputs.annotation_file import read_annotation
 from btxrd_explain.inputs.labelme import read_labelme
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,8 +40,7 @@ def out(sample: Path, wild_checkpoint: Path) -> Path:
     csv_file = sample / "split_test.csv"
     for command in ("infer", "gallery", "annotate-iou"):
         arguments = [command, sample, "--split-csv", csv_file, "--checkpoint", wild_checkpoint, "-o", out]
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        assert result.exit_code == 0, result.output
+        run(*arguments)
     return out
 
 

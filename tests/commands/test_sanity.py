@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 import timm
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands.sanity.randomised import randomise
 from btxrd_explain.commands.sanity.sample import Subject, draw_records
 from btxrd_explain.core.choices import ResizeMode
@@ -29,6 +27,7 @@ from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.progress import Listener
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,17 +46,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def run(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- JSON
+def sanity(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- JSON
     command = ["sanity", data, "-c", demo_checkpoint(), "-o", out, "--json", *arguments]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == code, result.output
+    result = run(*command, code=code)
     return json.loads(result.stdout) if code < 2 else result.stderr
 
 
 @pytest.fixture(scope="module")
 def passed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("out")
-    return run(
+    return sanity(
         data, out, "--insertion-deletion", "--stability", "--steps", 4, "--stages", 2, "--set", "output.dpi=150"
     ), out
 
@@ -114,7 +112,7 @@ def test_a_map_of_edges_follows_the_radiograph_wherever_it_moves(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Explainer, "explain", edges)
-    found = run(data, tmp_path, "--sample", 4, "--stages", 2, "--stability")["stability"]
+    found = sanity(data, tmp_path, "--sample", 4, "--stages", 2, "--stability")["stability"]
     flipped = next(one for one in found["changes"] if one["change"] == "flip")
     assert flipped["spearman"]["mean"] == pytest.approx(1, abs=1e-3)
 
@@ -127,7 +125,7 @@ def test_the_figures_are_there(passed: tuple[dict[str, Any], Path]) -> None:
 
 def test_the_same_seed_gives_the_same_report(data: Path, tmp_path: Path) -> None:
     arguments = ("--sample", 2, "--stages", 2)
-    first, again, other = (run(data, tmp_path / "o", *arguments, "--random-seed", seed) for seed in (7, 7, 8))
+    first, again, other = (sanity(data, tmp_path / "o", *arguments, "--random-seed", seed) for seed in (7, 7, 8))
     assert first == again
     assert first["stages"] != other["stages"]
     assert first["insertion_deletion"] is first["stability"] is None
@@ -147,7 +145,7 @@ def edges(self: Explainer, batch: torch.Tensor, *_: object) -> list[Explanation]
 
 def test_a_map_of_edges_is_called_out(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Explainer, "explain", edges)
-    report = run(data, tmp_path, "--sample", 4, "--stages", 2)
+    report = sanity(data, tmp_path, "--sample", 4, "--stages", 2)
     assert report["outcome"] == "survive"
     assert "A map that survives random weights says nothing about the model." in report["verdict"]
     assert [stage["spearman"]["mean"] for stage in report["stages"]] == pytest.approx([1] * len(report["stages"]))
@@ -157,8 +155,7 @@ def test_a_map_of_edges_is_called_out(data: Path, tmp_path: Path, monkeypatch: p
 
 def test_the_terminal_shows_verdict_and_stages(data: Path, tmp_path: Path) -> None:
     command = ["sanity", data, "-c", demo_checkpoint(), "-o", tmp_path, "--sample", 2, "--stages", 2]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 0, result.output
+    result = run(*command)
     report = json.loads((tmp_path / "sanity_report.json").read_text())
     for text in ("Spearman", "layer4", "different images", "report: ", "sanity_curves.png"):
         assert text in result.stdout
@@ -170,12 +167,12 @@ def test_images_without_a_heat_map_are_named(data: Path, tmp_path: Path) -> None
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "broken.png").write_bytes(b"no image")
     (tmp_path / "scans" / "black.png").write_bytes((next((data / "images").iterdir())).read_bytes())
-    report = run(tmp_path / "scans", tmp_path / "out", "--stages", 2, code=1)
+    report = sanity(tmp_path / "scans", tmp_path / "out", "--stages", 2, code=1)
     assert report["outcome"] == "undecided"
     assert "only 1 maps" in report["verdict"] or "hold no evidence" in report["verdict"]
     assert [image["image_id"] for image in report["excluded_images"]] == ["broken.png"]
     (tmp_path / "scans" / "black.png").unlink()
-    assert "none of the 1 images has a heat map, such as 'broken.png'" in run(tmp_path / "scans", tmp_path, code=4)
+    assert "none of the 1 images has a heat map, such as 'broken.png'" in sanity(tmp_path / "scans", tmp_path, code=4)
 
 
 @pytest.mark.real_data
@@ -185,8 +182,7 @@ def test_maps_of_real_radiographs_change_with_the_weights(
     """ImageNet's features, a head fitted on nine images: the maps depend on both, and are much alike."""
     root = real_data / "btxrd_sample"
     command = ["sanity", root, "--split-csv", root / "split_test.csv", "-c", wild_checkpoint, "-o", tmp_path, "--json"]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == 0, result.output
+    result = run(*command)
     report = json.loads(result.stdout)
     assert (report["outcome"], report["num_images"]) == ("change", 15)
     assert [stage["name"] for stage in report["stages"]][:3] == ["classifier", "conv_head", "blocks.6"]

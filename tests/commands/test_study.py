@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.parquet as pq
 import pytest
-import timm
-import torch
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands.study import criteria, report, steps
 from btxrd_explain.commands.study.criteria import Name, Outcome, Pair
 from btxrd_explain.commands.study.steps import Measured
@@ -23,6 +19,8 @@ from btxrd_explain.finding import Finding
 from btxrd_explain.inference import compute
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.settings import Settings
+from tests.support.command_line import run
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -63,20 +61,14 @@ def place(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, 
     folder = tmp_path_factory.mktemp("study")
     write_root(folder, COUNT)
     for name, architecture, seed in (("a", "test_resnet", 0), ("b", "test_resnet", 3), ("other", "test_vit", 0)):
-        torch.manual_seed(seed)
-        sized: dict[str, Any] = {"img_size": 64} if "vit" in architecture else {}
-        network: Any = timm.create_model(architecture, num_classes=3, **sized)
-        names = ["Normal", "Benign", "Malignant"]
-        content = {"arch": architecture, "class_names": names, "state_dict": network.state_dict()}
-        torch.save(content, folder / f"{name}.pt")
+        sized = {"img_size": 64} if "vit" in architecture else {}
+        save_network(folder / f"{name}.pt", architecture=architecture, options=sized, side=None, seed=seed)
     return folder
 
 
-def run(place: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- typer's result
+def study(place: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- typer's result
     command = ["study", place / "BTXRD", "--split-csv", place / "split.csv", "-o", out, *FEW, *arguments]
-    result = CliRunner().invoke(app, [str(argument) for argument in command])
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return result
+    return run(*command, code=code)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +81,7 @@ def words(place: Path) -> list[object]:
 @pytest.fixture(scope="module")
 def studied(place: Path, words: list[object], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     out = tmp_path_factory.mktemp("out")
-    return out, run(place, out, *words)
+    return out, study(place, out, *words)
 
 
 def read(path: Path) -> Any:  # noqa: ANN401 -- JSON
@@ -188,7 +180,7 @@ def test_a_repeated_run_computes_nothing_again(
 
     monkeypatch.setattr(Explainer, "_explained", never)
     monkeypatch.setattr("btxrd_explain.commands.sanity.randomise", never)
-    result = run(place, out, *words, "--json")
+    result = study(place, out, *words, "--json")
     assert json.loads(result.stdout) == read(out / "study_report.json") == before[0]
     assert (out / "intervention_journal.jsonl").read_bytes() == before[1]
 
@@ -242,7 +234,7 @@ def test_what_makes_no_study_is_an_error_of_one_line(
     message: str,
 ) -> None:
     monkeypatch.chdir(place)
-    result = run(place, tmp_path / "out", *arguments, code=code)
+    result = study(place, tmp_path / "out", *arguments, code=code)
     assert message in " ".join(result.stderr.split())
     assert not list(tmp_path.rglob("*.json"))
 
@@ -277,8 +269,7 @@ def test_warnings_of_all_reports_are_passed_on_once() -> None:
 
 
 def test_radiographs_must_be_named(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["study", "-c", "demo", "-o", str(tmp_path)])
-    assert result.exit_code == 4
+    result = run("study", "-c", "demo", "-o", tmp_path, code=4)
     assert "no radiographs are named: name a BTXRD root" in " ".join(result.stderr.split())
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.console.next_steps import following, of_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import load_settings
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +33,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder / "data" / "images", folder / "bare")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert CliRunner().invoke(app, shlex.split("infer data -c demo -o 'my run'")).exit_code == 0
-        assert CliRunner().invoke(app, shlex.split("infer bare -c demo -o plain")).exit_code == 0
+        run(*shlex.split("infer data -c demo -o 'my run'"))
+        run(*shlex.split("infer bare -c demo -o plain"))
     return folder
 
 
@@ -46,10 +45,9 @@ def place(whole: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return whole
 
 
-def _run(command: str, stdin: str | None = None) -> tuple[str, list[str], str]:
+def _told(command: str, stdin: str | None = None) -> tuple[str, list[str], str]:
     """Run a command; return its standard output, the lines that lead on, and all that it tells."""
-    result = CliRunner().invoke(app, shlex.split(command), input=stdin)
-    assert result.exit_code == 0, result.output
+    result = run(*shlex.split(command), stdin=stdin)
     told = [line.removeprefix("next: ") for line in result.stderr.splitlines() if line.startswith("next: ")]
     return result.stdout, told, result.stderr
 
@@ -57,7 +55,7 @@ def _run(command: str, stdin: str | None = None) -> tuple[str, list[str], str]:
 def _follow(told: list[str], command: str) -> tuple[Any, str]:
     """Run one of the lines as it is printed; return its JSON document and what it tells."""
     (line,) = (line for line in told if shlex.split(line)[:2] == ["btxrd-explain", command])
-    stdout, _, stderr = _run(f"{line.removeprefix('btxrd-explain ')} --json")
+    stdout, _, stderr = _told(f"{line.removeprefix('btxrd-explain ')} --json")
     return json.loads(stdout), stderr
 
 
@@ -72,7 +70,7 @@ def _of_split(place: Path, split: str) -> set[str]:
 
 
 def test_infer_leads_to_the_split_that_was_asked_for(place: Path) -> None:
-    _, told, _ = _run(f"infer {VAL}")
+    _, told, _ = _told(f"infer {VAL}")
     assert [shlex.split(line)[1] for line in told] == ["gallery", "performance", "annotate-iou"]
     val = _of_split(place, "val")
     assert 0 < len(val) < len(open_table(place / "my run" / "predictions.parquet").index())
@@ -84,7 +82,7 @@ def test_infer_leads_to_the_split_that_was_asked_for(place: Path) -> None:
 
 @pytest.mark.parametrize("command", ["gallery", "performance"])
 def test_analyses_lead_to_the_same_radiographs(place: Path, command: str) -> None:
-    _, told, _ = _run(f"{command} {VAL}")
+    _, told, _ = _told(f"{command} {VAL}")
     found, _ = _follow(told, {"gallery": "annotate-iou", "performance": "gallery"}[command])
     if command == "gallery":
         assert _images(found) == _of_split(place, "val")
@@ -97,7 +95,7 @@ def test_an_evaluation_leads_to_a_page_and_regions_of_the_same_protocol(place: P
     """A settings file, a threshold that was tuned, slices, groups and other annotations: the page takes the report."""
     (place / "own.yaml").write_text("annotation:\n  operator: '>'\nevaluation:\n  seed: 7\n")
     more = "--annotations elsewhere --tune-on data/split.csv --tune-split test --by center --group-column center"
-    _, told, _ = _run(f"annotate-iou {VAL} {more} --metadata data/dataset.csv --config own.yaml --set output.dpi=51")
+    _, told, _ = _told(f"annotate-iou {VAL} {more} --metadata data/dataset.csv --config own.yaml --set output.dpi=51")
     report = json.loads((place / "my run" / "annotation_report.json").read_text("utf-8"))
     assert report["protocol"]["tuned_on"] is not None
     page, said = _follow(told, "report")
@@ -112,56 +110,55 @@ def test_an_evaluation_leads_to_a_page_and_regions_of_the_same_protocol(place: P
 
 def test_paths_on_the_standard_input_are_left_to_a_table_that_holds_no_others(place: Path) -> None:
     paths = [str(path) for path in sorted((place / "bare").iterdir())]
-    assert _run("infer - -c demo -o plain", "\n".join(paths[:1]))[1] == []  # all of the table would be other numbers
-    _, told, _ = _run("infer - -c demo -o plain", "\n".join(paths))
+    assert _told("infer - -c demo -o plain", "\n".join(paths[:1]))[1] == []  # all of the table would be other numbers
+    _, told, _ = _told("infer - -c demo -o plain", "\n".join(paths))
     assert told == ["btxrd-explain export --checkpoint demo -o plain --to labelme"]
     assert _follow(told, "export")[0]["exported"] == len(paths)
 
 
 def test_checks_lead_to_what_they_are_a_check_of(place: Path) -> None:
-    _, told, _ = _run(f"sanity {VAL} --sample 2 --stages 2")
+    _, told, _ = _told(f"sanity {VAL} --sample 2 --stages 2")
     assert _images(_follow(told, "annotate-iou")[0]) == _of_split(place, "val")
-    assert _run("sanity bare -c demo -o plain --sample 2 --stages 2")[1] == []  # nothing there is annotated
+    assert _told("sanity bare -c demo -o plain --sample 2 --stages 2")[1] == []  # nothing there is annotated
 
 
 def test_interventions_lead_to_the_page_that_shows_them(place: Path) -> None:
-    _, told, _ = _run(f"intervene {VAL} --controls 1 --pictures 0")
+    _, told, _ = _told(f"intervene {VAL} --controls 1 --pictures 0")
     assert _follow(told, "report")[0]["images"] == len(_of_split(place, "val"))
     assert "intervention" in (place / "my run" / "report.html").read_text("utf-8")
 
 
 def test_tables_lead_to_what_they_are_good_for(place: Path) -> None:
-    _, told, _ = _run("merge 'my run/predictions.parquet' -o merged/predictions.parquet")
+    _, told, _ = _told("merge 'my run/predictions.parquet' -o merged/predictions.parquet")
     assert told == ["btxrd-explain gallery -o merged"]
     _follow(told, "gallery")
-    _, told, _ = _run("merge plain/predictions.parquet -o merged/bare.parquet")
+    _, told, _ = _told("merge plain/predictions.parquet -o merged/bare.parquet")
     assert told == ["btxrd-explain export --to labelme --predictions merged/bare.parquet"]
     (place / "strange.csv").write_text(
         "image_id,split,label\n" + "".join(f"{path.name},all,Chondroma\n" for path in (place / "bare").iterdir())
     )
-    assert CliRunner().invoke(app, shlex.split("infer bare --split-csv strange.csv -c demo -o other")).exit_code == 0
-    _, told, _ = _run("merge other/predictions.parquet -o merged/other.parquet")
+    run(*shlex.split("infer bare --split-csv strange.csv -c demo -o other"))
+    _, told, _ = _told("merge other/predictions.parquet -o merged/other.parquet")
     assert told == ["btxrd-explain export --to labelme --predictions merged/other.parquet"]  # no class of the network
-    _run("export --to npz --predictions plain/predictions.parquet -o plain")
-    _, told, _ = _run("import-maps plain/npz --images bare -o imported")
+    _told("export --to npz --predictions plain/predictions.parquet -o plain")
+    _, told, _ = _told("import-maps plain/npz --images bare -o imported")
     assert told == ["btxrd-explain report -o imported"]
     _follow(told, "report")
-    _run("export --to npz -o 'my run'")
-    _, told, _ = _run("import-maps 'my run/npz' --images bare --annotations elsewhere -o imported")
+    _told("export --to npz -o 'my run'")
+    _, told, _ = _told("import-maps 'my run/npz' --images bare --annotations elsewhere -o imported")
     assert told == ["btxrd-explain annotate-iou --annotations elsewhere -o imported"]
     assert _follow(told, "annotate-iou")[0]["num_images"]
 
 
 def test_results_that_were_moved_without_their_radiographs_say_what_to_do(place: Path) -> None:
-    _run(f"infer {VAL}")
+    _told(f"infer {VAL}")
     (place / "far" / "away").mkdir(parents=True)
     shutil.copytree(place / "my run", place / "far" / "away" / "run")
     count = len(open_table(place / "my run" / "predictions.parquet").index())
     results = {"gallery": "gallery.json", "report": "report.html"}
     for command, name in results.items():
         (place / "far" / "away" / "run" / name).write_text("with pictures")
-        result = CliRunner().invoke(app, shlex.split(f"{command} -o far/away/run"))
-        assert result.exit_code == 4
+        result = run(*shlex.split(f"{command} -o far/away/run"), code=4)
         assert f"none of the {count} radiographs is there" in result.stderr
         assert (place / "far" / "away" / "run" / name).read_text() == "with pictures"
     told = result.stderr
@@ -169,23 +166,23 @@ def test_results_that_were_moved_without_their_radiographs_say_what_to_do(place:
     shutil.copytree(place / "data" / "images", place / "here")
     Image.new("L", (9, 9)).save(place / "here" / "further.png")
     named = "--images here -o far/away/run"
-    said = _run(f"gallery {named}")[2]
+    said = _told(f"gallery {named}")[2]
     assert f"1 of {count + 1} images have no row in the table, such as 'further.png', and are left out" in said
     assert f"{count} of {count} radiographs were moved, and are found in 'here'" in said
     assert "not shown" not in said
-    page = json.loads(_run(f"report --split val {named} --json")[0])
+    page = json.loads(_told(f"report --split val {named} --json")[0])
     assert page["images"] == page["shown"] == len(_of_split(place, "val"))
     Image.new("L", (9, 9)).save(min((place / "here").glob("*.jpeg")))  # another radiograph of that name
-    said = CliRunner().invoke(app, shlex.split(f"gallery {named}")).stderr
+    said = run(*shlex.split(f"gallery {named}"), code=None).stderr
     assert f"{count - 1} of {count} radiographs were moved" in said
     assert "not the files that were predicted under these names" in said
-    _run("infer --images data/images -c demo -o far/away/run")
-    assert "is not there" not in _run("gallery -o far/away/run")[2]
+    _told("infer --images data/images -c demo -o far/away/run")
+    assert "is not there" not in _told("gallery -o far/away/run")[2]
 
 
 def test_a_settings_file_leads_to_the_settings_in_effect(place: Path) -> None:
     (place / "new.yaml").unlink(missing_ok=True)
-    _, told, _ = _run("config init new.yaml")
+    _, told, _ = _told("config init new.yaml")
     assert told == ["btxrd-explain config --config new.yaml"]
     assert _follow(told, "config")[0]["settings"]["annotation"]["threshold"] == 0.5
 

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.console.progress import Phases
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode, InputError
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,24 +54,23 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(folder / "data", seed=1, per_class={"test": 3})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        assert CliRunner().invoke(app, ["infer", "data", "-c", "demo"]).exit_code == 0
+        run("infer", "data", "-c", "demo")
     (folder / "results").mkdir()
     shutil.copy(folder / "btxrd-explain-out" / "predictions.parquet", folder / "results" / "other.parquet")
     return folder
 
 
-def _run(command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+def _shown(command: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
     monkeypatch.chdir(place)
     monkeypatch.setenv("COLUMNS", "80")
     (place / "new.yaml").unlink(missing_ok=True)
-    result = CliRunner().invoke(app, shlex.split(command))
-    assert result.exit_code == 0, result.output
+    result = run(*shlex.split(command))
     return result.stdout, result.stderr
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_results_fit_80_columns(place: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    stdout, _ = _run(command, place, monkeypatch)
+    stdout, _ = _shown(command, place, monkeypatch)
     assert stdout.strip()
     assert [line for line in stdout.splitlines() if len(line) > 80] == []
 
@@ -90,7 +88,7 @@ def test_results_fit_80_columns(place: Path, command: str, monkeypatch: pytest.M
     ],
 )
 def test_the_next_step_is_told(place: Path, command: str, steps: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    _, stderr = _run(command, place, monkeypatch)
+    _, stderr = _shown(command, place, monkeypatch)
     told = [line for line in stderr.splitlines() if line.startswith("next: btxrd-explain")]
     assert told == [f"next: btxrd-explain {step}" for step in steps]
 
@@ -101,7 +99,7 @@ def test_the_next_step_names_the_table_and_the_folder(
     place: Path, command: str, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(place / "my run", ignore_errors=True)
-    _, stderr = _run(f"{command} --predictions {table} -o 'my run'", place, monkeypatch)
+    _, stderr = _shown(f"{command} --predictions {table} -o 'my run'", place, monkeypatch)
     told = [line.removeprefix("next: btxrd-explain ") for line in stderr.splitlines() if line[:5] == "next:"]
     assert told
     named = ["-o", "my run", "--predictions", table]
@@ -116,21 +114,21 @@ def test_the_reader_of_a_pipe_may_leave_before_a_table_is_printed() -> None:
 
 @pytest.mark.parametrize("command", ["infer data -c demo", "gallery --examples-per-class 5"])
 def test_quiet_leaves_results_alone(place: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    loud, _ = _run(command, place, monkeypatch)
-    stdout, stderr = _run(f"{command} --quiet", place, monkeypatch)
+    loud, _ = _shown(command, place, monkeypatch)
+    stdout, stderr = _shown(f"{command} --quiet", place, monkeypatch)
     assert stdout == loud
     assert stderr == ""
 
 
 def test_verbose_tells_of_each_image_and_how_long_it_took(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, stderr = _run("infer data -c demo --verbose", place, monkeypatch)
+    _, stderr = _shown("infer data -c demo --verbose", place, monkeypatch)
     assert len(re.findall(r"^IMG\d{6}\.jpe?g: \w+ \([01]\.\d{3}\)$", stderr, re.MULTILINE)) == 9
-    _, stderr = _run("export --to coco -v", place, monkeypatch)
+    _, stderr = _shown("export --to coco -v", place, monkeypatch)
     assert re.search(r"^export to coco: \d+ in \d+\.\d\d s, \d+\.\d/s$", stderr, re.MULTILINE)
 
 
 def test_json_is_alone_on_stdout(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stdout, stderr = _run("performance --json --verbose", place, monkeypatch)
+    stdout, stderr = _shown("performance --json --verbose", place, monkeypatch)
     assert stdout.startswith("{")
     assert stdout.count("\n") == 1
     assert "next:" not in stderr
@@ -140,7 +138,7 @@ def test_json_is_alone_on_stdout(place: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_paths_in_json_lines_are_what_a_shell_can_open(
     place: Path, overlay: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stdout, _ = _run(f"infer data/images/IMG000001.jpeg -c demo -o deep/er --json {overlay}", place, monkeypatch)
+    stdout, _ = _shown(f"infer data/images/IMG000001.jpeg -c demo -o deep/er --json {overlay}", place, monkeypatch)
     (row,) = map(json.loads, stdout.splitlines())
     assert row["path"] == "data/images/IMG000001.jpeg"
     picture = None if overlay else "deep/er/overlays/IMG000001.jpeg.png"

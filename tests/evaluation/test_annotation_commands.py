@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-import timm
-import torch
 from PIL import Image
 from pycocotools import mask as codec
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.inputs.annotation_file import read_annotation
 from btxrd_explain.system.threads import available_cores
-from tests.support import tiny_study
+from tests.support.command_line import run
+from tests.support.labelme import write_labelme
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,37 +48,29 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     coco = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "coco.json").write_text(json.dumps(coco))
     (folder / "split.csv").write_text("\n".join(lines))
-    _save_checkpoint(folder / "best.pt")
-    run(folder, "infer", folder / "images", "--split-csv", folder / "split.csv", "-c", folder / "best.pt")
+    save_network(folder / "best.pt", side=96, seed=3, spread=3.0)
+    run_in(folder, "infer", folder / "images", "--split-csv", folder / "split.csv", "-c", folder / "best.pt")
     return folder
 
 
 def _annotate(folder: Path, number: int, size: Size, label: str) -> dict[str, Any]:
     """Write a lesion as LabelMe file and as mask; return it as run lengths."""
-    points = [[10 + number, 20], [50, 30 + number], [40.5, 70.25]]
-    shape = {"label": label, "points": points, "shape_type": "polygon"}
-    path = folder / "labelme" / f"{number}.json"
-    path.write_text(json.dumps({"shapes": [shape], "imageHeight": size.height, "imageWidth": size.width}))
+    points = [(10 + number, 20), (50, 30 + number), (40.5, 70.25)]
+    path = write_labelme(folder / "labelme" / f"{number}.json", size, (label, points))
     mask = read_annotation(path, size).mask.astype(np.uint8)
     Image.fromarray(mask * LABELS.index(label)).save(folder / "masks" / f"{number}.png")
     runs = codec.encode(np.asfortranarray(mask))
     return {"size": list(size), "counts": runs["counts"].decode()}
 
 
-def _save_checkpoint(path: Path) -> None:
-    torch.manual_seed(3)
-    network: Any = timm.create_model("test_resnet", num_classes=3)
-    torch.nn.init.normal_(network.fc.weight, std=3.0)
-    config = {"model": {"backbone": "test_resnet"}, "data": {"image_size": 96}}
-    torch.save({"model_state_dict": network.state_dict(), "config": config, "class_names": NAMES}, path)
-
-
-def run(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- the result of typer's runner
-    return tiny_study.run(*arguments, "-o", folder / "out", code=code)
+def run_in(folder: Path, *arguments: object, code: int = 0) -> Any:  # noqa: ANN401 -- the result of typer's runner
+    return run(*arguments, "-o", folder / "out", code=code)
 
 
 def report(folder: Path, *arguments: object) -> tuple[dict[str, Any], str]:
-    result = run(folder, "annotate-iou", "--json", "--split-csv", folder / "split.csv", folder / "images", *arguments)
+    result = run_in(
+        folder, "annotate-iou", "--json", "--split-csv", folder / "split.csv", folder / "images", *arguments
+    )
     document: dict[str, Any] = json.loads(result.stdout)
     return document, result.stderr
 
@@ -182,7 +172,7 @@ def test_what_is_odd_about_annotations_is_warned_of_in_the_report_and_by_check(
     assert [image["lesions"] for image in document["per_image"]] == [lesions] * 4
     assert all(share - 0.1 < image["lesion_share"] < share + 0.3 for image in document["per_image"])
     arguments = ("check", data / "images", "--split-csv", data / "split.csv", "--annotations", folder, "--json")
-    checked = json.loads(run(tmp_path, *arguments, "--fail-on", "never").stdout)
+    checked = json.loads(run_in(tmp_path, *arguments, "--fail-on", "never").stdout)
     found = [each for each in checked["findings"] if each["code"] == kind]
     assert [each["images"] for each in found] == [["1.png"], ["2.png"], ["4.png"], ["5.png"]]
 
@@ -193,7 +183,7 @@ def test_the_page_warns_of_odd_annotations_without_an_evaluation_before(data: Pa
     _odd(data, folder, "mask-inverted")
     (data / "out" / "annotation_report.json").unlink(missing_ok=True)
     arguments = ("report", data / "images", "--split-csv", data / "split.csv", "--annotations", folder)
-    assert "a mask looks inverted (4 times)" in run(data, *arguments).stderr
+    assert "a mask looks inverted (4 times)" in run_in(data, *arguments).stderr
     assert "a mask looks inverted (4 times)" in (data / "out" / "report.html").read_text("utf-8")
 
 
@@ -212,17 +202,17 @@ def test_names_that_fit_no_radiograph_are_shown_with_the_nearest(data: Path, tmp
     for name in ("7.json", "image_0.json"):
         (tmp_path / name).write_text((data / "labelme" / "1.json").read_text())
     arguments = ("annotate-iou", data / "images", "--split-csv", data / "split.csv", "--annotations", tmp_path)
-    result = run(data, *arguments, code=4)
+    result = run_in(data, *arguments, code=4)
     nearest = "the names nearest to '0.png' are 'image_0.json' and '7.json'"
     assert f"no annotation there has the name of a radiograph; {nearest}" in result.stderr
 
 
 def test_a_label_map_that_names_no_class_is_an_error(data: Path) -> None:
     arguments = ("annotate-iou", data / "images", "--split-csv", data / "split.csv", "--label-map", "cyst=Beningn")
-    result = run(data, *arguments, code=2)
+    result = run_in(data, *arguments, code=2)
     assert "the label map says that 'cyst' means 'Beningn', which is not a class: write lesion, ignore" in result.stderr
-    assert "give label=meaning" in run(data, *arguments[:-1], "cyst", code=2).stderr
-    assert "name each one once" in run(data, *arguments[:-1], "a=lesion,a=ignore", code=2).stderr
+    assert "give label=meaning" in run_in(data, *arguments[:-1], "cyst", code=2).stderr
+    assert "name each one once" in run_in(data, *arguments[:-1], "a=lesion,a=ignore", code=2).stderr
 
 
 def test_a_bad_mask_is_excluded_with_its_reason(data: Path, tmp_path: Path) -> None:
@@ -247,8 +237,7 @@ def test_every_file_has_the_same_bytes_again(data: Path, tmp_path: Path, monkeyp
         for command in ("annotate-iou", "report", "performance"):
             also = [] if command == "performance" else ["--annotations", data / "labelme"]
             arguments = [command, "--predictions", table, *also, "-o", tmp_path / str(number)]
-            result = CliRunner().invoke(app, [*map(str, arguments)])
-            assert result.exit_code == 0, result.output
+            run(*arguments)
         files = sorted(path for path in (tmp_path / str(number)).rglob("*") if path.is_file())
         contents.append({path.name: path.read_bytes() for path in files})
     assert {"report.html", "annotation_metrics.parquet", "annotation_comparison.png"} <= contents[0].keys()

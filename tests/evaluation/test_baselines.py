@@ -16,7 +16,8 @@ from btxrd_explain.core.metrics.plain import score
 from btxrd_explain.inputs.annotation_file import read_annotation
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import PredictionTable, open_table
-from tests.support.tiny_study import said, write_study
+from tests.support.command_line import said
+from tests.support.tiny_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

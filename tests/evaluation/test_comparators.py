@@ -18,7 +18,8 @@ from btxrd_explain.core.threshold import Threshold
 from btxrd_explain.evaluation.comparators import Comparator, map_of
 from btxrd_explain.evaluation.protocol import Protocol
 from btxrd_explain.inputs.annotation_source import open_source
-from tests.support.tiny_study import run, said
+from tests.support.command_line import run, said
+from tests.support.labelme import write_labelme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,13 +229,7 @@ def test_nothing_found_is_no_evidence() -> None:
 
 
 def test_holes_are_cut_out_of_findings(tmp_path: Path) -> None:
-    shapes = [
-        {"label": label, "shape_type": "rectangle", "points": [[low, low], [high, high]], "group_id": None}
-        for label, low, high in (("tumour", 5, 30), ("_background_", 10, 20))
-    ]
-    (tmp_path / "0.json").write_text(
-        json.dumps({"imagePath": "0.png", "imageHeight": 40, "imageWidth": 50, "shapes": shapes})
-    )
+    write_labelme(tmp_path / "0.json", (40, 50), ("tumour", [[5, 5], [30, 30]]), ("_background_", [[10, 10], [20, 20]]))
     frame = Frame.fit(Size(*SIZE), Size(8, 8), ResizeMode.SQUASH)
     image: Any = SimpleNamespace(
         frame=frame,

@@ -13,7 +13,7 @@ import pytest
 from btxrd_explain.evaluation.file_set import FileHashes, of_other_runs, read_report, write_set
 from btxrd_explain.evaluation.parts import Part
 from btxrd_explain.inputs.file_kinds import REPORTS
-from tests.support.tiny_study import run
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

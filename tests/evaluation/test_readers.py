@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from tests.support.tiny_study import run, said
+from tests.support.command_line import run, said
 
 if TYPE_CHECKING:
     from collections.abc import Callable

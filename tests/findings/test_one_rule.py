@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import AnnotationError, RadiographError
 from btxrd_explain.finding import KINDS
@@ -21,6 +19,7 @@ from btxrd_explain.findings.annotations import of_another_image, unusable
 from btxrd_explain.findings.copies import Labelled, copied, disagreements, patients_across_splits, same_files
 from btxrd_explain.inputs.annotation import Annotation, check_size
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,7 +39,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset(root, seed=0, per_class={"test": 2})
     (root / "dataset.xlsx").unlink()
     command = ["infer", *explained(root), "--split-csv", root / "split.csv", "--no-overlay", "-o", folder / "out"]
-    assert CliRunner().invoke(app, [*map(str, command)]).exit_code == 0
+    run(*command)
     return folder
 
 
@@ -124,9 +123,9 @@ def share(root: Path) -> None:
     table.write_text(f"{table.read_text().rstrip()}\n{row.replace(images(root)[0].name, twin.name)}\n")
 
 
-def run(command: str, root: Path, *arguments: object) -> dict[str, Any]:
+def report_of(command: str, root: Path, *arguments: object) -> dict[str, Any]:
     data = ["--split-csv", root / "split.csv", "-o", root.parent / "out", "--json"]
-    result = CliRunner().invoke(app, [command, *map(str, [*arguments, *data])])
+    result = run(command, *arguments, *data, code=None)
     assert result.exit_code in {0, 1}, result.output
     document: dict[str, Any] = json.loads(result.stdout)
     return document
@@ -148,8 +147,8 @@ def run(command: str, root: Path, *arguments: object) -> dict[str, Any]:
 )
 def test_check_and_annotate_iou_say_the_same(root: Path, plant: Callable[[Path], None], codes: set[str]) -> None:
     plant(root)
-    audit = {each["code"]: each for each in run("check", root, root)["findings"] if each["code"] in codes}
-    report = run("annotate-iou", root, *explained(root))
+    audit = {each["code"]: each for each in report_of("check", root, root)["findings"] if each["code"] in codes}
+    report = report_of("annotate-iou", root, *explained(root))
     warnings = {each["code"]: each for each in report["warnings"]}
     assert audit.keys() == codes
     assert warnings == audit

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +28,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Synthetic radiographs, twenty of each class, and the table that the demo's classifier makes of them."""
     folder = tmp_path_factory.mktemp("made")
     write_dataset(folder / "BTXRD", seed=0, per_class={"test": 20})
-    assert not warned(run(folder, "infer", *data(folder)))
+    assert not warned(run_in(folder, "infer", *data(folder)))
     return folder
 
 
@@ -44,10 +43,8 @@ def data(folder: Path) -> list[object]:
     return ["--root", folder / "BTXRD", "--split-csv", split, "--checkpoint", "demo", "--device", "cpu"]
 
 
-def run(folder: Path, command: str, *arguments: object) -> Result:
-    result = CliRunner().invoke(app, [command, *map(str, arguments), "-o", str(folder / "out")])
-    assert result.exit_code == 0, result.output
-    return result
+def run_in(folder: Path, command: str, *arguments: object) -> Result:
+    return run(command, *arguments, "-o", folder / "out")
 
 
 def warned(result: Result) -> list[str]:
@@ -82,7 +79,7 @@ def change_annotation(folder: Path, number: int, **changes: object) -> str:
 
 
 def evaluated(folder: Path) -> dict[str, Any]:
-    document: dict[str, Any] = json.loads(run(folder, "annotate-iou", *data(folder), "--json").stdout)
+    document: dict[str, Any] = json.loads(run_in(folder, "annotate-iou", *data(folder), "--json").stdout)
     return document
 
 
@@ -95,48 +92,48 @@ def test_one_two_or_three_images_are_never_warned_of(folder: Path, count: int) -
     split.write_text("\n".join([header, *kept]))
     (folder / "out" / "predictions.parquet").unlink()
     for command in ("infer", "annotate-iou", "performance", "gallery"):
-        assert not warned(run(folder, command, *data(folder)))
+        assert not warned(run_in(folder, command, *data(folder)))
     for name in ("annotation_report.json", "performance.json", "gallery.json"):
         assert json.loads((folder / "out" / name).read_text("utf-8"))["warnings"] == []
 
 
 def test_exchanged_labels_are_told_everywhere(folder: Path) -> None:
     rewrite_split(folder, label={"Benign": "Malignant", "Malignant": "Benign"})
-    result = run(folder, "infer", *data(folder), "--quiet")
+    result = run_in(folder, "infer", *data(folder), "--quiet")
     assert warned(result) == ["label-disagrees", "classes-exchanged"]
     assert "would be right if 'Benign' means 'Malignant', 'Malignant' means 'Benign'" in " ".join(result.stderr.split())
-    assert json.loads(run(folder, "performance", *data(folder), "--json").stdout)["warnings"][1]["advice"].startswith(
-        "check --class-names"
-    )
+    assert json.loads(run_in(folder, "performance", *data(folder), "--json").stdout)["warnings"][1][
+        "advice"
+    ].startswith("check --class-names")
     table = ["--predictions", folder / "out" / "predictions.parquet"]
-    assert warned(run(folder, "gallery", *table)) == ["classes-exchanged"]
+    assert warned(run_in(folder, "gallery", *table)) == ["classes-exchanged"]
     assert codes(json.loads((folder / "out" / "gallery.json").read_text("utf-8"))) == ["classes-exchanged"]
-    run(folder, "annotate-iou", *table)
+    run_in(folder, "annotate-iou", *table)
     assert "(classes-exchanged)" in (folder / "out" / "annotation_report.md").read_text("utf-8")
-    run(folder, "report", *table)
+    run_in(folder, "report", *table)
     page = (folder / "out" / "report.html").read_text("utf-8")
     assert "check --class-names against the order" in page
 
 
 def test_the_training_split_is_no_test(folder: Path) -> None:
     rewrite_split(folder, split={"test": "train"})
-    assert not warned(run(folder, "infer", *data(folder)))  # says nothing of how good the network is
-    assert warned(run(folder, "performance", *data(folder))) == ["training-split"]
+    assert not warned(run_in(folder, "infer", *data(folder)))  # says nothing of how good the network is
+    assert warned(run_in(folder, "performance", *data(folder))) == ["training-split"]
     assert codes(evaluated(folder)) == ["training-split"]
 
 
 def test_a_table_of_other_settings(folder: Path) -> None:
     table = ["--predictions", folder / "out" / "predictions.parquet"]
-    assert warned(run(folder, "gallery", *table, "--method", "layercam")) == ["table-of-other-settings"]
-    assert not warned(run(folder, "gallery", *table, "--method", "gradcam"))
+    assert warned(run_in(folder, "gallery", *table, "--method", "layercam")) == ["table-of-other-settings"]
+    assert not warned(run_in(folder, "gallery", *table, "--method", "gradcam"))
 
 
 def test_compare_says_which_table_is_warned_of(folder: Path) -> None:
-    run(folder, "infer", *data(folder), "--method", "layercam", "--predictions", folder / "b.parquet")
+    run_in(folder, "infer", *data(folder), "--method", "layercam", "--predictions", folder / "b.parquet")
     rewrite_split(folder, split={"test": "train"})
-    run(folder, "infer", *data(folder))
+    run_in(folder, "infer", *data(folder))
     document = json.loads(
-        run(folder, "compare", folder / "out" / "predictions.parquet", folder / "b.parquet", "--json").stdout
+        run_in(folder, "compare", folder / "out" / "predictions.parquet", folder / "b.parquet", "--json").stdout
     )
     assert {name: codes(table) for name, table in document["tables"].items()} == {
         "gradcam": ["training-split"],

@@ -16,12 +16,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands.drawing import file_name_of_image, file_names_of_classes
 from btxrd_explain.commands.markdown import plain_markdown
 from btxrd_explain.predictions.record import FileStamp
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,12 +70,11 @@ def root(tmp_path: Path, make_row: Callable[..., Prediction], make_table: Callab
     return tmp_path
 
 
-def _run(root: Path, *arguments: str) -> None:
+def _shown(root: Path, *arguments: str) -> None:
     places = ("--predictions", root / "predictions.parquet", "-o", root / "out")
     where = ("--metadata", root / "table.csv") if arguments[0] == "annotate-iou" else ()
     notes = ("--annotations", root / "notes") if arguments[0] != "performance" else ()
-    result = CliRunner().invoke(app, [*arguments, *map(str, (*places, *where, *notes))])
-    assert result.exit_code == 0, result.output
+    result = run(*arguments, *places, *where, *notes)
     shown = result.stdout + result.stderr
     assert all(line.isprintable() for line in shown.split("\n")), repr(shown)
     assert "warning:" in shown or arguments[0] not in {"gallery", "performance"}  # no emoji
@@ -91,7 +89,7 @@ def test_they_stay_text_in_every_output(root: Path) -> None:
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     above = set(root.parent.iterdir())
     for command in COMMANDS:
-        _run(root, *command)
+        _shown(root, *command)
     written = {path for path in root.rglob("*") if path.is_file()} - set(before)
     assert all(path.is_relative_to(root / "out") for path in written)
     assert {path: path.read_bytes() for path in before} == before

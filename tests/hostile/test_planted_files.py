@@ -7,9 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands.report.writing import staging, write_report
 from btxrd_explain.errors import ExitCode, OutputError
 from btxrd_explain.inference.target import claim, claim_of
@@ -18,6 +16,7 @@ from btxrd_explain.predictions.store import GrowingFolder, Journal, write_part, 
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.system.files import atomic_write
 from btxrd_explain.system.locks import PREFIX, SUFFIX, alone, sweep
+from tests.support.command_line import run
 from tests.support.small_table import PROVENANCE, ROWS
 
 if TYPE_CHECKING:
@@ -252,8 +251,7 @@ def test_infer_ends_before_anything_is_written(
     PLANTED[kind](out / name, mine)
     before = _state(out / name)
     command = ["infer", str(out.parent / "BTXRD"), "--checkpoint", "demo", "-o", str(out), "--quiet"]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == ExitCode.OUTPUT, result.output
+    result = run(*command, code=ExitCode.OUTPUT)
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"error: '{out / name}' is in the way: it is a ")

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.errors import ExitCode, OutputError, RadiographError
 from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
 from btxrd_explain.inputs.image_files import list_images
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.system.files import atomic_write, write_bytes
 from btxrd_explain.system.locks import PREFIX, SUFFIX
+from tests.support.command_line import run
 from tests.support.texts import texts_of
 
 if TYPE_CHECKING:
@@ -126,16 +125,16 @@ def data(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, i
     (folder / "split.csv").write_text((folder / "split.csv").read_text() + "\ntorn.png,test,Benign")
     (folder / "maps").mkdir()
     np.save(folder / "maps" / "IMG000001_Benign.npy", np.eye(3, 4, dtype=np.float32))
-    _run(folder, folder / "table", "infer")
+    _written(folder, folder / "table", "infer")
     shutil.copy(folder / "table" / "predictions.parquet", folder / "other.parquet")
     return folder
 
 
-def _run(data: Path, out: Path, command: str) -> Any:  # noqa: ANN401 -- a result
+def _written(data: Path, out: Path, command: str) -> Any:  # noqa: ANN401 -- a result
     table = f"--predictions={data}/table/predictions.parquet"
     words = [word.format(data=data, table=table, out=out) for word in COMMANDS[command]]
     target = () if str(out) in " ".join(words) else ("-o", str(out), "--quiet")
-    return CliRunner().invoke(app, [*words, *target])
+    return run(*words, *target, code=None)
 
 
 def _names(folder: Path) -> list[str]:
@@ -153,7 +152,7 @@ def test_a_command_writes_through_nothing_that_was_planted(
     for module, name in ((platform, "node"), (socket, "gethostname"), (getpass, "getuser")):
         monkeypatch.setattr(module, name, lambda: _MARK)
     with _watching(out) as seen:
-        result = _run(data, out, command)
+        result = _written(data, out, command)
     assert result.exit_code in {ExitCode.OK, ExitCode.SOME_FILES_FAILED}, result.output
     written = _names(out)
     assert written
@@ -194,7 +193,7 @@ def test_files_of_an_earlier_run_that_are_read_only_are_replaced(data: Path, tmp
     out = tmp_path / "out"
     codes, contents = [], []
     for _ in range(2):
-        codes.append(_run(data, out, command).exit_code)
+        codes.append(_written(data, out, command).exit_code)
         contents.append({name: (out / name).read_bytes() for name in _names(out)})
         for name in contents[0]:
             (out / name).chmod(0o400)
@@ -208,8 +207,7 @@ def test_no_table_takes_the_place_of_a_file_of_another_kind(data: Path, tmp_path
     thesis = _mine(tmp_path) / "thesis.txt"
     words = [word.format(data=data, out=tmp_path) for word in COMMANDS[command]]
     words = [*words[:-2], "-o", str(thesis)] if command == "merge" else [*words, "--predictions", str(thesis)]
-    result = CliRunner().invoke(app, words)
-    assert result.exit_code == ExitCode.TABLE, result.output
+    result = run(*words, code=ExitCode.TABLE)
     assert f"error: '{thesis}' is not a predictions table" in result.output
     assert thesis.read_bytes() == WORK
 
@@ -258,7 +256,7 @@ def _planted(out: Path, command: str, names: list[str], *plants: Callable[[Path]
 def _with_links(data: Path, tmp_path: Path, command: str, names: list[str]) -> None:
     mine, out = _mine(tmp_path), tmp_path / "out"
     _planted(out, command, names, lambda path: path.symlink_to(mine / "thesis.txt"))
-    _run(data, out, command)
+    _written(data, out, command)
     assert _names(mine) == ["thesis.txt"]
     assert (mine / "thesis.txt").read_bytes() == WORK
 
@@ -267,7 +265,7 @@ def _with_what_is_in_the_way(data: Path, tmp_path: Path, command: str, names: li
     out = tmp_path / "out"
     _planted(out, command, names, os.mkfifo, Path.mkdir)
     before = {name: stat.S_IFMT((out / name).lstat().st_mode) for name in names}
-    assert _run(data, out, command).exit_code not in {ExitCode.OK, ExitCode.UNEXPECTED}
+    assert _written(data, out, command).exit_code not in {ExitCode.OK, ExitCode.UNEXPECTED}
     assert {name: stat.S_IFMT((out / name).lstat().st_mode) for name in names} == before
 
 
@@ -279,7 +277,7 @@ def _with_linked_folders(data: Path, tmp_path: Path, command: str, names: list[s
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir()
         (out / folder).symlink_to(mine)
-        result = _run(data, out, command)
+        result = _written(data, out, command)
         assert result.exit_code == ExitCode.OUTPUT, result.output
         assert f"error: '{out / folder}' is in the way: it is a link" in result.output
         assert _names(mine) == ["thesis.txt"]

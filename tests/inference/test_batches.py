@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tests.support.tiny_study import run
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,17 +8,15 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.errors import TableError
-from btxrd_explain.inference import run
+from btxrd_explain.inference import run as inference_run
 from btxrd_explain.inference.plan import Plan, make_plan
 from btxrd_explain.inputs import radiograph
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.system.places import open_to_read
-from tests.support import tiny_study
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +39,7 @@ def _path(images: Path, number: int) -> Path:
 
 def _infer(images: Path, code: int) -> dict[str, Any]:
     out = images.parents[1] / "out"
-    tiny_study.run("infer", images, "-c", "demo", "-o", out, "--quiet", code=code)
+    run("infer", images, "-c", "demo", "-o", out, "--quiet", code=code)
     return {row.image_id: row for row in open_table(out / "predictions.parquet").rows()}
 
 
@@ -57,7 +55,7 @@ def test_what_becomes_of_listed_files_is_said_of_each(images: Path, monkeypatch:
         shutil.copy(_path(images, 5), _path(images, 4))
         return plan
 
-    monkeypatch.setattr(run, "make_plan", changing)
+    monkeypatch.setattr(inference_run, "make_plan", changing)
     rows = _infer(images, 1)
     assert [row.status for row in rows.values()] == [RowStatus.UNREADABLE] * 4 + [RowStatus.OK] * 2
     for number, reason in ((0, "No such file"), (1, "is a pipe"), (2, "is a folder"), (3, "not")):
@@ -91,7 +89,7 @@ def test_a_table_that_another_run_replaces_is_not_read_on(images: Path) -> None:
     path = images.parents[1] / "out" / "predictions.parquet"
     table = open_table(path)
     command = ["infer", str(images), "-c", "demo", "-o", str(path.parent), "--method", "layercam", "--quiet"]
-    assert CliRunner().invoke(app, command).exit_code == 0
+    run(*command)
     for read in (table.index, lambda: list(table.rows())):
         with pytest.raises(TableError, match="was replaced by the table of another run while it was read"):
             read()

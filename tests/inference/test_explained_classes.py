@@ -11,10 +11,8 @@ import pytest
 import timm
 import torch
 from torch import nn
-from typer.testing import CliRunner
 
 import btxrd_explain as bx
-from btxrd_explain.cli import app
 from btxrd_explain.core.explained_classes import ExplainedClasses, resolve
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
@@ -24,8 +22,9 @@ from btxrd_explain.model.engine import explain
 from btxrd_explain.model.layers import find_target_layers
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run, said
 from tests.support.small_table import PROVENANCE, make_row
-from tests.support.tiny_study import said, write_study
+from tests.support.tiny_study import write_study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -236,16 +235,14 @@ def test_all_true_classes_of_a_radiograph_are_explained(folder: Path, tmp_path: 
     label = "Class 007|Class 041"
     (tmp_path / "several.csv").write_text(f"image_id,split,label\n0.png,test,{label}\n1.png,test,Class 003\n")
     wanted = ("--split-csv", tmp_path / "several.csv", "-o", tmp_path, "-c", folder / "best.pt")
-    result = CliRunner().invoke(app, [*map(str, ("infer", folder / "images", *wanted))])
-    assert result.exit_code == 0, result.output
+    result = run("infer", folder / "images", *wanted)
     assert "the true classes alone, of 60 classes" in " ".join(result.output.split())
     first, second = open_table(tmp_path / "predictions.parquet").rows()
     for row, true in ((first, {7, 41}), (second, {3})):
         assert row.probabilities is not None
         said = {index for index, probability in enumerate(row.probabilities) if probability >= 0.5}
         assert {index for index, here in enumerate(row.computed) if here} == true | said | {row.predicted}
-    result = CliRunner().invoke(app, [*map(str, ("annotate-iou", folder / "images", "--json", "--dpi", 50, *wanted))])
-    assert result.exit_code == 0, result.output
+    result = run("annotate-iou", folder / "images", "--json", "--dpi", 50, *wanted)
     reasons = {image["image_id"]: image["reason"] for image in json.loads(result.stdout)["excluded_images"]}
     assert not reasons.keys() & {"0.png", "1.png"}
 

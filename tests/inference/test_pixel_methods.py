@@ -10,7 +10,8 @@ import pytest
 
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.system.extras import to_install
-from tests.support.tiny_study import said, write_study
+from tests.support.command_line import said
+from tests.support.tiny_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,6 +15,7 @@ from PIL import Image
 from btxrd_explain.commands import infer
 from btxrd_explain.inference.fill import without_collections
 from btxrd_explain.settings import AnnotationSettings, DataSettings, ModelSettings, OutputSettings, Settings
+from tests.support.labelme import write_labelme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,15 +53,14 @@ def analysed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "BTXRD" / name).mkdir(parents=True)
     rng = np.random.default_rng(1)
     lines = ["image_id,split,label"]
-    shape = {"label": "x", "points": [[5, 5], [60, 5], [60, 80]], "shape_type": "polygon"}
     for number in range(COUNT):
         pixels = rng.integers(0, 256, (100, 80), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "BTXRD" / "images" / f"{number:02d}.png")
         lines.append(f"{number:02d}.png,test,{('Normal', 'Benign', 'Malignant')[number % 3]}")
         if number % 3 == 0:
             continue  # Normal: nothing to score
-        document = {"shapes": [shape], "imageHeight": 100, "imageWidth": 80, "imagePath": f"{number:02d}.png"}
-        (folder / "BTXRD" / "Annotations" / f"{number:02d}.json").write_text(json.dumps(document))
+        path = folder / "BTXRD" / "Annotations" / f"{number:02d}.json"
+        write_labelme(path, (100, 80), ("x", [[5, 5], [60, 5], [60, 80]]), imagePath=f"{number:02d}.png")
     (folder / "split.csv").write_text("\n".join(lines))
     infer.run(_settings(folder))
     return folder

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
-from tests.support.tiny_study import run
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,8 +214,7 @@ def test_another_content_of_the_same_size_and_time_is_seen_with_verify(computed:
     os.utime(FIRST, ns=(status.st_atime_ns, status.st_mtime_ns))
     _infer("BTXRD", "--split-csv", "split.csv")
     assert computed == []
-    exported = CliRunner().invoke(app, ["export", "--to", "masks", "-o", "out", "--verify"])
-    assert exported.exit_code == 1
+    exported = run("export", "--to", "masks", "-o", "out", "--verify", code=1)
     assert f"{NAME}: '{Path('out', '..', FIRST)}' has changed since it was predicted" in exported.stderr
     _infer("BTXRD", "--split-csv", "split.csv", "--verify")
     assert computed == [NAME]
@@ -285,6 +282,5 @@ def test_shards_of_two_data_sets_are_not_merged() -> None:
         for number in (1, 2):
             _infer(images, "--shard", f"{number}/2", "--predictions", f"{name}/p.parquet", code=0)
     shards = sorted(str(path) for folder in "ab" for path in Path(folder).iterdir())
-    result = CliRunner().invoke(app, ["merge", *shards, "-o", "merged.parquet"])
-    assert result.exit_code == 5, result.output
+    result = run("merge", *shards, "-o", "merged.parquet", code=5)
     assert f"'{NAME}' is in " in " ".join(result.output.split())

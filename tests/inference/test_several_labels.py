@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
-from tests.support.tiny_study import said, save_network, write_images
+from tests.support.command_line import run, said
+from tests.support.tiny_study import save_network, write_images
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,10 +61,8 @@ def test_columns_that_are_no_classes_decide_nothing(data: Path, tmp_path: Path) 
     (tmp_path / "split.csv").write_text("image_id,split,male\n0.png,test,1\n1.png,test,0\n")
     command = ["infer", data, "-c", data / "best.pt", "--split-csv", tmp_path / "split.csv", "-o", tmp_path / "out"]
     for name in ("infer", "sanity"):
-        result = CliRunner().invoke(app, [name, *map(str, command[1:])])
-        assert result.exit_code == 4, result.output
+        result = run(name, *command[1:], code=4)
         said = " ".join(result.stderr.split())
         assert "labels such as 'male=1' name several classes, none of which the network has (a, b, c)" in said
-    result = CliRunner().invoke(app, [*map(str, command), "--activation", "softmax"])
-    assert result.exit_code == 0, result.output
+    result = run(*command, "--activation", "softmax")
     assert not open_table(tmp_path / "out" / "predictions.parquet").provenance.multi_label

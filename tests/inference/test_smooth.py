@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from btxrd_explain.predictions.table import open_table
-from tests.support.tiny_study import said, write_study
+from tests.support.command_line import said
+from tests.support.tiny_study import write_study
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,9 +13,7 @@ import fsspec
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands import infer
 from btxrd_explain.errors import EngineError, ExitCode, OutputError, SettingsError, UnreachableTableError
 from btxrd_explain.inference.results import read_predictions
@@ -28,6 +26,7 @@ from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.synthetic.dataset import write_dataset
 from btxrd_explain.system.files import atomic_write, write_bytes
 from btxrd_explain.system.places import place_of, result_place
+from tests.support.command_line import run
 from tests.support.s3 import SECRET, s3_server
 from tests.support.same_rows import assert_same_row
 
@@ -156,11 +155,10 @@ def test_shards_meet_in_a_store(images: Path, local: PredictionTable) -> None:
     assert [result.computed for result in shards[1:]] == [COUNT - shards[0].computed, 0]
     whole = open_table(place_of(URL))
     _same(whole, local)
-    merged = CliRunner().invoke(app, ["merge", f"{URL}/predictions.shard-*-of-2.parquet", "-o", TABLE])
-    assert merged.exit_code == ExitCode.SOME_FILES_FAILED, merged.output
+    run("merge", f"{URL}/predictions.shard-*-of-2.parquet", "-o", TABLE, code=ExitCode.SOME_FILES_FAILED)
     _same(open_table(place_of(TABLE)), local)
     fsspec.filesystem("memory").rm("/bucket/run/predictions.shard-1-of-2.parquet")
-    lost = CliRunner().invoke(app, ["merge", f"{URL}/predictions.shard-*-of-2.parquet", "-o", TABLE])
+    lost = run("merge", f"{URL}/predictions.shard-*-of-2.parquet", "-o", TABLE, code=None)
     assert (lost.exit_code, "shards are missing: 1/2" in lost.stderr) == (ExitCode.TABLE, True)
 
 
@@ -245,14 +243,13 @@ def test_a_store_that_does_not_answer_is_not_taken_for_a_damaged_table(
     "command", ["gallery", "annotate-iou", "performance", "report", "compare", "export", "check", "sanity", "study"]
 )
 def test_other_commands_write_into_folders(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "-o", URL])
-    assert result.exit_code == ExitCode.USAGE
+    result = run(command, "-o", URL, code=ExitCode.USAGE)
     assert f"'{command}' writes into a folder on this machine, and not to '{URL}': name one with -o" in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
 
 def test_imported_maps_and_overlays_go_into_folders(images: Path) -> None:
-    imported = CliRunner().invoke(app, ["import-maps", str(images), "--predictions", TABLE])
+    imported = run("import-maps", images, "--predictions", TABLE, code=None)
     assert (imported.exit_code, "and not to" in imported.stderr) == (ExitCode.USAGE, True)
     with pytest.raises(SettingsError, match="overlays go into a folder on this machine"):
         _infer(images, URL, overlay=True)
@@ -271,7 +268,7 @@ def test_imported_maps_and_overlays_go_into_folders(images: Path) -> None:
 )
 def test_a_url_with_credentials_is_refused_and_not_repeated(url: str, flags: tuple[str, ...]) -> None:
     given = [url] if flags == ("INPUT",) else [*flags[:-1], flags[-1] + url] if len(flags) == 2 else [*flags, url]
-    result = CliRunner().invoke(app, ["infer", *given, "-c", "demo"])
+    result = run("infer", *given, "-c", "demo", code=None)
     assert result.exit_code in {ExitCode.USAGE, ExitCode.INPUT}
     assert "holds credentials" in result.stderr
     assert "hidden" not in result.output
@@ -288,8 +285,7 @@ def s3() -> Iterator[dict[str, str]]:
 
 
 def _invoke(*arguments: object, fails: ExitCode = ExitCode.OK) -> str:
-    result = CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
-    assert result.exit_code == fails, result.output
+    result = run(*arguments, code=fails)
     assert SECRET not in result.output
     return result.output
 

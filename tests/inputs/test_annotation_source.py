@@ -17,6 +17,7 @@ from btxrd_explain.inputs import annotation_file
 from btxrd_explain.inputs.annotation import AnnotationPlace, SourceKind
 from btxrd_explain.inputs.annotation_formats import read_annotation, read_lesions
 from btxrd_explain.inputs.annotation_source import ListSource, open_source
+from tests.support.labelme import write_labelme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +34,8 @@ def test_a_link_in_a_circle_hides_no_other_annotation(tmp_path: Path) -> None:
 
 
 def labelme(path: Path, *shapes: tuple[str, list[list[int]]], size: Size = SIZE) -> None:
-    drawn = [{"label": label, "points": points, "shape_type": "polygon"} for label, points in shapes]
-    content = {"shapes": drawn, "imagePath": "1.png", "imageHeight": size.height, "imageWidth": size.width}
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
+    write_labelme(path, size, *shapes, imagePath="1.png")
 
 
 def coco(path: Path, *names: str, **changes: object) -> Path:

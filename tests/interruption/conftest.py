@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import timm
-import torch
 from PIL import Image
 
 from tests.conftest import SMALL_FIGURES
 from tests.interruption.lives import Lives
 from tests.support.processes import serving
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,9 +32,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pixels = random.integers(0, 256, (24, 20), dtype=np.uint8)
         Image.fromarray(pixels).save(folder / "images" / f"{number:04d}.png")
     (folder / "images" / "0007.png").write_bytes(b"torn")
-    torch.manual_seed(0)
-    weights = timm.create_model("test_resnet", num_classes=3).state_dict()
-    torch.save({"model_state_dict": weights, "class_names": ["Normal", "Benign", "Malignant"]}, folder / "model.pt")
+    save_network(folder / "model.pt")
     return folder
 
 
@@ -64,5 +61,4 @@ def data(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Path, i
 @pytest.fixture(scope="session")
 def network(study: Path) -> tuple[str, ...]:
     """The flags that name the network."""
-    named = ("--checkpoint", str(study / "model.pt"), "--architecture", "test_resnet", "--image-size", "64")
-    return (*named, "--device", "cpu", "--batch-size", str(BATCH))
+    return ("--checkpoint", str(study / "model.pt"), "--device", "cpu", "--batch-size", str(BATCH))

@@ -15,10 +15,9 @@ import timm
 import torch
 import torchvision
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +54,7 @@ def test_the_commands_of_the_page_run(folder: Path) -> None:
     torch.save(importlib.import_module("nets").dropout_resnet(3).state_dict(), "dropout.pt")
     architectures = []
     for command in COMMANDS:
-        result = CliRunner().invoke(app, shlex.split(command)[1:])
-        assert result.exit_code == 0, f"{command}\n{result.output}"
+        run(*shlex.split(command)[1:])
         table = open_table(folder / "btxrd-explain-out" / "predictions.parquet")
         architectures.append(table.provenance.architecture)
     assert architectures == ["test_resnet", "test_resnet", "torchvision.models:resnet18", "nets:dropout_resnet"]

@@ -17,9 +17,7 @@ import torch
 from safetensors.torch import save_file
 from timm.models import save_for_hf
 from timm.utils.checkpoint_saver import CheckpointSaver
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.inference.request import build_request, checkpoints_of
@@ -30,6 +28,7 @@ from btxrd_explain.model.location import Beside, facts_in_archive
 from btxrd_explain.settings import load_settings
 from btxrd_explain.synthetic import demo_checkpoint
 from btxrd_explain.system.extras import to_install
+from tests.support.command_line import run
 
 NAMES = ("Normal", "Benign", "Malignant")
 DATA = {"img_size": 64, "mean": [0.5, 0.4, 0.3], "std": [0.25, 0.2, 0.1], "interpolation": "bicubic", "crop_pct": 0.9}
@@ -277,8 +276,7 @@ def test_a_folder_called_demo_shadows_nothing(tmp_path: Path, monkeypatch: pytes
 
     assert named("demo") == demo_checkpoint()
     assert named("./demo") == tmp_path / "demo"
-    result = CliRunner().invoke(app, ["layers", "./demo"])
-    assert result.exit_code == 3, result.output
+    result = run("layers", "./demo", code=3)
     assert "demo' holds no model.safetensors" in " ".join(result.stderr.split())
 
 
@@ -336,7 +334,7 @@ def test_classifiers_of_transformers(tmp_path: Path, family: str) -> None:
     batch = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():
         torch.testing.assert_close(classifier.network(batch), reference(batch).logits, rtol=0, atol=1e-5)
-    assert CliRunner().invoke(app, ["layers", str(tmp_path)]).exit_code == 0
+    run("layers", tmp_path)
 
 
 def test_without_transformers_the_extra_is_named(

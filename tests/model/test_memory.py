@@ -11,9 +11,7 @@ import timm
 import torch
 from PIL import Image
 from torch import Tensor, nn
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.compiling import compile_body, modules_before
@@ -21,6 +19,8 @@ from btxrd_explain.model.engine import explain
 from btxrd_explain.model.layers import find_target_layers
 from btxrd_explain.model.streams import BatchLimit
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,11 +77,10 @@ def test_a_run_goes_on_with_smaller_batches_and_says_so(tmp_path: Path, monkeypa
         pixels = np.random.default_rng(number).integers(0, 256, (40, 30), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     network: Any = timm.create_model("test_resnet", num_classes=2)
-    facts = {"class_names": ["a", "b"], "config": {"model": {"backbone": "test_resnet"}, "data": {"image_size": 64}}}
-    torch.save({"state_dict": network.state_dict(), **facts}, tmp_path / "net.pt")
+    save_network(tmp_path / "net.pt", ("a", "b"))
     monkeypatch.chdir(tmp_path)
     command = ["infer", ".", "--checkpoint", "net.pt", "--batch-size", "4", "-o"]
-    assert CliRunner().invoke(app, [*command, "whole"]).exit_code == 0
+    run(*command, "whole")
     real = type(network).forward_features
 
     def narrow(self: Any, images: Tensor) -> Any:  # noqa: ANN401 -- timm has no types
@@ -90,8 +89,7 @@ def test_a_run_goes_on_with_smaller_batches_and_says_so(tmp_path: Path, monkeypa
         return real(self, images)
 
     monkeypatch.setattr(type(network), "forward_features", narrow)
-    result = CliRunner().invoke(app, [*command, "halved"])
-    assert result.exit_code == 0, result.output
+    result = run(*command, "halved")
     assert "memory was short: 2 radiographs per pass instead of 4" in result.output
     whole, halved = (open_table(tmp_path / name / "predictions.parquet").rows() for name in ("whole", "halved"))
     for one, other in zip(whole, halved, strict=True):

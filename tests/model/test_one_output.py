@@ -13,10 +13,8 @@ import pytest
 import timm
 import torch
 from torch import Tensor, nn
-from typer.testing import CliRunner
 
 from btxrd_explain import explain, generate_gradcam, load_classifier
-from btxrd_explain.cli import app
 from btxrd_explain.core.cam import NATIVE
 from btxrd_explain.core.choices import Activation
 from btxrd_explain.core.geometry import Size
@@ -24,7 +22,7 @@ from btxrd_explain.errors import SettingsError, TableError
 from btxrd_explain.model.engine import explain as explain_batch
 from btxrd_explain.model.layers import find_target_layers, list_layers
 from btxrd_explain.predictions.table import open_table
-from tests.support.tiny_study import run
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -272,8 +270,7 @@ def test_what_cannot_be_is_refused_before_any_radiograph_is_read(
 ) -> None:
     _checkpoint(**facts)
     monkeypatch.setattr("btxrd_explain.inputs.radiograph._read", lambda *_: pytest.fail("a radiograph is read"))
-    result = CliRunner().invoke(app, ["infer", "BTXRD", *_INFER[5:], *flags, "--quiet"])
-    assert result.exit_code == code, result.output
+    result = run("infer", "BTXRD", *_INFER[5:], *flags, "--quiet", code=code)
     (line,) = result.stderr.splitlines()
     assert message in line
     assert not Path("out").exists()
@@ -298,5 +295,4 @@ def test_a_table_of_one_class_is_refused(
     make_table(tmp_path / "predictions.parquet", ["Tumour"], [make_row("a.png", "Tumour", (1.0,))])
     with pytest.raises(TableError, match=r"one class \('Tumour'\), and the softmax of one output is 1 in every row"):
         open_table(tmp_path / "predictions.parquet")
-    result = CliRunner().invoke(app, ["performance", "--predictions", str(tmp_path / "predictions.parquet")])
-    assert result.exit_code == 5, result.output
+    run("performance", "--predictions", tmp_path / "predictions.parquet", code=5)

@@ -12,10 +12,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.predictions.table import open_table
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +49,7 @@ def test_the_commands_of_the_page_run(folder: Path) -> None:
     commands = [line for block in _blocks("bash") for line in block.strip().splitlines()]
     assert len(commands) == 3
     for command in commands:
-        result = CliRunner().invoke(app, shlex.split(command)[1:])
-        assert result.exit_code == 0, f"{command}\n{result.output}"
+        run(*shlex.split(command)[1:])
     table = open_table(folder / "btxrd-explain-out" / "predictions.parquet")
     assert table.provenance.architecture == "bone_net:build"
     assert table.provenance.grid == (16, 16)
@@ -60,19 +58,18 @@ def test_the_commands_of_the_page_run(folder: Path) -> None:
 
 def test_a_changed_file_is_named_before_anything_is_computed_anew(folder: Path) -> None:
     command = ["infer", "BTXRD", "--checkpoint", "bone_net.pt", "--factory", "bone_net:build"]
-    CliRunner().invoke(app, command)
-    again = CliRunner().invoke(app, command)
+    run(*command)
+    again = run(*command)
     assert "factory_source" not in again.output
     with (folder / "bone_net.py").open("a") as file:
         file.write("# changed\n")
-    changed = CliRunner().invoke(app, command)
+    changed = run(*command)
     assert "factory_source changed from" in changed.output
 
 
 def test_the_messages_of_the_page_are_those_of_the_program(folder: Path) -> None:
     (folder / "bone_net.py").write_text("import torch\nbuild = dict\n")
-    result = CliRunner().invoke(app, ["infer", "BTXRD", "-c", "bone_net.pt", "--factory", "bone_net:build"])
-    assert result.exit_code == 2, result.output
+    result = run("infer", "BTXRD", "-c", "bone_net.pt", "--factory", "bone_net:build", code=2)
     assert "the factory 'bone_net:build' returned a dict" in " ".join(result.output.split())
 
 
@@ -87,6 +84,5 @@ def test_programs_are_refused_on_the_command_line(folder: Path, name: str, kind:
     else:
         torch.export.save(torch.export.export(network, (image,)), folder / name)
     for command in (["infer", "BTXRD", "-c", name], ["layers", name]):
-        result = CliRunner().invoke(app, command)
-        assert result.exit_code == 3, result.output
+        result = run(*command, code=3)
         assert f"is a {kind} program: its layers are fixed and cannot be explained" in " ".join(result.output.split())

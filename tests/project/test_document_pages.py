@@ -18,13 +18,13 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
 import btxrd_explain
-from btxrd_explain.cli import app
 from btxrd_explain.console.analysis import _headline as headline
 from btxrd_explain.evaluation.schema import Document
 from tests.support import documents
+from tests.support.command_line import run
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,10 +67,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Pat
     for annotation in (folder / "BTXRD" / "Annotations").iterdir():
         Image.fromarray(np.tri(50, 40, -9, dtype=np.uint8)).save(folder / "masks" / f"{annotation.stem}.png")
     _save_coco(folder / "coco.json")
-    torch.manual_seed(0)  # other weights may give no class a map anywhere, and nothing to score
-    network: Any = timm.create_model("test_resnet", num_classes=3)
-    content = {"state_dict": network.state_dict(), "class_names": NAMES}
-    torch.save(content | {"config": {"model": {"backbone": "test_resnet"}}}, folder / "best.pt")
+    save_network(folder / "best.pt", side=None)  # other seeds may give no class a map anywhere, and nothing to score
     return folder
 
 
@@ -96,8 +93,7 @@ def test_the_commands_of_a_page_run(
         if command == "btxrd-explain demo":  # has been run
             shutil.copytree(demo_run.folder, folder / demo_run.folder.name)
             continue
-        result = CliRunner().invoke(app, shlex.split(command)[1:])
-        assert result.exit_code == 0, f"{command}\n{result.output}"
+        run(*shlex.split(command)[1:])
 
 
 @pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # the classifier was never trained
@@ -181,8 +177,7 @@ def test_make_runs_only_what_changed(template: Path, tmp_path: Path, monkeypatch
         if words[0] == "touch":
             os.utime(words[1])
             continue
-        result = CliRunner().invoke(app, words[1:])
-        assert result.exit_code == 0, result.output
+        run(*words[1:])
     assert _planned() == []
     later = time.time() + 60
     os.utime(next((folder / "BTXRD" / "Annotations").iterdir()), (later, later))

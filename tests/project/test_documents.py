@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import timm
-import torch
 import yaml
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from scripts import references
 from scripts.shape import Shape
+from tests.support.command_line import run
 from tests.support.documents import CONTRIBUTING, INSTALLING, README, ROOT, blocks, commands
+from tests.support.tiny_study import save_network
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,11 +39,8 @@ def workplace(tmp_path_factory: pytest.TempPathFactory, write_root: Callable[[Pa
     """A folder in which the README's commands find what they name."""
     folder = tmp_path_factory.mktemp("workplace")
     write_root(folder, 6)
-    torch.manual_seed(3)  # others may give no map with positive evidence, and then nothing can be scored
-    network: Any = timm.create_model("test_resnet", num_classes=3)
-    torch.nn.init.normal_(network.fc.weight, std=3.0)
-    content = {"state_dict": network.state_dict(), "class_names": ["Normal", "Benign", "Malignant"]}
-    torch.save(content | {"config": {"model": {"backbone": "test_resnet"}}}, folder / "best.pt")
+    # Other seeds may give no map with positive evidence, and then nothing can be scored.
+    save_network(folder / "best.pt", side=None, seed=3, spread=3.0)
     return folder
 
 
@@ -62,9 +57,8 @@ def test_the_readmes_commands_run(workplace: Path, command: str, monkeypatch: py
         return
     (workplace / "settings.yaml").unlink(missing_ok=True)
     if "--config" in command:
-        CliRunner().invoke(app, ["config", "init", "settings.yaml"])
-    result = CliRunner().invoke(app, shlex.split(command)[1:])
-    assert result.exit_code == 0, result.output
+        run("config", "init", "settings.yaml")
+    run(*shlex.split(command)[1:])
 
 
 @pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # its network was never trained

@@ -8,14 +8,11 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-import timm
-import torch
 import yaml
-from PIL import Image
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
@@ -26,6 +23,10 @@ from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import SETTINGS
+from tests.support.tiny_study import save_network
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PAGE = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text("utf-8")
 COUNT = 6
@@ -39,17 +40,10 @@ def _script(word: str) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
+def place(tmp_path: Path, write_root: Callable[[Path, int], None]) -> Path:
     """A folder with what the scripts name, and a `btxrd-explain` on the PATH that is this one."""
-    (tmp_path / "BTXRD" / "images").mkdir(parents=True)
-    (tmp_path / "BTXRD" / "Annotations").mkdir()
-    random = np.random.default_rng(0)
-    for number in range(COUNT):
-        pixels = random.integers(0, 256, (40, 30), dtype=np.uint8)
-        Image.fromarray(pixels).save(tmp_path / "BTXRD" / "images" / f"IMG{number:06d}.png")
-    network: Any = timm.create_model("test_resnet", num_classes=3)
-    facts = {"class_names": NAMES, "config": {"model": {"backbone": "test_resnet"}}}
-    torch.save(facts | {"state_dict": network.state_dict()}, tmp_path / "best.pt")
+    write_root(tmp_path, COUNT)
+    save_network(tmp_path / "best.pt", side=None)
     (tmp_path / "bin").mkdir()
     command = tmp_path / "bin" / "btxrd-explain"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m btxrd_explain "$@"\n')
@@ -69,14 +63,14 @@ def _rows(place: Path) -> list[str]:
 def test_the_loop_over_gpus_runs(place: Path) -> None:
     script = _script("GPUS=8").replace("GPUS=8", "GPUS=2")
     _run(script, place)
-    assert _rows(place) == [f"IMG{number:06d}.png" for number in range(COUNT)]
+    assert _rows(place) == [f"IMG{number:06d}.jpeg" for number in range(COUNT)]
 
 
 def test_the_array_job_runs(place: Path) -> None:
     array, merge = _script("# array.sh"), _script("# merge.sh")
     _run(array, place, SLURM_ARRAY_TASK_ID="1", SHARDS="1")
     _run(merge, place)
-    assert _rows(place) == [f"IMG{number:06d}.png" for number in range(COUNT)]
+    assert _rows(place) == [f"IMG{number:06d}.jpeg" for number in range(COUNT)]
 
 
 def test_tasks_that_are_submitted_again_compute_the_same_shards(place: Path) -> None:

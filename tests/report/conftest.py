@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from btxrd_explain.settings import AnnotationSettings, OutputSettings, ReportSettings, Settings
 from btxrd_explain.system.files import sha256_of
+from tests.support.labelme import write_labelme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -58,14 +58,6 @@ class Case:
         others = {name: value for name, value in wanted.items() if name not in own}
         settings = self.settings(report=ReportSettings(**own), annotation=AnnotationSettings(**others))
         return report.run(settings).page
-
-
-def _annotate(path: Path, size: Size, box: tuple[int, int, int, int]) -> None:
-    """Annotate a triangle within a box (left, top, right, bottom)."""
-    left, top, right, bottom = box
-    shape = {"label": "tumour", "shape_type": "polygon", "points": [[left, top], [right, top], [left, bottom]]}
-    content = {"imageHeight": size.height, "imageWidth": size.width, "imagePath": "x", "shapes": [shape]}
-    path.write_text(json.dumps(content))
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +108,9 @@ def _picture(root: Path, number: int, name: str) -> Path:
     Image.fromarray(random.integers(0, 256, (height, width), np.uint8)).save(path, format="PNG")
     if number % 3:
         box = (3 + number % 5, 4, 3 + number % 5 + 18, 4 + 20)
-        _annotate(root / "Annotations" / f"{path.stem}.json", Size(height, width), box)
+        left, top, right, bottom = box
+        triangle = ("tumour", [[left, top], [right, top], [left, bottom]])
+        write_labelme(root / "Annotations" / f"{path.stem}.json", (height, width), triangle, imagePath="x")
     return path
 
 

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
 from btxrd_explain.commands import annotate_iou, report
 from btxrd_explain.commands.report import earlier, writing
 from btxrd_explain.commands.report.document import describe
@@ -28,6 +26,7 @@ from btxrd_explain.predictions.store import write_table
 from btxrd_explain.progress import Listener
 from btxrd_explain.settings import ReportSettings
 from btxrd_explain.system.threads import in_order
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -183,8 +182,7 @@ def test_a_table_of_nothing_but_failures_still_gives_a_page(fresh: Case) -> None
 
 
 def test_json_says_what_was_written(case: Case) -> None:
-    result = CliRunner().invoke(app, ["report", "-o", str(case.folder / "results"), "--json"])
-    assert result.exit_code == 1, result.output
+    result = run("report", "-o", case.folder / "results", "--json", code=1)
     page = case.folder / "results" / "report.html"
     failed = {case.rows[-1].image_id: "it is empty"}
     assert json.loads(result.stdout) == {"page": str(page), "folder": None, "images": 13, "shown": 12, "failed": failed}

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import typer
 from typer.main import get_command
-from typer.testing import CliRunner
 
 from btxrd_explain.cli import app
+from tests.support.command_line import run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,8 +63,7 @@ def test_every_flag_of_one_value(path: tuple[str, ...]) -> None:
     ],
 )
 def test_it_ends_with_2_and_names_flag_and_values(flags: tuple[str, ...]) -> None:
-    result = CliRunner().invoke(app, flags)
-    assert result.exit_code == 2, result.output
+    result = run(*flags, code=2)
     assert result.stdout == ""
     assert "is given twice, as 'a" in " ".join(result.stderr.replace("│", " ").split())
 
@@ -79,8 +78,7 @@ def test_it_ends_with_2_and_names_flag_and_values(flags: tuple[str, ...]) -> Non
     ],
 )
 def test_what_is_said_twice_alike_or_takes_several_is_none(flags: tuple[str, ...], tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["infer", str(tmp_path / "nothing.png"), *flags])
-    assert result.exit_code == 4, result.output
+    result = run("infer", tmp_path / "nothing.png", *flags, code=4)
     assert "there is no" in result.stderr
 
 

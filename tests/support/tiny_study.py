@@ -1,23 +1,20 @@
-"""A study that takes no time: a small network of timm, radiographs of noise, and the command line in this process."""
+"""A study that takes no time: a small network of timm, and annotated radiographs of noise."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import timm
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from btxrd_explain.cli import app
+from tests.support.labelme import write_labelme
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from typer.testing import Result
 
 NAMES = ("Normal", "Benign", "Malignant")
 SIZE = (90, 70)
@@ -26,32 +23,38 @@ CORNERS = ((15, 15), (40, 50))
 """Upper left and lower right corner of the lesions, x before y."""
 
 
-def run(*arguments: object, code: int = 0, stdin: bytes | str | None = None) -> Result:
-    """Run a command line in this process, which must end with an exit code."""
-    result = CliRunner().invoke(app, [*map(str, arguments)], input=stdin)
-    assert result.exit_code == code, result.output + repr(result.exception)
-    return result
-
-
-def said(*arguments: object, code: int = 0) -> str:
-    """Run a command line, and return all that it says as one line."""
-    return " ".join(run(*arguments, code=code).output.split())
-
-
-def save_network(path: Path, names: Sequence[str] = NAMES, *, side: int = 64, seed: int = 0, **facts: Any) -> Path:  # noqa: ANN401 -- what checkpoints say
-    """Write the checkpoint of timm's smallest ResNet with random weights; return its path.
+def save_network(
+    path: Path,
+    names: Sequence[str] = NAMES,
+    *,
+    architecture: str = "test_resnet",
+    options: Mapping[str, object] | None = None,
+    side: int | Sequence[int] | None = 64,
+    seed: int = 0,
+    spread: float | None = None,
+    **facts: object,
+) -> Path:
+    """Write the checkpoint of a network with random weights, by default timm's smallest ResNet; return its path.
 
     Args:
         path: The file.
         names: Names of the classes.
-        side: Pixels on a side of the network's input.
+        architecture: timm's name of it.
+        options: Arguments of the architecture.
+        side: Pixels on a side of the network's input, or its height and width; None leaves them unsaid.
         seed: Seed of the weights.
+        spread: Standard deviation of the head's weights, by which predictions differ; None keeps timm's.
         facts: What else the checkpoint says.
     """
     torch.manual_seed(seed)
-    weights = timm.create_model("test_resnet", num_classes=len(names)).state_dict()
-    known = {"class_names": list(names), "architecture": "test_resnet", "config": {"data": {"image_size": side}}}
-    torch.save({"model_state_dict": weights, **known, **facts}, path)
+    network: Any = timm.create_model(architecture, num_classes=len(names), **(options or {}))
+    if spread is not None:
+        torch.nn.init.normal_(network.get_classifier().weight, std=spread)
+    known: dict[str, object] = {"class_names": list(names), "architecture": architecture}
+    if side is not None:
+        known["config"] = {"data": {"image_size": side}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({"model_state_dict": network.state_dict(), **known, **facts}, path)
     return path
 
 
@@ -93,9 +96,7 @@ def write_study(
     known = [names[1 + number % 2] for number in range(count)] if labels is None else labels
     lines = ["image_id,split,label"]
     for path, label in zip(write_images(folder / "images", len(known), lit=lit), known, strict=True):
-        shape = {"label": "tumour", "points": CORNERS, "shape_type": "rectangle"}
-        document = {"shapes": [shape], "imageHeight": SIZE[0], "imageWidth": SIZE[1]}
-        path.with_suffix(".json").write_text(json.dumps(document))
+        write_labelme(path.with_suffix(".json"), SIZE, ("tumour", CORNERS))
         lines.append(f"{path.name},test,{label}")
     (folder / "split.csv").write_text("\n".join(lines))
     return folder
