@@ -53,7 +53,8 @@ def show_gallery(terminal: Terminal, result: GalleryResult, loaded: LoadedSettin
         [name, *(_drawn_of(part, result.failed) for part in (found.TP, found.FP, found.FN))]
         for name, found in result.report.classes.items()
     ]
-    terminal.print_table(["drawn of", "TP", "FP", "FN"], rows)
+    terminal.print_table(["class", "rightly predicted (TP)", "wrongly predicted (FP)", "missed (FN)"], rows)
+    terminal.print("FP: another class was taken for it; FN: it was taken for another class")
     for path in result.figures.values() if loaded is not None else ():  # the demo names its pictures at the end
         terminal.print_file(path)
     if loaded is not None and result.annotated:

@@ -48,6 +48,10 @@ NO_LESION = frozenset(
 """Names by which classes without a lesion are recognised, in small letters, words separated by one space."""
 
 
+CORRECT = "correct"
+"""The verdict on a right prediction."""
+
+
 @dataclass(frozen=True, slots=True)
 class NoLesion:
     """The classes without a lesion: where one of them is true, there is nothing to be found.
@@ -68,6 +72,22 @@ class NoLesion:
         if self.wanted is None:
             return " ".join(name.casefold().replace("_", " ").replace("-", " ").split()) in NO_LESION
         return name.strip().casefold() in {one.strip().casefold() for one in self.wanted}
+
+    def verdict(self, true: str, predicted: str) -> str:
+        """Return in words what a prediction is worth to a reader.
+
+        With a class without a lesion, wrong predictions are told apart: ``false alarm`` (it was taken for another),
+        ``missed`` (another was taken for it) and ``wrong class``.
+
+        >>> said = NoLesion().verdict
+        >>> said("Normal", "Benign"), said("Benign", "Normal"), said("Benign", "Malignant"), said("Normal", "Normal")
+        ('false alarm', 'missed', 'wrong class', 'correct')
+        """
+        if predicted == true:
+            return CORRECT
+        if true in self:
+            return "false alarm"
+        return "missed" if predicted in self else "wrong class"
 
     def said(self, names: Iterable[str]) -> str:
         """Return in words which of some classes were taken, and why.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from pydantic import Field
 
-from btxrd_explain.core.class_names import BY_NAME, NoLesion
+from btxrd_explain.core.class_names import BY_NAME, CORRECT, NoLesion
 from btxrd_explain.core.labels import UNKNOWN, USUAL_THRESHOLD, YES, truth_matrix, truths
 from btxrd_explain.core.multi_label import reached
 from btxrd_explain.core.roc import youden
@@ -82,6 +82,22 @@ class Decisions:
     def by_class(self) -> dict[str, float]:
         """Return the thresholds by class, as float32 tables compare them."""
         return dict(zip(self.names, self.thresholds.tolist(), strict=True))
+
+
+def outcome_of_classes(row: Prediction, decisions: Decisions) -> str | None:
+    """Return in words what a prediction is worth to a reader: of all classes of which the truth is known.
+
+    ``missed``: a true class is not predicted. ``false alarm``: a predicted class is not true. ``wrong class``: both.
+    None without a prediction, or where the truth of no class is known.
+    """
+    said, truths = decisions.said(row), decisions.truths(row)
+    if row.predicted is None or set(truths) <= {None}:
+        return None
+    missed = any(truth is True and index not in said for index, truth in enumerate(truths))
+    alarm = any(truths[index] is False for index in said)
+    if missed and alarm:
+        return "wrong class"
+    return "missed" if missed else "false alarm" if alarm else CORRECT
 
 
 def decisions_of(settings: Settings, selected: Selected, listener: Listener) -> Decisions | None:

@@ -73,7 +73,7 @@ class Cell:
     Attributes:
         pictures: The pictures; none where the radiograph cannot be read any more.
         title: Such as ``TP: Benign -> Benign (0.93)``.
-        subtitle: Such as the ``image_id``.
+        subtitle: Such as the outcome in a word, and the ``image_id``.
     """
 
     pictures: tuple[Picture, ...]
@@ -89,11 +89,13 @@ class Row:
         name: TP, FP or FN.
         cells: The examples, in order.
         available: How many there are in all.
+        meaning: What the outcome is of this class, in words.
     """
 
     name: str
     cells: tuple[Cell, ...]
     available: int
+    meaning: str = ""
 
 
 def place_of(number: int, columns: int) -> tuple[int, int]:
@@ -259,8 +261,9 @@ def _draw_row(
     name, (width, height) = printable(_NAMES.get(row.name, row.name)), size
     lines = _lines(row, columns)
     middle = bottom + (lines - 1) * pitch / 2 + height / 2
-    label = fitted(f"{name}: {_shown(row)}", height, _LABEL)
-    add_text(figure, 0.25, middle, label, rotation=90, va="center", ha="center", fontsize=_LABEL)
+    for left, text, size_of_text in ((0.15, f"{name}: {_shown(row)}", _LABEL), (0.36, row.meaning, SMALL)):
+        label = fitted(printable(text), height, size_of_text)
+        add_text(figure, left, middle, label, rotation=90, va="center", ha="center", fontsize=size_of_text)
     for number in range(lines * _per_line(columns)):
         line, column = place_of(number, columns)
         left, low = _LEFT + column * (width + _GAP), bottom + (lines - 1 - line) * pitch

@@ -129,7 +129,7 @@ def _line(values: Sequence[float | None]) -> NDArray[np.float64]:
 # The comparison panels of ``annotate-iou``: radiograph, annotation, heat map and overlay side by side.
 
 
-_VERDICTS = {"TP": "found", "FN": "missed", "FP": "false alarm", "TN": "rightly not predicted", None: "not known"}
+_VERDICTS = {"TP": "correct", "FN": "missed", "FP": "false alarm", "TN": "rightly not predicted", None: "not known"}
 """What the caption says of a class that excludes no other."""
 
 
@@ -181,6 +181,15 @@ def _choose(scores: Scores, count: int) -> list[Score]:
     return chosen if most_certain is None or len(chosen) >= count else [*chosen, most_certain]
 
 
+def _verdict(score: Score, names: Sequence[str]) -> str | None:
+    """Return what the prediction is worth to a reader, in the words of the page; None where that is not known."""
+    if score.case is not None:
+        return _VERDICTS[score.outcome(names)]
+    if score.true is None or score.row.predicted is None:
+        return None
+    return score.no_lesion.verdict(names[score.true], names[score.row.predicted])
+
+
 def _certainty(score: Score) -> float:
     """Return the probability of the predicted class, or where there may be several that of the measured one."""
     return score.confidence or score.target_probability or 0.0
@@ -220,7 +229,7 @@ def _panel(image: ExplainedImage, score: Score, selected: Selected, protocol: Pr
         true_class=score.label or "",
         predicted_class=score.predicted(image.table.provenance.class_names) or "none",
         confidence=_certainty(score),
-        verdict=None if score.case is None else _VERDICTS[score.outcome(image.table.provenance.class_names)],
+        verdict=_verdict(score, image.table.provenance.class_names),
         target_class=image.class_name(score.target),
         note=None if ok else str(heat.status),
         aspect=image.frame.input_aspect if protocol.space is Space.INPUT else None,

@@ -10,7 +10,8 @@ import numpy as np
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.selection import Outcome
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.evaluation.protocol import lesion_rules
+from btxrd_explain.evaluation.decisions import outcome_of_classes
+from btxrd_explain.evaluation.protocol import lesion_rules, no_lesion_of
 from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, cell_pixels
 from btxrd_explain.outputs.marks import Marks, hottest_of, inset_of, inset_window, outlines_of, seen_box
 from btxrd_explain.outputs.overlay import as_rgb, create_overlay, shrunk
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.progress import Listener
     from btxrd_explain.settings import Settings
+
+_MEANINGS = {
+    Outcome.TP: "{0}, rightly predicted",
+    Outcome.FP: "another class, taken for {0}",
+    Outcome.FN: "{0}, taken for another class",
+}
+_MEANINGS_OF_CLASS = {
+    Outcome.TP: "{0} is true and predicted",
+    Outcome.FP: "{0} is predicted and not true",
+    Outcome.FN: "{0} is true and not predicted",
+}
+"""Of a class that excludes no other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,10 @@ class ExamplePainter:
 
     def line(self, outcome: Outcome, rows: Iterable[Prediction], of_class: int, available: int) -> Row:
         """Return a row of the grid: the examples of one outcome, of ``available`` that there are."""
-        return Row(str(outcome), tuple(self.cell(outcome, row, of_class) for row in rows), available)
+        cells = tuple(self.cell(outcome, row, of_class) for row in rows)
+        name = self.selected.table.provenance.class_names[of_class]
+        meaning = (_MEANINGS if self.decisions is None else _MEANINGS_OF_CLASS)[outcome].format(name)
+        return Row(str(outcome), cells, available, meaning)
 
     def cell(self, outcome: Outcome, row: Prediction, class_index: int) -> Cell:
         """Paint one example; a false negative shows the predicted and the true class side by side.
@@ -71,9 +87,19 @@ class ExamplePainter:
         except RadiographError as error:
             self.listener.failed(row.image_id, "not shown", str(error))
             return Cell((), title, f"{row.image_id} (not readable any more)")
+        verdict = self._verdict(row)
         lesions = self._lesions(image)
         pictures = [self._picture(image, pixels, index, lesions) for index in shown]
-        return Cell(tuple(pictures), title, row.image_id)
+        return Cell(tuple(pictures), title, f"{verdict}: {row.image_id}" if verdict else row.image_id)
+
+    def _verdict(self, row: Prediction) -> str | None:
+        """Return what the prediction is worth to a reader, seen from no class: in the words of the page."""
+        if self.decisions is not None:
+            return outcome_of_classes(row, self.decisions)
+        if row.predicted is None or row.label is None:
+            return None
+        names = self.selected.table.provenance.class_names
+        return no_lesion_of(self.settings).verdict(row.label, names[row.predicted])
 
     def _lesions(self, image: ExplainedImage) -> tuple[NDArray[np.bool_], ...]:
         """Return the lesions of an example; none without an annotation that can be used."""

@@ -15,7 +15,6 @@ from btxrd_explain.commands.report.summary import (
     exclusions,
     interventions,
     outcome_of,
-    outcome_of_classes,
     readers,
     slices,
     tiles,
@@ -26,6 +25,7 @@ from btxrd_explain.core.labels import UNKNOWN, truth_matrix
 from btxrd_explain.core.multi_label import measure_multi_label
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.statistics import Resampling
+from btxrd_explain.evaluation.decisions import outcome_of_classes
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.outputs.overlay import colour_table
 from btxrd_explain.plain import percent

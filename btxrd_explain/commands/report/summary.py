@@ -19,14 +19,11 @@ if TYPE_CHECKING:
     from btxrd_explain.core import statistics
     from btxrd_explain.core.classification import Performance
     from btxrd_explain.core.multi_label import ClassScores
-    from btxrd_explain.evaluation.decisions import Decisions
     from btxrd_explain.evaluation.schema import Metric, Report, SliceSummary
     from btxrd_explain.evaluation.score import Score
     from btxrd_explain.predictions.provenance import Provenance
-    from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.progress import Listener
 
-CORRECT = "correct"
 _UNDEFINED = Estimate(mean=None, low=None, high=None, n=0, units=0)
 
 _TILES = (
@@ -38,34 +35,11 @@ _TILES = (
 
 
 def outcome_of(score: Score, names: Sequence[str]) -> str | None:
-    """Return in words what a prediction is worth to a reader; None without a prediction or a known true class.
-
-    With a class without a lesion, wrong predictions are told apart: ``false alarm`` (it was taken for another),
-    ``missed`` (another was taken for it) and ``wrong class``.
-    """
+    """Return in words what a prediction is worth to a reader; None without a prediction or a known true class."""
     predicted = score.row.predicted
     if predicted is None or score.true is None:
         return None
-    if predicted == score.true:
-        return CORRECT
-    if names[score.true] in score.no_lesion:
-        return "false alarm"
-    return "missed" if names[predicted] in score.no_lesion else "wrong class"
-
-
-def outcome_of_classes(row: Prediction, decisions: Decisions) -> str | None:
-    """Return the same where classes do not exclude each other: of all classes of which the truth is known.
-
-    ``missed``: a true class is not predicted. ``false alarm``: a predicted class is not true. ``wrong class``: both.
-    """
-    said, truths = decisions.said(row), decisions.truths(row)
-    if row.predicted is None or set(truths) <= {None}:
-        return None
-    missed = any(truth is True and index not in said for index, truth in enumerate(truths))
-    alarm = any(truths[index] is False for index in said)
-    if missed and alarm:
-        return "wrong class"
-    return "missed" if missed else "false alarm" if alarm else CORRECT
+    return score.no_lesion.verdict(names[score.true], names[predicted])
 
 
 def by_class(performance: Performance | MultiLabelPerformance | None, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -14,7 +14,6 @@ from btxrd_explain.commands.report.summary import (
     exclusions,
     interventions,
     outcome_of,
-    outcome_of_classes,
     read_interventions,
     readers,
     tiles,
@@ -24,6 +23,7 @@ from btxrd_explain.core.class_names import BY_NAME
 from btxrd_explain.core.labels import NO, UNKNOWN, YES
 from btxrd_explain.core.multi_label import measure_multi_label
 from btxrd_explain.core.statistics import Resampling
+from btxrd_explain.evaluation.decisions import outcome_of_classes
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.schema import Metric
 from btxrd_explain.evaluation.score import Exclusion
