@@ -64,6 +64,12 @@ def _listed(heading: str, lines: Iterable[str]) -> str:
     return f"## {heading}\n\n" + "\n".join(f"- {plain_markdown(line)}" for line in lines)
 
 
+def definitions(said: Mapping[str, str]) -> str:
+    """Return the section that says what the names of a report mean."""
+    lines = (f"- *{plain_markdown(name)}*: {plain_markdown(meaning)}." for name, meaning in said.items())
+    return "## Definitions\n\n" + "\n".join(lines)
+
+
 def provenance_table(made: Mapping[str, Any]) -> str:
     """Return how a table of predictions was made, as a table."""
     versions = ", ".join(f"{name} {version}" for name, version in made["versions"].items())

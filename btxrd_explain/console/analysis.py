@@ -71,7 +71,7 @@ def _drawn_of(part: Shown, failed: Mapping[str, str]) -> str:
 
 def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: LoadedSettings | None = None) -> None:
     """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
-    from btxrd_explain.evaluation.conclusion import sum_of_outcomes  # noqa: PLC0415 -- pydantic models
+    from btxrd_explain.evaluation.conclusion import of_slice, sum_of_outcomes  # noqa: PLC0415 -- pydantic models
 
     if terminal.json:
         terminal.print_json(json.loads(result.document.read_text("utf-8")))
@@ -80,7 +80,7 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
     for line in _headline(result.report):
         terminal.print(escape(line))
     rows = [
-        [name, str(part.n), bounds(part.metrics["iou"]), number(part.pointing_hits)]
+        [name, str(part.n), of_slice(part.metrics["iou"], bounds), number(part.pointing_hits)]
         for name, part in result.summary_rows()
     ]
     terminal.print_table(["radiographs", "n", "mean IoU [95 %]", "hits"], rows)
@@ -349,6 +349,8 @@ def _with_interval(found: Estimate) -> list[str]:
     """Write an estimate and its interval for a table, two digits each."""
     if found.mean is None:
         return ["undefined"]
+    if found.mean in {0, 1} and found.low == found.high:  # draws of images that are all alike have no spread
+        return [f"{found.mean:.2f}", "all alike"]
     return [f"{found.mean:.2f}", *([] if found.low is None else [f"[{found.low:.2f}, {found.high:.2f}]"])]
 
 

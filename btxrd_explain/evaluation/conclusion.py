@@ -12,7 +12,7 @@ from btxrd_explain.finding import listed
 from btxrd_explain.plain import percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from btxrd_explain.evaluation.parts import Estimate
     from btxrd_explain.evaluation.schema import Baseline, SliceSummary, Summary
@@ -21,7 +21,7 @@ FEW = 30
 """Below so many images a percentile interval is known to be too short."""
 _SHOWN = 8
 """Small slices and classes that are named; of more it is said how many there are."""
-_TOO_FEW = 5
+TOO_FEW = 5
 """Below so many images nothing is said of a slice or a class."""
 
 
@@ -93,7 +93,7 @@ def of_predictions(
         classes: Of each class its number of radiographs, its AUROC and its sensitivity.
         images: How many radiographs were judged.
     """
-    enough = {name: found for name, found in classes.items() if found[0] >= _TOO_FEW}
+    enough = {name: found for name, found in classes.items() if found[0] >= TOO_FEW}
     sentences = [] if accuracy is None else [*_on_accuracy(accuracy, classes, images)]
     told = {name: auroc for name, (_, auroc, _) in enough.items() if auroc.low is not None}
     sure = [name for name, auroc in told.items() if (auroc.low or 0) > 0.5]
@@ -130,6 +130,18 @@ def sum_of_outcomes(summary: Summary, *, multi_label: bool) -> str:
         f"{told}, and not to {n}. {'' if multi_label else twice}True negatives count in none, and neither do "
         "radiographs whose class is not known."
     )
+
+
+def of_slice(found: Estimate, write: Callable[[Estimate], str]) -> str:
+    """Write the estimate of a part of the images: of very few without an interval, which would look like knowledge.
+
+    Args:
+        found: The estimate.
+        write: Writes one of enough images.
+    """
+    if found.mean is None or found.n >= TOO_FEW:
+        return write(found)
+    return f"{found.mean:z.3f} (n < {TOO_FEW})"
 
 
 def interval(found: Estimate) -> str:
@@ -230,7 +242,7 @@ def _on_outcomes(summary: Summary) -> Iterator[str]:
         )
 
 
-_OUTCOMES = {
+OUTCOMES = {
     "TP": "rightly predicted classes (TP)",
     "FN": "missed classes (FN)",
     "FP": "wrongly predicted classes (FP)",
@@ -243,26 +255,26 @@ def _on_slices(summary: Summary) -> Iterator[str]:
     mean = summary.overall.metrics["iou"].mean
     named = {
         **{f"the class {name}": part for name, part in summary.by_class.items()},
-        **{_OUTCOMES[name]: part for name, part in summary.by_outcome.items()},
+        **{OUTCOMES[name]: part for name, part in summary.by_outcome.items()},
         **{f"{name} lesions": part for name, part in summary.by_lesion_size.items()},
     }
     lower = {}
     for name, part in named.items():
         iou = part.metrics["iou"]
-        if part.n >= _TOO_FEW and None not in (iou.high, mean) and (iou.high or 0) < (mean or 0):
+        if part.n >= TOO_FEW and None not in (iou.high, mean) and (iou.high or 0) < (mean or 0):
             lower[name] = iou
     if lower:
         worst = min(lower, key=lambda name: lower[name].mean or 0.0)
         ceiling = lower[worst].ceiling
         allowed = "" if ceiling is None else f", where an ideal map reaches {interval(ceiling)}"
         yield f"The heat maps are worst for {worst}: mean IoU {interval(lower[worst])} of {lower[worst].n}{allowed}."
-    elif any(part.n >= _TOO_FEW for part in summary.by_class.values()):
-        yield f"No class, outcome or lesion size of at least {_TOO_FEW} heat maps is clearly worse than the whole."
+    elif any(part.n >= TOO_FEW for part in summary.by_class.values()):
+        yield f"No class, outcome or lesion size of at least {TOO_FEW} heat maps is clearly worse than the whole."
     yield from _on_small({name: part.n for name, part in named.items() if part.n}, "heat maps")
 
 
 def _on_small(counts: Mapping[str, int], what: str) -> Iterator[str]:
-    if small := [f"{name} (n = {n})" for name, n in counts.items() if n < _TOO_FEW]:
+    if small := [f"{name} (n = {n})" for name, n in counts.items() if n < TOO_FEW]:
         yield f"There are too few {what} to say anything of {listed(small, most=_SHOWN)}."
 
 

@@ -135,6 +135,8 @@ def _limits_of_images(evaluation: Evaluation) -> Iterator[str]:
 
 
 DEFINITIONS = {
+    "symbols": "h: the heat map; b: the region, its pixels at or above the threshold; m: the annotation. |x| counts "
+    "pixels, ∧ is and, ∨ is or, Σ adds up over all pixels",
     "heat_map": "ReLU of the raw class-activation grid, bilinearly upsampled (align_corners=False), min-max scaled "
     "per image",
     "ceiling": "the same metric of the ideal map that a grid of this size can draw: the annotation mask averaged onto "
@@ -211,7 +213,8 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         checklist=build_checklist(Evidence(evaluation, summary, statistics, extent, limits, human)),
         limits=limits,
         warnings=[*evaluation.selected.findings, *evaluation.findings],
-        definitions={name: metric.definition for name, metric in METRICS.items()}
+        definitions={"symbols": DEFINITIONS["symbols"]}
+        | {name: metric.definition for name, metric in METRICS.items()}
         | DEFINITIONS
         | ({} if human is None else {f"reader_{name}": text for name, text in READER_SCORES.items()}),
         files={},

@@ -10,6 +10,7 @@ from btxrd_explain.evaluation.conclusion import (
     interval,
     of_maps,
     of_predictions,
+    of_slice,
     of_tables,
     signed,
     sum_of_outcomes,
@@ -141,6 +142,12 @@ def test_how_often_the_classifier_is_right_is_said_where_it_is_wrong() -> None:
     found = of_maps(_summary(overall, by_outcome={"TP": some, "FN": some}))
     assert found[1].startswith("The classifier predicts 6 of the 12 tumour classes that are true here; ")
     assert not any("predicts" in line for line in of_maps(_summary(overall, by_outcome={"TP": some, "FP": some})))
+
+
+def test_a_slice_of_very_few_images_has_no_interval() -> None:
+    assert of_slice(_estimate(0.264, 0.204, 0.324, n=2), interval) == "0.264 (n < 5)"
+    assert of_slice(_estimate(0.264, 0.204, 0.324, n=5), interval) == "0.264 [0.204, 0.324]"
+    assert of_slice(_estimate(None, n=0), interval) == "undefined"
 
 
 def test_a_rate_of_images_that_are_all_alike_has_no_interval() -> None:

@@ -6,13 +6,22 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from btxrd_explain.commands.annotate_iou.readers import readers_section
-from btxrd_explain.commands.markdown import caveats, code, interval, number, plain_markdown, provenance_table, table
+from btxrd_explain.commands.markdown import (
+    caveats,
+    code,
+    definitions,
+    interval,
+    number,
+    plain_markdown,
+    provenance_table,
+    table,
+)
 from btxrd_explain.core.choices import Smooth
 from btxrd_explain.core.metrics.baselines import CHANNEL_DRAWS
 from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.smoothing import PASSES
-from btxrd_explain.evaluation.conclusion import sum_of_outcomes
+from btxrd_explain.evaluation.conclusion import of_slice, sum_of_outcomes
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.report import DEFINITIONS
 from btxrd_explain.finding import listed
@@ -66,6 +75,8 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"### Excluded and undefined\n\n{_exclusions(report)}"
     yield f"## Checklist\n\n{_checklist(report)}"
     yield from caveats(report.warnings, report.limits)
+    titles = {name: metric.title for name, metric in METRICS.items()}
+    yield definitions({titles.get(name, name.replace("_", " ")): said for name, said in report.definitions.items()})
     yield f"## Provenance\n\n{provenance_table(report.provenance)}"
     yield f"## Files\n\n{_files(report.files)}"
 
@@ -83,7 +94,7 @@ def _scored(report: Report) -> str:
             ["split CSV", selected_by],
             ["split", plain_markdown(found.split or "all")],
             ["selected, predicted, annotated, scored", ", ".join(map(str, counts))],
-            ["command", code(found.command)],
+            ["command (paths as names only: run it with your own)", code(found.command)],
         ],
     )
 
@@ -268,11 +279,11 @@ def _slices(report: Report) -> str:
             plain_markdown(what),
             plain_markdown(name),
             str(part.n),
-            interval(part.metrics["iou"]),
+            of_slice(part.metrics["iou"], interval),
             interval(part.metrics["iou"].ceiling),
             number(part.metrics["iou"].chance),
-            interval(part.metrics["pointing_hit"]),
-            interval(part.metrics["average_precision"]),
+            of_slice(part.metrics["pointing_hit"], interval),
+            of_slice(part.metrics["average_precision"], interval),
         ]
         for what, parts in groups.items()
         for name, part in parts.items()

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from btxrd_explain.commands.markdown import caveats, code, interval, plain_markdown, provenance_table, table
+from btxrd_explain.commands.markdown import (
+    caveats,
+    code,
+    definitions,
+    interval,
+    plain_markdown,
+    provenance_table,
+    table,
+)
 from btxrd_explain.core.choices import Looks
 from btxrd_explain.synthetic import SYNTHETIC
 
@@ -52,7 +60,7 @@ def _sections(report: InterventionReport) -> Iterator[str]:
             + _rest(len(report.excluded_images))
         )
     yield from caveats(report.warnings, report.limits)
-    yield "## Definitions\n\n" + "\n".join(f"- *{plain_markdown(k)}*: {v}." for k, v in report.definitions.items())
+    yield definitions(report.definitions)
     yield f"## Provenance\n\n{provenance_table(report.provenance)}"
 
 

@@ -20,12 +20,14 @@ from btxrd_explain.commands.report.summary import (
     tiles,
 )
 from btxrd_explain.core.choices import Rule
-from btxrd_explain.core.classification import measure_performance
+from btxrd_explain.core.classification import Performance, measure_performance
 from btxrd_explain.core.labels import UNKNOWN, truth_matrix
 from btxrd_explain.core.multi_label import measure_multi_label
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.statistics import Resampling
+from btxrd_explain.evaluation.conclusion import of_predictions
 from btxrd_explain.evaluation.decisions import outcome_of_classes
+from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.outputs.overlay import colour_table
 from btxrd_explain.plain import percent
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
     from btxrd_explain.commands.intervene.report import InterventionReport
     from btxrd_explain.commands.report.entries import Entry
-    from btxrd_explain.core.classification import Performance
     from btxrd_explain.core.geometry import Frame
     from btxrd_explain.core.multi_label import MultiLabelPerformance
     from btxrd_explain.core.preprocess import Preprocessing
@@ -140,7 +141,7 @@ def build_document(
     return {
         "title": "Where the classifier looks",
         "lead": f"{len(entries)} radiographs; {_made(provenance)}.",
-        "conclusion": report.conclusion,
+        "conclusion": [*_conclusion(performance, names), *report.conclusion],
         "synthetic": provenance.synthetic,
         "classes": list(names),
         "grid": list(provenance.grid),
@@ -192,6 +193,17 @@ def _performance_of_classes(scores: Sequence[Score], decisions: Decisions) -> Mu
     probabilities = np.array(rows, dtype=np.float32)[known].clip(0, 1)
     resampling = Resampling.of_images(len(probabilities))
     return measure_multi_label(probabilities, truth[predicted][known], decisions.thresholds, resampling)
+
+
+def _conclusion(performance: Performance | MultiLabelPerformance | None, names: Sequence[str]) -> list[str]:
+    """Conclude from how good the predictions are: where a heat map looks matters less where they are guesses."""
+    rows = {row["name"]: row for row in by_class(performance, names)}
+    if performance is None or not rows:
+        return []
+    rates = {name: [Estimate.model_validate(row[of]) for of in ("auroc", "sensitivity")] for name, row in rows.items()}
+    classes = {name: (row["n"], *rates[name]) for name, row in rows.items()}
+    of_all = performance.rates.accuracy if isinstance(performance, Performance) else None
+    return of_predictions(None if of_all is None else Estimate.of(of_all), classes, performance.images)
 
 
 def _protocol(protocol: Protocol) -> dict[str, Any]:

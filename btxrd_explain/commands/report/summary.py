@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.commands.intervene.report import InterventionReport
 from btxrd_explain.core.multi_label import UNDEFINED, MultiLabelPerformance
+from btxrd_explain.evaluation.conclusion import OUTCOMES
 from btxrd_explain.evaluation.file_set import read_report
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.protocol import BASELINES
@@ -78,7 +79,9 @@ def tiles(
         found.append(_tile("Right in all classes", "share", Estimate.of(subset), "of those of which all are known"))
     elif performance is not None:
         accuracy, balanced = performance.rates.accuracy, performance.rates.balanced_accuracy
-        found.append(_tile("Accuracy", "share", Estimate.of(accuracy), "predicted class = true class"))
+        guess = max(part.positives for part in performance.per_class) / performance.images
+        by_guess = f"predicted class = true class; by a guess {100 * guess:.1f} %, always the most frequent class"
+        found.append(_tile("Accuracy", "share", Estimate.of(accuracy), by_guess))
         found.append(_tile("Balanced accuracy", "share", Estimate.of(balanced), "mean sensitivity of the classes"))
     metrics = report.summary.overall.metrics
     found += [_tile(label, kind, metrics[name], _context(metrics[name], kind)) for name, label, kind in _TILES]
@@ -91,7 +94,7 @@ def slices(report: Report) -> list[dict[str, Any]]:
     groups = {
         "": {"all": summary.overall},
         "class": summary.by_class,
-        "outcome": summary.by_outcome,
+        "outcome": {OUTCOMES[name]: part for name, part in summary.by_outcome.items()},
         "lesion size": summary.by_lesion_size,
         **summary.by_metadata,
     }
@@ -233,9 +236,12 @@ def _row(group: str, name: str, found: Mapping[str, Estimate]) -> dict[str, Any]
 
 
 def _context(metric: Metric, kind: str) -> str:
-    """Return in words what bounds a metric: chance below, the grid's ceiling above."""
+    """Return in words what bounds a metric: chance and the best baseline below, the grid's ceiling above."""
     ceiling = None if metric.ceiling is None else metric.ceiling.mean
-    levels = {"by chance": metric.chance, "the grid's ceiling": ceiling}
+    means = {name: one.mean for name, one in metric.baselines.items() if one.mean is not None}
+    best = max(means, key=lambda name: means[name], default=None)
+    baseline = {} if best is None else {f"the best baseline ({best})": means[best]}
+    levels = {"by chance": metric.chance, **baseline, "the grid's ceiling": ceiling}
     shown = {
         name: f"{100 * level:.1f} %" if kind == "share" else f"{level:.3f}"
         for name, level in levels.items()

@@ -20,12 +20,13 @@ from btxrd_explain.commands.report.summary import (
 )
 from btxrd_explain.core import statistics
 from btxrd_explain.core.class_names import BY_NAME
+from btxrd_explain.core.classification import measure_performance
 from btxrd_explain.core.labels import NO, UNKNOWN, YES
 from btxrd_explain.core.multi_label import measure_multi_label
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.decisions import outcome_of_classes
 from btxrd_explain.evaluation.parts import Estimate
-from btxrd_explain.evaluation.schema import Metric
+from btxrd_explain.evaluation.schema import Baseline, Metric
 from btxrd_explain.evaluation.score import Exclusion
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Listener
@@ -130,6 +131,22 @@ def _performance() -> Any:  # noqa: ANN401 -- of classes that do not exclude eac
     probabilities = np.array([[0.9, 0.2, 0.5], [0.1, 0.8, 0.5]], np.float32)
     truth = np.array([[YES, NO, UNKNOWN], [NO, YES, UNKNOWN]], np.int8)
     return measure_multi_label(probabilities, truth, np.full(3, 0.5), Resampling.of_images(2, resamples=100))
+
+
+def test_the_tile_of_the_hottest_point_names_the_best_baseline() -> None:
+    random, centre, absent = (
+        Baseline(**_estimate(mean).document(), difference=_estimate(0.0)) for mean in (0.1, 0.3, None)
+    )
+    metric = _metric(0.3, chance=0.02, baselines={"random": random, "centre": centre, "edges": absent})
+    found = _labels(tiles([], None, _report(pointing_hit=metric)))
+    assert found["Hottest point on the annotation"] == "by chance 2.0 %, the best baseline (centre) 30.0 %"
+
+
+def test_the_tile_of_the_accuracy_says_what_a_guess_reaches() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]], np.float32)
+    performance = measure_performance(probabilities, np.array([0, 1, 1, 1]), Resampling.of_images(4, resamples=100))
+    note = _labels(tiles([], performance, _report()))["Accuracy"]
+    assert note == "predicted class = true class; by a guess 75.0 %, always the most frequent class"
 
 
 def test_classes_that_do_not_exclude_each_other_have_tiles_of_their_own() -> None:
