@@ -3,8 +3,8 @@
 Every command runs in processes of its own: with notes, as text, where the output is Windows' code page; and quietly,
 as JSON, where it is ASCII. Both make errors of all warnings, run Python in its development mode, in no language, and
 write into a file. What the network costs is paid as seldom as possible: the commands share one table, and are forked
-from one process that has imported the libraries. A run of the network, the demo and processes with closed streams start
-from nothing.
+from one process that has imported the libraries. The demo, which runs network and figures, and processes with closed
+streams start from nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
@@ -23,6 +24,7 @@ import torch
 
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.synthetic.dataset import write_dataset
+from tests.conftest import SMALL_FIGURES
 from tests.support.processes import Finished, run_forked, serving
 
 if TYPE_CHECKING:
@@ -41,14 +43,13 @@ MEANT = re.compile(r"(note|warning|next): (?!\w+Warning of ).+")
 """The lines that a command without faults may write on stderr; none of them a warning that Python shows."""
 TABLE = "--predictions 结果/predictions.parquet -o 结果"
 INFER = "infer 数据 -c demo --device cpu --split-csv 数据/split.csv --split test -o 结果"
-FEW = "--set evaluation.resamples=100 --dpi 50"
 ON_TABLES = [
     INFER,
-    f"gallery {TABLE} --dpi 50",
-    f"annotate-iou {TABLE} --annotations 数据/Annotations --panels 1 {FEW}",
-    f"compare 结果/predictions.parquet 结果/same.parquet -o 比较 --annotations 数据/Annotations {FEW}",
+    f"gallery {TABLE}",
+    f"annotate-iou {TABLE} --annotations 数据/Annotations",
+    "compare 结果/predictions.parquet 结果/same.parquet -o 比较 --annotations 数据/Annotations",
     f"report {TABLE} --annotations 数据/Annotations",
-    f"performance {TABLE} {FEW}",
+    f"performance {TABLE}",
     f"export --to coco {TABLE}",
     "check 数据 --split-csv 数据/split.csv -o 结果 --fail-on error",
     "merge 结果/predictions.parquet -o 合并/predictions.parquet",
@@ -91,6 +92,15 @@ def build(num_classes):
     return Net()
 """
 
+SMALL_DEMO = """
+from functools import partial
+from btxrd_explain.__main__ import main
+from btxrd_explain.commands import demo
+demo.write_dataset = partial(demo.write_dataset, per_class={"test": 2})
+main()
+"""
+"""Runs the command line tool, with a demo of fewer radiographs."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -122,7 +132,7 @@ def _environment(encoding: str) -> dict[str, str]:
     others = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LC_", "LANG"))}
     rough = {"PYTHONWARNINGS": "error", "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
     kept = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-    return others | kept | rough | {"COLUMNS": "80", "OMP_NUM_THREADS": "1"}
+    return others | kept | rough | SMALL_FIGURES | {"COLUMNS": "80", "OMP_NUM_THREADS": "1"}
 
 
 def _said(finished: Finished, encoding: str) -> Said:
@@ -142,25 +152,15 @@ def server() -> Iterator[Server]:
 def run(place: Path, server: Server) -> Callable[..., Said]:
     """Runs a command in a process of its own, whose output is redirected to a file."""
 
-    def run(command: str, encoding: str = "utf-8") -> Said:
-        return _said(run_forked(server, shlex.split(command), place, _environment(encoding), encoding), encoding)
-
-    return run
+    return partial(_run, server, place)
 
 
-def _run_fresh(place: Path, command: str, encoding: str) -> Said:
-    """Run a command likewise, but in a new interpreter."""
-    with (place / "stdout").open("w+b") as out:
-        done = subprocess.run(
-            [sys.executable, "-X", "dev", "-m", "btxrd_explain", *shlex.split(command)],
-            cwd=place, env=_environment(encoding), stdout=out, stderr=subprocess.PIPE, check=False,
-        )  # fmt: skip
-        out.seek(0)
-        return _said(Finished(done.returncode, out.read(), done.stderr), encoding)
+def _run(server: Server, place: Path, command: str, encoding: str = "utf-8") -> Said:
+    return _said(run_forked(server, shlex.split(command), place, _environment(encoding), encoding), encoding)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     """A folder with six radiographs, some of odd names, and the table of a run of the network."""
     place = tmp_path_factory.mktemp("place")
     root = write_dataset(place / "数据", seed=1, per_class={"test": 2}).root
@@ -170,7 +170,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
             text.write_text(text.read_text("utf-8").replace(plain, odd), "utf-8")
         for file in root.rglob(f"{plain.removesuffix('.jpeg')}.*"):
             file.rename(file.with_name(f"{odd.removesuffix('.jpeg')}{file.suffix}"))
-    said = _run_fresh(place, f"{INFER} --json", "ascii")
+    said = _run(server, place, f"{INFER} --json", "ascii")
     assert said.code == 0, said.err
     assert [document["image_id"] for document in said.documents()] == sorted(
         path.name for path in (root / "images").iterdir()
@@ -226,7 +226,13 @@ def test_the_other_commands_that_load_the_network(run: Callable[..., Said], comm
 
 
 def test_the_demo(place: Path) -> None:
-    said = _run_fresh(place, "demo 演示 --quiet --json", "ascii")
+    with (place / "stdout").open("w+b") as out:
+        done = subprocess.run(
+            [sys.executable, "-X", "dev", "-c", SMALL_DEMO, "demo", "演示", "--quiet", "--json"],
+            cwd=place, env=_environment("ascii"), stdout=out, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+        out.seek(0)
+        said = _said(Finished(done.returncode, out.read(), done.stderr), "ascii")
     assert (said.code, said.err) == (0, [])
     (document,) = said.documents()
     assert document["synthetic"] is True
