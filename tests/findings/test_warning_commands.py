@@ -23,13 +23,17 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Synthetic radiographs, twenty of each class, and the table that the demo's classifier makes of them."""
-    folder = tmp_path_factory.mktemp("made")
-    write_dataset(folder / "BTXRD", seed=0, per_class={"test": 20})
+def make(folder: Path, per_class: int) -> Path:
+    """Make synthetic radiographs, and the table that the demo's classifier makes of them, without a warning."""
+    write_dataset(folder / "BTXRD", seed=0, per_class={"test": per_class})
     assert not warned(run_in(folder, "infer", *data(folder)))
     return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three radiographs of each class with their table."""
+    return make(tmp_path_factory.mktemp("made"), 3)
 
 
 @pytest.fixture
@@ -97,7 +101,9 @@ def test_one_two_or_three_images_are_never_warned_of(folder: Path, count: int) -
         assert json.loads((folder / "out" / name).read_text("utf-8"))["warnings"] == []
 
 
-def test_exchanged_labels_are_told_everywhere(folder: Path) -> None:
+def test_exchanged_labels_are_told_everywhere(tmp_path: Path) -> None:
+    """Of enough radiographs to tell, which as they are give no warning."""
+    folder = make(tmp_path, 12)
     rewrite_split(folder, label={"Benign": "Malignant", "Malignant": "Benign"})
     result = run_in(folder, "infer", *data(folder), "--quiet")
     assert warned(result) == ["label-disagrees", "classes-exchanged"]
