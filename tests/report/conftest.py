@@ -178,7 +178,8 @@ def page_file(case: Case) -> Path:
 def chromium() -> Iterator[Browser]:
     """Return the system's Chromium without a window."""
     driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    names = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")  # the first takes least
+    found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         if os.environ.get("CI"):
             pytest.fail("there is no Chromium: .ci/run should have installed it")
