@@ -189,6 +189,26 @@ class Block(NamedTuple):
         return height * width
 
 
+class _Band(NamedTuple):
+    """The pixels between two rows of cells, by the columns of cells between which they are.
+
+    Attributes:
+        rows: Its rows.
+        starts: The first pixel between each two columns of cells.
+        stops: The pixel behind the last one, likewise.
+        lows: The lowest of the four cells around these pixels, float64.
+        highs: The highest of them, likewise.
+        lit: Whether one of them is not 0, boolean.
+    """
+
+    rows: slice
+    starts: list[int]
+    stops: list[int]
+    lows: NDArray[np.float64]
+    highs: NDArray[np.float64]
+    lit: NDArray[np.bool_]
+
+
 @dataclass(frozen=True, eq=False)
 class Surface:
     """An interpolated grid whose pixels are made where they are looked at.
@@ -254,8 +274,12 @@ class Surface:
 
         Between cells that are not negative no pixel is: what is added to the one cell is at least its own negative.
         """
-        around = self.grid[self.rows.around(rows), self.columns.around(columns)]
-        return around.size > 0 and not 0 <= around.min() <= around.max() < 1 - _ROUNDING
+        return bool(self._outside[self.rows.around(rows), self.columns.around(columns)].any())
+
+    @cached_property
+    def _outside(self) -> NDArray[np.bool_]:
+        """Between which cells pixels may lie outside [0, 1]."""
+        return ~((self.grid >= 0) & (self.grid < 1 - _ROUNDING))
 
     def blocks(self, low: float = -inf, high: float = inf) -> Iterator[Block]:
         """Yield rectangles with all pixels but those that are 0 because all cells around them are.
@@ -264,19 +288,29 @@ class Surface:
             low: Leave out what lies between cells that are all lower, where that is not needed.
             high: Likewise between cells that are all higher.
         """
-        runs = list(self.columns.runs())
-        left = np.array([cell for cell, _ in runs], np.intp)
-        right = np.minimum(left + 1, self.columns.cells - 1)
-        for cell, rows in self.rows.runs() if runs else ():
-            pair = self.grid[[cell, min(cell + 1, self.rows.cells - 1)]]
-            corners = np.concatenate([pair[:, left], pair[:, right]])
-            lows, highs = corners.min(axis=0), corners.max(axis=0)
-            live = np.flatnonzero((corners != 0).any(axis=0) & (highs >= low) & (lows <= high))
+        for rows, starts, stops, lows, highs, lit in self._bands:
+            live = np.flatnonzero(lit & (highs >= low) & (lows <= high))
             for each in np.split(live, np.flatnonzero(np.diff(live) > 1) + 1) if live.size else ():
-                columns = slice(runs[each[0]][1].start, runs[each[-1]][1].stop)
+                columns = slice(starts[each[0]], stops[each[-1]])
                 own = float(lows[each].min()), float(highs[each].max())
                 for part in _parts(rows, columns):
                     yield Block(part, columns, *own)
+
+    @cached_property
+    def _bands(self) -> list[_Band]:
+        """The rows between each two rows of cells, and the range of what is in them between two columns of cells."""
+        runs = list(self.columns.runs())
+        starts, stops = [run.start for _, run in runs], [run.stop for _, run in runs]
+        left = np.array([cell for cell, _ in runs], np.intp)
+        right = np.minimum(left + 1, self.columns.cells - 1)
+        bands = []
+        for cell, rows in self.rows.runs() if runs else ():
+            pair = self.grid[[cell, min(cell + 1, self.rows.cells - 1)]]
+            corners = np.concatenate([pair[:, left], pair[:, right]])
+            bands.append(
+                _Band(rows, starts, stops, corners.min(axis=0), corners.max(axis=0), (corners != 0).any(axis=0))
+            )
+        return bands
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[Block]:
