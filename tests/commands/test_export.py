@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
 import shutil
 import sys
 import unicodedata
@@ -311,7 +312,7 @@ def test_masks_of_all_classes_are_in_a_folder_each(out: Path) -> None:
     np.testing.assert_array_equal(_mask(folder / "Normal" / "a.png.png"), _expected(out, class_index=0)["a.png"] >= 0.5)
 
 
-@pytest.mark.parametrize("to", ["labelme", "masks", "npz", "tiff", "fiftyone"])
+@pytest.mark.parametrize("to", ["labelme", "masks", "npz", "tiff", "fiftyone", "coco"])
 def test_no_two_images_meet_in_one_file(out: Path, make: tuple[Any, Any], to: str) -> None:
     make_row, make_table = make
     ids = [
@@ -333,6 +334,11 @@ def test_no_two_images_meet_in_one_file(out: Path, make: tuple[Any, Any], to: st
     make_table(out / "predictions.parquet", NAMES, rows)
     result = _export(out, to, "--json", code=0)
     assert json.loads(result.stdout)["exported"] == len(ids)
+    if to == "coco":  # one file for all
+        images = json.loads((out / "coco" / "annotations.json").read_text("utf-8"))["images"]
+        assert len({image["id"] for image in images}) == len(images) == len(ids)
+        assert {image["file_name"] for image in images} == {posixpath.normpath(each) for each in ids}
+        return
     files = [
         path for path in (out / to).rglob("*") if path.is_file() and path.name not in {"metadata.json", "samples.json"}
     ]

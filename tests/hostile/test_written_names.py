@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from typer.main import get_command
 
+from btxrd_explain.cli import app
 from btxrd_explain.errors import ExitCode, OutputError, RadiographError
 from btxrd_explain.inputs.file_kinds import IMAGE_SUFFIXES
 from btxrd_explain.inputs.image_files import list_images
@@ -71,6 +73,8 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "export fiftyone": ("export", "{table}", "--to", "fiftyone"),
     "config init": ("config", "init", "{out}/settings.yaml", "--force"),
 }
+_OTHERS = {"layers", "methods", "demo"}
+"""Two that print only, and one that runs other commands; `config` without `init` prints only, too."""
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGING = {"os.rename", "os.remove", "os.truncate", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "shutil.rmtree"}
 _TEMPORARY = re.compile(rf"(^|/){re.escape(PREFIX)}[^/]*{re.escape(SUFFIX)}(/|$)")
@@ -172,6 +176,22 @@ def test_a_command_writes_through_nothing_that_was_planted(
         _with_links(data, tmp_path, command, plain)
         _with_what_is_in_the_way(data, tmp_path, command, plain)
     _with_linked_folders(data, tmp_path, command, written)
+
+
+def test_no_command_is_left_out() -> None:
+    commands: Any = get_command(app)
+    assert {words[0] for words in COMMANDS.values()} | _OTHERS == set(commands.commands)
+
+
+@pytest.mark.parametrize("command", [("layers", "-c", "demo"), ("methods",), ("config",)], ids=" ".join)
+def test_a_command_that_prints_writes_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with _watching(tmp_path) as seen:
+        run(*command)
+    assert seen == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_demo_says_nothing_of_the_machine(demo_run: DemoRun) -> None:

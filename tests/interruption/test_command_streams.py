@@ -10,12 +10,15 @@ import os
 import shutil
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, get_args
 
 import pyarrow.parquet as pq
 import pytest
+from typer.main import get_command
 
+from btxrd_explain.cli import app
 from btxrd_explain.errors import ExitCode
+from btxrd_explain.settings import ExportSettings
 from tests.interruption.results import COMMANDS, visible_files, words
 
 if TYPE_CHECKING:
@@ -48,6 +51,13 @@ _STOPPED = [
     for index, name in enumerate(sorted(set(_NAMES) - _PRINTING))
     for number in (_SIGNALS if ALL else _SIGNALS[index % 2 :][:1])
 ]
+
+
+def test_no_command_and_no_format_of_an_export_is_left_out() -> None:
+    commands: Any = get_command(app)
+    assert {name.partition(" ")[0] for name in _LINES} == set(commands.commands)
+    formats, _ = get_args(ExportSettings.model_fields["to"].annotation)
+    assert {name for name in COMMANDS if name.startswith("export")} == {f"export --to {to}" for to in get_args(formats)}
 
 
 def _line(command: str, data: Path, out: Path) -> list[str]:

@@ -19,9 +19,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 import pytest
 import torch
+from typer.main import get_command
 
+from btxrd_explain.cli import app
 from btxrd_explain.errors import ExitCode
 from btxrd_explain.synthetic.dataset import write_dataset
 from tests.conftest import SMALL_FIGURES
@@ -53,11 +56,16 @@ ON_TABLES = [
     f"export --to coco {TABLE}",
     "check 数据 --split-csv 数据/split.csv -o 结果 --fail-on error",
     "merge 结果/predictions.parquet -o 合并/predictions.parquet",
+    "import-maps 热图 --images 数据/images --class-names Normal,Benign,Malignant -o 导入",
 ]
 """Commands that run no network where the table is current, and accept ``--quiet``."""
 SETTINGS = ["methods", "config --set output.directory=结果"]
 LAYERS = "layers -c demo --root 数据"
 SANITY = "sanity 数据/images/骨瘤.jpeg 数据/images/IMG000002.jpeg -c demo --device cpu -o 结果 --sample 2 --stages 2"
+CHANGED = f"数据/images/骨瘤.jpeg 数据/images/IMG000002.jpeg -c demo --device cpu --controls 1 {FEW}"
+INTERVENE = f"intervene {CHANGED} -o 结果"
+STUDY = f"study {CHANGED} -o 研究 --sample 2 --stages 2 --methods gradcam"
+ON_THE_NETWORK = [LAYERS, SANITY, INTERVENE, STUDY]
 FAULTS = [
     ("infer 数据 -c 没有.pt -o x", ExitCode.CHECKPOINT),
     ("gallery --predictions 数据/split.csv -o x", ExitCode.TABLE),
@@ -69,6 +77,12 @@ FAULTS = [
     ("report --predictions 结果/predictions.parquet --annotations 没有", ExitCode.INPUT),
     ("check nowhere -o x", ExitCode.INPUT),
     ("demo 数据/split.csv", ExitCode.OUTPUT),
+    ("import-maps 没有 --images 数据/images -o x", ExitCode.INPUT),
+    ("layers -c 没有.pt", ExitCode.CHECKPOINT),
+    ("sanity 数据 -c 没有.pt -o x", ExitCode.CHECKPOINT),
+    ("intervene nowhere -c demo -o x", ExitCode.INPUT),
+    ("study 数据 -c 没有.pt -o x", ExitCode.CHECKPOINT),
+    ("config --config 没有.yaml", ExitCode.USAGE),
 ]
 WEIGHTS = {"body.weight": (4, 3, 3, 3), "body.bias": (4,), "head.weight": (3, 4), "head.bias": (3,)}
 OWN_NETWORK = """
@@ -177,7 +191,15 @@ def place(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Path:
     )
     _assert_meant(said.err)
     (place / "结果" / "same.parquet").write_bytes((place / "结果" / "predictions.parquet").read_bytes())
+    (place / "热图").mkdir()
+    np.save(place / "热图" / "骨瘤_Benign.npy", np.eye(4, 5, dtype=np.float32))
     return place
+
+
+def test_every_command_is_among_those_that_are_run() -> None:
+    lines = [*ON_TABLES, *SETTINGS, *ON_THE_NETWORK, *(line for line, _ in FAULTS)]
+    commands: Any = get_command(app)
+    assert {line.split()[0] for line in lines} == set(commands.commands)
 
 
 def _assert_meant(lines: list[str]) -> None:
@@ -216,7 +238,7 @@ def test_a_settings_file_is_written(run: Callable[..., Said]) -> None:
 
 
 @pytest.mark.parametrize("quiet", [True, False])
-@pytest.mark.parametrize("command", [LAYERS, SANITY])
+@pytest.mark.parametrize("command", ON_THE_NETWORK)
 def test_the_other_commands_that_load_the_network(run: Callable[..., Said], command: str, *, quiet: bool) -> None:
     said = run(f"{command} --json{' --quiet' * quiet}", "cp1252")
     assert said.code == 0, said.err
@@ -241,7 +263,7 @@ def test_the_demo(place: Path) -> None:
 
 @pytest.mark.parametrize(("command", "code"), FAULTS)
 def test_a_fault_is_one_line(run: Callable[..., Said], command: str, code: ExitCode) -> None:
-    said = run(f"{command} --quiet --json", "ascii")
+    said = run(f"{command}{' --quiet' * (not command.startswith('config'))} --json", "ascii")
     assert (said.code, said.out) == (code, b"")
     assert len(said.err) == 1
     assert said.err[0].startswith("error: ")
