@@ -50,8 +50,8 @@ class _Own(BaseModel):
     model_config = ConfigDict(strict=True)
 
     image_id: str
-    height: int = Field(gt=0)
-    width: int = Field(gt=0)
+    height: int = Field(gt=0, le=MAX_SIDE)
+    width: int = Field(gt=0, le=MAX_SIDE)
     label: str | None = None
     maps: list[_OwnMap]
 

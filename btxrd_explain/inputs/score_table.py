@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import InputError
+from btxrd_explain.inputs.annotation import MAX_SIDE
 from btxrd_explain.inputs.table_lines import read_csv
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ def _size(cells: dict[str, str], where: str) -> Size | None:
         size = Size(int(height or 0), int(width or 0))
     except ValueError:
         size = Size(0, 0)
-    if min(size) < 1:
-        raise InputError(f"{where}: '{height}' x '{width}' is not a size in pixels", hint=_HINT)
+    if not 1 <= min(size) <= max(size) <= MAX_SIDE:
+        raise InputError(
+            f"{where}: '{height}' x '{width}' is not a size in pixels, from 1 to {MAX_SIDE:,} each", hint=_HINT
+        )
     return size

@@ -41,3 +41,12 @@ def test_what_is_no_probability_is_named_with_its_line(tmp_path: Path, value: st
     (tmp_path / "scores.csv").write_text(PLAIN.replace(",", ";").replace("0.75", value))
     with pytest.raises(InputError, match=f"line 3: '{value}' is not a probability from 0 to 1"):
         read_scores(tmp_path / "scores.csv")
+
+
+@pytest.mark.parametrize("size", ["0,4", "3,", "-3,4", "3,x", "3,20001", "2147483648,4", "3," + "9" * 400])
+def test_what_is_no_size_is_named_with_its_line(tmp_path: Path, size: str) -> None:
+    """A table has no room for more pixels, and no radiograph so many."""
+    (tmp_path / "scores.csv").write_text(PLAIN.replace("0.75,b,test,3,4", f"0.75,b,test,{size}"))
+    with pytest.raises(InputError, match=r"line 3: .* is not a size in pixels, from 1 to 20,000 each") as refused:
+        read_scores(tmp_path / "scores.csv")
+    assert str(refused.value).isprintable()

@@ -127,9 +127,11 @@ def test_a_mutated_table_of_probabilities_is_read_or_refused(tmp_path: Path, dat
     assert isinstance(result, dict | InputError)
 
 
-def _imported(folder: Path, name: str, data: bytes) -> import_maps.ImportMapsResult | BtxrdExplainError:
+def _imported(
+    folder: Path, name: str, data: bytes, scores: bytes = SCORES[0]
+) -> import_maps.ImportMapsResult | BtxrdExplainError:
     (folder / name).write_bytes(data)
-    (folder / "scores.csv").write_bytes(SCORES[0])
+    (folder / "scores.csv").write_bytes(scores)
     values = {
         "output": {"predictions": folder / "predictions.parquet"},
         "maps": {"scores": folder / "scores.csv"},
@@ -153,4 +155,12 @@ def _warm(tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_mutated_maps_become_a_table_or_are_refused(tmp_path: Path, name: str, entropy: st.DataObject) -> None:
     path, seeds, tokens = FORMATS[name]
     result = _imported(tmp_path, path, entropy.draw(mutated(seeds, tokens, most=2)))
+    assert isinstance(result, import_maps.ImportMapsResult | BtxrdExplainError)
+
+
+@pytest.mark.usefixtures("_warm")
+@given(data=mutated(SCORES, SCORE_TOKENS, most=3))
+@examples(quick=100, long=20_000)
+def test_a_mutated_table_of_probabilities_becomes_a_part_of_a_table_or_is_refused(tmp_path: Path, data: bytes) -> None:
+    result = _imported(tmp_path, "1_a.npy", FORMATS["numpy"][1][0], data)
     assert isinstance(result, import_maps.ImportMapsResult | BtxrdExplainError)
