@@ -128,6 +128,22 @@ class Shape:
         stems = {path.stem for path in folder.iterdir()}
         return [command for command in commands if command.replace("-", "_") not in stems]
 
+    def without_result(self, commands: list[str]) -> list[str]:
+        """Return the commands whose module has no class of results that is called like them."""
+        homes = {command: f"{PACKAGE}.commands.{command.replace('-', '_')}" for command in commands}
+        classes = {
+            command: {node.name.lower() for node in self.trees[home].body if isinstance(node, ast.ClassDef)}
+            for command, home in homes.items()
+            if home in self.trees
+        }
+        return [one for one in commands if f"{one.replace('-', '')}result" not in classes.get(one, ())]
+
+    def untested(self, commands: list[str]) -> list[str]:
+        """Return the commands without a test file whose name begins with theirs, or a folder of tests that has it."""
+        folder = self.root / "tests" / "commands"
+        names = [command.replace("-", "_") for command in commands]
+        return [name for name in names if not [*folder.glob(f"test_{name}*.py"), *folder.glob(f"{name}/test_*.py")]]
+
 
 def commands() -> list[str]:
     """Return the names of the commands as users type them."""
@@ -150,6 +166,8 @@ def table(shape: Shape, names: list[str]) -> list[tuple[str, str]]:
         (f"modules below {SMALL} lines with one importer", str(len(shape.small))),
         ("import circles", str(len(shape.circles))),
         ("commands without a module of their name", f"{len(shape.homeless(names))} of {len(names)}"),
+        ("commands without results of their name", f"{len(shape.without_result(names))} of {len(names)}"),
+        ("commands without a test of their name", f"{len(shape.untested(names))} of {len(names)}"),
         ("lines of a function's body: median, most", f"{median(bodies):.0f}, {bodies[-1]}"),
         ("dialect", str(shape.dialect)),
         ("test lines for a source line", f"{shape.test_lines / total:.2f}"),
@@ -161,7 +179,8 @@ def main() -> None:
     shape, names = Shape(ROOT), commands()
     for what, value in table(shape, names):
         sys.stdout.write(f"{what:<50} {value}\n")
-    for what, found in (("small", shape.small), ("homeless", shape.homeless(names))):
+    by_name = {"homeless": shape.homeless, "without results": shape.without_result, "untested": shape.untested}
+    for what, found in [("small", shape.small), *((what, find(names)) for what, find in by_name.items())]:
         if found:
             sys.stdout.write(f"{what}: {', '.join(found)}\n")
     for circle in shape.circles:
