@@ -53,9 +53,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def coverage(session: nox.Session) -> None:
-    """The test suite with branch coverage, that of processes which tests start or fork included."""
+    """The test suite with branch coverage, that of processes which tests start or fork included.
+
+    Arguments go to pytest; a part of the suite need not reach the floor of the whole.
+    """
     _install(session, "test")
-    session.run(*SUITE, "--cov", "--cov-report=term-missing:skip-covered", *session.posargs)
+    floor = ["--cov-fail-under=0"] if session.posargs else []
+    session.run(*SUITE, "--cov", "--cov-report=term-missing:skip-covered", *floor, *session.posargs)
 
 
 @nox.session(default=False)
