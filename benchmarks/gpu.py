@@ -129,7 +129,7 @@ def measure(case: Case, folder: Path, options: argparse.Namespace) -> Rates:
 
 
 def _explainer(checkpoint: Path, case: Case, device: str, *, compiled: bool) -> Explainer:
-    from btxrd_explain.inference.compute import load_explainer
+    from btxrd_explain.inference.loading import load_explainer
     from btxrd_explain.settings import ModelSettings, Settings
 
     model = ModelSettings(checkpoint=checkpoint, device=device, precision=case.precision, compile=compiled)

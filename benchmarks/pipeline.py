@@ -117,7 +117,7 @@ def infer(job: Job) -> float:
     from btxrd_explain.system.threads import share_cores
 
     share_cores()
-    from btxrd_explain.inference import compute  # noqa: F401 -- start-up has a benchmark of its own
+    from btxrd_explain.inference import loading  # noqa: F401 -- start-up has a benchmark of its own
 
     with tempfile.TemporaryDirectory() as out:
         settings = _settings(job, Path(out))
@@ -203,7 +203,7 @@ def _settings(job: Job, out: Path) -> Settings:
 
 
 def _explainer(job: Job) -> Explainer:
-    from btxrd_explain.inference.compute import load_explainer
+    from btxrd_explain.inference.loading import load_explainer
 
     return load_explainer(_settings(job, job.folder), {"checkpoint": ""})
 

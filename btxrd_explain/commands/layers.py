@@ -12,7 +12,7 @@ from btxrd_explain.core.choices import Smooth
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.protocol import lesion_rules
-from btxrd_explain.inference.compute import wishes_of
+from btxrd_explain.inference.loading import wishes_of
 from btxrd_explain.inference.request import DEMO, checkpoints_of, collect_images, names_images, tell_collected
 from btxrd_explain.inputs.annotation_formats import read_lesions
 from btxrd_explain.inputs.radiograph import read_radiograph

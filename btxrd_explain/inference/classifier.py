@@ -16,9 +16,9 @@ from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.core.methods import MAP_SIZE
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.inference.compute import wishes_of
 from btxrd_explain.inference.device import batch_size_of, device_of
 from btxrd_explain.inference.ensemble import check_alike, names_of
+from btxrd_explain.inference.loading import wishes_of
 from btxrd_explain.inference.reading import seen_of
 from btxrd_explain.inference.request import checkpoints_of
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph

@@ -90,7 +90,7 @@ class Worker:
         changes = differences(job.request, build_request(job.settings, several_labels="several_labels" in job.request))
         if changes:
             raise self._stranger("; ".join(changes))
-        from btxrd_explain.inference.compute import load_explainer  # noqa: PLC0415 -- torch, after the checks
+        from btxrd_explain.inference.loading import load_explainer  # noqa: PLC0415 -- torch, after the checks
 
         return load_explainer(job.settings, job.request)
 

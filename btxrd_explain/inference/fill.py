@@ -129,7 +129,7 @@ def _explainer(settings: Settings, plan: Plan, listener: Listener) -> Explainer 
         listener.note(f"resuming: {done} images were done before the last run was interrupted")
     share_cores()
     with without_collections():
-        from btxrd_explain.inference.compute import load_explainer  # noqa: PLC0415 -- torch takes seconds
+        from btxrd_explain.inference.loading import load_explainer  # noqa: PLC0415 -- torch takes seconds
         from btxrd_explain.inference.movement import with_movement  # noqa: PLC0415 -- likewise
 
     if settings.run.engine == "ray":  # here only to be checked; the devices are the workers'

@@ -13,7 +13,7 @@ from PIL import Image
 import btxrd_explain as library
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import CheckpointError, RadiographError, SettingsError
-from btxrd_explain.inference.compute import load_explainer
+from btxrd_explain.inference.loading import load_explainer
 from btxrd_explain.progress import FindingWarning
 from btxrd_explain.settings import ModelSettings, Settings
 from tests.support.refusals import assert_refused

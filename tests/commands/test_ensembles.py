@@ -16,7 +16,7 @@ import torch
 from btxrd_explain import api
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.inference.compute import load_explainer
+from btxrd_explain.inference.loading import load_explainer
 from btxrd_explain.inference.request import build_request
 from btxrd_explain.model.engine import Explanation
 from btxrd_explain.model.ensemble import averaged

@@ -19,7 +19,7 @@ from btxrd_explain.commands.sanity.sample import load_sample
 from btxrd_explain.core.choices import Clahe, Depth
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.findings.origin import setting_findings
-from btxrd_explain.inference.compute import load_explainer
+from btxrd_explain.inference.loading import load_explainer
 from btxrd_explain.inference.request import build_request, collect_images
 from btxrd_explain.inputs.radiograph import read_radiograph
 from btxrd_explain.predictions.provenance import Provenance, fingerprint

@@ -16,7 +16,7 @@ from btxrd_explain.commands.study.steps import Measured
 from btxrd_explain.core import sanity
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.finding import Finding
-from btxrd_explain.inference import compute
+from btxrd_explain.inference import loading
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.settings import Settings
 from tests.support.command_line import run
@@ -37,7 +37,7 @@ FEW = (
 @pytest.fixture(scope="module", autouse=True)
 def _quick() -> Iterator[None]:
     """Let the commands draw none of their own figures, and load each network once per method."""
-    load, loaded = compute._load_member, dict[Any, Explainer]()
+    load, loaded = loading._load_member, dict[Any, Explainer]()
 
     def once(settings: Settings, request: Any, path: Path, name: str, *, at_most: int | None) -> Explainer:  # noqa: ANN401 -- JSON
         key = (path, settings.gradcam.method, name, at_most, json.dumps(request, sort_keys=True))
@@ -46,7 +46,7 @@ def _quick() -> Iterator[None]:
         return loaded[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compute, "_load_member", once)
+        patch.setattr(loading, "_load_member", once)
         patch.setattr("btxrd_explain.commands.sanity.draw_figures", lambda *_: ())
         patch.setattr("btxrd_explain.commands.annotate_iou.figures.draw_charts", lambda *_: {})
         patch.setattr("btxrd_explain.commands.annotate_iou.figures.draw_comparison", lambda *_: None)

@@ -23,7 +23,7 @@ from btxrd_explain.commands import infer
 from btxrd_explain.errors import CheckpointError, EngineError, OutputError, SettingsError
 from btxrd_explain.inference.cluster import chunks_of, crew_of, still_to_do
 from btxrd_explain.inference.cluster_worker import Job, Worker
-from btxrd_explain.inference.compute import load_explainer
+from btxrd_explain.inference.loading import load_explainer
 from btxrd_explain.inference.request import build_request
 from btxrd_explain.inference.target import claim, claim_of
 from btxrd_explain.inputs.dataset import collect

@@ -81,6 +81,6 @@ def test_without_captum_no_table_is_begun(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_maps_that_no_table_can_hold_are_refused_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("btxrd_explain.inference.compute.MOST_CELLS", 3 * 64 * 64 - 1)
+    monkeypatch.setattr("btxrd_explain.inference.loading.MOST_CELLS", 3 * 64 * 64 - 1)
     text = _said(folder, "infer", "--method", "gradient", "--set", "gradcam.map_cells=512", out="large", code=2)
     assert "3 maps of 64 x 64 cells are too large for a table" in text

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from btxrd_explain.core.choices import Interpolation, ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus
-from btxrd_explain.inference.compute import _completed, wishes_of
+from btxrd_explain.inference.compute import _completed
+from btxrd_explain.inference.loading import wishes_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, Wishes, build_classifier
 from btxrd_explain.model.findings import network_findings, pass_findings

@@ -19,7 +19,7 @@ from torchvision import transforms
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.inference.compute import wishes_of
+from btxrd_explain.inference.loading import wishes_of
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Wishes, build_classifier, build_untrained
 from btxrd_explain.model.evaluation_transform import evaluation_transform

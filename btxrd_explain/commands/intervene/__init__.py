@@ -83,7 +83,7 @@ def run(settings: Settings, listener: Listener | None = None, *, journal: Path |
         BtxrdExplainError: Checkpoint, table, images or output cannot be used.
     """
     from btxrd_explain.commands.intervene.gather import gather  # noqa: PLC0415 -- torch
-    from btxrd_explain.inference.compute import load_explainer  # noqa: PLC0415 -- likewise
+    from btxrd_explain.inference.loading import load_explainer  # noqa: PLC0415 -- likewise
 
     listener = Failures(listener, strict=settings.run.strict)
     checkpoints_of(settings)  # a table alone cannot tell

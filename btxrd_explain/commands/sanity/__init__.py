@@ -14,7 +14,7 @@ from btxrd_explain.commands.sanity.sample import draw_records, load_sample, maps
 from btxrd_explain.commands.sanity.stability import follow_changes
 from btxrd_explain.errors import InputError, SettingsError
 from btxrd_explain.evaluation.file_set import as_written, write_set
-from btxrd_explain.inference.compute import load_explainer
+from btxrd_explain.inference.loading import load_explainer
 from btxrd_explain.inference.request import (
     check_labels,
     checkpoints_of,

@@ -13,8 +13,8 @@ from btxrd_explain.commands.intervene.gather import design_of, duration
 from btxrd_explain.commands.sanity import stages_of
 from btxrd_explain.core.methods import METHODS, check_installed
 from btxrd_explain.errors import SettingsError
-from btxrd_explain.inference.compute import load_explainer
 from btxrd_explain.inference.intervened import Cost, cost_of
+from btxrd_explain.inference.loading import load_explainer
 from btxrd_explain.inference.request import checkpoints_of, have_several_labels, request_for
 from btxrd_explain.system.places import check_own_folders
 
