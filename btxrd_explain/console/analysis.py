@@ -55,9 +55,11 @@ def show_gallery(terminal: Terminal, result: GalleryResult, loaded: LoadedSettin
     ]
     terminal.print_table(["class", "rightly predicted (TP)", "wrongly predicted (FP)", "missed (FN)"], rows)
     terminal.print("FP: another class was taken for it; FN: it was taken for another class")
-    for path in result.figures.values() if loaded is not None else ():  # the demo names its pictures at the end
+    if loaded is None:
+        return  # the demo names its pictures at the end
+    for path in result.figures.values():
         terminal.print_file(path)
-    if loaded is not None and result.annotated:
+    if result.annotated:
         terminal.print_next(following("annotate-iou", loaded))
 
 
@@ -95,14 +97,15 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
     for reason, count in Counter(image.undefined for image in result.report.per_image if image.undefined).items():
         terminal.print(f"without an IoU, and in no mean: {count} (heat map: {reason.replace('_', ' ')})")
     terminal.print_path("report", result.document)
-    for path in result.files.values() if loaded is not None else ():  # likewise
+    if loaded is None:
+        return  # likewise
+    for path in result.files.values():
         terminal.print_file(path)
-    if loaded is not None:
-        terminal.print_next(following("report", loaded))
-        if any(image.predicted is not None for image in result.report.per_image):
-            protocol = result.report.protocol
-            tuned = None if protocol.tuned_on is None else {"annotation.threshold": protocol.threshold}
-            terminal.print_next(following("export", loaded, "--to", "labelme", changed=tuned))
+    terminal.print_next(following("report", loaded))
+    if any(image.predicted is not None for image in result.report.per_image):
+        protocol = result.report.protocol
+        tuned = None if protocol.tuned_on is None else {"annotation.threshold": protocol.threshold}
+        terminal.print_next(following("export", loaded, "--to", "labelme", changed=tuned))
 
 
 def _show_readers(terminal: Terminal, human: HumanBenchmark | None) -> None:

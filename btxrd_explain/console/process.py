@@ -10,13 +10,14 @@ import sys
 import warnings
 from contextlib import suppress
 from io import BufferedWriter, FileIO, TextIOWrapper
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from typing import NoReturn, TextIO
 
 _FOR_DEVELOPERS = (DeprecationWarning, PendingDeprecationWarning, FutureWarning, ImportWarning, ResourceWarning)
-_short_of_memory: list[str] = []
+_short_of_memory = Event()
 _OTHERS = r"(?!btxrd_explain(\.|$)|__main__$)"
 
 
@@ -67,9 +68,9 @@ def leave_warnings_of_dependencies() -> None:
         warnings.filterwarnings("ignore", category=category, module=_OTHERS)
 
 
-def note_short_memory(what: str) -> None:
-    """Keep in mind that memory ran out, and how: libraries that were half imported may crash when they are cleared."""
-    _short_of_memory.append(what)
+def note_short_memory() -> None:
+    """Keep in mind that memory ran out: libraries that were half imported may crash when they are cleared."""
+    _short_of_memory.set()
 
 
 def leave(code: object) -> NoReturn:
@@ -78,7 +79,7 @@ def leave(code: object) -> NoReturn:
     Args:
         code: The exit code, as of ``SystemExit``.
     """
-    if not _short_of_memory or not isinstance(code, int):
+    if not _short_of_memory.is_set() or not isinstance(code, int):
         raise SystemExit(code)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

@@ -256,8 +256,8 @@ class Terminal(Listener):
         if signal:
             return self._interrupted(signal)
         if memory_is_short(error):
+            note_short_memory()
             what = f"there is too little memory ({plain(reason)[:200] or type(error).__name__})"
-            note_short_memory(what)
             self._print_error(f"{what}: give it more, or use a smaller --batch-size or --image-size")
         elif backend and isinstance(error, ValueError) and reason.startswith("Key backend:"):  # on matplotlib's import
             self._print_error(f"MPLBACKEND: matplotlib has no backend '{plain(backend)}': unset it")

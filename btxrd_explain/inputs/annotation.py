@@ -239,8 +239,18 @@ def check_size(path: Path, annotated: Size, radiograph: Size) -> None:
         )
 
 
-MAX_SIDE = 20_000
+_MAX_SIDE = 20_000
 """Pixels."""
+
+
+def check_sides(sides: tuple[int, ...]) -> None:
+    """Refuse an image, or an array, with a side that is longer than any radiograph's.
+
+    Raises:
+        InvalidDocumentError: It has one.
+    """
+    if max(sides) > _MAX_SIDE:
+        raise InvalidDocumentError(f"expected sides of at most {_MAX_SIDE:,} pixels, got {max(sides):,}")
 
 
 def parse_size(document: dict[str, Any], names: tuple[str, str], where: str = "") -> Size | None:
@@ -257,6 +267,6 @@ def whole(text: str) -> str:
 
 def _parse_side(side: object, where: str) -> int:
     number = as_number(side)
-    if number is None or not 1 <= number <= MAX_SIDE or number != int(number):
-        raise InvalidDocumentError(f"{where}: expected a whole number from 1 to {MAX_SIDE:,}, got {shown(side)}")
+    if number is None or not 1 <= number <= _MAX_SIDE or number != int(number):
+        raise InvalidDocumentError(f"{where}: expected a whole number from 1 to {_MAX_SIDE:,}, got {shown(side)}")
     return int(number)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from btxrd_explain.core.heatmap import hash_of_maps
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.annotation import MAX_SIDE
+from btxrd_explain.inputs.annotation import check_sides
 from btxrd_explain.inputs.array_file import is_array, read_arrays
 from btxrd_explain.inputs.decode import UndecodableError, decode, refusing_damage, upright
 from btxrd_explain.inputs.nifti import GZIP, is_nifti, read_slice, unpacked
@@ -168,8 +168,7 @@ def _pages(image: Image.Image) -> Iterator[NDArray[np.float32]]:
     """Yield the pages of an image as float32."""
     for page in range(getattr(image, "n_frames", 1)):
         image.seek(page)
-        if max(image.size) > MAX_SIDE:
-            raise InvalidDocumentError(f"expected sides of at most {MAX_SIDE:,} pixels, got {image.size}")
+        check_sides(image.size)
         pixels = np.asarray(image)
         if image.mode in {"RGB", "RGBA", "LA"} and _is_grey(pixels, image.mode):
             pixels = pixels[..., 0]

@@ -10,7 +10,7 @@ import numpy as np
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.shapes import Shape, ShapeType
 from btxrd_explain.finding import Finding
-from btxrd_explain.inputs.annotation import MAX_SIDE, Annotation, naming, within_memory
+from btxrd_explain.inputs.annotation import Annotation, check_sides, naming, within_memory
 from btxrd_explain.inputs.array_file import is_array, read_array, whole_numbers
 from btxrd_explain.inputs.decode import UndecodableError, decode, upright
 from btxrd_explain.inputs.file_kinds import several_frames
@@ -65,14 +65,9 @@ def read_mask_image(path: Path, *, inverted: bool = False) -> Annotation:
             values = read_array(data, _MAX_BYTES)
         else:
             values, findings = _picture(path, data, inverted=inverted)
-        _check_sides(values.shape)
+        check_sides(values.shape)
         regions = _regions(values == 0, "0") if inverted else _lesions(values)
         return Annotation(within_memory(regions), Size(*values.shape), findings=tuple(findings))
-
-
-def _check_sides(sides: tuple[int, ...]) -> None:
-    if max(sides) > MAX_SIDE:
-        raise InvalidDocumentError(f"expected sides of at most {MAX_SIDE:,} pixels")
 
 
 def _picture(path: Path, data: bytes, *, inverted: bool) -> tuple[NDArray[Any], list[Finding]]:
@@ -85,7 +80,7 @@ def _picture(path: Path, data: bytes, *, inverted: bool) -> tuple[NDArray[Any], 
         ) from error
     if mark_of(image) == RESULT:
         raise InvalidDocumentError("expected lesions, but btxrd-explain drew it of heat maps")
-    _check_sides(image.size)  # before its pixels are copied
+    check_sides(image.size)  # before its pixels are copied
     findings, cleaned = [*several_frames(str(path), frames)], 0
     if image.format == "JPEG":
         values, cleaned = _two_levels(np.asarray(image.convert("L")))

@@ -123,7 +123,7 @@ def test_without_memory_the_process_ends_at_once(short: bool) -> None:
     run = (
         "import atexit; from btxrd_explain.console import process\n"
         "atexit.register(print, 'cleared up')\n"
-        f"if {short}: process.note_short_memory('')\n"
+        f"if {short}: process.note_short_memory()\n"
         "print('said'); process.leave(2)"
     )
     done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, check=False)
