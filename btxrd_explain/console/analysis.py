@@ -112,12 +112,10 @@ def _show_readers(terminal: Terminal, human: HumanBenchmark | None) -> None:
     """Show what human readers and the heat map score, on the same images."""
     if human is None:
         return
-    against = "the annotations" if human.consensus is None else f"the {human.consensus} of the other readers"
-    terminal.print(f"compared with {against}, on the same images")
-    results = [*human.readers.items(), ("all readers", human.all_readers)]
+    terminal.print(f"compared with {human.compared_with}, on the same images")
     rows = [
         [name, str(iou.reader.n), number(iou.reader.mean), number(iou.heat_map.mean), _signed(iou.difference)]
-        for name, result in results
+        for name, result in human.results
         for iou in [result.scores["iou"]]
     ]
     terminal.print_table(["reader", "n", "its IoU", "heat map", "difference [95 %]"], rows)

@@ -98,6 +98,10 @@ class Clahe:
             raise ValueError(f"give CLAHE tiles from 1 to {_MOST_TILES}, such as 8, not {self.tiles}")
 
 
+ALL_READERS = "all readers"
+"""What the mean over human readers is called; none of them has this name."""
+
+
 class Consensus(StrEnum):
     """What several readers of a radiograph count as lesion together."""
 

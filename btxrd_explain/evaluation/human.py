@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
+from btxrd_explain.core.choices import ALL_READERS
 from btxrd_explain.core.readers import Fate, RegionScores
 from btxrd_explain.core.statistics import Estimate as Found
 from btxrd_explain.core.statistics import Resampling, estimates_of, exactly_summable, mean_intervals, ratio
@@ -69,6 +70,16 @@ class HumanBenchmark(Part):
     readers: dict[str, ReaderResult]
     all_readers: ReaderResult = Field(description="The mean over the readers of each image.")
     agreement: list[ReaderAgreement] = Field(description="Of each two readers.")
+
+    @property
+    def results(self) -> list[tuple[str, ReaderResult]]:
+        """The readers by their names, and last all of them."""
+        return [*self.readers.items(), (ALL_READERS, self.all_readers)]
+
+    @property
+    def compared_with(self) -> str:
+        """What readers and heat maps are compared with, in words."""
+        return "the annotations" if self.consensus is None else f"the {self.consensus} of the other readers"
 
 
 def describe_readers(

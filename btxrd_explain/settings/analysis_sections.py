@@ -2,9 +2,19 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from btxrd_explain.core.choices import Baseline, Consensus, Looks, MaskPolicy, Operator, Rule, Space, TargetClass
+from btxrd_explain.core.choices import (
+    ALL_READERS,
+    Baseline,
+    Consensus,
+    Looks,
+    MaskPolicy,
+    Operator,
+    Rule,
+    Space,
+    TargetClass,
+)
 from btxrd_explain.settings.sections import Section
 from btxrd_explain.settings.types import (
     Checkpoints,
@@ -123,6 +133,15 @@ class AnnotationSettings(Section):
             "run lengths, with scores), or annotations in any format, such as a folder of masks."
         ),
     )
+
+    @field_validator("reader")
+    @classmethod
+    def _own_names(cls, readers: tuple[str, ...]) -> tuple[str, ...]:
+        if ALL_READERS in _by_name(readers):
+            raise ValueError(
+                f"'{ALL_READERS}' is what the mean over the readers is called: give each a name of its own"
+            )
+        return readers
 
     @property
     def comparators(self) -> dict[str, str]:

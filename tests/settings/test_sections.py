@@ -77,6 +77,12 @@ def test_readers_and_comparators_are_places_by_name() -> None:
     assert annotation.meanings == {"x=y": "ignore"}
 
 
+def test_no_reader_is_called_like_all_of_them() -> None:
+    with pytest.raises(ValidationError, match="'all readers' is what the mean over the readers is called: give each"):
+        AnnotationSettings(reader=("A=a", "all readers=b"))
+    assert AnnotationSettings(comparator=("all readers=b",)).comparators == {"all readers": "b"}
+
+
 def test_levels_of_decision_are_numbers_by_class() -> None:
     assert EvaluationSettings(decision_threshold="0.4, a=b=0.6").levels == {"": 0.4, "a=b": 0.6}
     assert EvaluationSettings().levels == {}

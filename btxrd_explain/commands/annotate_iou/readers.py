@@ -87,15 +87,14 @@ def draw_readers(report: Report, provenance: Provenance, output: OutputSettings)
     human = report.human
     if human is None:
         return {}
-    results = [*human.readers.items(), (None, human.all_readers)]
     metrics = [report.summary.overall.metrics[name] for name in _CHARTS.values()]
     lines = [
         Line(
-            "all readers" if name is None else f"reader {name}",
+            name if result is human.all_readers else f"reader {name}",
             [_mean(result.scores[score].reader) for score in _CHARTS],
             [_mean(result.scores[score].heat_map) for score in _CHARTS],
         )
-        for name, result in results
+        for name, result in human.results
     ]
     lines.append(Line("heat maps, all images", [_mean(metric) for metric in metrics]))
     others = list(metrics[0].comparators)
@@ -121,10 +120,9 @@ def _mean(found: Estimate | None) -> Mean:
 
 def readers_section(human: HumanBenchmark) -> Iterator[str]:
     """Yield the parts of the section about human readers."""
-    against = "the annotations" if human.consensus is None else f"the {human.consensus} of the other readers"
     yield (
-        f"### Human readers\n\nEach of {len(human.readers)} readers and the heat map were compared with {against}, on "
-        "the same images: those in which both have the score."
+        f"### Human readers\n\nEach of {len(human.readers)} readers and the heat map were compared with "
+        f"{human.compared_with}, on the same images: those in which both have the score."
     )
     results = [*((plain_markdown(name), one) for name, one in human.readers.items()), ("**all**", human.all_readers)]
     header = ["reader", "score", "n", "reader [95 %]", "heat map [95 %]", "difference [95 %]", "fraction [95 %]"]

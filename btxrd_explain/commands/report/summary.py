@@ -119,20 +119,18 @@ def readers(report: Report) -> dict[str, Any]:
     human = report.human
     if human is None:
         return {"note": "", "rows": []}
-    against = "the annotations" if human.consensus is None else f"the {human.consensus} of the other readers"
     fates = ", ".join(f"{count} {fate}" for fate, count in human.all_readers.images.items() if count)
     agreement = "; ".join(f"{' and '.join(two.readers)} {_decimal(two.iou.mean)}" for two in human.agreement)
     note = (
-        f"Each reader and the heat map are compared with {against}, on the same radiographs. The fraction is the mean "
-        f"of the heat map divided by that of the reader. Readings: {fates}."
+        f"Each reader and the heat map are compared with {human.compared_with}, on the same radiographs. The fraction "
+        f"is the mean of the heat map divided by that of the reader. Readings: {fates}."
     )
-    results = [*human.readers.items(), ("all readers", human.all_readers)]
     return {
         "note": f"{note} Agreement (IoU): {agreement}." if agreement else note,
         "rows": [
             {"name": name, "score": title, "n": found.reader.n}
             | {part: _plain(getattr(found, part)) for part in ("reader", "heat_map", "difference", "fraction")}
-            for name, result in results
+            for name, result in human.results
             for score, title in _OF_READERS.items()
             for found in [result.scores[score]]
         ],

@@ -178,8 +178,7 @@ def _with_differences(by: Mapping[str, Estimate]) -> str:
 
 
 def _readers(human: HumanBenchmark) -> list[Against]:
-    results = [*human.readers.items(), ("all readers", human.all_readers)]
-    scores = [(name, result.scores[_OF_READERS]) for name, result in results]
+    scores = [(name, result.scores[_OF_READERS]) for name, result in human.results]
     return [
         Against(name=name, score=_OF_READERS, estimate=one.reader, difference=one.difference, decides=False)
         for name, one in scores
