@@ -5,7 +5,8 @@ be lists, NumPy arrays or torch tensors. An argument of a wrong kind, shape or r
 of one line; whatever is wrong with a file or a run, an error of :mod:`btxrd_explain.errors`.
 
 A command takes the settings that it takes on the command line as keywords: ``--split-csv`` is ``split_csv=``. Only
-``intervene`` takes a network, radiographs and masks instead. A command that has settings also takes
+``intervene`` takes a network, radiographs and masks instead. Messages name such keywords where those of the command
+line name flags. A command that has settings also takes
 
 * ``config``: a YAML file of settings, as ``--config``;
 * ``settings``: any other settings by dotted name, such as ``{"output.dpi": 300}``, as ``--set``;
@@ -22,7 +23,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from btxrd_explain.progress import AsWarnings, Listener
+from btxrd_explain.progress import AsWarnings, Listener, called_from_python
 
 if TYPE_CHECKING:
     import os
@@ -116,6 +117,7 @@ _HOMES = {
 """The modules of the functions that are lent, and not written here."""
 
 
+@called_from_python()
 def infer(*inputs: Place, listener: Listener | None = None, **flags: Any) -> InferResult:  # noqa: ANN401 -- any setting
     """Predict images, and fill the predictions table with classes and class-activation grids.
 
@@ -141,6 +143,7 @@ def infer(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Inf
     return command.run(_settings("infer", flags, inputs), _told(listener))
 
 
+@called_from_python()
 def gallery(*inputs: Place, listener: Listener | None = None, **flags: Any) -> GalleryResult:  # noqa: ANN401 -- any setting
     """Draw per class a picture grid of true positives, false positives and false negatives.
 
@@ -162,6 +165,7 @@ def gallery(*inputs: Place, listener: Listener | None = None, **flags: Any) -> G
     return command.run(_settings("gallery", flags, inputs), _told(listener))
 
 
+@called_from_python()
 def annotate_iou(*inputs: Place, listener: Listener | None = None, **flags: Any) -> AnnotateIouResult | CompareResult:  # noqa: ANN401 -- any setting
     """Score the heat maps of all annotated radiographs, and write report, tables and figures.
 
@@ -186,6 +190,7 @@ def annotate_iou(*inputs: Place, listener: Listener | None = None, **flags: Any)
     return run(settings, _told(listener))
 
 
+@called_from_python()
 def compare(*tables: Place, listener: Listener | None = None, **flags: Any) -> CompareResult:  # noqa: ANN401 -- any setting
     """Compare predictions tables on the images that all of them have, with paired differences.
 
@@ -208,6 +213,7 @@ def compare(*tables: Place, listener: Listener | None = None, **flags: Any) -> C
     return command.run(settings, [_table(table, "tables") for table in tables], _told(listener))
 
 
+@called_from_python()
 def performance(*inputs: Place, listener: Listener | None = None, **flags: Any) -> PerformanceResult:  # noqa: ANN401 -- any setting
     """Score the predictions: accuracy, ROC, precision-recall and calibration, with intervals and figures.
 
@@ -229,6 +235,7 @@ def performance(*inputs: Place, listener: Listener | None = None, **flags: Any) 
     return command.run(_settings("performance", flags, inputs), _told(listener))
 
 
+@called_from_python()
 def report(*inputs: Place, listener: Listener | None = None, **flags: Any) -> ReportResult:  # noqa: ANN401 -- any setting
     """Write all radiographs, heat maps and scores as one page for the browser.
 
@@ -250,6 +257,7 @@ def report(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Re
     return command.run(_settings("report", flags, inputs), _told(listener))
 
 
+@called_from_python()
 def sanity(*inputs: Place, listener: Listener | None = None, **flags: Any) -> SanityResult:  # noqa: ANN401 -- any setting
     """Check whether heat maps depend on what the network learned: random weights, stage by stage.
 
@@ -271,6 +279,7 @@ def sanity(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Sa
     return command.run(_settings("sanity", flags, inputs), _told(listener))
 
 
+@called_from_python()
 def study(*inputs: Place, listener: Listener | None = None, **flags: Any) -> StudyResult:  # noqa: ANN401 -- any setting
     """Say which maps can be trusted: the criteria of the reference studies, for several methods, in one table.
 
@@ -292,6 +301,7 @@ def study(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Stu
     return command.run(_settings("study", flags, inputs), _told(listener))
 
 
+@called_from_python()
 def check(*inputs: Place, listener: Listener | None = None, **flags: Any) -> CheckResult:  # noqa: ANN401 -- any setting
     """Audit a data set: files, tables, annotations, copies, and leaks between splits.
 
@@ -313,6 +323,7 @@ def check(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Che
     return command.run(_settings("check", flags, inputs), _told(listener))
 
 
+@called_from_python()
 def export(*inputs: Place, listener: Listener | None = None, **flags: Any) -> ExportResult:  # noqa: ANN401 -- any setting
     """Write heat maps for other programs: ``to`` is labelme, coco, masks, npz, tiff or fiftyone.
 
@@ -334,6 +345,7 @@ def export(*inputs: Place, listener: Listener | None = None, **flags: Any) -> Ex
     return command.run(_settings("export", flags, inputs), _told(listener))
 
 
+@called_from_python()
 def layers(network: Place | None = None, *, listener: Listener | None = None, **flags: Any) -> LayersResult:  # noqa: ANN401 -- any setting
     """List the layers that can be explained, with their grids and the best IoU that each grid allows.
 
@@ -357,6 +369,7 @@ def layers(network: Place | None = None, *, listener: Listener | None = None, **
     return command.run(_settings("layers", flags), _told(listener), network=named)
 
 
+@called_from_python()
 def merge(*parts: Place, output: Place, listener: Listener | None = None) -> MergeResult:
     """Make one predictions table of the shards of a job array, or of the files of a folder.
 
@@ -383,6 +396,7 @@ def merge(*parts: Place, output: Place, listener: Listener | None = None) -> Mer
     return command.run(tables, _table(output, "output"), _told(listener))
 
 
+@called_from_python()
 def import_maps(maps: Place, *, listener: Listener | None = None, **flags: Any) -> ImportMapsResult:  # noqa: ANN401 -- any setting
     """Make a predictions table of heat maps that another program computed.
 
@@ -404,6 +418,7 @@ def import_maps(maps: Place, *, listener: Listener | None = None, **flags: Any) 
     return command.run(_path(maps, "maps"), _settings("import-maps", flags), _told(listener))
 
 
+@called_from_python()
 def demo(folder: Place = "btxrd-explain-demo", *, listener: Listener | None = None) -> DemoResult:
     """Write synthetic radiographs, and run infer, gallery, annotate-iou and report on them.
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from btxrd_explain.errors import FailedFileError
+from btxrd_explain.errors import BtxrdExplainError, FailedFileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from btxrd_explain.finding import Finding
@@ -58,7 +60,22 @@ class AsWarnings(Listener):
 
     def warn(self, finding: Finding) -> None:
         """Warn."""
-        warnings.warn(str(finding), FindingWarning, stacklevel=2)
+        from btxrd_explain.settings.flags import as_keywords  # noqa: PLC0415 -- pydantic
+
+        warnings.warn(as_keywords(str(finding)), FindingWarning, stacklevel=2)
+
+
+@contextmanager
+def called_from_python() -> Iterator[None]:
+    """Let errors name keywords, where those of a command line name flags; a function may be decorated with it."""
+    try:
+        yield
+    except BtxrdExplainError as error:
+        from btxrd_explain.settings.flags import as_keywords  # noqa: PLC0415 -- pydantic
+
+        error.message, error.hint = as_keywords(error.message), error.hint and as_keywords(error.hint)
+        error.args = (as_keywords(str(error)),)
+        raise
 
 
 class WithoutRows(Listener):

@@ -27,7 +27,7 @@ from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier
 from btxrd_explain.model.ensemble import averaged
 from btxrd_explain.plain import short_repr
-from btxrd_explain.progress import AsWarnings
+from btxrd_explain.progress import AsWarnings, called_from_python
 from btxrd_explain.settings.flags import settings_of_call
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ class Explanations:
         return tuple(np.stack([self.heat_map(n, index).values for index in classes]) for n in range(len(self)))
 
 
+@called_from_python()
 def load_classifier(checkpoint: Place | Sequence[Place], **settings: Any) -> LoadedClassifier:  # noqa: ANN401 -- any setting
     """Load a trained classifier, with the preprocessing that it was trained with.
 
@@ -246,6 +247,7 @@ def load_classifier(checkpoint: Place | Sequence[Place], **settings: Any) -> Loa
     return replace(first, others=tuple(others))
 
 
+@called_from_python()
 def explain(
     model: LoadedClassifier | nn.Module,
     images: Any,  # noqa: ANN401 -- paths, pixels or tensors

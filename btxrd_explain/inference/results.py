@@ -12,6 +12,7 @@ from btxrd_explain.core.arrays import checked_name, checked_place
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.predictions.table import open_table
+from btxrd_explain.progress import called_from_python
 from btxrd_explain.system.places import on_this_machine
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Predictions:
         if image.row.grid(index) is None:
             raise ValueError(
                 f"class_name: the heat map of '{self.class_names[index]}' of '{image_id}' was not computed; run infer "
-                "with --explain-classes"
+                "with explain_classes="
             )
         heat = image.heat_map(index)
         if heat.status is not MapStatus.OK:
@@ -149,6 +150,7 @@ class Predictions:
         return ExplainedImage.of(row, self.table)
 
 
+@called_from_python()
 def read_predictions(path: str | os.PathLike[str]) -> Predictions:
     """Open a predictions table, as ``infer`` writes it.
 

@@ -1,6 +1,7 @@
 """Which settings each command takes: as flags on the command line, as keywords in Python."""
 
 import json
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -212,6 +213,24 @@ def settings_of_call(command: str, given: Mapping[str, object], fixed: Mapping[s
     settings = settings_of({**fixed, **values}, further, None if config is None else Path(config).expanduser())
     check_results(command, settings)
     return settings
+
+
+_FLAG = re.compile(r"(?<!\w)'[^']*'|(?<![\w-])-(?:-[a-z]+(?:-[a-z]+)*|[co])(?![\w-])")
+"""What is quoted, which stays as it is, or a flag."""
+_KEYWORDS = MappingProxyType(
+    {f"--no-{setting.flag[2:]}": f"{setting.key}=False" for setting in SETTINGS.values()}
+    | {setting.flag: f"{setting.key}=" for setting in SETTINGS.values()}
+    | {"-c": "checkpoint=", "-o": "directory=", "--config": "config=", "--set": "settings="}
+)
+
+
+def as_keywords(text: str) -> str:
+    """Return a message as callers from Python need it: with keywords in place of flags.
+
+    >>> as_keywords("no checkpoint at 'a --split.pt': check --checkpoint")
+    "no checkpoint at 'a --split.pt': check checkpoint="
+    """
+    return _FLAG.sub(lambda found: _KEYWORDS.get(found[0], found[0]), text)
 
 
 def check_results(command: str, settings: Settings) -> None:

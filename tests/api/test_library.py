@@ -16,8 +16,7 @@ import pytest
 import btxrd_explain
 from btxrd_explain import api
 from btxrd_explain.commands import annotate_iou, gallery, infer
-from btxrd_explain.core.methods import METHODS
-from btxrd_explain.errors import ExitCode, SettingsError, TableError
+from btxrd_explain.errors import CheckpointError, ExitCode, SettingsError, TableError
 from btxrd_explain.finding import Finding
 from btxrd_explain.progress import AsWarnings, FindingWarning
 from btxrd_explain.settings import SETTINGS, Settings
@@ -119,7 +118,8 @@ def test_keywords_are_the_flags_of_a_command(command: str) -> None:
             "load_classifier\\(\\) has no keyword",
         ),
         (lambda: bx.load_classifier("demo", image_size=1), ValueError, "keyword image_size"),
-        (lambda: bx.export(root="nowhere"), SettingsError, "no format is named"),
+        (lambda: bx.load_classifier("gone.pt"), CheckpointError, "no checkpoint at 'gone.pt': check checkpoint=$"),
+        (lambda: bx.export(root="nowhere"), SettingsError, "no format is named: give to= labelme, coco"),
     ],
     ids=count(),
 )
@@ -131,6 +131,7 @@ def test_wrong_calls_are_refused(
     with pytest.raises(kind, match=message) as caught:
         call()
     assert "\n" not in str(caught.value)
+    assert "--" not in str(caught.value)  # callers from Python have no flags
     assert not list(tmp_path.glob("btxrd-explain*"))
 
 
@@ -205,10 +206,8 @@ def test_several_methods_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_findings_become_warnings() -> None:
     with pytest.warns(FindingWarning, match=r"2 radiographs are copies: remove them \[duplicates\]"):
         AsWarnings().warn(Finding("duplicates", "2 radiographs are copies", "remove them"))
-
-
-def test_the_methods_are_those_of_the_catalogue() -> None:
-    assert btxrd_explain.methods() == tuple(METHODS.values())
+    with pytest.warns(FindingWarning, match=r"give label_map= L=ignore \[label\]"):
+        AsWarnings().warn(Finding("label", "L may be the background", "give --label-map L=ignore"))
 
 
 def test_wrong_settings_are_value_errors_with_their_exit_code() -> None:

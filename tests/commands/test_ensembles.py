@@ -208,7 +208,7 @@ def test_layers_of_members_that_are_alike(place: Path) -> None:
     assert both.layers == alone.layers
     assert both.notes[0].startswith("all 2 members of the ensemble have these layers")
     with pytest.raises(
-        SettingsError, match=r"other.pt' has other layers or another input than .*give --checkpoint once"
+        SettingsError, match=r"other.pt' has other layers or another input than .*give checkpoint= once"
     ):
         api.layers(root=root, checkpoint=members, image_size=64)
 

@@ -250,7 +250,7 @@ def test_all_true_classes_of_a_radiograph_are_explained(folder: Path, tmp_path: 
 @pytest.mark.usefixtures("computed")
 def test_what_was_not_computed_says_what_to_do(folder: Path) -> None:
     predictions = bx.read_predictions(folder / "out" / "predictions.parquet")
-    with pytest.raises(ValueError, match=r"'Class 059' of '0\.png' was not computed; run infer with --explain-classes"):
+    with pytest.raises(ValueError, match=r"'Class 059' of '0\.png' was not computed; run infer with explain_classes="):
         predictions.heatmap("0.png", "Class 059")
 
 

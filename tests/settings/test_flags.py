@@ -9,7 +9,7 @@ import pytest
 
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.settings import SETTINGS, Settings, load_settings
-from btxrd_explain.settings.flags import FLAGS, check_results, command_line, settings_of_call
+from btxrd_explain.settings.flags import FLAGS, as_keywords, check_results, command_line, settings_of_call
 from btxrd_explain.settings.sources import settings_of
 from tests.support.refusals import assert_refused
 
@@ -162,3 +162,16 @@ def test_only_infer_writes_into_a_store(command: str) -> None:
     assert_refused(lambda: check_results(command, in_store), SettingsError, start)
     if command != "import-maps":  # whose table is its result
         check_results(command, settings_of({"output.predictions": "memory://run/predictions.parquet"}))
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_flags_in_messages_become_keywords(name: str) -> None:
+    setting = SETTINGS[name]
+    assert as_keywords(f"timm's: check {setting.flag}, or not") == f"timm's: check {setting.key}=, or not"
+    assert as_keywords(f"do without --no-{setting.flag[2:]}") == f"do without {setting.key}=False"
+
+
+def test_what_is_quoted_or_no_flag_stays_in_messages() -> None:
+    for text in ("run 'btxrd-explain infer --split-csv'", "'a -o b.png' is empty", "a--split", "--unknown", "-cx"):
+        assert as_keywords(text) == text
+    assert as_keywords("name it with -o or -c") == "name it with directory= or checkpoint="
