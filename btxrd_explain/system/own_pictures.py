@@ -37,7 +37,7 @@ def mark_of(image: Any) -> str | None:  # noqa: ANN401 -- an image of Pillow, wh
 
 
 def may_be_replaced(path: Path) -> bool:
-    """Return whether there is no file, or a PNG with one of the marks; of links and pipes, writing says more."""
+    """Return whether a path is free, or a PNG with one of the marks is there; of links and pipes, writing says more."""
     if path.is_symlink() or not path.is_file():
         return True
     try:
