@@ -34,7 +34,7 @@ _STAR = "* the interval does not include 0"
 """What a star behind a difference means."""
 
 
-def _show_conclusion(terminal: Terminal, sentences: Iterable[str]) -> None:
+def show_conclusion(terminal: Terminal, sentences: Iterable[str]) -> None:
     """Show what the numbers say, before them."""
     for sentence in sentences:
         terminal.print(f"[bold]-[/bold] {escape(sentence)}")
@@ -78,7 +78,7 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
     if terminal.json:
         terminal.print_json(json.loads(result.document.read_text("utf-8")))
         return
-    _show_conclusion(terminal, result.report.conclusion)
+    show_conclusion(terminal, result.report.conclusion)
     for line in _headline(result.report):
         terminal.print(escape(line))
     rows = [
@@ -178,7 +178,7 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
         return
     tables, drawn = report.tables, report.statistics
     reference = tables[report.reference].means
-    _show_conclusion(terminal, report.conclusion)
+    show_conclusion(terminal, report.conclusion)
     terminal.print(escape(f"n = {report.n}, paired bootstrap over {drawn.units} {drawn.unit}"))
     rows = [[name, *_bounded(table.means["iou"]), str(table.n_undefined)] for name, table in tables.items()]
     terminal.print_table(["IoU of", "n", "chance", "mean", "ceiling", "undefined"], rows)
@@ -282,7 +282,7 @@ def show_performance(terminal: Terminal, result: PerformanceResult, loaded: Load
     if terminal.json:
         terminal.print_json(report.document())
         return
-    _show_conclusion(terminal, report.conclusion)
+    show_conclusion(terminal, report.conclusion)
     if isinstance(report, MultiLabelReport):
         _show_classes(terminal, report)
     else:

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from btxrd_explain.console.analysis import show_annotate_iou, show_gallery
+from btxrd_explain.console.analysis import show_annotate_iou, show_conclusion, show_gallery
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import following, with_table
 from btxrd_explain.console.terminal import in_words, number
@@ -216,21 +216,23 @@ def show_sanity(terminal: Terminal, result: SanityResult, loaded: LoadedSettings
     if terminal.json:
         terminal.print_json(report.document())
         return
+    terminal.print(f"[bold]{escape(report.verdict)}[/bold]")
+    for remark in report.remarks:
+        terminal.print(escape(remark))
+    names = [*(stage.name for stage in report.stages[:-1]), f"{report.stages[-1].name} *"]
     rows = [
-        [str(index), stage.name, _interval(stage.spearman), _interval(stage.ssim), str(stage.n_vanished)]
-        for index, stage in enumerate(report.stages, 1)
+        [str(index), name, _interval(stage.spearman), _interval(stage.ssim), str(stage.n_vanished)]
+        for index, (name, stage) in enumerate(zip(names, report.stages, strict=True), 1)
     ]
     rows.append(["", "different images", _interval(report.chance.spearman), _interval(report.chance.ssim), ""])
     terminal.print_table(["", "random up to", "Spearman", "SSIM", "vanished"], rows)
+    terminal.print("* decides, by Spearman: all weights are random; vanished maps count in no mean")
     if (changes := report.insertion_deletion) is not None:
         rows = [
             [kind, *map(_interval, (areas.auc, areas.auc_random, areas.difference))]
             for kind, areas in (("insertion", changes.insertion), ("deletion", changes.deletion))
         ]
         terminal.print_table(["area under", "heat maps", "random maps", "difference"], rows)
-    terminal.print(f"[bold]{escape(report.verdict)}[/bold]")
-    for remark in report.remarks:
-        terminal.print(escape(remark))
     if report.stability is not None:
         _show_stability(terminal, report.stability)
     terminal.print_path("report", result.document)
@@ -270,16 +272,17 @@ def show_intervene(terminal: Terminal, result: InterveneResult, loaded: LoadedSe
     if terminal.json:
         terminal.print_json(report.document())
         return
+    terminal.print(f"[bold]{escape(report.verdict)}[/bold]")
+    terminal.print(f"The class is the {report.protocol.target_class} class of each radiograph.")
+    for remark in report.remarks:
+        terminal.print(escape(remark))
     rows = [
         [name.replace("_", " "), _interval(found.log_odds), _interval(found.flip), str(found.log_odds.n)]
         for name, found in report.summary.overall.effects.items()
     ]
     terminal.print_table(["change", "log-odds", "flips", "n"], rows)
     cells = [[cell.name, str(cell.count), cell.meaning] for cell in report.table.cells]
-    terminal.print_table(["map and class", report.counted, ""], cells)
-    terminal.print(f"[bold]{escape(report.verdict)}[/bold]")
-    for remark in report.remarks:
-        terminal.print(escape(remark))
+    terminal.print_table(["map and class", report.counted, "what it means"], cells)
     for part in report.surroundings.values():
         terminal.print(escape(part.verdict))
     terminal.print_path("report", result.document)
@@ -297,11 +300,12 @@ def show_study(terminal: Terminal, result: StudyResult, loaded: LoadedSettings) 
     if terminal.json:
         terminal.print_json(report.document())
         return
+    show_conclusion(terminal, report.conclusion)
     rows = [
         [method, *(str(criterion.outcome) for _, criterion in found.criteria())]
         for method, found in report.methods.items()
     ]
-    terminal.print_table(["method", "on lesion", "weights", "repeatable", "reproducible", "intervention"], rows)
+    terminal.print_table(["method", *report.questions], rows)
     for name, question in report.questions.items():
         terminal.print(f"\n[bold]{name}[/bold]: {escape(question)}")
         for method, found in report.methods.items():

@@ -156,7 +156,11 @@ def build_pairs(charts: Sequence[Pairs], order: Sequence[str], *, verdict: str, 
 
 
 def build_conditions(
-    rows: Sequence[Row], conditions: Sequence[str], *, heading: str = "What changes the class", footer: str = ""
+    rows: Sequence[Row],
+    conditions: Sequence[str],
+    *,
+    heading: str = "Change of the log-odds, by condition",
+    footer: str = "",
 ) -> Figure:
     """Build the mean changes with their intervals, condition below condition, and within each the slices.
 
@@ -169,7 +173,7 @@ def build_conditions(
     Returns:
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
-    left, width, pitch, above, below = 1.35, 5.6, 0.13, 0.42, 0.5
+    left, width, pitch, above, below = 1.65, 5.9, 0.13, 0.42, 0.5
     block = pitch * (len(rows) + 1)
     with styled():
         notes = wrapped(footer, width - 0.2, SMALL, limit=6)

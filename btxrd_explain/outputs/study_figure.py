@@ -84,7 +84,9 @@ def build_study(panels: Sequence[Panel], methods: Sequence[str], *, footer: str 
         below = _BELOW + LINE * len(notes)
         height = _TOP + len(methods) * _ROW + below
         figure = new_figure(width, height)
-        add_text(figure, 0.1, height - 0.22, "Which heat maps can be trusted", fontsize=11, weight="bold", va="center")
+        add_text(
+            figure, 0.1, height - 0.22, "Criteria of heat maps, by method", fontsize=11, weight="bold", va="center"
+        )
         for number, panel in enumerate(panels):
             left = _NAME + number * (_SIDE + _GAP)
             place = left / width, below / height, _SIDE / width, len(methods) * _ROW / height

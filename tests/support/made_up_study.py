@@ -42,6 +42,7 @@ def make_report(**facts: Any) -> StudyReport:  # noqa: ANN401 -- any field
     shared: dict[str, Any] = {"warnings": [WARNING], "provenance": {}}
     network = Network(checkpoint="my_best.pt", checkpoint_sha256="ab" * 32, architecture="resnet18", members=[])
     usual: dict[str, Any] = {
+        "conclusion": ["gradcam passes.", "layercam fails."],
         "questions": dict(QUESTIONS),
         "rules": dict(RULES),
         "num_images": 50,

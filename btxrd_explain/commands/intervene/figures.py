@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 _LABELS = {
     "lesion": "lesion removed",
     "control": "control removed",
-    "excess": "lesion - control",
+    "excess": "excess",
     "lesion_blur": "lesion blurred",
     "control_blur": "control blurred",
     "lesion_alone": "lesion alone",
@@ -80,7 +80,8 @@ def draw_figures(
             title="Does the map look, and does the class depend?",
             colormap=output.colormap,
             alpha=output.alpha,
-            footer=f"numbers: log-odds of the class  |  {made}",
+            footer="numbers: log-odds of the class, in brackets the change from the radiograph as it is; the paint of "
+            f"a control may look as odd as that of a lesion  |  {made}",
         )
     paths = {}
     for name, figure in figures.items():
@@ -105,7 +106,7 @@ def _pairs(measured: Measured, report: InterventionReport, made: str) -> Figure:
 
 def _conditions(report: InterventionReport, made: str) -> Figure:
     """Build the mean effect of each condition, for all images and by class."""
-    by_class, heading = report.summary.by_class, "What changes the class"
+    by_class, heading = report.summary.by_class, "Change of the log-odds, by condition"
     if len(by_class) > MOST_SERIES:
         heading += f" ({MOST_SERIES} most frequent of {len(by_class)})"
     kept = set(sorted(by_class, key=lambda name: -by_class[name].n_images)[:MOST_SERIES])
@@ -120,7 +121,10 @@ def _conditions(report: InterventionReport, made: str) -> Figure:
         )
         for name, part in parts.items()
     ]
-    return build_conditions(rows, [_LABELS[name] for name in names], heading=heading, footer=made)
+    counts = [report.summary.overall.effects[name].log_odds.n for name in names]
+    labels = [f"{_LABELS[name]} ({n})" for name, n in zip(names, counts, strict=True)]
+    explained = f"in brackets the number of {report.counted}; excess: lesion removed minus control removed"
+    return build_conditions(rows, labels, heading=heading, footer=f"{explained}  |  {made}")
 
 
 def _cases(

@@ -280,8 +280,10 @@ def _slice(measured: Measured, part: Slice) -> SliceEffects:
 
 
 def describe_table(measured: Measured, wanted: InterventionSettings) -> Table:
-    """Return the four cells."""
+    """Return the four cells; where the verdict is undecided, what a cell means is not certain either."""
     rows = measured.with_lesion
+    excess = measured.estimates(measured.sample.everything())["excess"][0]
+    perhaps = "perhaps " if judge_reliance(excess).outcome is Reliance.UNDECIDED else ""
     cells = [measured.cells[row] for row in rows]
     names = [measured.effects.images[row].score.row.image_id for row in rows]
     found = [
@@ -289,7 +291,7 @@ def describe_table(measured: Measured, wanted: InterventionSettings) -> Table:
             name=cell.name,
             looks=cell.looks,
             depends=cell.depends,
-            meaning=cell.meaning,
+            meaning=f"{perhaps}{cell.meaning}",
             count=cells.count(cell),
             fraction=Estimate.of(fraction),
             images=[name for name, own in zip(names, cells, strict=True) if own is cell],

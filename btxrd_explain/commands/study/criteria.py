@@ -127,6 +127,9 @@ def localisation(report: Report) -> Criterion:
     metrics = report.summary.overall.metrics
     metric = metrics[SCORE]
     outcome, reason = _localised(metric, report.not_computed)
+    reason += (
+        f"; annotate-iou concludes from another score, the IoU ({interval(metrics['iou'])}), and may say otherwise"
+    )
     against = [
         Against(name=name, score=SCORE, estimate=_plain(one), difference=one.difference, decides=decides)
         for others, decides in ((metric.baselines, True), (metric.comparators, False))
@@ -147,7 +150,7 @@ def localisation(report: Report) -> Criterion:
 
 
 def _localised(metric: Metric, missing: Iterable[str] = ()) -> tuple[Outcome, str]:
-    found = f"mean average precision {interval(metric)} (n = {metric.n}, chance {number(metric.chance)})"
+    found = f"mean average precision of the pixels {interval(metric)} (n = {metric.n}, chance {number(metric.chance)})"
     if metric.mean is None or metric.low is None or metric.high is None:
         return Outcome.UNCLEAR, f"{found}: too few images for an interval"
     known = {name: one.difference for name, one in metric.baselines.items() if one.difference.low is not None}

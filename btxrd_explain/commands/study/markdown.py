@@ -28,9 +28,10 @@ def write_markdown(report: StudyReport) -> str:
 
 
 def _sections(report: StudyReport) -> Iterator[str]:
-    yield "# Which heat maps can be trusted"
+    yield "# Criteria of heat maps, by method"
     if report.synthetic:
         yield f"**{SYNTHETIC}.**"
+    yield "## Conclusion\n\n" + "\n".join(f"- {plain_markdown(sentence)}" for sentence in report.conclusion)
     yield f"## Methods\n\n{plain_markdown(report.methods_paragraph)}"
     yield "## Rules\n\n" + "\n".join(f"- **{name}**: {plain_markdown(rule)}" for name, rule in report.rules.items())
     yield f"## Results\n\n{_overview(report)}"

@@ -12,6 +12,7 @@ from btxrd_explain.commands.study.criteria import (
     SCORE,
     Criterion,
     Name,
+    Outcome,
     agreement,
     criterion_of,
     intervention,
@@ -20,7 +21,7 @@ from btxrd_explain.commands.study.criteria import (
 )
 from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import LeftOut, Part
-from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
+from btxrd_explain.finding import Finding, listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -104,6 +105,7 @@ class StudyReport(Part):
     """The content of ``study_report.json``."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
+    conclusion: list[str] = Field(description="What the outcomes say, a sentence or two for each method.")
     questions: dict[str, str] = Field(description="What each criterion asks.")
     rules: dict[str, str] = Field(
         description="How each outcome follows from the numbers; stated before they are known."
@@ -146,6 +148,27 @@ def _warnings(found: Measured) -> list[Finding]:
     return list(dict.fromkeys([*of_table, *of_interventions]))
 
 
+def conclude(methods: Mapping[str, MethodReport]) -> list[str]:
+    """Say of each method what its outcomes allow, from the worst of them."""
+    return [f"{method} {_allowed(found)}" for method, found in methods.items()]
+
+
+def _allowed(found: MethodReport) -> str:
+    by = {kind: [str(name) for name, one in found.criteria() if one.outcome is kind] for kind in Outcome}
+    missing = by[Outcome.NOT_COMPUTED]
+    rest = f" Not computed: {listed(missing)}." if missing else ""
+    if by[Outcome.FAIL]:
+        return f"fails {listed(by[Outcome.FAIL])}: its maps cannot be trusted as an explanation here.{rest}"
+    if by[Outcome.UNCLEAR]:
+        return (
+            f"fails nothing, and is unclear in {listed(by[Outcome.UNCLEAR])}: its maps are not shown to be trustworthy "
+            f"here; more radiographs may decide.{rest}"
+        )
+    if not by[Outcome.PASS]:
+        return f"was not judged.{rest}"
+    return f"passes {listed(by[Outcome.PASS])}, which a map must do, and which is not enough to trust it.{rest}"
+
+
 def build_report(
     measured: Mapping[str, Measured],
     networks: Sequence[Provenance],
@@ -165,10 +188,12 @@ def build_report(
     """
     changed = [found.changed for found in measured.values() if not isinstance(found.changed, str)]
     first, *others = map(Network.of, networks)
+    methods = {method: describe_method(found, method) for method, found in measured.items()}
     return StudyReport(
+        conclusion=conclude(methods),
         questions=dict(QUESTIONS),
         rules=dict(RULES),
-        methods={method: describe_method(found, method) for method, found in measured.items()},
+        methods=methods,
         classifier=Classifier(verdict=changed[0].verdict, outcome=changed[0].outcome) if changed else None,
         first=first,
         second=others[0] if others else None,

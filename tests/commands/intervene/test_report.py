@@ -96,6 +96,14 @@ def test_each_image_with_a_lesion_is_in_a_cell_or_counted_as_undefined() -> None
     assert table.looks_fraction is None
 
 
+def test_a_cell_means_something_for_certain_where_the_verdict_is_decided_alone() -> None:
+    undecided = [make_intervened(number, lesion=(-2.0, 2.0)[number % 2]) for number in range(8)]
+    assert verdict_of(_measured(*undecided))[0] is Reliance.UNDECIDED
+    for images, certain in ((undecided, False), (DEPENDING, True), (INDIFFERENT, True)):
+        meanings = [cell.meaning for cell in describe_table(_measured(*images), POINTING).cells]
+        assert [meaning.startswith("perhaps ") for meaning in meanings] == [not certain] * 4
+
+
 def test_a_fraction_of_the_ceiling_is_told_where_it_decides() -> None:
     wanted = InterventionSettings(looks="iou", looks_fraction=0.25)
     assert describe_table(Measured.of(*make_effects([]), wanted), wanted).looks_fraction == 0.25

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from btxrd_explain.commands.study.criteria import Name, Outcome, Pair
-from btxrd_explain.commands.study.report import Network, describe_method, methods_paragraph
+from btxrd_explain.commands.study.report import Network, conclude, describe_method, methods_paragraph
 from btxrd_explain.commands.study.steps import Measured
 from btxrd_explain.finding import Finding
 from btxrd_explain.settings import Settings
@@ -110,3 +110,23 @@ def test_intervals_are_told_with_what_they_draw(column: str | None, unit: str) -
     settings = settings_of({"evaluation.group_column": column, "evaluation.resamples": 500, "evaluation.seed": 3})
     said = _said({"gradcam": _measured()}, settings=settings)
     assert f"(500 draws of {unit}, seed 3; of single images, 1000 draws, for random weights)" in said
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        (("pass", "fail", "unclear", "pass", "not computed"), "gradcam fails sensitivity: its maps cannot be trusted"),
+        (("unclear", "pass", "pass", "pass", "unclear"), "fails nothing, and is unclear in localisation and intervent"),
+        (("pass", "pass", "pass", "pass", "pass"), "passes localisation, sensitivity, repeatability, reproducibility"),
+        (("not computed",) * 5, "gradcam was not judged. Not computed: localisation, sensitivity, repeatability, repr"),
+    ],
+)
+def test_the_conclusion_follows_from_the_worst_outcome(outcomes: tuple[str, ...], said: str) -> None:
+    report = describe_method(_measured(), "gradcam")
+    changed = {
+        str(name): criterion.model_copy(update={"outcome": Outcome(outcome)})
+        for (name, criterion), outcome in zip(report.criteria(), outcomes, strict=True)
+    }
+    (sentence,) = conclude({"gradcam": report.model_copy(update=changed)})
+    assert said in sentence
+    assert ("Not computed" in sentence) == ("not computed" in outcomes)
