@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 
 _NAMES = ("dataset.xlsx", "dataset.csv")
+LABELS_FROM = f"name a split CSV with labels (--split-csv), or a BTXRD root that holds {' or '.join(_NAMES)}"
+"""What to do where no label is known."""
+_LABELS = frozenset({"benign", "malignant", "label"})
 
 
 def find_btxrd_table(root: Path) -> Path | None:
@@ -27,6 +30,24 @@ def find_btxrd_table(root: Path) -> Path | None:
     """
     files = {path.name.lower(): path for path in sorted(root.iterdir())}
     return next((files[name] for name in _NAMES if name in files), None)
+
+
+def tables_not_read(root: Path) -> list[Path]:
+    """Return the tables in a folder that hold labels of images, and that no command reads, for their names.
+
+    Args:
+        root: An existing folder.
+    """
+    others = (path for path in sorted(root.iterdir()) if path.suffix.lower() in {".csv", ".xlsx"})
+    return [path for path in others if path.name.lower() not in _NAMES and _holds_labels(path)]
+
+
+def _holds_labels(path: Path) -> bool:
+    try:
+        rows = read_table_rows(path)
+    except InputError:  # another table, or none
+        return False
+    return bool(rows) and not _LABELS.isdisjoint(rows[0])
 
 
 def read_btxrd_table(path: Path) -> dict[str, dict[str, str]]:

@@ -542,6 +542,18 @@ def test_the_exit_code_is_that_of_what_is_minded(
     assert root.check("--fail-on", fail_on).exit_code == code
 
 
+def test_a_root_without_labels_is_said_to_have_none_and_what_may_hold_them(root: Root) -> None:
+    with_labels = CliRunner().invoke(app, ["check", str(root.path), "-o", str(root.path.parent / "results")])
+    assert "no label is known" not in with_labels.stderr
+    (root.path / "dataset.csv").rename(root.path / "dataset_head.csv")
+    result = CliRunner().invoke(app, ["check", str(root.path), "-o", str(root.path.parent / "results")])
+    assert result.exit_code == 0
+    (said,) = (line for line in result.stderr.splitlines() if "no label is known" in line)
+    assert f"'{root.path / 'dataset_head.csv'}' and '{root.path / 'split.csv'}'" in said
+    assert "--split-csv" in said
+    assert "dataset.xlsx or dataset.csv" in said
+
+
 def test_a_plain_folder_with_a_split_csv(root: Root, tmp_path: Path) -> None:
     """No table, no annotations, another name of each place."""
     scans = tmp_path / "scans"

@@ -8,7 +8,7 @@ import pytest
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.btxrd import btxrd_label, find_btxrd_table, read_btxrd_table
+from btxrd_explain.inputs.btxrd import btxrd_label, find_btxrd_table, read_btxrd_table, tables_not_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -189,3 +189,13 @@ def test_the_real_table_has_37_columns(real_data: Path) -> None:
     assert {len(row) for row in table.values()} == {37}
     assert table["IMG000002.jpeg"]["ankle-joint"] == "0"
     assert {btxrd_label(row) for row in table.values()} == {"Malignant"}
+
+
+def test_tables_of_labels_under_another_name_are_found_and_others_are_not(tmp_path: Path) -> None:
+    head = workbook(tmp_path / "dataset_head.xlsx", HEADER, FIRST)
+    (tmp_path / "split.csv").write_text("image_id,split,label\na.png,test,Benign\n")
+    (tmp_path / "areas.csv").write_text("image,height\na,3\n")
+    (tmp_path / "ages.csv").write_text("image_id,age\na.png,3\n")
+    (tmp_path / "broken.xlsx").write_text("no workbook")
+    workbook(tmp_path / "dataset.xlsx", HEADER, FIRST)
+    assert tables_not_read(tmp_path) == [head, tmp_path / "split.csv"]

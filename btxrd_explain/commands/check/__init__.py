@@ -13,7 +13,8 @@ from btxrd_explain.commands.check.report import build_report, in_order_of_kinds
 from btxrd_explain.commands.check.survey import take_survey
 from btxrd_explain.evaluation.file_set import with_relative_places
 from btxrd_explain.evaluation.protocol import no_lesion_of
-from btxrd_explain.finding import SEVERITIES
+from btxrd_explain.finding import SEVERITIES, listed, quoted
+from btxrd_explain.inputs.btxrd import LABELS_FROM, tables_not_read
 from btxrd_explain.progress import Listener
 from btxrd_explain.system.files import write_json
 from btxrd_explain.system.locks import alone
@@ -72,6 +73,8 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
     labels = sorted({entry.known.label for entry in survey.entries if entry.known.label is not None})
     if labels:
         listener.note(no_lesion_of(settings).said(labels))
+    else:
+        listener.note(_without_labels(survey))
     images = _examine(survey, listener)
     counted = count(survey, images)
     findings = in_order_of_kinds(
@@ -93,6 +96,16 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
     bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]
     failed = settings.check.fail_on != "never" and any(finding.severity in bad_enough for finding in findings)
     return CheckResult(report, document, tuple(findings), failed, groups)
+
+
+def _without_labels(survey: Survey) -> str:
+    """Return that no label is known, and which tables might hold them."""
+    others = [table for root in survey.roots for table in tables_not_read(root)]
+    files = listed(quoted(str(table) for table in others))
+    passed = f"; not read, though it looks like a table of labels: {files}" if others else ""
+    return (
+        f"no label is known of any radiograph{passed}. gallery, annotate-iou and performance need labels: {LABELS_FROM}"
+    )
 
 
 def _examine(survey: Survey, listener: Listener) -> list[Examined]:

@@ -77,12 +77,14 @@ class Survey:
         entries: Its images, sorted by ``image_id``.
         tables: Its tables.
         findings: What is wrong with how it is put together.
+        roots: The folders of BTXRD downloads among them.
         no_annotations: Why none of the annotations that are named is an image's; None where one is, or none are named.
     """
 
     entries: tuple[Entry, ...]
     tables: Tables
     findings: tuple[Finding, ...]
+    roots: tuple[Path, ...] = ()
     no_annotations: str | None = None
 
 
@@ -124,7 +126,9 @@ def take_survey(settings: Settings) -> Survey:
     why = None
     if data.annotations is not None and not any(places.values()):
         why = f"annotations: {gathering.source.description}; {no_name_fits(gathering.source, files[0])}"
-    return Survey(tuple(entries), tables, (*missing, *tables.findings, *shared, *orphans, *passed), why)
+    findings = (*missing, *tables.findings, *shared, *orphans, *passed)
+    roots = tuple(dict.fromkeys(root.images.parent for root, _ in gathering.roots))
+    return Survey(tuple(entries), tables, findings, roots, why)
 
 
 def _take_folders_for_labels(tables: Tables, ids: Mapping[Path, str], vocabulary: Vocabulary) -> None:

@@ -20,6 +20,7 @@ from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.explained import ExplainedImage
 from btxrd_explain.inference.selection import Selected, keep_pictures, select_rows
+from btxrd_explain.inputs.btxrd import LABELS_FROM
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.locks import alone
 
@@ -234,7 +235,7 @@ def _choose(selected: Selected, settings: Settings) -> list[_Chosen]:
     if not len(rows):
         raise InputError(
             "no radiograph has both a prediction and a known true class",
-            hint="name a split CSV with labels, or a BTXRD root, when running infer",
+            hint=f"{LABELS_FROM}, when running infer",
         )
     labels = np.array([names.index(label) for label in rows.column("label").to_pylist()])
     keys = rows.column("image_id").to_pylist()

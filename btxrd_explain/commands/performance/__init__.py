@@ -22,6 +22,7 @@ from btxrd_explain.evaluation.file_set import FileHashes, write_set
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.selection import Selected, select_to_evaluate
+from btxrd_explain.inputs.btxrd import LABELS_FROM
 from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
 from btxrd_explain.outputs.style import save_figure
 from btxrd_explain.progress import Failures, Listener
@@ -198,7 +199,7 @@ def _samples(
     if not labels:
         raise InputError(
             "no radiograph has both a prediction and a known true class",
-            hint="name a split CSV with labels, or a BTXRD root, when running infer",
+            hint=f"{LABELS_FROM}, when running infer",
         )
     return np.stack(probabilities).clip(0, 1), np.array(labels), groups, dict(sorted(excluded.items()))
 
