@@ -8,6 +8,7 @@ import re
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -314,9 +315,14 @@ def _decode(data: bytes, needed: Callable[[Size], Size] | None, *, deep: bool) -
     return pixels, Size(size.width, size.height) if orientation in SIDEWAYS else size, frames
 
 
+_IMPORTING = Lock()
+"""A thread that waits for an import of another one, which fails, is given a module without its functions."""
+
+
 def _decode_dicom(data: bytes, *, deep: bool) -> NDArray[Any]:
     try:
-        from btxrd_explain.inputs.dicom import decode_dicom  # noqa: PLC0415 -- an extra, and few runs need it
+        with _IMPORTING:
+            from btxrd_explain.inputs.dicom import decode_dicom  # noqa: PLC0415 -- an extra, and few runs need it
     except ModuleNotFoundError as error:
         raise MissingPackagesError("is DICOM, which needs more packages") from error
     return decode_dicom(data, deep=deep)

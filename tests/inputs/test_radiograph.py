@@ -4,8 +4,9 @@ import hashlib
 import io
 import random
 import struct
+import sys
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +16,11 @@ from PIL import Image, ImageOps
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import ExitCode, RadiographError
 from btxrd_explain.inputs import decode
-from btxrd_explain.inputs.decode import UndecodableError, upright
+from btxrd_explain.inputs.decode import MissingPackagesError, UndecodableError, upright
 from btxrd_explain.inputs.radiograph import decode_radiograph, read_radiograph
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -273,3 +275,29 @@ def test_rarer_formats_are_read(kind: str, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(data[: len(data) // 3])
     with pytest.raises(RadiographError, match="is damaged"):
         read_radiograph(tmp_path / "x")
+
+
+def test_threads_that_read_dicom_together_all_miss_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits for the failing import of another one is given a module without its functions."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "pydicom" or name.endswith("inputs.dicom")]:
+        monkeypatch.delitem(sys.modules, name)
+    asked: list[str] = []
+    second: list[Future[Any]] = []
+    with ThreadPoolExecutor(2) as pool:
+
+        def decode_one() -> Future[Any]:
+            return pool.submit(decode_radiograph, bytes(128) + b"DICM")
+
+        class Missing:
+            @staticmethod
+            def find_spec(name: str, *_: object) -> None:
+                if name == "pydicom":
+                    asked.append(name)
+                    if len(asked) == 1:
+                        second.append(decode_one())
+                        wait(second, timeout=0.2)  # it waits for this import, and so does not end
+                    raise ModuleNotFoundError(name)
+
+        monkeypatch.setattr(sys, "meta_path", [Missing, *sys.meta_path])
+        found = [decode_one().exception(), *(one.exception() for one in second)]
+    assert [type(error) for error in found] == [MissingPackagesError] * 2
