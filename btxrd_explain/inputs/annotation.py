@@ -239,7 +239,7 @@ def check_size(path: Path, annotated: Size, radiograph: Size) -> None:
         )
 
 
-_MAX_SIDE = 20_000
+MAX_SIDE = 20_000
 """Pixels."""
 
 
@@ -249,8 +249,8 @@ def check_sides(sides: tuple[int, ...]) -> None:
     Raises:
         InvalidDocumentError: It has one.
     """
-    if max(sides) > _MAX_SIDE:
-        raise InvalidDocumentError(f"expected sides of at most {_MAX_SIDE:,} pixels, got {max(sides):,}")
+    if max(sides) > MAX_SIDE:
+        raise InvalidDocumentError(f"expected sides of at most {MAX_SIDE:,} pixels, got {max(sides):,}")
 
 
 def parse_size(document: dict[str, Any], names: tuple[str, str], where: str = "") -> Size | None:
@@ -267,6 +267,6 @@ def whole(text: str) -> str:
 
 def _parse_side(side: object, where: str) -> int:
     number = as_number(side)
-    if number is None or not 1 <= number <= _MAX_SIDE or number != int(number):
-        raise InvalidDocumentError(f"{where}: expected a whole number from 1 to {_MAX_SIDE:,}, got {shown(side)}")
+    if number is None or not 1 <= number <= MAX_SIDE or number != int(number):
+        raise InvalidDocumentError(f"{where}: expected a whole number from 1 to {MAX_SIDE:,}, got {shown(side)}")
     return int(number)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from btxrd_explain.core.heatmap import hash_of_maps
 from btxrd_explain.errors import InputError
-from btxrd_explain.inputs.annotation import check_sides
+from btxrd_explain.inputs.annotation import MAX_SIDE, check_sides
 from btxrd_explain.inputs.array_file import is_array, read_arrays
 from btxrd_explain.inputs.decode import UndecodableError, decode, refusing_damage, upright
 from btxrd_explain.inputs.nifti import GZIP, is_nifti, read_slice, unpacked

@@ -62,7 +62,7 @@ ON_TABLES = [
 SETTINGS = ["methods", "config --set output.directory=结果"]
 LAYERS = "layers -c demo --root 数据"
 SANITY = "sanity 数据/images/骨瘤.jpeg 数据/images/IMG000002.jpeg -c demo --device cpu -o 结果 --sample 2 --stages 2"
-CHANGED = f"数据/images/骨瘤.jpeg 数据/images/IMG000002.jpeg -c demo --device cpu --controls 1 {FEW}"
+CHANGED = "数据/images/骨瘤.jpeg 数据/images/IMG000002.jpeg -c demo --device cpu --controls 1"
 INTERVENE = f"intervene {CHANGED} -o 结果"
 STUDY = f"study {CHANGED} -o 研究 --sample 2 --stages 2 --methods gradcam"
 ON_THE_NETWORK = [LAYERS, SANITY, INTERVENE, STUDY]
