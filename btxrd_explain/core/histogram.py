@@ -189,7 +189,8 @@ def pixels_at(levels: range, heat: HeatMap) -> tuple[NDArray[np.intp], NDArray[n
 def _with_levels(levels: range, heat: HeatMap) -> Iterator[Block]:
     """Yield the parts of a heat map that may have pixels of some levels."""
     slack = 1e-6  # of interpolation in float32
-    low, high = levels.start / TOP_LEVEL - slack, levels.stop / TOP_LEVEL + slack
+    least = levels.start if levels.start > 1 else 0  # all that is more than 0 is at least of level 1
+    low, high = least / TOP_LEVEL - slack, levels.stop / TOP_LEVEL + slack
     for block in row_blocks(heat.shape) if 0 in levels else heat.blocks(low, high):
         if block.low < high and block.high >= low:
             yield block

@@ -85,6 +85,15 @@ def test_pixels_are_counted_by_level_for_the_whole_image_and_for_the_annotation(
     assert found.tolist() == values.ravel()[[1, 2, 4]].tolist()
 
 
+def test_the_lowest_level_has_all_that_is_more_than_nothing() -> None:
+    """Also between cells that are all so cold that they would be rounded down to 0."""
+    grid = np.zeros((3, 3), np.float32)
+    grid[0, 0], grid[2, 2] = 1e-5, 1
+    heat = heat_map(grid, Frame.fit(Size(30, 30), Size(30, 30), ResizeMode.SQUASH), status=MapStatus.OK)
+    positions, _ = pixels_at(range(1, TOP_LEVEL + 1), heat)
+    np.testing.assert_array_equal(positions, np.flatnonzero(heat.values))
+
+
 def test_levels_are_counted_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     values = _made((1000, 700), seed=2) * (np.arange(700, dtype=np.float32) > 300)
     expected = count_levels(_heat(values), values[:5])
