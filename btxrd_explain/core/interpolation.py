@@ -25,6 +25,8 @@ _ROUNDING = 1e-6
 """Interpolation in float32 is off by less, in units of the largest value."""
 _AT_ONCE = 2**17
 """Pixels handled at a time, so that what lies between two steps stays in the processor's cache."""
+_WORTH_A_LOOK = 2**13
+"""Pixels that take as long as it takes to turn to them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,13 +192,13 @@ class Block(NamedTuple):
 
 
 class _Band(NamedTuple):
-    """The pixels between two rows of cells, by the columns of cells between which they are.
+    """The pixels between rows of cells, by the columns of cells between which they are.
 
     Attributes:
         rows: Its rows.
         starts: The first pixel between each two columns of cells.
         stops: The pixel behind the last one, likewise.
-        lows: The lowest of the four cells around these pixels, float64.
+        lows: The lowest of the cells around these pixels, four or more, float64.
         highs: The highest of them, likewise.
         lit: Whether one of them is not 0, boolean.
     """
@@ -298,19 +300,28 @@ class Surface:
 
     @cached_property
     def _bands(self) -> list[_Band]:
-        """The rows between each two rows of cells, and the range of what is in them between two columns of cells."""
+        """The rows between rows of cells, and the range of what is in them between two columns of cells."""
         runs = list(self.columns.runs())
         starts, stops = [run.start for _, run in runs], [run.stop for _, run in runs]
         left = np.array([cell for cell, _ in runs], np.intp)
         right = np.minimum(left + 1, self.columns.cells - 1)
         bands = []
-        for cell, rows in self.rows.runs() if runs else ():
-            pair = self.grid[[cell, min(cell + 1, self.rows.cells - 1)]]
-            corners = np.concatenate([pair[:, left], pair[:, right]])
-            bands.append(
-                _Band(rows, starts, stops, corners.min(axis=0), corners.max(axis=0), (corners != 0).any(axis=0))
-            )
+        for cells, rows in self._rows_between() if runs else ():
+            around = self.grid[cells]
+            low, high, lit = around.min(axis=0), around.max(axis=0), (around != 0).any(axis=0)
+            ranges = np.minimum(low[left], low[right]), np.maximum(high[left], high[right])
+            bands.append(_Band(rows, starts, stops, *ranges, lit[left] | lit[right]))
         return bands
+
+    def _rows_between(self) -> Iterator[tuple[slice, slice]]:
+        """Yield rows of cells and the pixels between them, together where these are few, as in a map of fine cells."""
+        fewest, runs = _WORTH_A_LOOK // self.shape[1], list(self.rows.runs())
+        start: tuple[int, int] | None = None
+        for number, (cell, rows) in enumerate(runs, 1):
+            start = start or (cell, rows.start)
+            if rows.stop - start[1] >= fewest or number == len(runs):
+                yield slice(start[0], min(cell + 2, self.rows.cells)), slice(start[1], rows.stop)
+                start = None
 
 
 def row_blocks(shape: tuple[int, ...]) -> Iterator[Block]:

@@ -106,3 +106,21 @@ def test_the_mass_of_a_map_weighs_each_cell_by_the_pixels_that_it_has_a_part_in(
     surface = Surface(grid, *frame.lines_on_original(grid.shape))
     assert surface.rows.weight.sum() == pytest.approx(31)
     assert surface.mass == pytest.approx(_exact(grid, surface.rows, surface.columns).sum())
+
+
+def test_cells_as_fine_as_pixels_are_looked_at_by_the_thousand() -> None:
+    """The maps of other programs are often as large as the radiograph."""
+    random, size = np.random.default_rng(0), Size(300, 200)
+    grid = random.random(size) * (random.random(size) > 0.5)
+    grid[:, 90:110] = 0
+    frame = Frame.fit(size, size, ResizeMode.SQUASH)
+    surface, image = Surface(grid, *frame.lines_on_original(grid.shape)), np.zeros(size, np.float32)
+    blocks = list(surface.blocks())
+    assert len(blocks) < 20
+    for block in blocks:
+        part = surface.part(block.rows, block.columns)
+        assert block.low <= part.min()
+        assert part.max() <= np.float32(block.high)
+        image[block.rows, block.columns] = part
+    np.testing.assert_array_equal(image, surface.part())
+    assert not any(block.columns.start <= 100 < block.columns.stop for block in blocks)
