@@ -409,6 +409,18 @@ def test_the_suffix_may_be_in_capitals(tmp_path: Path) -> None:
     assert (tmp_path / "g.PNG").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_png_has_the_pixels_that_matplotlib_writes(tmp_path: Path) -> None:
+    made = io.BytesIO()
+    with styled():
+        _gallery(1).savefig(made, format="png", dpi=53)
+    save_figure(_gallery(1), tmp_path / "g.png", dpi=53)
+    with Image.open(made) as expected, Image.open(tmp_path / "g.png") as found:
+        assert (found.mode, expected.mode) == ("RGB", "RGBA")
+        assert found.info["dpi"] == expected.info["dpi"]
+        opaque = np.dstack([np.asarray(found), np.full(found.size[::-1], 255, np.uint8)])
+        np.testing.assert_array_equal(opaque, np.asarray(expected))
+
+
 @pytest.mark.parametrize("name", ["g.bmp", "g"])
 def test_other_formats_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(OutputError, match=r"name a \.png, \.svg or \.pdf file"):
