@@ -134,6 +134,7 @@ def test_an_own_export_gives_its_grids_unless_somebody_changed_the_maps(tmp_path
     ("change", "place"),
     [
         ({"height": 0}, "height"),
+        ({"width": 20_001}, "width"),
         ({"width": "7"}, "width"),
         ({"image_id": 3}, "image_id"),
         ({"maps": [{"class": "a", "probability": 2}]}, "maps.0.probability"),
