@@ -24,7 +24,7 @@ GREY = "#8c8c8c"
 """For what is there to compare with: chance, a ceiling, a diagonal."""
 DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
 """Lines of one colour, or of a print in grey, differ by these."""
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 MOST_SERIES = 20
 """Classes that a chart tells apart, by colour and shape; of more the most frequent ones are drawn."""
@@ -156,21 +156,31 @@ def add_points(
         x: Float64, shape ``(n,)``; a point of which either is NaN is not drawn and not counted.
         y: Likewise.
         groups: What each point belongs to, shape ``(n,)``.
-        order: All groups that there are, so that each looks the same in every chart.
+        order: All groups that there may be, so that each looks the same in every chart.
     """
     for number, name in enumerate(order):
         own = np.array([group == name for group in groups], dtype=bool) & ~np.isnan(x + y)
         axes.plot(
             x[own],
             y[own],
-            _MARKERS[(number + number // len(SERIES)) % len(_MARKERS)],
-            color=SERIES[number % len(SERIES)],
+            marker_of(number),
+            color=colour_of(number),
             markersize=3.5,
             alpha=0.7,
             markeredgewidth=0,
             clip_on=False,
             label=named(name, f" ({np.count_nonzero(own)})") if own.any() else "_",  # which has no entry in the legend
         )
+
+
+def colour_of(number: int) -> str:
+    """Return the colour of a class by its number, in the network's order: the same in all figures of a run."""
+    return SERIES[number % len(SERIES)]
+
+
+def marker_of(number: int) -> str:
+    """Return the shape of a class likewise; classes of one colour differ in it."""
+    return MARKERS[(number + number // len(SERIES)) % len(MARKERS)]
 
 
 def add_mark(axes: Axes, x: float, label: str, *, style: int = 2) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from btxrd_explain.outputs.chart import GREY, SERIES, add_points, finish, new_charts
+from btxrd_explain.outputs.chart import GREY, add_points, colour_of, finish, marker_of, new_charts
 from btxrd_explain.outputs.fonts import fitted, printable, wrapped
 from btxrd_explain.outputs.marks import Key, Marks, draw_marks, hottest_of, inset_of, inset_window, outlines_of
 from btxrd_explain.outputs.overlay import ALPHA, COLOURS, create_overlay
@@ -70,12 +70,14 @@ class Row:
         means: Mean change of the log-odds under each condition; None where it is undefined.
         low: Lower ends of the intervals.
         high: Upper ends.
+        tone: Number of the class that they have, which colours it as in all figures; None for others.
     """
 
     label: str
     means: Sequence[float | None]
     low: Sequence[float | None]
     high: Sequence[float | None]
+    tone: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,8 +128,12 @@ def build_pairs(charts: Sequence[Pairs], order: Sequence[str], *, verdict: str, 
     Returns:
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
+    drawn = len({name for chart in charts for name in chart.groups})
     figure, axes_of = new_charts(
-        [chart.title for chart in charts], heading=verdict, footer=footer, entries=len(order) + 3
+        [chart.title for chart in charts],
+        heading=verdict,
+        footer=footer,
+        entries=drawn + 3,
     )
     for axes, chart in zip(axes_of, charts, strict=True):
         values = np.concatenate([chart.lesion, chart.control])
@@ -211,7 +217,8 @@ def build_conditions(
 
 def _add_row(axes: Axes, row: Row, number: int, rows: int) -> None:
     """Draw the conditions of one slice."""
-    colour = INK if number == 0 else SERIES[(number - 1) % len(SERIES)]
+    tone = number - 1 if row.tone is None else row.tone
+    colour, marker = (INK, "*") if number == 0 else (colour_of(tone), marker_of(tone))
     places = [-(index * (rows + 1) + number) for index in range(len(row.means))]
     ends = [
         (place, low, high)
@@ -224,9 +231,9 @@ def _add_row(axes: Axes, row: Row, number: int, rows: int) -> None:
     axes.plot(
         [mean for _, mean in known],
         [place for place, _ in known],
-        "oD^sv"[number % 5],
+        marker,
         color=colour,
-        markersize=3.5,
+        markersize=6 if number == 0 else 3.5,
         label=fitted(row.label, 3.5, SMALL),
     )
 

@@ -8,7 +8,18 @@ import numpy as np
 
 from btxrd_explain.core.classification import Performance
 from btxrd_explain.core.roc import GRID
-from btxrd_explain.outputs.chart import GREY, MOST_SERIES, SERIES, Band, add_band, finish, named_whole, new_charts
+from btxrd_explain.outputs.chart import (
+    DASHES,
+    GREY,
+    MOST_SERIES,
+    SERIES,
+    Band,
+    add_band,
+    colour_of,
+    finish,
+    named_whole,
+    new_charts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,7 +53,7 @@ def build_reliability(
     if isinstance(performance, Performance):
         parts = {"Predicted class": performance.reliability} | parts
     heading = f"Calibration: probabilities against outcomes{_which(performance)}"
-    figure, charts = new_charts(list(parts), heading=heading, footer=footer, entries=3)
+    figure, charts = new_charts(list(parts), heading=heading, footer=footer, entries=5)
     for axes, part in zip(charts, parts.values(), strict=True):
         _draw_reliability(axes, part)
     return figure
@@ -56,8 +67,9 @@ def build_roc(performance: Performance | MultiLabelPerformance, names: Sequence[
         for name, part in classes
     ]
     figure, axes = _one_chart("ROC, each class against the rest", performance, footer, labels)
-    for number, (label, (_, part)) in enumerate(zip(labels, classes, strict=True)):
-        _draw_curve(axes, part.roc, label, number, classes=len(classes))
+    for label, (name, part) in zip(labels, classes, strict=True):
+        _draw_curve(axes, part.roc, label, names.index(name), classes=len(classes))
+    _explain_bands(axes, classes=len(classes))
     add_band(axes, GRID, Band("chance", GRID), colour=GREY, style=2, thin=True)
     finish(axes, x_label="false positive rate (1 - specificity)", y_label="true positive rate (sensitivity)")
     return figure
@@ -76,13 +88,17 @@ def build_precision_recall(
         for name, part in classes
     ]
     figure, axes = _one_chart("Precision and recall, each class against the rest", performance, footer, labels)
-    for number, (label, (_, part)) in enumerate(zip(labels, classes, strict=True)):
+    for label, (name, part) in zip(labels, classes, strict=True):
+        number = names.index(name)
         _draw_curve(axes, part.precision_recall, label, number, classes=len(classes), stepped=True)
         if len(classes) > len(SERIES):
             continue  # more levels than colours would say nothing
         share = np.full(GRID.shape, part.positives / part.images)
-        chance = "chance: fraction of the class" if number == 0 else "_"  # matplotlib's sign for no entry in the legend
-        add_band(axes, GRID, Band(chance, share), colour=SERIES[number % len(SERIES)], style=2, thin=True)
+        add_band(axes, GRID, Band("_", share), colour=colour_of(number), style=2, thin=True)  # "_": not in the legend
+    _explain_bands(axes, classes=len(classes))
+    if len(classes) <= len(SERIES):
+        label = "chance, in the colour of its class"
+        axes.plot([], [], color=GREY, linestyle=DASHES[2], linewidth=1.0, label=label)
     finish(axes, x_label="recall (sensitivity)", y_label="precision")
     return figure
 
@@ -126,7 +142,7 @@ def described(estimate: Estimate) -> str:
 def _one_chart(
     heading: str, performance: Performance | MultiLabelPerformance, footer: str, labels: Sequence[str]
 ) -> tuple[Figure, Axes]:
-    entries = sum(label.count("\n") + 1 for label in labels) + 1
+    entries = sum(label.count("\n") + 1 for label in labels) + 2
     heading += _which(performance)
     figure, (axes,) = new_charts([f"n = {performance.images}"], heading=heading, footer=footer, entries=entries)
     return figure, axes
@@ -138,7 +154,7 @@ def _draw_curve(axes: Axes, curve: Curve, label: str, number: int, *, classes: i
     Bands of a few images reach from edge to edge and lie on each other: they are pale, and thin lines tell where each
     ends.
     """
-    colour = SERIES[number % len(SERIES)]
+    colour = colour_of(number)
     x, y = curve.points.T
     if stepped:  # a precision holds for all recalls from the one before, the first from 0
         x, y = np.repeat(np.concatenate([[0.0], x]), 2)[1:-1], np.repeat(y, 2)
@@ -149,15 +165,23 @@ def _draw_curve(axes: Axes, curve: Curve, label: str, number: int, *, classes: i
             axes.plot(GRID, end, color=colour, linewidth=0.5, alpha=0.6, linestyle=(0, (3, 2)))
 
 
+def _explain_bands(axes: Axes, *, classes: int) -> None:
+    """Say in the legend what pale bands are, where :func:`_draw_curve` draws them."""
+    if classes <= len(SERIES):
+        axes.fill_between([], [], [], color=GREY, alpha=0.3, linewidth=0, label="95 % interval, in the same colour")
+
+
 def _draw_reliability(axes: Axes, part: Reliability) -> None:
     """Draw the bins that hold images, with intervals; a larger marker stands for more images."""
     held = part.counts > 0
     said, right = part.probability[held], part.right[held]
     add_band(axes, np.array([0.0, 1.0]), Band("calibrated", np.array([0.0, 1.0])), colour=GREY, style=2, thin=True)
-    axes.vlines(said, part.low[held], part.high[held], color=SERIES[0], linewidth=1.2)
+    bars = "bar: 95 % interval of a bin"
+    axes.vlines(said, part.low[held], part.high[held], color=SERIES[0], linewidth=1.2, label=bars)
     axes.plot(said, right, color=SERIES[0], linewidth=1.0, alpha=0.5)
     sizes = _LEAST + (_MOST - _LEAST) * np.sqrt(part.counts[held] / part.counts.max())
-    label = f"bins of width 0.1, n = {part.counts.sum()}; ECE {described(part.error)}"
+    label = f"bins of width 0.1, n = {part.counts.sum()} (larger: more)"
     axes.scatter(said, right, sizes**2, color=SERIES[0], zorder=3, clip_on=False, label=label)
+    axes.plot([], [], " ", label=f"calibration error {described(part.error)}")
     axes.plot([], [], " ", label=f"Brier score {described(part.brier)}")
     finish(axes, x_label="probability that the classifier gave", y_label="fraction that came true")

@@ -123,7 +123,7 @@ class SizeScatter:
         shares: Fraction of the image that lesions cover, float64, shape ``(n,)``, in (0, 1].
         ious: IoU, float64, shape ``(n,)``, in [0, 1]; images without one are left out.
         groups: What the image belongs to, such as its class, shape ``(n,)``.
-        order: All groups that there are, so that each has the same colour in every figure.
+        order: All groups that there may be, so that each has the same colour in every figure.
         ceilings: IoU of the ideal map that the grid can draw, shape ``(n,)``; NaN where it is undefined.
 
     Raises:
@@ -159,7 +159,7 @@ def build_size_figure(
         The figure, ready for :func:`btxrd_explain.outputs.style.save_figure`.
     """
     groups, order = gathered(points.groups, points.order)
-    entries = len(order) + (points.ceilings is not None) + bool(bins)
+    entries = len(set(groups)) + (points.ceilings is not None) + bool(bins)
     figure, (axes,) = new_charts([f"n = {len(points.ious)}"], heading=title, footer=footer, entries=entries)
     axes.set_xscale("log")
     if points.ceilings is not None:
@@ -234,7 +234,7 @@ def build_pair_scatters(
     titles = [pair.title for pair in pairs]
     everybody, names = gathered([group for pair in pairs for group in pair.groups], order)
     known = dict(zip((group for pair in pairs for group in pair.groups), everybody, strict=True))
-    figure, charts = new_charts(titles, heading=title, footer=footer, entries=len(names) + 1)
+    figure, charts = new_charts(titles, heading=title, footer=footer, entries=len(set(everybody)) + 1)
     for axes, pair in zip(charts, pairs, strict=True):
         axes.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1, label="no difference")
         add_points(axes, pair.x, pair.y, [known[group] for group in pair.groups], names)

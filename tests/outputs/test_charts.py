@@ -8,7 +8,11 @@ import pytest
 from matplotlib.text import Text
 
 from btxrd_explain.commands.intervene.figures import _conditions
-from btxrd_explain.outputs.chart import Band, add_band, finish, named, named_whole, new_charts
+from btxrd_explain.core.classification import measure_performance
+from btxrd_explain.core.statistics import Resampling
+from btxrd_explain.outputs.chart import SERIES, Band, add_band, finish, named, named_whole, new_charts
+from btxrd_explain.outputs.intervention_figure import Row, build_conditions
+from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
 from btxrd_explain.outputs.score_figures import IouCurves, SizeBin, SizeScatter, build_iou_curve, build_size_figure
 from btxrd_explain.outputs.style import save_figure
 
@@ -141,14 +145,44 @@ def test_a_long_name_gives_way_to_what_is_said_of_it() -> None:
 
 @pytest.mark.parametrize("count", [3, 60])
 def test_conditions_of_many_classes_are_those_of_the_most_frequent(count: int) -> None:
-    effect = SimpleNamespace(log_odds=SimpleNamespace(mean=-1.0, low=-1.5, high=-0.5))
+    effect = SimpleNamespace(log_odds=SimpleNamespace(mean=-1.0, low=-1.5, high=-0.5, n=99))
     parts = {f"class {n}": SimpleNamespace(n_images=n, effects={"lesion": effect}) for n in range(count)}
     overall = SimpleNamespace(n_images=99, effects={"lesion": effect})
-    report: Any = SimpleNamespace(summary=SimpleNamespace(overall=overall, by_class=parts))
-    figure = _conditions(report, "made by hand")
+    report: Any = SimpleNamespace(summary=SimpleNamespace(overall=overall, by_class=parts), counted="images")
+    figure = _conditions(report, list(parts), "made by hand")
     assert_readable(figure)
     legend = figure.axes[0].get_legend()
     assert legend is not None
     kept = [f"class {n} ({n})" for n in range(count)][-20:]
     assert [text.get_text() for text in legend.get_texts()] == ["all (99)", *kept]
     assert any(f"(20 most frequent of {count})" in text.get_text() for text in _texts(figure)) == (count > 20)
+
+
+def test_a_class_has_one_colour_in_all_figures_whichever_others_are_drawn() -> None:
+    names = ["Normal", "Benign", "Malignant"]
+    points = SizeScatter(np.array([0.1, 0.2]), np.array([0.3, 0.4]), ["Benign", "Malignant"], names)
+    probabilities = np.eye(3, dtype=np.float32)[[1, 2, 1, 2]] * 0.6 + 0.1
+    performance = measure_performance(probabilities, np.array([1, 2, 2, 1]), Resampling.of_images(4, resamples=10))
+    row = Row("Malignant (1)", (1.0,), (None,), (None,), 2)
+    figures = [
+        build_size_figure(points),
+        build_roc(performance, names),
+        build_precision_recall(performance, names),
+        build_conditions([Row("all (1)", (1.0,), (None,), (None,)), row], ["lesion"]),
+    ]
+    for figure in figures:
+        found = {str(line.get_label()).split()[0].rstrip(":"): line.get_color() for line in figure.axes[0].lines}
+        assert found["Malignant"] == SERIES[2]
+        assert found.get("Benign", SERIES[1]) == SERIES[1]
+
+
+def test_the_legend_of_a_curve_says_what_bands_and_dotted_lines_are() -> None:
+    probabilities = np.eye(2, dtype=np.float32)[[0, 1, 0, 1]] * 0.6 + 0.2
+    performance = measure_performance(probabilities, np.array([0, 1, 1, 0]), Resampling.of_images(4, resamples=10))
+    for build, bands in ((build_roc, True), (build_precision_recall, True), (build_reliability, False)):
+        legend = build(performance, ["a", "b"]).axes[0].get_legend()
+        assert legend is not None
+        said = [text.get_text() for text in legend.get_texts()]
+        assert ("95 % interval, in the same colour" in said) == bands
+        assert ("bar: 95 % interval of a bin" in said) != bands
+        assert any(text.startswith(("chance", "calibrated")) for text in said)

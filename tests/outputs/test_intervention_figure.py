@@ -85,7 +85,7 @@ def test_each_condition_has_a_row_of_each_slice_and_undefined_ones_none() -> Non
     means = {
         str(line.get_label()): np.asarray(line.get_xdata()).tolist()
         for line in axes.lines
-        if str(line.get_marker()) in {"o", "D"}
+        if str(line.get_marker()) in {"*", "o"}
     }
     assert means == {"all": [-1.0, 0.1], "Benign": [-0.5, 0.2, 0.3]}
     intervals = [np.asarray(line.get_xdata()).tolist() for line in axes.lines if line.get_marker() == "None"]

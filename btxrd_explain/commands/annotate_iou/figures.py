@@ -105,7 +105,7 @@ def _points(sample: Sample) -> SizeScatter:
         shares=_shares(sample)[rows],
         ious=sample.column("iou")[rows],
         groups=[sample.scores[row].label or "" for row in rows.tolist()],
-        order=[name for name in sample.class_names if any(score.label == name for score in sample.scores)],
+        order=list(sample.class_names),
         ceilings=sample.column("iou", MapKind.CEILING)[rows],
     )
 

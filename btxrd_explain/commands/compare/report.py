@@ -166,7 +166,7 @@ def _draw(
     notes = (f"{name}: {footer(evaluation.selected.table.provenance)}" for name, evaluation in evaluations.items())
     figure = build_pair_scatters(
         pairs,
-        [name for name in first.class_names if name in groups],
+        list(first.class_names),
         title="IoU image by image: mean difference with its 95 % interval",
         score="IoU",
         footer="  |  ".join(notes),

@@ -29,7 +29,7 @@ from btxrd_explain.outputs.overlay import as_rgb
 from btxrd_explain.outputs.style import save_figure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def draw_figures(
     provenance = evaluation.selected.table.provenance
     made, output = footer(provenance), settings.output
     note_missing_glyphs(provenance.class_names, listener)
-    figures = {"intervention_conditions": _conditions(report, made)}
+    figures = {"intervention_conditions": _conditions(report, measured.sample.class_names, made)}
     if not np.isnan(measured.effects.excess()).all():
         figures["intervention_effects"] = _pairs(measured, report, made)
     cases = list(_cases(settings, evaluation, measured, preprocessing, listener))
@@ -93,8 +93,7 @@ def draw_figures(
 def _pairs(measured: Measured, report: InterventionReport, made: str) -> Figure:
     """Build the effect of each lesion next to that of its controls, for both fills."""
     classes = [image.score.label or "unknown" for image in measured.effects.images]
-    drawn = {classes[row] for row in measured.with_lesion}
-    order = [*dict.fromkeys(name for name in (*measured.sample.class_names, *classes) if name in drawn)]
+    order = list(dict.fromkeys([*measured.sample.class_names, *classes]))
     groups, shown = gathered(classes, order)
     charts = []
     for fill, title in ((Fill.INPAINT, "inpainted (decides)"), (Fill.BLUR, "blurred")):
@@ -104,7 +103,7 @@ def _pairs(measured: Measured, report: InterventionReport, made: str) -> Figure:
     return build_pairs(charts, shown, verdict=report.verdict, footer=made)
 
 
-def _conditions(report: InterventionReport, made: str) -> Figure:
+def _conditions(report: InterventionReport, class_names: Sequence[str], made: str) -> Figure:
     """Build the mean effect of each condition, for all images and by class."""
     by_class, heading = report.summary.by_class, "Change of the log-odds, by condition"
     if len(by_class) > MOST_SERIES:
@@ -112,12 +111,14 @@ def _conditions(report: InterventionReport, made: str) -> Figure:
     kept = set(sorted(by_class, key=lambda name: -by_class[name].n_images)[:MOST_SERIES])
     parts = {"all": report.summary.overall, **{name: part for name, part in by_class.items() if name in kept}}
     names = [name for name in _LABELS if name in report.summary.overall.effects]
+    tones = {name: index for index, name in enumerate(class_names)}
     rows = [
         Row(
             f"{name} ({part.n_images})",
             [part.effects[effect].log_odds.mean for effect in names],
             [part.effects[effect].log_odds.low for effect in names],
             [part.effects[effect].log_odds.high for effect in names],
+            tones.get(name),
         )
         for name, part in parts.items()
     ]

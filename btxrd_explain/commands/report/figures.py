@@ -56,17 +56,20 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
     curve, places = report.curve, CURVE_THRESHOLDS.tolist()
     if not curve.n:
         return
-    all_of_them = {"name": f"all ({curve.n})", "y": curve.mean, "low": curve.low, "high": curve.high}
-    others = {
-        f"{name} ({len(curves)})": np.mean(curves, axis=0, dtype=np.float64).tolist()
-        for name in names
+    all_of_them = {"name": f"all ({curve.n})", "y": curve.mean, "low": curve.low, "high": curve.high, "tone": None}
+    of_classes = [
+        {"name": f"{name} ({len(curves)})", "y": np.mean(curves, axis=0, dtype=np.float64).tolist(), "tone": index}
+        for index, name in enumerate(names)
         if (curves := [s.curves[MapKind.MODEL] for s in scores if s.label == name and MapKind.MODEL in s.curves])
-    }
-    others = others if len(others) > 1 else {}
+    ]
     bounds = {"ceiling of the grid": curve.ceiling}
     bounds |= {name: curve.baselines.get(kind, [None]) for name, kind in _BASELINES.items()}
-    others |= {name: values for name, values in bounds.items() if None not in values}
-    others |= {f"compared with {name} ({one.n})": one.mean for name, one in curve.comparators.items()}
+    levels = {name: values for name, values in bounds.items() if None not in values}
+    levels |= {f"compared with {name} ({one.n})": one.mean for name, one in curve.comparators.items()}
+    others = [
+        *(of_classes if len(of_classes) > 1 else ()),
+        *({"name": name, "y": y, "tone": len(names) + place} for place, (name, y) in enumerate(levels.items())),
+    ]
     yield {
         "title": "IoU over the threshold",
         "note": "Mean over radiographs; the band is its 95 % interval, the dotted line the threshold of this report. "
@@ -76,7 +79,7 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
         "y": {"label": "mean IoU", "min": 0, "max": 1},
         "series": [
             all_of_them | {"x": places},
-            *({"name": name, "x": places, "y": values, "dashed": True} for name, values in others.items()),
+            *(one | {"x": places, "dashed": True} for one in others),
         ],
         "mark": report.iou_threshold,
     }
@@ -155,8 +158,8 @@ def _roc(performance: Performance | MultiLabelPerformance, names: Sequence[str])
         "x": {"label": "1 − specificity", "min": 0, "max": 1},
         "y": {"label": "sensitivity", "min": 0, "max": 1},
         "series": [
-            {"name": name, "x": [0.0, *GRID.tolist()], "y": [0.0, *part.roc.values.tolist()]}
-            for name, part in parts
+            {"name": name, "x": [0.0, *GRID.tolist()], "y": [0.0, *part.roc.values.tolist()], "tone": index}
+            for index, (name, part) in enumerate(parts)
             if part is not None and part.roc.area.value is not None
         ],
         "mark": None,

@@ -109,6 +109,14 @@ function ticks({ min, max, log }) {
 const shown = (tick, { log }) => (log ? `${Number((100 * tick).toPrecision(3))} %` : String(Number(tick.toFixed(2))));
 
 /**
+ * Return the colour of a series as a class of the style: that of its class in all figures, else of its place.
+ *
+ * @param {Series} series
+ * @param {number} number
+ */
+const toneOf = ({ tone }, number) => (tone === null ? "series-all" : `series-${(tone ?? number) % 8}`);
+
+/**
  * Draw a line with its interval: a band along many points, a bar at each of a few.
  *
  * @param {Series} series
@@ -117,7 +125,7 @@ const shown = (tick, { log }) => (log ? `${Number((100 * tick).toPrecision(3))} 
  * @param {Scale} y
  */
 function lines(series, number, x, y) {
-  const tone = `series-${number % 8}`;
+  const tone = toneOf(series, number);
   const place = (/** @type {number} */ value, /** @type {number} */ index) =>
     `${x(series.x[index]).toFixed(1)} ${y(value).toFixed(1)}`;
   const line = svg("path", {
@@ -151,7 +159,7 @@ function points(series, number, x, y, open) {
     const row = series.rows?.[index];
     const place = `translate(${x(value).toFixed(1)} ${y(series.y[index]).toFixed(1)})`;
     return svg("path", {
-      class: `point series-${number % 8}`,
+      class: `point ${toneOf(series, number)}`,
       d: SHAPES[number % SHAPES.length],
       transform: place,
       click: row === undefined ? null : () => open(row),
@@ -170,16 +178,17 @@ const SHAPES = [
 /** @param {Figure} figure */
 function legend({ series, kind }) {
   if (series.length < 2) return null;
-  const items = series.flatMap(({ name, dashed, x }, number) => {
+  const items = series.flatMap((one, number) => {
+    const { name, dashed, x } = one;
     if (!x.length) return [];
     const mark =
       kind === "points"
         ? svg("path", {
-            class: `point series-${number % 8}`,
+            class: `point ${toneOf(one, number)}`,
             d: SHAPES[number % SHAPES.length],
             transform: "translate(12 6)",
           })
-        : svg("path", { class: `line series-${number % 8}${dashed ? " dashed" : ""}`, d: "M0 6H24" });
+        : svg("path", { class: `line ${toneOf(one, number)}${dashed ? " dashed" : ""}`, d: "M0 6H24" });
     return el("li", {}, svg("svg", { viewBox: "0 0 24 12", "aria-hidden": "true" }, mark), name);
   });
   return el("ul", { class: "legend" }, ...items);

@@ -23,6 +23,7 @@
  * }} Slice Some of the radiographs; the group says what they are sliced by.
  * @typedef {{
  *   name: string, x: number[], y: number[], low?: number[], high?: number[], rows?: number[], dashed?: boolean,
+ *   tone?: number | null,
  * }} Series
  * @typedef {{
  *   title: string, note: string, kind: "lines" | "points", x: AxisOptions, y: AxisOptions, series: Series[],
