@@ -194,7 +194,7 @@ def _marks(marks: Marks) -> dict[str, Marks]:
         "radiograph": frame,
         "annotation": replace(frame, annotation=marks.annotation, inset=marks.inset),
         "heat map": replace(frame, hottest=marks.hottest),
-        "overlay": replace(marks, inset=None),
+        "overlay": replace(marks, inset=None, box=None if marks.inset is None else marks.inset.box),
     }
 
 

@@ -39,6 +39,8 @@ _FINEST = 2000
 _SEEN = "#c3ccd6"
 _LARGE, _NEAR = 0.25, 0.01
 """A region that covers more of the picture, or comes as near to its border, gets ticks that point to its inside."""
+_BROAD = 0.07
+"""A region that is narrower gets no ticks: they would cross it."""
 _INSET, _PAD, _AROUND = 0.36, 0.03, 0.06
 """Side of an inset as a fraction of the shorter side of the cell. Inches: its distance from the cell's edge, and from
 the middle of the sign of the hottest pixel."""
@@ -67,6 +69,7 @@ class Marks:
         seen: What the network saw; None where it saw all.
         hottest: x and y of the hottest pixel, which the pointing game asks for; None without a heat map.
         inset: A small lesion, enlarged; None where there is none.
+        box: Where a small lesion is that another picture of the figure shows enlarged; None for a frame of none.
     """
 
     annotation: Outlines = ()
@@ -74,12 +77,21 @@ class Marks:
     seen: Box | None = None
     hottest: tuple[float, float] | None = None
     inset: Inset | None = None
+    box: Box | None = None
 
     @property
-    def inwards(self) -> bool:
-        """Whether the region's inside needs ticks: it covers much of the picture, or the picture's border cuts it."""
-        covered = abs(sum(_area(line) for line in self.region))
-        return covered > _LARGE or any(line.min() < _NEAR or line.max() > 1 - _NEAR for line in self.region)
+    def ticked(self) -> Outlines:
+        """The outlines of the region whose inside needs ticks: it covers much of the picture, or its border cuts them.
+
+        Across a narrow region ticks would look like the sign of the hottest pixel, and its inside is plain to see.
+        """
+        covered = sum(_area(line) for line in self.region)
+        return tuple(
+            line
+            for line in self.region
+            if abs(covered) > _LARGE or line.min() < _NEAR or line.max() > 1 - _NEAR
+            if _area(line) * covered < 0 or _breadth(line) > _BROAD
+        )
 
 
 def outlines_of(mask: NDArray[np.bool_]) -> Outlines:
@@ -164,7 +176,10 @@ def draw_marks(axes: Axes, marks: Marks, place: Box) -> None:
     line = float(np.clip(0.5 * (width * height) ** 0.5, 0.45, 1.2))
     if marks.seen is not None:
         _draw_seen(axes, marks.seen, place, 0.8 * line)
-    _add_outlines(axes, marks.region, place, REGION, line, ticks=marks.inwards)
+    ticked = marks.ticked
+    plain = tuple(one for one in marks.region if not any(one is other for other in ticked))
+    _add_outlines(axes, plain, place, REGION, line)
+    _add_outlines(axes, ticked, place, REGION, line, ticks=True)
     fine = sum(abs(_area(one)) for one in marks.annotation) < SMALL_LESION
     _add_outlines(axes, marks.annotation, place, ANNOTATION, 0.65 * line if fine else line)
     if marks.hottest is not None:
@@ -173,6 +188,8 @@ def draw_marks(axes: Axes, marks: Marks, place: Box) -> None:
         axes.plot([x], [y], "+", color="white", clip_on=False, **sign)  # whole at the border of the picture, too
     if marks.inset is not None:
         _draw_inset(axes, marks, marks.inset, place)
+    if marks.box is not None:
+        _frame(axes, marks.box, place)
 
 
 def _rim(width: float) -> list[withStroke]:
@@ -184,6 +201,13 @@ def _area(line: NDArray[np.float64]) -> float:
     """Return the area within an outline, with a sign for its direction, as a fraction of the picture."""
     x, y = line.T
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
+
+
+def _breadth(line: NDArray[np.float64]) -> float:
+    """Return the mean breadth of what an outline encloses, as a fraction of the picture."""
+    steps = line - np.roll(line, 1, axis=0)
+    length = float(np.hypot(*steps.T).sum())
+    return 2 * abs(_area(line)) / length if length else 0.0
 
 
 def _add_outlines(
@@ -236,7 +260,7 @@ def _draw_inset(axes: Axes, marks: Marks, inset: Inset, place: Box) -> None:
     corner = _free_corner(axes, marks, place)
     if corner is None:
         return
-    (x, y, side), (left, top, width, height), blue = corner, place, to_hex(ANNOTATION)
+    (x, y, side), blue = corner, to_hex(ANNOTATION)
     start, end = np.array(inset.box[:2]), np.array(inset.box[2:])
     shown = Rectangle((x, y), side, side, fill=False, edgecolor=blue, linewidth=0.6, zorder=6)
     axes.add_patch(shown)
@@ -246,8 +270,17 @@ def _draw_inset(axes: Axes, marks: Marks, inset: Inset, place: Box) -> None:
     drawn = PolyCollection(lines, facecolors="none", edgecolors=blue, linewidths=0.7, path_effects=_rim(0.6), zorder=5)
     axes.add_collection(drawn, autolim=False)
     drawn.set_clip_path(shown)
-    (x, y), size = (left, top) + start * (width, height), (end - start) * (width, height)
-    axes.add_patch(Rectangle((x, y), *size, fill=False, edgecolor=blue, linewidth=0.4))
+    _frame(axes, inset.box, place)
+
+
+def _frame(axes: Axes, box: Box, place: Box) -> None:
+    """Draw a frame around a small lesion, which would be lost under other lines."""
+    left, top, width, height = place
+    corner, size = (
+        (left + box[0] * width, top + box[1] * height),
+        ((box[2] - box[0]) * width, (box[3] - box[1]) * height),
+    )
+    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor=to_hex(ANNOTATION), linewidth=0.4))
 
 
 def _free_corner(axes: Axes, marks: Marks, place: Box) -> tuple[float, float, float] | None:
@@ -277,7 +310,12 @@ def _shared(box: Box, line: NDArray[np.float64]) -> bool:
 
 _BAR_WIDTH, _ROW, _SIGN, _TYPE = 1.75, 0.17, 0.5, 7.5
 """Inches: width of the colour bar, height of a row of the legend, room for a sign. Points: type of the legend."""
-_NAMES = {"annotation": "expert annotation", "seen": "seen by the network", "hottest": "hottest pixel"}
+_NAMES = {
+    "annotation": "expert annotation",
+    "inset": "small lesion, enlarged in a corner",
+    "seen": "seen by the network",
+    "hottest": "hottest pixel",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,9 +340,11 @@ class Key:
             region: What outlines of regions are, such as ``heat map >= 0.5``.
         """
         every = list(marks)
-        inwards = ", ticks point inwards" if any(one.inwards for one in every) else ""
+        inwards = ", ticks point inwards" if any(one.ticked for one in every) else ""
         looks: dict[str, dict[str, Any]] = {
             "annotation": {"color": to_hex(ANNOTATION)},
+            "inset": {"color": to_hex(ANNOTATION), "linestyle": "", "marker": "s", "markersize": 7, "fillstyle": "none"}
+            | {"markeredgewidth": 0.7},
             "region": {"color": to_hex(REGION)},
             "seen": {"color": _SEEN, "linestyle": (0, (2, 1.4))},
             "hottest": {"color": "white", "linestyle": "", "marker": "+", "markersize": 7},

@@ -57,6 +57,7 @@ class Panel:
         score: What its axis shows.
         span: The ends of its axis.
         limit: The level that the rule compares with, besides chance; None without one.
+        higher: Whether a method passes on the right of its axis, and not on the left.
         marks: One for each method.
     """
 
@@ -64,6 +65,7 @@ class Panel:
     score: str
     span: tuple[float, float]
     limit: float | None
+    higher: bool
     marks: Sequence[Mark]
 
 
@@ -102,7 +104,8 @@ def build_study(panels: Sequence[Panel], methods: Sequence[str], *, footer: str 
 
 def _draw(axes: Axes, panel: Panel) -> None:
     axes.set_title(fitted(panel.title, _SIDE, 9, bold=True), fontsize=9, weight="bold", loc="left", color=INK)
-    axes.set_xlabel(fitted(panel.score, _SIDE, SMALL), fontsize=SMALL, color=INK)
+    side = "passes on the right" if panel.higher else "passes on the left"
+    axes.set_xlabel(f"{fitted(panel.score, _SIDE, SMALL)}\n({side})", fontsize=SMALL, color=INK)
     axes.tick_params(labelsize=SMALL, length=2.5, colors=INK)
     axes.set(ylim=(len(panel.marks) - 0.5, -0.5), yticks=[])
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.6)

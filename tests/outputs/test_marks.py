@@ -111,9 +111,21 @@ def test_ticks_are_for_regions_that_are_large_or_cut_by_the_border(rows: slice) 
     mask = np.zeros((300, 200), bool)
     mask[rows, 50:150] = True
     marks = Marks(region=outlines_of(mask))
-    assert marks.inwards == (rows != slice(100, 150))
+    assert bool(marks.ticked) == (rows != slice(100, 150))
     (entry,) = Key.of([marks], 6, "heat map >= 0.5").entries
-    assert entry.get_label() == "heat map >= 0.5" + (", ticks point inwards" if marks.inwards else "")
+    assert entry.get_label() == "heat map >= 0.5" + (", ticks point inwards" if marks.ticked else "")
+
+
+def test_a_narrow_region_at_the_border_has_no_ticks_which_would_cross_it() -> None:
+    mask = np.zeros((300, 200), bool)
+    mask[200:, 100:108] = True
+    assert not Marks(region=outlines_of(mask)).ticked
+    mask[:60, 20:120] = True
+    (broad,) = Marks(region=outlines_of(mask)).ticked
+    assert broad[:, 1].max() < 0.25
+    mask[:] = True
+    mask[100:104, 50:54] = False
+    assert len(Marks(region=outlines_of(mask)).ticked) == 2  # a hole of any size: its ticks point away from it
 
 
 def test_outlines_at_the_border_stay_within_the_picture() -> None:
@@ -207,6 +219,14 @@ def test_lines_are_thinner_on_small_pictures() -> None:
     widths = [_is(one, ANNOTATION).sum() / one.shape[0] for one in (large, small)]
     assert widths[1] < 0.9 * widths[0] * 2  # an outline of one width for all would take as many pixels per row
     assert _is(small, ANNOTATION).any()
+
+
+def test_a_small_lesion_that_is_enlarged_elsewhere_has_a_frame_and_a_place_in_the_key() -> None:
+    frame = Marks(box=(0.25, 0.25, 0.75, 0.75))
+    assert _is(_drawn(frame), ANNOTATION).sum() > 100
+    assert not _is(_drawn(Marks()), ANNOTATION).any()
+    enlarged = Marks(inset=inset_of(np.zeros((9, 9, 3), np.uint8), (slice(0, 9), slice(0, 9)), (90, 90)))
+    assert [entry.get_label() for entry in Key.of([enlarged], 6).entries] == ["small lesion, enlarged in a corner"]
 
 
 @pytest.mark.parametrize("width", [2.0, 3.5, 9.0])

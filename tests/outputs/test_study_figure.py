@@ -25,10 +25,12 @@ METHODS = ("gradcam", "smooth-integrated-gradients", "eigencam", "guided-backpro
 
 def test_each_method_has_a_mark_or_a_word_in_each_panel(tmp_path: Path) -> None:
     panels = [
-        Panel("localisation", "average precision", (0.0, 1.0), None, MARKS),
-        Panel("sensitivity", "correlation", (-1.0, 1.0), 0.5, MARKS[::-1]),
+        Panel("localisation", "average precision", (0.0, 1.0), None, True, MARKS),
+        Panel("sensitivity", "correlation", (-1.0, 1.0), 0.5, False, MARKS[::-1]),
     ]
     figure = build_study(panels, METHODS, footer="network " * 40)
+    labels = [axes.get_xlabel().partition("\n")[2] for axes in figure.axes]
+    assert labels == ["(passes on the right)", "(passes on the left)"]
     for axes, panel in zip(figure.axes, panels, strict=True):
         points = [line for line in axes.lines if np.size(line.get_xdata()) == 1]
         drawn = {round(np.ravel(line.get_ydata())[0]): np.ravel(line.get_xdata())[0] for line in points}
@@ -49,7 +51,7 @@ def test_each_method_has_a_mark_or_a_word_in_each_panel(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("count", [1, 12])
 def test_one_method_or_a_dozen_have_room(count: int) -> None:
-    panel = Panel("localisation", "average precision", (0.0, 1.0), None, [MARKS[0]] * count)
+    panel = Panel("localisation", "average precision", (0.0, 1.0), None, True, [MARKS[0]] * count)
     figure = build_study([panel] * 5, ["gradcam"] * count)
     heights = [axes.get_window_extent().height / figure.dpi for axes in figure.axes]
     assert heights == pytest.approx([0.3 * count] * 5)

@@ -104,10 +104,16 @@ def _strips(
         )
         for row, subject in enumerate(subjects[:EXAMPLES])
     ]
-    columns = ["trained network", *(f"stage {index + 1}\n{names[index]}" for index in shown)]
-    return build_strips(
-        strips, columns, colormap=output.colormap, alpha=output.alpha, footer=f"{_FOOTNOTE}  |  {footer(provenance)}"
-    )
+    columns = [
+        "trained network",
+        *(f"stage {index + 1}" for index in shown[:-1]),
+        f"stage {shown[-1] + 1}\n(all random)",
+    ]
+    named = "Stages: " + ", ".join(f"{number} {name}" for number, name in enumerate(names, 1))
+    missing = [str(index + 1) for index in range(len(names)) if index not in shown]
+    not_shown = f"; not shown: {', '.join(missing)}" if missing else ""
+    notes = f"{named}{not_shown}  |  {_FOOTNOTE}  |  {footer(provenance)}"
+    return build_strips(strips, columns, colormap=output.colormap, alpha=output.alpha, footer=notes)
 
 
 _CHANGES = {

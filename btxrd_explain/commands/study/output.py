@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 # ``study_criteria.png``: next to chance and the limit of each rule.
 
 _CORRELATION = (-1.0, 1.0)
-_AXES: Mapping[Name, tuple[str, tuple[float, float], float | None]] = MappingProxyType(
+_AXES: Mapping[Name, tuple[str, tuple[float, float], float | None, bool]] = MappingProxyType(
     {
-        Name.LOCALISATION: ("average precision", (0.0, 1.0), None),
-        Name.SENSITIVITY: ("correlation, random weights", _CORRELATION, LIMIT),
-        Name.REPEATABILITY: ("correlation of two trainings", _CORRELATION, LIMIT),
-        Name.REPRODUCIBILITY: ("correlation of architectures", _CORRELATION, LIMIT),
-        Name.INTERVENTION: ("energy and excess", _CORRELATION, None),
+        Name.LOCALISATION: ("average precision", (0.0, 1.0), None, True),
+        Name.SENSITIVITY: ("correlation, random weights", _CORRELATION, LIMIT, False),
+        Name.REPEATABILITY: ("correlation of two trainings", _CORRELATION, LIMIT, True),
+        Name.REPRODUCIBILITY: ("correlation of architectures", _CORRELATION, LIMIT, True),
+        Name.INTERVENTION: ("energy and excess", _CORRELATION, None, False),
     }
 )
-"""What the axis of each criterion shows, its ends, and the limit of the rule."""
+"""What the axis of each criterion shows, its ends, the limit of the rule, and whether high passes."""
 
 
 def draw_criteria(report: StudyReport, target: Path, *, dpi: int) -> None:
