@@ -76,6 +76,7 @@ def provenance_table(made: Mapping[str, Any]) -> str:
     return table(
         ["", ""],
         [
+            *([["predictions table", _named_table(made)]] if "table" in made else []),
             ["fingerprint", made["fingerprint"]],
             ["checkpoint", f"{plain_markdown(made['checkpoint'])} ({made['checkpoint_sha256']})"],
             ["network", plain_markdown(made["architecture"])],
@@ -84,3 +85,8 @@ def provenance_table(made: Mapping[str, Any]) -> str:
             *([["notes", plain_markdown("; ".join(made["notes"]))]] if made["notes"] else []),
         ],
     )
+
+
+def _named_table(made: Mapping[str, Any]) -> str:
+    """Return the name and the hash of a table's file, or files."""
+    return f"{plain_markdown(made['table'])} (SHA-256 {made['table_sha256'] or 'not known'})"

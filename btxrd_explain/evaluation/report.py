@@ -219,7 +219,7 @@ def build_report(evaluation: Evaluation, sample: Sample, extent: Extent) -> Repo
         | ({} if human is None else {f"reader_{name}": text for name, text in READER_SCORES.items()}),
         files={},
         sha256={},
-        provenance=evaluation.selected.table.provenance.document(),
+        provenance=evaluation.selected.table.document(),
     )
 
 

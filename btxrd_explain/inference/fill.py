@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btxrd_explain.errors import OutputError
-from btxrd_explain.inference.request import check_labels
+from btxrd_explain.inference.request import check_labels, split_csvs_of
 from btxrd_explain.inference.target import check_claim, claim, claim_of
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.store import GrowingFolder, Journal, Units, write_part, write_table
@@ -23,11 +23,11 @@ from btxrd_explain.system.places import in_folder, is_url, make_folder
 from btxrd_explain.system.threads import share_cores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from btxrd_explain.inference.compute import Explainer
     from btxrd_explain.inference.plan import Plan
-    from btxrd_explain.predictions.provenance import Provenance
+    from btxrd_explain.predictions.provenance import Provenance, SplitCsv
     from btxrd_explain.predictions.record import Prediction
     from btxrd_explain.predictions.table import PredictionTable
     from btxrd_explain.progress import Listener
@@ -54,7 +54,7 @@ def without_collections() -> Iterator[None]:
 # Rewriting those files of a folder in which rows do not hold as they are.
 
 
-def amend(table: PredictionTable, plan: Plan) -> PredictionTable | None:
+def amend(table: PredictionTable, plan: Plan, split_csvs: Iterable[SplitCsv]) -> PredictionTable | None:
     """Bring the rows that hold up to date, and take those out that will be computed or are missing now.
 
     Each file changes at once; what is taken out would have to be computed again anyway.
@@ -62,6 +62,7 @@ def amend(table: PredictionTable, plan: Plan) -> PredictionTable | None:
     Args:
         table: A table in a folder.
         plan: What holds and what does not.
+        split_csvs: Where new labels and splits are from.
 
     Returns:
         The table as it is now; None where nothing is left.
@@ -71,7 +72,8 @@ def amend(table: PredictionTable, plan: Plan) -> PredictionTable | None:
         stale = sorted(plan.stale)
         for part in (part for part in table.parts if part.may_hold(stale)):
             rows = plan.up_to_date(assemble(table.path, [part]).rows(), first=part.first, last=part.last)
-            if not write_table(part.path, part.provenance, (row for row, _ in rows if row.image_id not in gone)):
+            provenance = part.provenance.with_split_csvs(split_csvs)
+            if not write_table(part.path, provenance, (row for row, _ in rows if row.image_id not in gone)):
                 remove(part.path)
     return open_table(table.path) if table_files(table.path) else None
 
@@ -96,6 +98,8 @@ def fill_table(settings: Settings, plan: Plan, listener: Listener) -> Prediction
     provenance = explainer.provenance if explainer else plan.provenance
     if provenance is None:
         raise OutputError("there is nothing to write", hint="name at least one image that exists")
+    before = (one for known in (plan.table, plan.journal) if known is not None for one in known.provenance.split_csvs)
+    provenance = provenance.with_split_csvs((*before, *split_csvs_of(settings)))
     _keep_outdated(plan, listener)
     listener.start("images", len(plan.pending))
     if is_folder(plan.path):
@@ -152,7 +156,7 @@ def _fill_file(
 ) -> None:
     """Write a table in a single file: it changes only when all rows are there; until then the journal keeps them."""
     journal = Journal(plan.path)
-    recovered = amend(plan.journal, plan) if plan.journal else None
+    recovered = amend(plan.journal, plan, provenance.split_csvs) if plan.journal else None
     sources = [source.rows() for source in (plan.table, recovered) if source is not None]
     growing = _growing(journal, plan) if is_url(plan.path) else journal
 
@@ -175,7 +179,7 @@ def _fill_folder(
 ) -> None:
     """Add files to a partitioned table, each of them whole or not at all, so that it is its own journal."""
     if plan.table is not None:
-        amend(plan.table, plan)
+        amend(plan.table, plan, provenance.split_csvs)
     if settings.run.engine == "ray" and plan.pending:
         from btxrd_explain.inference.cluster import compute_on_cluster  # noqa: PLC0415 -- an extra
 

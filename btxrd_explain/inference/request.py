@@ -14,10 +14,12 @@ from btxrd_explain.core.methods import METHODS, check_installed
 from btxrd_explain.errors import CheckpointError, InputError, SettingsError, TableError
 from btxrd_explain.inputs.annotation_source import open_source
 from btxrd_explain.inputs.dataset import Collection, ImageRecord, collect
+from btxrd_explain.inputs.table_lines import TABLE_SUFFIXES
 from btxrd_explain.model.facts import facts_of, require_facts
 from btxrd_explain.model.location import facts_in_archive, facts_in_header, is_safetensors, locate, read_beside
+from btxrd_explain.plain import plain
 from btxrd_explain.predictions.part import open_part
-from btxrd_explain.predictions.provenance import fingerprint
+from btxrd_explain.predictions.provenance import SplitCsv, fingerprint
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import is_folder, open_table, table_files
 from btxrd_explain.synthetic import demo_checkpoint
@@ -121,6 +123,20 @@ def names_places(settings: Settings) -> bool:
     """Return whether the settings name only where images are, and leave it to the table which of them count."""
     data = settings.data
     return not data.inputs and data.split_csv is None and (data.root or data.images) is not None
+
+
+def split_csvs_of(settings: Settings) -> tuple[SplitCsv, ...]:
+    """Return the split CSV that selects the images, by its name alone; none where they are named otherwise."""
+    data = settings.data
+    tables = (Path(text) for text in data.inputs if Path(text).suffix.lower() in TABLE_SUFFIXES)
+    path = data.split_csv or next(tables, None)
+    if path is None:
+        return ()
+    try:
+        digest = sha256_of(path)
+    except OSError:
+        digest = None
+    return (SplitCsv(plain(path.name), digest, data.split and plain(data.split)),)
 
 
 def refuse_stream(settings: Settings) -> None:

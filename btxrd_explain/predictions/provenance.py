@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping  # noqa: TC003 -- pydantic reads the annotations
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping  # noqa: TC003 -- pydantic reads the annotations
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -77,12 +77,34 @@ def _usable(request: Mapping[str, Any]) -> Mapping[str, Any]:
 
 _Text = Annotated[str, Field(min_length=1, max_length=10_000), AfterValidator(_printable)]
 
+
+@dataclass(frozen=True, slots=True)
+class SplitCsv:
+    """A split CSV by which radiographs of a table were selected, and from which they have labels and splits.
+
+    Attributes:
+        name: Its name, without folders.
+        sha256: Hash of its content; None where it could not be read again.
+        split: The split that was selected; None for all.
+    """
+
+    name: _Text
+    sha256: str | None
+    split: str | None
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        split = "" if self.split is None else f"split {self.split}, "
+        return f"{self.name} ({split}SHA-256 {self.sha256 or 'not known'})"
+
+
 SCHEMA_VERSION = 1
 _METADATA_KEY = b"btxrd_explain"
 _LATER = frozenset(
     {
         *("decode", "transform", "depth", "clip_percentiles", "clahe", "standardize"),
         *("findings", "activation", "multi_label", "explain_classes", "members", "smooth", "random_channels"),
+        "split_csvs",
     }
 )
 """Fields that tables of earlier releases do not say."""
@@ -113,6 +135,8 @@ class Provenance:
         smooth: Over which views of a radiograph its grids are averaged.
         random_channels: How many grids of its activations with random channel weights a row has at most; 0 of a table
             without them. Predictions and other grids are the same with and without them, and so is the fingerprint.
+        split_csvs: The split CSVs that selected its rows, in the order in which they were first named. They are no
+            part of the fingerprint: predictions do not depend on labels.
     """
 
     request: Annotated[Mapping[str, Any], AfterValidator(_usable)]
@@ -132,6 +156,7 @@ class Provenance:
     members: tuple[_Text, ...] = ()
     smooth: Smooth = Smooth.NONE
     random_channels: Annotated[int, Field(ge=0, le=MOST_DRAWS)] = 0
+    split_csvs: tuple[SplitCsv, ...] = ()
 
     @property
     def explained(self) -> ExplainedClasses:
@@ -187,9 +212,14 @@ class Provenance:
             "versions": dict(self.request.get("versions", {})),
             "notes": list(self.notes),
             "synthetic": self.synthetic,
+            "split_csvs": [asdict(one) for one in self.split_csvs],
             "imported": self.imported,
             "warnings": [asdict(finding) for finding in self.findings],
         }
+
+    def with_split_csvs(self, more: Iterable[SplitCsv]) -> Provenance:
+        """Return the provenance of rows that further split CSVs selected too; each is named once."""
+        return replace(self, split_csvs=tuple(dict.fromkeys((*self.split_csvs, *more))))
 
     def encode(self) -> dict[bytes, bytes]:
         """Return the provenance as schema metadata."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import chain
 from operator import attrgetter
 from pathlib import PurePath, PurePosixPath
@@ -13,10 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from btxrd_explain.errors import TableError
+from btxrd_explain.plain import plain
 from btxrd_explain.predictions.index import Index
 from btxrd_explain.predictions.part import Part, answering, open_part
 from btxrd_explain.predictions.provenance import differences
 from btxrd_explain.predictions.schema import from_batch, text_column
+from btxrd_explain.system.files import sha256_of
 from btxrd_explain.system.places import in_folder, is_url
 
 if TYPE_CHECKING:
@@ -89,6 +92,23 @@ class PredictionTable:
             last = row.image_id
             yield row
 
+    def document(self) -> dict[str, Any]:
+        """Return which table this is and how it was made as plain JSON values, for reports.
+
+        ``table_sha256`` is the hash of its file; of a folder that of the hashes of its files, in the order of their
+        names; of a table in a store null, which would be read over the network.
+        """
+        return {"table": plain(self.path.name), "table_sha256": self._sha256()} | self.provenance.document()
+
+    def _sha256(self) -> str | None:
+        if is_url(self.path):
+            return None
+        try:
+            hashes = [sha256_of(part.path) for part in sorted(self.parts, key=attrgetter("path"))]
+        except OSError:
+            return None
+        return hashes[0] if self.parts[0].path == self.path else sha256("".join(hashes).encode()).hexdigest()
+
     def image_path(self, row: Prediction) -> Path:
         """Return where a row's image file is."""
         if row.image_id in self.places:
@@ -133,7 +153,8 @@ def assemble(path: Path, parts: Sequence[Part]) -> PredictionTable:
     for part in parts[1:]:
         _check_alike(parts[0], part)
     filled = sorted((part for part in parts if part.rows), key=attrgetter("first", "path"))
-    return PredictionTable(path, tuple(filled or parts[:1]), parts[0].provenance)
+    named = (one for part in parts for one in part.provenance.split_csvs)
+    return PredictionTable(path, tuple(filled or parts[:1]), parts[0].provenance.with_split_csvs(named))
 
 
 def table_files(path: Path) -> list[Path]:

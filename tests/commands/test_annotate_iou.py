@@ -22,13 +22,14 @@ import pytest
 from PIL import Image
 
 from btxrd_explain.commands import compare
+from btxrd_explain.commands.markdown import plain_markdown
 from btxrd_explain.core.choices import ResizeMode
 from btxrd_explain.core.geometry import Size
 from btxrd_explain.core.heatmap import MapStatus, judge
 from btxrd_explain.core.masks import lesion_masks
 from btxrd_explain.core.preprocess import Preprocessing
 from btxrd_explain.evaluation import lesions
-from btxrd_explain.predictions.provenance import Provenance
+from btxrd_explain.predictions.provenance import Provenance, SplitCsv
 from btxrd_explain.predictions.record import FileStamp, Prediction, RowStatus
 from btxrd_explain.predictions.store import write_table
 from tests.support.command_line import run
@@ -261,6 +262,27 @@ def test_the_report_says_what_it_was_scored_on(folder: Path) -> None:
     dropped = evaluated(folder, "--mask-policy", "polygons")["excluded_images"][0]
     assert dropped["reason"] == "annotation without a lesion"
     assert dropped["detail"].startswith("of its 1 shapes none counts")
+
+
+def test_reports_say_which_table_they_are_of_and_which_split_csv_gave_its_labels(folder: Path) -> None:
+    made = _provenance().with_split_csvs([SplitCsv("split_test.csv", "ab" * 32, "test")])
+    write_table(folder / "predictions.parquet", made, [_row(folder, name, CASES[name]) for name in "ac"])
+    report = evaluated(folder)
+    table = hashlib.sha256((folder / "predictions.parquet").read_bytes()).hexdigest()
+    assert (report["provenance"]["table"], report["provenance"]["table_sha256"]) == ("predictions.parquet", table)
+    text = (folder / "out" / "annotation_report.md").read_text("utf-8")
+    named = f"none named; when the table was made: split_test.csv (split test, SHA-256 {'ab' * 32})"
+    assert f"| split CSV | {plain_markdown(named)} |" in text
+    assert f"| predictions table | predictions.parquet (SHA-256 {table}) |" in text
+    for command in ("gallery", "performance", "report"):
+        run(folder, command, "--predictions", folder / "predictions.parquet")
+    for name in ("gallery", "performance"):
+        provenance = json.loads((folder / "out" / f"{name}.json").read_text("utf-8"))["provenance"]
+        assert provenance["table_sha256"] == table
+        assert [one["name"] for one in provenance["split_csvs"]] == ["split_test.csv"]
+    page = (folder / "out" / "report.html").read_text("utf-8")
+    assert named in page
+    assert table in page
 
 
 def test_classes_that_are_not_recognised_as_without_a_lesion_are_all_tumours_and_said_to_be(folder: Path) -> None:
@@ -743,6 +765,27 @@ def test_a_split_that_is_not_there_is_held_against_those_that_are(folder: Path) 
     table = ("--predictions", folder / "predictions.parquet", "--split", "tset")
     result = run_in(folder, "annotate-iou", *table, code=5)
     assert "its splits are test, val: check --split" in result.stderr
+
+
+def test_radiographs_that_were_moved_cost_no_pictures_and_are_what_the_error_names(folder: Path) -> None:
+    table = ("--predictions", folder / "predictions.parquet", "--split", "test")
+    evaluated(folder)
+    run(folder, "report", *table)
+    before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
+    (folder / "BTXRD").rename(folder / "moved")
+    run(folder, "annotate-iou", *table, "--annotations", folder / "moved" / "Annotations", code=4)
+    error = run(folder, "annotate-iou", *table, "--quiet", code=4).stderr
+    assert "would be replaced by one without pictures: name the folder where they are now with --images" in error
+    assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
+    (folder / "out" / "annotation_comparison.png").unlink()
+    error = run(folder, "annotate-iou", *table, "--quiet", code=4).stderr
+    assert "near them: name the folder where the radiographs are now with --images" in error
+    error = run(folder, "gallery", *table, "--quiet", code=4).stderr
+    assert "none of the 6 radiographs is there: name the folder where they are now with --images" in error
+    assert not list((folder / "out").glob("gallery*"))
+    said = run(folder, "annotate-iou", *table, "--annotations", folder / "moved" / "Annotations", code=1).stderr
+    assert "next: btxrd-explain export" in said
+    assert "next: btxrd-explain report" not in said
 
 
 def test_files_that_changed_are_named_and_the_exit_code_tells(folder: Path) -> None:

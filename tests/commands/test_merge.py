@@ -12,10 +12,12 @@ from btxrd_explain.commands import infer, merge
 from btxrd_explain.console.network import show_infer
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import OutputError, SettingsError, TableError
+from btxrd_explain.predictions.provenance import SplitCsv
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import DataSettings, ModelSettings, OutputSettings, RunSettings, Settings
 from btxrd_explain.synthetic import demo_checkpoint
+from btxrd_explain.system.files import sha256_of
 from tests.support.command_line import run
 
 if TYPE_CHECKING:
@@ -77,6 +79,8 @@ def test_merged_shards_are_the_run_that_was_never_split(whole: Path) -> None:
     result = merge.run(shards, whole / "out" / "merged.parquet")
     assert (result.rows, len(result.failed)) == (COUNT + 1, 2)
     assert (whole / "out" / "merged.parquet").read_bytes() == (whole / "out" / "predictions.parquet").read_bytes()
+    recorded = SplitCsv("split.csv", sha256_of(whole / "split.csv"), None)
+    assert result.table.provenance.split_csvs == (recorded,)
 
 
 def test_batches_move_nothing_but_the_last_digits(whole: Path, tmp_path: Path) -> None:

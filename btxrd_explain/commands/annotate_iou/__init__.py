@@ -122,7 +122,7 @@ def write_results(evaluation: Evaluation, extent: Extent, settings: Settings, li
         evaluation.scores,
         provenance.class_names,
         columns={name: evaluation.scores.spread(cells) for name, cells in extent.columns.items()},
-        metadata=with_relative_places(made, folder) | {"provenance": provenance.document()},
+        metadata=with_relative_places(made, folder) | {"provenance": report.provenance},
         comparators=list(sample.comparators),
     )
     figure = draw_comparison(selected, evaluation.scores, evaluation.protocol, settings, listener)

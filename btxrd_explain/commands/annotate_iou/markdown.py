@@ -22,6 +22,7 @@ from btxrd_explain.core.metrics.catalogue import METRICS
 from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.smoothing import PASSES
 from btxrd_explain.evaluation.conclusion import of_slice, sum_of_outcomes
+from btxrd_explain.evaluation.origin import split_csv_in_words
 from btxrd_explain.evaluation.protocol import BASELINES, MapKind
 from btxrd_explain.evaluation.report import DEFINITIONS
 from btxrd_explain.finding import listed
@@ -84,8 +85,7 @@ def _sections(report: Report) -> Iterator[str]:
 def _scored(report: Report) -> str:
     found = report.scored
     named = [*([found.root] if found.root else []), *found.inputs]
-    table_of = found.split_csv
-    selected_by = "none" if table_of is None else f"{plain_markdown(table_of.name)} (SHA-256 {table_of.sha256 or '–'})"
+    selected_by = plain_markdown(split_csv_in_words(found, report.provenance))
     counts = (found.selected, found.predicted, found.annotated, found.scored)
     return table(
         ["", ""],

@@ -125,7 +125,7 @@ def _compared(
         agreement=agreement,
         warnings=[*evaluation.selected.findings, *evaluation.findings],
         only_here=common.only[name],
-        provenance=table.provenance.document(),
+        provenance=table.document(),
     )
 
 

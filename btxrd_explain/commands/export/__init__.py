@@ -236,7 +236,7 @@ def _mark(
         classes=wanted.classes,
         made_of=_SCALES[wanted.map_size] if wanted.to in {"npz", "tiff"} else rule_in_words(protocol.threshold),
         sha256={},
-        provenance=selected.table.provenance.document(),
+        provenance=selected.table.document(),
         failed_images=LeftOut.of(result.failed),
     )
     document = folder.path.with_name(f"export_{result.to}.json")

@@ -159,7 +159,7 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
             },
             warnings=list(selected.findings),
             sha256={},
-            provenance=selected.table.provenance.document(),
+            provenance=selected.table.document(),
             failed_images=LeftOut.of(listener.reasons),
         )
         report = write_set(document, report, figures.values())

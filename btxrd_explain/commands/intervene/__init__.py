@@ -202,7 +202,7 @@ def build_report(
         definitions=DEFINITIONS,
         files={},
         sha256={},
-        provenance=provenance.document(),
+        provenance=evaluation.selected.table.document(),
     )
 
 

@@ -172,7 +172,7 @@ def _report(
         warnings=list(selected.findings),
         definitions=DEFINITIONS,
         sha256={},
-        provenance=provenance.document(),
+        provenance=selected.table.document(),
         failed_images=[],
     )
     return report, performance

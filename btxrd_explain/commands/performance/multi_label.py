@@ -122,7 +122,7 @@ def measured_report(
     Raises:
         InputError: No image has both a prediction and a class of which the truth is known.
     """
-    rows, wanted, provenance = selected.rows, settings.evaluation, selected.table.provenance
+    rows, wanted = selected.rows, settings.evaluation
     truth = truth_matrix(rows.column("label").to_pylist(), decisions.names, decisions.no_lesion)
     predicted, known = rows.predicted >= 0, (truth != UNKNOWN).any(axis=1)
     used = predicted & known
@@ -152,7 +152,7 @@ def measured_report(
         warnings=list(selected.findings),
         definitions=DEFINITIONS,
         sha256={},
-        provenance=provenance.document(),
+        provenance=selected.table.document(),
         failed_images=[],
     )
     return report, performance

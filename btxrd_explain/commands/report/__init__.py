@@ -85,6 +85,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         read = [one for entry in entries for one in entry.read]
         evaluation = Evaluation(selected, protocol, scores, findings=tally.findings(), readers=readers, read=read)
         found = earlier.find_report(evaluation, sample_of(evaluation, extent), extent, listener)
+        found = found.model_copy(update={"provenance": selected.table.document()})
         described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
         provenance, output = selected.table.provenance, settings.output
         intervened = read_interventions(output.directory, provenance, listener)

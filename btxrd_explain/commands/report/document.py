@@ -27,6 +27,7 @@ from btxrd_explain.core.preprocess import in_words
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.conclusion import of_predictions
 from btxrd_explain.evaluation.decisions import outcome_of_classes
+from btxrd_explain.evaluation.origin import split_csv_in_words
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.protocol import rule_in_words
 from btxrd_explain.outputs.overlay import colour_table
@@ -287,6 +288,27 @@ def _made(provenance: Provenance) -> str:
     return f"{provenance.architecture} ({provenance.checkpoint}); heat maps: {provenance.maps}"
 
 
+def _scored(report: Report) -> dict[str, str]:
+    """Return which radiographs were scored, and how they were selected."""
+    found = report.scored
+    named = [*([found.root] if found.root else []), *found.inputs]
+    counts = (found.selected, found.predicted, found.annotated, found.scored)
+    return {
+        "Radiographs": ", ".join(named) or "those of the predictions table",
+        "Split CSV": split_csv_in_words(found, report.provenance),
+        "Split": found.split or "all",
+        "Selected, predicted, annotated, scored": ", ".join(map(str, counts)),
+        "Command": found.command,
+    }
+
+
+def _table(made: Mapping[str, Any]) -> dict[str, str]:
+    """Return the name and the hash of the table; nothing of a report that does not say it."""
+    if "table" not in made:
+        return {}
+    return {"Predictions table (SHA-256)": f"{made['table']} ({made['table_sha256'] or 'not known'})"}
+
+
 def _classifier(provenance: Provenance) -> dict[str, str]:
     """Return which network it is; of imported heat maps the hash of their files alone."""
     if provenance.imported is not None:
@@ -303,6 +325,7 @@ def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> l
     versions = provenance.document()["versions"]
     return _pairs(
         {
+            **_scored(report),
             **_classifier(provenance),
             "Heat maps": f"{provenance.maps}, {grid.height} × {grid.width} cells",
             "Input": f"{size.width} × {size.height} pixels, {provenance.preprocessing.resize}",
@@ -315,6 +338,7 @@ def _provenance(provenance: Provenance, protocol: Protocol, report: Report) -> l
             "Intervals": f"{percent(drawn.level)}, {drawn.interval} over {drawn.unit}, {drawn.resamples} draws, "
             f"seed {drawn.seed}",
             "Table's fingerprint": provenance.fingerprint,
+            **_table(report.provenance),
             "Versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
             **({"Notes": "; ".join(provenance.notes)} if provenance.notes else {}),
         }
