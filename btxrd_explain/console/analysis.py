@@ -74,6 +74,7 @@ def _drawn_of(part: Shown, failed: Mapping[str, str]) -> str:
 def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: LoadedSettings | None = None) -> None:
     """Show what a reader asks first: mean IoU, its ceiling, chance, pointing hits, n; then the slices."""
     from btxrd_explain.evaluation.conclusion import of_slice, sum_of_outcomes  # noqa: PLC0415 -- pydantic models
+    from btxrd_explain.inference.selection import are_gone  # noqa: PLC0415 -- NumPy
 
     if terminal.json:
         terminal.print_json(json.loads(result.document.read_text("utf-8")))
@@ -101,7 +102,9 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
         return  # likewise
     for path in result.files.values():
         terminal.print_file(path)
-    terminal.print_next(following("report", loaded))
+    page = result.document.with_name("report.html")
+    if not (page.exists() and are_gone(result.evaluation.selected)):  # which `report` would not replace
+        terminal.print_next(following("report", loaded))
     if any(image.predicted is not None for image in result.report.per_image):
         protocol = result.report.protocol
         tuned = None if protocol.tuned_on is None else {"annotation.threshold": protocol.threshold}

@@ -60,16 +60,22 @@ _ADVICE: Mapping[str, str] = MappingProxyType(
 )
 
 
-def advice_on(reasons: Mapping[str, int]) -> str:
+def advice_on(reasons: Mapping[str, int], *, gone: bool = False) -> str:
     """Return what to do where no radiograph can be scored.
 
     Args:
         reasons: Why, and of how many radiographs; the most frequent reason decides.
+        gone: Whether none of the radiographs is where the table has it; annotations are looked for near them.
 
     >>> advice_on({"no annotation file": 3})
     'annotations are missing: name their folder or file with --annotations'
     """
     ordered = sorted(reasons, key=lambda why: -reasons[why])
+    if gone and ordered[:1] == [Exclusion.NO_ANNOTATION]:
+        return (
+            "none of the radiographs is there, and annotations are looked for near them: name the folder where the "
+            "radiographs are now with --images, or the annotations with --annotations"
+        )
     return next((_ADVICE[why] for why in ordered if why in _ADVICE), "check --annotations, --reader and --split")
 
 

@@ -136,6 +136,10 @@ def _tell_of_place(table: PredictionTable, rows: Index, listener: Listener) -> N
         )
 
 
+NAME_IMAGES = "name the folder where they are now with --images"
+"""What to do about radiographs that were moved."""
+
+
 def keep_pictures(selected: Selected, result: Path) -> None:
     """Refuse to replace a result with pictures by one without, as where a folder of results was moved alone.
 
@@ -146,13 +150,28 @@ def keep_pictures(selected: Selected, result: Path) -> None:
     Raises:
         InputError: The result exists, and none of the radiographs is there.
     """
-    places = (selected.table.image_path(row) for row in selected.rows)
-    if result.exists() and not any(is_url(place) or why_no_file(place) is None for place in places):
+    if result.exists() and are_gone(selected):
         raise InputError(
             f"none of the {len(selected.rows)} radiographs is there, and '{result}' would be replaced by one without "
             "pictures",
-            hint="name the folder where they are now with --images, or other results with -o",
+            hint=f"{NAME_IMAGES}, or other results with -o",
         )
+
+
+def need_pictures(selected: Selected) -> None:
+    """Refuse to draw what shows nothing without radiographs.
+
+    Raises:
+        InputError: None of the radiographs is there.
+    """
+    if are_gone(selected):
+        raise InputError(f"none of the {len(selected.rows)} radiographs is there", hint=NAME_IMAGES)
+
+
+def are_gone(selected: Selected) -> bool:
+    """Return whether none of the radiographs is where the table has it; one in a store is taken to be."""
+    places = (selected.table.image_path(row) for row in selected.rows)
+    return not any(is_url(place) or why_no_file(place) is None for place in places)
 
 
 def _without_split(settings: Settings) -> Settings:

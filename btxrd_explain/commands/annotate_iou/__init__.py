@@ -26,7 +26,7 @@ from btxrd_explain.evaluation.report import (
     sample_of,
 )
 from btxrd_explain.evaluation.score import advice_on
-from btxrd_explain.inference.selection import select_to_evaluate
+from btxrd_explain.inference.selection import are_gone, keep_pictures, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import with_relative_paths, write_bytes
 from btxrd_explain.system.locks import alone
@@ -87,6 +87,7 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     """
     listener = Failures(listener, strict=settings.run.strict)
     selected, readers = readers_of(settings, select_to_evaluate(settings, listener), listener)
+    keep_pictures(selected, settings.output.directory / f"annotation_comparison.{settings.output.format}")
     comparators = comparators_of(settings, selected, listener)
     columns = read_columns(settings, selected, listener)
     decisions = decisions_of(settings, selected, listener)
@@ -99,10 +100,8 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     if not any(score.iou is not None for score in evaluation.evaluated):
         reasons = Counter(str(score.excluded or score.undefined) for score in evaluation.scores)
         in_words = ", ".join(f"{why.replace('_', ' ')} ({n})" for why, n in reasons.items())
-        raise InputError(
-            f"no radiograph could be scored: {in_words}",
-            hint=f"nothing was written; {advice_on(reasons)}",
-        )
+        advice = advice_on(reasons, gone=are_gone(selected))
+        raise InputError(f"no radiograph could be scored: {in_words}", hint=f"nothing was written; {advice}")
     extent = extent_of("annotate-iou", settings, selected, columns, tuned)
     with alone(settings.output.directory / DOCUMENT, listener.note):
         return write_results(evaluation, extent, settings, listener)

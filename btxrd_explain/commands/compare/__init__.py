@@ -20,7 +20,7 @@ from btxrd_explain.evaluation.protocol import protocol_of
 from btxrd_explain.evaluation.sample import joined
 from btxrd_explain.evaluation.score import advice_on
 from btxrd_explain.inference.request import refuse_stream
-from btxrd_explain.inference.selection import Selected, select_to_evaluate
+from btxrd_explain.inference.selection import Selected, are_gone, select_to_evaluate
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.files import named_in, relative_path
 from btxrd_explain.system.locks import alone
@@ -156,7 +156,9 @@ def _compared(
     paired = pair(evaluations, groups=groups, resamples=wanted.resamples, seed=wanted.seed)
     if not len(paired.jointly):
         reasons = ", ".join(f"{reason} ({count})" for reason, count in paired.excluded.items())
-        raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint=advice_on(paired.excluded))
+        gone = any(are_gone(evaluation.selected) for evaluation in evaluations.values())
+        advice = advice_on(paired.excluded, gone=gone)
+        raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint=advice)
     agreements = _agreements(evaluations, groups, settings)
     with alone(settings.output.directory / "comparison.json", listener.note):
         report, files = write_comparison(evaluations, paired, common, agreements, settings)

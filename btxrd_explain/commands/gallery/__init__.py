@@ -19,7 +19,7 @@ from btxrd_explain.evaluation.file_set import FileHashes, write_set
 from btxrd_explain.evaluation.parts import LeftOut, Part
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.inference.explained import ExplainedImage
-from btxrd_explain.inference.selection import Selected, keep_pictures, select_rows
+from btxrd_explain.inference.selection import Selected, need_pictures, select_rows
 from btxrd_explain.inputs.btxrd import LABELS_FROM
 from btxrd_explain.progress import Failures, Listener
 from btxrd_explain.system.locks import alone
@@ -140,7 +140,7 @@ def run(settings: Settings, listener: Listener | None = None) -> GalleryResult:
     """
     listener = Failures(listener, strict=settings.run.strict)
     selected, document = select_rows(settings, listener), settings.output.directory / "gallery.json"
-    keep_pictures(selected, document)
+    need_pictures(selected)
     names = selected.table.provenance.class_names
     decisions = decisions_of(settings, selected, listener)
     every = _choose(selected, settings) if decisions is None else _choose_of_classes(selected, decisions, settings)
