@@ -73,7 +73,7 @@ def test_likeness_is_that_of_other_programs(tmp_path: Path) -> None:
     for first, second in zip(one, two, strict=True):
         maps = _map(first), _map(second)
         rhos.append(spearmanr(*(values.ravel() for values in maps)).statistic)
-        structures.append(structural_similarity(*maps, data_range=1.0))  # type: ignore[no-untyped-call]
+        structures.append(structural_similarity(*maps, data_range=1.0))
     assert found.maps.spearman.mean == pytest.approx(np.mean(rhos), abs=0.02)
     assert found.maps.ssim.mean == pytest.approx(np.mean(structures), abs=0.02)
 

@@ -27,7 +27,7 @@ def test_scipy_agrees(first: np.ndarray, second: np.ndarray) -> None:
 @given(first=maps, second=maps, data_range=st.floats(0.5, 4))
 def test_scikit_image_agrees(first: np.ndarray, second: np.ndarray, data_range: float) -> None:
     exact = first.astype(np.float64), second.astype(np.float64)
-    expected = structural_similarity(*exact, data_range=data_range)  # type: ignore[no-untyped-call]
+    expected = structural_similarity(*exact, data_range=data_range)
     assert ssim(first, second, data_range=data_range) == pytest.approx(expected, abs=1e-9)
 
 

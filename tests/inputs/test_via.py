@@ -79,7 +79,7 @@ def test_an_ellipse_is_that_of_scikit_image(tmp_path: Path, theta: float) -> Non
     drawn = {"name": "ellipse", "cx": 40, "cy": 30, "rx": 20, "ry": 9, "theta": theta}
     mask = annotation_mask(_only(tmp_path, _region(drawn)).shapes, SIZE)
     expected = np.zeros(SIZE, bool)
-    expected[ellipse(30, 40, 9.5, 20.5, shape=SIZE, rotation=-theta)] = True  # type: ignore[no-untyped-call]
+    expected[ellipse(30, 40, 9.5, 20.5, shape=SIZE, rotation=-theta)] = True
     assert (mask & expected).sum() / (mask | expected).sum() > 0.9
 
 

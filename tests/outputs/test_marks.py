@@ -40,7 +40,7 @@ def _over_greys(levels: NDArray[np.int_]) -> NDArray[np.float64]:
 def test_more_heat_is_a_greater_difference_on_every_grey() -> None:
     """By CIEDE2000, from a heat of 0.1 on, level by level; and the hottest is far from the bare radiograph."""
     bare = np.asarray(rgb2lab(np.repeat(GREYS[:, None, None] / 255, 3, axis=2)))
-    difference = deltaE_ciede2000(_over_greys(np.arange(25, 256)), bare)  # type: ignore[no-untyped-call]
+    difference = deltaE_ciede2000(_over_greys(np.arange(25, 256)), bare)
     assert (np.diff(difference, axis=1) > 0).all()
     assert difference[:, -1].min() > 20
 
@@ -51,7 +51,7 @@ def test_the_page_of_figures_says_where_other_colours_fall(name: str) -> None:
     tint, opacity = layer(name, ALPHA)
     levels = np.arange(25, 256)
     over = rgb2lab((GREYS[:, None, None] * (1 - opacity[levels]) + tint[levels]) / 255)
-    difference = deltaE_ciede2000(over, rgb2lab(np.repeat(GREYS[:, None, None] / 255, 3, axis=2)))  # type: ignore[no-untyped-call]
+    difference = deltaE_ciede2000(over, rgb2lab(np.repeat(GREYS[:, None, None] / 255, 3, axis=2)))
     fall = (np.maximum.accumulate(difference, axis=1) - difference).max(axis=1)
     greys = GREYS[fall > 0].astype(int)
     runs = [run for run in np.split(greys, np.flatnonzero(np.diff(greys) > 1) + 1) if run.size]
