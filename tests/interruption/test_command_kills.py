@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from btxrd_explain.system.locks import PREFIX
+from tests.conftest import SMALL_FIGURES
 from tests.interruption.results import COMMANDS, JOURNAL, SLOW, visible_files, words
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def _killed(lives: Lives, command: list[str], moment: float) -> None:
     if not KILLS:
         lives.run(*command, kill=(0, moment, signal.SIGKILL))
         return
-    variables = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    variables = os.environ | SMALL_FIGURES | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     quiet = subprocess.DEVNULL
     with subprocess.Popen(
         [sys.executable, "-m", "btxrd_explain", *command], env=variables, stdout=quiet, stderr=quiet
