@@ -30,8 +30,10 @@ LEVELS_PER_BYTE = 200
 """Levels that share a value of ``uint8(255 h)``."""
 TOP_LEVEL = 255 * LEVELS_PER_BYTE
 """The level of ``h = 1``."""
-HUNDREDTHS = (np.arange(101) / 100).astype(np.float32)
-"""The thresholds 0, 0.01, ... 1 as they are compared with heat maps."""
+CURVE_THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
+"""The thresholds of an IoU curve: 0, 0.01, ... 1."""
+HUNDREDTHS = CURVE_THRESHOLDS.astype(np.float32)
+"""These as they are compared with heat maps."""
 _PER_HUNDREDTH = TOP_LEVEL // 100
 LEVELS_OF_HUNDREDTHS = np.arange(101) * _PER_HUNDREDTH
 """The level that each of :data:`HUNDREDTHS` is the lowest value of."""

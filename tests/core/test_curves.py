@@ -13,8 +13,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from btxrd_explain.core.choices import Operator
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
-from btxrd_explain.core.histogram import TOP_LEVEL, Histogram, count_levels, quantise
-from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
+from btxrd_explain.core.histogram import CURVE_THRESHOLDS, TOP_LEVEL, Histogram, count_levels, quantise
+from btxrd_explain.core.metrics.curves import average_precision, iou_curve, roc_auc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

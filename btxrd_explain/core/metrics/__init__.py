@@ -5,8 +5,8 @@ and source. Scores that pool pixels or boxes over images have an accumulator of 
 """
 
 from btxrd_explain.core.choices import Rule
+from btxrd_explain.core.histogram import CURVE_THRESHOLDS
 from btxrd_explain.core.metrics.boxes import BoxAccuracy, BoxResult, box_overlaps, found_boxes, max_box_accuracy
-from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS
 from btxrd_explain.core.metrics.image import ImageMetrics, Measurement, RegionAgreement, agreement, mean_of, measure
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts, PixelPrecision, pooled_precision
 from btxrd_explain.core.threshold import Threshold, region_of

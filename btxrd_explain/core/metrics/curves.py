@@ -18,12 +18,9 @@ if TYPE_CHECKING:
 
     from btxrd_explain.core.histogram import Histogram
 
-CURVE_THRESHOLDS: NDArray[np.float64] = np.arange(101) / 100
-"""The thresholds of an IoU curve: 0, 0.01, ... 1."""
-
 
 def iou_curve(histogram: Histogram, operator: Operator = Operator.AT_LEAST) -> NDArray[np.float64]:
-    """Return the IoU of ``h >= t`` (or ``h > t``) for each of :data:`CURVE_THRESHOLDS`.
+    """Return the IoU of ``h >= t`` (or ``h > t``) for each of :data:`btxrd_explain.core.histogram.CURVE_THRESHOLDS`.
 
     ``IoU(t) = tp(t) / (|m| + |b(t)| - tp(t))``, exact: at each threshold it is the score that is measured at it alone
     (:func:`btxrd_explain.core.threshold.count_reached`). Thresholds are compared as float32.

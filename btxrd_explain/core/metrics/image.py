@@ -10,8 +10,15 @@ import numpy as np
 
 from btxrd_explain.core.choices import Operator, Rule
 from btxrd_explain.core.heatmap import HeatMap, MapStatus
-from btxrd_explain.core.histogram import LEVELS_PER_BYTE, TOP_LEVEL, Histogram, count_levels, pixels_at
-from btxrd_explain.core.metrics.curves import CURVE_THRESHOLDS, average_precision, iou_curve, roc_auc
+from btxrd_explain.core.histogram import (
+    CURVE_THRESHOLDS,
+    LEVELS_PER_BYTE,
+    TOP_LEVEL,
+    Histogram,
+    count_levels,
+    pixels_at,
+)
+from btxrd_explain.core.metrics.curves import average_precision, iou_curve, roc_auc
 from btxrd_explain.core.metrics.pixel_precision import PixelCounts
 from btxrd_explain.core.overlap import Overlap, count_overlap
 from btxrd_explain.core.threshold import (
