@@ -64,7 +64,7 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
     ]
     bounds = {"ceiling of the grid": curve.ceiling}
     bounds |= {name: curve.baselines.get(kind, [None]) for name, kind in _BASELINES.items()}
-    levels = {name: values for name, values in bounds.items() if None not in values}
+    levels: dict[str, Sequence[float | None]] = {name: ys for name, ys in bounds.items() if None not in ys}
     levels |= {f"compared with {name} ({one.n})": one.mean for name, one in curve.comparators.items()}
     others = [
         *(of_classes if len(of_classes) > 1 else ()),
