@@ -115,11 +115,12 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
         "export --to labelme -o out",
         "export --to npz --classes all --map-size input",
         "export --to coco BTXRD/ -c best.pt --split-csv split.csv",
+        "export --to csv -o out",
     )
 )
 @command(*FLAGS["export"])
 def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Heat maps for LabelMe, COCO, FiftyOne, NumPy and others.
+    """Heat maps for LabelMe, COCO, FiftyOne, NumPy and others; predictions for Excel.
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """

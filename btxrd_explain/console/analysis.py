@@ -373,8 +373,11 @@ def show_export(terminal: Terminal, result: ExportResult) -> None:
         paths = {"folder": result.folder and str(result.folder), "images": result.images and straight(result.images)}
         terminal.print_json(asdict(result) | paths)
         return
-    terminal.print(f"{result.exported} radiographs exported, {len(result.failed)} failed")
+    many = "" if result.exported == 1 else "s"
+    terminal.print(f"{result.exported} radiograph{many} exported, {len(result.failed)} failed")
     terminal.print_path(result.to, "next to the radiographs" if result.folder is None else result.folder)
+    if result.folder is not None and result.to == "csv":
+        terminal.print_path("open in a spreadsheet", result.folder / "predictions.csv")
     if result.folder is not None and result.to in _OPENED_BY and (result.images or result.to != "labelme"):
         folder, images = (shlex.quote(straight(path or "")) for path in (result.folder, result.images))
         terminal.print_next(_OPENED_BY[result.to].format(folder=folder, images=images))

@@ -100,6 +100,17 @@ def outcome_of_classes(row: Prediction, decisions: Decisions) -> str | None:
     return "missed" if missed else "false alarm" if alarm else CORRECT
 
 
+def outcome_of_row(
+    row: Prediction, names: Sequence[str], no_lesion: NoLesion, decisions: Decisions | None
+) -> str | None:
+    """Return the same of a row of any table; without ``decisions`` its classes exclude each other."""
+    if decisions is not None:
+        return outcome_of_classes(row, decisions)
+    if row.predicted is None or row.label not in names:
+        return None
+    return no_lesion.verdict(row.label, names[row.predicted])
+
+
 def decisions_of(settings: Settings, selected: Selected, listener: Listener) -> Decisions | None:
     """Return what the classes of a table are decided by; None for a table whose classes exclude each other.
 

@@ -68,7 +68,9 @@ REPORTS = MappingProxyType(
     {
         "annotation_report.json": "annotate-iou",
         "comparison.json": "compare",
-        **{f"export_{name}.json": f"export --to {name}" for name in ("coco", "fiftyone", "masks", "npz", "tiff")},
+        **{
+            f"export_{name}.json": f"export --to {name}" for name in ("coco", "csv", "fiftyone", "masks", "npz", "tiff")
+        },
         "gallery.json": "gallery",
         "intervention_report.json": "intervene",
         "performance.json": "performance",

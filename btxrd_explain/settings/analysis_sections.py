@@ -301,12 +301,12 @@ class CheckSettings(Section):
 class ExportSettings(Section):
     """What is handed to other programs."""
 
-    to: Literal["labelme", "coco", "masks", "npz", "tiff", "fiftyone"] | None = Field(
+    to: Literal["labelme", "coco", "masks", "npz", "tiff", "fiftyone", "csv"] | None = Field(
         default=None,
         description=(
             "Format: labelme and coco hold the regions of heat maps at the threshold, masks holds them and the "
             "annotations as PNG, npz and tiff hold the heat maps as float32, fiftyone is a folder that FiftyOne "
-            "imports."
+            "imports, and csv is a table of the predictions, a row per radiograph, which Excel opens."
         ),
     )
     classes: Literal["predicted", "true", "all"] = Field(
@@ -333,6 +333,13 @@ class ExportSettings(Section):
             "results; annotations are never overwritten."
         ),
     )
+
+    @field_validator("to", mode="before")
+    @classmethod
+    def _spreadsheet(cls, value: object) -> object:
+        if str(value).lower().lstrip(".") in {"excel", "xls", "xlsx", "ods"}:
+            raise ValueError("give csv, which Excel and other spreadsheets open")
+        return value
 
 
 # The settings of the section `maps`.

@@ -141,7 +141,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "output.alpha": fractions,
     "output.dpi": st.integers(50, 1200),
     "output.format": words("output.format"),
-    "export.to": or_null(st.sampled_from(["labelme", "coco", "masks", "npz", "tiff", "fiftyone"])),
+    "export.to": or_null(st.sampled_from(["labelme", "coco", "masks", "npz", "tiff", "fiftyone", "csv"])),
     "export.classes": words("export.classes"),
     "export.map_size": words("export.map_size"),
     "export.tolerance": st.floats(0, 100),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import os
@@ -431,6 +432,51 @@ def test_fiftyones_own_importer_reads_the_folder(out: Path) -> None:
 @pytest.fixture
 def make(make_row: Callable[..., Prediction], make_table: Callable[..., None]) -> tuple[Any, Any]:
     return make_row, make_table
+
+
+def test_the_table_for_spreadsheets_has_a_row_per_radiograph_also_without_a_prediction(out: Path) -> None:
+    result = _export(out, "csv")  # which says by its exit code that a radiograph has no prediction
+    assert "5 radiographs exported, 0 failed" in result.stdout
+    with (out / "csv" / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image_id"] for row in rows] == [*SIZES, "z.png"]
+    first, last = rows[0], rows[-1]
+    assert (first["label"], first["predicted"], first["outcome"], first["confidence"]) == (
+        "Benign",
+        "Benign",
+        "correct",
+        "0.7",
+    )
+    assert [first[f"probability of {name}"] for name in NAMES] == ["0.1", "0.7", "0.2"]
+    assert (last["status"], last["error"], last["label"]) == ("unreadable", "it is empty", "Benign")
+    assert {last[name] for name in ("predicted", "outcome", "confidence", "probability of Normal")} == {""}
+    report = read_report(out / "export_csv.json")
+    digest = hashlib.sha256((out / "csv" / "predictions.csv").read_bytes()).hexdigest()
+    assert report["sha256"] == {"csv/predictions.csv": digest}
+    Draft202012Validator(ExportReport.model_json_schema()).validate(report)
+
+
+@pytest.mark.parametrize(
+    ("label", "predicted", "outcome"), [("Normal", 1, "false alarm"), ("Benign", 0, "missed"), ("=x", 1, "")]
+)
+def test_the_table_says_what_a_prediction_is_worth_and_holds_no_formula(
+    tmp_path: Path, make: tuple[Any, Any], label: str, predicted: int, outcome: str
+) -> None:
+    make_row, make_table = make
+    probabilities = tuple(0.8 if index == predicted else 0.1 for index in range(3))
+    make_table(tmp_path / "out" / "predictions.parquet", NAMES, [make_row("a.png", label, probabilities)])
+    _export(tmp_path / "out", "csv", code=0)
+    with (tmp_path / "out" / "csv" / "predictions.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["label"].lstrip("'"), row["outcome"]) == (label, outcome)
+    assert not row["label"].startswith("=")
+
+
+@pytest.mark.parametrize("to", ["excel", "xlsx", "XLS"])
+def test_a_spreadsheets_own_format_leads_to_csv(tmp_path: Path, to: str) -> None:
+    result = CliRunner().invoke(app, ["export", "--to", to, "-o", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "give csv, which Excel and other spreadsheets open" in " ".join(result.stderr.split())
 
 
 def test_the_true_class_must_be_known(out: Path, make: tuple[Any, Any]) -> None:

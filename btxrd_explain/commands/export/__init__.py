@@ -1,16 +1,18 @@
-"""Heat maps for other programs: LabelMe, COCO, PNG masks, NumPy, TIFF and FiftyOne."""
+"""Heat maps for other programs: LabelMe, COCO, PNG masks, NumPy, TIFF, FiftyOne; predictions for spreadsheets."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from btxrd_explain.commands.drawing import file_name_of_image, file_names_of_images
 from btxrd_explain.commands.export.images import ImageMaker
+from btxrd_explain.commands.export.predictions import predictions_csv
 from btxrd_explain.errors import BtxrdExplainError, OutputError, SettingsError
 from btxrd_explain.evaluation.decisions import decisions_of
 from btxrd_explain.evaluation.file_set import FileHashes, tell_left_over, write_set
@@ -26,7 +28,6 @@ from btxrd_explain.system.places import is_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.inference.selection import Selected
@@ -178,7 +179,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
     listener = Failures(listener, strict=settings.run.strict)
     wanted = settings.export
     if wanted.to is None:
-        raise SettingsError("no format is named", hint="give --to labelme, coco, masks, npz, tiff or fiftyone")
+        raise SettingsError("no format is named", hint="give --to labelme, coco, masks, npz, tiff, fiftyone or csv")
     selected = select_rows(settings, listener)
     _warn_of_size(selected, settings, listener)
     folder = Folder(settings.output.directory / wanted.to)
@@ -188,8 +189,12 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
     make = maker.maps if wanted.to in {"npz", "tiff"} else maker.regions
     listener.start(f"export to {wanted.to}", len(selected.rows))
     with alone(folder.path, listener.note):
-        with make_writer(selected, settings, protocol, folder) as add:
-            exported, failed = _export(selected, lambda row: add(make(row)), listener)
+        if wanted.to == "csv":
+            folder.write(Path("predictions.csv"), predictions_csv(selected, protocol))
+            exported, failed = len(selected.rows), {}
+        else:
+            with make_writer(selected, settings, protocol, folder) as add:
+                exported, failed = _export(selected, lambda row: add(make(row)), listener)
         beside = wanted.to == "labelme" and wanted.beside_images
         result = ExportResult(wanted.to, None if beside else folder.path, exported, failed, _folder_of(selected))
         if wanted.to != "labelme":  # each of its files says by itself how it was made, and is there to be edited
@@ -234,7 +239,7 @@ def _mark(
         to=result.to,
         exported=result.exported,
         classes=wanted.classes,
-        made_of=_SCALES[wanted.map_size] if wanted.to in {"npz", "tiff"} else rule_in_words(protocol.threshold),
+        made_of=_made_of(settings, protocol),
         sha256={},
         provenance=selected.table.document(),
         failed_images=LeftOut.of(result.failed),
@@ -242,6 +247,13 @@ def _mark(
     document = folder.path.with_name(f"export_{result.to}.json")
     write_set(document, report, folder.sha256)
     tell_left_over(document, folder.sha256, listener)
+
+
+def _made_of(settings: Settings, protocol: Protocol) -> str:
+    wanted = settings.export
+    if wanted.to == "csv":
+        return "a row per radiograph: label, prediction, what it is worth, and the probability of each class"
+    return _SCALES[wanted.map_size] if wanted.to in {"npz", "tiff"} else rule_in_words(protocol.threshold)
 
 
 def _warn_of_size(selected: Selected, settings: Settings, listener: Listener) -> None:

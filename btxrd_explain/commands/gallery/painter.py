@@ -10,7 +10,7 @@ import numpy as np
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.selection import Outcome
 from btxrd_explain.errors import RadiographError
-from btxrd_explain.evaluation.decisions import outcome_of_classes
+from btxrd_explain.evaluation.decisions import outcome_of_row
 from btxrd_explain.evaluation.protocol import lesion_rules, no_lesion_of
 from btxrd_explain.outputs.gallery_figure import Cell, Picture, Row, cell_pixels
 from btxrd_explain.outputs.marks import Marks, hottest_of, inset_of, inset_window, outlines_of, seen_box
@@ -94,12 +94,8 @@ class ExamplePainter:
 
     def _verdict(self, row: Prediction) -> str | None:
         """Return what the prediction is worth to a reader, seen from no class: in the words of the page."""
-        if self.decisions is not None:
-            return outcome_of_classes(row, self.decisions)
-        if row.predicted is None or row.label is None:
-            return None
         names = self.selected.table.provenance.class_names
-        return no_lesion_of(self.settings).verdict(row.label, names[row.predicted])
+        return outcome_of_row(row, names, no_lesion_of(self.settings), self.decisions)
 
     def _lesions(self, image: ExplainedImage) -> tuple[NDArray[np.bool_], ...]:
         """Return the lesions of an example; none without an annotation that can be used."""
