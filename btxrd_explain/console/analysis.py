@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.console.markup import escape
-from btxrd_explain.console.next_steps import following
+from btxrd_explain.console.next_steps import first_missing, following
 from btxrd_explain.console.terminal import number, straight
 
 if TYPE_CHECKING:
@@ -97,11 +97,9 @@ def show_annotate_iou(terminal: Terminal, result: AnnotateIouResult, loaded: Loa
         terminal.print(f"excluded: {count} ({escape(reason)})")
     for reason, count in Counter(image.undefined for image in result.report.per_image if image.undefined).items():
         terminal.print(f"without an IoU, and in no mean: {count} (heat map: {reason.replace('_', ' ')})")
-    terminal.print_path("report", result.document)
+    terminal.print_report(result.document, result.files.values() if loaded is not None else ())  # likewise
     if loaded is None:
-        return  # likewise
-    for path in result.files.values():
-        terminal.print_file(path)
+        return
     page = result.document.with_name("report.html")
     if not (page.exists() and are_gone(result.evaluation.selected)):  # which `report` would not replace
         terminal.print_next(following("report", loaded))
@@ -199,9 +197,19 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
             ]
             for metric, by in table.difference.items()
         ]
-        columns = ["metric", "n", "first", "this", "difference [95 %]", "p", *_equivalence(None, report.margin)]
+        columns = [
+            "metric",
+            "n",
+            "first table",
+            "this table",
+            "difference [95 %]",
+            "p",
+            *_equivalence(None, report.margin),
+        ]
         terminal.print_table(columns, rows)
-    terminal.print(f"{_STAR}; p: sign flips, Holm over tables, not over metrics")
+    terminal.print(
+        f"{_STAR}; p: how often chance alone gives as much, adjusted for several tables and not for several metrics"
+    )
     _show_agreements(terminal, report)
     if report.margin is not None:
         terminal.print(f"alike: the 90 % interval lies within {report.margin:g} of 0")
@@ -292,10 +300,9 @@ def show_performance(terminal: Terminal, result: PerformanceResult, loaded: Load
         _show_scores(terminal, report)
     for reason, count in report.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
-    terminal.print_path("report", result.document)
-    for path in result.figures.values():
-        terminal.print_file(path)
-    terminal.print_next(following("gallery", loaded))
+    terminal.print_report(result.document, result.figures.values())
+    if (command := first_missing(loaded, {"gallery": "gallery.json", "report": "report.html"})) is not None:
+        terminal.print_next(following(command, loaded))
 
 
 def _show_scores(terminal: Terminal, report: PerformanceReport) -> None:

@@ -235,9 +235,7 @@ def show_sanity(terminal: Terminal, result: SanityResult, loaded: LoadedSettings
         terminal.print_table(["area under", "heat maps", "random maps", "difference"], rows)
     if report.stability is not None:
         _show_stability(terminal, report.stability)
-    terminal.print_path("report", result.document)
-    for figure in (result.text, *result.figures):
-        terminal.print_file(figure)
+    terminal.print_report(result.document, (result.text, *result.figures))
     if result.annotated:
         terminal.print_next(following("annotate-iou", loaded))
 
@@ -285,9 +283,7 @@ def show_intervene(terminal: Terminal, result: InterveneResult, loaded: LoadedSe
     terminal.print_table(["map and class", report.counted, "what it means"], cells)
     for part in report.surroundings.values():
         terminal.print(escape(part.verdict))
-    terminal.print_path("report", result.document)
-    for path in result.files.values():
-        terminal.print_file(path)
+    terminal.print_report(result.document, result.files.values())
     terminal.print_next(following("report", loaded))
 
 
@@ -313,9 +309,7 @@ def show_study(terminal: Terminal, result: StudyResult, loaded: LoadedSettings) 
             terminal.print(f"{escape(method)}: [bold]{criterion.outcome}[/bold]. {escape(criterion.reason)}")
     if report.classifier is not None:
         terminal.print(f"\nthe classifier: {escape(report.classifier.verdict)}")
-    terminal.print_path("report", result.document)
-    for path in result.files.values():
-        terminal.print_file(path)
+    terminal.print_report(result.document, result.files.values())
     if len(result.tables) > 1:
         terminal.print_next(following("compare", loaded, *map(str, result.tables.values())))
 

@@ -57,6 +57,17 @@ def following(
     return shlex.join(["btxrd-explain", command, *_words(given), *first, *_of_all_commands(loaded, changed or {})])
 
 
+def first_missing(loaded: LoadedSettings, results: Mapping[str, str]) -> str | None:
+    """Return the first command whose result is not in the folder of results yet; None where all are.
+
+    Args:
+        loaded: The settings.
+        results: The name of the file that each command writes.
+    """
+    folder = loaded.settings.output.directory
+    return next((command for command, file in results.items() if not (folder / file).is_file()), None)
+
+
 def of_table(command: str, loaded: LoadedSettings) -> str | None:
     """Return the command line of the next command, which works on all of the table and needs no network.
 

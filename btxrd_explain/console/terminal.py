@@ -135,6 +135,14 @@ class Terminal(Listener):
         """Name a file of results, and say whether it is a figure to look at."""
         self.print_path("figure" if path.suffix in _FIGURES else "file", path)
 
+    def print_report(self, document: Path, files: Iterable[Path]) -> None:
+        """Name a report and the files of its set: first the one to read, where there is one besides the JSON."""
+        others = list(files)
+        text = next((path for path in others if path.suffix == ".md"), None)
+        self.print_path("report", text or document)
+        for path in [*([] if text is None else [document]), *(path for path in others if path != text)]:
+            self.print_file(path)
+
     def print_next(self, command: str | None) -> None:
         """Tell on stderr what a user may want to run next; None is nothing."""
         if command is not None and not (self._quiet or self.json):

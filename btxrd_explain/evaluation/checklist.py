@@ -197,7 +197,10 @@ def _groups(run: Evidence) -> tuple[Status, str]:
 
 def _exclusions(run: Evidence) -> tuple[Status, str]:
     excluded = sum(run.summary.excluded.values())
-    return "met", f"{excluded} excluded, {run.summary.overall.n_undefined} undefined; each is named with its reason"
+    apart = run.summary.num_attention_patterns
+    without = f"; besides, {apart} of a class without a lesion have nothing to score" if apart else ""
+    said = f"{excluded} excluded, {run.summary.overall.n_undefined} undefined; each is named with its reason{without}"
+    return "met", said
 
 
 def _provenance(run: Evidence) -> tuple[Status, str]:

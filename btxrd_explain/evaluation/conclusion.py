@@ -74,7 +74,8 @@ def of_tables(
                 f"The heat maps of '{name}' overlap the annotations {_MORE[side]} than those of '{reference}' {found}."
             )
         else:
-            size = "" if needed is None or needed <= by.units else f"; about {needed} would settle it to within 0.05"
+            more = f"; about {needed} independent radiographs would settle it to within 0.05"
+            size = "" if needed is None or needed <= by.units else more
             said = f"The sample does not tell '{name}' and '{reference}' apart {found}{size}."
         sentences.append(said)
         if equivalent is not None:

@@ -474,8 +474,7 @@ def test_the_table_says_what_a_prediction_is_worth_and_holds_no_formula(
 
 @pytest.mark.parametrize("to", ["excel", "xlsx", "XLS"])
 def test_a_spreadsheets_own_format_leads_to_csv(tmp_path: Path, to: str) -> None:
-    result = CliRunner().invoke(app, ["export", "--to", to, "-o", str(tmp_path)])
-    assert result.exit_code == 2
+    result = run("export", "--to", to, "-o", tmp_path, code=2)
     assert "give csv, which Excel and other spreadsheets open" in " ".join(result.stderr.split())
 
 

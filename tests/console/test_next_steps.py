@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from PIL import Image
 
-from btxrd_explain.console.next_steps import following, of_table
+from btxrd_explain.console.next_steps import first_missing, following, of_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import load_settings
 from btxrd_explain.synthetic.dataset import write_dataset
@@ -222,3 +222,13 @@ def test_what_names_other_radiographs_or_a_network_leads_from_no_imported_table(
     assert of_table("report", load_settings(None, {"data.images": "a"}, environ={})) == "btxrd-explain report"
     for name in ("BTXRD_EXPLAIN_DATA__IMAGES", "BTXRD_EXPLAIN_MODEL__CHECKPOINT"):
         assert of_table("report", load_settings(environ={name: "a"})) is None
+
+
+def test_what_has_been_made_is_not_proposed_again(tmp_path: Path) -> None:
+    loaded = load_settings(None, {"output.directory": tmp_path}, environ={})
+    steps = {"gallery": "gallery.json", "report": "report.html"}
+    assert first_missing(loaded, steps) == "gallery"
+    (tmp_path / "gallery.json").touch()
+    assert first_missing(loaded, steps) == "report"
+    (tmp_path / "report.html").touch()
+    assert first_missing(loaded, steps) is None

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from io import StringIO
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -22,9 +22,6 @@ from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode, InputError
 from btxrd_explain.synthetic.dataset import write_dataset
 from tests.support.command_line import run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
@@ -316,3 +313,18 @@ def test_json_lines_are_printable_and_say_the_same(capsys: pytest.CaptureFixture
     assert line[:-1].isprintable()
     assert "骨" in line
     assert json.loads(line) == {HOSTILE: "骨\udcff\x7f\U000e0001"}
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (["a.csv", "a.md", "a.png"], ["report: a.md", "file: a.json", "file: a.csv", "figure: a.png"]),
+        (["a.png"], ["report: a.json", "figure: a.png"]),
+        ([], ["report: a.json"]),
+    ],
+)
+def test_of_a_report_the_text_to_read_is_named_first(
+    files: list[str], told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Terminal().print_report(Path("a.json"), map(Path, files))
+    assert capsys.readouterr().out.splitlines() == told

@@ -57,6 +57,7 @@ def _evidence(
         **{key: {"a": 1, "b": 2} for key in ("by_class", "by_outcome", "by_lesion_size")},
         "by_metadata": {"center": {"1": 1, "2": 2}},
         "excluded": {"no annotation file": 3},
+        "num_attention_patterns": 0,
         "overall": overall,
     }
     done: dict[str, Any] = {
@@ -156,3 +157,5 @@ def test_readers_are_met_where_they_can_be_compared() -> None:
 def test_exclusions_are_counted_with_the_undefined() -> None:
     assert _points()[EXCLUSIONS] == ("met", "3 excluded, 2 undefined; each is named with its reason")
     assert _points(summary={"excluded": {}})[EXCLUSIONS][1].startswith("0 excluded, 2 undefined")
+    told = _points(summary={"num_attention_patterns": 5})[EXCLUSIONS][1]
+    assert told.endswith("with its reason; besides, 5 of a class without a lesion have nothing to score")

@@ -174,7 +174,7 @@ def test_tables_are_better_worse_or_not_told_apart() -> None:
         ),
         (
             "The sample does not tell 'd' and 'a' apart (difference in mean IoU +0.010 [-0.100, 0.100], n = 40); "
-            "about 160 would settle it to within 0.05."
+            "about 160 independent radiographs would settle it to within 0.05."
         ),
         "The two are alike within 0.02 of each other.",
         "There are too few independent radiographs in common to compare 'e' with 'a'.",
