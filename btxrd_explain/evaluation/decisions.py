@@ -106,7 +106,7 @@ def outcome_of_row(
     """Return the same of a row of any table; without ``decisions`` its classes exclude each other."""
     if decisions is not None:
         return outcome_of_classes(row, decisions)
-    if row.predicted is None or row.label not in names:
+    if row.predicted is None or row.label is None or row.label not in names:
         return None
     return no_lesion.verdict(row.label, names[row.predicted])
 

@@ -191,7 +191,7 @@ def run(settings: Settings, listener: Listener | None = None) -> ExportResult:
     with alone(folder.path, listener.note):
         if wanted.to == "csv":
             folder.write(Path("predictions.csv"), predictions_csv(selected, protocol))
-            exported, failed = len(selected.rows), {}
+            exported, failed = len(selected.rows), dict[str, str]()
         else:
             with make_writer(selected, settings, protocol, folder) as add:
                 exported, failed = _export(selected, lambda row: add(make(row)), listener)

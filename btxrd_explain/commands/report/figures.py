@@ -62,7 +62,7 @@ def _iou_curves(scores: Sequence[Score], names: Sequence[str], report: Report) -
         for index, name in enumerate(names)
         if (curves := [s.curves[MapKind.MODEL] for s in scores if s.label == name and MapKind.MODEL in s.curves])
     ]
-    bounds = {"ceiling of the grid": curve.ceiling}
+    bounds: dict[str, Sequence[float | None]] = {"ceiling of the grid": curve.ceiling}
     bounds |= {name: curve.baselines.get(kind, [None]) for name, kind in _BASELINES.items()}
     levels: dict[str, Sequence[float | None]] = {name: ys for name, ys in bounds.items() if None not in ys}
     levels |= {f"compared with {name} ({one.n})": one.mean for name, one in curve.comparators.items()}
