@@ -71,6 +71,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "export npz": ("export", "{table}", "--to", "npz", "--map-size", "grid"),
     "export tiff": ("export", "{table}", "--to", "tiff", "--map-size", "grid"),
     "export fiftyone": ("export", "{table}", "--to", "fiftyone"),
+    "export csv": ("export", "{table}", "--to", "csv"),
     "config init": ("config", "init", "{out}/settings.yaml", "--force"),
 }
 _OTHERS = {"layers", "methods", "demo"}
