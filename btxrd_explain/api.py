@@ -11,7 +11,7 @@ line name flags. A command that has settings also takes
 * ``config``: a YAML file of settings, as ``--config``;
 * ``settings``: any other settings by dotted name, such as ``{"output.dpi": 300}``, as ``--set``;
 * ``listener``: told of progress (see :class:`btxrd_explain.progress.Listener`); without one, what looks right and may
-  be wrong becomes a :class:`~btxrd_explain.progress.FindingWarning`, and progress is not told.
+  be wrong becomes a :class:`~btxrd_explain.finding.FindingWarning`, and progress is not told.
 
 ``demo`` and ``merge`` have no settings, and take ``listener`` alone.
 
@@ -51,11 +51,10 @@ if TYPE_CHECKING:
     from btxrd_explain.core.metrics.plain import score
     from btxrd_explain.core.selection import select_examples
     from btxrd_explain.core.threshold import compute_cam_iou
-    from btxrd_explain.inference.classifier import explain, load_classifier
+    from btxrd_explain.inference.classifier import explain, generate_gradcam, load_classifier
     from btxrd_explain.inference.results import read_predictions
     from btxrd_explain.inputs.annotation_file import load_annotation_mask, read_annotation
     from btxrd_explain.inputs.radiograph import read_radiograph
-    from btxrd_explain.model.any_network import generate_gradcam
     from btxrd_explain.outputs.gallery_figure import build_gallery_grid
     from btxrd_explain.outputs.overlay import create_overlay, denormalize_tensor, overlay
     from btxrd_explain.settings import Settings
@@ -103,7 +102,7 @@ _HOMES = {
     "denormalize_tensor": "outputs.overlay",
     "evaluate": "commands.annotate_iou.arrays",
     "explain": "inference.classifier",
-    "generate_gradcam": "model.any_network",
+    "generate_gradcam": "inference.classifier",
     "intervene": "commands.intervene.arrays",
     "load_annotation_mask": "inputs.annotation_file",
     "load_classifier": "inference.classifier",

@@ -231,6 +231,11 @@ KINDS: Mapping[str, Kind] = {
         "two passes of one input give different scores",
         "look for dropout that ignores eval mode: F.dropout(x) needs training=self.training",
     ),
+    "raw-pixels": Kind(
+        _W,
+        "the input looks like pixels that were not normalised",
+        "divide pixels by 255, then subtract the mean and divide by the standard deviation, as in training",
+    ),
     # scores
     "classes-exchanged": Kind(
         _W,
@@ -305,6 +310,10 @@ KINDS: Mapping[str, Kind] = {
     ),
 }
 """Every kind of finding, in the order of reports and documentation."""
+
+
+class FindingWarning(UserWarning):
+    """Something looks right and may be wrong; ``docs/reference/warnings.md`` explains each kind."""
 
 
 @dataclass(frozen=True, slots=True)

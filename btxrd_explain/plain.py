@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from difflib import get_close_matches
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,30 @@ def plain(text: str) -> str:
     \x1b[31mbenign\n\u202etumour\xa0\udcff
     """
     return text if text.isprintable() else "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def kind_of(value: object) -> str:
+    """Return the name of a value's type with its article, for messages.
+
+    >>> from collections import OrderedDict
+    >>> kind_of(OrderedDict()), kind_of([])
+    ('an OrderedDict', 'a list')
+    """
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOaeio' else 'a'} {name}"
+
+
+def nearest(text: str, known: Iterable[str]) -> str | None:
+    """Return the one of known names that may be meant; letters' case, hyphens, underscores and spaces do not count.
+
+    >>> nearest("Grad-CAM++", ("gradcam", "gradcam++")), nearest("Layer CAM", ("gradcam", "layercam"))
+    ('gradcam++', 'layercam')
+    >>> nearest("u-net", ("gradcam", "layercam"))
+    """
+    bare = str.maketrans("", "", "-_ ")
+    names = {name.casefold().translate(bare): name for name in known}
+    near = get_close_matches(text.casefold().translate(bare), names, n=1)
+    return names[near[0]] if near else None
 
 
 def percent(fraction: float, *, digits: int = 0) -> str:

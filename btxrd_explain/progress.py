@@ -51,16 +51,13 @@ class Listener:
         """
 
 
-class FindingWarning(UserWarning):
-    """Something looks right and may be wrong; ``docs/reference/warnings.md`` explains each kind."""
-
-
 class AsWarnings(Listener):
     """Turns findings into Python's warnings: for calls from Python that name no other listener."""
 
     def warn(self, finding: Finding) -> None:
         """Warn."""
-        from btxrd_explain.settings.flags import as_keywords  # noqa: PLC0415 -- pydantic
+        from btxrd_explain.finding import FindingWarning  # noqa: PLC0415 -- pydantic
+        from btxrd_explain.settings.flags import as_keywords  # noqa: PLC0415 -- likewise
 
         warnings.warn(as_keywords(str(finding)), FindingWarning, stacklevel=2)
 

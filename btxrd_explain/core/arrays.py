@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from difflib import get_close_matches
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import numpy as np
 
 from btxrd_explain.core.heatmap import HeatMap
+from btxrd_explain.plain import kind_of, nearest
 from btxrd_explain.system.places import is_url, place_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     Choice = TypeVar("Choice", bound=StrEnum)
 
 _LONGEST = 60
+_MOST_NAMES = 30
+"""Names in a message: all methods, and not all colour maps."""
 
 
 def to_array(value: Any, what: str) -> NDArray[Any]:  # noqa: ANN401 -- whatever a caller has
@@ -55,7 +57,8 @@ def to_array(value: Any, what: str) -> NDArray[Any]:  # noqa: ANN401 -- whatever
     except (TypeError, ValueError) as error:
         raise TypeError(f"{what}: expected an array of numbers, got {shown(value)}") from error
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{what}: expected an array of numbers, got {shown(value)}")
+        advice = ": give its .mask" if hasattr(value, "mask") else ""
+        raise TypeError(f"{what}: expected an array of numbers, got {shown(value)}{advice}")
     return array
 
 
@@ -140,6 +143,12 @@ def checked_labels(value: Any, count: int | None, classes: int, what: str) -> ND
     >>> checked_labels([1, -1], 2, 3, "the labels").tolist()
     [1, -1]
     """
+    named = next((one for one in value if isinstance(one, str)), None) if isinstance(value, list | tuple) else None
+    if named is not None:
+        raise TypeError(
+            f"{what}: expected class indices (whole numbers), got names such as {shown(named)}: give their places in "
+            "the list of class names, such as names.index(name)"
+        )
     array = _of_shape(to_array(value, what), "(n,)", what, may_be_empty=True)
     if array.dtype.kind not in "iu" and array.size:
         raise TypeError(f"{what}: expected class indices (whole numbers), got {array.dtype}")
@@ -238,9 +247,9 @@ def checked_name(value: Any, known: Iterable[str], what: str) -> str:  # noqa: A
     if not isinstance(value, str):
         raise TypeError(f"{what}: expected the name of one, such as {shown(known[0])}, got {shown(value)}")
     if value not in known:
-        near = get_close_matches(value, known, n=1)
-        listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "")
-        advice = f"did you mean {near[0]!r}?" if near else f"expected one of {listed}"
+        near = nearest(value, known)
+        listed = ", ".join(known[:_MOST_NAMES]) + (", ..." if len(known) > _MOST_NAMES else "")
+        advice = f"expected one of {listed}" if near is None else f"did you mean {near!r}?"
         raise ValueError(f"{what}: there is no {shown(value)}: {advice}")
     return value
 
@@ -342,7 +351,7 @@ def shown(value: Any) -> str:  # noqa: ANN401 -- whatever a caller has
     if value is None or isinstance(value, str | bool | int | float):
         text = repr(value)
         return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return f"a {type(value).__name__}"
+    return kind_of(value)
 
 
 def _of_shape(array: NDArray[Any], wanted: str, what: str, *, may_be_empty: bool = False) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from btxrd_explain.plain import kind_of
 from btxrd_explain.system.importing import reason_of, resolve
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def transformed(pixels: NDArray[Any], reference: str) -> NDArray[Any]:
     except (Exception, SystemExit) as error:
         raise PreparationError(f"the transform '{reference}' failed ({reason_of(error)})") from error
     if not isinstance(result, np.ndarray):
-        raise PreparationError(f"the transform '{reference}' returned a {type(result).__name__}, not an array")
+        raise PreparationError(f"the transform '{reference}' returned {kind_of(result)}, not an array")
     if result.shape != pixels.shape or result.dtype != pixels.dtype:
         raise PreparationError(
             f"the transform '{reference}' returned {result.dtype} of shape {result.shape} for {pixels.dtype} of shape "

@@ -22,7 +22,13 @@ from btxrd_explain.inference.loading import wishes_of
 from btxrd_explain.inference.reading import seen_of
 from btxrd_explain.inference.request import checkpoints_of
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
-from btxrd_explain.model.any_network import check_network, checked_batch, explain_images
+from btxrd_explain.model.any_network import (
+    check_network,
+    checked_batch,
+    explain_images,
+    generate_gradcam,
+    warn_of_raw_pixels,
+)
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier
 from btxrd_explain.model.ensemble import averaged
@@ -152,6 +158,9 @@ class Explanations:
             ``(n, classes)``; else None.
         agreements: Of an ensemble the mean correlation of its members' heat maps, float32, shape ``(n, classes)``, NaN
             where a member has no map; else None.
+        activation: What turned the network's outputs into probabilities: ``softmax``, ``sigmoid`` or ``none``.
+        layer: Dotted name of the layer that was explained, several separated by commas, or of the members of an
+            ensemble by slashes; None of a method that looks at none.
     """
 
     probabilities: NDArray[np.float32]
@@ -161,6 +170,8 @@ class Explanations:
     class_names: tuple[str, ...] | None = None
     stds: NDArray[np.float32] | None = None
     agreements: NDArray[np.float32] | None = None
+    activation: str | None = None
+    layer: str | None = None
 
     __repr__ = short_repr
 
@@ -283,6 +294,9 @@ def explain(
         Probabilities, raw grids, statuses, and heat maps of all classes; of an ensemble the means, see
         :func:`btxrd_explain.model.ensemble.averaged`.
 
+    Warns:
+        FindingWarning: The tensors look like pixels that were not normalised.
+
     Raises:
         TypeError: An argument is of another kind, such as a layer by its number.
         ValueError: Images have another shape or range, or the method, the layer or the smoothing is unknown.
@@ -331,7 +345,14 @@ def explain(
                 hint="name as many classes",
             )
     found = averaged(each) if len(each) > 1 else each[0]
-    return Explanations(found.probabilities, found.grids, found.statuses, frames, names, found.stds, found.agreements)
+    return Explanations(
+        *(found.probabilities, found.grids, found.statuses, frames, names, found.stds, found.agreements),
+        activation=None if each[0].activation is None else str(each[0].activation),
+        layer=" / ".join(dict.fromkeys(one.layer for one in each if one.layer)) or None,
+    )
+
+
+generate_gradcam = called_from_python()(generate_gradcam)
 
 
 def networks_of(model: LoadedClassifier | nn.Module) -> list[nn.Module]:
@@ -351,7 +372,9 @@ def tensors_of(parts: list[Any]) -> Tensor:
     tensors = [checked_batch(part, "images") for part in parts]
     if len({tuple(tensor.shape[1:]) for tensor in tensors}) > 1:
         raise ValueError("images: expected tensors of one shape, got several")
-    return torch.cat(tensors)
+    batch = torch.cat(tensors)
+    warn_of_raw_pixels(batch, "images")
+    return batch
 
 
 def pictures_of(images: Any, parts: list[Any]) -> list[Any]:  # noqa: ANN401 -- see explain

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from btxrd_explain.core.choices import Activation, ResizeMode, Smooth
 from btxrd_explain.core.geometry import Frame, Size
 from btxrd_explain.core.heatmap import DegenerateMapWarning, MapStatus, heat_map
 from btxrd_explain.core.methods import LEAST_CELLS, MAP_SIZE, METHODS, MOST_CELLS
+from btxrd_explain.finding import Finding, FindingWarning
 from btxrd_explain.model.activation import decide, watch_outputs
 from btxrd_explain.model.engine import PRECISIONS, Choose, Explanation, every_class, explain, joined
 from btxrd_explain.model.layers import AUTO, TargetLayer, find_target_layers, first_tensor, layer_name
@@ -68,13 +70,17 @@ def generate_gradcam(  # noqa: PLR0913 -- a keyword for each choice that moves a
         ValueError: The input has another shape (such as channels last), the class does not exist, the method is
             unknown, or the layer does not exist or cannot be explained, or the network returns no scores.
 
+    Warns:
+        FindingWarning: The input looks like pixels that were not normalised.
+
     >>> _ = torch.manual_seed(0)
     >>> network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     >>> generate_gradcam(network, torch.rand(1, 3, 8, 8), 0).shape
     (8, 8)
     """
     check_network(model)
-    batch = checked_batch(input_tensor, "input_tensor")
+    batch = checked_batch(input_tensor, "input_tensor", most="1")
+    warn_of_raw_pixels(batch, "input_tensor")
     if len(batch) != 1:
         raise ValueError(f"input_tensor: expected one image, (1, channels, height, width), got {tuple(batch.shape)}")
 
@@ -98,7 +104,7 @@ def generate_gradcam(  # noqa: PLR0913 -- a keyword for each choice that moves a
     frame = Frame.fit(size, size, ResizeMode.SQUASH)
     result = heat_map(explanation.grids[0, 0], frame, status=explanation.statuses[0][index])
     if result.status is not MapStatus.OK:
-        warnings.warn(f"the heat map of class {index} is empty: {result.status}", DegenerateMapWarning, 2)
+        warnings.warn(f"the heat map of class {index} is empty: {result.status}", DegenerateMapWarning, 3)
     return result.values
 
 
@@ -164,7 +170,7 @@ def explain_images(  # noqa: PLR0913 -- a keyword for each choice that moves a m
             )
             for part in torch.split(batch, at_once)
         ]
-    return joined(parts)
+    return replace(joined(parts), activation=chosen, layer=", ".join(layer.name for layer in layers) or None)
 
 
 def predict_images(
@@ -217,8 +223,13 @@ def check_network(model: object) -> None:
         raise TypeError(f"model: expected a torch.nn.Module, got {shown(model)}")
 
 
-def checked_batch(value: Any, what: str) -> Tensor:  # noqa: ANN401 -- a torch tensor, an array or a list
+def checked_batch(value: Any, what: str, most: str = "B") -> Tensor:  # noqa: ANN401 -- a tensor, an array or a list
     """Return preprocessed radiographs as a tensor of shape ``(B, channels, height, width)``.
+
+    Args:
+        value: The radiographs, or one.
+        what: What they are, for the message.
+        most: How many there may be, for the message.
 
     Raises:
         TypeError: They are not an array of floating values.
@@ -237,10 +248,27 @@ def checked_batch(value: Any, what: str) -> Tensor:  # noqa: ANN401 -- a torch t
         )
     batch = tensor[None] if tensor.ndim == 3 else tensor
     if batch.ndim != 4 or not batch.numel() or (batch.shape[1] not in {1, 3} and batch.shape[3] in {1, 3}):
-        raise ValueError(f"{what}: expected shape (B, channels, height, width), got {tuple(tensor.shape)}")
+        raise ValueError(f"{what}: expected shape ({most}, channels, height, width), got {tuple(tensor.shape)}")
     if not torch.isfinite(batch).all():
         raise ValueError(f"{what}: expected finite values, got NaN or infinities")
     return batch
+
+
+_LARGEST = 20
+"""Normalised values of radiographs are from -3 to 3 or so."""
+
+
+def warn_of_raw_pixels(batch: Tensor, what: str) -> None:
+    """Warn where preprocessed radiographs look like pixels of 0 to 255, of which the network makes nonsense.
+
+    Args:
+        batch: The radiographs.
+        what: What they are, for the message.
+    """
+    low, high = (float(value) for value in batch.aminmax())
+    if low >= 0 and high > _LARGEST:
+        said = f"{what} has values from {low:.3g} to {high:.3g}, as pixels have that were not normalised"
+        warnings.warn(str(Finding.of("raw-pixels", said)), FindingWarning, stacklevel=4)
 
 
 def _differentiable(network: nn.Module) -> nn.Module:

@@ -19,6 +19,7 @@ from torch.nn import Parameter
 
 from btxrd_explain.errors import CheckpointError
 from btxrd_explain.model.location import Beside, facts_in_header, is_safetensors, locate, read_beside
+from btxrd_explain.plain import kind_of
 from btxrd_explain.untrusted.archives import pickles_of
 from btxrd_explain.untrusted.pickles import STAND_INS, ForeignObjectsError, RefusedPickleError, look_through
 
@@ -266,7 +267,7 @@ def _read_torch(path: Path) -> dict[str, Any]:
     except Exception as error:  # a damaged or hostile pickle can raise anything
         raise _unreadable(path, "checkpoint", error) from error
     if not isinstance(content, dict):
-        raise CheckpointError(f"'{path}' holds a {type(content).__name__}, not a dict of weights", hint=_SAVE)
+        raise CheckpointError(f"'{path}' holds {kind_of(content)}, not a dict of weights", hint=_SAVE)
     return content
 
 

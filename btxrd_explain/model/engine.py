@@ -25,6 +25,7 @@ from btxrd_explain.core.metrics.baselines import CHANNEL_DRAWS, channel_weights
 from btxrd_explain.errors import SettingsError
 from btxrd_explain.model.scores import class_probabilities, class_scores, score_matrix
 from btxrd_explain.model.smoothing import combined, further_views
+from btxrd_explain.plain import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -58,6 +59,9 @@ class Explanation:
         random_channels: Grids of the same activations with random channel weights, float32, signed, shape
             ``(B, CHANNEL_DRAWS, h, w)``, each divided by its largest magnitude; 0 where it says nothing, NaN where it
             is not finite. None where they were not asked for.
+        activation: What turned the outputs into probabilities, and the layer that was explained, where they were
+            looked for.
+        layer: Its dotted name, or several; None of a method that looks at none.
     """
 
     probabilities: NDArray[np.float32]
@@ -66,6 +70,8 @@ class Explanation:
     stds: NDArray[np.float32] | None = None
     agreements: NDArray[np.float32] | None = None
     random_channels: NDArray[np.float32] | None = None
+    activation: Activation | None = None
+    layer: str | None = None
 
 
 Choose: TypeAlias = "Callable[[NDArray[np.float32]], Sequence[Sequence[int]]]"
@@ -264,7 +270,7 @@ def _captured(layer: TargetLayer) -> Iterator[list[Tensor]]:
             return output
         if not isinstance(output, Tensor):
             raise SettingsError(
-                f"layer '{layer.name}' returns a {type(output).__name__}, not a tensor",
+                f"layer '{layer.name}' returns {kind_of(output)}, not a tensor",
                 hint="choose another --target-layer",
             )
         torch.set_grad_enabled(True)  # the caller's no_grad restores the mode

@@ -16,6 +16,7 @@ from btxrd_explain.core.preprocess import LARGEST_SIDE, MOST_CHANNELS
 from btxrd_explain.errors import CheckpointError
 from btxrd_explain.finding import Finding
 from btxrd_explain.model.aliases import FACTS, NUMBERED, Said, find
+from btxrd_explain.plain import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -337,7 +338,7 @@ def _class_names(said: Said) -> tuple[str, ...] | None:
     if said.key in FACTS["num_classes"].likely and isinstance(value, int):
         return None
     if isinstance(value, str | bytes | set):
-        raise TypeError(f"the class names are a {type(value).__name__}, which has no order")
+        raise TypeError(f"the class names are {kind_of(value)}, which has no order")
     if isinstance(value, Mapping):
         value = _by_index(value)
     names = [_name(name, text_only=not said.certain) for name in islice(value, MOST_CLASSES + 1)]
@@ -371,7 +372,7 @@ def _is_digits(value: object) -> bool:
 def _name(value: object, *, text_only: bool) -> str:
     """Return the name of a class, which may be a number where the place holds nothing but class names."""
     if not isinstance(value, str if text_only else str | int | float):
-        raise TypeError(f"a class name is a {type(value).__name__}")
+        raise TypeError(f"a class name is {kind_of(value)}")
     return str(value)
 
 

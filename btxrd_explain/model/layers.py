@@ -16,6 +16,7 @@ from btxrd_explain.core.geometry import Size
 from btxrd_explain.errors import BtxrdExplainError, CheckpointError, SettingsError
 from btxrd_explain.model.layout import Layout, Order, find_layout
 from btxrd_explain.model.scores import score_matrix
+from btxrd_explain.plain import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,10 +111,12 @@ def layer_name(network: nn.Module, layer: nn.Module | str) -> str:
     if isinstance(layer, str):
         return layer
     if not isinstance(layer, nn.Module):
-        raise TypeError(f"target_layer: expected a module of the model or its dotted name, got {shown(layer)}")
+        inside = ": give the module itself, or names separated by commas" if isinstance(layer, list | tuple) else ""
+        expected = "a module of the model or its dotted name"
+        raise TypeError(f"target_layer: expected {expected}, got {shown(layer)}{inside}")
     found: list[str] = [name for name, module in network.named_modules() if module is layer and name]
     if not found:
-        raise ValueError(f"target_layer: expected a module of the model, got a {type(layer).__name__} that is not")
+        raise ValueError(f"target_layer: expected a module of the model, got {kind_of(layer)} that is not")
     return found[0]
 
 
@@ -250,7 +253,7 @@ def _find(network: nn.Module, probe: _Probe, name: str) -> TargetLayer:
         reason = reasons[-1] if reasons else "gives no tensor that comes from the image, or does not run"
         raise SettingsError(
             f"layer '{name}' cannot be explained: it {reason}",
-            hint="list the layers that can be explained with 'btxrd-explain layers'",
+            hint=f"choose auto, or a layer such as {', '.join(dict.fromkeys(one.name for one in probe.seen[-3:]))}",
         )
     return _layer(network, found[-1])
 

@@ -17,6 +17,7 @@ from btxrd_explain.core.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from btxrd_explain.errors import CheckpointError, SettingsError
 from btxrd_explain.model.checkpoint import few, match_weights
 from btxrd_explain.model.timm_import import timm
+from btxrd_explain.plain import kind_of
 from btxrd_explain.system.extras import to_install
 from btxrd_explain.system.importing import current_directory_importable, reason_of, resolve
 
@@ -184,7 +185,7 @@ def from_factory(reference: str, classes: int) -> Blueprint:
     network = call_factory(reference, num_classes=classes)
     if not isinstance(network, nn.Module):
         raise SettingsError(
-            f"the factory '{reference}' returned a {type(network).__name__}",
+            f"the factory '{reference}' returned {kind_of(network)}",
             hint="return the network itself, a torch.nn.Module",
         )
     network = getattr(network, "_orig_mod", network).float()  # compiled, or in another precision

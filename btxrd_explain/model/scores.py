@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from btxrd_explain.core.choices import Activation
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.plain import kind_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -150,7 +151,7 @@ def _described(output: Any) -> str:  # noqa: ANN401 -- whatever a network return
         return "None"
     parts = [f"{name[:50]} {_kind(part)}".strip() for name, part in _parts(output)]
     shown = ", ".join(parts[:_SHOWN]) + (", ..." if len(parts) > _SHOWN else "")
-    return f"a {type(output).__name__}" + (f" ({shown})" if parts else "")
+    return kind_of(output) + (f" ({shown})" if parts else "")
 
 
 def _kind(part: Any) -> str:  # noqa: ANN401 -- whatever a network returns

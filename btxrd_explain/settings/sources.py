@@ -14,6 +14,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.plain import nearest
 from btxrd_explain.settings.catalogue import DELIMITER, PREFIX, SECTIONS, SETTINGS, closest
 from btxrd_explain.settings.schema import Settings
 from btxrd_explain.system.places import without_secrets
@@ -292,7 +293,10 @@ def _invalid(error: ValidationError, effective: Mapping[str, Given]) -> list[str
         name = ".".join(str(part) for part in detail["loc"][:2])
         own = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else None
         setting, by_flag = SETTINGS[name], effective[name].origin.startswith("flag ")
-        advice[name] = own or advice.get(name) or f"give {setting.allowed_by_flag if by_flag else setting.allowed}"
+        near = nearest(detail["input"], map(str, setting.choices)) if isinstance(detail["input"], str) else None
+        meant = "" if near is None else f"did you mean '{near}'? "
+        usual = f"{meant}give {setting.allowed_by_flag if by_flag else setting.allowed}"
+        advice[name] = own or advice.get(name) or usual
     return [
         f"setting '{name}' ({effective[name].origin}) is {_shown(effective[name].value)}: {text}"
         for name, text in advice.items()

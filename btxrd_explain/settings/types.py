@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Pl
 from btxrd_explain.core.choices import Clahe
 from btxrd_explain.core.class_names import checked_class_names
 from btxrd_explain.core.methods import METHODS
+from btxrd_explain.plain import nearest
 from btxrd_explain.system.places import is_url, on_this_machine, on_this_system, place_of
 
 _LEAST_SIDE, _MOST_SIDE = 16, 4096
@@ -210,7 +211,9 @@ def _shard(text: str) -> str:
 
 def _method(name: str) -> str:
     if name not in METHODS:
-        raise ValueError(f"give {', '.join(list(METHODS)[:-1])} or {list(METHODS)[-1]}")
+        near = nearest(name, METHODS)
+        meant = "" if near is None else f"did you mean '{near}'? "
+        raise ValueError(f"{meant}give {', '.join(list(METHODS)[:-1])} or {list(METHODS)[-1]}")
     return name
 
 

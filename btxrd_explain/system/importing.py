@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.errors import SettingsError
+from btxrd_explain.plain import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -108,7 +109,7 @@ def resolve(reference: str, kind: str) -> Any:  # noqa: ANN401 -- any callable
             )
         found = getattr(found, attribute)
     if not callable(found):
-        raise SettingsError(f"the {kind} '{reference}' is a {type(found).__name__}, not a function", hint=_form(kind))
+        raise SettingsError(f"the {kind} '{reference}' is {kind_of(found)}, not a function", hint=_form(kind))
     return found
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 import btxrd_explain as library
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.errors import CheckpointError, RadiographError, SettingsError
+from btxrd_explain.finding import FindingWarning
 from btxrd_explain.inference.loading import load_explainer
-from btxrd_explain.progress import FindingWarning
 from btxrd_explain.settings import ModelSettings, Settings
 from tests.support.refusals import assert_refused
 from tests.support.tiny_study import NAMES, save_network
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from btxrd_explain.inference.classifier import LoadedClassifier
 
 bx: Any = library  # what types forbid is called, too
-pytestmark = pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # random weights
+pytestmark = pytest.mark.filterwarnings("ignore::btxrd_explain.finding.FindingWarning")  # random weights
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from btxrd_explain.inference.classifier import LoadedClassifier
 
 bx: Any = library  # what types forbid is called, too
-pytestmark = pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # random weights
+pytestmark = pytest.mark.filterwarnings("ignore::btxrd_explain.finding.FindingWarning")  # random weights
 PIXELS = np.random.default_rng(0).integers(0, 256, (2, 50, 40), np.uint8)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections import OrderedDict
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 bx: Any = library  # what types forbid is called, too
 HEAT = np.array([[0.0, 0.25], [0.5, 1.0]])
+ONE_OUTPUT = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1))
 
 PROMISED = {
     "denormalize_tensor": ["tensor"],
@@ -98,8 +100,8 @@ def test_a_map_whose_maximum_is_zero_is_warned_of() -> None:
         ({"model": "best.pt"}, TypeError, "model: expected a torch.nn.Module, got 'best.pt'"),
         ({"model": nn.ReLU()}, ValueError, "the network returns float32 of shape (1, 3, 8, 8) for 1 image"),
         ({"input_tensor": torch.rand(2, 3, 8, 8)}, ValueError, "input_tensor: expected one image"),
-        ({"input_tensor": torch.rand(1, 8, 8, 3)}, ValueError, "input_tensor: expected shape (B, channels, height, wi"),
-        ({"input_tensor": torch.rand(8, 8, 3)}, ValueError, "input_tensor: expected shape (B, channels, height, width"),
+        ({"input_tensor": torch.rand(1, 8, 8, 3)}, ValueError, "input_tensor: expected shape (1, channels, height, wi"),
+        ({"input_tensor": torch.rand(8, 8, 3)}, ValueError, "input_tensor: expected shape (1, channels, height, width"),
         ({"input_tensor": torch.rand(8, 8)}, ValueError, "input_tensor: expected shape (channels, height"),
         (
             {"input_tensor": (TENSOR * 255).byte()},
@@ -117,7 +119,29 @@ def test_a_map_whose_maximum_is_zero_is_warned_of() -> None:
             "target_layer: expected a module of the model, got a ReLU that is not",
         ),
         ({"target_layer": "features"}, ValueError, "the network has no layer 'features'"),
-        ({"target_layer": "head"}, ValueError, "layer 'head' cannot be explained: it gives an output"),
+        (
+            {"target_layer": "head"},
+            ValueError,
+            (
+                "layer 'head' cannot be explained: it gives an output of shape (1, 2), which is not a grid of cells: "
+                "choose auto, or a layer such as "
+            ),
+        ),
+        (
+            {"target_layer": [nn.ReLU()]},
+            TypeError,
+            "target_layer: expected a module of the model or its dotted name, got a list: give the module itself, or",
+        ),
+        ({"model": OrderedDict()}, TypeError, "model: expected a torch.nn.Module, got an OrderedDict"),
+        (
+            {"activation": "softmax", "model": ONE_OUTPUT},
+            ValueError,
+            (
+                "the network has one output, and the softmax of one output is 1 for every radiograph: give activation "
+                "sigmoid, or leave it out"
+            ),
+        ),
+        ({"method": "Grad-CAM++"}, ValueError, "method: there is no 'Grad-CAM++': did you mean 'gradcam++'?"),
         ({"method": "gradcm"}, ValueError, "method: there is no 'gradcm': did you mean 'gradcam"),
         (
             {"model": Network(gradcam_target_layer=4)},
@@ -222,7 +246,11 @@ def test_denormalising_takes_one_image_with_and_without_its_batch() -> None:
             "threshold: expected a number from 0 to 1, got",
         ),
         (lambda: bx.compute_cam_iou(HEAT, HEAT > 0, operator="=>"), ValueError, "operator: there is no '=>'"),
-        (lambda: bx.select_examples(["a"], [0], [[1.0]], 0), TypeError, "y_true: expected an array of numbers, got"),
+        (
+            lambda: bx.select_examples(["a"], [0], [[1.0]], 0),
+            TypeError,
+            "y_true: expected class indices (whole numbers), got names such as 'a': give their places in the list of",
+        ),
         (
             lambda: bx.select_examples([0], [0, 0], [[1.0]], 0),
             ValueError,

@@ -17,8 +17,8 @@ import btxrd_explain
 from btxrd_explain import api
 from btxrd_explain.commands import annotate_iou, gallery, infer
 from btxrd_explain.errors import CheckpointError, ExitCode, SettingsError, TableError
-from btxrd_explain.finding import Finding
-from btxrd_explain.progress import AsWarnings, FindingWarning
+from btxrd_explain.finding import Finding, FindingWarning
+from btxrd_explain.progress import AsWarnings
 from btxrd_explain.settings import SETTINGS, Settings
 from btxrd_explain.settings.flags import FLAGS
 from tests.support.documents import ROOT

@@ -253,7 +253,7 @@ def test_interventions_follow_the_log_odds_of_the_mean(place: Path) -> None:
         assert row["log_odds"] == pytest.approx(np.log(probability / (1 - probability)), abs=1e-4)
 
 
-@pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # random weights
+@pytest.mark.filterwarnings("ignore::btxrd_explain.finding.FindingWarning")  # random weights
 def test_an_ensemble_in_python_says_what_the_commands_store(place: Path) -> None:
     ensemble = api.load_classifier([place / name for name in MEMBERS], device="cpu", **PREPROCESS)
     rows = _rows(place, "out")

@@ -39,7 +39,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "preprocessing.md").read_
 PAGE_TABLES = ("timm", "tall", "deep", "negative")
 pytestmark = [
     pytest.mark.usefixtures("blank_figures"),
-    pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning"),  # random weights
+    pytest.mark.filterwarnings("ignore::btxrd_explain.finding.FindingWarning"),  # random weights
 ]
 
 

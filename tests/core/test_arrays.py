@@ -138,7 +138,7 @@ def test_pictures_keep_their_bytes() -> None:
 @pytest.mark.parametrize(
     ("call", "kind", "message"),
     [
-        (lambda: checked_labels(["a", "b"], 2, 3, "y_true"), TypeError, "y_true: expected an array of numbers"),
+        (lambda: checked_labels(["a", "b"], 2, 3, "y_true"), TypeError, "y_true: expected class indices"),
         (lambda: checked_labels([0.0, 1.0], 2, 3, "y_true"), TypeError, "y_true: expected class indices"),
         (lambda: checked_labels([True, False], 2, 3, "y_true"), TypeError, "y_true: expected class indices"),
         (

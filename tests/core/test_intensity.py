@@ -220,7 +220,7 @@ def test_a_transform_that_does_not_keep_to_the_contract(name: str, reason: str) 
     [
         ("own_images", "names no transform"),
         ("own_images:missing", "has no 'missing'"),
-        ("own_images:NUMBER", "is a int, not a function"),
+        ("own_images:NUMBER", "is an int, not a function"),
         ("missing_images:invert", "no module is called 'missing_images' for the transform"),
     ],
 )

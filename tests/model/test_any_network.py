@@ -12,10 +12,11 @@ from torch import nn
 import btxrd_explain as bx
 from btxrd_explain.core.choices import Smooth
 from btxrd_explain.core.geometry import Size
+from btxrd_explain.finding import FindingWarning
 from btxrd_explain.model.engine import explain
 from btxrd_explain.model.layers import find_target_layers
 from btxrd_explain.predictions.table import open_table
-from btxrd_explain.progress import FindingWarning, Listener
+from btxrd_explain.progress import Listener
 from tests.support.tiny_study import write_study
 
 if TYPE_CHECKING:
@@ -72,6 +73,23 @@ def test_what_there_is_not_is_refused(
     for function in (bx.explain, bx.generate_gradcam):
         with pytest.raises(error, match=said):
             function(network, batch[:1], **wrong)
+
+
+def test_an_explanation_says_what_was_taken(network: nn.Module, batch: torch.Tensor) -> None:
+    found, pixels = bx.explain(network, batch), bx.explain(network, batch, method="gradient", activation="sigmoid")
+    assert (found.activation, found.layer) == ("softmax", "0")
+    assert (pixels.activation, pixels.layer) == ("sigmoid", None)
+
+
+def test_pixels_that_were_not_normalised_are_warned_of_once(network: nn.Module, batch: torch.Tensor) -> None:
+    raw = 255 * batch.sigmoid()
+    said = "has values from .* to 2.., as pixels have that were not normalised: divide pixels by 255, then"
+    for function in (bx.explain, bx.generate_gradcam):
+        with pytest.warns(FindingWarning, match=said) as warned:
+            function(network, raw[:1])
+        assert len(warned) == 1
+        assert str(warned[0].message).split()[-1].strip("[]") == "raw-pixels"
+    bx.explain(network, batch.abs())
 
 
 def test_a_checkpoint_gives_what_the_command_stores(tmp_path: Path) -> None:

@@ -177,7 +177,7 @@ def test_what_the_checkpoint_says_of_an_architecture_gives_way_and_it_is_said(
         ("no_such_net:build", "no module is called 'no_such_net'.*start in the folder that holds it"),
         ("own_net.deeper:build", r"no module is called 'own_net\.deeper'"),
         ("own_net:biuld", r"module 'own_net' \(.*own_net\.py\) has no 'biuld'"),
-        ("own_net:NUMBER", "is a int, not a function"),
+        ("own_net:NUMBER", "is an int, not a function"),
         ("own_net:takes_nothing", r"failed when called with num_classes=3 \(TypeError: .*num_classes"),
         ("own_net:raises", r"failed when called .*RuntimeError: no luck today"),
         ("own_net:returns_a_dict", "returned a dict: return the network itself"),

@@ -200,7 +200,7 @@ def test_what_may_be_something_else_is_passed_over_and_named() -> None:
     (note,) = found_note(_said(top))
     assert note == (
         "the checkpoint says architecture resnet10t (arch); "
-        "not used of the checkpoint: labels (a class name is a int), "
+        "not used of the checkpoint: labels (a class name is an int), "
         "std (a standard deviation of the normalisation is not above 0), "
         "interpolation ('random' is not a valid Interpolation)"
     )

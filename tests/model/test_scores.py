@@ -82,7 +82,7 @@ def test_scores_are_taken_where_that_is_unambiguous(output: object, how: str) ->
     [
         (None, "returns None for 2 images, where scores of shape (2, 3) are expected: wrap it"),
         ("malignant", "returns a str for"),
-        (3, "returns a int for"),
+        (3, "returns an int for"),
         ((SCORES, SCORES), "returns a tuple ((2, 3), (2, 3)) for"),
         ((), "returns a tuple for"),
         ({"a": SCORES, "b": SCORES, "c": "x"}, "returns a dict (a (2, 3), b (2, 3), c str) for"),

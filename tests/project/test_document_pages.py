@@ -96,7 +96,7 @@ def test_the_commands_of_a_page_run(
         run(*shlex.split(command)[1:])
 
 
-@pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # the classifier was never trained
+@pytest.mark.filterwarnings("ignore::btxrd_explain.finding.FindingWarning")  # the classifier was never trained
 @pytest.mark.filterwarnings("ignore::btxrd_explain.core.heatmap.DegenerateMapWarning")  # likewise
 def test_the_python_of_its_page_runs(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -61,7 +61,7 @@ def test_the_readmes_commands_run(workplace: Path, command: str, monkeypatch: py
     run(*shlex.split(command)[1:])
 
 
-@pytest.mark.filterwarnings("ignore::btxrd_explain.progress.FindingWarning")  # its network was never trained
+@pytest.mark.filterwarnings("ignore::btxrd_explain.finding.FindingWarning")  # its network was never trained
 def test_the_readmes_python_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(workplace)
     (program,) = blocks(README, "python")

@@ -344,6 +344,10 @@ SIZES = "a whole number from 16 to 4096, height x width such as 384x320, or null
     ("assignment", "expected"),
     [
         ("annotation.threshold=1.7", "'1.7': give a number from 0 to 1"),
+        (
+            "preprocess.resize=Squash Crop",
+            "'Squash Crop': did you mean 'squash-crop'? give squash, crop, letterbox or squash-crop",
+        ),
         ("annotation.threshold=nan", "'nan': give a number from 0 to 1"),
         ("annotation.threshold=null", "null: give a number from 0 to 1"),
         ("annotation.operator=<", "'<': give >= or >"),
@@ -364,7 +368,7 @@ SIZES = "a whole number from 16 to 4096, height x width such as 384x320, or null
         ("preprocess.mean=0.5", "'0.5': give a list of 3 numbers from 0 to 1 or null"),
         ("preprocess.std=1,1,0", "'1,1,0': give a list of 3 numbers above 0, at most 1 or null"),
         ("preprocess.antialias=maybe", "'maybe': give true or false"),
-        ("model.device=CUDA", "'CUDA': give auto, cpu, cuda, mps or text like cuda:0"),
+        ("model.device=CUDA", "'CUDA': did you mean 'cuda'? give auto, cpu, cuda, mps or text like cuda:0"),
         ("model.batch_size=many", "'many': give auto or a whole number from 1 to 4096"),
         (
             "model.class_names=Normal",
@@ -382,6 +386,12 @@ SIZES = "a whole number from 16 to 4096, height x width such as 384x320, or null
 def test_wrong_values_name_setting_source_value_and_what_is_allowed(assignment: str, expected: str) -> None:
     name = assignment.partition("=")[0]
     assert message(assignments=[assignment]) == f"setting '{name}' (--set {assignment}) is {expected}"
+
+
+def test_a_method_may_be_meant_that_is_spelt_as_in_papers() -> None:
+    assert "'Grad-CAM++': did you mean 'gradcam++'? give " in message(assignments=["gradcam.method=Grad-CAM++"])
+    several = message(assignments=["evaluation.methods=gradcam,Layer CAM"])
+    assert "did you mean 'layercam'? give gradcam, gradcam++, " in several
 
 
 def test_a_flag_is_left_out_where_a_file_says_null() -> None:
