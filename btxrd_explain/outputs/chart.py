@@ -32,6 +32,8 @@ MOST_SERIES = 20
 _SIDE, _LEFT, _GAP, _TOP, _AXIS = 2.9, 0.65, 0.75, 0.3, 0.52
 """Inches: side of the axes, room to their left, between charts, for a chart's title, and below for the x axis."""
 _HEADING, _TITLE = 11, 9
+_TITLE_LINE = 0.15
+"""Inches: height of a further line of a title."""
 _ENTRY = 0.155
 """Inches: height of an entry of the legend."""
 
@@ -71,8 +73,10 @@ def new_charts(
     columns = min(columns, len(titles))
     rows = -(-len(titles) // columns)
     width = columns * (_SIDE + _LEFT + _GAP) - _GAP + 0.25
-    pitch = _TOP + _SIDE + _AXIS + entries * _ENTRY + 0.1
     with styled():
+        most = max(len(_title_lines(title)) for title in titles)
+        top = _TOP + _TITLE_LINE * (most - 1)
+        pitch = top + _SIDE + _AXIS + entries * _ENTRY + 0.1
         lines = wrapped(heading, width - 0.2, _HEADING, bold=True, limit=3)
         notes = wrapped(footer, width - 0.2, SMALL, limit=8)
         above, below = 0.2 + 0.18 * len(lines), 0.1 + LINE * len(notes)
@@ -83,7 +87,7 @@ def new_charts(
         charts = []
         for number, title in enumerate(titles):
             left = _LEFT + number % columns * (_SIDE + _LEFT + _GAP)
-            bottom = height - above - number // columns * pitch - _TOP - _SIDE
+            bottom = height - above - number // columns * pitch - top - _SIDE
             charts.append(_new_axes(figure, left / width, bottom / height, title))
     return figure, charts
 
@@ -169,6 +173,7 @@ def add_points(
             alpha=0.7,
             markeredgewidth=0,
             clip_on=False,
+            zorder=3,  # above the axes, on which values of 0 are
             label=named(name, f" ({np.count_nonzero(own)})") if own.any() else "_",  # which has no entry in the legend
         )
 
@@ -215,11 +220,16 @@ def finish(axes: Axes, *, x_label: str, y_label: str, unit_square: bool = True) 
         )
 
 
+def _title_lines(title: str) -> list[str]:
+    """Return the lines of a chart's title: names of classes often differ where a single line would cut them."""
+    return wrapped(title, _SIDE, _TITLE, bold=True, limit=2)
+
+
 def _new_axes(figure: Figure, left: float, bottom: float, title: str) -> Axes:
     """Add empty axes, placed in fractions of the figure."""
     width, height = figure.get_size_inches()
     axes = figure.add_axes((left, bottom, _SIDE / width, _SIDE / height))
-    axes.set_title(fitted(title, _SIDE, _TITLE, bold=True), fontsize=_TITLE, weight="bold", loc="left", color=INK)
+    axes.set_title("\n".join(_title_lines(title)), fontsize=_TITLE, weight="bold", loc="left", color=INK)
     axes.tick_params(labelsize=SMALL, length=2.5, colors=INK)
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)

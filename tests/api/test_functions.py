@@ -137,7 +137,7 @@ def test_a_map_whose_maximum_is_zero_is_warned_of() -> None:
             {"activation": "softmax", "model": ONE_OUTPUT},
             ValueError,
             (
-                "the network has one output, and the softmax of one output is 1 for every radiograph: give activation "
+                "the network has one output, and the softmax of one output is 1 for every radiograph: give activation= "
                 "sigmoid, or leave it out"
             ),
         ),

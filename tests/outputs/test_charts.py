@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
+from btxrd_explain.commands.annotate_iou.figures import _without_points
 from btxrd_explain.commands.intervene.figures import _conditions
 from btxrd_explain.core.classification import measure_performance
 from btxrd_explain.core.statistics import Resampling
@@ -186,3 +187,25 @@ def test_the_legend_of_a_curve_says_what_bands_and_dotted_lines_are() -> None:
         assert ("95 % interval, in the same colour" in said) == bands
         assert ("bar: 95 % interval of a bin" in said) != bands
         assert any(text.startswith(("chance", "calibrated")) for text in said)
+
+
+def test_a_title_that_is_too_long_for_a_line_has_a_second_one() -> None:
+    title = "Nicht ossifizierendes Fibrom, against the rest"
+    figure, (first, _) = new_charts([title, "Enchondrom"], heading="Calibration")
+    assert first.get_title(loc="left").replace("\n", " ") == title
+    assert_readable(figure)
+
+
+def test_points_of_nought_are_drawn_above_the_axes() -> None:
+    figure = build_size_figure(SizeScatter(np.array([0.1]), np.zeros(1), ["Benign"], ["Benign"]))
+    (axes,) = figure.axes
+    (points,) = (line for line in axes.lines if str(line.get_label()).startswith("Benign"))
+    assert points.get_zorder() > max(spine.get_zorder() for spine in axes.spines.values())
+
+
+def test_classes_without_a_map_that_can_be_scored_are_named() -> None:
+    scores = [SimpleNamespace(label=label, iou=iou) for label, iou in (("A", 0.0), ("A", None), ("B", None))]
+    sample: Any = SimpleNamespace(scores=scores)
+    assert _without_points(sample) == "; no heat map that can be scored: B (1)"
+    sample.scores = scores[:2]
+    assert not _without_points(sample)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,7 +74,9 @@ def draw_charts(
         "annotation_curve": build_iou_curve(
             _curves(curve), threshold=threshold, best=curve.best.threshold, footer=note
         ),
-        "annotation_size": build_size_figure(_points(sample), bins=list(_bins(sample)), footer=note),
+        "annotation_size": build_size_figure(
+            _points(sample), bins=list(_bins(sample)), footer=f"{note}{_without_points(sample)}"
+        ),
     }
     files = {}
     for name, figure in figures.items():
@@ -108,6 +111,14 @@ def _points(sample: Sample) -> SizeScatter:
         order=list(sample.class_names),
         ceilings=sample.column("iou", MapKind.CEILING)[rows],
     )
+
+
+def _without_points(sample: Sample) -> str:
+    """Return in words which classes are evaluated and have no point: no map of theirs has an IoU."""
+    counts = Counter(score.label for score in sample.scores if score.label)
+    scored = {score.label for score in sample.scores if score.iou is not None}
+    named = ", ".join(f"{name} ({count})" for name, count in counts.items() if name not in scored)
+    return f"; no heat map that can be scored: {named}" if named else ""
 
 
 def _bins(sample: Sample) -> Iterator[SizeBin]:
