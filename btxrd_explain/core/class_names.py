@@ -96,18 +96,18 @@ class NoLesion:
             names: The classes, and other labels of the radiographs.
 
         >>> print(NoLesion().said(["Healthy", "Benign"]))
-        classes without a lesion: Healthy, recognised by the name (data.no_lesion_classes sets them)
+        classes without a lesion: Healthy, recognised by the name (--no-lesion-classes sets them)
         >>> print(NoLesion(("Controls",)).said(["Control"]))
-        classes without a lesion: none, data.no_lesion_classes says Controls, which no class or label is called
+        classes without a lesion: none, --no-lesion-classes says Controls, which no class or label is called
         """
         known = list(dict.fromkeys(names))
         taken = ", ".join(name for name in known if name in self) or "none"
         if self.wanted is None:
             why = "recognised by the name" if taken != "none" else "as no name is recognised as one"
-            return f"classes without a lesion: {taken}, {why} (data.no_lesion_classes sets them)"
+            return f"classes without a lesion: {taken}, {why} (--no-lesion-classes sets them)"
         unknown = [one for one in self.wanted if one.strip().casefold() not in {name.casefold() for name in known}]
         why = f"says {', '.join(unknown)}, which no class or label is called" if unknown else "says so"
-        return f"classes without a lesion: {taken}, data.no_lesion_classes {why}"
+        return f"classes without a lesion: {taken}, --no-lesion-classes {why}"
 
 
 BY_NAME = NoLesion()

@@ -14,6 +14,7 @@ from btxrd_explain.core.class_names import BY_NAME, NoLesion
 from btxrd_explain.core.heatmap import MapStatus
 from btxrd_explain.core.labels import joined
 from btxrd_explain.evaluation.protocol import MapKind
+from btxrd_explain.inputs.annotation_names import ACCEPTED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,17 +61,20 @@ _ADVICE: Mapping[str, str] = MappingProxyType(
 )
 
 
-def advice_on(reasons: Mapping[str, int], *, gone: bool = False) -> str:
+def advice_on(reasons: Mapping[str, int], *, gone: bool = False, named: bool = False) -> str:
     """Return what to do where no radiograph can be scored.
 
     Args:
         reasons: Why, and of how many radiographs; the most frequent reason decides.
         gone: Whether none of the radiographs is where the table has it; annotations are looked for near them.
+        named: Whether annotations were named; then none of them has the name of a radiograph.
 
     >>> advice_on({"no annotation file": 3})
     'annotations are missing: name their folder or file with --annotations'
     """
     ordered = sorted(reasons, key=lambda why: -reasons[why])
+    if named and ordered[:1] == [Exclusion.NO_ANNOTATION]:
+        return f"name annotations like their radiographs: that of x.jpeg may be called {ACCEPTED}"
     if gone and ordered[:1] == [Exclusion.NO_ANNOTATION]:
         return (
             "none of the radiographs is there, and annotations are looked for near them: name the folder where the "

@@ -210,8 +210,19 @@ def label_findings(rows: Index, names: Sequence[str], *, multi_label: bool = Fal
         yield Finding.of(
             "labels-unknown",
             f"{radiographs(len(labels))} of {len(rows)} are labelled {found}, which is none of the classes ("
-            f"{', '.join(names)}); they count as not labelled",
+            f"{', '.join(names)}); they count as not labelled{_named(labels.unique().to_pylist())}",
         )
+
+
+def _named(labels: Sequence[str]) -> str:
+    """Return how to say what numbers mean, where labels are numbers; nobody can tell from which class they count.
+
+    >>> _named(["0", "1"]), _named(["cyst"])
+    ('; numbers are never taken for classes: --label-names 0=CLASS says which one is meant', '')
+    """
+    numbers = sorted(label for label in labels if label.strip().isdecimal())
+    said = "numbers are never taken for classes"
+    return f"; {said}: --label-names {numbers[0]}=CLASS says which one is meant" if numbers else ""
 
 
 def _strange_words(rows: Index, count: int, names: Sequence[str]) -> Iterator[Finding]:

@@ -13,9 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _SUFFIX = r"\.(?:json|xml|txt|csv|npy|npz|nii|gz|png|jpe?g|jpe|jfif|bmp|tiff?|gif|webp|dcm|dicom)"
-_MARK = r"[ _-](?:masks?|seg|segmentation|labels?|annotations?|gt|groundtruth|lesions?|roi|0000)"
+_MARK = r"[ _-](?:masks?|masken?|seg|segmentation|labels?|annotations?|gt|groundtruth|lesions?|roi|0000)"
 _ENDS = re.compile(rf"(?:{_SUFFIX}|\.rf\.[0-9a-f]{{6,64}}|_(?:jpe?g|png|bmp|tiff?)(?=\.rf\.|$)|{_MARK})$")
 _STARTS = re.compile(r"^(?:train|training|val|valid|validation|test|masks?|seg|label)[_-]")
+ACCEPTED = "x.json, x.png, x_mask.png, x-seg.png, x_label.png, x_gt.png, x_roi.png or x_0000.png"
+"""Examples of the names of annotations of ``x.jpeg``, for messages."""
 _MOST_ENDS = 8
 _MOST_COMPARED = 5_000
 """Names; comparing takes about a millisecond for twenty."""
@@ -58,6 +60,8 @@ class SimilarNames:
         return self._by_key.get(key_of(name), [])
 
     def nearest(self, name: str) -> list[str]:
-        """Return up to three names that look most like a name, from the nearest on."""
-        stems = {key_of(other): other for other in islice(self._names, _MOST_COMPARED)}
-        return [stems[key] for key in get_close_matches(key_of(name), stems, n=3, cutoff=0)]
+        """Return up to three names that look most like a name, from the nearest on; first those that hold it whole."""
+        key, stems = key_of(name), {key_of(other): other for other in islice(self._names, _MOST_COMPARED)}
+        whole = [other for other in stems if key in other]
+        near = [*sorted(whole, key=len), *get_close_matches(key, stems, n=3, cutoff=0)]
+        return [stems[other] for other in dict.fromkeys(near)][:3]

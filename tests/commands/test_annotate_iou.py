@@ -289,7 +289,7 @@ def test_classes_that_are_not_recognised_as_without_a_lesion_are_all_tumours_and
     made = replace(_provenance(), class_names=("Control", "Benign", "Malignant"))
     write_table(folder / "predictions.parquet", made, [_row(folder, name, CASES[name]) for name in "ac"])
     limit = (
-        "Classes without a lesion: none, as no name is recognised as one (data.no_lesion_classes sets them): each of "
+        "Classes without a lesion: none, as no name is recognised as one (--no-lesion-classes sets them): each of "
         "Control, Benign, Malignant counts as a tumour class."
     )
     assert limit in evaluated(folder)["limits"]
@@ -298,8 +298,8 @@ def test_classes_that_are_not_recognised_as_without_a_lesion_are_all_tumours_and
 @pytest.mark.parametrize(
     ("name", "flags", "said"),
     [
-        ("No_finding", (), "No_finding, recognised by the name (data.no_lesion_classes sets them)"),
-        ("Control", ("--no-lesion-classes", "control"), "Control, data.no_lesion_classes says so"),
+        ("No_finding", (), "No_finding, recognised by the name (--no-lesion-classes sets them)"),
+        ("Control", ("--no-lesion-classes", "control"), "Control, --no-lesion-classes says so"),
         ("Normal", ("--no-lesion-classes", "Control"), None),
     ],
 )
@@ -316,7 +316,7 @@ def test_which_classes_are_without_a_lesion_is_a_setting(
     report = evaluated(folder, *flags)
     outcomes = {image["image_id"]: image["outcome"] for image in report["per_image"]}
     assert outcomes["e.png"] == ("FN" if said is None else "FP")
-    note = said or "none, data.no_lesion_classes says Control, which no class or label is called"
+    note = said or "none, --no-lesion-classes says Control, which no class or label is called"
     assert any(limit.startswith(f"Classes without a lesion: {note}") for limit in report["limits"])
 
 

@@ -64,12 +64,12 @@ def test_names_that_are_set_are_the_only_ones() -> None:
     [
         (NoLesion(), ["Benign", "Normal", "Healthy", "Normal"], "Normal, Healthy, recognised by the name"),
         (NoLesion(), ["Benign"], "none, as no name is recognised as one"),
-        (NoLesion(("Benign",)), ["Benign", "Normal"], "Benign, data.no_lesion_classes says so"),
-        (NoLesion(()), ["Benign", "Normal"], "none, data.no_lesion_classes says so"),
+        (NoLesion(("Benign",)), ["Benign", "Normal"], "Benign, --no-lesion-classes says so"),
+        (NoLesion(()), ["Benign", "Normal"], "none, --no-lesion-classes says so"),
         (
             NoLesion(("benign", "Control", "Other")),
             ["Benign"],
-            "Benign, data.no_lesion_classes says Control, Other, which no class or label is called",
+            "Benign, --no-lesion-classes says Control, Other, which no class or label is called",
         ),
     ],
 )

@@ -118,6 +118,8 @@ def test_the_most_frequent_reason_with_an_advice_decides(kind: str) -> None:
     advice = advice_on({"something else": 9, kind: 3, Exclusion.NO_ANNOTATION: 1})
     alone = advice_on({kind: 1})
     assert advice in {alone, advice_on({Exclusion.NO_ANNOTATION: 1})}
+    named = advice_on({Exclusion.NO_ANNOTATION: 1}, gone=True, named=True)
+    assert "x_mask.png, x-seg.png" in named
     assert advice_on({}) == "check --annotations, --reader and --split"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import pytest
 
-from btxrd_explain.inputs.annotation_names import SimilarNames, key_of
+from btxrd_explain.inputs.annotation_names import ACCEPTED, SimilarNames, key_of
 
 DECORATED = (
     *("{}.json", "{}.JSON", "{}.jpeg.json", "{}.nii.gz", "{}_mask.png", "{}-masks.png", "{} mask.png", "{}_seg.nii.gz"),
@@ -44,3 +45,10 @@ def test_the_nearest_names_come_first_and_are_three_at_most() -> None:
     assert len(nearest) == 3
     assert "scan.json" not in nearest[:2]
     assert SimilarNames([]).nearest("a") == []
+    named = SimilarNames(["Patient_050.png", "Patient_040.png", "Patient_000_left_drawn.png", "Patient_001.png"])
+    assert named.nearest("Patient_000.png")[0] == "Patient_000_left_drawn.png"
+
+
+@pytest.mark.parametrize("name", ["x_Maske.png", "X_masken.TIF", *re.findall(r"x[-_.]\S+\w", ACCEPTED)])
+def test_marks_of_masks_are_taken_away(name: str) -> None:
+    assert key_of(name) == "x"

@@ -100,7 +100,8 @@ def run(settings: Settings, listener: Listener | None = None) -> AnnotateIouResu
     if not any(score.iou is not None for score in evaluation.evaluated):
         reasons = Counter(str(score.excluded or score.undefined) for score in evaluation.scores)
         in_words = ", ".join(f"{why.replace('_', ' ')} ({n})" for why, n in reasons.items())
-        advice = advice_on(reasons, gone=are_gone(selected))
+        named = settings.data.annotations is not None
+        advice = advice_on(reasons, gone=are_gone(selected), named=named)
         raise InputError(f"no radiograph could be scored: {in_words}", hint=f"nothing was written; {advice}")
     extent = extent_of("annotate-iou", settings, selected, columns, tuned)
     with alone(settings.output.directory / DOCUMENT, listener.note):

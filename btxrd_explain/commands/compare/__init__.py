@@ -157,7 +157,7 @@ def _compared(
     if not len(paired.jointly):
         reasons = ", ".join(f"{reason} ({count})" for reason, count in paired.excluded.items())
         gone = any(are_gone(evaluation.selected) for evaluation in evaluations.values())
-        advice = advice_on(paired.excluded, gone=gone)
+        advice = advice_on(paired.excluded, gone=gone, named=settings.data.annotations is not None)
         raise InputError(f"no radiograph could be scored in all tables: {reasons}", hint=advice)
     agreements = _agreements(evaluations, groups, settings)
     with alone(settings.output.directory / "comparison.json", listener.note):

@@ -159,7 +159,7 @@ def test_limits_depend_on_what_was_done() -> None:
     few = list(limits_of(_measured(*DEPENDING), PROVENANCE, BY_NAME, grouped=False))
     assert any("There are only 8 images with a lesion" in line for line in few)
     assert any("drawn as if they were independent" in line for line in few)
-    assert few[-1] == ("Classes without a lesion: Normal, recognised by the name (data.no_lesion_classes sets them).")
+    assert few[-1] == ("Classes without a lesion: Normal, recognised by the name (--no-lesion-classes sets them).")
     many = [make_intervened(number) for number in range(30)]
     enough = list(limits_of(_measured(*many), PROVENANCE, BY_NAME, grouped=True))
     assert not any("There are only" in line or "independent" in line for line in enough)
