@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from operator import attrgetter
@@ -69,6 +70,9 @@ def run(parts: Sequence[Path], target: Path, listener: Listener | None = None) -
         raise OutputError(f"'{target}' is a folder", hint="name the file to write")
     refuse_other(target)
     parts = [file for part in parts for file in _found(part)]
+    twice = [part for part, count in Counter(parts).items() if count > 1]
+    if twice:
+        raise TableError(f"'{twice[0]}' is named twice", hint="name each table once")
     _check_shards([file for path in parts for file in table_files(path)])
     tables = [open_table(path) for path in parts]
     whole = assemble(target, [part for table in tables for part in table.parts])

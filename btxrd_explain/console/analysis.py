@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from btxrd_explain.console.markup import escape
 from btxrd_explain.console.next_steps import first_missing, following
-from btxrd_explain.console.terminal import number, straight
+from btxrd_explain.console.terminal import number
+from btxrd_explain.system.places import straight
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -198,7 +198,7 @@ def show_settings(terminal: Terminal, result: ConfigResult) -> None:
     if terminal.json:
         terminal.print_json({"settings": result.values, "origins": dict(result.origins)})
         return
-    terminal.print_table(["setting", "value", "from"], result.rows)
+    terminal.print_table(["setting", "value", "from"], result.rows, whole=True)
 
 
 def show_template(terminal: Terminal, path: Path) -> None:

@@ -8,6 +8,7 @@ import os
 import sys
 import traceback
 import warnings
+from collections import Counter
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from btxrd_explain.errors import BtxrdExplainError, ExitCode, OutputError, Radio
 from btxrd_explain.plain import plain
 from btxrd_explain.progress import Listener
 from btxrd_explain.system.memory import make_do_with_few_addresses
+from btxrd_explain.system.places import straight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -38,8 +40,9 @@ _OF_PATHS = frozenset({errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP})
 """Why the system cannot even tell whether there is a file."""
 
 
-_NOT_SHOWN, _MOST_NOT_SHOWN = "not shown", 20
-"""Radiographs without their picture of which each is named; where a folder was moved, they are all of a table's."""
+_MOST_ALIKE = 20
+_ALIKE = frozenset({"not shown", "missing"})
+"""Of radiographs that fail so, no more are named: where a folder was moved, they are all of a table's."""
 
 
 class _Console(Console):
@@ -71,7 +74,7 @@ class Terminal(Listener):
         self._err = _Console(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
         self._warnings: set[Finding] = set()
         self._failed: set[str] = set()
-        self._not_shown = 0
+        self._alike = Counter[str]()
         self._heard: set[str] = set()
         self._unwritten: OSError | None = None
         self._phases = Phases(self._err, bar=self._err.is_terminal and not quiet, timed=self._verbose)
@@ -103,8 +106,8 @@ class Terminal(Listener):
         if image_id in self._failed:
             return
         self._failed.add(image_id)
-        self._not_shown += what == _NOT_SHOWN
-        if self._verbose or what != _NOT_SHOWN or self._not_shown <= _MOST_NOT_SHOWN:
+        self._alike[what] += 1
+        if self._verbose or what not in _ALIKE or self._alike[what] <= _MOST_ALIKE:
             self._err.print(f"[yellow]{escape(what)}:[/yellow] {escape(f'{image_id}: {reason}')}")
 
     def predicted(self, row: Prediction, provenance: Provenance, overlay: Path | None = None) -> None:
@@ -148,14 +151,22 @@ class Terminal(Listener):
         if command is not None and not (self._quiet or self.json):
             self._err.print(f"[dim]next:[/dim] {escape(command)}", soft_wrap=True)
 
-    def print_table(self, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-        """Print a table of results; its headers and cells are plain text."""
+    def print_table(self, columns: Iterable[str], rows: Iterable[Iterable[str]], *, whole: bool = False) -> None:
+        """Print a table of results; its headers and cells are plain text.
+
+        Args:
+            columns: The headers.
+            rows: The cells.
+            whole: Whether a pipe or a file gets each row in one line, in which names can be searched for.
+        """
         table = Table(box=None, pad_edge=False)
         for column in columns:
             table.add_column(Text(plain(column)), overflow="fold")  # what is cut off cannot be copied
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
         with self._writing():
+            if whole and not self._out.is_terminal:
+                self._out.width = max(self._out.width, self._out.measure(table).maximum)
             self._out.print(table)
 
     def print_json(self, document: object) -> None:
@@ -174,7 +185,7 @@ class Terminal(Listener):
             with self._listening():
                 make_do_with_few_addresses()
                 code = run() or (ExitCode.SOME_FILES_FAILED if self._failed else ExitCode.OK)
-            self._count_not_shown()
+            self._count_unnamed()
             with self._writing():
                 self._stdout.flush()
             self._check_written()
@@ -193,11 +204,12 @@ class Terminal(Listener):
             self._phases.stop()
         return code
 
-    def _count_not_shown(self) -> None:
-        """Tell how many radiographs without their picture were not named."""
-        further = self._not_shown - _MOST_NOT_SHOWN
-        if further > 0 and not self._verbose:
-            self._err.print(f"{_NOT_SHOWN}: {further} more, which --verbose names")
+    def _count_unnamed(self) -> None:
+        """Tell how many radiographs that failed alike were not named."""
+        for what in sorted(_ALIKE & self._alike.keys()):
+            further = self._alike[what] - _MOST_ALIKE
+            if further > 0 and not self._verbose:
+                self._err.print(f"{what}: {further} more, which --verbose names")
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
@@ -266,7 +278,8 @@ class Terminal(Listener):
         if memory_is_short(error):
             note_short_memory()
             what = f"there is too little memory ({plain(reason)[:200] or type(error).__name__})"
-            self._print_error(f"{what}: give it more, or use a smaller --batch-size or --image-size")
+            smaller = "" if _is_of_import(error) else ", or use a smaller --batch-size or --image-size"
+            self._print_error(f"{what}: give it more{smaller}")
         elif backend and isinstance(error, ValueError) and reason.startswith("Key backend:"):  # on matplotlib's import
             self._print_error(f"MPLBACKEND: matplotlib has no backend '{plain(backend)}': unset it")
         elif isinstance(error, OSError) and error.errno in _OF_PATHS and error.filename is not None:
@@ -297,6 +310,11 @@ class Terminal(Listener):
         self._err.print(f"[bold red]error:[/bold red] {escape(message)}")
 
 
+def _is_of_import(error: Exception) -> bool:
+    """Return whether memory was short when a library was loaded, which takes as much whatever the work."""
+    return isinstance(error, ImportError) or "failed to map segment from shared object" in str(error)
+
+
 def number(value: float | None) -> str:
     """Write a number for a table; None is undefined, which is not 0."""
     return "undefined" if value is None else f"{value:z.3f}"
@@ -311,11 +329,3 @@ def in_words(row: Prediction, provenance: Provenance) -> str:
         return f"{names[row.predicted]} ({row.confidence:.3f})"
     said = row.document(names, multi_label=True)["class"]
     return ", ".join(f"{name} ({row.probabilities[names.index(name)]:.3f})" for name in said) or "none of the classes"
-
-
-def straight(path: Path | str) -> str:
-    """Return ``a/../b`` as ``b``, unless a link makes another folder of it."""
-    if not isinstance(path, Path):  # a text, or the place of a URL
-        return str(path)
-    direct = os.path.normpath(path)
-    return direct if os.path.realpath(direct) == os.path.realpath(path) else str(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from btxrd_explain.core.heatmap import HeatMap, heat_map
 from btxrd_explain.errors import RadiographError
 from btxrd_explain.inference.reading import seen_of
 from btxrd_explain.inputs.radiograph import Radiograph, read_radiograph
+from btxrd_explain.system.places import is_url, straight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,7 +92,8 @@ class ExplainedImage:
         Raises:
             RadiographError: The file is gone, unreadable, or another one than at inference.
         """
-        path = self.table.image_path(self.row)
+        place = self.table.image_path(self.row)
+        path = place if is_url(place) else Path(straight(place))
         radiograph = read_radiograph(path, needed, deep=deep)
         if self.row.stamp is not None and radiograph.sha256 != self.row.stamp.sha256:
             raise RadiographError(

@@ -150,6 +150,8 @@ def up_to_date(settings: Settings, listener: Listener, *, stdin: IO[bytes] | Non
         plan = make_plan(path, request, collection, verify=settings.run.verify)
         if settings.run.strict:
             stop_at_known_failures(plan)
+        for image_id, reason in sorted(collection.missing):  # before warnings, which would scroll away
+            listener.failed(image_id, RowStatus.MISSING, reason)
         table = fill_table(settings, plan, listener)
         index = table.index()
         asked = list(plan.asked())

@@ -108,7 +108,7 @@ def gather(
         folder = images if images is not None or base is None else base.images
         for text in inputs:
             if text == "-":
-                gathering.add_stream(stdin or sys.stdin.buffer)
+                _add_stream(gathering, stdin or sys.stdin.buffer, alone=len(inputs) == 1)
             else:
                 _add(gathering, place_of(text), folder)
         if inputs:
@@ -136,6 +136,12 @@ def _reading() -> Iterator[None]:
     except OSError as error:
         place = f"'{error.filename}'" if error.filename else "the inputs"
         raise InputError(f"cannot read {place} ({error.strerror or error})", hint="check the path") from error
+
+
+def _add_stream(gathering: Gathering, stream: IO[bytes], *, alone: bool) -> None:
+    """Add what the standard input names; nothing else being named, it must be something."""
+    if not gathering.add_stream(stream) and alone:
+        raise InputError("the standard input named no radiograph", hint="write a path a line into it")
 
 
 def _check_folder(folder: Path | None) -> None:

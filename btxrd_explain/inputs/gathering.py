@@ -228,11 +228,12 @@ class Gathering:
         self.folders.append(root.images)
         self.describe_by_root(root, files)
 
-    def add_stream(self, stream: IO[bytes]) -> None:
-        """Add the image files that a stream names; see :func:`read_paths`."""
+    def add_stream(self, stream: IO[bytes]) -> int:
+        """Add the image files that a stream names, see :func:`read_paths`; return how many it names."""
         paths, notes = read_paths(stream)
         self.notes.extend(notes)
         self.add_named(paths)
+        return len(paths)
 
     def add_named(self, paths: Iterable[Path]) -> None:
         """Add image files that may be missing."""

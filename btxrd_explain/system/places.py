@@ -301,3 +301,11 @@ def reaching(place: str | Path) -> Iterator[None]:
                 raise OSError(code, os.strerror(code), str(place)) from error
         reason = " ".join(str(error).split()) or type(error).__name__
         raise OSError(errno.EIO, reason, str(place)) from error
+
+
+def straight(path: Path | str) -> str:
+    """Return ``a/../b`` as ``b``, unless a link makes another folder of it."""
+    if not isinstance(path, Path) or is_url(path):
+        return str(path)
+    direct = os.path.normpath(path)
+    return direct if os.path.realpath(direct) == os.path.realpath(path) else str(path)

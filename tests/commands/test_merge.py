@@ -155,6 +155,12 @@ def test_a_missing_shard_is_named(whole: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "merged.parquet").exists()
 
 
+def test_a_shard_that_is_named_twice_is_said_to_be(whole: Path, tmp_path: Path) -> None:
+    shards = _shards(whole)
+    with pytest.raises(TableError, match=r"-1-of-9\.parquet' is named twice: name each table once"):
+        merge.run([*shards, shards[0]], tmp_path / "merged.parquet")
+
+
 def test_an_image_in_two_tables_is_named(whole: Path, tmp_path: Path) -> None:
     table = whole / "out" / "predictions.parquet"
     with pytest.raises(TableError, match=r"'0\.png' is in .*predictions\.parquet' and .*again\.parquet'"):

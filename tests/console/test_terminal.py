@@ -289,6 +289,7 @@ def test_many_radiographs_without_their_picture_are_counted(
         for number in range(60):
             terminal.failed(f"{number}.png", "not shown", "it is not there")
             terminal.failed(f"x{number}.png", "unreadable", "it is damaged")
+            terminal.failed(f"y{number}.png", "missing", "it is not there")
         return ExitCode.OK
 
     assert terminal.guarded(run) == ExitCode.SOME_FILES_FAILED
@@ -300,6 +301,8 @@ def test_many_radiographs_without_their_picture_are_counted(
     else:
         assert told[:-1] == [f"not shown: {number}.png: it is not there" for number in range(20)]
         assert told[-1] == lines[-1] == "not shown: 40 more, which --verbose names"
+        missing = [line for line in lines if line.startswith("missing: ")]
+        assert (len(missing), missing[-1]) == (21, "missing: 40 more, which --verbose names")
 
 
 def test_a_traceback_shows_what_the_error_says_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:

@@ -495,6 +495,11 @@ def test_unusable_inputs_are_an_error(tmp_path: Path, name: str, message: str) -
     assert "\n" not in str(caught.value)
 
 
+def test_a_standard_input_of_nothing_is_said_to_be() -> None:
+    with pytest.raises(InputError, match="the standard input named no radiograph: write a path a line into it"):
+        collect(["-"], stdin=io.BytesIO(b"\n"))
+
+
 def test_unusable_folders_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist: name a folder of annotations, or a file of those of"):
         collect(["x.png"], annotations=tmp_path / "none")

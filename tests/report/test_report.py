@@ -89,7 +89,7 @@ def test_another_evaluation_is_not_taken_over_and_a_note_says_so(fresh: Case) ->
     annotate_iou.run(fresh.settings())
     listener = _Notes()
     page = report.run(fresh.settings(annotation={"threshold": 0.3}), listener).page
-    assert any("another protocol" in note for note in listener.notes)
+    assert any("is not taken into account (threshold 0.5, here 0.3" in note for note in listener.notes)
     assert _data(page)["protocol"]["threshold"] == 0.3
     (fresh.folder / "results" / "annotation_report.json").write_text("{}")
     listener = _Notes()

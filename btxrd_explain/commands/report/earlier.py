@@ -17,6 +17,7 @@ from btxrd_explain.evaluation.report import (
 from btxrd_explain.evaluation.schema import Document
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from btxrd_explain.evaluation.evaluate import Evaluation
@@ -75,7 +76,9 @@ class Earlier:
             extent: What is reported beyond the scores.
             listener: Told of scores that are taken over, and of a report that does not fit.
         """
-        known, fits = self.report, self._tell_taken(evaluation, listener) and self._fits(evaluation, extent)
+        known, taken = self.report, self._tell_taken(evaluation, listener)
+        unlike = [] if known is None else list(self._unlike(known, evaluation, extent))
+        fits = taken and not unlike
         if known is not None and fits and evaluation.readers is None and not sample.comparators:
             return known
         now = as_written(build_report(evaluation, sample, extent), self.folder)
@@ -84,9 +87,8 @@ class Earlier:
         if fits and now.human in (None, known.human) and _of_comparators(now).items() <= _of_comparators(known).items():
             return known
         listener.note(
-            f"'{self.folder / _DOCUMENT}' is of other radiographs, labels or slices, another table or another "
-            "protocol, and is not taken into account; run 'btxrd-explain annotate-iou' with the same settings to have "
-            "its baselines and slices in the page"
+            f"'{self.folder / _DOCUMENT}' is not taken into account ({'; '.join(unlike) or 'its scores differ'}); run "
+            "'btxrd-explain annotate-iou' with the same settings to have its baselines and slices in the page"
         )
         return now
 
@@ -105,27 +107,34 @@ class Earlier:
         listener.note(f"{taken} scores are taken from '{self.folder / _METRICS}'{anew}")
         return not others
 
-    def _fits(self, evaluation: Evaluation, extent: Extent) -> bool:
-        """Return whether the report is of the same table, protocol and radiographs, with the same facts and scores.
+    def _unlike(self, known: Document, evaluation: Evaluation, extent: Extent) -> Iterator[str]:
+        """Yield what keeps the report on disk from being that of the same table, protocol, radiographs and slices.
 
-        It must also have the slices and the groups that are asked for. Where the annotations were found, and what the
-        baselines were made of, have no part in the scores.
+        Where the annotations were found, and what the baselines were made of, have no part in the scores.
         """
-        known = self.report
-        if known is None:
-            return False
-        unrelated = {"average_mask", "annotations"}
-        rule = as_written(describe_protocol(evaluation, extent), self.folder)
+        if known.provenance.get("fingerprint") != evaluation.selected.table.provenance.fingerprint:
+            yield "it is of another predictions table"
+        before = known.protocol.model_dump()
+        rule = as_written(describe_protocol(evaluation, extent), self.folder).model_dump()
+        for name in before.keys() - {"average_mask", "annotations"}:
+            if before[name] != rule[name]:
+                yield f"{name.replace('_', ' ')} {before[name]}, here {rule[name]}"
+        yield from self._other_images(known, evaluation, extent.origin.split or "all")
+        if missing := sorted(extent.columns.keys() - known.summary.by_metadata.keys()):
+            yield f"no slices by {', '.join(missing)}"
+        if extent.group_column is not None and known.statistics.unit != unit_of(extent):
+            yield f"intervals over {known.statistics.unit}, here {unit_of(extent)}"
+
+    def _other_images(self, known: Document, evaluation: Evaluation, split: str) -> Iterator[str]:
+        """Yield whether other radiographs are scored, or others of what is known of them."""
         evaluated = [as_written(image, self.folder) for image in evaluated_images(evaluation)]
         excluded = [as_written(image, self.folder) for image in excluded_images(evaluation)]
-        return (
-            known.provenance.get("fingerprint") == evaluation.selected.table.provenance.fingerprint
-            and known.protocol.model_dump(exclude=unrelated) == rule.model_dump(exclude=unrelated)
-            and known.per_image == evaluated
-            and known.excluded_images == excluded
-            and extent.columns.keys() <= known.summary.by_metadata.keys()
-            and (extent.group_column is None or known.statistics.unit == unit_of(extent))
-        )
+        if {one.image_id for one in known.per_image} != {one.image_id for one in evaluated}:
+            before = known.scored.split or "all"
+            splits = f" of split {before}, here {len(evaluated)} of split {split}"
+            yield f"{len(known.per_image)} evaluated radiographs{splits}"
+        elif known.per_image != evaluated or known.excluded_images != excluded:
+            yield "other labels, predictions, annotations or scores"
 
 
 def _scores(path: Path) -> MetricsBefore | None:
