@@ -40,6 +40,8 @@ _OF_PATHS = frozenset({errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP})
 """Why the system cannot even tell whether there is a file."""
 
 
+_WIDEST = 1_000
+"""Columns of a table whose rows are lines of their own."""
 _MOST_ALIKE = 20
 _ALIKE = frozenset({"not shown", "missing"})
 """Of radiographs that fail so, no more are named: where a folder was moved, they are all of a table's."""
@@ -166,7 +168,7 @@ class Terminal(Listener):
             table.add_row(*(Text(plain(cell)) for cell in row))
         with self._writing():
             if whole and not self._out.is_terminal:
-                self._out.width = max(self._out.width, self._out.measure(table).maximum)
+                self._out.width = _WIDEST
             self._out.print(table)
 
     def print_json(self, document: object) -> None:

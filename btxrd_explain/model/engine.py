@@ -155,7 +155,7 @@ def explain(  # noqa: PLR0913 -- a keyword for each choice that moves a map
 def joined(parts: Sequence[Explanation]) -> Explanation:
     """Return what several passes of one network say, one radiograph after another."""
     names = ("probabilities", "grids", *(() if parts[0].random_channels is None else ("random_channels",)))
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     return Explanation(statuses=tuple(statuses for part in parts for statuses in part.statuses), **arrays)
 
 

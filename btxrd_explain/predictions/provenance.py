@@ -89,8 +89,8 @@ class SplitCsv:
     """
 
     name: _Text
-    sha256: str | None
-    split: str | None
+    sha256: _Text | None
+    split: _Text | None
 
     def __str__(self) -> str:
         """Return it in words."""

@@ -93,6 +93,19 @@ def test_batches_move_nothing_but_the_last_digits(whole: Path, tmp_path: Path) -
             assert ours.grids == pytest.approx(expected.grids, abs=float(1e-5 * np.abs(expected.grids).max()))
 
 
+def test_what_is_missing_is_told_before_what_may_be_wrong(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = Settings(
+        data=DataSettings(inputs=(str(whole / "split.csv"),), images=whole / "images"),
+        model=ModelSettings(checkpoint=demo_checkpoint(), device="cpu", batch_size=1),
+        output=OutputSettings(directory=whole / "out"),
+    )
+    infer.run(settings, Terminal())
+    lines = capsys.readouterr().err.splitlines()
+    assert sum(line.startswith("missing: 99.png: no such file in ") for line in lines) == 1
+    kinds = [line.partition(":")[0] for line in lines]
+    assert "warning" not in kinds[: kinds.index("missing")]
+
+
 def test_paths_hold_where_the_merged_table_is(whole: Path, tmp_path: Path) -> None:
     table = merge.run(_shards(whole), tmp_path / "deep" / "er" / "merged.parquet").table
     row = next(iter(table.index()))

@@ -305,6 +305,15 @@ def test_many_radiographs_without_their_picture_are_counted(
         assert (len(missing), missing[-1]) == (21, "missing: 40 more, which --verbose names")
 
 
+def test_a_table_that_is_searched_in_a_pipe_keeps_its_names_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    row = ["gradcam.examples_per_class", "3", "environment BTXRD_EXPLAIN_GRADCAM__EXAMPLES_PER_CLASS"]
+    Terminal().print_table(["setting", "value", "from"], [row], whole=True)
+    assert capsys.readouterr().out.splitlines()[1].split(maxsplit=2) == row
+
+
 def test_a_traceback_shows_what_the_error_says_in_plain_text(capsys: pytest.CaptureFixture[str]) -> None:
     Terminal(verbose=True).guarded(lambda: _fail(ZeroDivisionError(HOSTILE)))
     assert capsys.readouterr().err.replace("\n", "").isprintable()

@@ -116,9 +116,11 @@ class Earlier:
             yield "it is of another predictions table"
         before = known.protocol.model_dump()
         rule = as_written(describe_protocol(evaluation, extent), self.folder).model_dump()
-        for name in before.keys() - {"average_mask", "annotations"}:
-            if before[name] != rule[name]:
-                yield f"{name.replace('_', ' ')} {before[name]}, here {rule[name]}"
+        for name, value in before.items():
+            if name not in {"average_mask", "annotations"} and value != rule[name]:
+                several = isinstance(value, dict | list) or isinstance(rule[name], dict | list)
+                said = name.replace("_", " ")
+                yield f"another {said}" if several else f"{said} {value}, here {rule[name]}"
         yield from self._other_images(known, evaluation, extent.origin.split or "all")
         if missing := sorted(extent.columns.keys() - known.summary.by_metadata.keys()):
             yield f"no slices by {', '.join(missing)}"
