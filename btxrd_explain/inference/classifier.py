@@ -26,9 +26,9 @@ from btxrd_explain.model.any_network import (
     check_network,
     checked_batch,
     explain_images,
-    generate_gradcam,
     warn_of_raw_pixels,
 )
+from btxrd_explain.model.any_network import generate_gradcam as _gradcam
 from btxrd_explain.model.checkpoint import read_checkpoint
 from btxrd_explain.model.classifier import Classifier, build_classifier
 from btxrd_explain.model.ensemble import averaged
@@ -352,7 +352,7 @@ def explain(
     )
 
 
-generate_gradcam = called_from_python()(generate_gradcam)
+generate_gradcam = called_from_python()(_gradcam)
 
 
 def networks_of(model: LoadedClassifier | nn.Module) -> list[nn.Module]:

@@ -275,7 +275,7 @@ def test_reports_say_which_table_they_are_of_and_which_split_csv_gave_its_labels
     assert f"| split CSV | {plain_markdown(named)} |" in text
     assert f"| predictions table | predictions.parquet (SHA-256 {table}) |" in text
     for command in ("gallery", "performance", "report"):
-        run(folder, command, "--predictions", folder / "predictions.parquet")
+        run_in(folder, command, "--predictions", folder / "predictions.parquet")
     for name in ("gallery", "performance"):
         provenance = json.loads((folder / "out" / f"{name}.json").read_text("utf-8"))["provenance"]
         assert provenance["table_sha256"] == table
@@ -770,20 +770,20 @@ def test_a_split_that_is_not_there_is_held_against_those_that_are(folder: Path) 
 def test_radiographs_that_were_moved_cost_no_pictures_and_are_what_the_error_names(folder: Path) -> None:
     table = ("--predictions", folder / "predictions.parquet", "--split", "test")
     evaluated(folder)
-    run(folder, "report", *table)
+    run_in(folder, "report", *table)
     before = {path.name: path.read_bytes() for path in (folder / "out").iterdir()}
     (folder / "BTXRD").rename(folder / "moved")
-    run(folder, "annotate-iou", *table, "--annotations", folder / "moved" / "Annotations", code=4)
-    error = run(folder, "annotate-iou", *table, "--quiet", code=4).stderr
+    run_in(folder, "annotate-iou", *table, "--annotations", folder / "moved" / "Annotations", code=4)
+    error = run_in(folder, "annotate-iou", *table, "--quiet", code=4).stderr
     assert "would be replaced by one without pictures: name the folder where they are now with --images" in error
     assert {path.name: path.read_bytes() for path in (folder / "out").iterdir()} == before
     (folder / "out" / "annotation_comparison.png").unlink()
-    error = run(folder, "annotate-iou", *table, "--quiet", code=4).stderr
+    error = run_in(folder, "annotate-iou", *table, "--quiet", code=4).stderr
     assert "near them: name the folder where the radiographs are now with --images" in error
-    error = run(folder, "gallery", *table, "--quiet", code=4).stderr
+    error = run_in(folder, "gallery", *table, "--quiet", code=4).stderr
     assert "none of the 6 radiographs is there: name the folder where they are now with --images" in error
     assert not list((folder / "out").glob("gallery*"))
-    said = run(folder, "annotate-iou", *table, "--annotations", folder / "moved" / "Annotations", code=1).stderr
+    said = run_in(folder, "annotate-iou", *table, "--annotations", folder / "moved" / "Annotations", code=1).stderr
     assert "next: btxrd-explain export" in said
     assert "next: btxrd-explain report" not in said
 
