@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from btxrd_explain.commands.intervene.report import InterventionReport
 from btxrd_explain.core.multi_label import UNDEFINED, MultiLabelPerformance
-from btxrd_explain.evaluation.conclusion import OUTCOMES
+from btxrd_explain.evaluation.conclusion import OUTCOMES, TOO_FEW
 from btxrd_explain.evaluation.file_set import read_report
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.protocol import BASELINES
@@ -213,12 +213,17 @@ def _slice(group: str, name: str, part: SliceSummary) -> dict[str, Any]:
         "group": group,
         "name": name,
         "n": part.n,
-        "iou": _plain(iou),
+        "iou": _told(iou),
         "ceiling": None if iou.ceiling is None else iou.ceiling.mean,
         "chance": iou.chance,
-        "hit": _plain(part.metrics["pointing_hit"]),
-        "energy": _plain(part.metrics["energy_in_mask"]),
+        "hit": _told(part.metrics["pointing_hit"]),
+        "energy": _told(part.metrics["energy_in_mask"]),
     }
+
+
+def _told(found: Estimate) -> dict[str, Any]:
+    """Return an estimate of a slice; of very few images without an interval, which would look like knowledge."""
+    return _plain(found) | ({"low": None, "high": None} if found.n < TOO_FEW else {})
 
 
 def _comparators(overall: SliceSummary) -> Iterator[dict[str, Any]]:

@@ -16,6 +16,7 @@ from btxrd_explain.commands.report.summary import (
     outcome_of,
     read_interventions,
     readers,
+    slices,
     tiles,
 )
 from btxrd_explain.core import statistics
@@ -25,6 +26,7 @@ from btxrd_explain.core.labels import NO, UNKNOWN, YES
 from btxrd_explain.core.multi_label import measure_multi_label
 from btxrd_explain.core.statistics import Resampling
 from btxrd_explain.evaluation.decisions import outcome_of_classes
+from btxrd_explain.evaluation.human import HumanBenchmark
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.schema import Baseline, Metric
 from btxrd_explain.evaluation.score import Exclusion
@@ -201,7 +203,24 @@ def _human(**facts: Any) -> Any:  # noqa: ANN401 -- a benchmark
         scores=dict.fromkeys(("iou", "dice", "recall", "centre_hit"), found), images={"both drew": 3, "none drew": 0}
     )
     usual: dict[str, Any] = {"readers": {"A": result}, "all_readers": result, "agreement": [], "consensus": "majority"}
-    return SimpleNamespace(**usual | facts)
+    made = SimpleNamespace(**usual | facts)
+    made.compared_with = HumanBenchmark.compared_with.fget(made)  # type: ignore[attr-defined]
+    made.results = HumanBenchmark.results.fget(made)  # type: ignore[attr-defined]
+    return made
+
+
+def test_a_slice_of_very_few_images_has_no_interval_and_an_outcome_has_words() -> None:
+    def part(n: int) -> Any:  # noqa: ANN401 -- a slice
+        found = Estimate(mean=0.3, low=0.2, high=0.4, n=n, units=n)
+        metric = Metric(**found.document(), n_undefined=0, chance=None, chance_from=None, ceiling=None, baselines={})
+        return SimpleNamespace(n=n, metrics=dict.fromkeys(("iou", "pointing_hit", "energy_in_mask"), metric))
+
+    groups: dict[str, Any] = {"by_class": {"Benign": part(5)}, "by_lesion_size": {}, "by_metadata": {}}
+    summary = SimpleNamespace(overall=part(9), by_outcome={"FP": part(4)}, **groups)
+    report: Any = SimpleNamespace(summary=summary, protocol=SimpleNamespace(average_mask=None))
+    found = {row["name"]: row["iou"] for row in slices(report)}
+    assert list(found) == ["all", "Benign", "wrongly predicted classes (FP)"]
+    assert [(one["mean"], one["low"]) for one in found.values()] == [(0.3, 0.2), (0.3, 0.2), (0.3, None)]
 
 
 def test_readers_are_rows_with_a_note_of_what_they_are_compared_with() -> None:
