@@ -120,7 +120,7 @@ def performance(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
 )
 @command(*FLAGS["export"])
 def export(loaded: LoadedSettings, terminal: Terminal) -> ExitCode:
-    """Heat maps for LabelMe, COCO, FiftyOne, NumPy and others; predictions for Excel.
+    """Heat maps for LabelMe, COCO, NumPy; a table for Excel.
 
     Uses predictions.parquet; with a checkpoint, inference runs first where the table is missing or stale.
     """
