@@ -188,8 +188,8 @@ def _save_png(figure: Figure, buffer: io.BytesIO, dpi: int) -> None:
     """Write a PNG of three channels, as nothing is transparent: as small as Matplotlib's in a third of the time."""
     canvas: Any = FigureCanvasAgg(figure)
     figure.set_dpi(dpi)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = canvas.buffer_rgba()  # type: ignore[no-untyped-call]
+    canvas.draw()
+    pixels = canvas.buffer_rgba()
     picture = Image.fromarray(np.asarray(pixels)).convert("RGB")
     facts = PngInfo()
     facts.add_text("Software", RESULT)
