@@ -298,7 +298,7 @@ def _without_places(document: Path) -> Any:  # noqa: ANN401 -- JSON
     return read
 
 
-@pytest.mark.usefixtures("s3", "small_figures")
+@pytest.mark.usefixtures("s3", "blank_figures")
 def test_every_command_reads_a_table_in_s3(tmp_path: Path) -> None:
     """A run in shards, merged in the store, and the same run on this machine give the same results."""
     root = write_dataset(tmp_path / "BTXRD", seed=0, per_class={"test": 2}).root
