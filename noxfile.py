@@ -64,10 +64,14 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Mutated and made-up input in large numbers, for hours, from a new seed that is shown; arguments go to pytest."""
+    """Mutated and made-up input in large numbers, for hours, from a new seed that is shown; arguments go to pytest.
+
+    The laws of the core, too, are tried on more examples than the suite has.
+    """
     _install(session, "test")
     seed = f"--hypothesis-seed={secrets.randbelow(2**32)}"
-    session.run("pytest", seed, *(session.posargs or ["tests/hostile/fuzz"]), env={"BTXRD_EXPLAIN_FUZZ": "long"})
+    tests = session.posargs or ["tests/hostile/fuzz", "tests/core"]
+    session.run("pytest", seed, *tests, env={"BTXRD_EXPLAIN_FUZZ": "long"})
 
 
 @nox.session(default=False)

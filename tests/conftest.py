@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from btxrd_explain.inference.reading import Prepared
     from btxrd_explain.predictions.record import Prediction
 
-settings.register_profile("steady", deadline=None)  # machines that run tests do other things too
-settings.load_profile("steady")
+# machines that run tests do other things too, and `nox -s fuzz` has hours
+settings.register_profile("steady", deadline=None, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=4000)
+settings.load_profile("long" if os.environ.get("BTXRD_EXPLAIN_FUZZ") else "steady")
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # several processes share the cores, and torch would take all of them in each
     os.environ.setdefault("OMP_NUM_THREADS", "1")

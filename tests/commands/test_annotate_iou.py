@@ -35,6 +35,8 @@ from btxrd_explain.predictions.store import write_table
 from tests.support.command_line import run
 from tests.support.labelme import write_labelme
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 NAMES = ("Normal", "Benign", "Malignant")
 TOP, BOTTOM, NONE = [[1.0], [0.0]], [[0.0], [1.0]], [[-1.0], [-2.0]]
 
@@ -65,9 +67,9 @@ CENTERS = {"a": "1", "b": "2", "c": "1", "d": "2", "e": "1", "f": "1"}
 PATIENTS = {"a": "p", "b": "p", "c": "q", "d": "q", "e": "r", "f": "s"}
 
 
-@pytest.fixture(autouse=True)
-def _blank_figures(blank_figures: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 -- sets variables
-    """Draw no figures; the intervals are looked at, and keep their draws."""
+@pytest.fixture
+def many_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw as often as usual, for tests that look at intervals."""
     monkeypatch.delenv("BTXRD_EXPLAIN_EVALUATION__RESAMPLES")
 
 
@@ -136,6 +138,12 @@ def evaluated(folder: Path, *arguments: object, code: int = 0) -> dict[str, Any]
     return report
 
 
+def bare(folder: Path, *arguments: object) -> dict[str, Any]:
+    """Return the report without baselines, which take as long as all else."""
+    return evaluated(folder, "--no-baselines", *arguments)
+
+
+@pytest.mark.usefixtures("many_draws")
 def test_the_numbers_are_those_of_the_hand(folder: Path) -> None:
     report = evaluated(folder)
     overall = report["summary"]["overall"]
@@ -155,7 +163,7 @@ def test_the_numbers_are_those_of_the_hand(folder: Path) -> None:
 
 
 def test_slices_hold_the_right_images(folder: Path) -> None:
-    summary = evaluated(folder, "--by", "center", "--by", "patient")["summary"]
+    summary = bare(folder, "--by", "center", "--by", "patient")["summary"]
     means = {
         name: {key: part["mean_iou"] for key, part in summary[name].items()}
         for name in ("by_class", "by_outcome", "by_class_and_outcome")
@@ -173,7 +181,7 @@ def test_slices_hold_the_right_images(folder: Path) -> None:
 
 
 def test_exclusions_have_reasons_and_normals_are_patterns(folder: Path) -> None:
-    report = evaluated(folder)
+    report = bare(folder)
     assert report["summary"]["excluded"] == {"annotation cannot be used": 1}
     assert [(image["image_id"], image["outcome"]) for image in report["attention_patterns"]] == [("e.png", "FP")]
     images = {image["image_id"]: image for image in report["per_image"]}
@@ -183,8 +191,9 @@ def test_exclusions_have_reasons_and_normals_are_patterns(folder: Path) -> None:
     assert [image["outcome"] for image in images.values()] == ["TP", "FN", "TP", "TP"]
 
 
+@pytest.mark.usefixtures("many_draws")
 def test_intervals_over_groups_draw_groups(folder: Path) -> None:
-    report = evaluated(folder, "--group-column", "patient")
+    report = bare(folder, "--group-column", "patient")
     iou = report["summary"]["overall"]["metrics"]["iou"]
     assert report["statistics"]["unit"] == "groups of patient"
     assert report["statistics"]["units"] == report["summary"]["overall"]["units"] == 2
@@ -204,7 +213,7 @@ def test_intervals_over_groups_draw_groups(folder: Path) -> None:
     ],
 )
 def test_rules_and_protocols(folder: Path, arguments: tuple[str, ...], ious: list[float]) -> None:
-    report = evaluated(folder, *arguments)
+    report = bare(folder, *arguments)
     assert [image["iou"] for image in report["per_image"]][:3] == pytest.approx(ious, abs=0.03)
     assert (report["iou_threshold"] is None) == ("--threshold-rule" in arguments)
     named = dict(zip(arguments[::2], arguments[1::2], strict=True))
@@ -219,7 +228,7 @@ def test_rules_and_protocols(folder: Path, arguments: tuple[str, ...], ious: lis
 def test_lesions_are_those_of_the_true_class_whatever_map_is_measured(folder: Path) -> None:
     for name in "ab":
         _annotate(folder, name, 9, label="cyst")
-    report = evaluated(folder, "--target-class", "predicted", "--label-map", "cyst=Benign")
+    report = bare(folder, "--target-class", "predicted", "--label-map", "cyst=Benign")
     images = {image["image_id"]: image for image in report["per_image"]}
     assert (images["b.png"]["target_class"], images["b.png"]["iou"]) == ("Malignant", pytest.approx(0.5))
     assert report["summary"]["by_class_and_outcome"]["Malignant, FP"]["mean_iou"] == pytest.approx(0.5)
@@ -237,6 +246,7 @@ def test_the_predicted_class_needs_no_label(folder: Path) -> None:
     assert report["summary"]["overall"]["metrics"]["iou"]["baselines"]["average"]["n"] == 2
 
 
+@pytest.mark.usefixtures("many_draws")
 def test_copies_are_drawn_together_and_named(folder: Path) -> None:
     rows = [_row(folder, name, case) for name, case in CASES.items()]
     write_table(
@@ -253,13 +263,13 @@ def test_copies_are_drawn_together_and_named(folder: Path) -> None:
 
 def test_the_report_says_what_it_was_scored_on(folder: Path) -> None:
     _annotate(folder, "e", 9)  # a Normal image with a lesion
-    report = evaluated(folder, "--annotations", folder / "BTXRD" / "Annotations")
+    report = bare(folder, "--annotations", folder / "BTXRD" / "Annotations")
     assert report["protocol"]["annotations"] == "LabelMe files in '../BTXRD/Annotations'"
     assert "(LabelMe files in" in (folder / "out" / "annotation_report.md").read_text("utf-8")
     assert any(limit.startswith("1 images of a class without a lesion have") for limit in report["limits"])
     path = folder / "BTXRD" / "Annotations" / "c.json"
     path.write_text(path.read_text().replace("[[0, 0], [39,", "[[0, 0], [39, 0], [39,").replace("rectangle", "polygon"))
-    dropped = evaluated(folder, "--mask-policy", "polygons")["excluded_images"][0]
+    dropped = bare(folder, "--mask-policy", "polygons")["excluded_images"][0]
     assert dropped["reason"] == "annotation without a lesion"
     assert dropped["detail"].startswith("of its 1 shapes none counts")
 
@@ -292,7 +302,7 @@ def test_classes_that_are_not_recognised_as_without_a_lesion_are_all_tumours_and
         "Classes without a lesion: none, as no name is recognised as one (--no-lesion-classes sets them): each of "
         "Control, Benign, Malignant counts as a tumour class."
     )
-    assert limit in evaluated(folder)["limits"]
+    assert limit in bare(folder)["limits"]
 
 
 @pytest.mark.parametrize(
@@ -310,10 +320,10 @@ def test_which_classes_are_without_a_lesion_is_a_setting(
     rows = [_row(folder, one, case) for one, case in CASES.items()]
     renamed = [replace(row, label=name) if row.label == "Normal" else row for row in rows]
     write_table(folder / "predictions.parquet", made, renamed)
-    without = evaluated(folder, *flags)["summary"]
+    without = bare(folder, *flags)["summary"]
     assert without["num_attention_patterns"] == (0 if said is None else 1)
     _annotate(folder, "e", 9)
-    report = evaluated(folder, *flags)
+    report = bare(folder, *flags)
     outcomes = {image["image_id"]: image["outcome"] for image in report["per_image"]}
     assert outcomes["e.png"] == ("FN" if said is None else "FP")
     note = said or "none, --no-lesion-classes says Control, which no class or label is called"
@@ -395,7 +405,7 @@ def test_copies_of_scored_images_have_no_say_either(folder: Path) -> None:
     stamps = {row.image_id: row.stamp for row in rows}
     copied = [replace(row, stamp=stamps["a.png"]) if row.image_id == "v.png" else row for row in rows]
     write_table(folder / "predictions.parquet", _provenance(), copied)
-    tuned = evaluated(folder, "--tune-on", folder / "split.csv", "--tune-split", "val")["protocol"]["tuned_on"]
+    tuned = bare(folder, "--tune-on", folder / "split.csv", "--tune-split", "val")["protocol"]["tuned_on"]
     assert (tuned["images"], tuned["left_out"]) == (1, ["v.png"])
 
 
@@ -403,11 +413,11 @@ def test_patients_of_scored_images_have_no_say_either(folder: Path) -> None:
     with (folder / "BTXRD" / "dataset.csv").open("a") as file:
         file.write("\nv.png,1,q,,,\nw.png,2,t,,,")  # c and d, which are scored, are of patient q
     tuning = ("--tune-on", folder / "split.csv", "--tune-split", "val")
-    report = evaluated(folder, *tuning, "--group-column", "patient")
+    report = bare(folder, *tuning, "--group-column", "patient")
     tuned = report["protocol"]["tuned_on"]
     assert (tuned["images"], tuned["same_group"], tuned["left_out"]) == (1, ["v.png"], [])
     assert "none of which shares its patient" in report["checklist"][3]["evidence"]
-    assert evaluated(folder, *tuning)["protocol"]["tuned_on"]["images"] == 2
+    assert bare(folder, *tuning)["protocol"]["tuned_on"]["images"] == 2
 
 
 def test_the_baselines_know_nothing_of_the_classifier(folder: Path) -> None:
@@ -428,7 +438,7 @@ def test_an_ambiguous_annotation_excludes_its_image_and_stops_no_other(folder: P
     box = {"id": 1, "image_id": 2, "category_id": 1, "segmentation": [], "bbox": [0, 0, 40, 10]}
     content = {"images": images, "annotations": [box], "categories": [{"id": 1, "name": "lesion"}]}
     (folder / "coco.json").write_text(json.dumps(content))
-    report = evaluated(folder, "--annotations", folder / "coco.json")
+    report = bare(folder, "--annotations", folder / "coco.json")
     assert [image["image_id"] for image in report["per_image"]] == ["b.png"]
     assert report["summary"]["excluded"] == {"annotation cannot be used": 1, "no annotation file": 3}
 
@@ -468,13 +478,16 @@ def test_every_image_has_a_row_in_the_tables(folder: Path) -> None:
 def test_the_published_schema_describes_the_report_of_every_protocol(folder: Path) -> None:
     path = Path(__file__).parents[2] / "docs" / "reference" / "annotation_report.schema.json"
     schema = json.loads(path.read_text("utf-8"))
+    schemas = jsonschema.validators.validator_for(schema)
+    schemas.check_schema(schema)
+    validator = schemas(schema)
     for arguments in ((), ("--boxes", "--by", "center", "--group-column", "patient"), ("--threshold-rule", "otsu")):
         report = evaluated(folder, *arguments)
-        jsonschema.validate(report, schema)
+        validator.validate(report)
         assert report == json.loads((folder / "out" / "annotation_report.json").read_text("utf-8"))
     report["mean_iou"] = "high"
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate(report, schema)
+        validator.validate(report)
 
 
 def test_the_checklist_says_what_was_really_run(folder: Path) -> None:
@@ -530,6 +543,7 @@ def test_scores_of_the_data_set_stand_beside_what_bounds_them(folder: Path) -> N
     assert evaluated(folder, "--no-baselines")["data_set"]["pxap"]["baselines"] == {}
 
 
+@pytest.mark.usefixtures("many_draws")
 def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
     evaluated(folder, "--by", "center", "--boxes")
     text = (folder / "out" / "annotation_report.md").read_text("utf-8")
@@ -547,6 +561,7 @@ def test_the_summary_in_words_holds_the_numbers(folder: Path) -> None:
     assert all(line.endswith("|") for line in tables)
 
 
+@pytest.mark.usefixtures("many_draws")
 def test_the_terminal_leads_with_what_a_reader_asks_first(folder: Path) -> None:
     table = ("annotate-iou", "--predictions", folder / "predictions.parquet", "--split", "test")
     lines = run_in(folder, *table, "--by", "center").stdout.splitlines()
@@ -564,7 +579,7 @@ def test_metadata_must_be_there_and_know_the_column(folder: Path) -> None:
     assert "did you mean 'center'?" in run_in(folder, *table, "--by", "centre", code=4).stderr
     (folder / "BTXRD" / "dataset.csv").rename(folder / "other.csv")
     assert "--metadata" in run_in(folder, *table, "--by", "center", code=4).stderr
-    assert evaluated(folder, "--by", "center", "--metadata", folder / "other.csv")["summary"]["by_metadata"]
+    assert bare(folder, "--by", "center", "--metadata", folder / "other.csv")["summary"]["by_metadata"]
 
 
 def _second_table(folder: Path, **changed: Case) -> Path:
@@ -574,7 +589,7 @@ def _second_table(folder: Path, **changed: Case) -> Path:
     return folder / "second.parquet"
 
 
-@pytest.mark.usefixtures("drawn_figures")
+@pytest.mark.usefixtures("many_draws", "drawn_figures")
 def test_compare_pairs_images(folder: Path) -> None:
     second = _second_table(folder, a=Case("Benign", "Benign", BOTTOM, BOTTOM, 10))
     result = run_in(folder, "compare", folder / "predictions.parquet", second, "--json")
@@ -615,6 +630,7 @@ def test_compare_shows_differences_within_80_columns(folder: Path) -> None:
     assert max(len(line.rstrip()) for line in lines if str(folder) not in line) <= 80
 
 
+@pytest.mark.usefixtures("many_draws")
 def test_compare_says_what_is_alike_and_what_is_chance(folder: Path) -> None:
     second = _second_table(folder, a=Case("Benign", "Benign", BOTTOM, BOTTOM, 10))
     table, arguments = folder / "predictions.parquet", ("--margin", 0.4)

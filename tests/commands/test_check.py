@@ -23,8 +23,8 @@ from btxrd_explain.commands.check.tables import BENIGN, MALIGNANT, Knowledge
 from btxrd_explain.core.class_names import BY_NAME
 from btxrd_explain.finding import KINDS
 from btxrd_explain.inputs.btxrd import read_metadata
-from btxrd_explain.synthetic.dataset import write_dataset
 from tests.support.command_line import run
+from tests.support.small_dataset import write_small_dataset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "check_report.schema
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Fifteen synthetic radiographs in the layout of BTXRD, tumours first; its table as CSV alone."""
     root = tmp_path_factory.mktemp("template") / "BTXRD"
-    write_dataset(root, seed=0, per_class={"train": 3, "test": 2})
+    write_small_dataset(root, seed=0, per_class={"train": 3, "test": 2})
     (root / "dataset.xlsx").unlink()
     return root
 

@@ -17,8 +17,9 @@ from btxrd_explain.core.choices import Activation
 from btxrd_explain.evaluation.extent import read_interventions
 from btxrd_explain.inference.compute import Explainer
 from btxrd_explain.synthetic import demo_checkpoint
-from btxrd_explain.synthetic.dataset import write_dataset
 from tests.support.command_line import run
+from tests.support.figures import drawn_figures
+from tests.support.small_dataset import write_small_dataset
 from tests.support.small_table import PROVENANCE
 
 if TYPE_CHECKING:
@@ -26,13 +27,15 @@ if TYPE_CHECKING:
 
     import torch
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 CONTROLS = ("--controls", 5)
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("intervene") / "BTXRD"
-    write_dataset(root, seed=4, per_class={"test": 2})
+    write_small_dataset(root, seed=4, per_class={"test": 2})
     return root
 
 
@@ -50,7 +53,12 @@ def report_of(data: Path, out: Path, *arguments: object, code: int = 0) -> Any: 
 @pytest.fixture(scope="module")
 def done(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("out")
-    return report_of(data, out, "--by", "center"), out
+    return _report_with_pictures(data, out), out
+
+
+def _report_with_pictures(data: Path, out: Path) -> Any:  # noqa: ANN401 -- JSON
+    with drawn_figures():
+        return report_of(data, out, "--by", "center", "--set", "output.dpi=150")
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
@@ -165,12 +173,12 @@ def test_an_interrupted_run_goes_on_where_it_was(
     journal.write_bytes(journal.read_bytes() + kept[0][:40])  # torn by a crash
     with monkeypatch.context() as patch:
         rest = counted(patch)
-        report = report_of(data, tmp_path, "--by", "center")
+        report = _report_with_pictures(data, tmp_path)
         asked = rest[0]
     assert report == done[0]
     with monkeypatch.context() as patch:
         again = counted(patch)
-        assert report_of(data, tmp_path, "--by", "center") == report
+        assert _report_with_pictures(data, tmp_path) == report
         assert again[0] <= 8 < asked  # but for the batches that time a pass
 
 
@@ -243,10 +251,10 @@ def test_a_table_alone_is_not_enough(data: Path, done: tuple[dict[str, Any], Pat
 def test_annotated_markers_are_taken(tmp_path: Path) -> None:
     """A shape that means marker is no lesion, and is what is painted over."""
     root = tmp_path / "BTXRD"
-    write_dataset(root, seed=4, per_class={"test": 1})
+    write_small_dataset(root, seed=4, per_class={"test": 1})
     for path in (root / "Annotations").iterdir():
         document = json.loads(path.read_bytes())
-        box = {"label": "R", "points": [[2, 2], [30, 30]], "shape_type": "rectangle"}
+        box = {"label": "R", "points": [[1, 1], [15, 15]], "shape_type": "rectangle"}
         document["shapes"].append(document["shapes"][0] | box)
         path.write_text(json.dumps(document))
     guessed = report_of(root, tmp_path / "guess", "--label-map", "R=ignore", "--pictures", 0)

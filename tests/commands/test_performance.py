@@ -111,7 +111,7 @@ def test_figures_with_long_class_names_are_readable(build: Callable[..., Figure]
         random.dirichlet(np.ones(classes), 30), labels, Resampling.of_images(30, resamples=10)
     )
     figure = build(performance, [f"{LONG} {number}" for number in range(classes)], footer=LONG * 2)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
     boxes = [text.get_window_extent() for text in texts]
     assert all(min(box.x0, box.y0) >= 0 and box.x1 <= figure.bbox.width for box in boxes)

@@ -26,23 +26,26 @@ from btxrd_explain.model.engine import Explanation
 from btxrd_explain.model.randomise import find_stages
 from btxrd_explain.progress import Listener
 from btxrd_explain.synthetic import demo_checkpoint
-from btxrd_explain.synthetic.dataset import write_dataset
 from tests.support.command_line import run
+from tests.support.figures import drawn_figures
+from tests.support.small_dataset import write_small_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
 
-pytestmark = pytest.mark.usefixtures("small_figures")
+pytestmark = pytest.mark.usefixtures("blank_figures")
 
 COUNT = 12
+SMALL = ("--image-size", 96)
+"""For tests that ask nothing of what the classifier sees, which was trained on 384 pixels."""
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("sanity") / "BTXRD"
-    write_dataset(root, seed=4, per_class={"test": 4})
+    write_small_dataset(root, seed=4, per_class={"test": 4})
     return root
 
 
@@ -55,9 +58,10 @@ def sanity(data: Path, out: Path, *arguments: object, code: int = 0) -> Any:  # 
 @pytest.fixture(scope="module")
 def passed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     out = tmp_path_factory.mktemp("out")
-    return sanity(
-        data, out, "--insertion-deletion", "--stability", "--steps", 4, "--stages", 2, "--set", "output.dpi=150"
-    ), out
+    with drawn_figures():
+        return sanity(
+            data, out, "--insertion-deletion", "--stability", "--steps", 4, "--stages", 2, "--set", "output.dpi=150"
+        ), out
 
 
 def test_the_demos_classifier_passes(passed: tuple[dict[str, Any], Path]) -> None:
@@ -112,7 +116,7 @@ def test_a_map_of_edges_follows_the_radiograph_wherever_it_moves(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Explainer, "explain", edges)
-    found = sanity(data, tmp_path, "--sample", 4, "--stages", 2, "--stability")["stability"]
+    found = sanity(data, tmp_path, "--sample", 4, "--stages", 2, "--stability", *SMALL)["stability"]
     flipped = next(one for one in found["changes"] if one["change"] == "flip")
     assert flipped["spearman"]["mean"] == pytest.approx(1, abs=1e-3)
 
@@ -124,7 +128,7 @@ def test_the_figures_are_there(passed: tuple[dict[str, Any], Path]) -> None:
 
 
 def test_the_same_seed_gives_the_same_report(data: Path, tmp_path: Path) -> None:
-    arguments = ("--sample", 2, "--stages", 2)
+    arguments = ("--sample", 2, "--stages", 2, *SMALL)
     first, again, other = (sanity(data, tmp_path / "o", *arguments, "--random-seed", seed) for seed in (7, 7, 8))
     assert first == again
     assert first["stages"] != other["stages"]
@@ -145,7 +149,7 @@ def edges(self: Explainer, batch: torch.Tensor, *_: object) -> list[Explanation]
 
 def test_a_map_of_edges_is_called_out(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Explainer, "explain", edges)
-    report = sanity(data, tmp_path, "--sample", 4, "--stages", 2)
+    report = sanity(data, tmp_path, "--sample", 4, "--stages", 2, *SMALL)
     assert report["outcome"] == "survive"
     assert "A map that survives random weights says nothing about the model." in report["verdict"]
     assert [stage["spearman"]["mean"] for stage in report["stages"]] == pytest.approx([1] * len(report["stages"]))
@@ -154,7 +158,7 @@ def test_a_map_of_edges_is_called_out(data: Path, tmp_path: Path, monkeypatch: p
 
 
 def test_the_terminal_shows_verdict_and_stages(data: Path, tmp_path: Path) -> None:
-    command = ["sanity", data, "-c", demo_checkpoint(), "-o", tmp_path, "--sample", 2, "--stages", 2]
+    command = ["sanity", data, "-c", demo_checkpoint(), "-o", tmp_path, "--sample", 2, "--stages", 2, *SMALL]
     result = run(*command)
     report = json.loads((tmp_path / "sanity_report.json").read_text())
     for text in ("Spearman", "layer4", "different images", "report: ", "sanity_curves.png"):
@@ -167,7 +171,7 @@ def test_images_without_a_heat_map_are_named(data: Path, tmp_path: Path) -> None
     (tmp_path / "scans").mkdir()
     (tmp_path / "scans" / "broken.png").write_bytes(b"no image")
     (tmp_path / "scans" / "black.png").write_bytes((next((data / "images").iterdir())).read_bytes())
-    report = sanity(tmp_path / "scans", tmp_path / "out", "--stages", 2, code=1)
+    report = sanity(tmp_path / "scans", tmp_path / "out", "--stages", 2, *SMALL, code=1)
     assert report["outcome"] == "undecided"
     assert "only 1 maps" in report["verdict"] or "hold no evidence" in report["verdict"]
     assert [image["image_id"] for image in report["excluded_images"]] == ["broken.png"]

@@ -13,8 +13,8 @@ from PIL import Image
 from btxrd_explain.console.next_steps import first_missing, following, of_table
 from btxrd_explain.predictions.table import open_table
 from btxrd_explain.settings import load_settings
-from btxrd_explain.synthetic.dataset import write_dataset
 from tests.support.command_line import run
+from tests.support.small_dataset import write_small_dataset
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ VAL = "data --checkpoint demo --split-csv data/split.csv --split val -o 'my run'
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a data set of two splits, whose annotations are also somewhere else, and a table of both."""
     folder = tmp_path_factory.mktemp("next")
-    write_dataset(folder / "data", seed=1, per_class={"test": 2, "val": 2})
+    write_small_dataset(folder / "data", seed=1, per_class={"test": 2, "val": 2})
     shutil.copytree(folder / "data" / "Annotations", folder / "elsewhere")
     shutil.copytree(folder / "data" / "images", folder / "bare")
     with pytest.MonkeyPatch.context() as patch:

@@ -20,8 +20,8 @@ from rich.console import Console
 from btxrd_explain.console.progress import Phases
 from btxrd_explain.console.terminal import Terminal
 from btxrd_explain.errors import ExitCode, InputError
-from btxrd_explain.synthetic.dataset import write_dataset
 from tests.support.command_line import run
+from tests.support.small_dataset import write_small_dataset
 
 pytestmark = pytest.mark.usefixtures("blank_figures")
 
@@ -48,7 +48,7 @@ COMMANDS = [
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small data set and a current table."""
     folder = tmp_path_factory.mktemp("place")
-    write_dataset(folder / "data", seed=1, per_class={"test": 3})
+    write_small_dataset(folder / "data", seed=1, per_class={"test": 3})
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         run("infer", "data", "-c", "demo")

@@ -94,19 +94,19 @@ def test_the_gallery_reads_what_it_shows(analysed: Path) -> None:
     assert not told["torch"]
 
 
-@pytest.mark.parametrize("threshold", ["0.5", "0.3"])
-def test_scoring_reads_only_what_it_scores_or_shows(analysed: Path, threshold: str) -> None:
-    told = _run(analysed, "annotate-iou", "--threshold", threshold, "--set", "annotation.panels=3")
+def test_scoring_reads_only_what_it_scores_or_shows(analysed: Path) -> None:
+    told = _run(analysed, "annotate-iou", "--threshold", "0.3", "--set", "annotation.panels=3")
     report = json.loads((analysed / "out" / "annotation_report.json").read_text())
-    assert report["iou_threshold"] == float(threshold)
+    assert report["iou_threshold"] == 0.3
     scored = {image["image_id"] for image in report["per_image"]}
     assert len(scored) == COUNT * 2 // 3
     assert len(set(told["seen"]) - scored) <= 1  # the panels show one attention pattern
     assert not told["torch"]
 
 
-def test_infer_on_a_current_table_reads_nothing(analysed: Path) -> None:
-    assert _run(analysed, "infer", "--no-overlay") == {"seen": [], "torch": False}
+@pytest.mark.parametrize("command", [("infer", "--no-overlay"), ("performance",)], ids=" ".join)
+def test_what_shows_no_radiograph_reads_none(analysed: Path, command: tuple[str, ...]) -> None:
+    assert _run(analysed, *command) == {"seen": [], "torch": False}
 
 
 def test_the_collector_comes_back_as_it_was() -> None:

@@ -27,7 +27,7 @@ LONG = "Multiple osteochondromas with a secondary peripheral chondrosarcoma"
 
 
 def _texts(figure: Figure) -> list[Text]:
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     beyond = {
         label
         for axes in figure.axes

@@ -69,7 +69,7 @@ def test_nothing_at_all_still_is_a_chart() -> None:
     figure = build_pairs([empty], [], verdict="Undecided.")
     low, high = figure.axes[0].get_xlim()
     assert low < 0 < high
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 CONDITIONS = ("lesion", "border", "markers")
@@ -101,7 +101,7 @@ def test_each_condition_has_a_row_of_each_slice_and_undefined_ones_none() -> Non
 def test_slices_of_any_number_have_room(slices: int) -> None:
     rows = [Row(f"slice {number}", (0.1,) * 3, (0.0,) * 3, (0.2,) * 3) for number in range(slices)]
     figure = build_conditions(rows, CONDITIONS)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     (axes,) = figure.axes
     heights = [float(np.ravel(line.get_ydata())[0]) for line in axes.lines if line.get_marker() != "None"]
     assert len(set(heights)) == slices

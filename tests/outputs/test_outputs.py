@@ -186,8 +186,9 @@ def _gallery(columns: int) -> Figure:
 
 
 def _texts(figure: Figure) -> list[Text]:
-    """Return the texts of a figure that are seen."""
-    figure.canvas.draw()
+    """Return the texts of a figure that are seen, where they are."""
+    if figure.stale:
+        figure.draw_without_rendering()
     return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
 
 

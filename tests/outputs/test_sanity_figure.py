@@ -62,7 +62,7 @@ def test_values_that_are_undefined_are_gaps() -> None:
     values = np.array([0.5, np.nan, 0.1])
     figure = build_decline([Decline("Spearman", Band("Spearman", values), None)], ["a", "b", "c"], verdict="x")
     np.testing.assert_array_equal(_line(figure.axes[0], "Spearman"), [1.0, 0.5, np.nan, 0.1])
-    figure.canvas.draw()
+    figure.draw_without_rendering()
 
 
 @pytest.mark.parametrize("count", [2, 40])
@@ -130,4 +130,4 @@ def test_stability_marks_the_deciding_strength_and_the_limit() -> None:
     said = _said(figure)
     assert "decides" in said
     assert "They are unstable." in said
-    figure.canvas.draw()
+    figure.draw_without_rendering()

@@ -39,7 +39,7 @@ def test_each_method_has_a_mark_or_a_word_in_each_panel(tmp_path: Path) -> None:
         assert len(colours) == len({line.get_marker() for line in points}) == 3
         words = {text.get_position()[1]: text.get_text() for text in axes.texts}
         assert words == {panel.marks.index(MARKS[3]): "not computed"}
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.findobj(Text) if text.get_text().strip()]
     assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width for box in boxes)
     shown = " ".join(text.get_text() for text in figure.findobj(Text))

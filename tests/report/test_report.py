@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from tests.report.conftest import Case
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
+
 
 def _data(page: Path) -> dict[str, Any]:
     (text,) = re.findall(r'<script type="application/json" id="report-data">(.*?)</script>', page.read_text())

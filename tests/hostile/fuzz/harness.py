@@ -37,7 +37,7 @@ def examples(*, quick: int, long: int) -> settings:
     """Return Hypothesis' settings for a fuzz test.
 
     Args:
-        quick: Number of examples in the test suite, always the same ones: take some seconds' worth.
+        quick: Number of examples in the test suite, always the same ones: take a second's worth.
         long: Number of examples under ``nox -s fuzz``; it draws a seed and shows it as ``--hypothesis-seed``.
     """
     return settings(

@@ -157,7 +157,7 @@ def test_the_files_that_are_mutated_are_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 @given(entropy=st.data())
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_a_mutated_file_is_read_or_refused(tmp_path: Path, name: str, entropy: st.DataObject) -> None:
     path, seeds, tokens = FORMATS[name]
     _read(tmp_path, path, entropy.draw(mutated(seeds, tokens)))
@@ -177,6 +177,6 @@ documents = st.dictionaries(
 
 
 @given(document=documents | anything)
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_a_made_up_document_is_read_or_refused(tmp_path: Path, document: object) -> None:
     _read(tmp_path, "a.json", json.dumps(document).encode())

@@ -114,7 +114,7 @@ def test_the_configurations_that_are_mutated_say_something(tmp_path: Path, confi
 
 
 @given(top=said, beside=said, processor=said)
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_facts_under_any_names_are_taken_or_refused(tmp_path: Path, top: Any, beside: Any, processor: Any) -> None:  # noqa: ANN401
     others = Beside(dict(zip(BESIDE, (beside, processor), strict=True)))
     result = outcome(lambda: facts_of(tmp_path / "c.pt", top, others), folder=tmp_path)
@@ -123,7 +123,7 @@ def test_facts_under_any_names_are_taken_or_refused(tmp_path: Path, top: Any, be
 
 @pytest.mark.filterwarnings("default")
 @given(data=mutated(PICKLES, PICKLE_TOKENS))
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_a_mutated_namespace_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "c.pt").write_bytes(data)
     result = outcome(lambda: _facts(tmp_path / "c.pt"), folder=tmp_path)
@@ -131,7 +131,7 @@ def test_a_mutated_namespace_is_read_or_refused(tmp_path: Path, data: bytes) -> 
 
 
 @given(config=mutated([json.dumps(each).encode() for each in (CONFIG, TIMM)], JSON_TOKENS), processor=st.data())
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_a_mutated_configuration_is_read_or_refused(tmp_path: Path, config: bytes, processor: st.DataObject) -> None:
     (tmp_path / "model.safetensors").write_bytes(save(SMALL))
     (tmp_path / BESIDE[0]).write_bytes(config)

@@ -88,7 +88,7 @@ def _built(path: Path) -> Classifier:
 
 @pytest.mark.filterwarnings("default")
 @given(data=mutated(SEEDS, TOKENS))
-@examples(quick=200, long=9_000)
+@examples(quick=50, long=9_000)
 def test_a_mutated_checkpoint_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "c.pt").write_bytes(data)
     result = outcome(lambda: read_checkpoint(tmp_path / "c.pt").path, folder=tmp_path)
@@ -97,7 +97,7 @@ def test_a_mutated_checkpoint_is_read_or_refused(tmp_path: Path, data: bytes) ->
 
 @pytest.mark.filterwarnings("default")
 @given(data=mutated(WHOLE, TOKENS, most=3))
-@examples(quick=30, long=1_000)
+@examples(quick=12, long=1_000)
 def test_a_mutated_checkpoint_becomes_a_classifier_or_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "c.pt").write_bytes(data)
     result = outcome(lambda: _built(tmp_path / "c.pt"), folder=tmp_path)

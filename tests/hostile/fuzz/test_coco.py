@@ -80,7 +80,7 @@ def _read(folder: Path, data: bytes) -> None:
 
 
 @given(data=mutated(SEEDS, TOKENS))
-@examples(quick=300, long=20_000)
+@examples(quick=75, long=20_000)
 def test_a_mutated_file_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     _read(tmp_path, data)
 
@@ -108,6 +108,6 @@ files = objects(
 
 
 @given(document=files | anything)
-@examples(quick=100, long=5_000)
+@examples(quick=25, long=5_000)
 def test_a_made_up_file_is_read_or_refused(tmp_path: Path, document: object) -> None:
     _read(tmp_path, json.dumps(document).encode())

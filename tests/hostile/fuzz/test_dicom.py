@@ -50,7 +50,7 @@ TOKENS = (
 
 
 @given(data=mutated(SEEDS, TOKENS))
-@examples(quick=300, long=20_000)
+@examples(quick=75, long=20_000)
 def test_a_mutated_file_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "x.dcm"
     path.write_bytes(data)

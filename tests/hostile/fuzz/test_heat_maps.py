@@ -112,7 +112,7 @@ def test_the_maps_that_are_mutated_are_read(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 @given(entropy=st.data())
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_a_mutated_map_is_read_or_refused(tmp_path: Path, name: str, entropy: st.DataObject) -> None:
     path, seeds, tokens = FORMATS[name]
     (tmp_path / path).write_bytes(entropy.draw(mutated(seeds, tokens)))
@@ -120,7 +120,7 @@ def test_a_mutated_map_is_read_or_refused(tmp_path: Path, name: str, entropy: st
 
 
 @given(data=mutated(SCORES, SCORE_TOKENS))
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_a_mutated_table_of_probabilities_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "scores.csv").write_bytes(data)
     result = outcome(lambda: read_scores(tmp_path / "scores.csv"), folder=tmp_path)

@@ -57,7 +57,7 @@ def with_checksums(data: bytes) -> bytes:
 
 
 @given(data=mutated(SEEDS, TOKENS), decode=st.sampled_from(sorted(DECODERS)), repair=st.booleans())
-@examples(quick=600, long=50_000)
+@examples(quick=150, long=50_000)
 def test_a_mutated_image_is_read_or_refused(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], data: bytes, decode: Decode, *, repair: bool
 ) -> None:
@@ -80,7 +80,7 @@ def test_a_mutated_image_is_read_or_refused(
     share=st.floats(0, 1, exclude_max=True),
     decode=st.sampled_from(sorted(DECODERS)),
 )
-@examples(quick=200, long=5_000)
+@examples(quick=50, long=5_000)
 def test_a_truncated_image_is_refused_or_read_whole(tmp_path: Path, name: str, share: float, decode: Decode) -> None:
     data, path = (JPEGS | OTHERS | SEVERAL)[name], tmp_path / "IMG000046.jpeg"
     path.write_bytes(data)

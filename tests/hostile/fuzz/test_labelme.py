@@ -75,7 +75,7 @@ def _read(folder: Path, data: bytes) -> None:
 
 
 @given(data=mutated(SEEDS, TOKENS))
-@examples(quick=1000, long=180_000)
+@examples(quick=250, long=180_000)
 def test_a_mutated_document_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     _read(tmp_path, data)
 
@@ -103,6 +103,6 @@ documents = objects(
 
 
 @given(document=documents | anything)
-@examples(quick=200, long=25_000)
+@examples(quick=50, long=25_000)
 def test_a_made_up_document_is_read_or_refused(tmp_path: Path, document: object) -> None:
     _read(tmp_path, json.dumps(document).encode())

@@ -87,14 +87,14 @@ def _used(path: Path) -> int:
 
 
 @given(data=mutated(SEEDS, TOKENS))
-@examples(quick=200, long=7_000)
+@examples(quick=50, long=7_000)
 def test_a_mutated_file_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "p.parquet").write_bytes(data)
     assert isinstance(outcome(lambda: _used(tmp_path / "p.parquet"), folder=tmp_path), TableError | int)
 
 
 @given(metadata=mutated((METADATA,), JSON_TOKENS))
-@examples(quick=100, long=1_500)
+@examples(quick=25, long=1_500)
 def test_mutated_metadata_are_read_or_refused(tmp_path: Path, metadata: bytes) -> None:
     (tmp_path / "p.parquet").write_bytes(_parquet(TABLE.replace_schema_metadata({"btxrd_explain": metadata})))
     assert isinstance(outcome(lambda: _used(tmp_path / "p.parquet"), folder=tmp_path), TableError | int)
@@ -143,7 +143,7 @@ def _tables(draw: st.DrawFn) -> pa.Table:
 
 
 @given(table=_tables(), group=st.integers(1, 3))
-@examples(quick=150, long=1_500)
+@examples(quick=40, long=1_500)
 def test_other_columns_are_read_or_refused(tmp_path: Path, table: pa.Table, group: int) -> None:
     (tmp_path / "p.parquet").write_bytes(_parquet(table, row_group_size=group))
     assert isinstance(outcome(lambda: _used(tmp_path / "p.parquet"), folder=tmp_path), TableError | int)

@@ -59,7 +59,7 @@ def _check(result: LoadedSettings | Exception) -> None:
 
 
 @given(data=mutated(SEEDS, TOKENS))
-@examples(quick=200, long=15_000)
+@examples(quick=50, long=15_000)
 def test_a_mutated_file_is_loaded_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "settings.yaml"
     path.write_bytes(data)
@@ -74,7 +74,7 @@ values = (
 
 
 @given(pairs=st.lists(st.tuples(names, values, st.booleans()), max_size=4))
-@examples(quick=150, long=10_000)
+@examples(quick=40, long=10_000)
 def test_any_variable_and_assignment_is_taken_or_refused(tmp_path: Path, pairs: list[tuple[str, str, bool]]) -> None:
     variables = {
         f"BTXRD_EXPLAIN_{name.replace('.', '__').upper()}": value for name, value, as_flag in pairs if not as_flag

@@ -59,7 +59,7 @@ TOKENS = (
 
 
 @given(data=mutated(SPLITS, TOKENS))
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_a_mutated_split_csv_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "split.csv"
     path.write_bytes(data)
@@ -80,7 +80,7 @@ words = st.text(st.sampled_from("aZ09 _-.,;\t|'\"\u00e4\u6f22="), min_size=1, ma
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]),
     stated=st.booleans(),
 )
-@examples(quick=200, long=20_000)
+@examples(quick=50, long=20_000)
 def test_a_table_says_the_same_in_every_dialect(  # noqa: PLR0913 -- what dialects differ in
     tmp_path: Path,
     rows: dict[str, tuple[str, str]],
@@ -113,7 +113,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(data=mutated(SPLITS, TOKENS))
-@examples(quick=150, long=20_000)
+@examples(quick=40, long=20_000)
 def test_a_mutated_split_csv_names_no_file_outside(images: Path, data: bytes) -> None:
     path = images / "split.csv"
     path.write_bytes(data)
@@ -124,7 +124,7 @@ def test_a_mutated_split_csv_names_no_file_outside(images: Path, data: bytes) ->
 
 
 @given(data=mutated((*TABLES, *SPLITS), TOKENS))
-@examples(quick=150, long=4_000)
+@examples(quick=40, long=4_000)
 def test_a_mutated_table_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "dataset.csv"
     path.write_bytes(data)
@@ -179,7 +179,7 @@ def _zipped(parts: dict[str, bytes]) -> bytes:
 
 @pytest.mark.parametrize("part", [SHEET, TEXTS, "xl/workbook.xml"])
 @given(data=st.data())
-@examples(quick=25, long=1_500)
+@examples(quick=10, long=1_500)
 def test_a_workbook_of_which_a_part_is_mutated_is_read_or_refused(
     tmp_path: Path, part: str, data: st.DataObject
 ) -> None:
@@ -195,7 +195,7 @@ def test_the_workbook_that_is_mutated_is_valid(tmp_path: Path) -> None:
 
 
 @given(data=mutated((_zipped(PARTS),), (b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06")))
-@examples(quick=50, long=1_500)
+@examples(quick=20, long=1_500)
 def test_a_mutated_workbook_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "dataset.xlsx"
     path.write_bytes(data)
