@@ -196,7 +196,9 @@ def in_place(network: nn.Module, layer: TargetLayer, image: Tensor) -> float:
     """
     cells = list(np.ndindex(*layer.layout.grid))
     chosen = [cells[index] for index in np.random.default_rng(0).permutation(len(cells))[:CELLS]]
-    weights = np.concatenate([_seen(network, layer, image, cell) for cell in chosen])
+    pixels = image.clone().requires_grad_()
+    grid = _cells(network, layer, pixels)[0]
+    weights = np.concatenate([_seen(grid[:, row, column], pixels) for row, column in chosen])
     weights /= weights.sum(axis=(1, 2), keepdims=True)
     weights = np.clip(weights - weights.mean(axis=0), 0, None)
     correlations = []
@@ -207,12 +209,10 @@ def in_place(network: nn.Module, layer: TargetLayer, image: Tensor) -> float:
     return float(min(correlations))
 
 
-def _seen(network: nn.Module, layer: TargetLayer, image: Tensor, cell: tuple[int, ...]) -> Any:  # noqa: ANN401
-    """Return how strongly one cell depends on each pixel, shape ``(1, height, width)``."""
-    pixels = image.clone().requires_grad_()
-    channels = _cells(network, layer, pixels)[0, :, cell[0], cell[1]]
+def _seen(channels: Tensor, pixels: Tensor) -> Any:  # noqa: ANN401
+    """Return how strongly the channels of one cell depend on each pixel, shape ``(1, height, width)``."""
     mixture = (channels * torch.randn(len(channels), generator=torch.Generator().manual_seed(0))).sum()
-    (gradient,) = torch.autograd.grad(mixture, pixels)
+    (gradient,) = torch.autograd.grad(mixture, pixels, retain_graph=True)
     return gradient.square().sum(dim=1).numpy()
 
 
