@@ -43,7 +43,7 @@ def nearest(text: str, known: Iterable[str]) -> str | None:
     """
     bare = str.maketrans("", "", "-_ ")
     names = {name.casefold().translate(bare): name for name in known}
-    near = get_close_matches(text.casefold().translate(bare), names, n=1)
+    near = get_close_matches(text.casefold().translate(bare), names, n=1, cutoff=0.7)
     return names[near[0]] if near else None
 
 

@@ -159,7 +159,8 @@ class Terminal(Listener):
         Args:
             columns: The headers.
             rows: The cells.
-            whole: Whether a pipe or a file gets each row in one line, in which names can be searched for.
+            whole: Whether a pipe or a file gets each row in one line, in which names can be searched for, unless the
+                variable COLUMNS says how wide it is.
         """
         table = Table(box=None, pad_edge=False)
         for column in columns:
@@ -167,7 +168,7 @@ class Terminal(Listener):
         for row in rows:
             table.add_row(*(Text(plain(cell)) for cell in row))
         with self._writing():
-            if whole and not self._out.is_terminal:
+            if whole and not self._out.is_terminal and "COLUMNS" not in os.environ:
                 self._out.width = _WIDEST
             self._out.print(table)
 

@@ -142,7 +142,7 @@ def of_slice(found: Estimate, write: Callable[[Estimate], str]) -> str:
     """
     if found.mean is None or found.n >= TOO_FEW:
         return write(found)
-    return f"{found.mean:z.3f} (n < {TOO_FEW})"
+    return f"{found.mean:z.3f} (n below {TOO_FEW})"
 
 
 def interval(found: Estimate) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from bisect import bisect_left
 from contextlib import contextmanager
@@ -101,6 +102,17 @@ class Part:
                 last = self._checked(tables[-1], after=last, within=(ranges[run[0]][0], ranges[run[-1]][1]))
         table = pa.concat_tables(tables or [schema.empty_table()])
         return self._with_keys(table).select([name for name in self.columns if name not in HEAVY_COLUMNS])
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the file, in hexadecimal digits.
+
+        Raises:
+            TableError: The file is damaged, or is not that of the run which it was opened as.
+        """
+        with _reading(self.path) as source, pq.ParquetFile(source) as file:
+            self._check_of_one_run(file)
+            source.seek(0)
+            return hashlib.file_digest(source, "sha256").hexdigest()
 
     def _check_of_one_run(self, file: pq.ParquetFile) -> None:
         """Make sure that the file still is that of the run which it was opened as.

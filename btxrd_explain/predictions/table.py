@@ -19,7 +19,6 @@ from btxrd_explain.predictions.index import Index
 from btxrd_explain.predictions.part import Part, answering, open_part
 from btxrd_explain.predictions.provenance import differences
 from btxrd_explain.predictions.schema import from_batch, text_column
-from btxrd_explain.system.files import sha256_of
 from btxrd_explain.system.places import in_folder, is_url
 
 if TYPE_CHECKING:
@@ -103,10 +102,7 @@ class PredictionTable:
     def _sha256(self) -> str | None:
         if is_url(self.path):
             return None
-        try:
-            hashes = [sha256_of(part.path) for part in sorted(self.parts, key=attrgetter("path"))]
-        except OSError:
-            return None
+        hashes = [part.sha256() for part in sorted(self.parts, key=attrgetter("path"))]
         return hashes[0] if self.parts[0].path == self.path else sha256("".join(hashes).encode()).hexdigest()
 
     def image_path(self, row: Prediction) -> Path:

@@ -308,7 +308,7 @@ def test_many_radiographs_without_their_picture_are_counted(
 def test_a_table_that_is_searched_in_a_pipe_keeps_its_names_whole(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.delenv("COLUMNS", raising=False)
     row = ["gradcam.examples_per_class", "3", "environment BTXRD_EXPLAIN_GRADCAM__EXAMPLES_PER_CLASS"]
     Terminal().print_table(["setting", "value", "from"], [row], whole=True)
     assert capsys.readouterr().out.splitlines()[1].split(maxsplit=2) == row

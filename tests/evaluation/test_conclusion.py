@@ -145,7 +145,7 @@ def test_how_often_the_classifier_is_right_is_said_where_it_is_wrong() -> None:
 
 
 def test_a_slice_of_very_few_images_has_no_interval() -> None:
-    assert of_slice(_estimate(0.264, 0.204, 0.324, n=2), interval) == "0.264 (n < 5)"
+    assert of_slice(_estimate(0.264, 0.204, 0.324, n=2), interval) == "0.264 (n below 5)"
     assert of_slice(_estimate(0.264, 0.204, 0.324, n=5), interval) == "0.264 [0.204, 0.324]"
     assert of_slice(_estimate(None, n=0), interval) == "undefined"
 

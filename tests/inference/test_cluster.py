@@ -313,7 +313,7 @@ def _same(ours: Path, expected: Path, source: str) -> None:
     """Compare tables bit by bit; but paths, those in reasons too, are URLs, or start at the folder of ours."""
     for left, right in zip(open_table(ours).rows(), open_table(expected).rows(), strict=True):
         image = f"{source}/{right.image_id}"
-        path = image if is_url(source) else os.path.relpath(image, ours.parent)
+        path = image if is_url(source) else os.path.relpath(image, ours)
         error = None if right.error is None else right.error.replace(right.path, path)
         stamp = right.stamp
         if is_url(source) and stamp is not None and left.stamp is not None:

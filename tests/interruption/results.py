@@ -20,6 +20,7 @@ COMMANDS = {
     "export --to npz": ("{table}", "{other}"),
     "export --to tiff": ("{table}", "{other}"),
     "export --to fiftyone": ("{table}", "{other}"),
+    "export --to csv": ("{table}", "{other}"),
     "compare": ("{first} {second}", "{second} {first}"),
     "intervene": ("{images} -c demo --device cpu --controls 1", "{one} -c demo --device cpu --controls 1"),
     "sanity": (

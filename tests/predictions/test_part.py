@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,9 +81,10 @@ def test_a_file_that_another_run_replaced_is_not_read_on(tmp_path: Path) -> None
     part = open_part(path)
     write_table(path, PROVENANCE, [*ROWS[:1], make_row(7)])
     assert part.light().num_rows == 2  # of the same run
+    assert part.sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
     other = replace(PROVENANCE, request={**PROVENANCE.request, "method": "layercam"})
     write_table(path, other, ROWS)
-    for read in (part.light, lambda: list(part.batches())):
+    for read in (part.light, part.sha256, lambda: list(part.batches())):
         with pytest.raises(TableError, match="was replaced by the table of another run while it was read"):
             read()
 

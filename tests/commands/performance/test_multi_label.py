@@ -31,10 +31,8 @@ def _report(
         "predicted": np.where(np.isfinite(values).all(axis=1), values.argmax(axis=1), -1),
         "probabilities": values,
     }
-    provenance = SimpleNamespace(document=lambda: {"fingerprint": "0123"})
-    selected: Any = SimpleNamespace(
-        rows=SimpleNamespace(**rows), table=SimpleNamespace(provenance=provenance), findings=()
-    )
+    table = SimpleNamespace(document=lambda: {"fingerprint": "0123"})
+    selected: Any = SimpleNamespace(rows=SimpleNamespace(**rows), table=table, findings=())
     decisions: Any = SimpleNamespace(names=NAMES, no_lesion=BY_NAME, thresholds=np.array([0.5, 0.3, 0.5]), tuned=None)
     report, performance = measured_report(selected, decisions, groups or [None] * len(labels), SETTINGS)
     assert performance.images == report.num_images

@@ -20,6 +20,7 @@ from btxrd_explain.commands.study.criteria import (
     sensitivity,
 )
 from btxrd_explain.core import sanity
+from btxrd_explain.core.choices import ALL_READERS
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.schema import Baseline, Metric
 
@@ -93,7 +94,9 @@ def test_baselines_that_have_no_score_are_said() -> None:
 def test_what_is_compared_with_says_whether_it_decides() -> None:
     metric = _metric(HIGH, 0.1, random=BETTER).model_copy(update={"comparators": {"detector": _metric_of_another()}})
     result = SimpleNamespace(scores={"iou": SimpleNamespace(reader=HIGH, difference=LOW, fraction=ABOUT)})
-    found = _localised(metric, human=SimpleNamespace(readers={"A": result}, all_readers=result))
+    found = _localised(
+        metric, human=SimpleNamespace(all_readers=result, results=[("A", result), (ALL_READERS, result)])
+    )
     decide = {one.name: one.decides for one in found.against}
     assert decide == {"random": True, "detector": False, "A": False, "all readers": False}
     assert found.reason.endswith(
