@@ -179,7 +179,6 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
         terminal.print_json(report.document())
         return
     tables, drawn = report.tables, report.statistics
-    reference = tables[report.reference].means
     show_conclusion(terminal, report.conclusion)
     terminal.print(escape(f"n = {report.n}, paired bootstrap over {drawn.units} {drawn.unit}"))
     rows = [[name, *_bounded(table.means["iou"]), str(table.n_undefined)] for name, table in tables.items()]
@@ -187,7 +186,23 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
     for name, table in tables.items():
         for line in _of_network(table.means["iou"].baselines, table.not_computed):
             terminal.print(escape(f"{name}: {line}"))
-    for name, table in tables.items():
+    _show_differences(terminal, report)
+    _show_agreements(terminal, report)
+    if report.margin is not None:
+        terminal.print(f"alike: the 90 % interval lies within {report.margin:g} of 0")
+    for text in _excluded(report):
+        terminal.print(escape(f"excluded: {text}"))
+    for method, own in result.methods.items():
+        terminal.print_path(f"report of {method}", own.document)
+    for path in result.files.values():
+        terminal.print_file(path)
+
+
+def _show_differences(terminal: Terminal, report: Comparison) -> None:
+    """Show of each other table what every metric differs by from that of the first."""
+    reference = report.tables[report.reference].means
+    columns = ["metric", "n", "first table", "this table", "difference [95 %]", "p", *_equivalence(None, report.margin)]
+    for name, table in report.tables.items():
         if table.difference is None:
             continue
         terminal.print(f"\n{escape(name)} against {escape(report.reference)}")
@@ -198,28 +213,10 @@ def show_compare(terminal: Terminal, result: CompareResult) -> None:
             ]
             for metric, by in table.difference.items()
         ]
-        columns = [
-            "metric",
-            "n",
-            "first table",
-            "this table",
-            "difference [95 %]",
-            "p",
-            *_equivalence(None, report.margin),
-        ]
         terminal.print_table(columns, rows)
     terminal.print(
         f"{_STAR}; p: how often chance alone gives as much, adjusted for several tables and not for several metrics"
     )
-    _show_agreements(terminal, report)
-    if report.margin is not None:
-        terminal.print(f"alike: the 90 % interval lies within {report.margin:g} of 0")
-    for text in _excluded(report):
-        terminal.print(escape(f"excluded: {text}"))
-    for method, own in result.methods.items():
-        terminal.print_path(f"report of {method}", own.document)
-    for path in result.files.values():
-        terminal.print_file(path)
 
 
 def _show_agreements(terminal: Terminal, report: Comparison) -> None:

@@ -313,13 +313,7 @@ def explain(
     parts = list(images) if isinstance(images, list | tuple) else [images]
     if not parts:
         raise ValueError("images: expected at least one, got none")
-    if loaded is not None and not any(isinstance(part, Tensor) for part in parts):
-        prepared = [loaded.prepared(image) for image in pictures_of(images, parts)]
-        batch, frames = torch.cat([tensor for tensor, _ in prepared]), tuple(frame for _, frame in prepared)
-    else:
-        batch = tensors_of(parts if isinstance(parts[0], Tensor) else [images])
-        size = Size(*batch.shape[2:])
-        frames = (Frame.fit(size, size, ResizeMode.SQUASH),) * len(batch)
+    batch, frames = _batch_of(loaded, images, parts)
     names, precision, at_once = None, "fp32", 32
     if loaded is not None:
         names, precision, at_once = loaded.class_names, loaded.precision, loaded.batch_size
@@ -353,6 +347,20 @@ def explain(
 
 
 generate_gradcam = called_from_python()(_gradcam)
+
+
+def _batch_of(
+    loaded: LoadedClassifier | None,
+    images: Any,  # noqa: ANN401 -- see explain
+    parts: list[Any],
+) -> tuple[Tensor, tuple[Frame, ...]]:
+    """Return radiographs as the network takes them, and how each maps to its input."""
+    if loaded is not None and not any(isinstance(part, Tensor) for part in parts):
+        prepared = [loaded.prepared(image) for image in pictures_of(images, parts)]
+        return torch.cat([tensor for tensor, _ in prepared]), tuple(frame for _, frame in prepared)
+    batch = tensors_of(parts if isinstance(parts[0], Tensor) else [images])
+    size = Size(*batch.shape[2:])
+    return batch, (Frame.fit(size, size, ResizeMode.SQUASH),) * len(batch)
 
 
 def networks_of(model: LoadedClassifier | nn.Module) -> list[nn.Module]:
