@@ -122,14 +122,17 @@ def sum_of_outcomes(summary: Summary, *, multi_label: bool) -> str:
     counts = {name: part.n for name, part in summary.by_outcome.items()}
     together, n = sum(counts.values()), summary.overall.n
     if not counts:
-        return "Nothing is TP, FN or FP: no tumour class is known to be true, or to be predicted wrongly."
+        return (
+            "Nothing is TP, FN or FP: there are no predictions, or no tumour class is known to be true, or to be "
+            "predicted wrongly."
+        )
     told = f"{', '.join(f'{name} {count}' for name, count in counts.items())} add up to {together}"
     if together == n:
         return f"{told}, which is all of them."
     twice = "A radiograph of one tumour class that was taken for another counts twice: FN of the one, FP of the other. "
     return (
         f"{told}, and not to {n}. {'' if multi_label else twice}True negatives count in none, and neither do "
-        "radiographs whose class is not known."
+        "radiographs whose class or prediction is not known."
     )
 
 
@@ -235,7 +238,8 @@ def _best_hits(baselines: Mapping[str, Baseline]) -> str:
 
 def _on_outcomes(summary: Summary) -> Iterator[str]:
     """Say how often the classifier is right: a heat map can lie on a lesion that the prediction misses."""
-    right, missed = (summary.by_outcome[name].n if name in summary.by_outcome else 0 for name in ("TP", "FN"))
+    parts = (summary.by_outcome.get(name) for name in ("TP", "FN"))
+    right, missed = (0 if part is None else part.n + part.n_undefined for part in parts)  # also of maps without an IoU
     if missed:
         yield (
             f"The classifier predicts {right} of the {right + missed} tumour classes that are true here; "

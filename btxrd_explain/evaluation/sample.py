@@ -125,6 +125,7 @@ class Sample:
         images of another class that were predicted as c; there the map of c is measured, whatever the protocol's
         class, for it raised the alarm. An image of one tumour class that was taken for another is FN of the one and
         FP of the other. Where classes do not exclude each other, all three are those of the class that is measured.
+        An image without a prediction, whose heat map was imported, is none of them.
         """
         found: list[Slice] = []
         for index, name in enumerate(self.class_names):
@@ -133,10 +134,10 @@ class Sample:
             if any(score.case for score in self.scores):
                 found += self._cases(index, name)
                 continue
-            known = np.array([score.true is not None for score in self.scores], dtype=bool)
+            known = np.array([None not in (score.true, score.row.predicted) for score in self.scores], dtype=bool)
             true = np.array([score.true == index for score in self.scores], dtype=bool)
             predicted = np.array([score.row.predicted == index for score in self.scores], dtype=bool)
-            parts = ("TP", true & predicted, MapKind.MODEL), ("FN", true & ~predicted, MapKind.MODEL)
+            parts = ("TP", true & predicted, MapKind.MODEL), ("FN", known & true & ~predicted, MapKind.MODEL)
             for outcome, member, kind in (*parts, ("FP", known & ~true & predicted, MapKind.FALSE_ALARM)):
                 if member.any():
                     found.append(Slice(f"{name}, {outcome}", np.flatnonzero(member), kind))

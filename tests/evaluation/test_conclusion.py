@@ -141,6 +141,9 @@ def test_how_often_the_classifier_is_right_is_said_where_it_is_wrong() -> None:
     overall, some = _part(_metric(_estimate(0.4, 0.3, 0.5))), _part(_metric(_estimate(0.4, 0.3, 0.5, n=6)))
     found = of_maps(_summary(overall, by_outcome={"TP": some, "FN": some}))
     assert found[1].startswith("The classifier predicts 6 of the 12 tumour classes that are true here; ")
+    undefined = some.model_copy(update={"n_undefined": 3})  # maps without an IoU; their predictions count
+    found = of_maps(_summary(overall, by_outcome={"TP": some, "FN": undefined}))
+    assert found[1].startswith("The classifier predicts 6 of the 15 tumour classes that are true here; ")
     assert not any("predicts" in line for line in of_maps(_summary(overall, by_outcome={"TP": some, "FP": some})))
 
 
@@ -246,9 +249,9 @@ def test_outcomes_add_up_or_it_is_said_why_not() -> None:
     fewer = _summary(overall, by_outcome={"TP": three})
     assert sum_of_outcomes(fewer, multi_label=True) == (
         "TP 3 add up to 3, and not to 9. True negatives count in none, and neither do radiographs whose class "
-        "is not known."
+        "or prediction is not known."
     )
-    assert sum_of_outcomes(_summary(overall), multi_label=False).startswith("Nothing is TP, FN or FP: no tumour class")
+    assert sum_of_outcomes(_summary(overall), multi_label=False).startswith("Nothing is TP, FN or FP: there ")
 
 
 def test_each_sentence_says_what_it_is_about() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from btxrd_explain.core.class_names import BY_NAME
 from btxrd_explain.evaluation.sample import Sample, by_values, terciles
 from btxrd_explain.outputs.score_figures import PairScatter, build_pair_scatters
 
@@ -38,6 +39,21 @@ def test_classes_are_never_put_together() -> None:
     sample: Any = SimpleNamespace(scores=["10", "2", None, "osteoma", "2"])
     slices = Sample.by(sample, lambda score: score)  # type: ignore[arg-type,return-value]
     assert [(part.name, part.rows.tolist()) for part in slices] == [("2", [1, 4]), ("10", [0]), ("osteoma", [3])]
+
+
+def test_what_was_not_predicted_is_not_called_missed() -> None:
+    """As in tables of imported heat maps, which may come without probabilities."""
+    facts: dict[str, Any] = {"no_lesion": BY_NAME, "case": None}
+    scores = [
+        SimpleNamespace(true=true, row=SimpleNamespace(predicted=predicted), **facts)
+        for true, predicted in ((0, 0), (0, None), (1, 0), (None, None))
+    ]
+    sample: Any = SimpleNamespace(scores=scores, class_names=("Benign", "Malignant"))
+    assert {part.name: part.rows.tolist() for part in Sample.by_class_and_outcome(sample)} == {
+        "Benign, TP": [0],
+        "Benign, FP": [2],
+        "Malignant, FN": [2],
+    }
 
 
 def test_a_column_of_many_numbers_is_cut_into_terciles() -> None:
