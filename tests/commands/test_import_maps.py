@@ -287,6 +287,28 @@ def test_own_exports_come_back(
             assert after[name] == (pytest.approx(value, abs=1e-6) if isinstance(value, float) else value), name
 
 
+def test_own_exports_of_one_class_have_no_outcomes(
+    data: Path, make_row: Callable[..., Prediction], make_table: Callable[..., None]
+) -> None:
+    """They hold the probability of that class alone: what was predicted is not known, and nothing is missed."""
+    rows = [
+        make_row(name, "Benign", (0.7, 0.3), path=f"images/{name}", size=Size(*shape), stamp=None,
+                 grids=np.eye(5, dtype=np.float32)[None].repeat(2, 0))
+        for name, shape in SIZES.items()
+    ]  # fmt: skip
+    make_table(data / "own.parquet", CLASSES, rows)
+    _done("export", "--to", "npz", "--predictions", data / "own.parquet", "-o", data / "own")
+    table = _import(data, data / "own" / "npz")
+    assert [row["outcome"] for row in _scores(data, table)] == [None, None]
+    summary = json.loads((data / "out" / "annotation_report.json").read_text())["summary"]
+    assert (summary["overall"]["n"], summary["by_outcome"]) == (2, {})
+    _done("report", "--predictions", table, "--annotations", data / "masks", "-o", data / "out")
+    page = (data / "out" / "report.html").read_text()
+    document = json.loads(page.partition('id="report-data">')[2].partition("</script>")[0])
+    assert "Accuracy" not in {tile["label"] for tile in document["tiles"]}
+    assert not any("classifier" in sentence for sentence in document["conclusion"])
+
+
 @pytest.mark.parametrize("size", ["input", "original"])
 def test_own_exports_that_somebody_changed_are_taken_as_they_are(
     data: Path, size: str, make_row: Callable[..., Prediction], make_table: Callable[..., None]

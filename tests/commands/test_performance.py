@@ -80,6 +80,11 @@ def test_intervals_draw_groups_where_there_are_some(results: Path) -> None:
     assert report["statistics"]["unit"] == "patient"
     assert report["accuracy"]["mean"] == pytest.approx(4 / 6)
     assert (report["accuracy"]["units"], report["accuracy"]["low"]) == (1, None)
+    run("report", "-o", results, *grouped, code=1)
+    page = (results / "report.html").read_text()
+    data = json.loads(page.partition('id="report-data">')[2].partition("</script>")[0])
+    (tile,) = (one["estimate"] for one in data["tiles"] if one["label"] == "Accuracy")
+    assert {key: report["accuracy"][key] for key in tile} == tile
 
 
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])

@@ -87,9 +87,8 @@ def run(settings: Settings, listener: Listener | None = None) -> ReportResult:
         found = earlier.find_report(evaluation, sample_of(evaluation, extent), extent, listener)
         found = found.model_copy(update={"provenance": selected.table.document()})
         described = describe(find_metadata(settings, selected), [entry.score.row.image_id for entry in entries])
-        provenance, output = selected.table.provenance, settings.output
-        intervened = read_interventions(output.directory, provenance, listener)
-        document = build_document(entries, described, found, protocol, provenance, output, intervened)
+        intervened = read_interventions(folder, selected.table.provenance, listener)
+        document = build_document(entries, described, found, evaluation, extent, settings.output, intervened)
         wanted = settings.report
         with alone(page, listener.note):
             beside = write_report(page, staged, document, layout=wanted.layout, limit=wanted.file_limit)

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from btxrd_explain.core.multi_label import MultiLabelPerformance
     from btxrd_explain.core.preprocess import Preprocessing
     from btxrd_explain.evaluation.decisions import Decisions
+    from btxrd_explain.evaluation.evaluate import Evaluation
+    from btxrd_explain.evaluation.extent import Extent
     from btxrd_explain.evaluation.protocol import Protocol
     from btxrd_explain.evaluation.schema import Report
     from btxrd_explain.evaluation.score import Score
@@ -118,8 +120,8 @@ def build_document(
     entries: Sequence[Entry],
     described: Described,
     report: Report,
-    protocol: Protocol,
-    provenance: Provenance,
+    evaluation: Evaluation,
+    extent: Extent,
     output: OutputSettings,
     intervened: InterventionReport | None = None,
 ) -> dict[str, Any]:
@@ -129,16 +131,19 @@ def build_document(
         entries: The radiographs, in the order of the table; their details and pictures are not used.
         described: What the data set's table says of them.
         report: What the annotations say of all of them.
-        protocol: How heat maps and annotations were compared.
-        provenance: How the table was made.
+        evaluation: What was measured, of which table, and how heat maps and annotations were compared.
+        extent: How intervals are drawn.
         output: The look of the heat maps.
         intervened: What happens to the predictions where radiographs are changed; None where none was.
     """
+    protocol, provenance = evaluation.protocol, evaluation.selected.table.provenance
     cells = cells_by_image(intervened)
     names, scores = provenance.class_names, [entry.score for entry in entries]
     decisions, places = protocol.decisions, [place for place, one in enumerate(entries) for _ in one.scores]
     every = [score for entry in entries for score in entry.scores]
-    performance = _performance(scores) if decisions is None else _performance_of_classes(scores, decisions)
+    performance = (
+        _performance(scores, extent) if decisions is None else _performance_of_classes(scores, decisions, extent)
+    )
     return {
         "title": "Where the classifier looks",
         "lead": f"{len(entries)} radiographs; {_made(provenance)}.",
@@ -173,27 +178,33 @@ def build_document(
     }
 
 
-def _performance(scores: Sequence[Score]) -> Performance | None:
+def _performance(scores: Sequence[Score], extent: Extent) -> Performance | None:
     """Score the predictions of the radiographs whose class is known; None where there are none."""
-    judged = [(score.row.probabilities, score.true) for score in scores if score.true is not None]
+    judged = [row for row, one in enumerate(scores) if None not in (one.true, one.row.predicted)]
     if not judged:
         return None
-    probabilities = np.array([row for row, _ in judged], dtype=np.float32).clip(0, 1)
-    labels = np.array([true for _, true in judged], dtype=np.intp)
-    return measure_performance(probabilities, labels, Resampling.of_images(len(labels)))
+    probabilities = np.array([scores[row].row.probabilities for row in judged], dtype=np.float32).clip(0, 1)
+    labels = np.array([scores[row].true for row in judged], dtype=np.intp)
+    return measure_performance(probabilities, labels, _resampling(judged, extent))
 
 
-def _performance_of_classes(scores: Sequence[Score], decisions: Decisions) -> MultiLabelPerformance | None:
+def _performance_of_classes(
+    scores: Sequence[Score], decisions: Decisions, extent: Extent
+) -> MultiLabelPerformance | None:
     """Score the predictions of the radiographs of which something is known of a class; None where there are none."""
     truth = truth_matrix((score.row.label for score in scores), decisions.names, decisions.no_lesion)
-    rows = [score.row.probabilities for score in scores if score.row.predicted is not None]
     predicted = np.array([score.row.predicted is not None for score in scores], dtype=bool)
-    known = (truth[predicted] != UNKNOWN).any(axis=1)
-    if not known.any():
+    judged = np.flatnonzero(predicted & (truth != UNKNOWN).any(axis=1)).tolist()
+    if not judged:
         return None
-    probabilities = np.array(rows, dtype=np.float32)[known].clip(0, 1)
-    resampling = Resampling.of_images(len(probabilities))
-    return measure_multi_label(probabilities, truth[predicted][known], decisions.thresholds, resampling)
+    probabilities = np.array([scores[row].row.probabilities for row in judged], dtype=np.float32).clip(0, 1)
+    return measure_multi_label(probabilities, truth[judged], decisions.thresholds, _resampling(judged, extent))
+
+
+def _resampling(judged: Sequence[int], extent: Extent) -> Resampling:
+    """Return how `performance` draws some of the radiographs with the same settings."""
+    groups = [None if extent.groups is None else extent.groups[row] for row in judged]
+    return Resampling.of_groups(groups, resamples=extent.resamples, seed=extent.seed)
 
 
 def _conclusion(performance: Performance | MultiLabelPerformance | None, names: Sequence[str]) -> list[str]:
