@@ -54,8 +54,9 @@ def show_gallery(terminal: Terminal, result: GalleryResult, loaded: LoadedSettin
         [name, *(_drawn_of(part, result.failed) for part in (found.TP, found.FP, found.FN))]
         for name, found in result.report.classes.items()
     ]
-    terminal.print_table(["class", "rightly predicted (TP)", "wrongly predicted (FP)", "missed (FN)"], rows)
-    terminal.print("FP: another class was taken for it; FN: it was taken for another class")
+    terminal.print_table(["class", "rightly predicted (TP)", "wrongly predicted (FP)", "not predicted (FN)"], rows)
+    if not result.report.provenance["multi_label"]:
+        terminal.print("FP: another class was taken for it; FN: it was taken for another class")
     if loaded is None:
         return  # the demo names its pictures at the end
     for path in result.figures.values():
@@ -299,7 +300,8 @@ def show_performance(terminal: Terminal, result: PerformanceResult, loaded: Load
     for reason, count in report.excluded.items():
         terminal.print(f"excluded: {count} ({escape(reason)})")
     terminal.print_report(result.document, result.figures.values())
-    if (command := first_missing(loaded, {"gallery": "gallery.json", "report": "report.html"})) is not None:
+    drawn = {} if result.gone else {"gallery": "gallery.json"}  # which `gallery` would refuse
+    if (command := first_missing(loaded, drawn | {"report": "report.html"})) is not None:
         terminal.print_next(following(command, loaded))
 
 
@@ -358,8 +360,8 @@ def _with_interval(found: Estimate) -> list[str]:
     """Write an estimate and its interval for a table, two digits each."""
     if found.mean is None:
         return ["undefined"]
-    if found.mean in {0, 1} and found.low == found.high:  # draws of images that are all alike have no spread
-        return [f"{found.mean:.2f}", "all alike"]
+    if found.mean in {0, 1} and found.low == found.high == found.mean:  # all images alike, or classes far apart
+        return [f"{found.mean:.2f}", "no spread"]
     return [f"{found.mean:.2f}", *([] if found.low is None else [f"[{found.low:.2f}, {found.high:.2f}]"])]
 
 

@@ -96,6 +96,7 @@ def test_figures_are_written_in_the_format_asked_for(results: Path, kind: str) -
     assert "undefined" in result.stdout
     assert all(line.count("[") == line.count("]") for line in result.stdout.splitlines())  # no interval is broken
     assert "excluded: 1 (no known true class)" in result.stdout
+    assert "next: btxrd-explain report" in result.stderr  # no radiograph is there, of which `gallery` needs some
 
 
 def test_labels_are_needed(

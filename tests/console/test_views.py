@@ -120,8 +120,10 @@ def test_the_json_is_the_report(shown: Callable[..., str]) -> None:
 
 def test_scores_of_classes_have_two_digits_and_undefined_ones_a_word(shown: Callable[..., str]) -> None:
     calibration = Calibration(calibration_error=SURE, brier=ALONE, bins=[])
-    scores: dict[str, Any] = {"auroc": UNDEFINED, "average_precision": UNDEFINED, "sensitivity": SURE}
-    scores |= {"specificity": ALONE, "precision": SURE, "f1": SURE}
+    apart = Estimate(mean=1.0, low=1.0, high=1.0, n=8, units=8)
+    scores: dict[str, Any] = {"auroc": UNDEFINED, "average_precision": apart, "sensitivity": SURE}
+    single = Estimate(mean=1.0, low=None, high=None, n=1, units=1)
+    scores |= {"specificity": ALONE, "precision": SURE, "f1": single}
     report = PerformanceReport(
         conclusion=["It is right."],
         num_images=8,
@@ -146,6 +148,8 @@ def test_scores_of_classes_have_two_digits_and_undefined_ones_a_word(shown: Call
     assert "balanced accuracy 0.50" in lines
     assert "macro F1 undefined" in lines
     assert "Benign (n = 0) AUROC undefined" in lines
+    assert "Benign (n = 0) AP 1.00 no spread" in lines  # and the images are not all alike
+    assert "Benign (n = 0) F1 1.00" in lines
     assert "Benign (n = 0) sensitivity 0.25 [0.12, 0.38]" in lines
     assert "Benign (n = 0) specificity 0.50" in lines
     assert "excluded: 2 (no prediction)" in lines
@@ -162,10 +166,16 @@ def test_examples_are_counted_of_those_that_there_are(shown: Callable[..., str])
         FP=Shown(available=2, shown=[example, example]),
         FN=Shown(available=0, shown=[]),
     )
-    report = GalleryReport(order={}, classes={"Benign": found}, warnings=[], provenance={}, failed_images=[], sha256={})
-    result = GalleryResult({"Benign": Path("gallery_Benign.png")}, report, Path("gallery.json"), {}, annotated=False)
-    assert "Benign 1 of 5 2 of 2 0 of 0" in shown(show_gallery, result).splitlines()
-    assert json.loads(shown(show_gallery, result, as_json=True)) == report.document()
+    facts: dict[str, Any] = {"order": {}, "warnings": [], "failed_images": [], "sha256": {}}
+    for several in (False, True):
+        report = GalleryReport(classes={"Benign": found}, provenance={"multi_label": several}, **facts)
+        result = GalleryResult(
+            {"Benign": Path("gallery_Benign.png")}, report, Path("gallery.json"), {}, annotated=False
+        )
+        said = shown(show_gallery, result)
+        assert "Benign 1 of 5 2 of 2 0 of 0" in said.splitlines()
+        assert ("another class" in said) is not several  # whose classes exclude no other
+        assert json.loads(shown(show_gallery, result, as_json=True)) == report.document()
 
 
 def test_an_export_leads_to_its_program_with_the_radiographs_where_they_are_in_one_folder(

@@ -21,7 +21,7 @@ from btxrd_explain.evaluation.extent import read_columns
 from btxrd_explain.evaluation.file_set import FileHashes, write_set
 from btxrd_explain.evaluation.parts import Estimate, LeftOut, Part, Statistics
 from btxrd_explain.finding import Finding  # noqa: TC001 -- pydantic reads annotations at run time
-from btxrd_explain.inference.selection import Selected, select_to_evaluate
+from btxrd_explain.inference.selection import Selected, are_gone, select_to_evaluate
 from btxrd_explain.inputs.btxrd import LABELS_FROM
 from btxrd_explain.outputs.performance_figure import build_precision_recall, build_reliability, build_roc
 from btxrd_explain.outputs.style import save_figure
@@ -109,11 +109,13 @@ class PerformanceResult:
         report: The content of ``performance.json``: of a multi-label table another one.
         document: Path of the report.
         figures: Paths of the figures by what they show.
+        gone: Whether none of the radiographs is where the table has it.
     """
 
     report: PerformanceReport | MultiLabelReport
     document: Path
     figures: dict[str, Path]
+    gone: bool = False
 
 
 def run(settings: Settings, listener: Listener | None = None) -> PerformanceResult:
@@ -145,7 +147,7 @@ def run(settings: Settings, listener: Listener | None = None) -> PerformanceResu
         figures = _draw(performance, selected, settings, listener)
         report = report.model_copy(update={"failed_images": LeftOut.of(listener.reasons)})
         report = write_set(document, report, figures.values())
-    return PerformanceResult(report, document, figures)
+    return PerformanceResult(report, document, figures, are_gone(selected))
 
 
 def groups_of(settings: Settings, selected: Selected, listener: Listener) -> list[str | None]:

@@ -29,13 +29,13 @@ function tile({ label, kind, estimate, note }) {
 }
 
 /**
- * Write an interval, the unit once: `73.3 to 91.7 %`. Where all radiographs agree, draws of them have no spread.
+ * Write an interval, the unit once: `73.3 to 91.7 %`. Where draws at an end of the scale have no spread, say so.
  *
  * @param {Estimate} estimate
  * @param {(value: number) => string} shown
  */
 function between({ low, high }, shown) {
-  if (low !== null && low === high && (low === 0 || low === 1)) return "all alike";
+  if (low !== null && low === high && (low === 0 || low === 1)) return "no spread";
   return low === null || high === null ? null : `${shown(low).replace(/\s%$/, "")} to ${shown(high)}`;
 }
 
