@@ -381,7 +381,7 @@ def tensors_of(parts: list[Any]) -> Tensor:
     if len({tuple(tensor.shape[1:]) for tensor in tensors}) > 1:
         raise ValueError("images: expected tensors of one shape, got several")
     batch = torch.cat(tensors)
-    warn_of_raw_pixels(batch, "images")
+    warn_of_raw_pixels(batch, "images", stacklevel=6)  # two functions down from explain and intervene
     return batch
 
 

@@ -258,17 +258,19 @@ _LARGEST = 20
 """Normalised values of radiographs are from -3 to 3 or so."""
 
 
-def warn_of_raw_pixels(batch: Tensor, what: str) -> None:
+def warn_of_raw_pixels(batch: Tensor, what: str, *, stacklevel: int = 4) -> None:
     """Warn where preprocessed radiographs look like pixels of 0 to 255, of which the network makes nonsense.
 
     Args:
         batch: The radiographs.
         what: What they are, for the message.
+        stacklevel: The line that the warning shows; 4 is that of whoever called the decorated function that calls
+            this one.
     """
     low, high = (float(value) for value in batch.aminmax())
     if low >= 0 and high > _LARGEST:
         said = f"{what} has values from {low:.3g} to {high:.3g}, as pixels have that were not normalised"
-        warnings.warn(str(Finding.of("raw-pixels", said)), FindingWarning, stacklevel=4)
+        warnings.warn(str(Finding.of("raw-pixels", said)), FindingWarning, stacklevel=stacklevel)
 
 
 def _differentiable(network: nn.Module) -> nn.Module:

@@ -87,6 +87,11 @@ def test_gradcam_is_taken_at_the_layer_that_the_model_declares() -> None:
         np.testing.assert_array_equal(bx.explain(declared, TENSOR).heat_map(of_class=0).values, early)
 
 
+def test_interventions_name_keywords_where_commands_name_flags() -> None:
+    with pytest.raises(ValueError, match="give activation= sigmoid, or leave it out"):
+        bx.intervene(ONE_OUTPUT, TENSOR, [np.eye(8, dtype=bool)], activation="softmax")
+
+
 def test_a_map_whose_maximum_is_zero_is_warned_of() -> None:
     network = Network()
     nn.init.constant_(network.head.weight, -1.0)

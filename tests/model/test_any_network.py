@@ -88,7 +88,11 @@ def test_pixels_that_were_not_normalised_are_warned_of_once(network: nn.Module, 
         with pytest.warns(FindingWarning, match=said) as warned:
             function(network, raw[:1])
         assert len(warned) == 1
+        assert warned[0].filename == __file__
         assert str(warned[0].message).split()[-1].strip("[]") == "raw-pixels"
+    with pytest.warns(FindingWarning, match=said) as warned:
+        bx.intervene(network, raw, [np.eye(SIDE, dtype=bool)] * 2, controls=1)
+    assert {one.filename for one in warned} == {__file__}
     bx.explain(network, batch.abs())
 
 

@@ -36,6 +36,7 @@ from btxrd_explain.model.intervene import read_conditions
 from btxrd_explain.model.layers import AUTO
 from btxrd_explain.model.scores import log_odds, mean_log_odds
 from btxrd_explain.predictions.record import Prediction, RowStatus
+from btxrd_explain.progress import called_from_python
 from btxrd_explain.settings.analysis_sections import InterventionSettings
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class _Seen:
     prepared: bool
 
 
+@called_from_python()
 def intervene(  # noqa: PLR0913 -- a keyword for each choice that moves a number
     model: LoadedClassifier | nn.Module,
     images: Any,  # noqa: ANN401 -- paths, pixels or tensors
