@@ -59,7 +59,7 @@ def find_target_layers(
 ) -> tuple[TargetLayer, ...]:
     """Find the layers to explain.
 
-    ``auto`` takes ``network.gradcam_target_layer``, a module or a name, where the network declares one; else what the
+    ``auto`` takes ``network.gradcam_target_layer``, a module or names, where the network declares it; else what the
     classification head receives, where it is a grid of cells on which the class scores depend. A transformer that
     classifies by its class token hands over cells that no longer matter; there it is the last layer before the class
     token's last look at the cells. Of a module that runs more than once, such as a ReLU that all blocks share, the last
@@ -73,13 +73,14 @@ def find_target_layers(
         like: A tensor whose device and dtype a network without weights takes; None is float32 on the CPU.
 
     Returns:
-        The layers, in the order of their names; one for ``auto``.
+        The layers, in the order of their names; one for ``auto``, unless the network declares several.
 
     Raises:
         SettingsError: The module is unknown, its output is not a grid of cells on which the scores depend, or nothing
             of the image reaches the scores, or the network cannot take an input of that shape or returns no scores.
     """
-    wanted = [_declared(network) if name.strip() == AUTO else name.strip() for name in names.split(",")]
+    named = (_declared(network) if name.strip() == AUTO else name for name in names.split(","))
+    wanted = [name.strip() for each in named for name in each.split(",")]
     for name in wanted:
         if name != AUTO:
             _check_name(network, name)
@@ -88,7 +89,7 @@ def find_target_layers(
 
 
 def _declared(network: nn.Module) -> str:
-    """Return the layer that the network itself says is to be explained; ``auto`` where it says none."""
+    """Return what the network itself says is to be explained, names with commas; ``auto`` where it says nothing."""
     layer = getattr(network, "gradcam_target_layer", None)
     try:
         return AUTO if layer is None else layer_name(network, layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,6 +95,15 @@ def test_pixels_that_were_not_normalised_are_warned_of_once(network: nn.Module, 
         bx.intervene(network, raw, [np.eye(SIDE, dtype=bool)] * 2, controls=1)
     assert {one.filename for one in warned} == {__file__}
     bx.explain(network, batch.abs())
+
+
+def test_a_network_declares_its_layer_or_several(network: nn.Module, batch: torch.Tensor) -> None:
+    for declared in ("0.0", "0.0, 0.1"):
+        own: Any = deepcopy(network)
+        own.gradcam_target_layer = declared
+        found = bx.explain(own, batch)
+        assert found.layer == declared
+        np.testing.assert_array_equal(found.grids, bx.explain(network, batch, target_layer=declared).grids)
 
 
 def test_a_checkpoint_gives_what_the_command_stores(tmp_path: Path) -> None:
