@@ -236,10 +236,13 @@ def test_what_file_managers_leave_in_a_folder_of_a_report_stays(out: Path) -> No
     details = out / "report_files" / _EDITION / "details"
     details.mkdir(parents=True)
     (details / "000000.js").touch()
-    (details / ".DS_Store").touch()
+    (details.parent / ".thumbs").mkdir()
+    left = [details / ".DS_Store", out / "report_files" / ".DS_Store", details.parent / ".thumbs" / "000000.jpg"]
+    for path in left:
+        path.touch()
     for _ in range(2):
         _write_report(out / "report.html")
-        assert {path.name for path in out.rglob("*") if path.is_file()} == {"report.html", ".DS_Store"}
+        assert {path for path in out.rglob("*") if path.is_file()} == {out / "report.html", *left}
 
 
 @pytest.mark.parametrize("name", [".predictions.parquet.lock", ".predictions.parquet.journal"])

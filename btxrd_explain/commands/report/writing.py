@@ -185,32 +185,34 @@ def write_report(target: Path, staged: Staging, document: dict[str, Any], *, lay
 def _check_ours(folder: Path) -> None:
     """Refuse a link next to the page, and a folder that holds anything but editions of a report."""
     check_own(folder, folder=True)
-    if folder.exists() and not all(map(_is_ours, folder.iterdir())):
+    if folder.exists() and not all(map(_is_ours, _seen(folder))):
         raise OutputError(f"'{folder}' is in the way", hint="it is not a folder of an earlier report: move it")
 
 
 def _is_ours(entry: Path) -> bool:
-    """Return whether something in the folder next to a page is an edition, or a part of one of an earlier release.
-
-    Hidden files, such as file managers leave, do not matter.
-    """
+    """Return whether something in the folder next to a page is an edition, or a part of one of an earlier release."""
     if entry.is_symlink() or not entry.is_dir():
         return False
-    parts = [part for part in entry.iterdir() if not part.name.startswith(".")]
+    parts = _seen(entry)
     if entry.name in _KINDS:
         return all(_FILE.fullmatch(part.name) and not part.is_dir() for part in parts)
     return bool(_EDITION.fullmatch(entry.name)) and all(part.name in _KINDS and _is_ours(part) for part in parts)
 
 
+def _seen(folder: Path) -> list[Path]:
+    """Return what is in a folder, but for hidden entries, such as file managers leave: they neither matter nor go."""
+    return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+
+
 def _sizes(folder: Path) -> dict[str, int]:
     """Return the size of each of our files in a folder, by its path from there on."""
-    files = (path for path in folder.rglob("*") if _FILE.fullmatch(path.name))
+    files = (path for kind in _KINDS for path in folder.glob(f"{kind}/*") if _FILE.fullmatch(path.name))
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def _remove_others(folder: Path, edition: Path | None) -> None:
     """Remove the editions of earlier pages, now that no page leads to them."""
-    for other in folder.iterdir() if folder.exists() else ():
+    for other in _seen(folder) if folder.exists() else ():
         if other != edition:
             _remove(other)
     if edition is None:
@@ -224,7 +226,7 @@ def _remove(entry: Path) -> None:
         if _FILE.fullmatch(entry.name):
             entry.unlink()
         elif entry.is_dir() and not entry.is_symlink():
-            for part in entry.iterdir():
+            for part in _seen(entry):
                 _remove(part)
             entry.rmdir()
 
