@@ -126,17 +126,19 @@ def names_places(settings: Settings) -> bool:
 
 
 def split_csvs_of(settings: Settings) -> tuple[SplitCsv, ...]:
-    """Return the split CSV that selects the images, by its name alone; none where they are named otherwise."""
+    """Return the split CSVs that select the images, by their names alone, the flag's first; perhaps none."""
     data = settings.data
-    tables = (Path(text) for text in data.inputs if Path(text).suffix.lower() in TABLE_SUFFIXES)
-    path = data.split_csv or next(tables, None)
-    if path is None:
-        return ()
+    inputs = (Path(text) for text in data.inputs if Path(text).suffix.lower() in TABLE_SUFFIXES)
+    paths = [*filter(None, [data.split_csv]), *(path for path in inputs if path.is_file())]
+    split = data.split and plain(data.split)
+    return tuple(SplitCsv(plain(path.name), _sha256(path), split) for path in paths)
+
+
+def _sha256(path: Path) -> str | None:
     try:
-        digest = sha256_of(path)
+        return sha256_of(path)
     except OSError:
-        digest = None
-    return (SplitCsv(plain(path.name), digest, data.split and plain(data.split)),)
+        return None
 
 
 def refuse_stream(settings: Settings) -> None:
