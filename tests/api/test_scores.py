@@ -115,6 +115,8 @@ WRONG = [
     (lambda: bx.evaluate([HEAT], 3), TypeError, "masks: expected a list, got 3"),
     (lambda: bx.score(HEAT, MASK, lesions=[MASK == 0]), ValueError, "lesions: lesion 1 has "),
     (lambda: bx.score(HEAT, MASK, lesions=[]), ValueError, "lesions: "),
+    (lambda: bx.score(HEAT * 0, MASK, lesions=[]), ValueError, "lesions: "),  # a map without evidence
+    (lambda: bx.score(HEAT, MASK & False, lesions=[MASK]), ValueError, "lesions: lesion 1 has "),
     (lambda: bx.score(HEAT, MASK, lesions=3), TypeError, "lesions: expected a list, got 3"),
     (lambda: bx.evaluate(HEAT, MASK), ValueError, "heatmaps[0]: expected shape (height, width), got (4,)"),
     (lambda: bx.evaluate([HEAT * 2], [MASK]), ValueError, "heatmaps[0]: expected finite values in [0, 1], got 0 to 2"),

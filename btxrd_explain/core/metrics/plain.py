@@ -84,7 +84,7 @@ def measured(
     """Measure as :func:`score` does, with a heat map and a mask that are checked already."""
     if tolerance is not None:
         checked_number(tolerance, 0, float("inf"), "tolerance")
-    each = regions_of(mask) if lesions is None else _checked_lesions(lesions, mask)
+    each = regions_of(mask) if lesions is None else list(_checked_lesions(lesions, mask))  # also where none is measured
     return measure(heat, mask, each, threshold, tolerance=tolerance)
 
 
