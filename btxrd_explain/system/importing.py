@@ -29,7 +29,7 @@ def leave_pandas_out() -> None:
 
     PyArrow imports pandas wherever it is installed, with the first value that it converts, only to see whether it is
     given something of it: half a second of each command, and 48 MiB. For a process of the command line alone: from
-    then on, no table has ``to_pandas()``.
+    then on, ``pyarrow.array`` takes NaN of a pandas series for a number, until ``to_pandas()`` imports pandas.
     """
     _of_the_command_line.append(True)
 
