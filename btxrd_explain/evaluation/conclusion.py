@@ -123,7 +123,7 @@ def sum_of_outcomes(summary: Summary, *, multi_label: bool) -> str:
     together, n = sum(counts.values()), summary.overall.n
     if not counts:
         return (
-            "Nothing is TP, FN or FP: there are no predictions, or no tumour class is known to be true, or to be "
+            "Nothing is TP, FN or FP: predictions are missing, or no tumour class is known to be true, or to be "
             "predicted wrongly."
         )
     told = f"{', '.join(f'{name} {count}' for name, count in counts.items())} add up to {together}"

@@ -251,7 +251,7 @@ def test_outcomes_add_up_or_it_is_said_why_not() -> None:
         "TP 3 add up to 3, and not to 9. True negatives count in none, and neither do radiographs whose class "
         "or prediction is not known."
     )
-    assert sum_of_outcomes(_summary(overall), multi_label=False).startswith("Nothing is TP, FN or FP: there ")
+    assert sum_of_outcomes(_summary(overall), multi_label=False).startswith("Nothing is TP, FN or FP: predictions ")
 
 
 def test_each_sentence_says_what_it_is_about() -> None:
