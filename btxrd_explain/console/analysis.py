@@ -161,13 +161,13 @@ def _networks() -> tuple[str, ...]:
 
 
 def _of_network(baselines: Mapping[str, Baseline], absent: Mapping[str, str]) -> Iterator[str]:
-    """Yield what the network's own baselines score and by how much the heat map exceeds them, or why they do not."""
+    """Yield what the network's own baselines score and by how much the heat map exceeds them; why others do not."""
     for kind in _networks():
         if kind in baselines:
             own = baselines[kind]
             yield f"{kind} {number(own.mean)}   the heat map minus it {_signed(own.difference)}"
-        elif kind in absent:
-            yield f"{kind} not computed: {absent[kind]}"
+    for kind, reason in absent.items():
+        yield f"{kind} not computed: {reason}"
 
 
 # The results of `compare`.

@@ -154,7 +154,7 @@ def keep_pictures(selected: Selected, result: Path) -> None:
         raise InputError(
             f"none of the {len(selected.rows)} radiographs is there, and '{result}' would be replaced by one without "
             "pictures",
-            hint=f"{NAME_IMAGES}, or other results with -o",
+            hint=f"{NAME_IMAGES}, or the table with --predictions and other results with -o",
         )
 
 

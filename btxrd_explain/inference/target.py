@@ -14,7 +14,7 @@ from btxrd_explain.predictions.part import answering
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.predictions.table import is_folder, table_files
 from btxrd_explain.system.files import write_bytes
-from btxrd_explain.system.places import check_own, foreign, is_url, make_folder
+from btxrd_explain.system.places import check_own, foreign, is_url, make_folder, open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -184,7 +184,10 @@ def _said(path: Path) -> bytes | None:
     """Return the content of a claim, as it is now and not as it was listed; None where there is none."""
     with answering(path):
         try:
-            return bytes(path.fs.cat_file(path.path)) if is_url(path) else path.read_bytes()  # type: ignore[attr-defined]
+            if is_url(path):
+                return bytes(path.fs.cat_file(path.path))  # type: ignore[attr-defined]
+            with open_to_read(path) as file:
+                return file.read()
         except FileNotFoundError:
             return None
 

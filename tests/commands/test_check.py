@@ -23,6 +23,7 @@ from btxrd_explain.commands.check.tables import BENIGN, MALIGNANT, Knowledge
 from btxrd_explain.core.class_names import BY_NAME
 from btxrd_explain.finding import KINDS
 from btxrd_explain.inputs.btxrd import read_metadata
+from btxrd_explain.system.files import sha256_of
 from tests.support.command_line import run
 from tests.support.small_dataset import write_small_dataset
 
@@ -771,6 +772,8 @@ def test_what_belongs_together_is_written_on_demand(root: Root) -> None:
     groups = root.path.parent / "groups.csv"
     result = root.check("--groups", groups)
     assert "3 groups of radiographs that belong together" in result.stdout
+    report = json.loads((root.path.parent / "results" / "check_report.json").read_text())
+    assert report["sha256"] == {"groups.csv": sha256_of(groups)}
     with groups.open(newline="") as file:
         written = {row["image_id"]: (row["group"], row["reason"]) for row in csv.DictReader(file)}
     names = [image.name for image in root.images]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from btxrd_explain.inference.target import share_number, share_of
+from btxrd_explain.errors import UnreachableTableError
+from btxrd_explain.inference.target import _said, share_number, share_of
 from btxrd_explain.inputs.record import Collection, ImageRecord
 from btxrd_explain.settings import RunSettings
 
@@ -51,3 +53,13 @@ def test_shards_are_balanced() -> None:
 def test_the_share_of_an_image_is_the_same_for_ever() -> None:
     """Written down once: tasks of one array may run on different machines and versions of Python."""
     assert [share_number(f"IMG{number:06d}.jpeg", 8) for number in range(6)] == [4, 2, 6, 4, 8, 3]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no pipes with names")
+def test_a_claim_is_read_and_a_pipe_in_its_place_not_waited_for(tmp_path: Path) -> None:
+    assert _said(tmp_path / "claim") is None
+    (tmp_path / "claim").write_bytes(b"mine")
+    assert _said(tmp_path / "claim") == b"mine"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UnreachableTableError, match="it is not a file"):
+        _said(tmp_path / "pipe")

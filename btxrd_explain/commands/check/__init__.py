@@ -11,12 +11,12 @@ from btxrd_explain.commands.check.groups import write_groups
 from btxrd_explain.commands.check.published import count
 from btxrd_explain.commands.check.report import build_report, in_order_of_kinds
 from btxrd_explain.commands.check.survey import take_survey
-from btxrd_explain.evaluation.file_set import with_relative_places
+from btxrd_explain.evaluation.file_set import write_set
 from btxrd_explain.evaluation.protocol import no_lesion_of
 from btxrd_explain.finding import SEVERITIES, listed, quoted
 from btxrd_explain.inputs.btxrd import LABELS_FROM, tables_not_read
 from btxrd_explain.progress import Listener
-from btxrd_explain.system.files import write_json
+from btxrd_explain.system.files import sha256_of
 from btxrd_explain.system.locks import alone
 from btxrd_explain.system.threads import available_cores, in_order
 
@@ -87,12 +87,11 @@ def run(settings: Settings, listener: Listener | None = None) -> CheckResult:
         ]
     )
     document = settings.output.directory / "check_report.json"
-    absolute = build_report(survey, images, counted, findings, settings)
-    report = type(absolute).model_validate(with_relative_places(absolute.document(), document.parent))
+    report = build_report(survey, images, counted, findings, settings)
     path = settings.check.groups
     with alone(document, listener.note):
-        write_json(document, report.document())
         groups = None if path is None else (path, write_groups(path, images, findings))
+        report = write_set(document, report, {} if path is None else {path.name: sha256_of(path)})
     bad_enough = SEVERITIES[: [*SEVERITIES, "never"].index(settings.check.fail_on) + 1]
     failed = settings.check.fail_on != "never" and any(finding.severity in bad_enough for finding in findings)
     return CheckResult(report, document, tuple(findings), failed, groups)

@@ -54,6 +54,7 @@ def build_report(
         ),
         kinds=_kinds(findings),
         findings=list(findings),
+        sha256={},
     )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from btxrd_explain.evaluation.file_set import FileHashes  # noqa: TC001 -- pydantic reads annotations at run time
 from btxrd_explain.evaluation.parts import Part
 from btxrd_explain.finding import KINDS, Finding, Severity
 
@@ -74,4 +75,5 @@ class CheckReport(Part):
     published: Published
     near_duplicates: NearDuplicates
     kinds: dict[str, FoundKind] = Field(description="The kinds of the findings, the worst first.")
+    sha256: FileHashes
     findings: list[Annotated[Finding, _OF_A_KIND]] = Field(description="Everything that was found, the worst first.")

@@ -18,6 +18,7 @@ from btxrd_explain.core.contours import regions, simplified
 from btxrd_explain.core.labels import OF_HEAT_MAP
 from btxrd_explain.outputs.export.item import UnexportedError
 from btxrd_explain.system.files import relative_path, write_json
+from btxrd_explain.system.places import open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,10 +114,11 @@ def _drawn(region: Region, tolerance: float) -> dict[str, Any]:
 
 def _is_ours(target: Path) -> bool:
     """Return whether a file may be written: it does not exist, or this command wrote it."""
-    if target.exists() and not target.is_file():  # a pipe would be waited for
+    if target.exists() and not target.is_file():
         return False
     try:
-        document = json.loads(target.read_bytes())
+        with open_to_read(target) as file:  # a pipe that has come since would be waited for
+            document = json.loads(file.read())
     except (FileNotFoundError, NotADirectoryError):  # of the latter, writing says more
         return True
     except (OSError, ValueError, RecursionError):
