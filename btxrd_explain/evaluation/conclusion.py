@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from btxrd_explain.evaluation.parts import Estimate
-    from btxrd_explain.evaluation.schema import Baseline, SliceSummary, Summary
+    from btxrd_explain.evaluation.schema import Baseline, Metric, SliceSummary, Summary
 
 FEW = 30
 """Below so many images a percentile interval is known to be too short."""
@@ -221,19 +221,18 @@ def _on_bounds(overall: SliceSummary) -> Iterator[str]:
         by_chance = "" if hit.chance is None else f"; by chance it would be in {percent(hit.chance)}"
         yield (
             f"The hottest pixel is on a lesion in {round(hit.mean * hit.n)} of {hit.n} heat maps{by_chance}"
-            f"{_best_hits(hit.baselines)}."
+            f"{_best_hits(hit)}."
         )
 
 
-def _best_hits(baselines: Mapping[str, Baseline]) -> str:
+def _best_hits(hit: Metric) -> str:
     """Return how often the hottest pixel of the best baseline is on a lesion, for the end of a sentence."""
-    means = {name: one.mean for name, one in baselines.items() if one.mean is not None}
-    if not means:
+    best = hit.best_baseline
+    if best is None:
         return ""
-    best = max(means, key=lambda name: means[name])
-    difference = baselines[best].difference
+    mean, difference = hit.baselines[best].mean or 0.0, hit.baselines[best].difference
     told = {1: "less often", -1: "more often"}.get(_side(difference) or 0, "not told apart")
-    return f"; that of the baseline {best} is in {percent(means[best])} ({told}: difference {signed(difference)})"
+    return f"; that of the baseline {best} is in {percent(mean)} ({told}: difference {signed(difference)})"
 
 
 def _on_outcomes(summary: Summary) -> Iterator[str]:

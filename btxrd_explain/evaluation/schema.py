@@ -55,6 +55,12 @@ class Metric(Estimate):
         default={}, description="The same metric of what detectors and segmenters found."
     )
 
+    @property
+    def best_baseline(self) -> str | None:
+        """The name of the baseline with the highest mean; None where none has the score."""
+        means = {name: one.mean for name, one in self.baselines.items() if one.mean is not None}
+        return max(means, key=lambda name: means[name], default=None)
+
 
 class SliceSummary(Part):
     """Some of the evaluated images in numbers."""

@@ -240,6 +240,19 @@ class Score:
             return "TP" if predicted == self.true else "FN"
         return "TN" if names[predicted] in self.no_lesion else "FP"
 
+    def verdict(self, names: Sequence[str]) -> str | None:
+        """Return in words what the prediction is worth to a reader, of classes that exclude each other.
+
+        Args:
+            names: Names of the classes.
+
+        Returns:
+            See :meth:`btxrd_explain.core.class_names.NoLesion.verdict`; None without prediction or known true class.
+        """
+        if self.true is None or self.row.predicted is None:
+            return None
+        return self.no_lesion.verdict(names[self.true], names[self.row.predicted])
+
     @property
     def is_attention_pattern(self) -> bool:
         """Whether it shows where the network looks with no lesion to be found, by its class and its annotation."""

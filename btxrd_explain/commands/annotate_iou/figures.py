@@ -194,11 +194,7 @@ def _choose(scores: Scores, count: int) -> list[Score]:
 
 def _verdict(score: Score, names: Sequence[str]) -> str | None:
     """Return what the prediction is worth to a reader, in the words of the page; None where that is not known."""
-    if score.case is not None:
-        return _VERDICTS[score.outcome(names)]
-    if score.true is None or score.row.predicted is None:
-        return None
-    return score.no_lesion.verdict(names[score.true], names[score.row.predicted])
+    return score.verdict(names) if score.case is None else _VERDICTS[score.outcome(names)]
 
 
 def _certainty(score: Score) -> float:

@@ -35,14 +35,6 @@ _TILES = (
 )
 
 
-def outcome_of(score: Score, names: Sequence[str]) -> str | None:
-    """Return in words what a prediction is worth to a reader; None without a prediction or a known true class."""
-    predicted = score.row.predicted
-    if predicted is None or score.true is None:
-        return None
-    return score.no_lesion.verdict(names[score.true], names[predicted])
-
-
 def by_class(performance: Performance | MultiLabelPerformance | None, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the rows of the table of classes, each against all others; none where no true class is known."""
     if performance is None:
@@ -241,9 +233,8 @@ def _row(group: str, name: str, found: Mapping[str, Estimate]) -> dict[str, Any]
 def _context(metric: Metric, kind: str) -> str:
     """Return in words what bounds a metric: chance and the best baseline below, the grid's ceiling above."""
     ceiling = None if metric.ceiling is None else metric.ceiling.mean
-    means = {name: one.mean for name, one in metric.baselines.items() if one.mean is not None}
-    best = max(means, key=lambda name: means[name], default=None)
-    baseline = {} if best is None else {f"the best baseline ({best})": means[best]}
+    best = metric.best_baseline
+    baseline = {} if best is None else {f"the best baseline ({best})": metric.baselines[best].mean}
     levels = {"by chance": metric.chance, **baseline, "the grid's ceiling": ceiling}
     shown = {
         name: f"{100 * level:.1f} %" if kind == "share" else f"{level:.3f}"

@@ -13,7 +13,6 @@ from btxrd_explain.commands.report.summary import (
     cells_by_image,
     exclusions,
     interventions,
-    outcome_of,
     read_interventions,
     readers,
     slices,
@@ -29,7 +28,7 @@ from btxrd_explain.evaluation.decisions import outcome_of_classes
 from btxrd_explain.evaluation.human import HumanBenchmark
 from btxrd_explain.evaluation.parts import Estimate
 from btxrd_explain.evaluation.schema import Baseline, Metric
-from btxrd_explain.evaluation.score import Exclusion
+from btxrd_explain.evaluation.score import Exclusion, Score
 from btxrd_explain.predictions.record import RowStatus
 from btxrd_explain.progress import Listener
 
@@ -62,7 +61,7 @@ def _score(predicted: int | None, true: int | None, **facts: Any) -> Any:  # noq
     ],
 )
 def test_outcomes_are_told_in_a_readers_words(predicted: int | None, true: int | None, said: str | None) -> None:
-    assert outcome_of(_score(predicted, true), NAMES) == said
+    assert Score.verdict(_score(predicted, true), NAMES) == said
 
 
 @pytest.mark.parametrize(
